@@ -1,0 +1,1 @@
+"""Agents: controllers, imitation, PPO."""

@@ -1,0 +1,1 @@
+"""Controllers: pure NumPy step functions on bidding/ alone."""

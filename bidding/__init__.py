@@ -1,0 +1,1 @@
+"""What a deployed bidder needs: NumPy and pydantic alone."""

@@ -1,0 +1,1 @@
+"""Logs, markets, clearing kernels and Gymnasium environments."""

@@ -1,0 +1,1 @@
+"""Auction logs: the columnar struct, its files and the importers."""

@@ -1,0 +1,1 @@
+"""The policy bundle at run time."""

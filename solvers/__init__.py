@@ -1,0 +1,1 @@
+"""Convex programs and exact bounds."""

@@ -1,0 +1,1 @@
+"""What runs things: train, evaluate, track, export, report."""
