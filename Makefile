@@ -1,0 +1,44 @@
+# Two commands matter: `make quickstart` and `make test`. Each makes .venv where it is missing.
+
+PYTHON ?= $(shell command -v python3.11 || echo python3)
+BIN := .venv/bin
+
+# One numerical thread: two collapse as soon as a neighbour is busy, and change the weights.
+export MLFLOW_DISABLE_TELEMETRY := true
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help install quickstart test check bench clean
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
+
+install: .venv/installed ## make .venv and install the pinned dependencies
+
+.venv/installed: pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "bidpilot needs Python 3.11 or newer: make PYTHON=/path/to/python3"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all]'
+	@touch $@
+
+quickstart: install ## train a policy on synthetic days, then evaluate every agent
+	$(BIN)/bidpilot train
+	$(BIN)/bidpilot evaluate
+
+test: install ## run all tests
+	$(BIN)/python -m pytest -q
+
+check: install ## lint, format, types, import arrows
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install ## run every benchmark; one JSON line per measurement
+	@set -e; for f in benchmarks/*.py; do $(BIN)/python "$$f"; done
+
+clean: ## remove the environment and every cache (runs under mlruns/ stay)
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
