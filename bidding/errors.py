@@ -1,31 +1,34 @@
-"""Errors for callers. Each message states the cause, the value and the remedy."""
+"""Errors for callers. Each message states the cause, the value and the remedy.
+
+None derives from ValueError, so that pydantic lets them through as they are.
+"""
 
 
 class BidpilotError(Exception):
     """Base of every error that a caller may cause and can mend."""
 
 
-class InvalidCampaign(BidpilotError, ValueError):
+class InvalidCampaign(BidpilotError):
     """Raised when a campaign's budget, value or limits are not usable."""
 
 
-class InvalidPreference(BidpilotError, ValueError):
+class InvalidPreference(BidpilotError):
     """Raised when a preference is not a distribution over the three KPIs."""
 
 
-class ZeroIdealPoint(BidpilotError, ValueError):
+class ZeroIdealPoint(BidpilotError):
     """Raised when the ideal point is zero for a KPI with a positive preference."""
 
 
-class InvalidLandscape(BidpilotError, ValueError):
+class InvalidLandscape(BidpilotError):
     """Raised when a bid landscape or forecast is empty or holds unusable numbers."""
 
 
-class InvalidAction(BidpilotError, ValueError):
+class InvalidAction(BidpilotError):
     """Raised when an action has the wrong shape or is not finite."""
 
 
-class InvalidLog(BidpilotError, ValueError):
+class InvalidLog(BidpilotError):
     """Raised when an auction log's columns or offsets do not fit together."""
 
 
@@ -45,25 +48,49 @@ class MissingColumn(InvalidLog):
     """Raised when a file lacks a column that is needed; names the nearest present."""
 
 
-class InvalidMarket(BidpilotError, ValueError):
+class NotALog(InvalidLog):
+    """Raised when a folder holds no auction log, or holds something else where one is to be saved."""
+
+
+class UnknownLogVersion(InvalidLog):
+    """Raised when a log's folder was written in a layout that this version cannot read."""
+
+
+class DamagedLog(InvalidLog):
+    """Raised when a log's files are truncated, altered or do not belong together."""
+
+
+class UnreadableFile(BidpilotError, ValueError):
+    """Raised when a file to import is empty, truncated or not what its ending says."""
+
+
+class UnknownFormat(BidpilotError, ValueError):
+    """Raised when no importer is known for a format, or for a file's ending."""
+
+
+class NoFilesMatched(BidpilotError, LookupError):
+    """Raised when no file to import was named, or a name or pattern matches none."""
+
+
+class InvalidMarket(BidpilotError):
     """Raised when a market's parameters are out of range, zero slots among them."""
 
 
-class InvalidConfig(BidpilotError, ValueError):
+class InvalidConfig(BidpilotError):
     """Raised when a configuration has an unknown key or a value out of range."""
 
 
-class UnknownAgent(BidpilotError, ValueError):
+class UnknownAgent(BidpilotError):
     """Raised when an agent's name is not one of those known."""
 
 
-class UnknownSuite(BidpilotError, ValueError):
+class UnknownSuite(BidpilotError):
     """Raised when a suite is neither a known name nor a log's folder."""
 
 
-class RunNotFound(BidpilotError, LookupError):
+class RunNotFound(BidpilotError):
     """Raised when no MLflow run has the id asked for, or none has finished."""
 
 
-class PolicyMismatch(BidpilotError, ValueError):
+class PolicyMismatch(BidpilotError):
     """Raised when a policy's features, segments or slots do not fit the market."""
