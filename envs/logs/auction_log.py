@@ -1,11 +1,38 @@
-"""AuctionLog: a struct of arrays, one contiguous column each."""
+"""AuctionLog: a struct of arrays, one contiguous column each, checked when it is made."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bidpilot.bidding.errors import EmptyLog, InvalidLog
+from bidpilot.envs.logs.checks import (
+    check_even,
+    check_ids,
+    check_layout,
+    check_offsets,
+    check_price,
+    check_range,
+)
+
+FLOAT_COLUMNS = (
+    "market_price",
+    "exposure",
+    "interaction",
+    "conversion",
+    "true_exposure",
+    "true_interaction",
+    "true_conversion",
+)
+REALISED_COLUMNS = ("interacted", "converted")
+COLUMNS = (*FLOAT_COLUMNS, "segment", "source", "invalid", *REALISED_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -18,10 +45,30 @@ class DayRecord:
     conversion_value: float  # currency per conversion, > 0
     max_cpa: float | None = None  # target cost per action, currency
 
+    def __post_init__(self) -> None:
+        amounts = {"budget": self.budget, "conversion_value": self.conversion_value, "max_cpa": self.max_cpa}
+        for field, amount in amounts.items():
+            if amount is not None and not (math.isfinite(amount) and amount > 0):
+                raise InvalidLog(
+                    f"The {field} of day {self.label!r} is {amount}; it must be finite and above zero. "
+                    "Correct the day's record, or leave the day out."
+                )
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class AuctionLog:
-    """N auctions of D days of T slots. Predicted and true values are different columns."""
+    """N auctions of D days of T slots. Predicted and true values are different columns.
+
+    Where no true value is known, the true column is the very same array as the prediction, so it
+    costs no memory. Everything is checked when the log is made, in passes that allocate nothing
+    that grows with N.
+
+    Raises:
+        EmptyLog: no auction or no day.
+        InvalidPrice: a market price is negative or not finite.
+        UnevenDays: ragged offsets of days that differ in their number of slots.
+        InvalidLog: anything else that does not fit: lengths, dtypes, ranges, zero slots.
+    """
 
     name: str
     market_price: NDArray[np.float32]  # (N,) currency, >= 0
@@ -41,3 +88,106 @@ class AuctionLog:
     segments: tuple[str, ...]  # (S,) "channel/tier"
     sources: int  # number of sources
     notes: tuple[str, ...] = ()  # what a reader must know: "true = predicted", "no interactions" ...
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise InvalidLog("The log has no name. Name it: an evaluation suite is called after it.")
+        if not self.days:
+            raise EmptyLog("The log holds no day. Give at least one day record with its auctions.")
+        if len(self.market_price) == 0:
+            raise EmptyLog("The log holds no auction. Give at least one auction.")
+        if not self.segments or len(set(self.segments)) != len(self.segments):
+            raise InvalidLog(f"The segments {self.segments} are empty or repeat a name; name each once.")
+        check_layout({name: getattr(self, name) for name in COLUMNS}, self.n)
+        check_offsets(self.offsets, days=len(self.days), auctions=self.n)
+        self._check_values()
+
+    def _check_values(self) -> None:
+        check_price(self.market_price)
+        seen: set[int] = set()
+        for name in (*FLOAT_COLUMNS[1:], *REALISED_COLUMNS):
+            column = getattr(self, name)
+            if column is None or id(column) in seen:
+                continue
+            seen.add(id(column))
+            bounded = name.endswith(("exposure", "conversion"))
+            check_range(name, column, 1.0 if bounded else float(np.finfo(np.float32).max))
+        check_ids("segment", self.segment, len(self.segments))
+        check_ids("source", self.source, self.sources)
+
+    @property
+    def n(self) -> int:
+        """Auctions, N."""
+        return int(self.market_price.shape[0])
+
+    @property
+    def n_days(self) -> int:
+        """Days, D."""
+        return int(self.offsets.shape[0])
+
+    @property
+    def slots(self) -> int:
+        """Slots per day, T."""
+        return int(self.offsets.shape[1]) - 1
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Auctions of each day's slots, (D, T)."""
+        return np.diff(self.offsets, axis=1)
+
+    @cached_property
+    def digest(self) -> str:
+        """Hex digest (blake2b, 16 bytes) of columns, offsets, segments and day records.
+
+        The name and the notes do not count: a renamed log is the same log.
+        """
+        hasher = hashlib.blake2b(digest_size=16)
+        for name in (*COLUMNS, "offsets"):
+            column = getattr(self, name)
+            hasher.update(f"{name}:{'none' if column is None else column.dtype.str}".encode())
+            if column is not None:
+                hasher.update(np.ascontiguousarray(column).view(np.uint8).data)
+        hasher.update(repr((self.days, self.segments, self.sources)).encode())
+        return hasher.hexdigest()
+
+    def select_days(self, indices: Iterable[int]) -> AuctionLog:
+        """The log of these days, in this order; a day may be named more than once.
+
+        Raises:
+            EmptyLog: no day is named.
+            InvalidLog: an index is not in 0 .. D - 1.
+        """
+        chosen = [int(index) for index in indices]
+        if not chosen:
+            raise EmptyLog("No day was selected. Name at least one day of the log.")
+        outside = [index for index in chosen if not 0 <= index < self.n_days]
+        if outside:
+            raise InvalidLog(f"Days {outside} are not in the log, which holds days 0 to {self.n_days - 1}.")
+        bounds = [(int(self.offsets[day, 0]), int(self.offsets[day, -1])) for day in chosen]
+        # Columns that are one array stay one array, so that "true = predicted" still costs nothing.
+        copies: dict[int, NDArray[Any]] = {}
+        columns: dict[str, NDArray[Any] | None] = {}
+        for name in COLUMNS:
+            column = getattr(self, name)
+            if column is not None and id(column) not in copies:
+                copies[id(column)] = np.concatenate([column[first:last] for first, last in bounds])
+            columns[name] = None if column is None else copies[id(column)]
+        offsets = stack_offsets([np.diff(self.offsets[day]) for day in chosen])
+        return replace(self, **columns, offsets=offsets, days=tuple(self.days[day] for day in chosen))  # type: ignore[arg-type]
+
+
+def stack_offsets(counts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Offsets (D, T + 1) from the auctions per slot of each day, D arrays of shape (T,).
+
+    Raises:
+        EmptyLog: no day.
+        UnevenDays: the days differ in their number of slots.
+        InvalidLog: the days have no slot.
+    """
+    if not counts:
+        raise EmptyLog("The log holds no day. Give at least one day.")
+    slots = check_even([len(day) for day in counts])
+    offsets = np.zeros((len(counts), slots + 1), dtype=np.int64)
+    np.cumsum(np.stack(counts), axis=1, out=offsets[:, 1:])
+    offsets[1:] += np.cumsum(offsets[:-1, -1])[:, None]
+    return offsets
