@@ -1,0 +1,175 @@
+"""SyntheticMarket: days as windows into one generated log, with levels, shocks and overlays."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.bidding.errors import InvalidMarket
+from bidpilot.envs.days import DayBatch
+from bidpilot.envs.logs.auction_log import AuctionLog
+from bidpilot.envs.synthetic import levels
+from bidpilot.envs.synthetic.config import SyntheticConfig
+from bidpilot.envs.synthetic.draws import DayDraws, Matrix
+from bidpilot.envs.synthetic.generate import SEGMENTS, generate_log, segment_shares
+
+_SALT_BITS = 53  # all that a double-precision uniform holds
+
+
+class SyntheticMarket:
+    """The synthetic market; it yields days of auctions from `config` and a seed sequence.
+
+    The log is drawn once from `seed`; a day is a window into it that starts at a random auction, with
+    the day's traffic, value and price levels. The same seed gives the same log and the same uniforms
+    the same day, bit for bit. A slot holds at most `log_auctions / slots` auctions (at least four
+    times the mean). Budget and conversion value of its days are NaN: the campaign decides them, and
+    `config.budget` and `config.conversion_value` are sensible defaults for it.
+
+    Raises `InvalidMarket` for parameters out of range, before any work.
+    """
+
+    def __init__(
+        self, config: SyntheticConfig, seed: np.random.SeedSequence, name: str = "synthetic"
+    ) -> None:
+        # a model_copy(update=...) skips validation
+        self._config = SyntheticConfig(**config.model_dump())
+        if not isinstance(seed, np.random.SeedSequence):
+            raise InvalidMarket(f"seed is {seed!r}: pass a numpy.random.SeedSequence([domain, seed])")
+        self._log = generate_log(self._config, np.random.default_rng(seed), name)
+        self._draws = DayDraws(
+            slots=config.slots,
+            blocks=config.slots // config.level_slots,
+            half_blocks=config.slots // config.traffic_slots,
+            segments=len(SEGMENTS),
+            burst_sources=config.invalid_burst_sources,
+        )
+        demand = levels.resampled_curve(config.demand_curve, config.slots)
+        self._demand = config.auctions_per_slot * demand  # (T,) auctions
+        profile = levels.jump_profile(config.price_jump, config.price_jump_decay, config.level_slots)
+        price = levels.resampled_curve(config.price_curve, config.slots)
+        self._price_curve = price * np.tile(profile, config.slots // config.level_slots)  # (T,)
+        self._shares = segment_shares(config)  # (S,)
+        self._greatest_exposure = float(self._log.exposure.max())
+
+    @property
+    def config(self) -> SyntheticConfig:
+        """The market's parameters."""
+        return self._config
+
+    @property
+    def log(self) -> AuctionLog:
+        """The columns that the days are windows into, at unit level."""
+        return self._log
+
+    @property
+    def slots(self) -> int:
+        """Slots per day, T."""
+        return self._config.slots
+
+    @property
+    def draws(self) -> int:
+        """Standard uniforms that one day is made from."""
+        return self._draws.total
+
+    @property
+    def level_slots(self) -> int:
+        """Slots over which a value level lasts; divides T."""
+        return self._config.level_slots
+
+    @property
+    def draws_outcomes(self) -> bool:
+        """True: realised outcomes are drawn from the true expectations."""
+        return True
+
+    @property
+    def digest(self) -> str:
+        """Hex digest of the parameters and the log's columns, 32 digits."""
+        return hashlib.blake2b(
+            f"{self._config.digest}{self._log.digest}".encode(), digest_size=16
+        ).hexdigest()
+
+    def days(self, uniforms: Matrix) -> DayBatch:
+        """Make B days from `uniforms` (B, draws) in [0, 1); the same row gives the same day.
+
+        Raises `InvalidMarket` when the shape or the range is wrong.
+        """
+        self._check(uniforms)
+        rows = uniforms.shape[0]
+        keep, thinning = self._segment_demand(uniforms)
+        count = self._counts(uniforms, thinning)
+        value_level, price_level = levels.block_levels(self._config, self._draws, uniforms)
+        invalid_share, invalid_source = levels.invalid_burst(self._config, self._draws, uniforms)
+        salt = self._draws.uniform(uniforms, "salt")[:, 0]
+        undecided = np.full(rows, np.nan)
+        return DayBatch(
+            start=self._starts(uniforms, count),
+            count=count,
+            keep=keep,
+            price_scale=self._price_scale(uniforms, price_level),
+            value_scale=self._value_scale(uniforms, value_level),
+            calibration=self._calibration(uniforms),
+            invalid_share=invalid_share,
+            invalid_source=invalid_source,
+            salt=np.floor(np.ldexp(salt, _SALT_BITS)).astype(np.uint64),
+            budget=undecided,
+            conversion_value=undecided.copy(),
+            max_cpa=undecided.copy(),
+        )
+
+    def _check(self, uniforms: Matrix) -> None:
+        if uniforms.ndim != 2 or uniforms.shape[1] != self.draws:
+            raise InvalidMarket(f"uniforms have shape {uniforms.shape}: give (days, {self.draws})")
+        if not (np.all(uniforms >= 0.0) and np.all(uniforms < 1.0)):
+            raise InvalidMarket("uniforms lie outside [0, 1) or are NaN: draw them with Generator.random")
+
+    def _counts(self, uniforms: Matrix, thinning: Matrix) -> NDArray[np.int64]:
+        """Auctions in each slot's window, (B, T); more where segments are thinned, so that demand stays."""
+        mean = self._demand * levels.traffic(self._config, self._draws, uniforms) / thinning
+        if self._config.arrival_noise > 0.0:
+            mean += self._config.arrival_noise * np.sqrt(mean) * self._draws.normal(uniforms, "arrivals")
+        return np.clip(np.rint(mean), 0, self._config.log_auctions // self.slots).astype(np.int64)
+
+    def _starts(self, uniforms: Matrix, count: NDArray[np.int64]) -> NDArray[np.int64]:
+        """A day reads consecutive auctions from a random one on: any part of the log is like any other."""
+        last = np.cumsum(count, axis=1)
+        room = self._config.log_auctions - last[:, -1:] + 1
+        first = np.floor(self._draws.uniform(uniforms, "window") * room).astype(np.int64)
+        return np.asarray(first + last - count)
+
+    def _segment_demand(self, uniforms: Matrix) -> tuple[NDArray[np.float32] | None, Matrix]:
+        """Share of each segment's auctions that arrive, (B, T, S), and the share of all, (B, 1)."""
+        std = self._config.segment_demand_std
+        if std == 0.0:
+            return None, np.ones((uniforms.shape[0], 1))
+        score = self._draws.normal(uniforms, "segment_demand")
+        keep = np.exp(std * (score - score.max(axis=1, keepdims=True)))
+        arriving = (keep * self._shares).sum(axis=1, keepdims=True)
+        return np.repeat(keep.astype(np.float32)[:, None, :], self.slots, axis=1), arriving
+
+    def _price_scale(self, uniforms: Matrix, level: Matrix) -> NDArray[np.float32]:
+        """(B, T, S): curve, day, drift, block and surge, times the segment's own level of the day."""
+        config, draws = self._config, self._draws
+        level = level * self._price_curve
+        level *= levels.mean_one(draws.normal(uniforms, "day")[:, 1:2], config.day_price_std)
+        level *= levels.drift(draws.normal(uniforms, "drift")[:, 1], config.price_drift_std, self.slots)
+        level *= levels.surge(config, draws, uniforms)
+        segment = levels.mean_one(draws.normal(uniforms, "segment_price"), config.segment_price_std)
+        scale: NDArray[np.float32] = np.einsum("bt,bs->bts", level, segment).astype(np.float32)
+        return scale
+
+    def _value_scale(self, uniforms: Matrix, level: Matrix) -> NDArray[np.float32]:
+        """(B, T, S): day, drift and block, the same for all segments."""
+        config, draws = self._config, self._draws
+        level = level * levels.mean_one(draws.normal(uniforms, "day")[:, :1], config.day_value_std)
+        level *= levels.drift(draws.normal(uniforms, "drift")[:, 0], config.value_drift_std, self.slots)
+        return np.repeat(level.astype(np.float32)[:, :, None], len(SEGMENTS), axis=2)
+
+    def _calibration(self, uniforms: Matrix) -> NDArray[np.float32]:
+        """Predicted over true scale, (B, 3); exposure's is held where predictions stay within [0, 1]."""
+        std = np.array(self._config.calibration_std)
+        factor = np.exp(std * self._draws.normal(uniforms, "calibration") - 0.5 * std * std)
+        factor[:, 0] = np.minimum(factor[:, 0], 1.0 / self._greatest_exposure)
+        calibration: NDArray[np.float32] = factor.astype(np.float32)
+        return calibration
