@@ -147,7 +147,12 @@ class AuctionLog:
             hasher.update(f"{name}:{'none' if column is None else column.dtype.str}".encode())
             if column is not None:
                 hasher.update(np.ascontiguousarray(column).view(np.uint8).data)
-        hasher.update(repr((self.days, self.segments, self.sources)).encode())
+        # An int and an equal float are the same amount, also after they were stored.
+        amounts = [
+            (d.label, d.unit, float(d.budget), float(d.conversion_value), d.max_cpa and float(d.max_cpa))
+            for d in self.days
+        ]
+        hasher.update(repr((amounts, tuple(self.segments), int(self.sources))).encode())
         return hasher.hexdigest()
 
     def select_days(self, indices: Iterable[int]) -> AuctionLog:
