@@ -1,6 +1,5 @@
 """The command line. `main` is the whole program; `python -m bidpilot` calls the same function."""
 
+from bidpilot.training.cli.program import main
 
-def main() -> None:
-    """Run the command line."""
-    raise SystemExit("bidpilot: the commands are being written")
+__all__ = ["main"]

@@ -1,0 +1,152 @@
+"""The command line: one clear line per mistake, the file below the options, every option explained."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from bidpilot.bidding.errors import InvalidConfig
+from bidpilot.training.cli.commands import COMMANDS
+from bidpilot.training.cli.overlay import read_config
+from bidpilot.training.config import (
+    Config,
+    EvaluateConfig,
+    ImportConfig,
+    PpoConfig,
+    TrainConfig,
+    UiConfig,
+    flat,
+)
+
+
+def read(model: type[Config], *arguments: str) -> Config:
+    return read_config(model, arguments, prog="bidpilot x")
+
+
+def yaml_file(folder: Path, text: str) -> str:
+    path = folder / "config.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_no_argument_gives_the_defaults() -> None:
+    assert read(TrainConfig) == TrainConfig()
+
+
+def test_options_override_the_file_and_the_file_overrides_the_defaults(tmp_path: Path) -> None:
+    path = yaml_file(tmp_path, "seed: 5\nppo:\n  epochs: 3\n  net: [32, 16]\n  learning_rate: 3e-1\n")
+    config = read(TrainConfig, "--config", path, "--ppo.epochs", "7")
+    assert config == TrainConfig(
+        seed=5, ppo=PpoConfig(epochs=7, net=(32, 16), learning_rate=0.3)
+    )  # "3e-1" is text to PyYAML and must still be a number here
+
+
+def test_config_flag_may_stand_anywhere_and_use_an_equals_sign(tmp_path: Path) -> None:
+    path = yaml_file(tmp_path, "port: 6001\n")
+    assert read(UiConfig, "--host", "localhost", f"--config={path}") == UiConfig(port=6001, host="localhost")
+
+
+def test_lists_are_space_separated() -> None:
+    config = read(EvaluateConfig, "--agents", "plan", "ppo@abc", "--suites", "steady", "--json", "rows.json")
+    assert config == EvaluateConfig(
+        agents=("plan", "ppo@abc"), suites=("steady",), json_file=Path("rows.json")
+    )
+
+
+def test_json_key_is_the_same_in_the_file(tmp_path: Path) -> None:
+    path = yaml_file(tmp_path, "json: rows.json\n")
+    assert read(EvaluateConfig, "--config", path) == EvaluateConfig(json_file=Path("rows.json"))
+
+
+def test_required_fields_may_come_from_either_side(tmp_path: Path) -> None:
+    path = yaml_file(tmp_path, "format: auctionnet\nfiles: [a.csv, b.csv]\n")
+    assert read(ImportConfig, "--config", path, "--out", "log") == ImportConfig(
+        format="auctionnet", files=(Path("a.csv"), Path("b.csv")), out=Path("log")
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rowz: 3\n", r"unknown key rowz, did you mean rows\?"),
+        ("ppo:\n  epoch: 3\n", r"unknown key ppo\.epoch, did you mean epochs\?"),
+        ("ppo:\n  gamma: 2\n", r"ppo\.gamma = 2: Input should be less than or equal to 1"),
+        ("seed: -1\n", r"seed = -1: .*greater than or equal to 0"),
+        ("ppo:\n  gae_lambda: .nan\n", r"ppo\.gae_lambda = nan"),
+        ("market: weekly\n", r"market = 'weekly': .*'daily' or 'steady'"),
+        ("rows: 3\n", r"rows \* ppo\.n_steps = 144 is no multiple"),
+        ("- 1\n", r"holds a list: write `option: value` lines"),
+        ("a: [\n", r"is not YAML"),
+    ],
+)
+def test_a_mistake_in_the_file_names_option_value_and_file(tmp_path: Path, text: str, message: str) -> None:
+    path = yaml_file(tmp_path, text)
+    with pytest.raises(InvalidConfig, match=message) as caught:
+        read(TrainConfig, "--config", path)
+    assert path in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--rowz", "3"], r"Unrecognized.*--rowz"),
+        (["--ppo.gamma", "2"], r"ppo\.gamma = 2\.0: Input should be less than or equal to 1"),
+        (["--ppo.gamma", "nan"], r"ppo\.gamma = nan: Input should be"),
+        (["--ppo.epochs", "x"], r"--ppo\.epochs.*'x'"),
+        (["--market", "weekly"], r"'weekly'.*daily.*steady"),
+        (["--rows", "3"], r"rows \* ppo\.n_steps = 144 is no multiple"),
+        (["--config"], r"names no file"),
+        (["--config", "absent.yaml"], r"absent\.yaml cannot be read"),
+    ],
+)
+def test_a_mistake_in_an_option_is_one_line(arguments: list[str], message: str) -> None:
+    with pytest.raises(InvalidConfig, match=message) as caught:
+        read(TrainConfig, *arguments)
+    assert "\n" not in str(caught.value)
+    assert "│" not in str(caught.value)
+
+
+def test_a_required_option_that_is_missing_is_named() -> None:
+    with pytest.raises(InvalidConfig, match="--out"):
+        read(ImportConfig, "auctionnet", "a.csv")
+    with pytest.raises(InvalidConfig, match="files"):
+        read(ImportConfig, "auctionnet", "--out", "log")
+
+
+def test_help_shows_description_and_the_files_value_as_default(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = yaml_file(tmp_path, "rows: 512\n")
+    with pytest.raises(SystemExit) as caught:
+        read(TrainConfig, "--config", path, "--help")
+    assert caught.value.code in (None, 0)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "--rows INT Days played side by side. (default: 512)" in shown.replace("│ ", "")
+
+
+def fields_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    found: dict[str, FieldInfo] = {}
+    for name, field in model.model_fields.items():
+        found[f"{model.__name__}.{name}"] = field
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            found.update(fields_of(field.annotation))
+    return found
+
+
+@pytest.mark.parametrize("model", [TrainConfig, EvaluateConfig, ImportConfig, UiConfig])
+def test_every_field_is_described(model: type[Config]) -> None:
+    assert [name for name, field in fields_of(model).items() if not field.description] == []
+
+
+def test_flat_names_are_those_of_the_options() -> None:
+    values = flat(TrainConfig(log=Path("logs/a")))
+    assert values["ppo.net"] == "64 64"
+    assert values["ppo.gamma"] == 1.0
+    assert values["log"] == "logs/a"
+    assert values["resume"] is None
+    assert "ppo" not in values
+
+
+def test_command_names_are_unique() -> None:
+    assert len({command.name for command in COMMANDS}) == len(COMMANDS)

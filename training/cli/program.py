@@ -1,0 +1,72 @@
+"""The program: find the command, read its configuration, run it, print errors as one line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pkgutil import resolve_name
+
+from bidpilot import __version__
+from bidpilot.bidding.errors import BidpilotError, InvalidConfig
+from bidpilot.training.cli.commands import COMMANDS, Command
+
+_FAILED = 2  # exit status for everything the caller can mend
+_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command from `arguments` (the process's own where None).
+
+    Raises:
+        SystemExit: with status 2 after an error of the caller (one line on stderr), 130 after Ctrl-C.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        _dispatch(given)
+    except BidpilotError as error:
+        print(f"bidpilot: {' '.join(str(error).split())}", file=sys.stderr)
+        raise SystemExit(_FAILED) from None
+    except KeyboardInterrupt:
+        print("bidpilot: interrupted", file=sys.stderr)
+        raise SystemExit(_INTERRUPTED) from None
+
+
+def _dispatch(given: list[str]) -> None:
+    if not given or given[0] in ("-h", "--help", "help"):
+        print(_help())
+        return
+    if given[0] == "--version":
+        print(f"bidpilot {__version__}")
+        return
+    command = _find(given[0])
+    # tyro and pydantic load only now, so that `bidpilot --help` answers at once.
+    from bidpilot.training.cli.overlay import read_config
+
+    config = read_config(resolve_name(command.config), given[1:], prog=f"bidpilot {command.name}")
+    resolve_name(command.run)(config)
+
+
+def _find(name: str) -> Command:
+    for command in COMMANDS:
+        if command.name == name:
+            return command
+    names = [command.name for command in COMMANDS]
+    near = get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(names)}"
+    raise InvalidConfig(f"unknown command {name!r}: {hint}")
+
+
+def _help() -> str:
+    width = max(len(command.name) for command in COMMANDS)
+    lines = [
+        "usage: bidpilot COMMAND [--config FILE.yaml] [OPTIONS]",
+        "",
+        "Learned bids and budgets for short-video promotion in real-time auctions.",
+        "",
+        *(f"  {command.name:<{width}}  {command.summary}" for command in COMMANDS),
+        "",
+        "bidpilot COMMAND --help explains every option, with its unit and default.",
+        "A YAML file given with --config sets the defaults; options on the command line override it.",
+    ]
+    return "\n".join(lines)

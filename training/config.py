@@ -1,0 +1,139 @@
+"""Configuration of every command: frozen pydantic models, one description with unit per field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class Config(BaseModel):
+    """Base of all configuration: frozen, unknown keys and infinite numbers are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class PpoConfig(Config):
+    """PPO's hyperparameters."""
+
+    n_steps: Count = Field(48, description="Slots per rollout and row; 48 is one day.")
+    batch_size: Count = Field(2048, description="Samples per gradient step.")
+    epochs: Count = Field(5, description="Passes over each rollout.")
+    gamma: float = Field(1.0, gt=0, le=1, description="Discount per slot; 1 makes a day's rewards sum to R.")
+    gae_lambda: float = Field(0.97, ge=0, le=1, description="Advantage estimation: weight per slot.")
+    learning_rate: float = Field(1e-3, gt=0, description="Adam's step size at the start.")
+    learning_rate_end: float = Field(
+        0.0, ge=0, description="Adam's step size at the last step; the decay between is linear."
+    )
+    clip_range: float = Field(0.2, gt=0, description="Largest relative change of a probability per update.")
+    entropy: float = Field(0.0, ge=0, description="Weight of the entropy bonus.")
+    value: float = Field(0.5, ge=0, description="Weight of the critic's loss.")
+    max_grad_norm: float = Field(0.5, gt=0, description="Gradients are scaled down to this norm.")
+    log_std_init: float = Field(-1.5, description="Natural logarithm of the actions' initial spread.")
+    net: tuple[Count, ...] = Field((64, 64), min_length=1, description="Hidden units per layer.")
+
+
+class TrainConfig(Config):
+    """Train a bid policy with PPO, on synthetic days or on a recorded log."""
+
+    market: Literal["daily", "steady"] = Field("daily", description="Preset of the synthetic market.")
+    log: Path | None = Field(
+        None, description="Folder of an imported auction log to train on instead of the synthetic market."
+    )
+    seed: Seed = Field(0, description="Seed of the weights and of the training days.")
+    total_steps: Count = Field(2_949_120, description="Length of the run, environment steps over all rows.")
+    rows: Count = Field(256, description="Days played side by side.")
+    validation_days: Count = Field(256, description="Days per validation; the best policy by them is kept.")
+    validate_every: Count = Field(
+        245_760, description="Environment steps between two validations, rounded up to whole rollouts."
+    )
+    checkpoint_every: Count = Field(
+        737_280, description="Environment steps between two checkpoints, rounded up to a day boundary."
+    )
+    resume: str | None = Field(None, min_length=1, description="Id of a run to go on with, bit for bit.")
+    experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
+    run_name: str | None = Field(
+        None, min_length=1, description="Name of the MLflow run; made up where none."
+    )
+    ppo: PpoConfig = Field(PpoConfig(), description="PPO's hyperparameters.")
+
+    @model_validator(mode="after")
+    def _batches_fit(self) -> TrainConfig:
+        rollout = self.rows * self.ppo.n_steps
+        if rollout < self.ppo.batch_size or rollout % self.ppo.batch_size:
+            raise ValueError(
+                f"rows * ppo.n_steps = {rollout} is no multiple of ppo.batch_size = {self.ppo.batch_size}: "
+                "choose a batch that divides the rollout"
+            )
+        return self
+
+
+class EvaluateConfig(Config):
+    """Play agents over held-out days, print R / R* per suite and the paired differences."""
+
+    agents: tuple[str, ...] = Field(
+        (),
+        description="Agents by name: constant plan pid dual_descent mpc ppo, or ppo@RUN for a particular "
+        "training run; all of them where none is named.",
+    )
+    suites: tuple[str, ...] = Field(
+        (), description="Suites by name: steady daily; all of them where none is named and no log is given."
+    )
+    log: Path | None = Field(
+        None, description="Folder of an imported auction log; its name becomes the suite's."
+    )
+    days: Count = Field(512, description="Held-out days per suite; a log's suite has the days it has.")
+    seed: Seed = Field(0, description="Seed of the suites' days and of the bootstrap.")
+    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = Field(
+        None,
+        validation_alias=AliasChoices("json", "json_file"),
+        description="File to write the printed rows to, as JSON.",
+    )
+    experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
+
+
+class ImportConfig(Config):
+    """Turn recorded auctions into a log that training and evaluation can read."""
+
+    format: tyro.conf.Positional[Literal["auctionnet"]] = Field(description="Format of the files.")
+    files: tyro.conf.Positional[tuple[Path, ...]] = Field(
+        min_length=1, description="Files to read, CSV or Parquet."
+    )
+    out: Path = Field(description="Folder to write the log to.")
+    advertiser: int | None = Field(
+        None, ge=0, description="Number of the one advertiser to keep; all of them where none is given."
+    )
+    name: str | None = Field(None, min_length=1, description="Name of the log; the folder's where none.")
+
+
+class UiConfig(Config):
+    """Open the runs in the MLflow UI."""
+
+    port: int = Field(5000, ge=1, le=65535, description="TCP port to listen on.")
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; the default is loopback.")
+
+
+def flat(config: Config | Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Flatten a configuration to `group.field: value`, the names that `--help` shows.
+
+    Tuples become space-separated text, as one would type them; None and paths become text.
+    """
+    fields = config.model_dump() if isinstance(config, Config) else config
+    values: dict[str, Any] = {}
+    for name, value in fields.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            values.update(flat(value, f"{key}."))
+        elif isinstance(value, (tuple, list)):
+            values[key] = " ".join(str(item) for item in value)
+        elif value is None or isinstance(value, (str, int, float)):
+            values[key] = value
+        else:
+            values[key] = str(value)
+    return values
