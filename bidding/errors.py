@@ -94,3 +94,7 @@ class RunNotFound(BidpilotError):
 
 class PolicyMismatch(BidpilotError):
     """Raised when a policy's features, segments or slots do not fit the market."""
+
+
+class TrackingError(BidpilotError):
+    """Raised when the MLflow store cannot be reached, or is given what it cannot hold."""
