@@ -1,0 +1,141 @@
+"""Find runs again, and fetch their files."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bidpilot.bidding.errors import RunNotFound, TrackingError
+from bidpilot.training.tracking.store import Store, current_store, tracking_errors
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run as MlflowRun
+
+_SHOWN = 3  # ids named in an error
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What is stored of one run, apart from its files."""
+
+    run_id: str
+    name: str
+    experiment_id: str
+    status: str  # RUNNING, FINISHED, FAILED or KILLED
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]  # the last value of each
+    started: int  # milliseconds since 1970
+    ended: int | None  # milliseconds since 1970; None while it runs
+
+
+def find_run(run_id: str, *, store: Store | None = None) -> RunInfo:
+    """The run with this id.
+
+    Raises:
+        RunNotFound: where there is none, naming the latest finished runs.
+        TrackingError: where the store cannot be used.
+    """
+    store = store or current_store()
+    if not store.exists:
+        raise RunNotFound(f"run {run_id!r} does not exist, nor any other in {store.folder}: train one first")
+    from mlflow.exceptions import MlflowException
+
+    client = store.client()
+    with tracking_errors(store):
+        try:
+            found = client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"):
+                raise
+            found = None
+    if found is None or found.info.lifecycle_stage != "active":
+        raise RunNotFound(f"run {run_id!r} does not exist in {store.uri}: {_alternatives(store)}")
+    return _info(found)
+
+
+def latest_finished_run(
+    kind: str = "train",
+    *,
+    experiment: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    store: Store | None = None,
+) -> RunInfo:
+    """The run of this kind that finished last, among those with all of `tags`.
+
+    Raises:
+        RunNotFound: where there is none.
+        TrackingError: where the store cannot be used.
+    """
+    store = store or current_store()
+    wanted = {"kind": kind, **(tags or {})}
+    found = _finished(store, wanted, experiment, 1) if store.exists else []
+    if not found:
+        where = f" with {', '.join(f'{k} = {v}' for k, v in tags.items())}" if tags else ""
+        raise RunNotFound(
+            f"no finished {kind} run{where} in {store.uri}: let `bidpilot {kind}` end, or give a run's id"
+        )
+    return found[0]
+
+
+def download(run_id: str, path: str, into: Path | None = None, *, store: Store | None = None) -> Path:
+    """Copy the artifact (file or folder) `path` of a run into `into`, a new temporary folder where None.
+
+    Raises:
+        RunNotFound: where the run does not exist, or holds nothing under `path`.
+        TrackingError: where the store cannot be used.
+    """
+    store = store or current_store()
+    find_run(run_id, store=store)
+    client = store.client()
+    with tracking_errors(store):
+        parent = path.rpartition("/")[0] or None
+        if path not in {entry.path for entry in client.list_artifacts(run_id, parent)}:
+            raise RunNotFound(
+                f"run {run_id} holds no {path!r}: it ended before it was written; name another run"
+            )
+        target = Path(tempfile.mkdtemp(prefix="bidpilot-")) if into is None else into
+        target.mkdir(parents=True, exist_ok=True)
+        return Path(client.download_artifacts(run_id, path, str(target)))
+
+
+def _finished(store: Store, tags: Mapping[str, str], experiment: str | None, count: int) -> list[RunInfo]:
+    client = store.client()
+    conditions = ["attributes.status = 'FINISHED'"]
+    for name, value in tags.items():
+        if any(mark in f"{name}{value}" for mark in "'\"`"):
+            raise TrackingError(f"tag {name} = {value} cannot be searched for: leave the quotes out")
+        conditions.append(f"tags.`{name}` = '{value}'")
+    with tracking_errors(store):
+        known = client.search_experiments()
+        ids = [entry.experiment_id for entry in known if experiment in (None, entry.name)]
+        if not ids:
+            return []
+        found = client.search_runs(
+            ids, " and ".join(conditions), max_results=count, order_by=["attributes.end_time DESC"]
+        )
+    return [_info(run) for run in found]
+
+
+def _alternatives(store: Store) -> str:
+    latest = _finished(store, {}, None, _SHOWN)
+    if not latest:
+        return "no run has finished there yet, train one first"
+    return f"the latest finished are {', '.join(f'{run.run_id} ({run.name})' for run in latest)}"
+
+
+def _info(run: MlflowRun) -> RunInfo:
+    return RunInfo(
+        run_id=run.info.run_id,
+        name=str(run.info.run_name),
+        experiment_id=run.info.experiment_id,
+        status=run.info.status,
+        params=dict(run.data.params),
+        tags=dict(run.data.tags),
+        metrics=dict(run.data.metrics),
+        started=run.info.start_time,
+        ended=run.info.end_time,
+    )
