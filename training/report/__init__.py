@@ -1,0 +1,1 @@
+"""Figures and tables. Importing this package imports neither matplotlib nor rich."""

@@ -1,0 +1,122 @@
+"""What the figures show, read back from the drawn artists."""
+
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from bidpilot.training.report.comparison import Interval, interval_plot, ratio_distribution
+from bidpilot.training.report.curves import Curve, budget_curves, learning_curve
+from bidpilot.training.report.style import colours
+
+STEPS = np.array([0.0, 1e5, 2e5])
+RATIO = np.array([0.8, 0.9, 0.95])
+
+
+def drawn(figure: Figure) -> bytes:
+    """Draw it in full: an unexpected warning fails the test."""
+    out = io.BytesIO()
+    figure.savefig(out, format="png")
+    return out.getvalue()
+
+
+def test_learning_curve_draws_each_series_its_band_and_the_references() -> None:
+    figure = learning_curve({"ppo": Curve(STEPS, RATIO, RATIO - 0.01, RATIO + 0.01)}, {"mpc": 0.93})
+    (axes,) = figure.axes
+    ppo, mpc = axes.lines
+    np.testing.assert_array_equal(np.asarray(ppo.get_xydata()), np.column_stack([STEPS, RATIO]))
+    np.testing.assert_array_equal(np.asarray(mpc.get_ydata()), [0.93, 0.93])
+    assert len(axes.collections) == 1
+    assert drawn(figure).startswith(b"\x89PNG")
+
+
+def test_a_single_validation_is_visible_as_a_point() -> None:
+    (axes,) = learning_curve({"ppo": Curve([100], [0.9])}).axes
+    assert axes.lines[0].get_marker() == "o"
+
+
+@pytest.mark.parametrize(
+    ("steps", "ratio", "message"),
+    [
+        ([0, 1], [0.5, np.nan], "1 values that are not finite"),
+        ([0, 1], [0.5], "lengths differ"),
+        ([], [], "filled array"),
+    ],
+)
+def test_a_series_that_cannot_be_drawn_is_an_error(
+    steps: list[float], ratio: list[float], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        learning_curve({"ppo": Curve(steps, ratio)})
+
+
+@pytest.mark.parametrize("days", [1, 4, 6])
+def test_budget_curves_have_a_panel_per_day_with_the_same_scale(days: int) -> None:
+    plan = np.linspace(1.0, 0.0, 5)
+    left = np.tile(plan, (days, 1)) ** 2
+    figure = budget_curves(left, plan)
+    visible = [axes for axes in figure.axes if axes.get_visible()]
+    assert len(visible) == days
+    for axes in visible:
+        planned, actual = axes.lines
+        np.testing.assert_array_equal(np.asarray(planned.get_ydata()), plan)
+        np.testing.assert_array_equal(np.asarray(actual.get_ydata()), plan**2)
+        assert axes.get_ylim() == pytest.approx((-0.03, 1.03))
+    drawn(figure)
+
+
+def test_budget_curves_refuse_labels_that_do_not_fit() -> None:
+    with pytest.raises(ValueError, match="1 labels for 2 days"):
+        budget_curves(np.ones((2, 5)), np.ones(5), labels=["one"])
+
+
+def test_ratio_distribution_is_the_share_of_days_below() -> None:
+    (axes,) = ratio_distribution({"ppo": [0.9, 0.7, 0.8, 1.0]}).axes
+    curve, dot = axes.lines
+    np.testing.assert_allclose(np.asarray(curve.get_xdata())[1:], [0.7, 0.8, 0.9, 1.0])
+    np.testing.assert_allclose(np.asarray(curve.get_ydata())[1:], [0.25, 0.5, 0.75, 1.0])
+    np.testing.assert_allclose(np.asarray(dot.get_xdata()), [0.85])
+
+
+def test_equal_days_can_be_drawn() -> None:
+    drawn(ratio_distribution({"plan": [0.5, 0.5], "pid": [0.5]}))
+
+
+def test_interval_plot_ranks_the_agents_of_each_suite() -> None:
+    figure = interval_plot(
+        [
+            Interval("plan", "steady", 0.90, 0.89, 0.91),
+            Interval("ppo", "steady", 0.98, 0.97, 0.99),
+            Interval("plan", "daily", 0.95, 0.94, 0.96),
+        ]
+    )
+    steady, daily = figure.axes
+    assert [label.get_text() for label in steady.get_yticklabels()] == ["plan", "ppo"]
+    assert [label.get_text() for label in daily.get_yticklabels()] == ["plan"]
+    np.testing.assert_array_equal(np.asarray(steady.lines[0].get_xdata()), [0.89, 0.91])
+    drawn(figure)
+
+
+def test_an_interval_that_leaves_out_its_middle_is_an_error() -> None:
+    with pytest.raises(ValueError, match="lies outside"):
+        interval_plot([Interval("plan", "steady", 0.5, 0.6, 0.7)])
+
+
+def test_an_agent_keeps_its_colour_and_no_two_share_one() -> None:
+    names = ["ppo@aa", "ppo@bb", "mpc", "mine", *(f"x{i}" for i in range(3))]
+    chosen = colours(names)
+    assert chosen["ppo@aa"] == colours(["ppo"])["ppo"]
+    assert chosen["mpc"] == colours(["constant", "mpc"])["mpc"]
+    assert len(set(chosen.values())) == len(names)
+
+
+def test_figures_leave_pyplot_alone() -> None:
+    code = (
+        "import sys; from bidpilot.training.report.comparison import ratio_distribution; "
+        "ratio_distribution({'a': [0.5, 0.6]}).savefig('/dev/null', format='png'); "
+        "assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

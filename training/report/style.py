@@ -1,0 +1,50 @@
+"""What every figure shares: colours, the canvas, quiet axes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+INK = "#333333"
+GRID = "#e3e3e3"
+# Okabe and Ito's palette, told apart by colour-blind readers; an agent keeps its colour in every figure.
+_AGENTS = {
+    "ppo": "#0072b2",
+    "mpc": "#d55e00",
+    "dual_descent": "#009e73",
+    "pid": "#cc79a7",
+    "plan": "#e69f00",
+    "constant": "#777777",
+}
+_OTHERS = ("#56b4e9", "#882255", "#44aa99", "#999933", "#332288", "#aa4499")
+
+
+def colours(names: Sequence[str]) -> dict[str, str]:
+    """A colour per name; known agents keep theirs, and so does the first of `ppo@RUN` or `ppo, seed 1`."""
+    chosen: dict[str, str] = {}
+    spare = iter(_OTHERS * (1 + len(names) // len(_OTHERS)))
+    for name in names:
+        colour = _AGENTS.get(re.split(r"\W", name, maxsplit=1)[0])
+        chosen[name] = next(spare) if colour is None or colour in chosen.values() else colour
+    return chosen
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of this size (inches) on its own Agg canvas: no display, no pyplot state."""
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def tidy(axes: Axes) -> Axes:
+    """Take away what does not carry data, and lay a light grid behind what does."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(INK)
+    axes.tick_params(colors=INK, labelsize=9)
+    axes.grid(color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    return axes
