@@ -1,0 +1,151 @@
+"""The package: one version, one program, light where it is deployed, arrows that are really held."""
+
+import ast
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import entry_points, version
+from pathlib import Path
+
+import pytest
+
+import bidpilot
+from bidpilot.training.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = ("agents", "bidding", "envs", "serving", "solvers", "training")
+HEAVY = (
+    "cvxpy",
+    "gymnasium",
+    "matplotlib",
+    "mlflow",
+    "numba",
+    "polars",
+    "pyarrow",
+    "scipy",
+    "stable_baselines3",
+    "torch",
+    "tyro",
+)
+
+
+def project() -> dict[str, dict[str, object]]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def modules_of(folder: str) -> list[str]:
+    files = sorted((ROOT / folder).rglob("*.py"))
+    parts = [file.relative_to(ROOT).with_suffix("").parts for file in files]
+    return ["bidpilot." + ".".join(part[:-1] if part[-1] == "__init__" else part) for part in parts]
+
+
+def test_the_version_is_a_literal_and_the_installed_one() -> None:
+    tree = ast.parse((ROOT / "bidpilot" / "__init__.py").read_text())
+    literals = [
+        node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and node.targets[0].id == "__version__"
+        and isinstance(node.value, ast.Constant)
+    ]
+    assert literals == [bidpilot.__version__] == [version("bidpilot")]
+
+
+def test_the_script_and_the_module_are_the_same_program() -> None:
+    (script,) = entry_points(group="console_scripts", name="bidpilot")
+    assert script.load() is main
+    assert vars(importlib.import_module("bidpilot.__main__"))["main"] is main
+
+
+def test_python_dash_m_runs_it() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "bidpilot", "--version"], capture_output=True, text=True, check=True
+    ).stdout
+    assert shown == f"bidpilot {bidpilot.__version__}\n"
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_import_package_links_to_the_top_level_folder(folder: str) -> None:
+    link = ROOT / "bidpilot" / folder
+    assert link.is_symlink()
+    assert os.readlink(link) == f"../{folder}"
+
+
+@pytest.mark.parametrize("folder", ["bidding", "agents/controllers", "serving"])
+def test_a_deployed_bidder_loads_no_heavy_library(folder: str) -> None:
+    code = f"import sys, {', '.join(modules_of(folder))}; print(sorted(set({HEAVY}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_pin_of_the_project_is_in_the_constraints() -> None:
+    pinned = {
+        line.partition("==")[0].lower().replace("_", "-")
+        for line in (ROOT / "constraints.txt").read_text().split()
+    }
+    table = project()["project"]
+    assert isinstance(table["dependencies"], list)
+    assert isinstance(table["optional-dependencies"], dict)
+    wanted = [
+        *table["dependencies"],
+        *(entry for extra in table["optional-dependencies"].values() for entry in extra),
+    ]
+    names = {entry.partition(">=")[0].partition("==")[0].partition("[")[0].lower() for entry in wanted}
+    assert names - {"bidpilot"} <= pinned
+
+
+def broken_contracts(tmp_path: Path, file: str, line: str) -> str:
+    """Copy the imports' skeleton, plant one import, and return what import-linter says is broken."""
+    for folder in ("bidpilot", *FOLDERS):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "__init__.py").touch()
+    (tmp_path / "agents" / "controllers").mkdir()
+    (tmp_path / "agents" / "controllers" / "__init__.py").touch()
+    for folder in FOLDERS:
+        (tmp_path / "bidpilot" / folder).symlink_to(f"../{folder}")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / file).write_text(f"{line}\n")
+    lint = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [str(lint), "--no-cache"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    broken = [entry for entry in done.stdout.splitlines() if entry.endswith("BROKEN")]
+    assert done.returncode == bool(broken), done.stdout + done.stderr
+    return "\n".join(broken)
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "contract"),
+    [
+        ("envs/x.py", "import bidpilot.agents", "bidding <- envs"),
+        ("agents/controllers/x.py", "import bidpilot.solvers", "agents.controllers stands on bidding alone"),
+        ("agents/controllers/x.py", "import scipy", "a deployed bidder reaches no heavy library"),
+        ("serving/x.py", "import bidpilot.agents", "serving imports bidding and agents.controllers only"),
+        ("serving/x.py", "import torch", "a deployed bidder reaches no heavy library"),
+        ("bidding/x.py", "import bidpilot.serving", "the layers under training do not know serving"),
+    ],
+)
+def test_an_arrow_the_wrong_way_is_caught(tmp_path: Path, file: str, line: str, contract: str) -> None:
+    assert contract in broken_contracts(tmp_path, file, line)
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("envs/x.py", "import bidpilot.bidding, numba"),
+        ("serving/__init__.py", "import bidpilot.bidding, bidpilot.agents.controllers"),
+        ("serving/x.py", "from bidpilot.agents.controllers import __doc__ as doc"),
+        ("training/x.py", "import bidpilot.serving"),
+    ],
+)
+def test_an_arrow_the_right_way_is_let_through(tmp_path: Path, file: str, line: str) -> None:
+    assert broken_contracts(tmp_path, file, line) == ""
