@@ -1,0 +1,62 @@
+"""The action: how an agent moves the rule away from the plan. Zero action = bid the plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.bidding.errors import InvalidAction
+
+SCALE_REACH = 1.5  # a[0] multiplies alpha and beta by exp(1.5 a[0])
+TILT_REACH = 0.7  # a[1], a[2] tilt interaction and conversion by exp(0.7 a)
+SEGMENT_REACH = 0.7  # a[3:] are segment multipliers exp(0.7 a), centred
+FIRST_SEGMENT = 3
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The bid rule of B rows: `bid = m[segment] * (alpha . v) + beta[segment]`."""
+
+    alpha: NDArray[np.float64]  # (B, 3) currency per unit of KPI
+    multiplier: NDArray[np.float64]  # (B, S)
+    beta: NDArray[np.float64]  # (B, S) currency per exposure
+
+
+def action_size(segments: int) -> int:
+    """Entries of an action for `segments` segments."""
+    return FIRST_SEGMENT + segments
+
+
+def decode(action: NDArray[np.floating], alpha: NDArray[np.float64], beta: NDArray[np.float64] | None = None) -> Rule:
+    """The rule (B rows) of actions (B, 3 + S) in [-1, 1] around reference `alpha` (B, 3) and `beta` (B, S).
+
+    Entries outside [-1, 1] are clipped.
+
+    Raises:
+        InvalidAction: not finite, or no row for each reference row.
+    """
+    if action.ndim != 2 or action.shape[0] != alpha.shape[0] or action.shape[1] <= FIRST_SEGMENT:
+        raise InvalidAction(
+            f"actions must have shape ({alpha.shape[0]}, 3 + segments); got {action.shape}. One row per campaign."
+        )
+    if not np.isfinite(action).all():
+        raise InvalidAction("an action is not finite (NaN or infinity). Check the policy's weights and its input.")
+    a = np.clip(action.astype(np.float64), -1.0, 1.0)
+    scale = np.exp(SCALE_REACH * a[:, :1])
+    tilt = np.exp(TILT_REACH * a[:, :3])
+    tilt[:, 0] = 1.0
+    segment = a[:, FIRST_SEGMENT:]
+    multiplier = np.exp(SEGMENT_REACH * (segment - segment.mean(axis=1, keepdims=True)))
+    return Rule(
+        alpha=alpha * (scale * tilt),
+        multiplier=multiplier,
+        beta=np.zeros_like(multiplier) if beta is None else beta * scale,
+    )
+
+
+def price(rule: Rule, row: int, value: NDArray[np.float64], segment: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Bids (N,) of one row's rule for values (N, 3) in segments (N,), currency, before any shading."""
+    bids: NDArray[np.float64] = rule.multiplier[row, segment] * (value @ rule.alpha[row]) + rule.beta[row, segment]
+    return bids

@@ -1,0 +1,123 @@
+"""The forecast: a bid landscape and how its levels vary. From training days only; stored with the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.bidding.errors import InvalidLandscape
+
+EXPOSURE_LEVEL, INTERACTION_LEVEL, CONVERSION_LEVEL, PRICE_LEVEL, TRAFFIC_LEVEL = range(5)
+
+
+@dataclass(frozen=True)
+class BidLandscape:
+    """M representative auctions at unit level. Conversions are in money, so that campaigns compare."""
+
+    price: NDArray[np.float64]  # (M,) market price, currency
+    value: NDArray[np.float64]  # (M, 3) predicted exposure, interaction, conversion times conversion value
+    segment: NDArray[np.int16]  # (M,)
+    weight: NDArray[np.float64]  # (M,) share of the auctions it stands for, sums to 1
+
+    def __post_init__(self) -> None:
+        size = self.price.shape[0]
+        if size == 0:
+            raise InvalidLandscape("a bid landscape needs auctions; got none. Fit it on days that have some.")
+        if self.value.shape != (size, 3) or self.weight.shape != (size,) or self.segment.shape != (size,):
+            raise InvalidLandscape(
+                f"landscape columns must have {size} rows; got value {self.value.shape}, weight {self.weight.shape}, "
+                f"segment {self.segment.shape}."
+            )
+        for name in ("price", "value", "weight"):
+            column = getattr(self, name)
+            if not np.isfinite(column).all() or (column < 0).any():
+                raise InvalidLandscape(f"landscape {name} must be finite and >= 0; got {column.min()}.")
+
+    @cached_property
+    def mean_price(self) -> float:
+        """Mean market price, currency."""
+        return float(self.weight @ self.price)
+
+    @cached_property
+    def mean_value(self) -> NDArray[np.float64]:
+        """Mean value per auction (3,)."""
+        mean: NDArray[np.float64] = self.weight @ self.value
+        return mean
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What training days say of a day to come."""
+
+    landscape: BidLandscape
+    auctions: NDArray[np.float64]  # (T,) expected per slot
+    price_curve: NDArray[np.float64]  # (T,) price level by slot, mean 1 over auctions
+    history: NDArray[np.float64]  # (D, T, 5) levels of training days: KPI triple, price, traffic; 1 = forecast
+    observed: NDArray[np.bool_]  # (D, T) False where a training slot had no auctions
+    level_slots: int  # slots over which a value level lasts; divides T
+    segments: tuple[str, ...]  # (S,) "channel/tier"
+
+    def __post_init__(self) -> None:
+        slots = self.auctions.shape[0]
+        if slots == 0 or not np.isfinite(self.auctions).all() or self.auctions.sum() <= 0:
+            raise InvalidLandscape(f"a forecast needs slots with auctions; got {self.auctions.sum()} in {slots} slots.")
+        if slots % self.level_slots:
+            raise InvalidLandscape(f"level_slots {self.level_slots} must divide the {slots} slots of a day.")
+        if not np.isfinite(self.history).all() or (self.history < 0).any():
+            raise InvalidLandscape("levels of training days must be finite and >= 0.")
+
+    @property
+    def slots(self) -> int:
+        """Slots per day, T."""
+        return int(self.auctions.shape[0])
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of `level_slots` slots per day."""
+        return self.slots // self.level_slots
+
+    @cached_property
+    def block_levels(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Levels (D, blocks, 5) weighted by auctions, and which blocks had auctions (D, blocks)."""
+        days = self.history.shape[0]
+        shape = (days, self.blocks, self.level_slots)
+        weight = np.where(self.observed, self.auctions * self.history[:, :, TRAFFIC_LEVEL], 0.0).reshape(shape)
+        total = weight.sum(axis=2)
+        levels = np.einsum("dbt,dbtk->dbk", weight, self.history.reshape(*shape, 5))
+        seen = total > 0
+        levels = np.where(seen[..., None], levels / np.where(seen, total, 1.0)[..., None], 1.0)
+        levels[..., TRAFFIC_LEVEL] = total / self.auctions.reshape(self.blocks, self.level_slots).sum(axis=1).clip(1e-300)
+        levels[..., PRICE_LEVEL] = np.maximum(levels[..., PRICE_LEVEL], 2.0**-16)
+        return levels, seen
+
+    def save(self, path: Path) -> None:
+        """Write to one .npz file, without pickle."""
+        arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("landscape", "segments")}
+        arrays |= {f"landscape_{f.name}": getattr(self.landscape, f.name) for f in fields(self.landscape)}
+        np.savez(path, segments=np.array(self.segments), **arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> Forecast:
+        """Read what `save` wrote.
+
+        Raises:
+            InvalidLandscape: not such a file.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as data:
+                landscape = BidLandscape(**{f.name: data[f"landscape_{f.name}"] for f in fields(BidLandscape)})
+                return cls(
+                    landscape=landscape,
+                    auctions=data["auctions"],
+                    price_curve=data["price_curve"],
+                    history=data["history"],
+                    observed=data["observed"],
+                    level_slots=int(data["level_slots"]),
+                    segments=tuple(str(s) for s in data["segments"]),
+                )
+        except (OSError, KeyError, ValueError) as error:
+            raise InvalidLandscape(f"{path} is not a saved forecast ({error}). Train again, or export the run.") from error

@@ -1,0 +1,205 @@
+"""What a bidder knows of its day: slot totals, reported with delay, and the levels they imply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.bidding.campaign import CampaignBatch
+from bidpilot.bidding.forecast import Forecast
+from bidpilot.bidding.levels import TINY, Posterior, posterior
+from bidpilot.bidding.plan import RATIO_QUANTILES, BudgetPlan
+
+
+@dataclass(frozen=True)
+class SlotTotals:
+    """What one slot brought, per row. Money in currency, KPI in units of the triple."""
+
+    auctions: NDArray[np.int64]  # (B,)
+    requested: NDArray[np.float64]  # (B, 3) predicted KPI of all auctions, won or not
+    price_sum: NDArray[np.float64]  # (B,) market prices of all auctions
+    wins: NDArray[np.int64]  # (B,)
+    spend: NDArray[np.float64]  # (B,)
+    committed: NDArray[np.float64]  # (B,) bids of the won auctions, >= spend
+    predicted: NDArray[np.float64]  # (B, 3) predicted KPI of won auctions
+    true: NDArray[np.float64]  # (B, 3) true KPI of won valid auctions
+    realised: NDArray[np.float64]  # (B, 3) realised KPI of won auctions
+    invalid_wins: NDArray[np.int64]  # (B,) ground truth, for reports only
+    segment_auctions: NDArray[np.int64]  # (B, S)
+    segment_wins: NDArray[np.int64]  # (B, S)
+    segment_spend: NDArray[np.float64]  # (B, S)
+    source_wins: NDArray[np.int64]  # (B, C)
+    source_spend: NDArray[np.float64]  # (B, C)
+    source_predicted: NDArray[np.float64]  # (B, C) predicted interactions of won auctions
+    source_realised: NDArray[np.float64]  # (B, C) realised interactions of won auctions
+    ratio_quantiles: NDArray[np.float64]  # (B, 5) of value per price at the reference coefficients
+
+    @classmethod
+    def zeros(cls, rows: int, segments: int, sources: int) -> SlotTotals:
+        """Totals of `rows` rows, all zero."""
+        count, money, kpi = (rows,), (rows,), (rows, 3)
+        return cls(
+            auctions=np.zeros(count, np.int64),
+            requested=np.zeros(kpi),
+            price_sum=np.zeros(money),
+            wins=np.zeros(count, np.int64),
+            spend=np.zeros(money),
+            committed=np.zeros(money),
+            predicted=np.zeros(kpi),
+            true=np.zeros(kpi),
+            realised=np.zeros(kpi),
+            invalid_wins=np.zeros(count, np.int64),
+            segment_auctions=np.zeros((rows, segments), np.int64),
+            segment_wins=np.zeros((rows, segments), np.int64),
+            segment_spend=np.zeros((rows, segments)),
+            source_wins=np.zeros((rows, sources), np.int64),
+            source_spend=np.zeros((rows, sources)),
+            source_predicted=np.zeros((rows, sources)),
+            source_realised=np.zeros((rows, sources)),
+            ratio_quantiles=np.zeros((rows, len(RATIO_QUANTILES))),
+        )
+
+
+TOTALS = tuple(f.name for f in fields(SlotTotals))
+"""Names of the slot totals, in order."""
+
+VALUE, PRICE, TRAFFIC = range(3)
+_LEAST_LOG_LEVEL = -16.0
+_SOURCE_PRIOR = 100.0  # wins of a source after which its shortfall of interactions counts half
+
+
+class DayStatistics:
+    """Statistics of B rows over one day, written slot by slot and read by observation and re-plan.
+
+    Cumulative totals are kept per slot, so that a row whose reports come `d` slots late reads the
+    totals of slot `t - d`. Levels of value, price and traffic are log2 ratios to the forecast; value
+    and traffic come from requests and are known in every feedback mode, prices only in `full`.
+    """
+
+    def __init__(self, forecast: Forecast, rows: int, sources: int) -> None:
+        slots = forecast.slots
+        self.forecast = forecast
+        self._rows = np.arange(rows)
+        self.spend = np.zeros((slots + 1, rows))  # cumulative, currency
+        self.committed = np.zeros((slots + 1, rows))  # cumulative bids of won auctions, currency
+        self.wins = np.zeros((slots + 1, rows))  # cumulative
+        self.tail_wins = np.zeros((slots + 1, rows))  # cumulative
+        self.auctions = np.zeros((slots + 1, rows))  # cumulative
+        self.predicted = np.zeros((slots + 1, rows, 3))  # cumulative predicted KPI of won auctions
+        self.realised = np.zeros((slots + 1, rows, 3))  # cumulative realised KPI of won auctions
+        self.source = np.zeros((3, rows, sources))  # wins, predicted and realised interactions
+        self.ratio_quantiles = np.zeros((rows, 5))  # log2, of the last slot
+        self.log_level = np.zeros((3, rows))  # of the last slot: value, price, traffic
+        self._day_sum, self._block_sum = np.zeros((3, rows)), np.zeros((3, rows))
+        self._seen, self._block_seen, self._blocks = (np.zeros((3, rows)) for _ in range(3))
+        self._tail = np.array([name.endswith("/tail") for name in forecast.segments])
+        self.t = 0
+
+    def reset(self, campaigns: CampaignBatch, plan: BudgetPlan, index: NDArray[np.int64]) -> None:
+        """Begin a day of `campaigns` (B) whose plans are rows `index` (B,) of `plan`."""
+        self.t = 0
+        self.campaigns = campaigns
+        self._mean_value = plan.mean_value.sum(axis=1)[index]
+        self._alpha = plan.alpha[index]
+        for array in (self.source, self.ratio_quantiles, self.log_level, self._day_sum, self._block_sum):
+            array[:] = 0.0
+        for array in (self._seen, self._block_seen, self._blocks):
+            array[:] = 0.0
+        shown = campaigns.full_feedback
+        self._variance = tuple(
+            np.stack(
+                [
+                    getattr(plan.value_spread, part)[index],
+                    np.where(shown, getattr(plan.price_spread, part), TINY**2),
+                    np.broadcast_to(getattr(plan.traffic_spread, part), shown.shape),
+                ]
+            )
+            for part in ("day", "block", "slot")
+        )
+        self._shown = shown
+        self._prompt = not (
+            campaigns.win_delay.any() or campaigns.interaction_delay.any() or campaigns.conversion_delay.any()
+        )
+
+    def update(self, totals: SlotTotals) -> None:
+        """Take in the slot that has just passed."""
+        t = self.t
+        self.spend[t + 1] = self.spend[t] + totals.spend
+        self.committed[t + 1] = self.committed[t] + totals.committed
+        self.wins[t + 1] = self.wins[t] + totals.wins
+        self.tail_wins[t + 1] = self.tail_wins[t] + totals.segment_wins @ self._tail
+        self.auctions[t + 1] = self.auctions[t] + totals.auctions
+        self.predicted[t + 1] = self.predicted[t] + totals.predicted
+        self.realised[t + 1] = self.realised[t] + totals.realised
+        self.source[0] += totals.source_wins
+        self.source[1] += totals.source_predicted
+        self.source[2] += totals.source_realised
+        self._update_levels(totals)
+        self.t = t + 1
+
+    def _update_levels(self, totals: SlotTotals) -> None:
+        f, t = self.forecast, self.t
+        if t % f.level_slots == 0:
+            self._block_sum[:] = 0.0
+            self._block_seen[:] = 0.0
+        count = totals.auctions
+        some = count > 0
+        divisor = np.where(some, count, 1)
+        level = self.log_level
+        value = np.einsum("bj,bj->b", self._alpha, totals.requested) / (divisor * self._mean_value)
+        price = totals.price_sum / (divisor * (f.landscape.mean_price * f.price_curve[t]))
+        level[VALUE] = _log2_level(value, some)
+        level[PRICE] = _log2_level(price, some & self._shown)
+        level[TRAFFIC] = np.log2(np.maximum(count, 0.5) / f.auctions[t]) if f.auctions[t] > 0 else 0.0
+        known = np.stack([some, some & self._shown, np.ones_like(some)])
+        self._blocks += known & (self._block_seen == 0)
+        self._seen += known
+        self._block_seen += known
+        self._day_sum += level
+        self._block_sum += level
+        with np.errstate(divide="ignore"):
+            quantiles = np.log2(totals.ratio_quantiles)
+        self.ratio_quantiles[:] = np.where(
+            (some & self._shown)[:, None], np.maximum(quantiles, _LEAST_LOG_LEVEL), self.ratio_quantiles
+        )
+
+    def levels(self) -> Posterior:
+        """What is believed of the day's and the block's levels after `t` slots, each (3, B)."""
+        fresh = self.t % self.forecast.level_slots == 0
+        block_seen = np.zeros_like(self._block_seen) if fresh else self._block_seen
+        return posterior(self._variance, self._day_sum, self._seen, self._blocks, self._block_sum, block_seen)
+
+    def reported(self, totals: NDArray[np.float64], delay: NDArray[np.int64], back: int = 0) -> NDArray[np.float64]:
+        """The cumulative `totals` (T + 1, B, ...) that a row with `delay` slots has been told of, `back` slots ago."""
+        at = max(self.t - back, 0)
+        if self._prompt:
+            return totals[at]
+        return totals[np.maximum(at - delay, 0), self._rows]
+
+    def budget(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Settled spend and money reserved for wins not yet reported, currency (B,) each."""
+        settled = self.reported(self.spend, self.campaigns.win_delay)
+        if self._prompt:
+            return settled, np.zeros_like(settled)
+        return settled, self.committed[self.t] - self.reported(self.committed, self.campaigns.win_delay)
+
+    def invalid_share(self) -> NDArray[np.float64]:
+        """Estimated share (B,) of won auctions that were invalid: sources whose interactions fall short.
+
+        A source's shortfall is 1 - realised / expected, where expected is its prediction times the
+        ratio that the other sources realise; few wins count little.
+        """
+        wins, predicted, realised = self.source
+        total_predicted, total_realised = predicted.sum(axis=1), realised.sum(axis=1)
+        ratio = np.divide(total_realised, total_predicted, out=np.ones_like(total_predicted), where=total_predicted > 0)
+        expected = predicted * ratio[:, None]
+        shortfall = 1.0 - np.divide(realised, expected, out=np.ones_like(expected), where=expected > 0)
+        trusted = wins * wins / (wins + _SOURCE_PRIOR)
+        estimate = (np.maximum(shortfall, 0.0) * trusted).sum(axis=1)
+        return np.clip(estimate / np.maximum(wins.sum(axis=1), 1.0), 0.0, 1.0)
+
+
+def _log2_level(level: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return np.log2(np.where(known, np.maximum(level, 2.0**_LEAST_LOG_LEVEL), 1.0))
