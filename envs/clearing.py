@@ -45,7 +45,7 @@ def uniform_hash(index: int, salt: np.uint64, stream: np.uint64) -> float:
     return np.float64(z >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-_THIN, _INVALID, _INTERACTED, _CONVERTED = (np.uint64(k) for k in range(1, 5))
+THIN_STREAM, INVALID_STREAM, _INTERACTED, _CONVERTED = (np.uint64(k) for k in range(1, 5))
 
 
 @numba.njit(inline="always")
@@ -208,7 +208,7 @@ def _clear(  # type: ignore[no-untyped-def]
             for k in range(size):
                 i = first + at + k
                 s = np.uintp(segments_of[at + k])
-                if keep is not None and uniform_hash(i, salt[b], _THIN) >= keep[b, s]:
+                if keep is not None and uniform_hash(i, salt[b], THIN_STREAM) >= keep[b, s]:
                     continue
                 price = chunk_price[k]
                 seen[s, 3] += 1.0
@@ -231,7 +231,7 @@ def _clear(  # type: ignore[no-untyped-def]
                 row_committed += bid
                 origin = np.uintp(sources_of[at + k])
                 bad = invalid[i]
-                if overlay and uniform_hash(i, salt[b], _INVALID) < invalid_share[b]:
+                if overlay and uniform_hash(i, salt[b], INVALID_STREAM) < invalid_share[b]:
                     bad = True
                     origin = np.uintp(invalid_source[b])
                 won[s, 0] += 1.0

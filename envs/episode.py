@@ -1,0 +1,92 @@
+"""One day of B campaigns against a market: the state that every environment and evaluation steps."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.bidding.action import Rule, decode
+from bidpilot.bidding.campaign import CampaignBatch
+from bidpilot.bidding.errors import PolicyMismatch
+from bidpilot.bidding.forecast import Forecast
+from bidpilot.bidding.observation import Observer
+from bidpilot.bidding.plan import Planner
+from bidpilot.bidding.scalarisation import utility
+from bidpilot.bidding.statistics import DayStatistics, SlotTotals
+from bidpilot.envs.clearing import clear_slot
+from bidpilot.envs.days import DayBatch, Market
+
+
+class Episode:
+    """B days side by side. `begin`, then T times `play` or `play_rule`."""
+
+    def __init__(self, market: Market, forecast: Forecast, rows: int) -> None:
+        if market.slots != forecast.slots or len(market.log.segments) != len(forecast.segments):
+            raise PolicyMismatch(
+                f"the forecast has {forecast.slots} slots and {len(forecast.segments)} segments, the market "
+                f"{market.slots} and {len(market.log.segments)}. Use the forecast fitted on this market's training days."
+            )
+        self.market, self.planner = market, Planner(forecast)
+        self.rows, self.slots, self.segments = rows, market.slots, len(market.log.segments)
+        self.totals = SlotTotals.zeros(rows, self.segments, market.log.sources)
+        self.statistics = DayStatistics(forecast, rows, market.log.sources)
+        self.observer = Observer(forecast, rows)
+        self.kpi = np.zeros((rows, 3))  # true KPI of valid auctions so far
+        self.left = np.zeros(rows)
+        self.utility = np.zeros(rows)
+
+    def begin(self, days: DayBatch, campaigns: CampaignBatch) -> NDArray[np.float32]:
+        """Start the days; the first observation (B, F)."""
+        self.days, self.campaigns = days, campaigns
+        self.plan, self.index = self.planner.plan(campaigns)
+        self.alpha = self.plan.alpha[self.index]
+        self.ideal = self.plan.ideal[self.index]
+        self.plan_utility = self.plan.utility[self.index]
+        self.left[:] = campaigns.budget
+        self.kpi[:] = 0.0
+        self.utility[:] = 0.0
+        self.statistics.reset(campaigns, self.plan, self.index)
+        self.observer.reset(self.statistics, self.plan, self.index)
+        return self.observer.observe(self.statistics, None)
+
+    @property
+    def t(self) -> int:
+        """Slots played."""
+        return self.statistics.t
+
+    def play(self, action: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Play one slot with actions (B, 3 + S); the next observation (B, F)."""
+        self.rule = decode(action, self.alpha)
+        self.play_rule(self.rule)
+        return self.observer.observe(self.statistics, np.clip(action, -1.0, 1.0))
+
+    def play_rule(self, rule: Rule) -> None:
+        """Play one slot with a rule given outright, without an observation."""
+        clear_slot(
+            self.market,
+            self.days,
+            self.t,
+            self.campaigns,
+            rule,
+            self.left,
+            self.planner.shading if self.campaigns.first_price.any() else _NO_SHADING,
+            self.planner.forecast.landscape.mean_price,
+            self.alpha,
+            self.totals,
+        )
+        self.kpi += self.totals.true
+        self.statistics.update(self.totals)
+        self.utility = utility(self.kpi, self.ideal, self.campaigns.preference, self.campaigns.kind)
+
+    def score(self) -> NDArray[np.float64]:
+        """R (B,): utility so far, reduced by `min(1, (max_cpa / CPA) ** 2)` where there is a CPA target."""
+        cap = self.campaigns.max_cpa
+        if not np.isfinite(cap).any():
+            return self.utility
+        spend = self.campaigns.budget - self.left
+        over = np.isfinite(cap) & (spend > cap * self.kpi[:, 2])
+        allowed = np.where(over, cap * self.kpi[:, 2], 1.0)
+        return self.utility * np.where(over, (allowed / np.where(over, spend, 1.0)) ** 2, 1.0)
+
+
+_NO_SHADING = np.ones(1)
