@@ -249,8 +249,9 @@ def test_the_price_curve_and_the_jump_shape_the_prices() -> None:
 
 @pytest.mark.parametrize("kind", ["value", "price", "traffic"])
 def test_day_levels_vary_between_days_and_not_within(kind: str) -> None:
-    batch = days(**{f"day_{kind}_std": 0.2})
-    got = {
+    changes: dict[str, Any] = {f"day_{kind}_std": 0.2}
+    batch = days(**changes)
+    got: dict[str, NDArray[Any]] = {
         "value": level(batch.value_scale),
         "price": level(batch.price_scale),
         "traffic": batch.count / 200.0,
@@ -266,8 +267,9 @@ def test_day_levels_vary_between_days_and_not_within(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["value", "price", "traffic"])
 def test_drift_changes_the_level_steadily_from_first_to_last_slot(kind: str) -> None:
-    batch = days(**{f"{kind}_drift_std": 0.3})
-    levels = {
+    changes: dict[str, Any] = {f"{kind}_drift_std": 0.3}
+    batch = days(**changes)
+    levels: dict[str, NDArray[Any]] = {
         "value": batch.value_scale[:, :, 0],
         "price": batch.price_scale[:, :, 0],
         "traffic": batch.count,
@@ -276,6 +278,23 @@ def test_drift_changes_the_level_steadily_from_first_to_last_slot(kind: str) -> 
     assert change.std() == pytest.approx(0.3, rel=0.15)
     rising = levels[kind][change > 0]
     assert (np.diff(rising, axis=1) >= 0).all()
+
+
+def test_day_levels_have_mean_one_however_wide() -> None:
+    batch = days(rows=4000, day_value_std=0.6, day_price_std=0.6)
+    assert batch.value_scale.mean(dtype=np.float64) == pytest.approx(1.0, abs=0.05)
+    assert batch.price_scale.mean(dtype=np.float64) == pytest.approx(1.0, abs=0.05)
+
+
+def test_levels_and_drifts_of_value_price_and_traffic_are_independent() -> None:
+    spreads = {f"{kind}_drift_std": 0.5 for kind in ("value", "price", "traffic")}
+    spreads |= {f"day_{kind}_std": 0.1 for kind in ("value", "price", "traffic")}
+    changes: dict[str, Any] = spreads
+    batch = days(rows=2000, **changes)
+    curves = (batch.value_scale[:, :, 0], batch.price_scale[:, :, 0], batch.count)
+    ends = [np.log(curve[:, [0, -1]].astype(np.float64)) for curve in curves]
+    drawn = [end[:, 1] - end[:, 0] for end in ends] + [end.mean(axis=1) for end in ends]
+    assert np.abs(np.corrcoef(drawn) - np.eye(6)).max() < 0.1
 
 
 def test_value_levels_are_redrawn_for_each_block_within_their_bounds() -> None:
