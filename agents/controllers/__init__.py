@@ -1,1 +1,12 @@
-"""Controllers: pure NumPy step functions on bidding/ alone."""
+"""Controllers: pure NumPy step functions (parameters, state, observation) -> (action, state), on bidding/ alone."""
+
+from bidpilot.agents.controllers.base import Controller, State, StepFunction
+from bidpilot.agents.controllers.dual_descent import DUAL_DESCENT
+from bidpilot.agents.controllers.mpc import MPC
+from bidpilot.agents.controllers.pid import PID
+from bidpilot.agents.controllers.plan import PLAN
+
+CONTROLLERS: dict[str, Controller] = {c.name: c for c in (PLAN, PID, DUAL_DESCENT, MPC)}
+"""Every controller by name."""
+
+__all__ = ["CONTROLLERS", "DUAL_DESCENT", "MPC", "PID", "PLAN", "Controller", "State", "StepFunction"]

@@ -1,0 +1,33 @@
+"""Model-predictive control: play the re-plan, which knows the levels seen and expects over those to come.
+
+`gain` scales the re-plan's answer; `early` adds to it while the day is young, since money kept can still
+be spent when levels turn out well; `late` adds to it as the day ends.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.agents.controllers.base import Controller, Gain, Parameters, State
+from bidpilot.bidding.observation import feature
+
+
+def _step(
+    parameters: Parameters, state: State, observation: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], State]:
+    time_left = feature(observation, "time_left").astype(np.float64)
+    scale = parameters["gain"] * feature(observation, "replan").astype(np.float64)
+    scale += parameters["early"] * time_left + parameters["late"] * (1.0 - time_left)
+    return np.clip(scale, -1.0, 1.0), state
+
+
+MPC = Controller(
+    "mpc",
+    _step,
+    gains={
+        "gain": Gain(1.0, 0.6, 1.4),
+        "early": Gain(0.0, -0.3, 0.3),
+        "late": Gain(0.0, -0.2, 0.2),
+    },
+)

@@ -1,0 +1,17 @@
+"""The plan: zero action, the reference coefficients all day."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.agents.controllers.base import Controller, Parameters, State
+
+
+def _step(
+    parameters: Parameters, state: State, observation: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], State]:
+    return np.zeros(len(observation)), state
+
+
+PLAN = Controller("plan", _step)
