@@ -132,5 +132,3 @@ class MlpPolicy:
             biases=tuple(state[f"{layer}.bias"].copy() for layer in layers),
             residual=residual,
         )
-
-

@@ -96,7 +96,7 @@ class BiddingVecEnv(VecEnv):
         """Call a method of the vector environment once; its result, once per row asked for."""
         return [getattr(self.vector, method_name)(*args, **kwargs)] * len(self._rows(indices))
 
-    def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: Indices = None) -> list[bool]:  # type: ignore[type-arg]
+    def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: Indices = None) -> list[bool]:
         """False for every row: there are no wrappers."""
         return [False] * len(self._rows(indices))
 

@@ -8,7 +8,15 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from bidpilot.bidding.errors import InvalidCampaign
 from bidpilot.bidding.scalarisation import Scalarisation, check_preference
@@ -50,7 +58,9 @@ class Campaign(BaseModel):
     preference: tuple[float, float, float] = Field(
         (0.2, 0.3, 0.5), description="weights of exposure, interaction, conversion; non-negative, sum 1"
     )
-    scalarisation: Scalarisation = Field(Scalarisation.weighted_sum, description="how the KPI triple becomes one number")
+    scalarisation: Scalarisation = Field(
+        Scalarisation.weighted_sum, description="how the KPI triple becomes one number"
+    )
     max_cpa: Positive | None = Field(None, description="target cost per conversion, currency")
     min_roi: Positive | None = Field(None, description="least conversion value per spend, ratio")
     min_tail_share: Share | None = Field(None, description="least share of won exposures on long-tail content")

@@ -33,7 +33,7 @@ def cumulative(
         weights = np.broadcast_to(amount, needed.shape).ravel()
         counts = np.bincount(flat, weights, rows * (POINTS + 1)).reshape(rows, POINTS + 1)[:, :POINTS]
         out.append(np.cumsum(counts, axis=1))
-    return tuple(out)
+    return tuple(out)  # type: ignore[arg-type]
 
 
 def lookup(curve: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -55,7 +55,7 @@ def invert(curve: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[n
     high, low = curve[rows, above], curve[rows, above - 1]
     rise = high - low
     fraction = np.clip(np.divide(target - low, rise, out=np.ones_like(rise), where=rise > 0), 0.0, 1.0)
-    return GRID[above - 1] + fraction / PER_OCTAVE
+    return GRID[above - 1] + fraction / PER_OCTAVE  # type: ignore[no-any-return]
 
 
 def shifted_mean(

@@ -90,7 +90,9 @@ class Forecast:
         levels = np.einsum("dbt,dbtk->dbk", weight, self.history.reshape(*shape, 5))
         seen = total > 0
         levels = np.where(seen[..., None], levels / np.where(seen, total, 1.0)[..., None], 1.0)
-        levels[..., TRAFFIC_LEVEL] = total / self.auctions.reshape(self.blocks, self.level_slots).sum(axis=1).clip(1e-300)
+        levels[..., TRAFFIC_LEVEL] = total / self.auctions.reshape(self.blocks, self.level_slots).sum(axis=1).clip(
+            1e-300
+        )
         levels[..., PRICE_LEVEL] = np.maximum(levels[..., PRICE_LEVEL], 2.0**-16)
         return levels, seen
 
@@ -120,4 +122,6 @@ class Forecast:
                     segments=tuple(str(s) for s in data["segments"]),
                 )
         except (OSError, KeyError, ValueError) as error:
-            raise InvalidLandscape(f"{path} is not a saved forecast ({error}). Train again, or export the run.") from error
+            raise InvalidLandscape(
+                f"{path} is not a saved forecast ({error}). Train again, or export the run."
+            ) from error

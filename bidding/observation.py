@@ -187,7 +187,10 @@ class Observer:
     def _results(self, statistics: DayStatistics) -> None:
         row, campaigns, t = self._row, statistics.campaigns, statistics.t
         told = statistics.reported
-        wins, before = told(statistics.wins, campaigns.win_delay), told(statistics.wins, campaigns.win_delay, back=1)
+        wins, before = (
+            told(statistics.wins, campaigns.win_delay),
+            told(statistics.wins, campaigns.win_delay, back=1),
+        )
         seen = told(statistics.auctions, campaigns.win_delay)
         seen_before = told(statistics.auctions, campaigns.win_delay, back=1)
         _ratio(wins - before, seen - seen_before, row["win_rate"])

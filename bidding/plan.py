@@ -78,7 +78,13 @@ class Planner:
             ZeroIdealPoint: the forecast brings none of a KPI whose preference is positive.
         """
         key = np.column_stack(
-            [campaigns.budget, campaigns.conversion_value, campaigns.preference, campaigns.kind, campaigns.first_price]
+            [
+                campaigns.budget,
+                campaigns.conversion_value,
+                campaigns.preference,
+                campaigns.kind,
+                campaigns.first_price,
+            ]
         )
         _, first, index = np.unique(key, axis=0, return_index=True, return_inverse=True)
         return self._plan(campaigns, first), index.reshape(-1)
@@ -139,7 +145,8 @@ class Planner:
         with np.errstate(divide="ignore", invalid="ignore"):
             needed = np.where(land.price > 0, np.log2(land.price / value), -np.inf)
         wins, spend, e, n, c = curves.cumulative(
-            needed, (land.weight, land.weight * land.price, *(land.weight * land.value[:, j] for j in range(3)))
+            needed,
+            (land.weight, land.weight * land.price, *(land.weight * land.value[:, j] for j in range(3))),
         )
         return _UnitCurves(wins, spend, np.stack([e, n, c], axis=1))
 
@@ -163,7 +170,7 @@ class Planner:
         """(U, T, K) expected auctions times a level (U, K), and times the price curve for money."""
         f = self.forecast
         demand = f.auctions * f.price_curve if priced else f.auctions
-        return demand[None, :, None] * level[:, None, :] / level.shape[1]
+        return demand[None, :, None] * level[:, None, :] / level.shape[1]  # type: ignore[no-any-return]
 
     def _total(self, spend: NDArray[np.float64], nodes: _Nodes) -> NDArray[np.float64]:
         return _mix(spend, self._slot_shifts(nodes), self._slot_weights(nodes.level[:, :, PRICE_LEVEL], priced=True))
@@ -171,7 +178,10 @@ class Planner:
     def _later(self, spend: NDArray[np.float64], nodes: _Nodes) -> NDArray[np.float64]:
         """(U, blocks + 1, POINTS) expected spend from each block on; the last is zero."""
         f = self.forecast
-        shifts, weights = self._slot_shifts(nodes), self._slot_weights(nodes.level[:, :, PRICE_LEVEL], priced=True)
+        shifts, weights = (
+            self._slot_shifts(nodes),
+            self._slot_weights(nodes.level[:, :, PRICE_LEVEL], priced=True),
+        )
         out = np.zeros((spend.shape[0], f.blocks + 1, curves.POINTS))
         for b in reversed(range(f.blocks)):
             part = slice(b * f.level_slots, (b + 1) * f.level_slots)
@@ -232,7 +242,9 @@ class Planner:
             nodes = self._nodes(direction, within_day=False)
             total = self._total(unit.spend, nodes)
             kpi = _mix(
-                unit.kpi[:, j], self._slot_shifts(nodes), self._slot_weights(nodes.level[:, :, j], priced=False)
+                unit.kpi[:, j],
+                self._slot_shifts(nodes),
+                self._slot_weights(nodes.level[:, :, j], priced=False),
             )
             cache[j, first] = (size, total, kpi)
         return cache[j, first]
@@ -318,7 +330,12 @@ class _Problem:
     def _share(self, q: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """x / z (len(rows), 3) of the plan with weights q."""
         part = _Problem(
-            self.planner, self.budget[rows], self.ideal[rows], self.preference[rows], self.kind[rows], self.first_price[rows]
+            self.planner,
+            self.budget[rows],
+            self.ideal[rows],
+            self.preference[rows],
+            self.kind[rows],
+            self.first_price[rows],
         )
         direction = part.direction(q)
         unit = self.planner._unit(direction, part.first_price)
@@ -331,7 +348,7 @@ class _Problem:
         w = self.preference[rows]
         new = np.where(w > 0, w / self._share(q, rows), 0.0)
         mixed = 0.5 * q + 0.5 * new / new.sum(axis=1, keepdims=True)
-        return mixed / mixed.sum(axis=1, keepdims=True)
+        return mixed / mixed.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
 
     def _chebyshev(self, q: NDArray[np.float64], rows: NDArray[np.int64], step: int) -> NDArray[np.float64]:
         w = self.preference[rows]
@@ -339,12 +356,10 @@ class _Problem:
         with np.errstate(divide="ignore"):
             lag = np.where(w > 0, np.log(level / level.min(axis=1, keepdims=True)), 0.0)
         new = q * np.exp(-2.0 / np.sqrt(step + 1.0) * np.minimum(lag, 1.0))
-        return new / new.sum(axis=1, keepdims=True)
+        return new / new.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
 
 
-def _mix(
-    curve: NDArray[np.float64], shifts: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _mix(curve: NDArray[np.float64], shifts: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     rows = curve.shape[0]
     return curves.shifted_mean(curve, shifts.reshape(rows, -1), weights.reshape(rows, -1))
 

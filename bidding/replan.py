@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding import curves
+from bidpilot.bidding.forecast import Forecast
 from bidpilot.bidding.levels import Posterior
 from bidpilot.bidding.plan import BudgetPlan
-from bidpilot.bidding.forecast import Forecast
 from bidpilot.bidding.statistics import PRICE, TRAFFIC, VALUE
 
 
@@ -78,4 +78,4 @@ def _solve(terms: list[_Term], left: NDArray[np.float64]) -> NDArray[np.float64]
     at_low, at_high = spend(low), spend(high)
     rise = at_high - at_low
     fraction = np.clip(np.divide(left - at_low, rise, out=np.ones_like(rise), where=rise > 0), 0.0, 1.0)
-    return curves.LOWEST + (low + fraction) / curves.PER_OCTAVE
+    return curves.LOWEST + (low + fraction) / curves.PER_OCTAVE  # type: ignore[no-any-return]

@@ -32,7 +32,9 @@ def check_preference(preference: ArrayLike) -> NDArray[np.float64]:
     """
     w = np.asarray(preference, np.float64)
     if w.shape[-1:] != (3,):
-        raise InvalidPreference(f"a preference has 3 entries, {', '.join(KPI)}; got shape {w.shape}. Give three numbers.")
+        raise InvalidPreference(
+            f"a preference has 3 entries, {', '.join(KPI)}; got shape {w.shape}. Give three numbers."
+        )
     if not np.isfinite(w).all() or (w < 0).any() or (np.abs(w.sum(axis=-1) - 1.0) > 1e-6).any():
         raise InvalidPreference(
             f"a preference is non-negative and sums to 1; got {w.tolist()}. Divide it by its sum, without negatives."
@@ -57,7 +59,10 @@ def check_ideal_point(ideal: NDArray[np.float64], preference: NDArray[np.float64
 
 
 def utility(
-    kpi: NDArray[np.float64], ideal: NDArray[np.float64], preference: NDArray[np.float64], kind: NDArray[np.int64]
+    kpi: NDArray[np.float64],
+    ideal: NDArray[np.float64],
+    preference: NDArray[np.float64],
+    kind: NDArray[np.int64],
 ) -> NDArray[np.float64]:
     """Utility (B,) of KPI totals (B, 3) by design section 1; `kind` (B,) holds `Scalarisation.code`.
 
@@ -66,7 +71,7 @@ def utility(
     active = preference > 0
     share = np.where(active, kpi, 0.0) / np.where(active, ideal, 1.0)
     if (kind == 0).all():
-        return np.einsum("bj,bj->b", preference, share)
+        return np.einsum("bj,bj->b", preference, share)  # type: ignore[no-any-return]
     weighted = (preference * share).sum(axis=-1)
     nash = np.where(active, share**preference, 1.0).prod(axis=-1)
     worst = np.where(active, share / np.where(active, preference, 1.0), np.inf).min(axis=-1)

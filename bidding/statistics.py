@@ -175,7 +175,7 @@ class DayStatistics:
         """The cumulative `totals` (T + 1, B, ...) that a row with `delay` slots has been told of, `back` slots ago."""
         at = max(self.t - back, 0)
         if self._prompt:
-            return totals[at]
+            return totals[at]  # type: ignore[no-any-return]
         return totals[np.maximum(at - delay, 0), self._rows]
 
     def budget(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -198,7 +198,7 @@ class DayStatistics:
         shortfall = 1.0 - np.divide(realised, expected, out=np.ones_like(expected), where=expected > 0)
         trusted = wins * wins / (wins + _SOURCE_PRIOR)
         estimate = (np.maximum(shortfall, 0.0) * trusted).sum(axis=1)
-        return np.clip(estimate / np.maximum(wins.sum(axis=1), 1.0), 0.0, 1.0)
+        return np.clip(estimate / np.maximum(wins.sum(axis=1), 1.0), 0.0, 1.0)  # type: ignore[no-any-return]
 
 
 def _log2_level(level: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:

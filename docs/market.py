@@ -101,12 +101,8 @@ def main() -> None:
         statistics[name] = level_statistics_of(market, batch)
         if name == "daily":
             draw_days(axes[0, 0], batch.count.astype(np.float64), "daily: auctions per slot", COLOURS[name])
-            draw_days(
-                axes[0, 1], batch.value_scale[:, :, 0].astype(float), "daily: value level", COLOURS[name]
-            )
-            draw_days(
-                axes[0, 2], batch.price_scale[:, :, 0].astype(float), "daily: price level", COLOURS[name]
-            )
+            draw_days(axes[0, 1], batch.value_scale[:, :, 0].astype(float), "daily: value level", COLOURS[name])
+            draw_days(axes[0, 2], batch.price_scale[:, :, 0].astype(float), "daily: price level", COLOURS[name])
             draw_prices(axes[1, 2], market)
         else:
             draw_days(axes[1, 0], batch.count.astype(np.float64), "steady: auctions per slot", COLOURS[name])

@@ -58,7 +58,7 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         v0: first.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {
+    metadata: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
         "autoreset_mode": AutoresetMode.SAME_STEP,
         "render_modes": ["rgb_array"],
         "render_fps": 4,
@@ -89,7 +89,9 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         self.uniforms = np.zeros((num_envs, market.draws))
         self._trace = DayTrace() if render_mode == "rgb_array" else None
 
-    def reset(self, *, seed: int | list[int | None] | None = None, options: Info | None = None) -> tuple[NDArray[np.float32], Info]:
+    def reset(
+        self, *, seed: int | list[int | None] | None = None, options: Info | None = None
+    ) -> tuple[NDArray[np.float32], Info]:
         """Begin a day in every row; `seed` seeds row b with seed + b, or each row with its own of a list."""
         if isinstance(seed, (int, np.integer)):
             seeds: list[int | None] = [int(seed) + b for b in range(self.num_envs)]
@@ -120,7 +122,7 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
             self._trace.begin(self.episode)
         return observation
 
-    def step(
+    def step(  # type: ignore[override]
         self, actions: NDArray[np.floating]
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], Info]:
         """Play one slot in every row."""
@@ -186,7 +188,7 @@ class MOBiddingVectorEnv(BiddingVectorEnv):
 class BiddingEnv(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
     """One campaign's day: `BiddingVectorEnv` with one row; see there for spaces, rewards and arguments."""
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 4}
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 4}  # type: ignore[misc]
     _vector: ClassVar[Callable[..., BiddingVectorEnv]] = BiddingVectorEnv
 
     def __init__(self, render_mode: str | None = None, **setting: Any) -> None:

@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding import shading as shading_grid
-from bidpilot.bidding.campaign import CampaignBatch
 from bidpilot.bidding.action import Rule
+from bidpilot.bidding.campaign import CampaignBatch
 from bidpilot.bidding.plan import RATIO_QUANTILES
 from bidpilot.bidding.statistics import TOTALS, SlotTotals
 from bidpilot.envs.days import DayBatch, Market
-from bidpilot.envs.logs.auction_log import AuctionLog
 
 _OCTAVES = 12  # value per price is counted in bins between 2 ** -12 and 2 ** 12 ...
 _BINS_LOG2 = 3  # ... 2 ** 3 of them to the octave
@@ -29,7 +28,6 @@ _CHUNK = 256
 EVENT_PROBABILITY = 0.1
 """Drawn interactions come in events: this often, and then the expectation divided by it (mean and scale stay exact)."""
 _SHADE_OCTAVES, _SHADE_POINTS = shading_grid.OCTAVES, shading_grid.POINTS
-
 
 
 @numba.njit(inline="always")
@@ -82,7 +80,9 @@ def _price_and_bid(prices, e_of, n_of, c_of, segments_of, price_of, coefficient,
         price_out[k] = prices[k] * price_of[s]
     for k in range(prices.size):
         s = np.uintp(segments_of[k])
-        bid_out[k] = coefficient[s, 0] * e_of[k] + coefficient[s, 1] * n_of[k] + coefficient[s, 2] * c_of[k] + coefficient[s, 3]
+        bid_out[k] = (
+            coefficient[s, 0] * e_of[k] + coefficient[s, 1] * n_of[k] + coefficient[s, 2] * c_of[k] + coefficient[s, 3]
+        )
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -197,17 +197,29 @@ def _clear(  # type: ignore[no-untyped-def]
         for at in range(0, prices.size, _CHUNK):
             size = min(_CHUNK, prices.size - at)
             _price_and_bid(
-                prices[at : at + size], e_of[at : at + size], n_of[at : at + size], c_of[at : at + size],
-                segments_of[at : at + size], price_of, coefficient, chunk_price, chunk_bid,
+                prices[at : at + size],
+                e_of[at : at + size],
+                n_of[at : at + size],
+                c_of[at : at + size],
+                segments_of[at : at + size],
+                price_of,
+                coefficient,
+                chunk_price,
+                chunk_bid,
             )
             if reference is not None:
                 _ratio_bins(
-                    e_of[at : at + size], n_of[at : at + size], c_of[at : at + size],
-                    segments_of[at : at + size], base, chunk_price, chunk_bin,
+                    e_of[at : at + size],
+                    n_of[at : at + size],
+                    c_of[at : at + size],
+                    segments_of[at : at + size],
+                    base,
+                    chunk_price,
+                    chunk_bin,
                 )
             for k in range(size):
                 i = first + at + k
-                s = np.uintp(segments_of[at + k])
+                s = np.uintp(segments_of[at + k])  # type: ignore[assignment]
                 if keep is not None and uniform_hash(i, salt[b], THIN_STREAM) >= keep[b, s]:
                     continue
                 price = chunk_price[k]
@@ -256,7 +268,9 @@ def _clear(  # type: ignore[no-untyped-def]
                 true_1 += true_n
                 true_2 += true_c
                 if interacted is None:
-                    got_n = true_n / EVENT_PROBABILITY if uniform_hash(i, salt[b], _INTERACTED) < EVENT_PROBABILITY else 0.0
+                    got_n = (
+                        true_n / EVENT_PROBABILITY if uniform_hash(i, salt[b], _INTERACTED) < EVENT_PROBABILITY else 0.0
+                    )
                 else:
                     got_n = np.float64(interacted[i])
                 if converted is None:
@@ -267,7 +281,11 @@ def _clear(  # type: ignore[no-untyped-def]
                 realised_2 += got_c
                 by_source[origin, 3] += got_n
         left[b] = budget
-        predicted[b, 0], predicted[b, 1], predicted[b, 2] = predicted_0 * calibration[b, 0], predicted_1, predicted_2
+        predicted[b, 0], predicted[b, 1], predicted[b, 2] = (
+            predicted_0 * calibration[b, 0],
+            predicted_1,
+            predicted_2,
+        )
         true[b, 0], true[b, 1], true[b, 2] = true_0, true_1, true_2
         realised[b, 0], realised[b, 1], realised[b, 2] = realised_0, realised_1, realised_2
         spend[b] = row_spend

@@ -52,7 +52,9 @@ def fit_forecast(market: Market, days: DayBatch, conversion_value: float = 1.0) 
     )
 
 
-def _walk(market: Market, days: DayBatch, worth: NDArray[np.float64]) -> Iterator[tuple[DayAuctions, NDArray[np.float64]]]:
+def _walk(
+    market: Market, days: DayBatch, worth: NDArray[np.float64]
+) -> Iterator[tuple[DayAuctions, NDArray[np.float64]]]:
     """Each day's auctions and their predicted values, conversions in money, with the price: (N, 4)."""
     for row in range(len(days)):
         day = materialise(market, days, row)
@@ -78,12 +80,10 @@ def _price_curve(relative: NDArray[np.float64], counts: NDArray[np.int64]) -> ND
     seen = counts > 0
     curve = ((relative * seen).sum(axis=0) + _PRICE_DAYS_PRIOR) / (seen.sum(axis=0) + _PRICE_DAYS_PRIOR)
     weight = counts.sum(axis=0)
-    return curve * (weight.sum() / (weight @ curve))
+    return curve * (weight.sum() / (weight @ curve))  # type: ignore[no-any-return]
 
 
-def _block_means(
-    history: NDArray[np.float64], counts: NDArray[np.int64], level_slots: int
-) -> NDArray[np.float64]:
+def _block_means(history: NDArray[np.float64], counts: NDArray[np.int64], level_slots: int) -> NDArray[np.float64]:
     """(D, T, 4) levels of the block that a slot lies in; 1 where there was nothing."""
     days, slots = counts.shape
     shape = (days, slots // level_slots, level_slots)

@@ -28,7 +28,11 @@ def materialise(market: Market, days: DayBatch, row: int) -> DayAuctions:
     log = market.log
     size = int(days.count[row].sum())
     slot, segment = np.empty(size, np.int16), np.empty(size, np.int16)
-    price, predicted, true = np.empty(size, np.float32), np.empty((size, 3), np.float32), np.empty((size, 3), np.float32)
+    price, predicted, true = (
+        np.empty(size, np.float32),
+        np.empty((size, 3), np.float32),
+        np.empty((size, 3), np.float32),
+    )
     kept = _write(
         log.market_price, log.exposure, log.interaction, log.conversion,
         log.true_exposure, log.true_interaction, log.true_conversion, log.segment, log.invalid,
@@ -58,9 +62,7 @@ def _write(  # type: ignore[no-untyped-def]
             predicted_out[n, 0] = exposure[i] * calibration[0]
             predicted_out[n, 1] = interaction[i] * calibration[1] * scale
             predicted_out[n, 2] = conversion[i] * calibration[2] * scale
-            bad = invalid[i] or (
-                invalid_share[t] > 0.0 and uniform_hash(i, salt, INVALID_STREAM) < invalid_share[t]
-            )
+            bad = invalid[i] or (invalid_share[t] > 0.0 and uniform_hash(i, salt, INVALID_STREAM) < invalid_share[t])
             good = np.float32(0.0 if bad else 1.0)
             true_out[n, 0] = true_exposure[i] * good
             true_out[n, 1] = true_interaction[i] * scale * good

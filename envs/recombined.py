@@ -205,9 +205,7 @@ class RecombinedMarket:
             price_scale=price[:, self._block_of_slot],
         )
 
-    def _value_scale(
-        self, draw: Matrix, day: Matrix, donor: NDArray[np.int64], campaign: NDArray[np.int64]
-    ) -> Matrix:
+    def _value_scale(self, draw: Matrix, day: Matrix, donor: NDArray[np.int64], campaign: NDArray[np.int64]) -> Matrix:
         """What a block's values are multiplied by, (B, blocks)."""
         levels, config = self.levels, self.config
         sigma = levels.day_value_sigma if config.sigma_day is None else config.sigma_day

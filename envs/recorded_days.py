@@ -12,10 +12,7 @@ from bidpilot.envs.logs.auction_log import AuctionLog
 def campaign_terms(log: AuctionLog) -> NDArray[np.float64]:
     """Budget, conversion value and target CPA of each day, (D, 3), currency; NaN where no target."""
     return np.array(
-        [
-            (day.budget, day.conversion_value, np.nan if day.max_cpa is None else day.max_cpa)
-            for day in log.days
-        ],
+        [(day.budget, day.conversion_value, np.nan if day.max_cpa is None else day.max_cpa) for day in log.days],
         dtype=np.float64,
     )
 

@@ -62,5 +62,5 @@ def draw_day(trace: DayTrace) -> NDArray[np.uint8]:
     kpi.legend(frameon=False)
     for axis in (budget, alpha, wins, kpi):
         axis.set_xlim(0, trace.slots)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()  # type: ignore[no-untyped-call]

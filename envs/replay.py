@@ -93,9 +93,7 @@ class RecordedMarket:
         """
         days = np.atleast_1d(np.asarray(indices, dtype=np.int64))
         if days.ndim != 1 or ((days < 0) | (days >= self._log.n_days)).any():
-            raise InvalidMarket(
-                f"Days {days.tolist()} are not all in 0 .. {self._log.n_days - 1}, the recorded days."
-            )
+            raise InvalidMarket(f"Days {days.tolist()} are not all in 0 .. {self._log.n_days - 1}, the recorded days.")
         return self._batch(days, days.astype(np.uint64))
 
     def _batch(self, days: NDArray[np.int64], salt: NDArray[np.uint64]) -> DayBatch:

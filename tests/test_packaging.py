@@ -84,8 +84,7 @@ def test_a_deployed_bidder_loads_no_heavy_library(folder: str) -> None:
 
 def test_every_pin_of_the_project_is_in_the_constraints() -> None:
     pinned = {
-        line.partition("==")[0].lower().replace("_", "-")
-        for line in (ROOT / "constraints.txt").read_text().split()
+        line.partition("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().split()
     }
     table = project()["project"]
     assert isinstance(table["dependencies"], list)

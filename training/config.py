@@ -39,9 +39,7 @@ class TrainConfig(Config):
     )
     resume: str | None = Field(None, min_length=1, description="Id of a run to go on with, bit for bit.")
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
-    run_name: str | None = Field(
-        None, min_length=1, description="Name of the MLflow run; made up where none."
-    )
+    run_name: str | None = Field(None, min_length=1, description="Name of the MLflow run; made up where none.")
     ppo: PpoConfig = Field(PpoConfig(), description="PPO's hyperparameters.")
 
     @model_validator(mode="after")
@@ -66,9 +64,7 @@ class EvaluateConfig(Config):
     suites: tuple[str, ...] = Field(
         (), description="Suites by name: steady daily; all of them where none is named and no log is given."
     )
-    log: Path | None = Field(
-        None, description="Folder of an imported auction log; its name becomes the suite's."
-    )
+    log: Path | None = Field(None, description="Folder of an imported auction log; its name becomes the suite's.")
     days: Count = Field(512, description="Held-out days per suite; a log's suite has the days it has.")
     seed: Seed = Field(0, description="Seed of the suites' days and of the bootstrap.")
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = Field(
@@ -83,9 +79,7 @@ class ImportConfig(Config):
     """Turn recorded auctions into a log that training and evaluation can read."""
 
     format: tyro.conf.Positional[Literal["auctionnet"]] = Field(description="Format of the files.")
-    files: tyro.conf.Positional[tuple[Path, ...]] = Field(
-        min_length=1, description="Files to read, CSV or Parquet."
-    )
+    files: tyro.conf.Positional[tuple[Path, ...]] = Field(min_length=1, description="Files to read, CSV or Parquet.")
     out: Path = Field(description="Folder to write the log to.")
     advertiser: int | None = Field(
         None, ge=0, description="Number of the one advertiser to keep; all of them where none is given."

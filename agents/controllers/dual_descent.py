@@ -13,9 +13,7 @@ from bidpilot.agents.controllers.base import Controller, Gain, Parameters, State
 from bidpilot.bidding.observation import feature
 
 
-def _step(
-    parameters: Parameters, state: State, observation: NDArray[np.float32]
-) -> tuple[NDArray[np.float64], State]:
+def _step(parameters: Parameters, state: State, observation: NDArray[np.float32]) -> tuple[NDArray[np.float64], State]:
     begun = feature(observation, "time_left") < 1.0
     missed = state["target"] * (1.0 - feature(observation, "cost_slot").astype(np.float64))
     scale = np.clip(state["scale"] + np.where(begun, parameters["rate"] * missed, 0.0), -1.0, 1.0)

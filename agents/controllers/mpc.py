@@ -13,9 +13,7 @@ from bidpilot.agents.controllers.base import Controller, Gain, Parameters, State
 from bidpilot.bidding.observation import feature
 
 
-def _step(
-    parameters: Parameters, state: State, observation: NDArray[np.float32]
-) -> tuple[NDArray[np.float64], State]:
+def _step(parameters: Parameters, state: State, observation: NDArray[np.float32]) -> tuple[NDArray[np.float64], State]:
     time_left = feature(observation, "time_left").astype(np.float64)
     scale = parameters["gain"] * feature(observation, "replan").astype(np.float64)
     scale += parameters["early"] * time_left + parameters["late"] * (1.0 - time_left)

@@ -9,9 +9,7 @@ from bidpilot.agents.controllers.base import Controller, Gain, Parameters, State
 from bidpilot.bidding.observation import feature
 
 
-def _step(
-    parameters: Parameters, state: State, observation: NDArray[np.float32]
-) -> tuple[NDArray[np.float64], State]:
+def _step(parameters: Parameters, state: State, observation: NDArray[np.float32]) -> tuple[NDArray[np.float64], State]:
     gap = feature(observation, "pace_gap").astype(np.float64)
     total = state["total"] + gap
     scale = (

@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 from bidpilot.agents.controllers.base import Controller, Parameters, State
 
 
-def _step(
-    parameters: Parameters, state: State, observation: NDArray[np.float32]
-) -> tuple[NDArray[np.float64], State]:
+def _step(parameters: Parameters, state: State, observation: NDArray[np.float32]) -> tuple[NDArray[np.float64], State]:
     return np.zeros(len(observation)), state
 
 

@@ -48,9 +48,7 @@ def check_offsets(offsets: NDArray[np.int64], days: int, auctions: int) -> None:
         InvalidLog: they do not, or there are no slots.
     """
     if not isinstance(offsets, np.ndarray) or offsets.dtype != np.int64 or offsets.ndim != 2:
-        raise InvalidLog(
-            "The offsets are no int64 array of shape (days, slots + 1); build them with stack_offsets."
-        )
+        raise InvalidLog("The offsets are no int64 array of shape (days, slots + 1); build them with stack_offsets.")
     if offsets.shape[1] < 2:
         raise InvalidLog(f"The offsets have shape {offsets.shape}: zero slots. A day needs at least one.")
     if offsets.shape[0] != days:

@@ -72,9 +72,7 @@ def run_import(
         and what the importer raises.
     """
     if format not in IMPORTERS:
-        raise UnknownFormat(
-            f"No importer is called {format!r}. Known formats: {', '.join(sorted(IMPORTERS))}."
-        )
+        raise UnknownFormat(f"No importer is called {format!r}. Known formats: {', '.join(sorted(IMPORTERS))}.")
     result = IMPORTERS[format](files, advertiser, name or Path(out).resolve().name)
     manifest = save_log(result.log, out, set_aside=result.set_aside)
     return ImportSummary(

@@ -45,12 +45,8 @@ def save_log(log: AuctionLog, folder: str | Path, set_aside: pl.DataFrame | None
         NotALog: the folder holds other things, which are left alone.
     """
     folder = Path(folder)
-    if folder.is_file() or (
-        folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST_FILE).is_file()
-    ):
-        raise NotALog(
-            f"{folder} exists and is no auction log; it was left alone. Name an empty or new folder."
-        )
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST_FILE).is_file()):
+        raise NotALog(f"{folder} exists and is no auction log; it was left alone. Name an empty or new folder.")
     folder.mkdir(parents=True, exist_ok=True)
     # log.json goes first and comes last: a folder that was cut short while written is no log.
     (folder / MANIFEST_FILE).unlink(missing_ok=True)
@@ -210,9 +206,7 @@ def _read_offsets(path: Path, manifest: LogManifest) -> NDArray[np.int64]:
             "All days of a log need the same number of slots."
         )
     if len(day) and (day.min() < 0 or day.max() >= n_days):
-        raise DamagedLog(
-            f"{path} has days {day.min()} to {day.max()}, log.json names {n_days}. Import it again."
-        )
+        raise DamagedLog(f"{path} has days {day.min()} to {day.max()}, log.json names {n_days}. Import it again.")
     place = day * slots + slot
     if (np.diff(place) <= 0).any():
         raise DamagedLog(f"The auctions of {path} are not in order of day and slot. Import the log again.")

@@ -33,12 +33,8 @@ class SyntheticConfig(BaseModel):
     level_slots: int = Field(
         default=8, ge=1, description="Slots over which a value or price level lasts; divides slots."
     )
-    traffic_slots: int = Field(
-        default=4, ge=1, description="Slots over which a traffic level lasts; divides slots."
-    )
-    auctions_per_slot: Positive = Field(
-        default=200.0, description="Mean auctions per slot over an average day."
-    )
+    traffic_slots: int = Field(default=4, ge=1, description="Slots over which a traffic level lasts; divides slots.")
+    auctions_per_slot: Positive = Field(default=200.0, description="Mean auctions per slot over an average day.")
     budget: Positive = Field(default=40.0, description="Default campaign budget, currency per day.")
     conversion_value: Positive = Field(default=12.0, description="Default worth of a conversion, currency.")
 
@@ -48,9 +44,7 @@ class SyntheticConfig(BaseModel):
         default=(0.50, 0.20, 0.15, 0.15),
         description="Share of auctions of feed, search, challenge, external; sums to 1.",
     )
-    tail_share: Share = Field(
-        default=0.25, description="Share of auctions on long-tail content, in every channel."
-    )
+    tail_share: Share = Field(default=0.25, description="Share of auctions on long-tail content, in every channel.")
     user_shares: tuple[Positive, Positive, Positive, Positive] = Field(
         default=(0.20, 0.45, 0.20, 0.15),
         description="Share of auctions of new, active, loyal, dormant users; sums to 1.",
@@ -63,9 +57,7 @@ class SyntheticConfig(BaseModel):
         default=1.0, description="Scale of the user tiers' shifts of price and value; 0: all tiers alike."
     )
     price_level: Positive = Field(default=0.0838, description="Mean market price, currency per exposure.")
-    price_log_std: Spread = Field(
-        default=0.95, description="Standard deviation of the log market price over the log."
-    )
+    price_log_std: Spread = Field(default=0.95, description="Standard deviation of the log market price over the log.")
     value_price_correlation: Correlation = Field(
         default=0.05,
         description="Correlation of log conversion propensity and log market price within a segment.",
@@ -105,16 +97,12 @@ class SyntheticConfig(BaseModel):
         default=0.0,
         description="Rise of prices in a block's first slot over its late slots, as a share; 0: none.",
     )
-    price_jump_decay: Positive = Field(
-        default=1.44, description="Slots in which that rise falls to 1/e of itself."
-    )
+    price_jump_decay: Positive = Field(default=1.44, description="Slots in which that rise falls to 1/e of itself.")
 
     # Levels of the day
     day_value_std: Spread = Field(default=0.0, description="Standard deviation of the day's log value level.")
     day_price_std: Spread = Field(default=0.0, description="Standard deviation of the day's log price level.")
-    day_traffic_std: Spread = Field(
-        default=0.0, description="Standard deviation of the day's log traffic level."
-    )
+    day_traffic_std: Spread = Field(default=0.0, description="Standard deviation of the day's log traffic level.")
     value_drift_std: Spread = Field(
         default=0.0,
         description="Standard deviation of the log change of the value level from first to last slot.",
@@ -140,9 +128,7 @@ class SyntheticConfig(BaseModel):
     value_own_halfwidth: HalfWidth = Field(
         default=0.0, description="Half-width of the block's uniform own factor around 1; 0: none."
     )
-    block_price_std: Spread = Field(
-        default=0.0, description="Standard deviation of the block's log price level."
-    )
+    block_price_std: Spread = Field(default=0.0, description="Standard deviation of the block's log price level.")
     value_price_level_correlation: Correlation = Field(
         default=0.0, description="Correlation of a block's value and price level (of their normal scores)."
     )
@@ -177,9 +163,7 @@ class SyntheticConfig(BaseModel):
         default=(0.3, 0.5), description="Least and greatest share of traffic that a platform shock takes."
     )
     surge_probability: Share = Field(default=0.0, description="Probability of a day with a competitor surge.")
-    surge_price_factor: Positive = Field(
-        default=1.6, description="Factor on market prices while a surge lasts."
-    )
+    surge_price_factor: Positive = Field(default=1.6, description="Factor on market prices while a surge lasts.")
     surge_slots: int = Field(default=8, ge=1, description="Slots that a competitor surge lasts.")
     invalid_burst_probability: Share = Field(
         default=0.0, description="Probability of a day with a burst of invalid traffic."
@@ -187,9 +171,7 @@ class SyntheticConfig(BaseModel):
     invalid_burst_share: Share = Field(
         default=0.4, lt=1.0, description="Share of auctions that are invalid while a burst lasts."
     )
-    invalid_burst_slots: int = Field(
-        default=6, ge=1, description="Slots that a burst of invalid traffic lasts."
-    )
+    invalid_burst_slots: int = Field(default=6, ge=1, description="Slots that a burst of invalid traffic lasts.")
     invalid_burst_sources: int = Field(
         default=3, ge=1, le=16, description="Sources that a burst comes from, taking turns by slot."
     )
@@ -216,9 +198,7 @@ class SyntheticConfig(BaseModel):
             if getattr(self, name) > self.slots:
                 raise ValueError(f"{name} {getattr(self, name)} exceeds slots {self.slots}: shorten it")
         if self.platform_shock_depth[0] > self.platform_shock_depth[1] or self.platform_shock_depth[1] == 1.0:
-            raise ValueError(
-                f"platform_shock_depth {self.platform_shock_depth}: give (least, greatest) below 1"
-            )
+            raise ValueError(f"platform_shock_depth {self.platform_shock_depth}: give (least, greatest) below 1")
         if sum(self.kpi_weights) == 0.0:
             raise ValueError("kpi_weights are all 0: give at least one interaction a weight")
         needed = LOG_HEADROOM * self.auctions_per_slot * self.slots

@@ -39,8 +39,7 @@ class DayDraws:
         }
         edges = np.cumsum([0, *widths.values()])
         self._columns = {
-            name: slice(int(first), int(last))
-            for name, first, last in zip(widths, edges[:-1], edges[1:], strict=True)
+            name: slice(int(first), int(last)) for name, first, last in zip(widths, edges[:-1], edges[1:], strict=True)
         }
         self.total = int(edges[-1])
 

@@ -148,9 +148,7 @@ def _draw_audience(config: SyntheticConfig, rng: np.random.Generator) -> Audienc
     )
 
 
-def _draw_sources(
-    config: SyntheticConfig, rng: np.random.Generator, segment: NDArray[np.int16]
-) -> NDArray[np.int16]:
+def _draw_sources(config: SyntheticConfig, rng: np.random.Generator, segment: NDArray[np.int16]) -> NDArray[np.int16]:
     """Publisher clusters belong to one channel each; their shares within it fall as 1 / rank."""
     channels = len(CHANNELS)
     ranks = config.sources // channels  # sources beyond a multiple of the channels appear in bursts alone
@@ -158,9 +156,7 @@ def _draw_sources(
     return (rank * np.int16(channels) + segment // np.int16(len(TIERS))).astype(np.int16)
 
 
-def _draw_prices(
-    config: SyntheticConfig, rng: np.random.Generator, audience: Audience, propensity: Column
-) -> Column:
+def _draw_prices(config: SyntheticConfig, rng: np.random.Generator, audience: Audience, propensity: Column) -> Column:
     """Log-normal prices with the log-std asked for in all, and the correlation within segments."""
     rho = np.float32(config.value_price_correlation)
     noise = rng.standard_normal(config.log_auctions, dtype=np.float32)
@@ -202,9 +198,7 @@ def _true_expectation(rng: np.random.Generator, predicted: Column, spread: float
     return true
 
 
-def _draw_invalid(
-    config: SyntheticConfig, rng: np.random.Generator, source: NDArray[np.int16]
-) -> NDArray[np.bool_]:
+def _draw_invalid(config: SyntheticConfig, rng: np.random.Generator, source: NDArray[np.int16]) -> NDArray[np.bool_]:
     """Invalid auctions, each source with its own rate (exponential over sources, mean kept)."""
     if config.invalid_rate == 0.0:
         return np.zeros(source.size, dtype=np.bool_)

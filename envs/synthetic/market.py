@@ -30,9 +30,7 @@ class SyntheticMarket:
     Raises `InvalidMarket` for parameters out of range, before any work.
     """
 
-    def __init__(
-        self, config: SyntheticConfig, seed: np.random.SeedSequence, name: str = "synthetic"
-    ) -> None:
+    def __init__(self, config: SyntheticConfig, seed: np.random.SeedSequence, name: str = "synthetic") -> None:
         # a model_copy(update=...) skips validation
         self._config = SyntheticConfig(**config.model_dump())
         if not isinstance(seed, np.random.SeedSequence):
@@ -86,9 +84,7 @@ class SyntheticMarket:
     @property
     def digest(self) -> str:
         """Hex digest of the parameters and the log's columns, 32 digits."""
-        return hashlib.blake2b(
-            f"{self._config.digest}{self._log.digest}".encode(), digest_size=16
-        ).hexdigest()
+        return hashlib.blake2b(f"{self._config.digest}{self._log.digest}".encode(), digest_size=16).hexdigest()
 
     def days(self, uniforms: Matrix) -> DayBatch:
         """Make B days from `uniforms` (B, draws) in [0, 1); the same row gives the same day.

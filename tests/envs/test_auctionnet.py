@@ -135,9 +135,7 @@ def test_files_that_share_a_day_are_merged_and_their_duplicates_found(tmp_path: 
     second = write(tmp_path, rows({}, {"pvIndex": 8}, {"pvIndex": 9, "timeStepIndex": 3}), "b.csv")
     result = import_auctionnet([first, second])
     assert (result.log.n_days, result.log.n) == (1, 4)
-    assert result.set_aside.select("file", "row", "reason").rows() == [
-        ("b.csv", 0, auctionnet.REASON_DUPLICATE)
-    ]
+    assert result.set_aside.select("file", "row", "reason").rows() == [("b.csv", 0, auctionnet.REASON_DUPLICATE)]
 
 
 def test_one_advertiser_can_be_picked_and_the_others_are_counted(tmp_path: Path) -> None:
@@ -225,7 +223,5 @@ def test_the_csv_sample_is_the_start_of_the_same_slots() -> None:
     assert np.flatnonzero(sample.counts[0]).tolist() == [0, 1, 2, 46, 47]
     for day, slot in ((0, 0), (1, 46)):
         a, b = sample.offsets[day, slot], whole.offsets[day, slot]
-        np.testing.assert_allclose(
-            sample.market_price[a : a + 400], whole.market_price[b : b + 400], rtol=1e-6
-        )
+        np.testing.assert_allclose(sample.market_price[a : a + 400], whole.market_price[b : b + 400], rtol=1e-6)
         np.testing.assert_allclose(sample.conversion[a : a + 400], whole.conversion[b : b + 400], rtol=1e-6)

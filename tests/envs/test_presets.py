@@ -33,9 +33,7 @@ def sample(market: SyntheticMarket, rows: int = 1500) -> DayBatch:
     return market.days(np.random.default_rng(5).random((rows, market.draws)))
 
 
-def slot_sums(
-    batch: DayBatch, column: NDArray[np.float32], scale: NDArray[np.float32]
-) -> NDArray[np.float64]:
+def slot_sums(batch: DayBatch, column: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.float64]:
     total = np.concatenate([[0.0], np.cumsum(column, dtype=np.float64)])
     sums = (total[batch.start + batch.count] - total[batch.start]) * scale[:, :, 0]
     return np.asarray(sums)
@@ -84,9 +82,7 @@ def test_prices_spread_as_ipinyou_s_do(markets: dict[str, SyntheticMarket], name
     log = markets[name].log
     price = np.log(log.market_price.astype(np.float64))
     assert price.std() == pytest.approx(calibration.IPINYOU_PRICE_LOG_STD, rel=0.01)
-    assert log.market_price.mean(dtype=np.float64) * 1000 == pytest.approx(
-        calibration.IPINYOU_MEAN_PRICE, rel=1e-3
-    )
+    assert log.market_price.mean(dtype=np.float64) * 1000 == pytest.approx(calibration.IPINYOU_MEAN_PRICE, rel=1e-3)
     correlation = np.corrcoef(price, np.log(log.conversion))[0, 1]
     assert correlation == pytest.approx(calibration.IPINYOU_VALUE_PRICE_CORRELATION, abs=0.02)
 
@@ -110,9 +106,7 @@ def test_the_default_budget_buys_15_to_25_percent_of_a_day(
     assert 0.15 < np.mean(shares) < 0.25
 
 
-def _share_bought(
-    market: SyntheticMarket, batch: DayBatch, day: int, preference: tuple[int, int, int]
-) -> float:
+def _share_bought(market: SyntheticMarket, batch: DayBatch, day: int, preference: tuple[int, int, int]) -> float:
     """Share of a day's auctions that the default budget buys, best value per price first."""
     log, count = market.log, batch.count[day]
     window = slice(batch.start[day, 0], batch.start[day, 0] + count.sum())
@@ -164,9 +158,7 @@ def test_auctionnet_quantiles_are_those_of_periods_0_to_9(
     # Each advertiser is brought to its own mean before both are pooled.
     pooled: dict[str, list[Any]] = {"value": [], "price": [], "ratio": [], "traffic": []}
     for sums in auctionnet.values():
-        value, price, count = (
-            sums[name].reshape(10, 6, 8).sum(axis=2) for name in ("value", "price", "count")
-        )
+        value, price, count = (sums[name].reshape(10, 6, 8).sum(axis=2) for name in ("value", "price", "count"))
         half = sums["count"].reshape(10, 12, 4).sum(axis=2)
         level, cost = value / count, price / count
         pooled["value"].append(level / level.mean())
@@ -188,15 +180,11 @@ def test_auctionnet_price_curves_are_those_of_the_data(
 ) -> None:
     sums = auctionnet[0]
     blocks = sums["price"].reshape(10, 6, 8).sum(axis=2) / sums["count"].reshape(10, 6, 8).sum(axis=2)
-    np.testing.assert_allclose(
-        (blocks / blocks.mean()).mean(axis=0), calibration.AUCTIONNET_PRICE_CURVE, atol=0.002
-    )
+    np.testing.assert_allclose((blocks / blocks.mean()).mean(axis=0), calibration.AUCTIONNET_PRICE_CURVE, atol=0.002)
     steps = (sums["price"] / sums["count"]).reshape(10, 6, 8)
     within = (steps / steps.mean(axis=2, keepdims=True)).mean(axis=(0, 1))
     np.testing.assert_allclose(within, calibration.AUCTIONNET_PRICE_IN_BLOCK, atol=0.002)
-    fitted = SyntheticMarket(
-        PRESETS["daily"].model_copy(update={"price_curve": (1.0,)}), np.random.SeedSequence(1)
-    )
+    fitted = SyntheticMarket(PRESETS["daily"].model_copy(update={"price_curve": (1.0,)}), np.random.SeedSequence(1))
     neutral = fitted.days(np.full((1, fitted.draws), 0.5)).price_scale[0, :8, 0]
     np.testing.assert_allclose(neutral / neutral.mean(), within, atol=0.03)
 
@@ -212,9 +200,7 @@ def test_auctionnet_level_correlations_are_those_of_the_data(
         successive.append(np.corrcoef(value[:, :-1].ravel(), value[:, 1:].ravel())[0, 1])
         with_price.append(np.corrcoef(np.log(value).ravel(), np.log(price).ravel())[0, 1])
     assert np.mean(successive) == pytest.approx(calibration.AUCTIONNET_BLOCK_AUTOCORRELATION, abs=0.01)
-    assert np.mean(with_price) == pytest.approx(
-        calibration.AUCTIONNET_VALUE_PRICE_LEVEL_CORRELATION, abs=0.01
-    )
+    assert np.mean(with_price) == pytest.approx(calibration.AUCTIONNET_VALUE_PRICE_LEVEL_CORRELATION, abs=0.01)
 
 
 @needs_data
@@ -236,9 +222,7 @@ def test_auctionnet_spreads_within_a_step_are_those_of_the_data() -> None:
         .collect()
     )
     assert steps["spread"].item() == pytest.approx(calibration.AUCTIONNET_VALUE_LOG_STD, abs=0.005)
-    assert steps["correlation"].item() == pytest.approx(
-        calibration.AUCTIONNET_VALUE_PRICE_CORRELATION, abs=0.005
-    )
+    assert steps["correlation"].item() == pytest.approx(calibration.AUCTIONNET_VALUE_PRICE_CORRELATION, abs=0.005)
     assert steps["noise"].item() == pytest.approx(calibration.AUCTIONNET_PREDICTION_STD, abs=0.005)
 
 
@@ -266,8 +250,6 @@ def test_ipinyou_correlation_is_that_of_the_sample() -> None:
 
 @needs_data
 def test_avito_demand_is_that_of_the_shares() -> None:
-    hours = (
-        pl.read_csv(DATA / "avito" / "traffic_share.csv").group_by("hour").agg(pl.col("traffic_share").mean())
-    )
+    hours = pl.read_csv(DATA / "avito" / "traffic_share.csv").group_by("hour").agg(pl.col("traffic_share").mean())
     share = hours.sort("hour")["traffic_share"].to_numpy()
     np.testing.assert_allclose(share / share.mean(), calibration.AVITO_HOURLY_DEMAND, atol=1e-3)

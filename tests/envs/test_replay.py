@@ -32,9 +32,7 @@ def make_log(days: int = 6, seed: int = 1, worth: tuple[float, ...] = (50.0, 100
     n = int(offsets[-1, -1])
     value_of_day = np.array([worth[day % len(worth)] for day in range(days)])
     level = np.repeat(rng.uniform(0.3, 1.7, (days, 3)), 4, axis=1) / value_of_day[:, None]
-    conversion = (0.1 * np.repeat(level.ravel(), counts.ravel()) * rng.uniform(0.5, 1.5, n)).astype(
-        np.float32
-    )
+    conversion = (0.1 * np.repeat(level.ravel(), counts.ravel()) * rng.uniform(0.5, 1.5, n)).astype(np.float32)
     exposure, interaction = np.ones(n, dtype=np.float32), np.zeros(n, dtype=np.float32)
     zeros = np.zeros(n, dtype=np.int16)
     return AuctionLog(
@@ -53,8 +51,7 @@ def make_log(days: int = 6, seed: int = 1, worth: tuple[float, ...] = (50.0, 100
         converted=None,
         offsets=offsets,
         days=tuple(
-            DayRecord(f"day {d}", f"unit {d}", 100.0 + d, value_of_day[d], value_of_day[d])
-            for d in range(days)
+            DayRecord(f"day {d}", f"unit {d}", 100.0 + d, value_of_day[d], value_of_day[d]) for d in range(days)
         ),
         segments=("feed/head", "feed/tail"),
         sources=1,
@@ -264,9 +261,7 @@ def test_empty_slots_and_a_single_day_still_recombine() -> None:
 def test_a_log_of_interactions_alone_has_levels_too() -> None:
     log = make_log()
     none = np.zeros(log.n, dtype=np.float32)
-    likes = np.ascontiguousarray(
-        log.conversion * np.repeat([50.0, 100.0] * 3, log.counts.sum(axis=1)), np.float32
-    )
+    likes = np.ascontiguousarray(log.conversion * np.repeat([50.0, 100.0] * 3, log.counts.sum(axis=1)), np.float32)
     log = replace(log, conversion=none, true_conversion=none, interaction=likes, true_interaction=likes)
     market = RecombinedMarket(log, SMALL)
     batch = market.days(draw(market, 2000))
@@ -281,9 +276,7 @@ def auctionnet() -> AuctionLog:
 
 
 @needs_data
-@pytest.mark.parametrize(
-    "statistic", ["value level", "traffic", "value per price", "price", "day's auctions"]
-)
+@pytest.mark.parametrize("statistic", ["value level", "traffic", "value per price", "price", "day's auctions"])
 def test_recombined_days_resemble_the_recorded_periods(statistic: str) -> None:
     log = auctionnet()
     market = RecombinedMarket(log)

@@ -54,9 +54,7 @@ def rewrite_manifest(folder: Path, **changes: Any) -> None:
 
 @pytest.mark.parametrize("memory_map", [False, True])
 @pytest.mark.parametrize(("separate_truth", "realised"), [(False, False), (True, True)])
-def test_a_log_comes_back_as_it_was(
-    tmp_path: Path, separate_truth: bool, realised: bool, memory_map: bool
-) -> None:
+def test_a_log_comes_back_as_it_was(tmp_path: Path, separate_truth: bool, realised: bool, memory_map: bool) -> None:
     log = make_log(separate_truth, realised)
     save_log(log, tmp_path / "log")
     loaded = load_log(tmp_path / "log", memory_map=memory_map)
@@ -144,9 +142,7 @@ def test_a_missing_file_of_auctions_is_named(tmp_path: Path) -> None:
         lambda rows: rows.reverse(),
         lambda rows: rows.head(50),
         lambda rows: rows.with_columns(pl.col("day") + 1),
-        lambda rows: rows.with_columns(
-            pl.when(pl.col("slot") == 1).then(None).otherwise(0.5).alias("exposure")
-        ),
+        lambda rows: rows.with_columns(pl.when(pl.col("slot") == 1).then(None).otherwise(0.5).alias("exposure")),
     ],
     ids=["value", "order", "length", "day", "null"],
 )

@@ -185,9 +185,7 @@ def test_levels_and_drifts_of_value_price_and_traffic_are_independent() -> None:
 
 
 def test_value_levels_are_redrawn_for_each_block_within_their_bounds() -> None:
-    levels = level(days(value_category_halfwidth=0.7, value_own_halfwidth=0.5).value_scale).reshape(
-        DAYS, 6, 8
-    )
+    levels = level(days(value_category_halfwidth=0.7, value_own_halfwidth=0.5).value_scale).reshape(DAYS, 6, 8)
     assert np.ptp(levels, axis=2).max() == 0.0
     blocks = levels[:, :, 0]
     assert blocks.min() >= 0.3 * 0.5
@@ -211,9 +209,7 @@ def test_levels_of_successive_blocks_correlate_as_asked(phi: float) -> None:
     price = np.log(batch.price_scale[:, ::8, 0])
     value = batch.value_scale[:, ::8, 0]
     for blocks in (price, value):
-        assert np.corrcoef(blocks[:, :-1].ravel(), blocks[:, 1:].ravel())[0, 1] == pytest.approx(
-            phi, abs=0.08
-        )
+        assert np.corrcoef(blocks[:, :-1].ravel(), blocks[:, 1:].ravel())[0, 1] == pytest.approx(phi, abs=0.08)
         assert blocks[:, -1].std() == pytest.approx(blocks[:, 0].std(), rel=0.15)  # stationary
 
 
@@ -275,9 +271,7 @@ def test_predicted_exposure_stays_within_one_under_calibration_error() -> None:
 
 
 def test_a_burst_of_invalid_traffic_comes_from_a_few_sources() -> None:
-    batch = days(
-        invalid_burst_probability=1.0, invalid_burst_share=0.4, invalid_burst_slots=6, invalid_burst_sources=3
-    )
+    batch = days(invalid_burst_probability=1.0, invalid_burst_share=0.4, invalid_burst_slots=6, invalid_burst_sources=3)
     on = batch.invalid_share > 0
     assert (on.sum(axis=1) == 6).all()
     assert np.allclose(batch.invalid_share[on], 0.4)
@@ -287,9 +281,7 @@ def test_a_burst_of_invalid_traffic_comes_from_a_few_sources() -> None:
     assert used.min() >= 0
     assert used.max() < 64
     assert len(np.unique(used)) == 64
-    assert (days(invalid_burst_probability=0.3).invalid_share.any(axis=1)).mean() == pytest.approx(
-        0.3, abs=0.08
-    )
+    assert (days(invalid_burst_probability=0.3).invalid_share.any(axis=1)).mean() == pytest.approx(0.3, abs=0.08)
 
 
 def test_segment_demand_thins_segments_and_leaves_total_demand() -> None:

@@ -60,9 +60,7 @@ def test_kpis_are_in_range_and_calibrated(large: SyntheticMarket) -> None:
             assert column.max() <= greatest
         assert not np.array_equal(predicted, true)
         high = predicted > np.quantile(predicted, 0.9)  # mean-one noise: true even among the best predictions
-        assert true[high].mean(dtype=np.float64) == pytest.approx(
-            predicted[high].mean(dtype=np.float64), rel=0.01
-        )
+        assert true[high].mean(dtype=np.float64) == pytest.approx(predicted[high].mean(dtype=np.float64), rel=0.01)
     assert log.conversion.mean(dtype=np.float64) == pytest.approx(0.004, rel=1e-3)
 
 

@@ -25,10 +25,6 @@ COMMANDS: tuple[Command, ...] = (
         "bidpilot.training.evaluation:run",
         "score agents on held-out days",
     ),
-    Command(
-        "import", f"{_CONFIG}:ImportConfig", "bidpilot.training.cli.import_log:run", "import an auction log"
-    ),
-    Command(
-        "ui", f"{_CONFIG}:UiConfig", "bidpilot.training.tracking.ui:run", "open the runs in the MLflow UI"
-    ),
+    Command("import", f"{_CONFIG}:ImportConfig", "bidpilot.training.cli.import_log:run", "import an auction log"),
+    Command("ui", f"{_CONFIG}:UiConfig", "bidpilot.training.tracking.ui:run", "open the runs in the MLflow UI"),
 )

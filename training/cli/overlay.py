@@ -100,9 +100,7 @@ def _load_mapping(path: Path) -> dict[str, Any]:
     return values
 
 
-def _explain(
-    error: ValidationError, model: type[BaseModel], prefix: tuple[str, ...] = (), skip: str = ""
-) -> str:
+def _explain(error: ValidationError, model: type[BaseModel], prefix: tuple[str, ...] = (), skip: str = "") -> str:
     """Say the first fault as `option = value: reason`, with the number of further faults."""
     faults = [fault for fault in error.errors(include_url=False) if fault["type"] != skip]
     first = faults[0]

@@ -1,0 +1,1 @@
+"""Evaluation: agents on held-out days, R / R*, intervals and paired differences."""

@@ -16,9 +16,7 @@ def finite(name: str, values: ArrayLike, ndim: int) -> NDArray[np.float64]:
     if array.ndim != ndim or array.size == 0:
         raise ValueError(f"{name} has shape {array.shape}: give a filled array with {ndim} axes")
     if not np.isfinite(array).all():
-        raise ValueError(
-            f"{name} holds {int((~np.isfinite(array)).sum())} values that are not finite: leave them out"
-        )
+        raise ValueError(f"{name} holds {int((~np.isfinite(array)).sum())} values that are not finite: leave them out")
     return array
 
 

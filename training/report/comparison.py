@@ -79,9 +79,7 @@ def interval_plot(intervals: Sequence[Interval], title: str = "R / R* per agent 
         tidy(panel)
         here = sorted((entry for entry in intervals if entry.suite == suite), key=lambda entry: entry.iqm)
         for height, entry in enumerate(here):
-            panel.plot(
-                [entry.low, entry.high], [height, height], color=shades[entry.agent], linewidth=5, alpha=0.4
-            )
+            panel.plot([entry.low, entry.high], [height, height], color=shades[entry.agent], linewidth=5, alpha=0.4)
             panel.plot(entry.iqm, height, "o", color=shades[entry.agent], markersize=7)
             panel.annotate(
                 f"{entry.iqm:.3f}",

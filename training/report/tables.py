@@ -76,9 +76,7 @@ def pair_table(rows: Sequence[PairRow]) -> Table:
     return table
 
 
-def print_tables(
-    agents: Sequence[AgentRow], pairs: Sequence[PairRow] = (), console: Console | None = None
-) -> None:
+def print_tables(agents: Sequence[AgentRow], pairs: Sequence[PairRow] = (), console: Console | None = None) -> None:
     """Print both tables, to the process's standard output where no console is given."""
     console = console or Console()
     console.print(agent_table(agents))

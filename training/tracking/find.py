@@ -94,9 +94,7 @@ def download(run_id: str, path: str, into: Path | None = None, *, store: Store |
     with tracking_errors(store):
         parent = path.rpartition("/")[0] or None
         if path not in {entry.path for entry in client.list_artifacts(run_id, parent)}:
-            raise RunNotFound(
-                f"run {run_id} holds no {path!r}: it ended before it was written; name another run"
-            )
+            raise RunNotFound(f"run {run_id} holds no {path!r}: it ended before it was written; name another run")
         target = Path(tempfile.mkdtemp(prefix="bidpilot-")) if into is None else into
         target.mkdir(parents=True, exist_ok=True)
         return Path(client.download_artifacts(run_id, path, str(target)))

@@ -117,17 +117,13 @@ def _wait_until_up(process: subprocess.Popen[bytes], output: IO[bytes], address:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise TrackingError(
-                f"the MLflow server did not start: {_tail(output)}; check the store and --port"
-            )
+            raise TrackingError(f"the MLflow server did not start: {_tail(output)}; check the store and --port")
         try:
             with urllib.request.urlopen(f"{address}/health", timeout=2):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
-    raise TrackingError(
-        f"the MLflow server did not answer at {address} within {_START_SECONDS:.0f} s: try again"
-    )
+    raise TrackingError(f"the MLflow server did not answer at {address} within {_START_SECONDS:.0f} s: try again")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

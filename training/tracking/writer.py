@@ -25,9 +25,7 @@ class MlflowWriter(KVWriter):
     def __init__(self, run: Run) -> None:
         self._run = run
 
-    def write(
-        self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0
-    ) -> None:
+    def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
         """Write the numbers among `key_values` at `step` (environment steps)."""
         metrics = {
             key: float(value)

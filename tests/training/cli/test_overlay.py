@@ -49,9 +49,7 @@ def test_config_flag_may_stand_anywhere_and_use_an_equals_sign(tmp_path: Path) -
 
 def test_lists_are_space_separated() -> None:
     config = read(EvaluateConfig, "--agents", "plan", "ppo@abc", "--suites", "steady", "--json", "rows.json")
-    assert config == EvaluateConfig(
-        agents=("plan", "ppo@abc"), suites=("steady",), json_file=Path("rows.json")
-    )
+    assert config == EvaluateConfig(agents=("plan", "ppo@abc"), suites=("steady",), json_file=Path("rows.json"))
 
 
 def test_json_key_is_the_same_in_the_file(tmp_path: Path) -> None:

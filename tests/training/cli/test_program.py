@@ -32,9 +32,7 @@ def with_command(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = {"record": record, "fail": fail, "interrupt": interrupt}
     table = tuple(Command(name, "x:UiConfig", f"x:{name}", "for the test") for name in fake)
     monkeypatch.setattr(program, "COMMANDS", table)
-    monkeypatch.setattr(
-        program, "resolve_name", lambda target: UiConfig if "UiConfig" in target else fake[target[2:]]
-    )
+    monkeypatch.setattr(program, "resolve_name", lambda target: UiConfig if "UiConfig" in target else fake[target[2:]])
 
 
 @pytest.mark.usefixtures("with_command")

@@ -46,9 +46,7 @@ def test_a_single_validation_is_visible_as_a_point() -> None:
         ([], [], "filled array"),
     ],
 )
-def test_a_series_that_cannot_be_drawn_is_an_error(
-    steps: list[float], ratio: list[float], message: str
-) -> None:
+def test_a_series_that_cannot_be_drawn_is_an_error(steps: list[float], ratio: list[float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         learning_curve({"ppo": Curve(steps, ratio)})
 

@@ -21,9 +21,7 @@ def agent(name: str, suite: str, iqm: float) -> AgentRow:
 
 
 def pair(low: float, high: float) -> PairRow:
-    return PairRow(
-        agent="ppo", against="mpc", suite="daily", diff=(low + high) / 2, diff_low=low, diff_high=high
-    )
+    return PairRow(agent="ppo", against="mpc", suite="daily", diff=(low + high) / 2, diff_low=low, diff_high=high)
 
 
 def shown(agents: list[AgentRow], pairs: list[PairRow]) -> list[str]:
@@ -33,9 +31,7 @@ def shown(agents: list[AgentRow], pairs: list[PairRow]) -> list[str]:
 
 
 def test_agents_are_ranked_within_their_suite() -> None:
-    lines = shown(
-        [agent("plan", "steady", 0.9), agent("ppo", "steady", 0.98), agent("plan", "daily", 0.8)], []
-    )
+    lines = shown([agent("plan", "steady", 0.9), agent("ppo", "steady", 0.98), agent("plan", "daily", 0.8)], [])
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│")]
     assert rows == [
         ["steady", "ppo", "0.9800", "0.9700 .. 0.9900", "0.500", "98.7%", "512"],

@@ -21,9 +21,7 @@ def test_the_store_is_under_the_working_directory(tmp_path: Path) -> None:
     assert current_store().artifact_location == f"file://{tmp_path}/mlruns/artifacts"
 
 
-def test_a_subfolder_of_the_project_uses_the_projects_store(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_subfolder_of_the_project_uses_the_projects_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mlruns").mkdir()
     (tmp_path / "mlruns" / ".gitkeep").touch()
     (tmp_path / "docs").mkdir()

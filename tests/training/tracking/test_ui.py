@@ -30,9 +30,7 @@ def stand_in(port: int) -> list[str]:
     return [sys.executable, "-c", code]
 
 
-def test_a_taken_port_is_a_named_error_before_any_start(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_taken_port_is_a_named_error_before_any_start(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ui, "current_store", lambda: store)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

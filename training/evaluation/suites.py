@@ -1,0 +1,55 @@
+"""Suites: named markets with fixed held-out days, of other log seeds than training days come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.bidding.campaign import Campaign
+from bidpilot.bidding.errors import UnknownSuite
+from bidpilot.bidding.forecast import Forecast
+from bidpilot.envs import seeding
+from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_market
+from bidpilot.envs.logs.storage import load_log
+from bidpilot.envs.presets import PRESETS
+from bidpilot.envs.replay import RecordedMarket
+from bidpilot.training.evaluation.play import Arena
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A name, what plays there, and the unit that each day belongs to."""
+
+    name: str
+    gains: str  # name of the setting whose tuned gains apply
+    arena: Arena
+    units: NDArray[np.int64]  # (D,)
+
+
+def preset_suite(name: str, days: int, seed: int) -> Suite:
+    """A synthetic suite: a held-out log, days of the suite's own stream; the forecast is training's.
+
+    Raises:
+        UnknownSuite: no such preset.
+    """
+    if name not in PRESETS:
+        raise UnknownSuite(f"no suite is called {name!r}. Use one of: {', '.join(PRESETS)}, or --log FOLDER.")
+    market = preset_market(name, seeding.LOG_HELD_OUT, seed)
+    uniforms = seeding.stream(seeding.suite_domain(name), seed).random((days, market.draws))
+    arena = Arena(market, preset_forecast(name), preset_campaign(name), market.days(uniforms))
+    return Suite(name, name, arena, np.arange(days))
+
+
+def log_suite(folder: Path, training: Callable[[], tuple[str, Forecast]]) -> Suite:
+    """The recorded days of an imported log, under a forecast that training made. Preference (0, 0, 1)."""
+    log = load_log(folder)
+    name, forecast = training()
+    market = RecordedMarket(log, level_slots=forecast.level_slots)
+    campaign = Campaign(budget=log.days[0].budget, preference=(0.0, 0.0, 1.0))
+    arena = Arena(market, forecast, campaign, market.recorded(np.arange(log.n_days)))
+    _, units = np.unique([day.unit for day in log.days], return_inverse=True)
+    return Suite(log.name, name, arena, units)
