@@ -96,5 +96,9 @@ class PolicyMismatch(BidpilotError):
     """Raised when a policy's features, segments or slots do not fit the market."""
 
 
+class CheckpointMismatch(BidpilotError):
+    """Raised when a run cannot be resumed: no whole checkpoint, or its market has changed."""
+
+
 class TrackingError(BidpilotError):
     """Raised when the MLflow store cannot be reached, or is given what it cannot hold."""

@@ -54,7 +54,7 @@ class BudgetPlan:
 
 @dataclass(frozen=True)
 class _Nodes:
-    """Representative levels with equal weights: (U, K) log2 value-per-price shift, (U, K, 4) levels of KPI and price."""
+    """Levels of equal weight: (U, K) log2 value-per-price shift, (U, K, 4) levels of KPI and price."""
 
     shift: NDArray[np.float64]
     level: NDArray[np.float64]

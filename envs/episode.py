@@ -24,7 +24,7 @@ class Episode:
         if market.slots != forecast.slots or len(market.log.segments) != len(forecast.segments):
             raise PolicyMismatch(
                 f"the forecast has {forecast.slots} slots and {len(forecast.segments)} segments, the market "
-                f"{market.slots} and {len(market.log.segments)}. Use the forecast fitted on this market's training days."
+                f"{market.slots} and {len(market.log.segments)}. Use this market's own forecast."
             )
         self.market, self.planner = market, Planner(forecast)
         self.rows, self.slots, self.segments = rows, market.slots, len(market.log.segments)

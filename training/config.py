@@ -28,7 +28,7 @@ class TrainConfig(Config):
         None, description="Folder of an imported auction log to train on instead of the synthetic market."
     )
     seed: Seed = Field(0, description="Seed of the weights and of the training days.")
-    total_steps: Count = Field(2_949_120, description="Length of the run, environment steps over all rows.")
+    total_steps: Count = Field(983_040, description="Length of the run, environment steps over all rows.")
     rows: Count = Field(256, description="Days played side by side.")
     validation_days: Count = Field(256, description="Days per validation; the best policy by them is kept.")
     validate_every: Count = Field(

@@ -17,9 +17,11 @@ from scipy.stats import qmc
 from bidpilot.agents.agent import ControllerAgent
 from bidpilot.agents.controllers import CONTROLLERS, Controller
 from bidpilot.agents.controllers.base import Gain
+from bidpilot.envs import seeding
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import interquartile_mean
-from bidpilot.training.setting import training_arena
+from bidpilot.training.evaluation.suites import setting_arena
+from bidpilot.training.setting import training_setting
 from bidpilot.training.tracking import open_run
 
 TRIALS, DAYS, SEED = 32, 256, 0
@@ -58,9 +60,13 @@ def main() -> None:
     logs = [Path(argument) for argument in sys.argv[1:]]
     path = Path(__file__).resolve().parents[1] / "agents" / "data" / "gains.json"
     table = json.loads(path.read_text()) if path.exists() else {}
-    for market, log in [("", log) for log in logs] or [("steady", None), ("daily", None)]:
-        name, arena = training_arena(market, log, DAYS, SEED)
-        with open_run("bidpilot", f"tune {name}", {"trials": TRIALS, "days": DAYS, "setting": name}, kind="tune") as run:
+    targets: list[tuple[str, Path | None]] = [("", log) for log in logs]
+    for market, log in targets or [("steady", None), ("daily", None)]:
+        setting = training_setting(market, log, SEED)
+        name, arena = setting.name, setting_arena(setting, DAYS, seeding.TRAINING, SEED)
+        with open_run(
+            "bidpilot", f"tune {name}", {"trials": TRIALS, "days": DAYS, "setting": name}, kind="tune"
+        ) as run:
             gains = tune(name, arena)
             run.log_json(gains, "gains.json")
         table[name] = {"run": run.run_id, "trials": TRIALS, "days": DAYS, "seed": SEED, "gains": gains}

@@ -18,6 +18,7 @@ from bidpilot.envs.logs.storage import load_log
 from bidpilot.envs.presets import PRESETS
 from bidpilot.envs.replay import RecordedMarket
 from bidpilot.training.evaluation.play import Arena
+from bidpilot.training.setting import Setting
 
 
 @dataclass(frozen=True)
@@ -53,3 +54,9 @@ def log_suite(folder: Path, training: Callable[[], tuple[str, Forecast]]) -> Sui
     arena = Arena(market, forecast, campaign, market.recorded(np.arange(log.n_days)))
     _, units = np.unique([day.unit for day in log.days], return_inverse=True)
     return Suite(log.name, name, arena, units)
+
+
+def setting_arena(setting: Setting, days: int, domain: int, seed: int) -> Arena:
+    """`days` days of one stream of a training setting's market: for validation and tuning."""
+    uniforms = seeding.stream(domain, seed).random((days, setting.market.draws))
+    return Arena(setting.market, setting.forecast, setting.campaign, setting.market.days(uniforms))

@@ -1,1 +1,5 @@
 """Training runs."""
+
+from bidpilot.training.train.run import run
+
+__all__ = ["run"]

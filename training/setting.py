@@ -1,0 +1,65 @@
+"""The setting of a run: market, forecast and campaign, of a preset or of a recorded log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bidpilot.bidding.campaign import Campaign
+from bidpilot.bidding.forecast import Forecast
+from bidpilot.envs import seeding
+from bidpilot.envs.days import Market
+from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_market
+from bidpilot.envs.forecasting import fit_forecast
+from bidpilot.envs.logs.auction_log import AuctionLog
+from bidpilot.envs.replay import RecombinedMarket, RecordedMarket
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is trained in. The forecast comes from training days alone."""
+
+    name: str  # of the preset or of the log
+    market: Market
+    forecast: Forecast
+    campaign: Campaign
+    reference_log: AuctionLog | None  # the recorded log; None for a preset
+
+
+def training_setting(market_name: str, log_folder: Path | None, seed: int) -> Setting:
+    """The setting of the preset `market_name`, or of the log in `log_folder` where one is given.
+
+    `seed` draws a preset's log and forecast days; a recorded log needs none.
+
+    Raises:
+        InvalidMarket: no preset of that name, or a log that cannot be recombined.
+        InvalidLog: the folder holds no readable log.
+    """
+    if log_folder is not None:
+        return _recorded(log_folder)
+    return Setting(
+        name=market_name,
+        market=preset_market(market_name, seeding.LOG_TRAINING, seed),
+        forecast=preset_forecast(market_name, seed),
+        campaign=preset_campaign(market_name),
+        reference_log=None,
+    )
+
+
+def _recorded(folder: Path) -> Setting:
+    """Conversions alone count, as recorded logs have nothing else; each day's own budget and value apply."""
+    # Polars loads only where a log is read.
+    from bidpilot.envs.logs.storage import load_log
+
+    log = load_log(folder)
+    worth = float(np.mean([day.conversion_value for day in log.days]))
+    days = RecordedMarket(log).recorded(np.arange(log.n_days))
+    campaign = Campaign(
+        budget=float(np.mean([day.budget for day in log.days])),
+        conversion_value=worth,
+        preference=(0.0, 0.0, 1.0),
+    )
+    market = RecombinedMarket(log)
+    return Setting(log.name, market, fit_forecast(market, days, worth), campaign, log)
