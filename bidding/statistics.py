@@ -126,7 +126,8 @@ class DayStatistics:
     def update(self, totals: SlotTotals) -> None:
         """Take in the slot that has just passed."""
         t = self.t
-        self.spend[t + 1] = self.spend[t] + totals.spend
+        # the kernel counts down from the budget; summing slots must not pass it by a rounding either
+        self.spend[t + 1] = np.minimum(self.spend[t] + totals.spend, self.campaigns.budget)
         self.committed[t + 1] = self.committed[t] + totals.committed
         self.wins[t + 1] = self.wins[t] + totals.wins
         self.tail_wins[t + 1] = self.tail_wins[t] + totals.segment_wins @ self._tail

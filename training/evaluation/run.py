@@ -10,7 +10,6 @@ from rich.console import Console
 
 from bidpilot.agents.agent import controller_agent
 from bidpilot.agents.controllers import CONTROLLERS
-from bidpilot.agents.gains import tuned_gains
 from bidpilot.agents.policy import MlpPolicy
 from bidpilot.bidding.errors import InvalidConfig, PolicyMismatch, RunNotFound, UnknownAgent
 from bidpilot.bidding.forecast import Forecast
@@ -91,7 +90,7 @@ def _suites(config: EvaluateConfig, run_id: str | None) -> Sequence[Suite]:
 
 
 def _play(agent: str, suite: Suite, run_id: str | None) -> Outcome:
-    gains = tuned_gains(suite.gains)
+    gains = suite.gains
     if agent == "constant":
         return suite.arena.play_constant(**gains.get("constant", {}))
     if run_id is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bidpilot.agents.gains import tuned_gains
 from bidpilot.bidding.campaign import Campaign
 from bidpilot.bidding.errors import UnknownSuite
 from bidpilot.bidding.forecast import Forecast
@@ -26,7 +27,7 @@ class Suite:
     """A name, what plays there, and the unit that each day belongs to."""
 
     name: str
-    gains: str  # name of the setting whose tuned gains apply
+    gains: dict[str, dict[str, float]]  # tuned gains by agent
     arena: Arena
     units: NDArray[np.int64]  # (D,)
 
@@ -42,7 +43,7 @@ def preset_suite(name: str, days: int, seed: int) -> Suite:
     market = preset_market(name, seeding.LOG_HELD_OUT, seed)
     uniforms = seeding.stream(seeding.suite_domain(name), seed).random((days, market.draws))
     arena = Arena(market, preset_forecast(name), preset_campaign(name), market.days(uniforms))
-    return Suite(name, name, arena, np.arange(days))
+    return Suite(name, tuned_gains(name), arena, np.arange(days))
 
 
 def log_suite(folder: Path, training: Callable[[], tuple[str, Forecast]]) -> Suite:
@@ -53,7 +54,7 @@ def log_suite(folder: Path, training: Callable[[], tuple[str, Forecast]]) -> Sui
     campaign = Campaign(budget=log.days[0].budget, preference=(0.0, 0.0, 1.0))
     arena = Arena(market, forecast, campaign, market.recorded(np.arange(log.n_days)))
     _, units = np.unique([day.unit for day in log.days], return_inverse=True)
-    return Suite(log.name, name, arena, units)
+    return Suite(log.name, tuned_gains(name, recorded=True), arena, units)
 
 
 def setting_arena(setting: Setting, days: int, domain: int, seed: int) -> Arena:
