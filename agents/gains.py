@@ -9,9 +9,8 @@ DEFAULT_SETTING, DEFAULT_LOG = "daily", "auctionnet"
 
 
 def tuned_gains(setting: str, recorded: bool = False) -> dict[str, dict[str, float]]:
-    """Gains by agent for a setting; those of `daily`, for a recorded log of `auctionnet`, where it has none of its own."""
+    """Gains by agent for a setting; where it has none, those of `daily`, or of `auctionnet` for a recorded log."""
     table = json.loads((resources.files("bidpilot.agents") / "data" / "gains.json").read_text())
-    found: dict[str, dict[str, float]] = table.get(setting, table[DEFAULT_LOG if recorded else DEFAULT_SETTING])[
-        "gains"
-    ]
+    entry = table.get(setting) or table[DEFAULT_LOG if recorded else DEFAULT_SETTING]
+    found: dict[str, dict[str, float]] = entry["gains"]
     return found
