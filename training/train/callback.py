@@ -14,23 +14,39 @@ from stable_baselines3.common.callbacks import BaseCallback
 from bidpilot.agents.policy import MlpPolicy
 from bidpilot.agents.sb3 import BiddingVecEnv
 from bidpilot.training.config import TrainConfig
-from bidpilot.training.evaluation.play import Arena, Outcome
+from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.tracking import Run
-from bidpilot.training.train.snapshot import load_snapshot, save_snapshot
+from bidpilot.training.train.snapshot import Point, Snapshot, Standing, take_snapshot, write_snapshot
+
+_FILES = ("even.pt", "odd.pt")  # written in turn, so that one is whole whenever the process dies
 
 
 class TrainingCallback(BaseCallback):
-    """Validates, keeps the best policy, checkpoints at day boundaries, and shows progress."""
+    """Validates, keeps the best policy, checkpoints between days, and shows progress.
+
+    Args:
+        standing: validations and best policy so far; empty for a new run.
+        step: environment steps that the run has already done.
+    """
 
     def __init__(
-        self, config: TrainConfig, env: BiddingVecEnv, arena: Arena, run: Run, progress: Progress, resume: Path | None
+        self,
+        config: TrainConfig,
+        env: BiddingVecEnv,
+        arena: Arena,
+        run: Run,
+        progress: Progress,
+        standing: Standing,
+        step: int,
     ) -> None:
         super().__init__()
-        self.config, self.env, self.arena, self.run, self.resume = config, env, arena, run, resume
-        self.progress, self.task = progress, progress.add_task("train", total=config.total_steps, note="")
-        self.best: tuple[float, int, MlpPolicy] | None = None
-        self.curve: list[tuple[int, float, float, float]] = []  # step, iqm, quartiles
+        self.config, self.env, self.arena, self.run, self.standing = config, env, arena, run, standing
+        self.progress = progress
+        self.task = progress.add_task("train", total=config.total_steps, completed=step, note="")
+        self._from = self._written = step
+        self._files = 0
+        self._between_days: Snapshot | None = None
 
     @property
     def ppo(self) -> PPO:
@@ -39,57 +55,67 @@ class TrainingCallback(BaseCallback):
         return self.model
 
     def _on_training_start(self) -> None:
-        self._began, self._from = time.perf_counter(), self.ppo.num_timesteps
-        if self.resume is not None:
-            self.best = load_snapshot(self.resume, self.ppo, self.env)
-            self._from = self.ppo.num_timesteps
+        self._began = time.perf_counter()
 
     def _on_rollout_start(self) -> None:
         step = self.ppo.num_timesteps
-        if self._due(step, self.config.validate_every):
+        seen = self.standing.curve[-1].step if self.standing.curve else -1
+        if step // self.config.validate_every > seen // self.config.validate_every:
             self.validate()
-        if step > self._from and self._due(step, self.config.checkpoint_every):
+        if self.env.vector.episode.t > 0:
+            return  # rollouts that are not whole days begin inside one
+        self._between_days = take_snapshot(self.ppo, self.env, self.standing)
+        if step // self.config.checkpoint_every > self._written // self.config.checkpoint_every:
             self.checkpoint()
-
-    def _due(self, step: int, every: int) -> bool:
-        rollout = self.config.rows * self.config.ppo.n_steps
-        return step // every > max(step - rollout, -1) // every
 
     def _on_step(self) -> bool:
         return True
 
     def _on_rollout_end(self) -> None:
-        step = self.ppo.num_timesteps
-        rate = (step - self._from) / (time.perf_counter() - self._began)
-        self.progress.update(self.task, completed=step, note=f"{rate:,.0f} steps/s, {self._standing()}")
+        note = f"{self._rate():,.0f} steps/s, {self._shown()}"
+        self.progress.update(self.task, completed=self.ppo.num_timesteps, note=note)
 
-    def _standing(self) -> str:
-        return f"R / R* {self.curve[-1][1]:.4f} on validation days" if self.curve else "not validated yet"
+    def _rate(self) -> float:
+        return (self.ppo.num_timesteps - self._from) / (time.perf_counter() - self._began)
 
-    def validate(self) -> Outcome:
+    def _shown(self) -> str:
+        return f"R / R* {self.standing.curve[-1].iqm:.4f}" if self.standing.curve else "not validated yet"
+
+    def validate(self) -> None:
         """Play the validation days; keep the policy if it is the best so far."""
         policy = MlpPolicy.from_sb3(self.ppo, self.config.ppo.residual)
         outcome = self.arena.play(policy)
-        step, score = self.ppo.num_timesteps, interquartile_mean(outcome.ratio)
-        low, high = (float(q) for q in np.quantile(outcome.ratio, [0.25, 0.75]))
-        self.curve.append((step, score, low, high))
+        step, iqm = self.ppo.num_timesteps, interquartile_mean(outcome.ratio)
+        p5, low, high = (float(q) for q in np.quantile(outcome.ratio, [0.05, 0.25, 0.75]))
+        self.standing = self.standing.after(Point(step, iqm, low, high), policy)
         self.run.log_metrics(
             {
-                "validation/ratio_iqm": score,
-                "validation/ratio_p5": float(np.quantile(outcome.ratio, 0.05)),
+                "validation/ratio_iqm": iqm,
+                "validation/ratio_mean": float(outcome.ratio.mean()),
+                "validation/ratio_p5": p5,
                 "validation/spend_share": float(outcome.spend_share.mean()),
             },
             step,
         )
-        if self.best is None or score > self.best[0]:
-            self.best = (score, step, policy)
-        return outcome
+        best = " (best so far)" if self.standing.policy is policy else ""
+        rate = f", {self._rate():,.0f} steps/s" if step > self._from else ""
+        self.progress.console.print(f"step {step:>9,}: R / R* {iqm:.4f} on validation days{best}{rate}")
+
+    def finish(self) -> None:
+        """After the last update: validate, and checkpoint where a day has just ended."""
+        if not self.standing.curve or self.standing.curve[-1].step < self.ppo.num_timesteps:
+            self.validate()
+        if self.env.vector.episode.t == 0:
+            self._between_days = take_snapshot(self.ppo, self.env, self.standing)
+            self.checkpoint()
 
     def checkpoint(self) -> None:
-        """Keep a checkpoint as an artifact of the run, in place of the last one."""
-        if self.best is None:
-            self.validate()
-        assert self.best is not None
+        """Keep the state at the last day boundary as an artifact of the run, in place of the last but one."""
+        if self._between_days is None or self._between_days["step"] == self._written:
+            return
         with tempfile.TemporaryDirectory() as folder:
-            save_snapshot(Path(folder), self.ppo, self.env, self.best)
-            self.run.log_folder(Path(folder), "checkpoint")
+            path = Path(folder) / _FILES[self._files % len(_FILES)]
+            write_snapshot(self._between_days, path)
+            self.run.log_artifact(path, "checkpoint")
+        self._files += 1
+        self._written = int(self._between_days["step"])

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from stable_baselines3.common.logger import Logger
 
+from bidpilot.agents.controllers import CONTROLLERS
 from bidpilot.agents.policy import MlpPolicy
 from bidpilot.agents.ppo import make_ppo
 from bidpilot.agents.sb3 import BiddingVecEnv
@@ -25,6 +26,7 @@ from bidpilot.training.setting import Setting, training_setting
 from bidpilot.training.tracking import Run, download, find_run, open_run
 from bidpilot.training.tracking.writer import MlflowWriter
 from bidpilot.training.train.callback import TrainingCallback
+from bidpilot.training.train.snapshot import Point, Snapshot, Standing, latest_snapshot, restore_snapshot
 
 POLICY_SCHEMA = 1
 
@@ -34,11 +36,12 @@ def run(config: TrainConfig) -> str:
 
     Raises:
         RunNotFound: `resume` names no run, or one without a checkpoint.
-        InvalidConfig: the resumed run has already done `total_steps`.
+        CheckpointMismatch: its checkpoint is damaged, or its market has changed.
+        InvalidConfig: it has already done `total_steps`.
     """
-    checkpoint = None
+    snapshot = None
     if config.resume is not None:
-        checkpoint, config = _resumed(config)
+        snapshot, config = _resumed(config)
     setting = training_setting(config.market, config.log, config.seed)
     tags = {
         "setting": setting.name,
@@ -47,55 +50,64 @@ def run(config: TrainConfig) -> str:
     }
     with open_run(config.experiment, config.run_name, flat(config), tags, resume=config.resume) as tracked:
         tracked.log_json(config.model_dump(mode="json", exclude={"resume"}), "config.json")
-        _train(config, setting, tracked, checkpoint)
+        _train(config, setting, tracked, snapshot)
         return tracked.run_id
 
 
-def _resumed(config: TrainConfig) -> tuple[Path, TrainConfig]:
-    """The checkpoint of the run to go on with, and its own configuration; only `total_steps` may be larger."""
+def _resumed(config: TrainConfig) -> tuple[Snapshot, TrainConfig]:
+    """The last snapshot of the run to go on with, and its own configuration; only `total_steps` may be larger.
+
+    The learning rate decays over the whole of `total_steps`, so a run that is made longer goes on as itself, not
+    as the run that was longer from the start.
+    """
     assert config.resume is not None
     find_run(config.resume)
-    folder = Path(tempfile.mkdtemp())
-    try:
-        checkpoint = download(config.resume, "checkpoint", folder)
-        stored = json.loads(download(config.resume, "config.json", folder).read_text())
-    except (OSError, RunNotFound) as error:
-        raise RunNotFound(
-            f"run {config.resume} has no checkpoint to go on from ({error}). Start a new run, or choose another."
-        ) from error
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            snapshot = latest_snapshot(download(config.resume, "checkpoint", Path(folder)))
+            stored = json.loads(download(config.resume, "config.json", Path(folder)).read_text())
+        except (OSError, RunNotFound) as error:
+            raise RunNotFound(
+                f"run {config.resume} has no checkpoint to go on from ({error}). Start a new run, or choose another."
+            ) from error
     stored |= {"resume": config.resume, "total_steps": max(stored["total_steps"], config.total_steps)}
-    done = json.loads((checkpoint / "state.json").read_text())["num_timesteps"]
-    if done >= stored["total_steps"]:
-        raise InvalidConfig(f"run {config.resume} has done {done} steps already. Give a larger --total-steps.")
-    return checkpoint, TrainConfig.model_validate(stored)
+    if snapshot["step"] >= stored["total_steps"]:
+        raise InvalidConfig(
+            f"run {config.resume} has done all of its {snapshot['step']:,} steps. Give a larger --total-steps."
+        )
+    return snapshot, TrainConfig.model_validate(stored)
 
 
-def _train(config: TrainConfig, setting: Setting, tracked: Run, checkpoint: Path | None) -> None:
+def _train(config: TrainConfig, setting: Setting, tracked: Run, snapshot: Snapshot | None) -> None:
     console = Console()
     console.print(f"run {tracked.run_id}: {setting.name}, {config.total_steps:,} steps, {config.rows} rows")
     arena = setting_arena(setting, config.validation_days, seeding.VALIDATION, config.seed)
     vector = BiddingVectorEnv(config.rows, setting.market, setting.forecast, setting.campaign)
     env = BiddingVecEnv(vector, config.ppo.residual)
     model = make_ppo(config.ppo, env, config.seed % 2**32)
-    env.seed(config.seed)
+    env.seed(config.seed * config.rows)  # two seeds share no row's stream
     model.set_logger(Logger(folder=None, output_formats=[MlflowWriter(tracked)]))
+    standing = Standing() if snapshot is None else restore_snapshot(snapshot, model, env)
+    done = model.num_timesteps
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
-        callback = TrainingCallback(config, env, arena, tracked, progress, checkpoint)
-        # total_timesteps stays the whole run's, so that the learning rate decays as if uninterrupted
-        done = 0 if checkpoint is None else json.loads((checkpoint / "state.json").read_text())["num_timesteps"]
-        model.num_timesteps = done
-        model.learn(config.total_steps - done, callback, reset_num_timesteps=checkpoint is None)
-    callback.validate()
-    callback.checkpoint()
+        callback = TrainingCallback(config, env, arena, tracked, progress, standing, done)
+        try:
+            # A resumed run keeps its horizon, so that the learning rate decays as if uninterrupted.
+            model.learn(config.total_steps - done, callback, reset_num_timesteps=snapshot is None)
+        except KeyboardInterrupt:
+            callback.checkpoint()
+            console.print(f"stopped; go on with: bidpilot train --resume {tracked.run_id}")
+            raise
+        callback.finish()
     _finish(config, setting, tracked, callback, console)
 
 
 def _finish(config: TrainConfig, setting: Setting, tracked: Run, callback: TrainingCallback, console: Console) -> None:
-    assert callback.best is not None
-    score, step, policy = callback.best
+    policy, best = callback.standing.policy, callback.standing.best
+    assert policy is not None
     outcome = callback.arena.play(policy)
-    steps, iqm, low, high = (np.array(column) for column in zip(*callback.curve, strict=True))
+    steps, iqm, low, high = np.array([[p.step, p.iqm, p.low, p.high] for p in callback.standing.curve]).T
     curves = {"ppo": Curve(steps, iqm, low, high)}
     tracked.log_figure(learning_curve(curves, title=f"{setting.name}: validation days"), "figures/learning_curve.png")
     sample = np.linspace(0, len(outcome.ratio) - 1, 6).astype(int)
@@ -103,13 +115,17 @@ def _finish(config: TrainConfig, setting: Setting, tracked: Run, callback: Train
     left = np.clip(outcome.left[sample], 0.0, 1.0)
     planned = np.clip(callback.arena.planned[sample], 0.0, 1.0)
     tracked.log_figure(budget_curves(left, planned, labels), "figures/budget_left.png")
-    tracked.log_metrics({"best/ratio_iqm": score, "best/step": step}, callback.ppo.num_timesteps)
+    tracked.log_metrics({"best/ratio_iqm": best.iqm, "best/step": best.step}, callback.ppo.num_timesteps)
     with tempfile.TemporaryDirectory() as folder:
-        save_policy(Path(folder), policy, setting, config, score, step, callback)
+        save_policy(Path(folder), policy, setting, config, best, callback)
         tracked.log_folder(Path(folder), "policy")
-    console.print(f"best policy: R / R* {score:.4f} on {len(outcome.ratio)} validation days, at step {step:,}")
-    console.print(f"bidpilot evaluate --agents ppo@{tracked.run_id}   compares it with the baselines")
-    console.print("bidpilot ui   opens the run in the MLflow UI")
+    days = len(outcome.ratio)
+    console.print(f"best policy: R / R* {best.iqm:.4f} on {days} validation days, at step {best.step:,}")
+    console.print(f"its files: artifacts policy/ of run {tracked.run_id} in {tracked.store.uri}", soft_wrap=True)
+    agents = f"{' '.join(CONTROLLERS)} ppo@{tracked.run_id}"
+    suite = f"--suites {setting.name}" if config.log is None else "--log TESTLOG"
+    console.print(f"compare it:  bidpilot evaluate --agents {agents} {suite}", soft_wrap=True)
+    console.print("open the UI: bidpilot ui")
 
 
 def save_policy(
@@ -117,8 +133,7 @@ def save_policy(
     policy: MlpPolicy,
     setting: Setting,
     config: TrainConfig,
-    score: float,
-    step: int,
+    best: Point,
     callback: TrainingCallback,
 ) -> None:
     """Write the policy with its forecast, ideal point and plan."""
@@ -138,8 +153,8 @@ def save_policy(
         "ideal": plan.ideal.tolist(),
         "alpha": plan.alpha.tolist(),
         "planned_spend": plan.spend.tolist(),
-        "validation_ratio_iqm": score,
-        "best_step": step,
+        "validation_ratio_iqm": best.iqm,
+        "best_step": best.step,
         "config": config.model_dump(mode="json"),
     }
     (folder / "policy.json").write_text(json.dumps(description, indent=1))

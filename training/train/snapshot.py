@@ -1,8 +1,17 @@
-"""Checkpoints at day boundaries, without pickle: enough that step N equals step N of an uninterrupted run."""
+"""Checkpoints between two days, without pickle: step N equals step N of an uninterrupted run, bit for bit.
+
+A snapshot holds all that decides the rest of a run: parameters and optimiser, torch's and NumPy's generator
+states, each row's generator, the uniforms of the days about to begin, the step count, the best policy so far
+and the validation curve. Days in progress are never stored: a snapshot is taken when a rollout starts at the
+first slot of a day. One file of tensors and plain values, which `torch.load(weights_only=True)` reads.
+"""
 
 from __future__ import annotations
 
 import json
+import pickle
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,41 +21,114 @@ from stable_baselines3 import PPO
 
 from bidpilot.agents.policy import MlpPolicy
 from bidpilot.agents.sb3 import BiddingVecEnv
+from bidpilot.bidding.errors import CheckpointMismatch
 
-Best = tuple[float, int, MlpPolicy]
-"""Validation score, step and policy."""
+_SCHEMA = 1
+Snapshot = dict[str, Any]
 
 
-def save_snapshot(folder: Path, model: PPO, env: BiddingVecEnv, best: Best) -> None:
-    """Write model, optimiser, generators, days in progress and the best policy so far to `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    torch.save({"parameters": model.get_parameters(), "torch": torch.get_rng_state()}, folder / "model.pt")
-    kind, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002 - stable-baselines3 draws from it
-    np.savez(folder / "arrays.npz", uniforms=env.vector.uniforms, numpy_keys=np.asarray(keys))
-    score, step, policy = best
-    policy.save(folder / "best.npz")
-    state: dict[str, Any] = {
-        "num_timesteps": model.num_timesteps,
-        "updates": model._n_updates,
-        "best_score": score,
-        "best_step": step,
-        "rows": [g.bit_generator.state for g in env.vector.generators],
-        "numpy": [str(kind), int(position), int(has_gauss), float(cached)],
+@dataclass(frozen=True)
+class Point:
+    """One validation: R / R* over the validation days."""
+
+    step: int  # environment steps trained
+    iqm: float  # interquartile mean
+    low: float  # 25th percentile
+    high: float  # 75th percentile
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The validations so far, and the policy that did best."""
+
+    curve: tuple[Point, ...] = ()
+    policy: MlpPolicy | None = None
+
+    @property
+    def best(self) -> Point:
+        """The best policy's validation; the earlier of equal ones. Only after a first validation."""
+        return max(self.curve, key=lambda point: point.iqm)
+
+    def after(self, point: Point, policy: MlpPolicy) -> Standing:
+        """The standing after one more validation."""
+        standing = replace(self, curve=(*self.curve, point))
+        return replace(standing, policy=policy) if standing.best is point else standing
+
+
+def take_snapshot(model: PPO, env: BiddingVecEnv, standing: Standing) -> Snapshot:
+    """A copy of the state at the start of a day, a few milliseconds; training may go on."""
+    # stable-baselines3 draws its minibatches from NumPy's global generator.
+    name, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002
+    policy = standing.policy
+    return {
+        "schema": _SCHEMA,
+        "step": int(model.num_timesteps),
+        "updates": int(model._n_updates),
+        "parameters": deepcopy(model.get_parameters()),
+        "torch_generator": torch.get_rng_state(),
+        "numpy_generator": [str(name), int(position), int(has_gauss), float(cached)],
+        "numpy_keys": torch.from_numpy(np.asarray(keys, np.int64)),
+        "row_generators": json.dumps([g.bit_generator.state for g in env.vector.generators]),
+        "uniforms": torch.from_numpy(env.vector.uniforms.copy()),
+        "observation": torch.from_numpy(np.array(model._last_obs)),
+        "episode_starts": torch.from_numpy(np.array(model._last_episode_starts)),
+        "curve": [[p.step, p.iqm, p.low, p.high] for p in standing.curve],
+        "best_weights": [] if policy is None else [torch.from_numpy(w.copy()) for w in policy.weights],
+        "best_biases": [] if policy is None else [torch.from_numpy(b.copy()) for b in policy.biases],
     }
-    (folder / "state.json").write_text(json.dumps(state))
 
 
-def load_snapshot(folder: Path, model: PPO, env: BiddingVecEnv) -> Best:
-    """Bring `model` and `env` to where `save_snapshot` left them; the best policy so far."""
-    state = json.loads((folder / "state.json").read_text())
-    stored = torch.load(folder / "model.pt", weights_only=True)
-    model.set_parameters(stored["parameters"], exact_match=True, device="cpu")
-    with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
-        model._last_obs = env.resume(state["rows"], arrays["uniforms"])
-        keys = arrays["numpy_keys"]
-    model._last_episode_starts = np.ones(env.num_envs, bool)
-    model.num_timesteps, model._n_updates = state["num_timesteps"], state["updates"]
-    kind, position, has_gauss, cached = state["numpy"]
-    np.random.set_state((kind, keys, position, has_gauss, cached))  # noqa: NPY002
-    torch.set_rng_state(stored["torch"])
-    return state["best_score"], state["best_step"], MlpPolicy.load(folder / "best.npz")
+def restore_snapshot(snapshot: Snapshot, model: PPO, env: BiddingVecEnv) -> Standing:
+    """Bring `model` and `env`, made by the run's own configuration, to where the snapshot was taken.
+
+    Then `model.learn(total - model.num_timesteps, reset_num_timesteps=False)` goes on with the run.
+
+    Raises:
+        CheckpointMismatch: the days that begin are not the run's: its market, log or code has changed.
+    """
+    uniforms = snapshot["uniforms"].numpy()
+    expected = (env.num_envs, env.vector.episode.market.draws)
+    if uniforms.shape != expected:
+        raise CheckpointMismatch(f"the run's days take uniforms {uniforms.shape}, this market's {expected}. {_REMEDY}")
+    observation = env.resume(json.loads(snapshot["row_generators"]), uniforms)
+    if not np.array_equal(observation, snapshot["observation"].numpy()):
+        raise CheckpointMismatch(f"the days after step {snapshot['step']:,} are not those of the run. {_REMEDY}")
+    model.set_parameters(snapshot["parameters"], exact_match=True, device="cpu")
+    model._last_obs = observation
+    model._last_episode_starts = snapshot["episode_starts"].numpy().copy()
+    model.num_timesteps, model._n_updates = snapshot["step"], snapshot["updates"]
+    torch.set_rng_state(snapshot["torch_generator"])
+    name, position, has_gauss, cached = snapshot["numpy_generator"]
+    keys = snapshot["numpy_keys"].numpy().astype(np.uint32)
+    np.random.set_state((name, keys, position, has_gauss, cached))  # noqa: NPY002
+    curve = tuple(Point(int(step), *rest) for step, *rest in snapshot["curve"])
+    weights = tuple(w.numpy() for w in snapshot["best_weights"])
+    biases = tuple(b.numpy() for b in snapshot["best_biases"])
+    return Standing(curve, MlpPolicy(weights, biases, env.residual) if weights else None)
+
+
+_REMEDY = "Its market, log or code has changed: check out the run's git commit and use its log, or train anew."
+
+
+def write_snapshot(snapshot: Snapshot, path: Path) -> None:
+    """Write to one file."""
+    torch.save(snapshot, path)
+
+
+def latest_snapshot(folder: Path) -> Snapshot:
+    """The snapshot of the most steps among the .pt files of `folder`; one cut short while written is passed over.
+
+    Raises:
+        CheckpointMismatch: no whole snapshot of this version.
+    """
+    whole = []
+    for path in sorted(folder.glob("*.pt")):
+        try:
+            snapshot = torch.load(path, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
+            continue  # the run ended while it was written; the one before it is whole
+        if isinstance(snapshot, dict) and snapshot.get("schema") == _SCHEMA:
+            whole.append(snapshot)
+    if not whole:
+        raise CheckpointMismatch(f"{folder} holds no whole checkpoint of this version. Train anew.")
+    return max(whole, key=lambda snapshot: int(snapshot["step"]))
