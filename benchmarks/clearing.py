@@ -1,0 +1,100 @@
+"""Auctions per second and core: the clearing kernel beside the same clearing in NumPy, in one run."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from bidpilot.bidding.action import Rule
+from bidpilot.bidding.campaign import CampaignBatch
+from bidpilot.bidding.plan import RATIO_QUANTILES
+from bidpilot.bidding.statistics import SlotTotals
+from bidpilot.envs.clearing import clear_slot
+from bidpilot.envs.days import DayBatch
+from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_market
+from bidpilot.envs.episode import Episode
+
+ROWS = 256
+
+
+def slots_of(size: int) -> tuple[Episode, DayBatch]:
+    """An episode whose every slot is a window of `size` auctions of the daily log."""
+    market, rng = preset_market(), np.random.default_rng(0)
+    days = market.days(rng.random((ROWS, market.draws)))
+    days.start[:] = rng.integers(0, market.log.n - size, days.start.shape)
+    days.count[:] = size
+    episode = Episode(market, preset_forecast(), ROWS)
+    campaign = preset_campaign().model_copy(update={"budget": preset_campaign().budget * size / 200})
+    episode.begin(days, CampaignBatch.repeat(preset_campaign(), ROWS))
+    episode.campaigns = CampaignBatch.repeat(campaign, ROWS)
+    return episode, days
+
+
+def numpy_clearing(episode: Episode, days: DayBatch, rule: Rule, full: bool) -> int:
+    """The same slot, row by row, vectorised over its auctions where the budget does not bind."""
+    log, wins = episode.market.log, 0
+    for b in range(ROWS):
+        at = slice(days.start[b, 0], days.start[b, 0] + days.count[b, 0])
+        segment, source = log.segment[at], log.source[at]
+        scale = days.value_scale[b, 0][segment]
+        value = np.stack([log.exposure[at], log.interaction[at] * scale, log.conversion[at] * scale])
+        price = log.market_price[at] * days.price_scale[b, 0][segment]
+        bid = rule.multiplier[b][segment] * (rule.alpha[b] @ value) + rule.beta[b][segment]
+        won = (bid >= price) & (np.cumsum(np.where(bid >= price, price, 0.0)) <= episode.campaigns.budget[b])
+        paid = np.where(won, price, 0.0)
+        wins += int(won.sum())
+        for key, size in ((segment, episode.segments), (source, log.sources)):
+            np.bincount(key, minlength=size)
+            np.bincount(key, won, size)
+            np.bincount(key, paid, size)
+        if full:
+            np.quantile((episode.alpha[b] @ value) / price, RATIO_QUANTILES)
+            value.sum(axis=1), (value * won).sum(axis=1)
+            true = np.stack([log.true_exposure[at], log.true_interaction[at] * scale, log.true_conversion[at] * scale])
+            (true * won).sum(axis=1)
+            np.bincount(source, value[1] * won, log.sources)
+    return wins
+
+
+def best_seconds(play: Callable[[], object], repeats: int) -> float:
+    """Least seconds of one call, over five rounds of `repeats`."""
+    rounds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        for _ in range(repeats):
+            play()
+        rounds.append((time.perf_counter() - start) / repeats)
+    return min(rounds)
+
+
+def measure(size: int, full: bool) -> None:
+    """Print kernel against NumPy at `size` auctions a slot."""
+    episode, days = slots_of(size)
+    rule = Rule(episode.alpha, np.ones((ROWS, episode.segments)), np.zeros((ROWS, episode.segments)))
+    totals = SlotTotals.zeros(ROWS, episode.segments, episode.market.log.sources)
+    reference = episode.alpha if full else None
+    campaigns = episode.campaigns
+
+    def kernel() -> None:
+        left = campaigns.budget.copy()
+        clear_slot(episode.market, days, 0, campaigns, rule, left, np.ones(1), 1.0, reference, totals)
+
+    kernel()
+    fast = ROWS * size / best_seconds(kernel, max(1, 4_000_000 // (ROWS * size)))
+    slow = ROWS * size / best_seconds(lambda: numpy_clearing(episode, days, rule, full), 1)
+    name = f"clearing_kernel_{'full_' if full else ''}{size}"
+    print(json.dumps({"name": name, "value": fast, "unit": "auctions/s", "baseline": slow, "ratio": fast / slow}))
+
+
+def main() -> None:
+    """Print one JSON line per measurement."""
+    for size in (200, 1_000, 10_000):
+        for full in (False, True):
+            measure(size, full)
+
+
+if __name__ == "__main__":
+    main()
