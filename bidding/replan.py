@@ -62,7 +62,7 @@ def _solve(terms: list[_Term], left: NDArray[np.float64]) -> NDArray[np.float64]
     def spend(k: NDArray[np.int64]) -> NDArray[np.float64]:
         total = np.zeros_like(left)
         for flat, base, size, whole, fraction in parts:
-            low = np.clip(k + whole, 0, last)
+            low = np.minimum(np.maximum(k + whole, 0), last)  # np.clip looks up the integers' limits each time
             below = flat[base + low]
             above = flat[base + np.minimum(low + 1, last)]
             total += size * (below + fraction * (above - below))
