@@ -105,7 +105,7 @@ class MlpPolicy:
             PolicyMismatch: not such a file, or trained on other features.
         """
         try:
-            with np.load(path, allow_pickle=False) as data:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
                 layers = range(sum(key.startswith("weight_") for key in data.files))
                 return cls(
                     weights=tuple(data[f"weight_{i}"] for i in layers),

@@ -55,6 +55,11 @@ class BiddingVecEnv(VecEnv):
         self._observation = self.vector.begin_days()
         return self._observation
 
+    def step(self, actions: NDArray[np.float32]) -> Step:
+        """Play one slot in every row with actions (B, 3 + S): observation (B, F), reward (B,), done (B,), infos."""
+        self.step_async(actions)
+        return self.step_wait()
+
     def step_async(self, actions: NDArray[np.float32]) -> None:
         """Keep the actions (B, 3 + S) for `step_wait`."""
         self._actions = compose(self._observation, actions, self.residual)

@@ -37,7 +37,12 @@ class TrainConfig(Config):
     checkpoint_every: Count = Field(
         737_280, description="Environment steps between two checkpoints, rounded up to a day boundary."
     )
-    resume: str | None = Field(None, min_length=1, description="Id of a run to go on with, bit for bit.")
+    resume: str | None = Field(
+        None,
+        min_length=1,
+        description="Id of a run to go on with, bit for bit, in its own configuration; only a larger "
+        "total-steps may be given with it.",
+    )
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
     run_name: str | None = Field(None, min_length=1, description="Name of the MLflow run; made up where none.")
     ppo: PpoConfig = Field(PpoConfig(), description="PPO's hyperparameters.")

@@ -44,7 +44,8 @@ class TrainingCallback(BaseCallback):
         self.config, self.env, self.arena, self.run, self.standing = config, env, arena, run, standing
         self.progress = progress
         self.task = progress.add_task("train", total=config.total_steps, completed=step, note="")
-        self._from = self._written = step
+        self._from = step
+        self._written = step if standing.curve else -1  # a new run is checkpointed before its first step
         self._files = 0
         self._between_days: Snapshot | None = None
 

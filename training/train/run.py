@@ -55,10 +55,10 @@ def run(config: TrainConfig) -> str:
 
 
 def _resumed(config: TrainConfig) -> tuple[Snapshot, TrainConfig]:
-    """The last snapshot of the run to go on with, and its own configuration; only `total_steps` may be larger.
+    """The last snapshot of the run to go on with, and its own configuration, whatever else is given now.
 
-    The learning rate decays over the whole of `total_steps`, so a run that is made longer goes on as itself, not
-    as the run that was longer from the start.
+    Only `total_steps` may be made larger, by giving another number than the default. The learning rate decays
+    over the whole of it, so a run made longer is not the run that was longer from the start.
     """
     assert config.resume is not None
     find_run(config.resume)
@@ -70,7 +70,9 @@ def _resumed(config: TrainConfig) -> tuple[Snapshot, TrainConfig]:
             raise RunNotFound(
                 f"run {config.resume} has no checkpoint to go on from ({error}). Start a new run, or choose another."
             ) from error
-    stored |= {"resume": config.resume, "total_steps": max(stored["total_steps"], config.total_steps)}
+    default = TrainConfig.model_fields["total_steps"].default
+    asked = 0 if config.total_steps == default else config.total_steps
+    stored |= {"resume": config.resume, "total_steps": max(stored["total_steps"], asked)}
     if snapshot["step"] >= stored["total_steps"]:
         raise InvalidConfig(
             f"run {config.resume} has done all of its {snapshot['step']:,} steps. Give a larger --total-steps."

@@ -63,6 +63,7 @@ def take_snapshot(model: PPO, env: BiddingVecEnv, standing: Standing) -> Snapsho
     return {
         "schema": _SCHEMA,
         "step": int(model.num_timesteps),
+        "market": env.vector.episode.market.digest,
         "updates": int(model._n_updates),
         "parameters": deepcopy(model.get_parameters()),
         "torch_generator": torch.get_rng_state(),
@@ -84,15 +85,15 @@ def restore_snapshot(snapshot: Snapshot, model: PPO, env: BiddingVecEnv) -> Stan
     Then `model.learn(total - model.num_timesteps, reset_num_timesteps=False)` goes on with the run.
 
     Raises:
-        CheckpointMismatch: the days that begin are not the run's: its market, log or code has changed.
+        CheckpointMismatch: the market, the forecast or the plan is not the run's.
     """
-    uniforms = snapshot["uniforms"].numpy()
-    expected = (env.num_envs, env.vector.episode.market.draws)
-    if uniforms.shape != expected:
-        raise CheckpointMismatch(f"the run's days take uniforms {uniforms.shape}, this market's {expected}. {_REMEDY}")
-    observation = env.resume(json.loads(snapshot["row_generators"]), uniforms)
+    digest = env.vector.episode.market.digest
+    if digest != snapshot["market"]:
+        raise CheckpointMismatch(f"the market is {digest}, the run's was {snapshot['market']}. {_REMEDY}")
+    observation = env.resume(json.loads(snapshot["row_generators"]), snapshot["uniforms"].numpy())
+    # A day's first observation depends on forecast, campaign and plan, not yet on the day.
     if not np.array_equal(observation, snapshot["observation"].numpy()):
-        raise CheckpointMismatch(f"the days after step {snapshot['step']:,} are not those of the run. {_REMEDY}")
+        raise CheckpointMismatch(f"the days after step {snapshot['step']:,} begin with another plan. {_REMEDY}")
     model.set_parameters(snapshot["parameters"], exact_match=True, device="cpu")
     model._last_obs = observation
     model._last_episode_starts = snapshot["episode_starts"].numpy().copy()
@@ -107,7 +108,7 @@ def restore_snapshot(snapshot: Snapshot, model: PPO, env: BiddingVecEnv) -> Stan
     return Standing(curve, MlpPolicy(weights, biases, env.residual) if weights else None)
 
 
-_REMEDY = "Its market, log or code has changed: check out the run's git commit and use its log, or train anew."
+_REMEDY = "The log or the code has changed: check out the run's git commit and use its log, or train anew."
 
 
 def write_snapshot(snapshot: Snapshot, path: Path) -> None:

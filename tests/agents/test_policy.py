@@ -1,0 +1,108 @@
+"""The stored policy: the network that was trained, without its library, and only where it fits."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from stable_baselines3 import PPO
+
+from bidpilot.agents.policy import MlpPolicy, compose
+from bidpilot.agents.ppo import linear, make_ppo
+from bidpilot.agents.ppo_config import PpoConfig
+from bidpilot.agents.sb3 import BiddingVecEnv
+from bidpilot.bidding.errors import PolicyMismatch
+from bidpilot.bidding.observation import HIGH, LOW, NAMES, POSITION
+from bidpilot.envs.bidding import BiddingVectorEnv
+from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_market
+
+
+@pytest.fixture(scope="module")
+def model() -> PPO:
+    vector = BiddingVectorEnv(2, preset_market("steady"), preset_forecast("steady"), preset_campaign("steady"))
+    ppo = make_ppo(PpoConfig(batch_size=32, net=(16, 8)), BiddingVecEnv(vector), seed=3)
+    torch.manual_seed(0)
+    with torch.no_grad():  # an output as large as a trained one's, some of it beyond [-1, 1]
+        for parameter in ppo.policy.get_submodule("action_net").parameters():
+            parameter.normal_()
+    return ppo
+
+
+def observations(count: int = 200) -> NDArray[np.float32]:
+    return np.random.default_rng(0).uniform(LOW, HIGH, (count, len(NAMES))).astype(np.float32)
+
+
+def test_numpy_and_torch_give_the_same_action(model: PPO) -> None:
+    expected, _ = model.predict(observations(), deterministic=True)
+    action = MlpPolicy.from_sb3(model).act(observations())
+    assert (np.abs(expected) == 1.0).any()
+    np.testing.assert_allclose(action, expected, atol=1e-5)
+
+
+def test_a_fresh_model_bids_close_to_the_plan() -> None:
+    vector = BiddingVectorEnv(2, preset_market("steady"), preset_forecast("steady"), preset_campaign("steady"))
+    fresh = make_ppo(PpoConfig(batch_size=32), BiddingVecEnv(vector), seed=1)
+    assert np.abs(MlpPolicy.from_sb3(fresh).act(observations())).max() < 0.1
+
+
+def test_the_same_seed_makes_the_same_weights() -> None:
+    vector = BiddingVectorEnv(2, preset_market("steady"), preset_forecast("steady"), preset_campaign("steady"))
+    first, same, other = (
+        MlpPolicy.from_sb3(make_ppo(PpoConfig(batch_size=32), BiddingVecEnv(vector), seed)) for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first.weights[0], same.weights[0])
+    assert not np.array_equal(first.weights[0], other.weights[0])
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_a_stored_policy_acts_the_same(model: PPO, tmp_path: Path, residual: bool) -> None:
+    policy = MlpPolicy.from_sb3(model, residual)
+    policy.save(tmp_path / "policy.npz")
+    again = MlpPolicy.load(tmp_path / "policy.npz")
+    assert again.residual is residual
+    np.testing.assert_array_equal(again.act(observations()), policy.act(observations()))
+
+
+def test_a_residual_policy_adds_to_the_replan() -> None:
+    seen = np.zeros((3, len(NAMES)), np.float32)
+    seen[:, POSITION["replan"]] = [0.5, -2.0, 0.9]
+    raw = np.array([[0.5, 1.0, -5.0, 0.0], [1.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, -0.5]], np.float32)
+    expected = [[0.65, 0.3, -0.3, 0.0], [-0.7, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, -0.15]]
+    np.testing.assert_allclose(compose(seen, raw, residual=True), expected, atol=1e-6)
+    np.testing.assert_array_equal(compose(seen, raw, residual=False), np.clip(raw, -1, 1))
+    assert raw[0, 2] == -5.0  # the caller's array stays as it was
+
+
+def test_a_policy_refuses_another_number_of_segments(model: PPO) -> None:
+    policy = MlpPolicy.from_sb3(model)
+    policy.start(4, policy.segments)
+    with pytest.raises(PolicyMismatch, match=f"acts on {policy.segments} segments, the market has 1"):
+        policy.start(4, 1)
+
+
+def test_a_policy_for_other_features_is_refused(model: PPO) -> None:
+    policy = MlpPolicy.from_sb3(model)
+    with pytest.raises(PolicyMismatch, match="moon_phase"):
+        MlpPolicy(policy.weights, policy.biases, features=("moon_phase", *NAMES[1:]))
+
+
+def test_weights_that_are_not_finite_are_refused(model: PPO) -> None:
+    policy = MlpPolicy.from_sb3(model)
+    broken = (*policy.biases[:-1], np.full_like(policy.biases[-1], np.nan))
+    with pytest.raises(PolicyMismatch, match="not finite"):
+        MlpPolicy(policy.weights, broken)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a policy", b"text"])
+def test_a_file_that_is_no_policy_is_a_named_error(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "policy.npz").write_bytes(content)
+    with pytest.raises(PolicyMismatch, match="not a saved policy"):
+        MlpPolicy.load(tmp_path / "policy.npz")
+
+
+def test_a_linear_decay_meets_both_its_ends() -> None:
+    schedule = linear(1e-3, 1e-4)
+    assert schedule(1.0) == pytest.approx(1e-3)
+    assert schedule(0.0) == pytest.approx(1e-4)
+    assert schedule(0.5) == pytest.approx(5.5e-4)

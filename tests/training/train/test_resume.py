@@ -1,0 +1,221 @@
+"""A run: interrupted and resumed it ends as if it had not been; what it leaves; what it refuses."""
+
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from bidpilot.agents.policy import MlpPolicy
+from bidpilot.agents.ppo_config import PpoConfig
+from bidpilot.agents.sb3 import BiddingVecEnv
+from bidpilot.bidding.errors import CheckpointMismatch, InvalidConfig, NotALog, RunNotFound
+from bidpilot.bidding.forecast import Forecast
+from bidpilot.training.cli import main
+from bidpilot.training.config import TrainConfig
+from bidpilot.training.tracking import download, find_run
+from bidpilot.training.tracking.store import current_store
+from bidpilot.training.train import run
+from bidpilot.training.train.snapshot import Snapshot, latest_snapshot
+
+RUN_MODULE = import_module("bidpilot.training.train.run")  # the package's `run` is the function
+ROWS, SLOTS = 4, 48
+ROLLOUT = ROWS * SLOTS
+TINY = TrainConfig(
+    market="steady",
+    rows=ROWS,
+    total_steps=4 * ROLLOUT,
+    validation_days=4,
+    validate_every=2 * ROLLOUT,
+    checkpoint_every=2 * ROLLOUT,
+    ppo=PpoConfig(batch_size=64, epochs=2, net=(8, 8)),
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_store(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """One store for the module: creating the database takes two seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.chdir(tmp_path_factory.mktemp("project"))
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole() -> str:
+    """A run that was never interrupted."""
+    return run(TINY)
+
+
+def end(run_id: str) -> Snapshot:
+    return latest_snapshot(download(run_id, "checkpoint"))
+
+
+def interrupt_after(patch: pytest.MonkeyPatch, steps: int) -> None:
+    """Let the user press Ctrl-C during the environment step after `steps` of them."""
+    step_wait, calls = BiddingVecEnv.step_wait, iter(range(steps))
+
+    def counted(env: BiddingVecEnv) -> Any:
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        return step_wait(env)
+
+    patch.setattr(BiddingVecEnv, "step_wait", counted)
+
+
+def interrupted(steps: int, config: TrainConfig = TINY) -> str:
+    """A run stopped by Ctrl-C after `steps` environment steps of all rows."""
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_after(patch, steps)
+        with pytest.raises(KeyboardInterrupt):
+            run(config)
+    found = (
+        current_store()
+        .client()
+        .search_runs(
+            [str(current_store().experiment_id(config.experiment))],
+            max_results=1,
+            order_by=["attributes.start_time DESC"],
+        )
+    )
+    return str(found[0].info.run_id)
+
+
+def assert_same(first: Any, second: Any) -> None:
+    """Equal bit for bit, through dicts and lists."""
+    assert type(first) is type(second)
+    if isinstance(first, dict):
+        assert first.keys() == second.keys()
+        for key in first:
+            assert_same(first[key], second[key])
+    elif isinstance(first, (list, tuple)):
+        assert len(first) == len(second)
+        for one, other in zip(first, second, strict=True):
+            assert_same(one, other)
+    elif isinstance(first, torch.Tensor):
+        assert torch.equal(first, second)
+    else:
+        assert first == second
+
+
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("steps", [2 * SLOTS + 7, 3 * SLOTS + 1])
+def test_an_interrupted_run_resumed_ends_bit_for_bit_as_an_uninterrupted_one(steps: int, residual: bool) -> None:
+    config = TINY.model_copy(update={"ppo": TINY.ppo.model_copy(update={"residual": residual})})
+    stopped = interrupted(steps, config)
+    assert find_run(stopped).status == "KILLED"
+    assert end(stopped)["step"] == steps // SLOTS * ROLLOUT  # the last day boundary before Ctrl-C
+    assert run(TrainConfig(resume=stopped)) == stopped
+    assert find_run(stopped).status == "FINISHED"
+    assert_same(end(stopped), end(run(config)))
+
+
+def test_a_rollout_that_is_no_whole_day_resumes_from_a_day_boundary_bit_for_bit() -> None:
+    config = TINY.model_copy(
+        update={
+            "ppo": TINY.ppo.model_copy(update={"n_steps": 32}),
+            "total_steps": 9 * ROWS * 32,  # days begin with rollouts 0, 3, 6 and 9
+            "checkpoint_every": ROWS * 32,
+        }
+    )
+    stopped = interrupted(5 * 32, config)
+    assert end(stopped)["step"] == 3 * ROWS * 32
+    run(TrainConfig(resume=stopped))
+    assert_same(end(stopped), end(run(config)))
+
+
+def test_training_moves_the_weights_and_the_best_policy_is_kept(whole: str, tmp_path: Path) -> None:
+    final = end(whole)
+    curve = {step: iqm for step, iqm, _, _ in final["curve"]}
+    assert list(curve) == [0, 2 * ROLLOUT, 4 * ROLLOUT]
+    stored = json.loads((download(whole, "policy", tmp_path) / "policy.json").read_text())
+    assert stored["validation_ratio_iqm"] == max(curve.values()) == curve[stored["best_step"]]
+    best = MlpPolicy.load(tmp_path / "policy" / "policy.npz")
+    for kept, weight in zip(final["best_weights"], best.weights, strict=True):
+        np.testing.assert_array_equal(kept.numpy(), weight)
+
+
+def test_a_run_holds_what_evaluation_and_a_reader_need(whole: str, tmp_path: Path) -> None:
+    found = find_run(whole)
+    assert found.status == "FINISHED"
+    assert (found.tags["kind"], found.tags["setting"]) == ("train", "steady")
+    assert len(found.tags["market_digest"]) == 32
+    assert found.params["ppo.batch_size"] == "64"
+    assert 0.5 < found.metrics["best/ratio_iqm"] <= 1.0
+    folder = download(whole, "policy", tmp_path)
+    stored = json.loads((folder / "policy.json").read_text())
+    assert (stored["slots"], stored["setting"], stored["log"]) == (SLOTS, "steady", None)
+    assert Forecast.load(folder / "forecast.npz").segments == tuple(stored["segments"])
+    for figure in ("learning_curve", "budget_left"):
+        assert download(whole, f"figures/{figure}.png").stat().st_size > 1000
+
+
+def test_a_finished_run_is_not_resumed_unless_made_longer(whole: str) -> None:
+    with pytest.raises(InvalidConfig, match=f"has done all of its {4 * ROLLOUT} steps"):
+        run(TrainConfig(resume=whole, total_steps=1))
+
+
+@pytest.mark.parametrize(
+    ("entry", "other", "reason"),
+    [("market", "0" * 32, "the run's was 0000"), ("observation", torch.zeros(ROWS, 3), "begin with another plan")],
+)
+def test_another_market_or_plan_is_not_mistaken_for_the_runs(
+    entry: str, other: Any, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = interrupted(SLOTS + 1)
+    snapshot = end(stopped) | {entry: other}
+    monkeypatch.setattr(RUN_MODULE, "latest_snapshot", lambda folder: snapshot)
+    with pytest.raises(CheckpointMismatch, match=reason):
+        run(TrainConfig(resume=stopped))
+
+
+def test_of_two_checkpoints_one_cut_short_is_passed_over(whole: str, tmp_path: Path) -> None:
+    folder = download(whole, "checkpoint", tmp_path)
+    files = {torch.load(path, weights_only=True)["step"]: path for path in folder.glob("*.pt")}
+    assert sorted(files) == [2 * ROLLOUT, 4 * ROLLOUT]
+    last = files[4 * ROLLOUT]
+    last.write_bytes(last.read_bytes()[:1000])
+    assert latest_snapshot(folder)["step"] == 2 * ROLLOUT
+    files[2 * ROLLOUT].write_bytes(b"")
+    with pytest.raises(CheckpointMismatch, match="no whole checkpoint"):
+        latest_snapshot(folder)
+
+
+def test_a_run_without_a_checkpoint_is_a_named_error() -> None:
+    stopped = interrupted(0)  # Ctrl-C in the first slot: the state before it is kept
+    assert end(stopped)["step"] == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bidpilot.training.train.callback.TrainingCallback.checkpoint", lambda self: None)
+        without = interrupted(0)
+    with pytest.raises(RunNotFound, match="no checkpoint"):
+        run(TrainConfig(resume=without))
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--rows", "0"], "rows"),
+        (["--ppo.batch-size", "1000"], "no multiple"),
+        (["--ppo.learning-rate", "nan"], "learning_rate"),
+        (["--stepz", "3"], "stepz"),
+    ],
+)
+def test_a_bad_option_is_one_line_before_any_work(
+    options: list[str], reason: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RUN_MODULE, "training_setting", None)
+    with pytest.raises(SystemExit) as caught:
+        main(["train", *options])
+    message = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert reason in message
+    assert message.count("\n") == 1
+
+
+def test_a_folder_that_is_no_log_is_a_named_error_and_opens_no_run(tmp_path: Path) -> None:
+    with pytest.raises(NotALog):
+        run(TINY.model_copy(update={"log": tmp_path, "experiment": "nothing"}))
+    assert current_store().client().get_experiment_by_name("nothing") is None
