@@ -48,7 +48,8 @@ def decode(action: NDArray[np.floating], alpha: NDArray[np.float64], beta: NDArr
     tilt = np.exp(TILT_REACH * a[:, :3])
     tilt[:, 0] = 1.0
     segment = a[:, FIRST_SEGMENT:]
-    multiplier = np.exp(SEGMENT_REACH * (segment - segment.mean(axis=1, keepdims=True)))
+    centre = np.einsum("bs->b", segment) / segment.shape[1]
+    multiplier = np.exp(SEGMENT_REACH * (segment - centre[:, None]))
     return Rule(
         alpha=alpha * (scale * tilt),
         multiplier=multiplier,

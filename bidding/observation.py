@@ -7,6 +7,7 @@ nor with any KPI column multiplied so.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from bidpilot.bidding.action import SCALE_REACH
 from bidpilot.bidding.forecast import Forecast
 from bidpilot.bidding.plan import BudgetPlan
-from bidpilot.bidding.replan import replan
+from bidpilot.bidding.replan import Replanner
 from bidpilot.bidding.statistics import PRICE, TRAFFIC, VALUE, DayStatistics
 
 
@@ -109,11 +110,11 @@ class Observer:
     def reset(self, statistics: DayStatistics, plan: BudgetPlan, index: NDArray[np.int64]) -> None:
         """Begin the day that `statistics` has just begun."""
         campaigns, row, slots = statistics.campaigns, self._row, self.forecast.slots
-        self._plan, self._index = plan, index
+        self._replanner = Replanner(self.forecast, plan, index)
         self._ideal = np.where(plan.ideal > 0, plan.ideal, 1.0)[index]
         self._planned_kpi = np.where(plan.kpi > 0, plan.kpi, 1.0)[index]
         self._day_spend = plan.spend[:, -1][index]
-        self._planned = plan.spend[index]
+        self._planned = plan.spend[index].T.copy()  # (T + 1, B)
         self._planned_ratio = plan.ratio_quantiles[index].T
         self._wide[:] = 0.0
         row["tightness"][:] = np.log2(campaigns.budget / plan.market[index]) / 4
@@ -130,6 +131,7 @@ class Observer:
         self._any_capped = bool(self._capped.any())
         row["has_max_cpa"][:] = self._capped
         row["has_tail_share"][:] = campaigns.min_tail_share > 0
+        self._any_tail = bool((campaigns.min_tail_share > 0).any())
 
     def observe(self, statistics: DayStatistics, last_action: NDArray[np.floating] | None) -> NDArray[np.float32]:
         """The observation (B, F) before slot `statistics.t`; `last_action` (B, A) is None at the start."""
@@ -143,16 +145,16 @@ class Observer:
             self._row["last_interaction_tilt"][:] = last_action[:, 1]
             self._row["last_conversion_tilt"][:] = last_action[:, 2]
         np.subtract(self._row["replan"], self._row["last_scale"], out=self._row["replan_change"])
-        return np.clip(self._wide, self._low, self._high).T.astype(np.float32)
+        return np.minimum(np.maximum(self._wide, self._low), self._high).T.astype(np.float32)
 
     def _time(self, t: int) -> None:
         f, row = self.forecast, self._row
         row["time_left"][:] = 1.0 - t / f.slots
         row["block_left"][:] = 1.0 - (t % f.level_slots) / f.level_slots
-        row["hour_sin"][:] = np.sin(2 * np.pi * t / f.slots)
-        row["hour_cos"][:] = np.cos(2 * np.pi * t / f.slots)
+        row["hour_sin"][:] = math.sin(2 * math.pi * t / f.slots)
+        row["hour_cos"][:] = math.cos(2 * math.pi * t / f.slots)
         if t < f.slots:
-            slot = self._planned[:, t + 1] - self._planned[:, t]
+            slot = self._planned[t + 1] - self._planned[t]
             np.divide(slot * f.slots, self._day_spend, out=row["planned_share"])
 
     def _money(self, statistics: DayStatistics) -> None:
@@ -161,7 +163,7 @@ class Observer:
         self._left = np.maximum(budget - settled - reserved, 0.0)
         np.subtract(1.0, settled / budget, out=row["budget_left"])
         np.divide(self._left, budget, out=row["budget_free"])
-        np.divide(self._planned[:, t] - settled, budget, out=row["pace_gap"])
+        np.divide(self._planned[t] - settled, budget, out=row["pace_gap"])
         self._settled = settled
 
     def _levels(self, statistics: DayStatistics) -> None:
@@ -181,23 +183,18 @@ class Observer:
             gap = statistics.ratio_quantiles.T - self._planned_ratio
             np.multiply(gap, 0.5 * shown, out=self._wide[first : first + 5])
         if statistics.t < self.forecast.slots:
-            scale = replan(self.forecast, self._plan, self._index, levels, self._left, statistics.t)
+            scale = self._replanner.scale(levels, self._left, statistics.t)
             np.multiply(scale, np.log(2.0) / SCALE_REACH, out=row["replan"])
 
     def _results(self, statistics: DayStatistics) -> None:
-        row, campaigns, t = self._row, statistics.campaigns, statistics.t
+        row, campaigns = self._row, statistics.campaigns
         told = statistics.reported
-        wins, before = (
-            told(statistics.wins, campaigns.win_delay),
-            told(statistics.wins, campaigns.win_delay, back=1),
-        )
-        seen = told(statistics.auctions, campaigns.win_delay)
-        seen_before = told(statistics.auctions, campaigns.win_delay, back=1)
+        wins, before = (told(statistics.wins, campaigns.win_delay, back) for back in (0, 1))
+        seen, seen_before = (told(statistics.auctions, campaigns.win_delay, back) for back in (0, 1))
         _ratio(wins - before, seen - seen_before, row["win_rate"])
         _ratio(wins, seen, row["win_rate_day"])
         settled_before = told(statistics.spend, campaigns.win_delay, back=1)
-        planned = self._planned[np.arange(len(wins)), np.maximum(t - campaigns.win_delay, 0)]
-        planned_before = self._planned[np.arange(len(wins)), np.maximum(t - 1 - campaigns.win_delay, 0)]
+        planned, planned_before = (told(self._planned, campaigns.win_delay, back) for back in (0, 1))
         _ratio(self._settled - settled_before, planned - planned_before, row["cost_slot"])
         _ratio(self._settled, planned, row["cost_day"])
         kpi = told(statistics.predicted, campaigns.win_delay)
@@ -208,9 +205,9 @@ class Observer:
         np.divide(kpi.T, self._ideal.T, out=self._wide[first : first + 3])
         tail = told(statistics.tail_wins, campaigns.win_delay)
         _ratio(tail, wins, row["tail_share"])
-        row["tail_slack"][:] = np.where(
-            (campaigns.min_tail_share > 0) & (wins > 0), row["tail_share"] - campaigns.min_tail_share, 0.0
-        )
+        if self._any_tail:
+            known = (campaigns.min_tail_share > 0) & (wins > 0)
+            row["tail_slack"][:] = np.where(known, row["tail_share"] - campaigns.min_tail_share, 0.0)
         if self._any_capped:
             self._cpa(kpi[:, 2], campaigns.max_cpa)
         row["invalid_share"][:] = statistics.invalid_share()

@@ -65,6 +65,8 @@ class Planner:
 
     def __init__(self, forecast: Forecast) -> None:
         self.forecast = forecast
+        self._planned_for: NDArray[np.float64] = np.empty((0, 0))
+        self._last_plan: BudgetPlan
 
     @cached_property
     def shading(self) -> NDArray[np.float64]:
@@ -86,8 +88,10 @@ class Planner:
                 campaigns.first_price,
             ]
         )
-        _, first, index = np.unique(key, axis=0, return_index=True, return_inverse=True)
-        return self._plan(campaigns, first), index.reshape(-1)
+        distinct, first, index = np.unique(key, axis=0, return_index=True, return_inverse=True)
+        if not np.array_equal(distinct, self._planned_for):  # days of one campaign share its plan
+            self._last_plan, self._planned_for = self._plan(campaigns, first), distinct
+        return self._last_plan, index.reshape(-1)
 
     def _plan(self, campaigns: CampaignBatch, rows: NDArray[np.int64]) -> BudgetPlan:
         budget, worth = campaigns.budget[rows], campaigns.conversion_value[rows]

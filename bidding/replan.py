@@ -15,67 +15,88 @@ from bidpilot.bidding.levels import Posterior
 from bidpilot.bidding.plan import BudgetPlan
 from bidpilot.bidding.statistics import PRICE, TRAFFIC, VALUE
 
-
-def replan(
-    forecast: Forecast,
-    plan: BudgetPlan,
-    index: NDArray[np.int64],
-    levels: Posterior,
-    left: NDArray[np.float64],
-    t: int,
-) -> NDArray[np.float64]:
-    """log2 of the scale (B,) relative to the plan's, before slot `t`, with `left` (B,) currency to spend."""
-    block, inside = divmod(t, forecast.level_slots)
-    day, now = levels.day, levels.block
-    known = plan.later_known[:, block + (inside > 0)][index]
-    unknown = plan.later_unknown[:, block + (inside > 0)][index]
-    later = unknown + levels.trust[VALUE][:, None] * (known - unknown)
-    later_size = np.exp2(day[TRAFFIC] + day[PRICE])
-    later_shift = day[VALUE] - day[PRICE]
-    if inside == 0:
-        return _solve([(later, np.arange(len(index)), later_size, later_shift)], left) - plan.scale[index]
-    rest = slice(t, (block + 1) * forecast.level_slots)
-    demand = forecast.auctions[rest] * forecast.price_curve[rest]
-    total = demand.sum()
-    curve_shift = float(demand @ np.log2(forecast.price_curve[rest]) / total) if total > 0 else 0.0
-    now_size = total * np.exp2(now[TRAFFIC] + now[PRICE])
-    now_shift = now[VALUE] - now[PRICE] - curve_shift
-    terms = [(later, np.arange(len(index)), later_size, later_shift), (plan.now, index, now_size, now_shift)]
-    return _solve(terms, left) - plan.scale[index]
+_LAST = curves.POINTS - 1
+_STEPS = tuple(1 << k for k in reversed(range(int(_LAST).bit_length())))
 
 
-_Term = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]
+class Replanner:
+    """Re-plans B rows over one day, slot by slot.
 
-
-def _solve(terms: list[_Term], left: NDArray[np.float64]) -> NDArray[np.float64]:
-    """x (B,) with sum of size * curve(x + shift) over terms = left, by bisection on the grid, then linear.
-
-    A term is (curves (U, POINTS), row of each (B,), size (B,), shift (B,)).
+    Expected spend at scale x is a sum of three curves, each with its own size and shift: later blocks
+    with the day's level unknown, the same with it known, and the rest of the current block.
     """
-    last = curves.POINTS - 1
-    parts = []
-    for curve, row, size, shift in terms:
-        offset = np.clip(shift * curves.PER_OCTAVE, -last, last)
+
+    def __init__(self, forecast: Forecast, plan: BudgetPlan, index: NDArray[np.int64]) -> None:
+        """Begin a day; row b follows plan `index[b]`."""
+        self._level_slots = forecast.level_slots
+        self._scale = plan.scale[index]
+        table = np.concatenate([plan.later_unknown, plan.later_known, plan.now[:, None]], axis=1)
+        self._curves = table.ravel()
+        self._row = index * (table.shape[1] * curves.POINTS)
+        self._known, self._now = forecast.blocks + 1, 2 * (forecast.blocks + 1)  # where these curves begin
+        self._rest = [_rest_of_block(forecast, t) for t in range(forecast.slots)]
+
+    def scale(self, levels: Posterior, left: NDArray[np.float64], t: int) -> NDArray[np.float64]:
+        """log2 of the scale (B,) relative to the plan's, before slot `t`, with `left` (B,) currency to spend."""
+        later = -(-t // self._level_slots)
+        demand, curve_shift = self._rest[t]
+        day, now, trust = levels.day, levels.block, levels.trust[VALUE]
+        size = np.empty((3, len(left)))
+        np.exp2(day[TRAFFIC] + day[PRICE], out=size[0])
+        np.multiply(size[0], trust, out=size[1])
+        size[0] -= size[1]
+        np.multiply(np.exp2(now[TRAFFIC] + now[PRICE]), demand, out=size[2])
+        shift = np.empty_like(size)
+        shift[:2] = day[VALUE] - day[PRICE]
+        np.subtract(now[VALUE] - now[PRICE], curve_shift, out=shift[2])
+        first = np.array([[later], [self._known + later], [self._now]]) * curves.POINTS + self._row
+        return self._solve(first, size, shift, left) - self._scale
+
+    def _solve(
+        self,
+        first: NDArray[np.int64],
+        size: NDArray[np.float64],
+        shift: NDArray[np.float64],
+        left: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """x (B,) with sum of size * curve(x + shift) = left, by bisection on the grid, then linear.
+
+        `first`, `size`, `shift` are (3, B): where a curve begins, its size and its shift in octaves.
+        """
+        offset = np.minimum(np.maximum(shift * curves.PER_OCTAVE, -_LAST), _LAST)
         whole = np.floor(offset)
-        parts.append((curve.ravel(), row * curves.POINTS, size, whole.astype(np.int64), offset - whole))
+        above = size * (offset - whole)
+        weight = np.concatenate([size - above, above])  # of the grid points below and above, (6, B)
+        below = whole.astype(np.int64)
+        place = np.concatenate([below, below + 1])
+        base = np.concatenate([first, first])
 
-    def spend(k: NDArray[np.int64]) -> NDArray[np.float64]:
-        total = np.zeros_like(left)
-        for flat, base, size, whole, fraction in parts:
-            low = np.minimum(np.maximum(k + whole, 0), last)  # np.clip looks up the integers' limits each time
-            below = flat[base + low]
-            above = flat[base + np.minimum(low + 1, last)]
-            total += size * (below + fraction * (above - below))
-        return total
+        def spend(k: NDArray[np.int64]) -> NDArray[np.float64]:
+            # np.clip on integers looks up their limits each time
+            at = np.minimum(np.maximum(place + k, 0), _LAST)
+            at += base
+            value = self._curves.take(at)
+            value *= weight
+            return value.sum(axis=0)  # type: ignore[no-any-return]
 
-    low = np.zeros(len(left), np.int64)
-    high = np.full(len(left), last)
-    for _ in range(int(np.ceil(np.log2(last)))):
-        middle = (low + high) >> 1
-        under = spend(middle) <= left
-        low = np.where(under, middle, low)
-        high = np.where(under, high, middle)
-    at_low, at_high = spend(low), spend(high)
-    rise = at_high - at_low
-    fraction = np.clip(np.divide(left - at_low, rise, out=np.ones_like(rise), where=rise > 0), 0.0, 1.0)
-    return curves.LOWEST + (low + fraction) / curves.PER_OCTAVE  # type: ignore[no-any-return]
+        low = np.zeros(len(left), np.int64)
+        for step in _STEPS:
+            low += step * (spend(low + step) <= left)
+        low = np.minimum(low, _LAST - 1)
+        at_low, at_high = spend(low), spend(low + 1)
+        rise = at_high - at_low
+        fraction = np.divide(left - at_low, rise, out=np.ones_like(rise), where=rise > 0)
+        return curves.LOWEST + (low + np.minimum(np.maximum(fraction, 0.0), 1.0)) / curves.PER_OCTAVE
+
+
+def _rest_of_block(forecast: Forecast, t: int) -> tuple[float, float]:
+    """Demand in auctions times price level of the slots from `t` to its block's end, and their shift in octaves.
+
+    At the start of a block nothing is known of it but what is known of the day: it counts as a later one.
+    """
+    if t % forecast.level_slots == 0:
+        return 0.0, 0.0
+    rest = slice(t, t + forecast.level_slots - t % forecast.level_slots)
+    demand = forecast.auctions[rest] * forecast.price_curve[rest]
+    total = float(demand.sum())
+    return total, float(demand @ np.log2(forecast.price_curve[rest]) / total) if total > 0 else 0.0

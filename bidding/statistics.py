@@ -67,6 +67,7 @@ TOTALS = tuple(f.name for f in fields(SlotTotals))
 
 VALUE, PRICE, TRAFFIC = range(3)
 _LEAST_LOG_LEVEL = -16.0
+_LEAST_POSITIVE = float(np.finfo(np.float64).tiny)
 _SOURCE_PRIOR = 100.0  # wins of a source after which its shortfall of interactions counts half
 
 
@@ -89,12 +90,13 @@ class DayStatistics:
         self.auctions = np.zeros((slots + 1, rows))  # cumulative
         self.predicted = np.zeros((slots + 1, rows, 3))  # cumulative predicted KPI of won auctions
         self.realised = np.zeros((slots + 1, rows, 3))  # cumulative realised KPI of won auctions
-        self.source = np.zeros((3, rows, sources))  # wins, predicted and realised interactions
+        self.source = np.zeros((3, rows, sources))  # wins, predicted and realised interactions, as reported
         self.ratio_quantiles = np.zeros((rows, 5))  # log2, of the last slot
         self.log_level = np.zeros((3, rows))  # of the last slot: value, price, traffic
         self._day_sum, self._block_sum = np.zeros((3, rows)), np.zeros((3, rows))
         self._seen, self._block_seen, self._blocks = (np.zeros((3, rows)) for _ in range(3))
-        self._tail = np.array([name.endswith("/tail") for name in forecast.segments])
+        self._known = np.ones((3, rows), np.bool_)  # which levels the last slot told of
+        self._tail = np.array([int(name.endswith("/tail")) for name in forecast.segments])
         self.t = 0
 
     def reset(self, campaigns: CampaignBatch, plan: BudgetPlan, index: NDArray[np.int64]) -> None:
@@ -119,9 +121,11 @@ class DayStatistics:
             for part in ("day", "block", "slot")
         )
         self._shown = shown
-        self._prompt = not (
-            campaigns.win_delay.any() or campaigns.interaction_delay.any() or campaigns.conversion_delay.any()
-        )
+        self._prompt = not campaigns.win_delay.any()
+        self._source_delay = np.maximum(campaigns.win_delay, campaigns.interaction_delay)
+        self._source_prompt = not self._source_delay.any()
+        if not self._source_prompt:
+            self._source_by_slot = np.zeros((self.forecast.slots, *self.source.shape))
 
     def update(self, totals: SlotTotals) -> None:
         """Take in the slot that has just passed."""
@@ -134,37 +138,42 @@ class DayStatistics:
         self.auctions[t + 1] = self.auctions[t] + totals.auctions
         self.predicted[t + 1] = self.predicted[t] + totals.predicted
         self.realised[t + 1] = self.realised[t] + totals.realised
-        self.source[0] += totals.source_wins
-        self.source[1] += totals.source_predicted
-        self.source[2] += totals.source_realised
+        self._update_sources(totals)
         self._update_levels(totals)
         self.t = t + 1
 
+    def _update_sources(self, totals: SlotTotals) -> None:
+        """Add what is now reported of each source: interactions are compared once wins and they are known."""
+        if self._source_prompt:
+            self.source[0] += totals.source_wins
+            self.source[1] += totals.source_predicted
+            self.source[2] += totals.source_realised
+            return
+        self._source_by_slot[self.t] = totals.source_wins, totals.source_predicted, totals.source_realised
+        told = np.flatnonzero(self._source_delay <= self.t)
+        self.source[:, told] += self._source_by_slot[self.t - self._source_delay[told], :, told].swapaxes(0, 1)
+
     def _update_levels(self, totals: SlotTotals) -> None:
-        f, t = self.forecast, self.t
+        f, t, level, known = self.forecast, self.t, self.log_level, self._known
         if t % f.level_slots == 0:
             self._block_sum[:] = 0.0
             self._block_seen[:] = 0.0
         count = totals.auctions
-        some = count > 0
-        divisor = np.where(some, count, 1)
-        level = self.log_level
+        np.greater(count, 0, out=known[VALUE])
+        np.logical_and(known[VALUE], self._shown, out=known[PRICE])
+        divisor = np.maximum(count, 1)
         value = np.einsum("bj,bj->b", self._alpha, totals.requested) / (divisor * self._mean_value)
         price = totals.price_sum / (divisor * (f.landscape.mean_price * f.price_curve[t]))
-        level[VALUE] = _log2_level(value, some)
-        level[PRICE] = _log2_level(price, some & self._shown)
+        level[VALUE] = _log2_level(value, known[VALUE])
+        level[PRICE] = _log2_level(price, known[PRICE])
         level[TRAFFIC] = np.log2(np.maximum(count, 0.5) / f.auctions[t]) if f.auctions[t] > 0 else 0.0
-        known = np.stack([some, some & self._shown, np.ones_like(some)])
         self._blocks += known & (self._block_seen == 0)
         self._seen += known
         self._block_seen += known
         self._day_sum += level
         self._block_sum += level
-        with np.errstate(divide="ignore"):
-            quantiles = np.log2(totals.ratio_quantiles)
-        self.ratio_quantiles[:] = np.where(
-            (some & self._shown)[:, None], np.maximum(quantiles, _LEAST_LOG_LEVEL), self.ratio_quantiles
-        )
+        quantiles = np.log2(np.maximum(totals.ratio_quantiles, 2.0**_LEAST_LOG_LEVEL))
+        np.copyto(self.ratio_quantiles, quantiles, where=known[PRICE][:, None])
 
     def levels(self) -> Posterior:
         """What is believed of the day's and the block's levels after `t` slots, each (3, B)."""
@@ -193,13 +202,17 @@ class DayStatistics:
         ratio that the other sources realise; few wins count little.
         """
         wins, predicted, realised = self.source
-        total_predicted, total_realised = predicted.sum(axis=1), realised.sum(axis=1)
+        total_wins, total_predicted, total_realised = np.einsum("kbs->kb", self.source)
         ratio = np.divide(total_realised, total_predicted, out=np.ones_like(total_predicted), where=total_predicted > 0)
         expected = predicted * ratio[:, None]
-        shortfall = 1.0 - np.divide(realised, expected, out=np.ones_like(expected), where=expected > 0)
-        trusted = wins * wins / (wins + _SOURCE_PRIOR)
-        estimate = (np.maximum(shortfall, 0.0) * trusted).sum(axis=1)
-        return np.clip(estimate / np.maximum(wins.sum(axis=1), 1.0), 0.0, 1.0)  # type: ignore[no-any-return]
+        missing = expected - realised
+        np.maximum(missing, 0.0, out=missing)  # 0 where nothing is expected, whatever the divisor
+        missing *= wins
+        missing *= wins
+        np.maximum(expected, _LEAST_POSITIVE, out=expected)
+        expected *= wins + _SOURCE_PRIOR
+        missing /= expected
+        return np.minimum(np.einsum("bs->b", missing) / np.maximum(total_wins, 1.0), 1.0)  # type: ignore[no-any-return]
 
 
 def _log2_level(level: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from bidpilot.bidding import shading as shading_grid
 from bidpilot.bidding.action import Rule
 from bidpilot.bidding.campaign import CampaignBatch
 from bidpilot.bidding.plan import RATIO_QUANTILES
-from bidpilot.bidding.statistics import TOTALS, SlotTotals
+from bidpilot.bidding.statistics import SlotTotals
 from bidpilot.envs.days import DayBatch, Market
 
 _OCTAVES = 12  # value per price is counted in bins between 2 ** -12 and 2 ** 12 ...
@@ -52,11 +52,16 @@ def _octave_bin(ratio, shift, first, bins):  # type: ignore[no-untyped-def]
     return min(max((np.float32(ratio).view(np.int32) >> shift) - first, 0), bins - 1)
 
 
-@numba.njit(inline="always")
-def _bin_edge(k):  # type: ignore[no-untyped-def]
-    """Lower edge of bin k of value per price."""
-    octave = k >> _BINS_LOG2
-    return 2.0 ** (octave - _OCTAVES) * (1.0 + (k & ((1 << _BINS_LOG2) - 1)) / (1 << _BINS_LOG2))
+_EDGES = np.array(
+    [
+        2.0 ** ((k >> _BINS_LOG2) - _OCTAVES) * (1.0 + k % (1 << _BINS_LOG2) / (1 << _BINS_LOG2))
+        for k in range(_BINS + 1)
+    ]
+)
+"""Edges of the bins of value per price."""
+
+# columns of a row's table of factors per segment
+_BID_E, _BID_N, _BID_C, _BID, _PRICE, _TRUE, _N, _C, _BASE_E, _BASE_N, _BASE_C, _TABLE = range(12)
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -65,255 +70,247 @@ def _quantiles_from_bins(counts, total, quantiles, out):  # type: ignore[no-unty
     seen, k = 0, 0
     for j in range(quantiles.size):
         target = quantiles[j] * total
-        while k < _BINS - 1 and seen + counts[k] < target:
+        goal = np.int64(np.ceil(target))
+        while k < _BINS - 1 and seen + counts[k] < goal:
             seen += counts[k]
             k += 1
-        low = _bin_edge(k)
         inside = (target - seen) / counts[k] if counts[k] > 0 else 0.0
-        out[j] = low + (_bin_edge(k + 1) - low) * inside
+        out[j] = _EDGES[k] + (_EDGES[k + 1] - _EDGES[k]) * inside
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _price_and_bid(prices, e_of, n_of, c_of, segments_of, price_of, coefficient, price_out, bid_out):  # type: ignore[no-untyped-def]
+def _load_row(b, slot, rule, reference, table):  # type: ignore[no-untyped-def]
+    """What row b multiplies by, per segment, float32 as the columns are: the columns of `table` (S, 10)."""
+    price_scale, value_scale, calibration = slot
+    alpha, multiplier, beta = rule
+    for s in range(table.shape[0]):
+        n_scale = np.float32(calibration[b, 1] * value_scale[b, s])
+        c_scale = np.float32(calibration[b, 2] * value_scale[b, s])
+        table[s, _BID_E] = multiplier[b, s] * alpha[b, 0] * calibration[b, 0]
+        table[s, _BID_N] = multiplier[b, s] * alpha[b, 1] * n_scale
+        table[s, _BID_C] = multiplier[b, s] * alpha[b, 2] * c_scale
+        table[s, _BID] = beta[b, s]
+        table[s, _PRICE] = price_scale[b, s]
+        table[s, _TRUE] = value_scale[b, s]
+        table[s, _N] = n_scale
+        table[s, _C] = c_scale
+        if reference is not None:
+            table[s, _BASE_E] = reference[b, 0] * calibration[b, 0]
+            table[s, _BASE_N] = reference[b, 1] * n_scale
+            table[s, _BASE_C] = reference[b, 2] * c_scale
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _price_and_bid(prices, e_of, n_of, c_of, segments_of, table, price_out, bid_out):  # type: ignore[no-untyped-def]
+    """Market prices and unshaded bids of a chunk."""
     for k in range(prices.size):
         s = np.uintp(segments_of[k])
-        price_out[k] = prices[k] * price_of[s]
-    for k in range(prices.size):
-        s = np.uintp(segments_of[k])
+        price_out[k] = prices[k] * table[s, _PRICE]
         bid_out[k] = (
-            coefficient[s, 0] * e_of[k] + coefficient[s, 1] * n_of[k] + coefficient[s, 2] * c_of[k] + coefficient[s, 3]
+            table[s, _BID_E] * e_of[k] + table[s, _BID_N] * n_of[k] + table[s, _BID_C] * c_of[k] + table[s, _BID]
         )
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _ratio_bins(e_of, n_of, c_of, segments_of, base, price, out):  # type: ignore[no-untyped-def]
+def _thin(first, size, segments_of, keep, salt, price_out):  # type: ignore[no-untyped-def]
+    """Give the auctions that do not arrive an infinite price: nobody wins them and nobody counts them."""
+    for k in range(size):
+        if uniform_hash(first + k, salt, THIN_STREAM) >= keep[segments_of[k]]:
+            price_out[k] = np.inf
+
+
+@numba.njit(cache=True, error_model="numpy", fastmath={"reassoc"})  # sums in any order: in vectors
+def _request(e_of, n_of, c_of, segments_of, table, price, bin_out):  # type: ignore[no-untyped-def]
+    """Predicted KPI and price of all auctions that arrive, summed, and the bin of their value per price."""
+    total_e = total_n = total_c = total_price = 0.0
     for k in range(e_of.size):
         s = np.uintp(segments_of[k])
-        ratio = (base[s, 0] * e_of[k] + base[s, 1] * n_of[k] + base[s, 2] * c_of[k]) / price[k]
-        out[k] = _octave_bin(ratio, _SHIFT, _FIRST_BIN, _BINS)
+        ratio = (table[s, _BASE_E] * e_of[k] + table[s, _BASE_N] * n_of[k] + table[s, _BASE_C] * c_of[k]) / price[k]
+        bin_out[k] = _octave_bin(ratio, _SHIFT, _FIRST_BIN, _BINS)
+    for k in range(e_of.size):
+        s = np.uintp(segments_of[k])
+        arrives = np.float32(1.0 if price[k] < np.inf else 0.0)
+        total_e += arrives * e_of[k]
+        total_n += arrives * n_of[k] * table[s, _N]
+        total_c += arrives * c_of[k] * table[s, _C]
+        total_price += price[k] if price[k] < np.inf else 0.0
+    return total_e, total_n, total_c, total_price
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _count(segments_of, price, bins, histogram, segment_auctions):  # type: ignore[no-untyped-def]
+    """Count the auctions that arrive, by segment and, where there is a histogram, by bin."""
+    for k in range(segments_of.size):
+        arrives = np.int32(price[k] < np.inf)
+        segment_auctions[np.uintp(segments_of[k])] += arrives
+        if histogram is not None:
+            histogram[bins[k]] += arrives
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _pick(price, bid, pays_bid, shading, shading_unit, picked, offer):  # type: ignore[no-untyped-def]
+    """Positions and bids of the auctions whose bid, shaded under first price, reaches the market price."""
+    n = 0
+    if pays_bid:
+        for k in range(price.size):
+            offer[n] = _shade(np.float64(bid[k]), shading, shading_unit)
+            picked[n] = k
+            n += offer[n] >= price[k]
+    else:
+        for k in range(price.size):
+            offer[n] = bid[k]
+            picked[n] = k
+            n += bid[k] >= price[k]
+    return n
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _settle(  # type: ignore[no-untyped-def]
+    b,
+    first,
+    picked,
+    offer,
+    reached,
+    price,
+    budget,
+    pays_bid,
+    columns,
+    interacted,
+    converted,
+    overlay,
+    table,
+    full,
+    totals,
+):
+    """Charge the auctions reached, in order, while the budget lasts; returns the budget left.
+
+    Without `full` only wins and spend are counted.
+    """
+    exposure, interaction, conversion, true_exposure, true_interaction, true_conversion = columns[:6]
+    segment, source, invalid = columns[6:]
+    invalid_share, invalid_source, salt = overlay
+    wins, spend, committed, predicted, true, realised, invalid_wins = totals[:7]
+    segment_wins, segment_spend, source_wins, source_spend, source_predicted, source_realised = totals[7:]
+    won, paid, offered, bad_wins = 0, 0.0, 0.0, 0
+    predicted_e = predicted_n = predicted_c = true_e = true_n = true_c = 0.0
+    realised_e = realised_n = realised_c = 0.0
+    for j in range(reached):
+        k = picked[j]
+        bid = min(offer[j], budget)
+        if bid < price[k]:
+            continue
+        i = first + k
+        s = np.uintp(segment[i])
+        cost = bid if pays_bid else np.float64(price[k])
+        budget -= cost
+        won += 1
+        paid += cost
+        offered += bid
+        bad = invalid[i]
+        origin = np.uintp(source[i])
+        if invalid_share > 0.0 and uniform_hash(i, salt, INVALID_STREAM) < invalid_share:
+            bad = True
+            origin = np.uintp(invalid_source)
+        segment_wins[b, s] += 1
+        segment_spend[b, s] += cost
+        source_wins[b, origin] += 1
+        source_spend[b, origin] += cost
+        if full is None:
+            continue
+        expected_n = interaction[i] * table[s, _N]
+        predicted_e += exposure[i]
+        predicted_n += expected_n
+        predicted_c += conversion[i] * table[s, _C]
+        source_predicted[b, origin] += expected_n
+        realised_e += true_exposure[i]
+        if bad:
+            bad_wins += 1
+            continue
+        n, c = true_interaction[i] * table[s, _TRUE], true_conversion[i] * table[s, _TRUE]
+        true_e += true_exposure[i]
+        true_n += n
+        true_c += c
+        if interacted is None:
+            got = n / EVENT_PROBABILITY if uniform_hash(i, salt, _INTERACTED) < EVENT_PROBABILITY else 0.0
+        else:
+            got = np.float64(interacted[i])
+        realised_n += got
+        source_realised[b, origin] += got
+        if converted is None:
+            realised_c += np.floor(c + uniform_hash(i, salt, _CONVERTED))
+        else:
+            realised_c += np.float64(converted[i])
+    wins[b] += won
+    spend[b] += paid
+    committed[b] += offered
+    invalid_wins[b] += bad_wins
+    _add(predicted, b, predicted_e, predicted_n, predicted_c)
+    _add(true, b, true_e, true_n, true_c)
+    _add(realised, b, realised_e, realised_n, realised_c)
+    return budget
+
+
+@numba.njit(inline="always")
+def _add(total, b, e, n, c):  # type: ignore[no-untyped-def]
+    total[b, 0] += e
+    total[b, 1] += n
+    total[b, 2] += c
 
 
 @numba.njit(cache=True, error_model="numpy")
 def _clear(  # type: ignore[no-untyped-def]
-    # the log's columns, (N,)
-    market_price,
-    exposure,
-    interaction,
-    conversion,
-    true_exposure,
-    true_interaction,
-    true_conversion,
-    segment,
-    source,
-    invalid,
-    interacted,  # None: outcomes are drawn
-    converted,
-    # the slot of each row
-    start,  # (B,)
-    count,  # (B,)
-    keep,  # (B, S) or None
-    price_scale,  # (B, S)
-    value_scale,  # (B, S)
-    calibration,  # (B, 3)
-    invalid_share,  # (B,)
-    invalid_source,  # (B,)
-    salt,  # (B,)
-    # the rule of each row
-    alpha,  # (B, 3)
-    multiplier,  # (B, S)
-    beta,  # (B, S)
+    market_price,  # (N,)
+    columns,  # exposure, interaction, conversion, their true values, segment, source, invalid; each (N,)
+    interacted,  # (N,) or None: outcomes are drawn
+    converted,  # (N,) or None
+    windows,  # start, count (B,)
+    keep,  # (B, S) or None: every auction arrives
+    scales,  # price_scale, value_scale (B, S), calibration (B, 3)
+    overlays,  # invalid_share, invalid_source, salt (B,)
+    rule,  # alpha (B, 3), multiplier, beta (B, S)
     left,  # (B,) float64, reduced in place
-    first_price,  # (B,)
-    shading,  # (_SHADE_POINTS,) factors, used where first_price
-    shading_unit,  # currency: the mean price that the factors are given for
+    prices,  # first_price (B,), shading factors (_SHADE_POINTS,) and the mean price they are given for
     reference,  # (B, 3) coefficients that value per price is counted at, or None: no statistics
     quantiles,  # (5,)
-    # totals, (B, ...), overwritten
-    auctions,
-    requested,
-    price_sum,
-    wins,
-    spend,
-    committed,
-    predicted,
-    true,
-    realised,
-    invalid_wins,
-    segment_auctions,
-    segment_wins,
-    segment_spend,
-    source_wins,
-    source_spend,
-    source_predicted,
-    source_realised,
-    ratio_quantiles,
+    requests,  # auctions, requested, price_sum, segment_auctions, ratio_quantiles: (B, ...), overwritten
+    totals,  # wins, spend ... of the won auctions: (B, ...), overwritten
 ):
-    rows, segments = multiplier.shape
-    coefficient = np.empty((segments, 4), np.float32)
-    base = np.empty((segments, 3), np.float32)
-    price_of = np.empty(segments, np.float32)
-    true_scale = np.empty(segments, np.float32)
-    n_scale = np.empty(segments, np.float32)
-    c_scale = np.empty(segments, np.float32)
-    seen = np.zeros((segments, 4))
-    won = np.zeros((segments, 2))
-    by_source = np.zeros((source_wins.shape[1], 4))
+    exposure, interaction, conversion, segment = columns[0], columns[1], columns[2], columns[6]
+    start, count = windows
+    calibration = scales[2]
+    first_price, shading, shading_unit = prices
+    auctions, requested, price_sum, segment_auctions, ratio_quantiles = requests
+    table = np.zeros((segment_auctions.shape[1], _TABLE), np.float32)
     histogram = np.zeros(_BINS, np.int32)
-    chunk_price = np.empty(_CHUNK, np.float32)
-    chunk_bid = np.empty(_CHUNK, np.float32)
-    chunk_bin = np.empty(_CHUNK, np.uint32)
-    for b in range(rows):
-        for s in range(segments):
-            true_scale[s] = value_scale[b, s]
-            n_scale[s] = calibration[b, 1] * value_scale[b, s]
-            c_scale[s] = calibration[b, 2] * value_scale[b, s]
-            coefficient[s, 0] = multiplier[b, s] * alpha[b, 0] * calibration[b, 0]
-            coefficient[s, 1] = multiplier[b, s] * alpha[b, 1] * n_scale[s]
-            coefficient[s, 2] = multiplier[b, s] * alpha[b, 2] * c_scale[s]
-            coefficient[s, 3] = beta[b, s]
-            price_of[s] = price_scale[b, s]
-            if reference is not None:
-                base[s, 0] = reference[b, 0] * calibration[b, 0]
-                base[s, 1] = reference[b, 1] * n_scale[s]
-                base[s, 2] = reference[b, 2] * c_scale[s]
-            seen[s, :] = 0.0
-            won[s, :] = 0.0
-        predicted_0 = predicted_1 = predicted_2 = 0.0
-        true_0 = true_1 = true_2 = 0.0
-        realised_0 = realised_1 = realised_2 = 0.0
-        by_source[:, :] = 0.0
+    price, bid, bins = np.empty(_CHUNK, np.float32), np.empty(_CHUNK, np.float32), np.empty(_CHUNK, np.uint32)
+    picked, offer = np.empty(_CHUNK + 1, np.int64), np.empty(_CHUNK + 1)
+    for b in range(start.size):
+        _load_row(b, scales, rule, reference, table)
+        overlay = (overlays[0][b], overlays[1][b], overlays[2][b])
         histogram[:] = 0
-        budget = left[b]
-        row_spend = 0.0
-        row_committed = 0.0
-        row_price = 0.0
-        row_invalid = 0
-        overlay = invalid_share[b] > 0.0
-        pays_bid = first_price[b]
-        first = start[b]
-        last = first + count[b]
-        prices, segments_of, sources_of = market_price[first:last], segment[first:last], source[first:last]
-        e_of, n_of, c_of = exposure[first:last], interaction[first:last], conversion[first:last]
-        for at in range(0, prices.size, _CHUNK):
-            size = min(_CHUNK, prices.size - at)
-            _price_and_bid(
-                prices[at : at + size],
-                e_of[at : at + size],
-                n_of[at : at + size],
-                c_of[at : at + size],
-                segments_of[at : at + size],
-                price_of,
-                coefficient,
-                chunk_price,
-                chunk_bid,
-            )
+        for at in range(start[b], start[b] + count[b], _CHUNK):
+            end = min(at + _CHUNK, start[b] + count[b])
+            e, n, c, segments = exposure[at:end], interaction[at:end], conversion[at:end], segment[at:end]
+            shown = price[: end - at]
+            _price_and_bid(market_price[at:end], e, n, c, segments, table, shown, bid)
+            if keep is not None:
+                _thin(at, end - at, segments, keep[b], overlay[2], shown)
             if reference is not None:
-                _ratio_bins(
-                    e_of[at : at + size],
-                    n_of[at : at + size],
-                    c_of[at : at + size],
-                    segments_of[at : at + size],
-                    base,
-                    chunk_price,
-                    chunk_bin,
-                )
-            for k in range(size):
-                i = first + at + k
-                s = np.uintp(segments_of[at + k])  # type: ignore[assignment]
-                if keep is not None and uniform_hash(i, salt[b], THIN_STREAM) >= keep[b, s]:
-                    continue
-                price = chunk_price[k]
-                seen[s, 3] += 1.0
-                if reference is not None:
-                    seen[s, 0] += e_of[at + k]
-                    seen[s, 1] += n_of[at + k]
-                    seen[s, 2] += c_of[at + k]
-                    row_price += price
-                    histogram[chunk_bin[k]] += 1
-                bid = np.float64(chunk_bid[k])
-                if pays_bid:
-                    bid = _shade(bid, shading, shading_unit)
-                if bid > budget:
-                    bid = budget
-                if bid < price:
-                    continue
-                cost = bid if pays_bid else np.float64(price)
-                budget -= cost
-                row_spend += cost
-                row_committed += bid
-                origin = np.uintp(sources_of[at + k])
-                bad = invalid[i]
-                if overlay and uniform_hash(i, salt[b], INVALID_STREAM) < invalid_share[b]:
-                    bad = True
-                    origin = np.uintp(invalid_source[b])
-                won[s, 0] += 1.0
-                won[s, 1] += cost
-                by_source[origin, 0] += 1.0
-                by_source[origin, 1] += cost
-                if reference is None:
-                    continue
-                e, n, c = e_of[at + k], n_of[at + k], c_of[at + k]
-                predicted_n = n * n_scale[s]
-                predicted_0 += e
-                predicted_1 += predicted_n
-                predicted_2 += c * c_scale[s]
-                by_source[origin, 2] += predicted_n
-                true_e = true_exposure[i]
-                realised_0 += true_e
-                if bad:
-                    row_invalid += 1
-                    continue
-                true_n, true_c = true_interaction[i] * true_scale[s], true_conversion[i] * true_scale[s]
-                true_0 += true_e
-                true_1 += true_n
-                true_2 += true_c
-                if interacted is None:
-                    got_n = (
-                        true_n / EVENT_PROBABILITY if uniform_hash(i, salt[b], _INTERACTED) < EVENT_PROBABILITY else 0.0
-                    )
-                else:
-                    got_n = np.float64(interacted[i])
-                if converted is None:
-                    got_c = np.floor(true_c + uniform_hash(i, salt[b], _CONVERTED))
-                else:
-                    got_c = np.float64(converted[i])
-                realised_1 += got_n
-                realised_2 += got_c
-                by_source[origin, 3] += got_n
-        left[b] = budget
-        predicted[b, 0], predicted[b, 1], predicted[b, 2] = (
-            predicted_0 * calibration[b, 0],
-            predicted_1,
-            predicted_2,
-        )
-        true[b, 0], true[b, 1], true[b, 2] = true_0, true_1, true_2
-        realised[b, 0], realised[b, 1], realised[b, 2] = realised_0, realised_1, realised_2
-        spend[b] = row_spend
-        committed[b] = row_committed
-        price_sum[b] = row_price
-        invalid_wins[b] = row_invalid
-        auctions[b] = 0
-        wins[b] = 0
-        requested[b, :] = 0.0
-        for s in range(segments):
-            segment_auctions[b, s] = np.int64(seen[s, 3])
-            segment_wins[b, s] = np.int64(won[s, 0])
-            segment_spend[b, s] = won[s, 1]
-            auctions[b] += segment_auctions[b, s]
-            wins[b] += segment_wins[b, s]
-            requested[b, 0] += seen[s, 0] * calibration[b, 0]
-            requested[b, 1] += seen[s, 1] * n_scale[s]
-            requested[b, 2] += seen[s, 2] * c_scale[s]
-        for o in range(by_source.shape[0]):
-            source_wins[b, o] = np.int64(by_source[o, 0])
-            source_spend[b, o] = by_source[o, 1]
-            source_predicted[b, o] = by_source[o, 2]
-            source_realised[b, o] = by_source[o, 3]
+                sum_e, sum_n, sum_c, sum_price = _request(e, n, c, segments, table, shown, bins)
+                _add(requested, b, sum_e, sum_n, sum_c)
+                price_sum[b] += sum_price
+            _count(segments, shown, bins, None if reference is None else histogram, segment_auctions[b])
+            reached = _pick(shown, bid, first_price[b], shading, shading_unit, picked, offer)
+            left[b] = _settle(
+                b, at, picked, offer, reached, shown, left[b], first_price[b], columns, interacted, converted, overlay,
+                table, reference, totals,
+            )  # fmt: skip
+        auctions[b] = segment_auctions[b].sum()
         if reference is not None:
+            requested[b, 0] *= calibration[b, 0]
+            totals[3][b, 0] *= calibration[b, 0]
             if auctions[b] > 0:
                 _quantiles_from_bins(histogram, auctions[b], quantiles, ratio_quantiles[b])
-            else:
-                ratio_quantiles[b, :] = 0.0
 
 
 @numba.njit(inline="always")
@@ -329,6 +326,26 @@ def _shade(value, factors, unit):  # type: ignore[no-untyped-def]
     inside = min(max((ratio - low) / width, 0.0), 1.0)
     following = factors[min(k + 1, _SHADE_POINTS - 1)]
     return value * (factors[k] + (following - factors[k]) * inside)
+
+
+REQUESTED = ("auctions", "requested", "price_sum", "segment_auctions", "ratio_quantiles")
+"""Slot totals of all auctions, in the kernel's order."""
+WON = (
+    "wins",
+    "spend",
+    "committed",
+    "predicted",
+    "true",
+    "realised",
+    "invalid_wins",
+    "segment_wins",
+    "segment_spend",
+    "source_wins",
+    "source_spend",
+    "source_predicted",
+    "source_realised",
+)
+"""Slot totals of the won auctions, in the kernel's order."""
 
 
 def clear_slot(
@@ -350,36 +367,32 @@ def clear_slot(
     """
     log = market.log
     drawn = market.draws_outcomes
+    for name in (*REQUESTED, *WON):
+        getattr(out, name).fill(0)
     _clear(
         log.market_price,
-        log.exposure,
-        log.interaction,
-        log.conversion,
-        log.true_exposure,
-        log.true_interaction,
-        log.true_conversion,
-        log.segment,
-        log.source,
-        log.invalid,
+        (
+            log.exposure,
+            log.interaction,
+            log.conversion,
+            log.true_exposure,
+            log.true_interaction,
+            log.true_conversion,
+            log.segment,
+            log.source,
+            log.invalid,
+        ),
         None if drawn else log.interacted,
         None if drawn else log.converted,
-        days.start[:, t],
-        days.count[:, t],
+        (days.start[:, t], days.count[:, t]),
         None if days.keep is None else days.keep[:, t],
-        days.price_scale[:, t],
-        days.value_scale[:, t],
-        days.calibration,
-        days.invalid_share[:, t],
-        days.invalid_source[:, t],
-        days.salt,
-        rule.alpha,
-        rule.multiplier,
-        rule.beta,
+        (days.price_scale[:, t], days.value_scale[:, t], days.calibration),
+        (days.invalid_share[:, t], days.invalid_source[:, t], days.salt),
+        (rule.alpha, rule.multiplier, rule.beta),
         left,
-        campaigns.first_price,
-        shading,
-        shading_unit,
+        (campaigns.first_price, shading, shading_unit),
         reference,
         RATIO_QUANTILES,
-        *(getattr(out, name) for name in TOTALS),
+        tuple(getattr(out, name) for name in REQUESTED),
+        tuple(getattr(out, name) for name in WON),
     )
