@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -110,7 +111,8 @@ class Forecast:
             InvalidLandscape: not such a file.
         """
         try:
-            with np.load(path, allow_pickle=False) as data:
+            # np.load leaves a file that it opened itself open when it fails
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
                 landscape = BidLandscape(**{f.name: data[f"landscape_{f.name}"] for f in fields(BidLandscape)})
                 return cls(
                     landscape=landscape,
@@ -121,7 +123,7 @@ class Forecast:
                     level_slots=int(data["level_slots"]),
                     segments=tuple(str(s) for s in data["segments"]),
                 )
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, EOFError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
             raise InvalidLandscape(
                 f"{path} is not a saved forecast ({error}). Train again, or export the run."
             ) from error

@@ -189,21 +189,21 @@ class Observer:
     def _results(self, statistics: DayStatistics) -> None:
         row, campaigns = self._row, statistics.campaigns
         told = statistics.reported
-        wins, before = (told(statistics.wins, campaigns.win_delay, back) for back in (0, 1))
-        seen, seen_before = (told(statistics.auctions, campaigns.win_delay, back) for back in (0, 1))
+        wins, before = (told(statistics.wins, back) for back in (0, 1))
+        seen, seen_before = (told(statistics.auctions, back) for back in (0, 1))
         _ratio(wins - before, seen - seen_before, row["win_rate"])
         _ratio(wins, seen, row["win_rate_day"])
-        settled_before = told(statistics.spend, campaigns.win_delay, back=1)
-        planned, planned_before = (told(self._planned, campaigns.win_delay, back) for back in (0, 1))
+        settled_before = told(statistics.spend, back=1)
+        planned, planned_before = (told(self._planned, back) for back in (0, 1))
         _ratio(self._settled - settled_before, planned - planned_before, row["cost_slot"])
         _ratio(self._settled, planned, row["cost_day"])
-        kpi = told(statistics.predicted, campaigns.win_delay)
+        kpi = told(statistics.predicted)
         share = self._settled / self._day_spend
         first = POSITION["exposure_to_plan"]
         _ratio(kpi.T, self._planned_kpi.T * share, self._wide[first : first + 3])
         first = POSITION["exposure_to_ideal"]
         np.divide(kpi.T, self._ideal.T, out=self._wide[first : first + 3])
-        tail = told(statistics.tail_wins, campaigns.win_delay)
+        tail = told(statistics.tail_wins)
         _ratio(tail, wins, row["tail_share"])
         if self._any_tail:
             known = (campaigns.min_tail_share > 0) & (wins > 0)

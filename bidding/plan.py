@@ -18,7 +18,8 @@ from bidpilot.bidding.campaign import CampaignBatch
 from bidpilot.bidding.forecast import PRICE_LEVEL, TRAFFIC_LEVEL, Forecast
 from bidpilot.bidding.levels import Spread, fit_spread
 from bidpilot.bidding.scalarisation import check_ideal_point, utility
-from bidpilot.bidding.shading import fit_shading, shade
+from bidpilot.bidding.shading import fit_shading
+from bidpilot.bidding.unit_curves import UnitCurves, unit_curves
 
 RATIO_QUANTILES = np.array([0.50, 0.75, 0.90, 0.97, 0.99])
 """Quantiles of value per price that are observed where prices are shown."""
@@ -126,8 +127,7 @@ class Planner:
             now=unit.spend,
             later_unknown=self._later(unit.spend, nodes),
             later_known=self._later(unit.spend, self._nodes(direction, within_day=True)),
-            ratio_quantiles=scale[:, None]
-            - np.stack([curves.invert(unit.wins, np.full(len(rows), 1 - q)) for q in RATIO_QUANTILES], axis=1),
+            ratio_quantiles=self._ratio_quantiles(direction, scale),
             mean_value=mean_value,
             value_spread=self._value_spread(direction),
             price_spread=self._level_spread(PRICE_LEVEL),
@@ -136,35 +136,16 @@ class Planner:
 
     # --- curves over the forecast's auctions ---------------------------------------------------
 
-    def _unit(self, direction: NDArray[np.float64], first_price: NDArray[np.bool_]) -> _UnitCurves:
+    def _unit(self, direction: NDArray[np.float64], first_price: NDArray[np.bool_]) -> UnitCurves:
         """Curves per auction at unit level, (U, POINTS) each."""
-        land = self.forecast.landscape
-        value = direction @ land.value.T  # (U, M)
-        if first_price.any():
-            return self._unit_first_price(value, first_price)
-        return self._unit_second_price(value)
+        shading = self.shading if first_price.any() else None
+        return unit_curves(self.forecast.landscape, direction, first_price, shading)
 
-    def _unit_second_price(self, value: NDArray[np.float64]) -> _UnitCurves:
-        land = self.forecast.landscape
-        with np.errstate(divide="ignore", invalid="ignore"):
-            needed = np.where(land.price > 0, np.log2(land.price / value), -np.inf)
-        wins, spend, e, n, c = curves.cumulative(
-            needed,
-            (land.weight, land.weight * land.price, *(land.weight * land.value[:, j] for j in range(3))),
-        )
-        return _UnitCurves(wins, spend, np.stack([e, n, c], axis=1))
-
-    def _unit_first_price(self, value: NDArray[np.float64], first_price: NDArray[np.bool_]) -> _UnitCurves:
-        second = self._unit_second_price(value)
-        land = self.forecast.landscape
-        rows = np.flatnonzero(first_price)
-        for k, x in enumerate(curves.GRID):
-            bids = shade(value[rows] * 2.0**x, self.shading, land.mean_price)
-            won = (bids >= land.price) * land.weight
-            second.wins[rows, k] = won.sum(axis=1)
-            second.spend[rows, k] = (won * bids).sum(axis=1)
-            second.kpi[rows, :, k] = won @ land.value
-        return second
+    def _ratio_quantiles(self, direction: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(U, 5) log2 of value per price; a bid wins at second price where its value per price is at least 1."""
+        wins = self._unit(direction, np.zeros(len(scale), np.bool_)).wins
+        needed = [curves.invert(wins, np.full(len(scale), 1 - q)) for q in RATIO_QUANTILES]
+        return scale[:, None] - np.stack(needed, axis=1)
 
     def _slot_shifts(self, nodes: _Nodes) -> NDArray[np.float64]:
         """(U, T, K) shift of value per price by slot and node."""
@@ -192,7 +173,7 @@ class Planner:
             out[:, b] = out[:, b + 1] + _mix(spend, shifts[:, part], weights[:, part])
         return out
 
-    def _kpi_at(self, unit: _UnitCurves, nodes: _Nodes, scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _kpi_at(self, unit: UnitCurves, nodes: _Nodes, scale: NDArray[np.float64]) -> NDArray[np.float64]:
         """(U, 3) expected totals, conversions in money."""
         x = (scale[:, None, None] + self._slot_shifts(nodes)).reshape(len(scale), -1)
         out = np.empty((len(scale), 3))
@@ -202,7 +183,7 @@ class Planner:
         return out
 
     def _by_slot(
-        self, unit: _UnitCurves, nodes: _Nodes, scale: NDArray[np.float64]
+        self, unit: UnitCurves, nodes: _Nodes, scale: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(U, T) expected spend and wins."""
         shifts = self._slot_shifts(nodes)
@@ -301,13 +282,6 @@ class Planner:
 
 
 @dataclass(frozen=True)
-class _UnitCurves:
-    wins: NDArray[np.float64]  # (U, POINTS)
-    spend: NDArray[np.float64]  # (U, POINTS)
-    kpi: NDArray[np.float64]  # (U, 3, POINTS)
-
-
-@dataclass(frozen=True)
 class _Problem:
     """Finds the linear weights at whose optimum a scalarisation is largest."""
 
@@ -350,7 +324,7 @@ class _Problem:
 
     def _nash(self, q: NDArray[np.float64], rows: NDArray[np.int64], step: int) -> NDArray[np.float64]:
         w = self.preference[rows]
-        new = np.where(w > 0, w / self._share(q, rows), 0.0)
+        new = np.divide(w, self._share(q, rows), out=np.zeros_like(w), where=w > 0)
         mixed = 0.5 * q + 0.5 * new / new.sum(axis=1, keepdims=True)
         return mixed / mixed.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
 

@@ -181,19 +181,19 @@ class DayStatistics:
         block_seen = np.zeros_like(self._block_seen) if fresh else self._block_seen
         return posterior(self._variance, self._day_sum, self._seen, self._blocks, self._block_sum, block_seen)
 
-    def reported(self, totals: NDArray[np.float64], delay: NDArray[np.int64], back: int = 0) -> NDArray[np.float64]:
-        """The cumulative `totals` (T + 1, B, ...) that a row with `delay` slots has been told of, `back` slots ago."""
+    def reported(self, totals: NDArray[np.float64], back: int = 0) -> NDArray[np.float64]:
+        """The cumulative `totals` (T + 1, B, ...) of wins that each row has been told of, `back` slots ago."""
         at = max(self.t - back, 0)
         if self._prompt:
             return totals[at]  # type: ignore[no-any-return]
-        return totals[np.maximum(at - delay, 0), self._rows]
+        return totals[np.maximum(at - self.campaigns.win_delay, 0), self._rows]
 
     def budget(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Settled spend and money reserved for wins not yet reported, currency (B,) each."""
-        settled = self.reported(self.spend, self.campaigns.win_delay)
+        settled = self.reported(self.spend)
         if self._prompt:
             return settled, np.zeros_like(settled)
-        return settled, self.committed[self.t] - self.reported(self.committed, self.campaigns.win_delay)
+        return settled, self.committed[self.t] - self.reported(self.committed)
 
     def invalid_share(self) -> NDArray[np.float64]:
         """Estimated share (B,) of won auctions that were invalid: sources whose interactions fall short.

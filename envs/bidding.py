@@ -100,6 +100,8 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
             seeds = [None if entropy is None else entropy + b for b in range(self.num_envs)]
         else:
             seeds = list(seed)
+            if len(seeds) != self.num_envs:
+                raise InvalidMarket(f"got {len(seeds)} seeds for {self.num_envs} rows. Give one seed, or one per row.")
         if not self.generators:
             self.generators = [seeding.stream(self._domain, 0 if s is None else s) for s in seeds]
         else:
@@ -126,6 +128,8 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         self, actions: NDArray[np.floating]
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], Info]:
         """Play one slot in every row."""
+        if not self.generators:
+            raise gym.error.ResetNeeded("no day has begun. Call reset before step.")
         episode = self.episode
         before = self._value()
         observation = episode.play(np.asarray(actions))
@@ -206,6 +210,8 @@ class BiddingEnv(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
     def step(self, action: NDArray[np.floating]) -> tuple[NDArray[np.float32], Any, bool, bool, Info]:
         """Play one slot; after the last one, `reset` begins the next day."""
         vector = self.vector
+        if not vector.generators or vector.episode.t >= vector.episode.slots:
+            raise gym.error.ResetNeeded("no day has begun, or it is over. Call reset before step.")
         before = vector._value()
         observation = vector.episode.play(np.asarray(action)[None])
         if vector._trace is not None:

@@ -31,7 +31,7 @@ _SHADE_OCTAVES, _SHADE_POINTS = shading_grid.OCTAVES, shading_grid.POINTS
 
 
 @numba.njit(inline="always")
-def uniform_hash(index: int, salt: np.uint64, stream: np.uint64) -> float:
+def uniform_hash(index: int | np.unsignedinteger, salt: np.uint64, stream: np.uint64) -> float:
     """A uniform number in [0, 1) that depends on the auction, the day's salt and the stream alone.
 
     The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
@@ -148,19 +148,20 @@ def _count(segments_of, price, bins, histogram, segment_auctions):  # type: igno
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _pick(price, bid, pays_bid, shading, shading_unit, picked, offer):  # type: ignore[no-untyped-def]
-    """Positions and bids of the auctions whose bid, shaded under first price, reaches the market price."""
-    n = 0
-    if pays_bid:
-        for k in range(price.size):
-            offer[n] = _shade(np.float64(bid[k]), shading, shading_unit)
-            picked[n] = k
-            n += offer[n] >= price[k]
-    else:
-        for k in range(price.size):
-            offer[n] = bid[k]
-            picked[n] = k
-            n += bid[k] >= price[k]
+def _shade_bids(bid, shading, shading_unit):  # type: ignore[no-untyped-def]
+    for k in range(bid.size):
+        bid[k] = _shade(bid[k], shading, shading_unit)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _pick(price, bid, reaches, picked):  # type: ignore[no-untyped-def]
+    """Positions of the auctions whose bid reaches the market price; compared first, in vectors, then listed."""
+    for k in range(price.size):
+        reaches[k] = bid[k] >= price[k]
+    n = np.uintp(0)  # unsigned: a signed index is checked for being negative
+    for k in range(price.size):
+        picked[n] = k
+        n += np.uintp(reaches[k])
     return n
 
 
@@ -169,9 +170,9 @@ def _settle(  # type: ignore[no-untyped-def]
     b,
     first,
     picked,
-    offer,
     reached,
     price,
+    offer,
     budget,
     pays_bid,
     columns,
@@ -195,11 +196,11 @@ def _settle(  # type: ignore[no-untyped-def]
     predicted_e = predicted_n = predicted_c = true_e = true_n = true_c = 0.0
     realised_e = realised_n = realised_c = 0.0
     for j in range(reached):
-        k = picked[j]
-        bid = min(offer[j], budget)
+        k = np.uintp(picked[j])
+        bid = min(np.float64(offer[k]), budget)
         if bid < price[k]:
             continue
-        i = first + k
+        i = np.uintp(first) + k
         s = np.uintp(segment[i])
         cost = bid if pays_bid else np.float64(price[k])
         budget -= cost
@@ -283,7 +284,7 @@ def _clear(  # type: ignore[no-untyped-def]
     table = np.zeros((segment_auctions.shape[1], _TABLE), np.float32)
     histogram = np.zeros(_BINS, np.int32)
     price, bid, bins = np.empty(_CHUNK, np.float32), np.empty(_CHUNK, np.float32), np.empty(_CHUNK, np.uint32)
-    picked, offer = np.empty(_CHUNK + 1, np.int64), np.empty(_CHUNK + 1)
+    reaches, picked = np.empty(_CHUNK, np.uint8), np.empty(_CHUNK + 1, np.int32)
     for b in range(start.size):
         _load_row(b, scales, rule, reference, table)
         overlay = (overlays[0][b], overlays[1][b], overlays[2][b])
@@ -300,9 +301,11 @@ def _clear(  # type: ignore[no-untyped-def]
                 _add(requested, b, sum_e, sum_n, sum_c)
                 price_sum[b] += sum_price
             _count(segments, shown, bins, None if reference is None else histogram, segment_auctions[b])
-            reached = _pick(shown, bid, first_price[b], shading, shading_unit, picked, offer)
+            if first_price[b]:
+                _shade_bids(bid[: end - at], shading, shading_unit)
+            reached = _pick(shown, bid, reaches, picked)
             left[b] = _settle(
-                b, at, picked, offer, reached, shown, left[b], first_price[b], columns, interacted, converted, overlay,
+                b, at, picked, reached, shown, bid, left[b], first_price[b], columns, interacted, converted, overlay,
                 table, reference, totals,
             )  # fmt: skip
         auctions[b] = segment_auctions[b].sum()

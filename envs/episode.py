@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.action import Rule, decode
 from bidpilot.bidding.campaign import CampaignBatch
-from bidpilot.bidding.errors import PolicyMismatch
+from bidpilot.bidding.errors import InvalidAction, InvalidMarket, PolicyMismatch
 from bidpilot.bidding.forecast import Forecast
 from bidpilot.bidding.observation import Observer
 from bidpilot.bidding.plan import Planner
@@ -36,7 +36,16 @@ class Episode:
         self.utility = np.zeros(rows)
 
     def begin(self, days: DayBatch, campaigns: CampaignBatch) -> NDArray[np.float32]:
-        """Start the days; the first observation (B, F)."""
+        """Start the days; the first observation (B, F).
+
+        Raises:
+            InvalidMarket: not one day and one campaign for each row.
+        """
+        if len(days) != self.rows or len(campaigns) != self.rows:
+            raise InvalidMarket(
+                f"an episode of {self.rows} rows needs as many days and campaigns; got {len(days)} days and "
+                f"{len(campaigns)} campaigns. Make one of each per row."
+            )
         self.days, self.campaigns = days, campaigns
         self.plan, self.index = self.planner.plan(campaigns)
         self.alpha = self.plan.alpha[self.index]
@@ -61,7 +70,19 @@ class Episode:
         return self.observer.observe(self.statistics, np.clip(action, -1.0, 1.0))
 
     def play_rule(self, rule: Rule) -> None:
-        """Play one slot with a rule given outright, without an observation."""
+        """Play one slot with a rule given outright, without an observation.
+
+        Raises:
+            InvalidAction: the rule is not of this market's segments and this episode's rows.
+            InvalidMarket: the day is over.
+        """
+        if rule.multiplier.shape != (self.rows, self.segments) or rule.beta.shape != rule.multiplier.shape:
+            raise InvalidAction(
+                f"a rule needs a multiplier and a beta for {self.rows} rows and {self.segments} segments; got "
+                f"{rule.multiplier.shape} and {rule.beta.shape}. Actions have 3 + segments entries."
+            )
+        if self.t >= self.slots:
+            raise InvalidMarket(f"all {self.slots} slots of the day are played. Begin the next day.")
         clear_slot(
             self.market,
             self.days,
