@@ -112,7 +112,7 @@ class Forecast:
         """
         try:
             # np.load leaves a file that it opened itself open when it fails
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as data:
                 landscape = BidLandscape(**{f.name: data[f"landscape_{f.name}"] for f in fields(BidLandscape)})
                 return cls(
                     landscape=landscape,
