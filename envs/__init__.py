@@ -2,10 +2,12 @@
 
 import gymnasium as gym
 
-for _id, _name in (("bidpilot/Bidding-v0", "Bidding"), ("bidpilot/MOBidding-v0", "MOBidding")):
-    if _id not in gym.registry:
+for _name in ("Bidding", "MOBidding"):
+    if f"bidpilot/{_name}-v0" not in gym.registry:
         gym.register(
-            _id,
+            f"bidpilot/{_name}-v0",
             entry_point=f"bidpilot.envs.bidding:{_name}Env",
             vector_entry_point=f"bidpilot.envs.bidding:{_name}VectorEnv",
+            # Gymnasium's checker knows scalar rewards only
+            disable_env_checker=_name == "MOBidding",
         )

@@ -55,7 +55,7 @@ def make_log(seed: int = 0, n: int = N, **columns: NDArray[Any]) -> AuctionLog:
     for name in ("exposure", "interaction", "conversion"):
         drawn[f"true_{name}"] = drawn[name] * rng.uniform(0.5, 1, n)
     drawn |= columns
-    arrays = {name: np.asarray(column, np.float32) for name, column in drawn.items()}
+    arrays: dict[str, Any] = {name: np.asarray(column, np.float32) for name, column in drawn.items()}
     return AuctionLog(
         name="tiny",
         **arrays,
