@@ -1,4 +1,4 @@
-"""Facts about a day: clearing, budget, rewards, scale, seeds, and what may be known when."""
+"""Facts about a day: clearing, budget, rewards, seeds, and what may be known when."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bidpilot.agents.agent import controller_agent
 from bidpilot.agents.controllers import CONTROLLERS
 from bidpilot.bidding.action import Rule
 from bidpilot.bidding.campaign import Campaign, CampaignBatch, Delays
-from bidpilot.bidding.errors import InvalidCampaign, InvalidMarket, InvalidPreference, ZeroIdealPoint
+from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.bidding.forecast import Forecast
 from bidpilot.bidding.observation import feature
 from bidpilot.bidding.scalarisation import Scalarisation
@@ -28,42 +28,11 @@ from bidpilot.envs.bidding import BiddingVectorEnv
 from bidpilot.envs.days import DayBatch, Market
 from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.envs.episode import Episode
-from bidpilot.envs.forecasting import fit_forecast
-from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.materialise import materialise
 from bidpilot.solvers.hindsight import fractional_knapsack, hindsight_utility
 
 ROWS = 6
 GRID_ERROR = 1e-4  # of a utility: curves have 8 points to the octave
-
-
-class ScaledMarket:
-    """The default market with its columns multiplied."""
-
-    def __init__(self, price: float = 1.0, kpi: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> None:
-        base = preset_market()
-        log = base.log
-        columns = {"market_price": log.market_price * np.float32(price)}
-        for name, factor in zip(("exposure", "interaction", "conversion"), kpi, strict=True):
-            for column in (name, f"true_{name}"):
-                columns[column] = getattr(log, column) * np.float32(factor)
-        self.log = _Columns(log, columns)
-        self.base = base
-        self.slots, self.draws, self.level_slots = base.slots, base.draws, base.level_slots
-        self.draws_outcomes, self.digest = True, "scaled"
-
-    def days(self, uniforms: NDArray[np.float64]) -> DayBatch:
-        return self.base.days(uniforms)
-
-
-class _Columns:
-    """A log with some columns replaced, unchecked: scaled KPI leave their range."""
-
-    def __init__(self, log: AuctionLog, columns: dict[str, NDArray[np.float32]]) -> None:
-        self._log, self._columns = log, columns
-
-    def __getattr__(self, name: str) -> object:
-        return self._columns[name] if name in self._columns else getattr(self._log, name)
 
 
 def _days(market: Market, rows: int = ROWS, seed: int = 5) -> DayBatch:
@@ -191,30 +160,6 @@ def test_rewards_of_a_day_sum_to_the_score_over_the_plans_utility(kind: Scalaris
         assert (final["score"] < final["utility"]).all()
 
 
-@pytest.mark.parametrize("kind", list(Scalarisation))
-def test_prices_budget_and_conversion_value_times_8_change_nothing(kind: Scalarisation) -> None:
-    plain, scaled = ScaledMarket(), ScaledMarket(price=8.0)
-    base = preset_campaign().model_copy(update={"scalarisation": kind, "feedback": "full"})
-    dear = base.model_copy(update={"budget": base.budget * 8, "conversion_value": base.conversion_value * 8})
-    _same_day(plain, base, scaled, dear)
-
-
-@pytest.mark.parametrize("kpi", [(8.0, 1.0, 1.0), (1.0, 8.0, 1.0), (1.0, 1.0, 8.0)])
-def test_a_kpi_column_times_8_changes_nothing(kpi: tuple[float, float, float]) -> None:
-    _same_day(ScaledMarket(), preset_campaign(), ScaledMarket(kpi=kpi), preset_campaign())
-
-
-def _same_day(one: ScaledMarket, campaign: Campaign, other: ScaledMarket, scaled: Campaign) -> None:
-    results = []
-    for market, c in ((one, campaign), (other, scaled)):
-        training = market.days(np.random.default_rng(1).random((8, market.draws)))
-        forecast = fit_forecast(market, training, c.conversion_value)  # type: ignore[arg-type]
-        _, observations, wins = _play(market, forecast, c, 0.3 * _actions())  # type: ignore[arg-type]
-        results.append((observations, wins))
-    np.testing.assert_array_equal(results[0][1], results[1][1])
-    np.testing.assert_array_equal(results[0][0], results[1][0])
-
-
 def test_a_row_equals_the_single_environment_of_its_seed() -> None:
     vector = gym.make_vec("bidpilot/Bidding-v0", num_envs=3, vectorization_mode="vector_entry_point")
     observation, _ = vector.reset(seed=10)
@@ -319,32 +264,6 @@ def test_the_plan_expects_to_spend_the_budget_and_zero_action_bids_it(forecast: 
     np.testing.assert_array_equal(episode.rule.multiplier, 1.0)
 
 
-@pytest.mark.parametrize("kind", [Scalarisation.nash, Scalarisation.chebyshev])
-def test_each_scalarisations_plan_is_best_at_its_own_utility(kind: Scalarisation, forecast: Forecast) -> None:
-    from bidpilot.bidding.plan import Planner
-    from bidpilot.bidding.scalarisation import utility
-
-    planner = Planner(forecast)
-    base = preset_campaign()
-    own, _ = planner.plan(CampaignBatch.repeat(base.model_copy(update={"scalarisation": kind}), 1))
-    linear, _ = planner.plan(CampaignBatch.repeat(base, 1))
-    w = np.array([base.preference])
-    assert (
-        own.utility[0] >= utility(linear.kpi, linear.ideal, w, np.array([kind.code]))[0] - 1e-4
-    )  # curves have 8 points to the octave
-
-
-def test_with_one_kpi_the_scalarisations_agree(forecast: Forecast) -> None:
-    from bidpilot.bidding.plan import Planner
-
-    alphas = []
-    for kind in Scalarisation:
-        campaign = preset_campaign().model_copy(update={"scalarisation": kind, "preference": (0.0, 0.0, 1.0)})
-        alphas.append(Planner(forecast).plan(CampaignBatch.repeat(campaign, 1))[0].alpha)
-    np.testing.assert_allclose(alphas[1], alphas[0], rtol=1e-9)
-    np.testing.assert_allclose(alphas[2], alphas[0], rtol=1e-9)
-
-
 def test_reports_lag_by_the_delay_and_reserve_what_is_pending(forecast: Forecast) -> None:
     campaign = preset_campaign().model_copy(update={"delays": Delays(wins=2)})
     episode, observations, _ = _play(preset_market(), forecast, campaign, np.zeros((10, ROWS, 11)))
@@ -359,37 +278,6 @@ def test_prices_are_hidden_where_only_wins_are_reported(forecast: Forecast) -> N
     for name in ("ratio_50", "ratio_99", "price_block", "price_day"):
         assert (feature(observations[10], name) == 0).all()
     assert (feature(observations[10], "value_block") != 0).all()
-
-
-def test_a_forecast_survives_its_file(forecast: Forecast, tmp_path: object) -> None:
-    path = f"{tmp_path}/forecast.npz"
-    forecast.save(path)  # type: ignore[arg-type]
-    again = Forecast.load(path)  # type: ignore[arg-type]
-    np.testing.assert_array_equal(again.history, forecast.history)
-    np.testing.assert_array_equal(again.landscape.value, forecast.landscape.value)
-    assert again.segments == forecast.segments
-
-
-@pytest.mark.parametrize("budget", [-1.0, 0.0, float("nan"), float("inf")])
-def test_an_unusable_budget_is_refused(budget: float) -> None:
-    with pytest.raises(InvalidCampaign, match="budget must be positive"):
-        Campaign(budget=budget)
-
-
-@pytest.mark.parametrize("preference", [(0.5, 0.5, 0.5), (-0.5, 0.5, 1.0), (float("nan"), 0.5, 0.5)])
-def test_a_preference_that_is_no_distribution_is_refused(preference: tuple[float, float, float]) -> None:
-    with pytest.raises(InvalidPreference):
-        Campaign(budget=1.0, preference=preference)
-
-
-def test_a_kpi_that_never_occurs_cannot_be_preferred(forecast: Forecast) -> None:
-    from bidpilot.bidding.plan import Planner
-
-    value = forecast.landscape.value.copy()
-    value[:, 1] = 0.0
-    barren = replace(forecast, landscape=replace(forecast.landscape, value=value))
-    with pytest.raises(ZeroIdealPoint, match="interaction"):
-        Planner(barren).plan(CampaignBatch.repeat(preset_campaign(), 1))
 
 
 def test_an_environment_without_rows_or_forecast_is_refused() -> None:
