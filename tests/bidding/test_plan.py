@@ -214,3 +214,11 @@ def test_a_rich_block_is_bid_for_and_a_row_does_not_depend_on_its_neighbours(for
     together = replanned(forecast, many, 12)
     for b in range(7):
         np.testing.assert_array_equal(together[b : b + 1], replanned(forecast, many[b : b + 1], 12))
+
+
+def test_a_day_whose_level_is_known_is_planned_otherwise_than_one_to_be_guessed(forecast: Forecast) -> None:
+    """Levels of later blocks spread more while the day's is unknown; a half-known day lies between."""
+    left = np.array([30.0])
+    unknown, half, known = (replanned(forecast, left, 8, believe(1, trust=trust))[0] for trust in (0.0, 0.5, 1.0))
+    assert abs(unknown - known) > 1e-3
+    assert min(unknown, known) < half < max(unknown, known)
