@@ -167,7 +167,8 @@ def _pick(price, bid, reaches, picked):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, error_model="numpy")
 def _settle(  # type: ignore[no-untyped-def]
-    b, first, picked, reached, price, offer, budget, pays_bid, columns, interacted, converted, overlay, table, full, totals,
+    b, first, picked, reached, price, offer, budget, pays_bid,
+    columns, interacted, converted, overlay, table, full, totals,
 ):  # fmt: skip
     """Charge the auctions reached, in order, while the budget lasts; returns the budget left.
 
