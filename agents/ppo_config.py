@@ -30,5 +30,5 @@ class PpoConfig(BaseModel):
     log_std_init: float = Field(-1.5, description="Natural logarithm of the actions' initial spread.")
     net: tuple[Count, ...] = Field((64, 64), min_length=1, description="Hidden units per layer.")
     residual: bool = Field(
-        True, description="Add 0.3 times the network's action to the re-plan's instead of replacing it."
+        False, description="Add 0.3 times the network's action to the re-plan's instead of replacing it."
     )

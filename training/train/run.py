@@ -11,7 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from stable_baselines3.common.logger import Logger
 
+from bidpilot.agents.agent import controller_agent
 from bidpilot.agents.controllers import CONTROLLERS
+from bidpilot.agents.gains import tuned_gains
 from bidpilot.agents.policy import MlpPolicy
 from bidpilot.agents.ppo import make_ppo
 from bidpilot.agents.sb3 import BiddingVecEnv
@@ -20,7 +22,9 @@ from bidpilot.bidding.observation import FEATURES
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding import BiddingVectorEnv
 from bidpilot.training.config import TrainConfig, flat
+from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import setting_arena
+from bidpilot.training.report.comparison import ratio_distribution
 from bidpilot.training.report.curves import Curve, budget_curves, learning_curve
 from bidpilot.training.setting import Setting, training_setting
 from bidpilot.training.tracking import Run, download, find_run, open_run
@@ -108,10 +112,15 @@ def _train(config: TrainConfig, setting: Setting, tracked: Run, snapshot: Snapsh
 def _finish(config: TrainConfig, setting: Setting, tracked: Run, callback: TrainingCallback, console: Console) -> None:
     policy, best = callback.standing.policy, callback.standing.best
     assert policy is not None
+    gains = tuned_gains(setting.name, recorded=config.log is not None)
+    rivals = {name: callback.arena.play(controller_agent(name, gains.get(name))).ratio for name in CONTROLLERS}
     outcome = callback.arena.play(policy)
     steps, iqm, low, high = np.array([[p.step, p.iqm, p.low, p.high] for p in callback.standing.curve]).T
     curves = {"ppo": Curve(steps, iqm, low, high)}
-    tracked.log_figure(learning_curve(curves, title=f"{setting.name}: validation days"), "figures/learning_curve.png")
+    title = f"{setting.name}: validation days"
+    references = {name: interquartile_mean(ratio) for name, ratio in rivals.items()}
+    tracked.log_figure(learning_curve(curves, references, title), "figures/learning_curve.png")
+    tracked.log_figure(ratio_distribution({**rivals, "ppo": outcome.ratio}, title), "figures/ratio.png")
     sample = np.linspace(0, len(outcome.ratio) - 1, 6).astype(int)
     labels = [f"R / R* {outcome.ratio[d]:.3f}" for d in sample]
     left = np.clip(outcome.left[sample], 0.0, 1.0)
