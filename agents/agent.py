@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.agents.controllers import CONTROLLERS, Controller
-from bidpilot.bidding.action import action_size
 from bidpilot.bidding.errors import UnknownAgent
 
 
@@ -42,13 +41,11 @@ class ControllerAgent:
     def start(self, rows: int, segments: int) -> None:
         """Forget the day before."""
         self._state = self.controller.start(rows)
-        self._action = np.zeros((rows, action_size(segments)))
 
     def act(self, observation: NDArray[np.float32]) -> NDArray[np.floating]:
-        """The controller's scale; the plan's tilts and multipliers."""
-        scale, self._state = self.controller.step(self.gains, self._state, observation)
-        self._action[:, 0] = scale
-        return self._action
+        """The controller's action."""
+        action, self._state = self.controller.step(self.gains, self._state, observation)
+        return action
 
 
 def controller_agent(name: str, gains: Mapping[str, float] | None = None) -> ControllerAgent:

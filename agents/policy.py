@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.action import FIRST_SEGMENT
 from bidpilot.bidding.errors import PolicyMismatch
-from bidpilot.bidding.observation import NAMES, feature
+from bidpilot.bidding.observation import feature, feature_names, segment_features
 
 if TYPE_CHECKING:
     from stable_baselines3 import PPO
@@ -26,12 +26,13 @@ def compose(observation: NDArray[np.float32], raw: Matrix, residual: bool) -> Ma
     """The action (B, 3 + S) in [-1, 1] that the network's output `raw` (B, 3 + S) stands for.
 
     Plain: the output itself. Residual: `clip(controller + 0.3 raw, -1, 1)` with raw clipped first, where the
-    controller follows the re-plan, whose scale the observation (B, F) holds, and leaves the rest at zero.
+    controller follows the re-plan, whose scale and segment entries the observation (B, F) holds.
     """
     action = np.clip(raw, -1.0, 1.0)
     if residual:
         action *= np.float32(RESIDUAL_REACH)
         action[:, 0] += np.clip(feature(observation, "replan"), -1.0, 1.0)
+        action[:, FIRST_SEGMENT:] += segment_features(observation)
         np.clip(action, -1.0, 1.0, out=action)
     return action
 
@@ -47,10 +48,12 @@ class MlpPolicy:
     weights: tuple[Matrix, ...]  # per layer (inputs, outputs); the first has F inputs, the last 3 + S outputs
     biases: tuple[Matrix, ...]  # per layer (outputs,)
     residual: bool = False
-    features: tuple[str, ...] = NAMES  # names of the F inputs
+    features: tuple[str, ...] = ()  # names of the F inputs; those of this version where empty
     name: str = "ppo"
 
     def __post_init__(self) -> None:
+        expected = feature_names(self.segments)
+        object.__setattr__(self, "features", self.features or expected)
         sizes = [len(self.features), *(w.shape[-1] for w in self.weights)]
         for layer, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
             if w.shape != (sizes[layer], sizes[layer + 1]) or b.shape != (sizes[layer + 1],):
@@ -60,8 +63,8 @@ class MlpPolicy:
                 )
             if not (np.isfinite(w).all() and np.isfinite(b).all()):
                 raise PolicyMismatch(f"layer {layer} holds weights that are not finite. Train again.")
-        if self.features != NAMES:
-            other = sorted(set(self.features) ^ set(NAMES))
+        if self.features != expected:
+            other = sorted(set(self.features) ^ set(expected))
             raise PolicyMismatch(
                 f"the policy was trained on other features than this version observes ({other[:4] or 'order'} "
                 "differ). Use the version that trained it, or train again."

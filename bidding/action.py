@@ -29,8 +29,13 @@ def action_size(segments: int) -> int:
     return FIRST_SEGMENT + segments
 
 
-def decode(action: NDArray[np.floating], alpha: NDArray[np.float64], beta: NDArray[np.float64] | None = None) -> Rule:
-    """The rule (B rows) of actions (B, 3 + S) in [-1, 1] around reference `alpha` (B, 3) and `beta` (B, S).
+def decode(
+    action: NDArray[np.floating],
+    alpha: NDArray[np.float64],
+    multiplier: NDArray[np.float64] | None = None,
+    beta: NDArray[np.float64] | None = None,
+) -> Rule:
+    """The rule of actions (B, 3 + S) in [-1, 1] around reference `alpha` (B, 3), `multiplier` and `beta` (B, S).
 
     Entries outside [-1, 1] are clipped.
 
@@ -41,6 +46,10 @@ def decode(action: NDArray[np.floating], alpha: NDArray[np.float64], beta: NDArr
         raise InvalidAction(
             f"actions must have shape ({alpha.shape[0]}, 3 + segments); got {action.shape}. One row per campaign."
         )
+    if multiplier is not None and action.shape[1] != action_size(multiplier.shape[1]):
+        raise InvalidAction(
+            f"an action has {action_size(multiplier.shape[1])} entries here, 3 + segments; got {action.shape[1]}."
+        )
     if not np.isfinite(action).all():
         raise InvalidAction("an action is not finite (NaN or infinity). Check the policy's weights and its input.")
     a = np.clip(action.astype(np.float64), -1.0, 1.0)
@@ -49,11 +58,11 @@ def decode(action: NDArray[np.floating], alpha: NDArray[np.float64], beta: NDArr
     tilt[:, 0] = 1.0
     segment = a[:, FIRST_SEGMENT:]
     centre = np.einsum("bs->b", segment) / segment.shape[1]
-    multiplier = np.exp(SEGMENT_REACH * (segment - centre[:, None]))
+    factor = np.exp(SEGMENT_REACH * (segment - centre[:, None]))
     return Rule(
         alpha=alpha * (scale * tilt),
-        multiplier=multiplier,
-        beta=np.zeros_like(multiplier) if beta is None else beta * scale,
+        multiplier=factor if multiplier is None else factor * multiplier,
+        beta=np.zeros_like(factor) if beta is None else beta * scale,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Literal
 
 import numpy as np
@@ -94,6 +95,10 @@ class CampaignBatch:
     kind: NDArray[np.int64]  # (B,) Scalarisation.code
     max_cpa: NDArray[np.float64]  # (B,) currency, inf where none
     min_tail_share: NDArray[np.float64]  # (B,) 0 where none
+    min_roi: NDArray[np.float64]  # (B,) 0 where none
+    kpi_floors: NDArray[np.float64]  # (B, 3) 0 where none
+    channel_caps: dict[str, NDArray[np.float64]]  # channel to (B,) currency, inf where none
+    reserve: NDArray[np.float64]  # (B,) share of the budget
     first_price: NDArray[np.bool_]  # (B,)
     full_feedback: NDArray[np.bool_]  # (B,)
     win_delay: NDArray[np.int64]  # (B,) slots
@@ -102,6 +107,23 @@ class CampaignBatch:
 
     def __len__(self) -> int:
         return len(self.budget)
+
+    @cached_property
+    def constrained(self) -> NDArray[np.bool_]:
+        """(B,) true where anything but the whole budget limits the campaign."""
+        limited = np.isfinite(self.max_cpa) | (self.min_tail_share > 0) | (self.min_roi > 0) | (self.reserve > 0)
+        limited |= (self.kpi_floors > 0).any(axis=1)
+        for cap in self.channel_caps.values():
+            limited |= np.isfinite(cap)
+        return limited
+
+    @cached_property
+    def steers_segments(self) -> NDArray[np.bool_]:
+        """(B,) true where a tail share or a channel cap makes segments differ."""
+        steers = self.min_tail_share > 0
+        for cap in self.channel_caps.values():
+            steers = steers | np.isfinite(cap)
+        return steers
 
     @classmethod
     def repeat(
@@ -128,6 +150,10 @@ class CampaignBatch:
             kind=np.full(rows, campaign.scalarisation.code),
             max_cpa=cap,
             min_tail_share=own * (campaign.min_tail_share or 0.0),
+            min_roi=own * (campaign.min_roi or 0.0),
+            kpi_floors=np.tile(np.asarray(campaign.kpi_floors, np.float64), (rows, 1)),
+            channel_caps={name: own * cap for name, cap in campaign.channel_caps.items()},
+            reserve=own * campaign.reserve,
             first_price=np.full(rows, campaign.auction == "first"),
             full_feedback=np.full(rows, campaign.feedback == "full"),
             win_delay=np.full(rows, campaign.delays.wins),

@@ -12,6 +12,14 @@ class InvalidCampaign(BidpilotError):
     """Raised when a campaign's budget, value or limits are not usable."""
 
 
+class UnknownChannel(InvalidCampaign):
+    """Raised when a campaign caps a channel that the forecast does not have."""
+
+
+class InfeasibleCampaign(BidpilotError):
+    """Raised when no spending meets all of a campaign's constraints; names those that conflict."""
+
+
 class InvalidPreference(BidpilotError):
     """Raised when a preference is not a distribution over the three KPIs."""
 

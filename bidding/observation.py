@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.action import SCALE_REACH
 from bidpilot.bidding.forecast import Forecast
+from bidpilot.bidding.kpi import CONVERSION
+from bidpilot.bidding.levels import Posterior
 from bidpilot.bidding.plan import BudgetPlan
 from bidpilot.bidding.replan import Replanner
 from bidpilot.bidding.statistics import PRICE, TRAFFIC, VALUE, DayStatistics
+from bidpilot.bidding.steering import Progress, Steering
 
 
 class Feature(NamedTuple):
@@ -87,10 +90,22 @@ FEATURES: tuple[Feature, ...] = (
     Feature("last_conversion_tilt", -1, 1, "previous action, conversion tilt"),
     Feature("invalid_share", 0, 1, "estimated share of invalid traffic among wins"),
 )
-NAMES: tuple[str, ...] = tuple(f.name for f in FEATURES)
-LOW = np.array([f.low for f in FEATURES], np.float32)
-HIGH = np.array([f.high for f in FEATURES], np.float32)
-POSITION = {name: i for i, name in enumerate(NAMES)}
+SEGMENT_FEATURE = Feature(
+    "replan_segment", -1, 1, "re-plan's entry of one segment, as an action (0 without constraints)"
+)
+"""What follows `FEATURES`, once for each segment."""
+POSITION = {f.name: i for i, f in enumerate(FEATURES)}
+
+
+def feature_names(segments: int) -> tuple[str, ...]:
+    """Names of all F = len(FEATURES) + S entries."""
+    return (*POSITION, *(f"{SEGMENT_FEATURE.name}_{s}" for s in range(segments)))
+
+
+def bounds(segments: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Least and greatest value (F,) of every entry."""
+    every = (*FEATURES, *([SEGMENT_FEATURE] * segments))
+    return np.array([f.low for f in every], np.float32), np.array([f.high for f in every], np.float32)
 
 
 def feature(observation: NDArray[np.floating], name: str) -> NDArray[np.floating]:
@@ -98,19 +113,34 @@ def feature(observation: NDArray[np.floating], name: str) -> NDArray[np.floating
     return observation[:, POSITION[name]]
 
 
+def segment_features(observation: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Columns (B, S) of the re-plan's segment entries."""
+    return observation[:, len(FEATURES) :]
+
+
 class Observer:
     """Computes observations of B rows; holds what stays constant over a day."""
 
     def __init__(self, forecast: Forecast, rows: int) -> None:
         self.forecast = forecast
-        self._wide = np.zeros((len(FEATURES), rows))
-        self._low, self._high = LOW[:, None].astype(np.float64), HIGH[:, None].astype(np.float64)
+        low, high = bounds(len(forecast.segments))
+        self._wide = np.zeros((len(low), rows))
+        self._low, self._high = low[:, None].astype(np.float64), high[:, None].astype(np.float64)
         self._row = {name: self._wide[i] for name, i in POSITION.items()}
 
-    def reset(self, statistics: DayStatistics, plan: BudgetPlan, index: NDArray[np.int64]) -> None:
-        """Begin the day that `statistics` has just begun."""
+    def reset(
+        self,
+        statistics: DayStatistics,
+        plan: BudgetPlan,
+        index: NDArray[np.int64],
+        replanner: Replanner | None = None,
+    ) -> None:
+        """Begin the day that `statistics` has just begun; a `replanner` of one's own takes the usual one's place."""
         campaigns, row, slots = statistics.campaigns, self._row, self.forecast.slots
-        self._replanner = Replanner(self.forecast, plan, index)
+        self._replanner = replanner or Replanner(self.forecast, plan, index)
+        self._steering = Steering(self.forecast, plan, index, campaigns) if campaigns.constrained.any() else None
+        self._reserve = campaigns.reserve * campaigns.budget
+        self._alpha = plan.alpha[index]
         self._ideal = np.where(plan.ideal > 0, plan.ideal, 1.0)[index]
         self._planned_kpi = np.where(plan.kpi > 0, plan.kpi, 1.0)[index]
         self._day_spend = plan.spend[:, -1][index]
@@ -183,8 +213,33 @@ class Observer:
             gap = statistics.ratio_quantiles.T - self._planned_ratio
             np.multiply(gap, 0.5 * shown, out=self._wide[first : first + 5])
         if statistics.t < self.forecast.slots:
-            scale = self._replanner.scale(levels, self._left, statistics.t)
+            scale = self._replanner.scale(levels, self._spendable(statistics.t), statistics.t)
+            if self._steering is not None:
+                scale = self._steer(scale, levels, statistics)
             np.multiply(scale, np.log(2.0) / SCALE_REACH, out=row["replan"])
+
+    def _spendable(self, t: int) -> NDArray[np.float64]:
+        """The budget left (B,) without its reserve, which the day's last block releases."""
+        if t >= self.forecast.slots - self.forecast.level_slots:
+            return self._left
+        return np.maximum(self._left - self._reserve, 0.0)
+
+    def _steer(self, scale: NDArray[np.float64], levels: Posterior, statistics: DayStatistics) -> NDArray[np.float64]:
+        """The scale (B,) under the constraints; writes the segment entries."""
+        steering, told = self._steering, statistics.reported
+        assert steering is not None
+        kpi = told(statistics.predicted)
+        progress = Progress(
+            wins=told(statistics.wins),
+            tail_wins=told(statistics.tail_wins),
+            spend=self._settled,
+            conversions=kpi[:, CONVERSION],
+            value=(kpi * self._alpha).sum(axis=1),
+            channel_spend=told(statistics.channel_spend),
+        )
+        scale[steering.rows], segment = steering.steer(scale[steering.rows], levels, statistics.t, progress)
+        self._wide[len(FEATURES) :, steering.rows] = segment.T
+        return scale
 
     def _results(self, statistics: DayStatistics) -> None:
         row, campaigns = self._row, statistics.campaigns

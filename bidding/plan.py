@@ -1,8 +1,9 @@
 """The plan: reference coefficients, ideal point and budget curve of a campaign under a forecast.
 
-For one budget the best bids are `alpha . v` with one scale for the whole day: the dual of the budget
-is the scale's inverse (design section 5). The scale is found on curves over the forecast's auctions,
-in expectation over the levels seen on training days. No solver is involved.
+For one budget and a weighted sum the best bids are `alpha . v` with one scale for the whole day: the dual of
+the budget is the scale's inverse (design section 5). Other scalarisations and constraints first find their
+multipliers (`bidpilot.bidding.shadow`). The scale is found on curves over the forecast's auctions, in
+expectation over the levels seen on training days. No solver is involved.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding import curves
+from bidpilot.bidding.binned import ForecastAuctions, forecast_auctions
 from bidpilot.bidding.campaign import CampaignBatch
-from bidpilot.bidding.forecast import PRICE_LEVEL, TRAFFIC_LEVEL, Forecast
+from bidpilot.bidding.forecast import CONVERSION_LEVEL, PRICE_LEVEL, TRAFFIC_LEVEL, Forecast
 from bidpilot.bidding.levels import Spread, fit_spread
 from bidpilot.bidding.scalarisation import check_ideal_point, utility
 from bidpilot.bidding.shading import fit_shading
-from bidpilot.bidding.unit_curves import UnitCurves, unit_curves
+from bidpilot.bidding.shadow import Directions, solve_directions
+from bidpilot.bidding.unit_curves import Steer, UnitCurves, segment_curves, unit_curves
 
 RATIO_QUANTILES = np.array([0.50, 0.75, 0.90, 0.97, 0.99])
 """Quantiles of value per price that are observed where prices are shown."""
@@ -27,7 +30,6 @@ RATIO_QUANTILES = np.array([0.50, 0.75, 0.90, 0.97, 0.99])
 ALPHA_FLOOR = 0.01  # of the single-KPI coefficient, where the preference is positive
 _DAY_NODES, _BLOCK_NODES = 21, 9
 _UNSPENT = 0.999  # a budget above this share of what all auctions cost does not bind
-_NASH_STEPS, _CHEBYSHEV_STEPS = 12, 60
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,10 @@ class BudgetPlan:
 
     ideal: NDArray[np.float64]  # (U, 3) z, own units of each KPI
     alpha: NDArray[np.float64]  # (U, 3) reference coefficients, currency per unit of KPI
+    multiplier: NDArray[np.float64]  # (U, S) reference multipliers m, at most 1
+    beta: NDArray[np.float64]  # (U, S) reference share prices, currency per exposure
     shadow_price: NDArray[np.float64]  # (U,) lambda, utility per unit of budget
+    duals: tuple[dict[str, float], ...]  # U: constraint to utility per unit of its bound, see `limits`
     kpi: NDArray[np.float64]  # (U, 3) expected totals of the plan
     utility: NDArray[np.float64]  # (U,) of the expected totals
     spend: NDArray[np.float64]  # (U, T + 1) expected cumulative spend, currency; the last is the day's
@@ -51,6 +56,10 @@ class BudgetPlan:
     value_spread: Spread  # (U,) of the log2 value level
     price_spread: Spread  # (1,)
     traffic_spread: Spread  # (1,)
+    by_segment: (
+        NDArray[np.float64] | None
+    )  # (U, 3, S, 4, POINTS) wins, spend, conversions, value; None without constraints:
+    # of the day with its level unknown, of the day with it known, and per auction at unit level
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,12 @@ class Planner:
                 campaigns.preference,
                 campaigns.kind,
                 campaigns.first_price,
+                campaigns.max_cpa,
+                campaigns.min_roi,
+                campaigns.min_tail_share,
+                campaigns.kpi_floors,
+                campaigns.reserve,
+                *campaigns.channel_caps.values(),
             ]
         )
         distinct, first, index = np.unique(key, axis=0, return_index=True, return_inverse=True)
@@ -101,15 +116,15 @@ class Planner:
         money = np.stack([np.ones_like(worth), np.ones_like(worth), worth], axis=1)  # conversions are priced
         ideal, single_alpha = self._ideal(budget, first_price)
         check_ideal_point(ideal, preference)
-        problem = _Problem(self, budget, ideal, preference, kind, first_price)
-        weights = problem.weights()
-        direction = problem.direction(weights)
-        unit = self._unit(direction, first_price)
+        found = self._directions(campaigns, rows, ideal)
+        direction, steer = found.kpi, found.steer
+        unit = self._unit(direction, first_price, steer)
         nodes = self._nodes(direction, within_day=False)
         total = self._total(unit.spend, nodes)
-        scale = _reach(total, budget)
+        scale = np.minimum(_reach(total, budget * (1.0 - campaigns.reserve[rows])), found.most)
         kpi = self._kpi_at(unit, nodes, scale)
-        alpha = direction * 2.0 ** scale[:, None]
+        bid_scale = 2.0 ** scale[:, None]
+        alpha = direction * bid_scale
         alpha = np.where(preference > 0, np.maximum(alpha, ALPHA_FLOOR * single_alpha), alpha)
         slot_spend, slot_wins = self._by_slot(unit, nodes, scale)
         spend = np.concatenate([np.zeros((len(rows), 1)), np.cumsum(slot_spend, axis=1)], axis=1)
@@ -117,7 +132,10 @@ class Planner:
         return BudgetPlan(
             ideal=ideal / money,
             alpha=alpha * money,
-            shadow_price=2.0**-scale / budget,
+            multiplier=steer.multiplier,
+            beta=steer.multiplier * steer.share * bid_scale,
+            shadow_price=np.where(np.isnan(found.budget_price), 2.0**-scale, found.budget_price) / budget,
+            duals=found.duals,
             kpi=kpi / money,
             utility=utility(kpi, ideal, preference, kind),
             spend=spend,
@@ -132,14 +150,58 @@ class Planner:
             value_spread=self._value_spread(direction),
             price_spread=self._level_spread(PRICE_LEVEL),
             traffic_spread=self._level_spread(TRAFFIC_LEVEL),
+            by_segment=self._by_segment(direction, first_price, steer) if campaigns.constrained.any() else None,
         )
+
+    def _directions(self, campaigns: CampaignBatch, rows: NDArray[np.int64], ideal: NDArray[np.float64]) -> Directions:
+        """Directions of the best bids; multipliers are solved for where the preference alone does not give them."""
+        first_price = campaigns.first_price[rows]
+        budget = campaigns.budget[rows, None]
+        kpi = campaigns.preference[rows] / np.where(ideal > 0, ideal, 1.0) * budget
+        plain = Directions.plain(kpi, len(self.forecast.segments))
+        if not (campaigns.constrained[rows] | (campaigns.kind[rows] != 0)).any():
+            return plain
+        spend = self._unit(kpi, first_price).spend
+        scale = _reach(self._total(spend, self._nodes(kpi, within_day=False)), budget[:, 0])
+        return solve_directions(self.forecast, self._auctions, campaigns, rows, ideal, plain, scale)
 
     # --- curves over the forecast's auctions ---------------------------------------------------
 
-    def _unit(self, direction: NDArray[np.float64], first_price: NDArray[np.bool_]) -> UnitCurves:
+    @cached_property
+    def _auctions(self) -> ForecastAuctions:
+        return forecast_auctions(self.forecast)
+
+    def _unit(
+        self, direction: NDArray[np.float64], first_price: NDArray[np.bool_], steer: Steer | None = None
+    ) -> UnitCurves:
         """Curves per auction at unit level, (U, POINTS) each."""
         shading = self.shading if first_price.any() else None
-        return unit_curves(self.forecast.landscape, direction, first_price, shading)
+        return unit_curves(self.forecast.landscape, direction, first_price, shading, steer)
+
+    def _by_segment(
+        self, direction: NDArray[np.float64], first_price: NDArray[np.bool_], steer: Steer
+    ) -> NDArray[np.float64]:
+        """(U, 3, S, 4, POINTS) expected wins, spend, conversions and value, as `BudgetPlan.by_segment`."""
+        shading = self.shading if first_price.any() else None
+        unit = segment_curves(self.forecast.landscape, direction, first_price, shading, steer)
+        days = [self._over_day(unit, self._nodes(direction, within_day=known)) for known in (False, True)]
+        return np.stack([*days, unit], axis=1)
+
+    def _over_day(self, unit: NDArray[np.float64], nodes: _Nodes) -> NDArray[np.float64]:
+        """(U, S, 4, POINTS) the day's totals of what is given per auction (U, S, 4, POINTS)."""
+        shifts, level = self._slot_shifts(nodes), nodes.level
+        value = level[:, :, PRICE_LEVEL] * np.exp2(nodes.shift)  # a node's shift is its value over its price
+        weights = (
+            self._slot_weights(np.ones_like(nodes.shift), priced=False),
+            self._slot_weights(level[:, :, PRICE_LEVEL], priced=True),
+            self._slot_weights(level[:, :, CONVERSION_LEVEL], priced=False),
+            self._slot_weights(value, priced=False),
+        )
+        out = np.empty_like(unit)
+        for k, weight in enumerate(weights):
+            for s in range(unit.shape[1]):
+                out[:, s, k] = _mix(unit[:, s, k], shifts, weight)
+        return out
 
     def _ratio_quantiles(self, direction: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
         """(U, 5) log2 of value per price; a bid wins at second price where its value per price is at least 1."""
@@ -279,62 +341,6 @@ class Planner:
             shift=np.add.reduceat(ordered, cuts[:-1], axis=1) / sizes,
             level=np.add.reduceat(ordered_level, cuts[:-1], axis=1) / sizes[None, :, None],
         )
-
-
-@dataclass(frozen=True)
-class _Problem:
-    """Finds the linear weights at whose optimum a scalarisation is largest."""
-
-    planner: Planner
-    budget: NDArray[np.float64]
-    ideal: NDArray[np.float64]
-    preference: NDArray[np.float64]
-    kind: NDArray[np.int64]
-    first_price: NDArray[np.bool_]
-
-    def direction(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Coefficients at scale 1: weights over the ideal point, times the budget."""
-        return weights / np.where(self.ideal > 0, self.ideal, 1.0) * self.budget[:, None]
-
-    def weights(self) -> NDArray[np.float64]:
-        """(U, 3): the preference; nash: w_j / (x_j / z_j) at its optimum; chebyshev: multipliers on the simplex."""
-        q = self.preference.copy()
-        for code, steps, update in ((1, _NASH_STEPS, self._nash), (2, _CHEBYSHEV_STEPS, self._chebyshev)):
-            rows = np.flatnonzero(self.kind == code)
-            for step in range(steps if len(rows) else 0):
-                q[rows] = update(q[rows], rows, step)
-        return q
-
-    def _share(self, q: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """x / z (len(rows), 3) of the plan with weights q."""
-        part = _Problem(
-            self.planner,
-            self.budget[rows],
-            self.ideal[rows],
-            self.preference[rows],
-            self.kind[rows],
-            self.first_price[rows],
-        )
-        direction = part.direction(q)
-        unit = self.planner._unit(direction, part.first_price)
-        nodes = self.planner._nodes(direction, within_day=False)
-        scale = _reach(self.planner._total(unit.spend, nodes), part.budget)
-        kpi = self.planner._kpi_at(unit, nodes, scale)
-        return np.maximum(kpi, 1e-12 * part.ideal) / np.where(part.ideal > 0, part.ideal, 1.0)
-
-    def _nash(self, q: NDArray[np.float64], rows: NDArray[np.int64], step: int) -> NDArray[np.float64]:
-        w = self.preference[rows]
-        new = np.divide(w, self._share(q, rows), out=np.zeros_like(w), where=w > 0)
-        mixed = 0.5 * q + 0.5 * new / new.sum(axis=1, keepdims=True)
-        return mixed / mixed.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
-
-    def _chebyshev(self, q: NDArray[np.float64], rows: NDArray[np.int64], step: int) -> NDArray[np.float64]:
-        w = self.preference[rows]
-        level = np.where(w > 0, self._share(q, rows) / np.where(w > 0, w, 1.0), np.inf)
-        with np.errstate(divide="ignore"):
-            lag = np.where(w > 0, np.log(level / level.min(axis=1, keepdims=True)), 0.0)
-        new = q * np.exp(-2.0 / np.sqrt(step + 1.0) * np.minimum(lag, 1.0))
-        return new / new.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
 
 
 def _mix(curve: NDArray[np.float64], shifts: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -34,7 +34,7 @@ class Replanner:
         self._curves = table.ravel()
         self._row = index * (table.shape[1] * curves.POINTS)
         self._known, self._now = forecast.blocks + 1, 2 * (forecast.blocks + 1)  # where these curves begin
-        self._rest = [_rest_of_block(forecast, t) for t in range(forecast.slots)]
+        self._rest = [rest_of_block(forecast, t) for t in range(forecast.slots)]
 
     def scale(self, levels: Posterior, left: NDArray[np.float64], t: int) -> NDArray[np.float64]:
         """log2 of the scale (B,) relative to the plan's, before slot `t`, with `left` (B,) currency to spend."""
@@ -89,7 +89,7 @@ class Replanner:
         return curves.LOWEST + (low + np.minimum(np.maximum(fraction, 0.0), 1.0)) / curves.PER_OCTAVE
 
 
-def _rest_of_block(forecast: Forecast, t: int) -> tuple[float, float]:
+def rest_of_block(forecast: Forecast, t: int) -> tuple[float, float]:
     """Demand in auctions times price level of the slots from `t` to its block's end, and their shift in octaves.
 
     At the start of a block nothing is known of it but what is known of the day: it counts as a later one.

@@ -11,6 +11,7 @@ from bidpilot.bidding.campaign import CampaignBatch
 from bidpilot.bidding.forecast import Forecast
 from bidpilot.bidding.levels import TINY, Posterior, posterior
 from bidpilot.bidding.plan import RATIO_QUANTILES, BudgetPlan
+from bidpilot.bidding.segments import channel_index, channels, is_tail
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,12 @@ class DayStatistics:
         self._day_sum, self._block_sum = np.zeros((3, rows)), np.zeros((3, rows))
         self._seen, self._block_seen, self._blocks = (np.zeros((3, rows)) for _ in range(3))
         self._known = np.ones((3, rows), np.bool_)  # which levels the last slot told of
-        self._tail = np.array([int(name.endswith("/tail")) for name in forecast.segments])
+        self._tail = is_tail(forecast.segments).astype(np.int64)
+        self._channels, self._channel_of = channels(forecast.segments), channel_index(forecast.segments)
+        self._channel = np.eye(len(self._channels))[self._channel_of]  # (S, C)
+        self.channel_spend = np.zeros(
+            (slots + 1, rows, self._channel.shape[1])
+        )  # cumulative; where segments are steered
         self.t = 0
 
     def reset(self, campaigns: CampaignBatch, plan: BudgetPlan, index: NDArray[np.int64]) -> None:
@@ -121,6 +127,7 @@ class DayStatistics:
             for part in ("day", "block", "slot")
         )
         self._shown = shown
+        self._steered = bool(campaigns.steers_segments.any())
         self._prompt = not campaigns.win_delay.any()
         self._source_delay = np.maximum(campaigns.win_delay, campaigns.interaction_delay)
         self._source_prompt = not self._source_delay.any()
@@ -138,6 +145,8 @@ class DayStatistics:
         self.auctions[t + 1] = self.auctions[t] + totals.auctions
         self.predicted[t + 1] = self.predicted[t] + totals.predicted
         self.realised[t + 1] = self.realised[t] + totals.realised
+        if self._steered:
+            self.channel_spend[t + 1] = self.channel_spend[t] + totals.segment_spend @ self._channel
         self._update_sources(totals)
         self._update_levels(totals)
         self.t = t + 1
@@ -194,6 +203,15 @@ class DayStatistics:
         if self._prompt:
             return settled, np.zeros_like(settled)
         return settled, self.committed[self.t] - self.reported(self.committed)
+
+    def capped_segments(self) -> NDArray[np.bool_]:
+        """(B, S) segments of channels whose reported spend has reached its cap."""
+        spend = self.reported(self.channel_spend)
+        reached = np.zeros(spend.shape, np.bool_)
+        for name, cap in self.campaigns.channel_caps.items():
+            k = self._channels.index(name)
+            reached[:, k] = spend[:, k] >= cap
+        return reached[:, self._channel_of]
 
     def invalid_share(self) -> NDArray[np.float64]:
         """Estimated share (B,) of won auctions that were invalid: sources whose interactions fall short.

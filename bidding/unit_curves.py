@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding import curves
 from bidpilot.bidding.forecast import BidLandscape
+from bidpilot.bidding.kpi import CONVERSION
 from bidpilot.bidding.shading import shade
 
 _FINE = 64  # points to the octave at which shaded bids are inverted
 _REACH = 24  # octaves above and below the mean price that values are told apart in
+
+
+class Steer(NamedTuple):
+    """What sets segments apart in a direction: bids are `multiplier[s] * (direction . v + share[s])`."""
+
+    multiplier: NDArray[np.float64]  # (U, S)
+    share: NDArray[np.float64]  # (U, S) at the direction's scale
 
 
 @dataclass(frozen=True)
@@ -29,15 +38,11 @@ def unit_curves(
     direction: NDArray[np.float64],
     first_price: NDArray[np.bool_],
     shading: NDArray[np.float64] | None,
+    steer: Steer | None = None,
 ) -> UnitCurves:
     """Curves of directions (U, 3); `shading` factors are needed where `first_price` (U,) is true."""
-    parts = direction[:, :, None] * landscape.value.T  # matrix products round differently for other U
-    value = parts[:, 0] + parts[:, 1] + parts[:, 2]  # (U, M)
-    price = np.broadcast_to(landscape.price, value.shape)
-    if shading is not None and first_price.any():
-        price = np.where(first_price[:, None], _value_that_wins(landscape, shading), price)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        needed = np.where(landscape.price > 0, np.log2(price / value), -np.inf)
+    value = _bids(landscape, direction, steer)
+    needed = _needed(landscape, value, first_price, shading)
     weight = landscape.weight
     wins, spend, *kpi = curves.cumulative(
         needed, (weight, weight * landscape.price, *(weight * landscape.value[:, j] for j in range(3)))
@@ -46,6 +51,58 @@ def unit_curves(
         for row in np.flatnonzero(first_price):
             spend[row] = _first_price_spend(landscape, value[row], needed[row], shading)
     return UnitCurves(wins, spend, np.stack(kpi, axis=1))
+
+
+def segment_curves(
+    landscape: BidLandscape,
+    direction: NDArray[np.float64],
+    first_price: NDArray[np.bool_],
+    shading: NDArray[np.float64] | None,
+    steer: Steer,
+) -> NDArray[np.float64]:
+    """Wins, spend, conversions and value by segment, (U, S, 4, POINTS); first price is charged at market prices.
+
+    The value is the direction's, `direction . v`.
+    """
+    needed = _needed(landscape, _bids(landscape, direction, steer), first_price, shading)
+    worth = _bids(landscape, direction, None)
+    parts = []
+    for s in range(steer.share.shape[1]):
+        here = landscape.segment == s
+        weight = landscape.weight[here]
+        amounts = (weight, weight * landscape.price[here], weight * landscape.value[here, CONVERSION])
+        plain = curves.cumulative(needed[:, here], amounts)
+        parts.append(np.stack([*plain, _own_sums(needed[:, here], weight * worth[:, here])], axis=1))
+    return np.stack(parts, axis=1)
+
+
+def _own_sums(needed: NDArray[np.float64], amount: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Curves (U, POINTS) of amounts (U, M) that differ by row."""
+    return np.concatenate([curves.cumulative(n[None], (a,))[0] for n, a in zip(needed, amount, strict=True)])
+
+
+def _bids(landscape: BidLandscape, direction: NDArray[np.float64], steer: Steer | None) -> NDArray[np.float64]:
+    """Bids (U, M) at scale 1."""
+    parts = direction[:, :, None] * landscape.value.T  # matrix products round differently for other U
+    value: NDArray[np.float64] = parts[:, 0] + parts[:, 1] + parts[:, 2]
+    if steer is not None:
+        value = steer.multiplier[:, landscape.segment] * (value + steer.share[:, landscape.segment])
+    return value
+
+
+def _needed(
+    landscape: BidLandscape,
+    value: NDArray[np.float64],
+    first_price: NDArray[np.bool_],
+    shading: NDArray[np.float64] | None,
+) -> NDArray[np.float64]:
+    """(U, M) log2 of the scale at which each auction is won."""
+    price = np.broadcast_to(landscape.price, value.shape)
+    if shading is not None and first_price.any():
+        price = np.where(first_price[:, None], _value_that_wins(landscape, shading), price)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        needed = np.where(landscape.price > 0, np.log2(price / np.maximum(value, 0.0)), -np.inf)
+    return np.where((value > 0) | ((value == 0) & (landscape.price <= 0)), needed, np.inf)
 
 
 def _value_that_wins(landscape: BidLandscape, shading: NDArray[np.float64]) -> NDArray[np.float64]:

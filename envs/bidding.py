@@ -14,7 +14,7 @@ from bidpilot.bidding.action import action_size
 from bidpilot.bidding.campaign import Campaign, CampaignBatch
 from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.bidding.forecast import Forecast
-from bidpilot.bidding.observation import HIGH, LOW
+from bidpilot.bidding.observation import bounds
 from bidpilot.envs import seeding
 from bidpilot.envs.days import Market
 from bidpilot.envs.defaults import default_setting
@@ -36,7 +36,8 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         (`bidpilot.bidding.action`). Zero bids the plan.
 
     Observation Space:
-        `Box(low, high, (F,))` per row: the named dimensionless features of `bidpilot.bidding.observation.FEATURES`.
+        `Box(low, high, (F,))` per row: the named dimensionless features of `bidpilot.bidding.observation.FEATURES`,
+        then the re-plan's entry of each segment.
 
     Rewards:
         The slot's increment of utility over the plan's expected utility; a day's rewards sum to
@@ -81,7 +82,8 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         self.num_envs, self.render_mode, self.campaign = num_envs, render_mode, campaign
         self.episode = Episode(market, forecast, num_envs)
         self._domain = seed_domain
-        self.single_observation_space = gym.spaces.Box(LOW, HIGH, dtype=np.float32)
+        low, high = bounds(self.episode.segments)
+        self.single_observation_space = gym.spaces.Box(low, high, dtype=np.float32)
         self.single_action_space = gym.spaces.Box(-1.0, 1.0, (action_size(self.episode.segments),), np.float32)
         self.observation_space = gym.vector.utils.batch_space(self.single_observation_space, num_envs)
         self.action_space = gym.vector.utils.batch_space(self.single_action_space, num_envs)

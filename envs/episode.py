@@ -49,6 +49,7 @@ class Episode:
         self.days, self.campaigns = days, campaigns
         self.plan, self.index = self.planner.plan(campaigns)
         self.alpha = self.plan.alpha[self.index]
+        self.multiplier, self.beta = self.plan.multiplier[self.index], self.plan.beta[self.index]
         self.ideal = self.plan.ideal[self.index]
         self.plan_utility = self.plan.utility[self.index]
         self.left[:] = campaigns.budget
@@ -65,9 +66,17 @@ class Episode:
 
     def play(self, action: NDArray[np.floating]) -> NDArray[np.float32]:
         """Play one slot with actions (B, 3 + S); the next observation (B, F)."""
-        self.rule = decode(action, self.alpha)
+        self.rule = self._closed(decode(action, self.alpha, self.multiplier, self.beta))
         self.play_rule(self.rule)
         return self.observer.observe(self.statistics, np.clip(action, -1.0, 1.0))
+
+    def _closed(self, rule: Rule) -> Rule:
+        """The rule without bids in channels whose cap is known to be reached."""
+        if self.campaigns.channel_caps:
+            closed = self.statistics.capped_segments()
+            rule.multiplier[closed] = 0.0
+            rule.beta[closed] = 0.0
+        return rule
 
     def play_rule(self, rule: Rule) -> None:
         """Play one slot with a rule given outright, without an observation.

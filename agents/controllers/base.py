@@ -8,10 +8,21 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from bidpilot.bidding.action import action_size
+from bidpilot.bidding.observation import FEATURES
+
 Parameters = Mapping[str, float]
 State = dict[str, NDArray[np.float64]]  # each (B,)
 StepFunction = Callable[[Parameters, State, NDArray[np.float32]], tuple[NDArray[np.float64], State]]
-"""(parameters, state, observation (B, F)) -> (scale entry a[0] (B,) of the action, next state)."""
+"""(parameters, state, observation (B, F)) -> (action (B, 3 + S), next state)."""
+
+
+def scale_action(scale: NDArray[np.float64], observation: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The action (B, 3 + S) that moves the scale alone: entry a[0] is `scale` (B,), clipped to [-1, 1]."""
+    segments = observation.shape[1] - len(FEATURES)
+    action = np.zeros((len(scale), action_size(segments)))
+    action[:, 0] = np.clip(scale, -1.0, 1.0)
+    return action
 
 
 @dataclass(frozen=True)
@@ -26,7 +37,7 @@ class Gain:
 
 @dataclass(frozen=True)
 class Controller:
-    """A named step function. It moves the scale alone; tilts and multipliers stay at the plan's."""
+    """A named step function."""
 
     name: str
     step: StepFunction

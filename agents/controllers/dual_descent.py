@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.agents.controllers.base import Controller, Gain, Parameters, State
+from bidpilot.agents.controllers.base import Controller, Gain, Parameters, State, scale_action
 from bidpilot.bidding.observation import feature
 
 
@@ -17,7 +17,8 @@ def _step(parameters: Parameters, state: State, observation: NDArray[np.float32]
     begun = feature(observation, "time_left") < 1.0
     missed = state["target"] * (1.0 - feature(observation, "cost_slot").astype(np.float64))
     scale = np.clip(state["scale"] + np.where(begun, parameters["rate"] * missed, 0.0), -1.0, 1.0)
-    return scale, {"scale": scale, "target": feature(observation, "planned_share").astype(np.float64)}
+    state = {"scale": scale, "target": feature(observation, "planned_share").astype(np.float64)}
+    return scale_action(scale, observation), state
 
 
 DUAL_DESCENT = Controller(

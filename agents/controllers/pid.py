@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.agents.controllers.base import Controller, Gain, Parameters, State
+from bidpilot.agents.controllers.base import Controller, Gain, Parameters, State, scale_action
 from bidpilot.bidding.observation import feature
 
 
@@ -17,7 +17,7 @@ def _step(parameters: Parameters, state: State, observation: NDArray[np.float32]
         + parameters["integral"] * total
         + parameters["derivative"] * (gap - state["gap"])
     )
-    return np.clip(scale, -1.0, 1.0), {"gap": gap, "total": total}
+    return scale_action(scale, observation), {"gap": gap, "total": total}
 
 
 PID = Controller(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.agents.controllers.base import Controller, Parameters, State
+from bidpilot.agents.controllers.base import Controller, Parameters, State, scale_action
 
 
 def _step(parameters: Parameters, state: State, observation: NDArray[np.float32]) -> tuple[NDArray[np.float64], State]:
-    return np.zeros(len(observation)), state
+    return scale_action(np.zeros(len(observation)), observation), state
 
 
 PLAN = Controller("plan", _step)

@@ -13,7 +13,7 @@ from bidpilot.agents.ppo import linear, make_ppo
 from bidpilot.agents.ppo_config import PpoConfig
 from bidpilot.agents.sb3 import BiddingVecEnv
 from bidpilot.bidding.errors import PolicyMismatch
-from bidpilot.bidding.observation import HIGH, LOW, NAMES, POSITION
+from bidpilot.bidding.observation import POSITION, bounds, feature_names
 from bidpilot.envs.bidding import BiddingVectorEnv
 from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_market
 
@@ -30,7 +30,8 @@ def model() -> PPO:
 
 
 def observations(count: int = 200) -> NDArray[np.float32]:
-    return np.random.default_rng(0).uniform(LOW, HIGH, (count, len(NAMES))).astype(np.float32)
+    low, high = bounds(8)
+    return np.random.default_rng(0).uniform(low, high, (count, len(low))).astype(np.float32)
 
 
 def test_numpy_and_torch_give_the_same_action(model: PPO) -> None:
@@ -65,10 +66,11 @@ def test_a_stored_policy_acts_the_same(model: PPO, tmp_path: Path, residual: boo
 
 
 def test_a_residual_policy_adds_to_the_replan() -> None:
-    seen = np.zeros((3, len(NAMES)), np.float32)
+    seen = np.zeros((3, len(feature_names(1))), np.float32)
+    seen[:, -1] = [0.0, 0.5, -1.0]
     seen[:, POSITION["replan"]] = [0.5, -2.0, 0.9]
     raw = np.array([[0.5, 1.0, -5.0, 0.0], [1.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, -0.5]], np.float32)
-    expected = [[0.65, 0.3, -0.3, 0.0], [-0.7, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, -0.15]]
+    expected = [[0.65, 0.3, -0.3, 0.0], [-0.7, 0.0, 0.0, 0.5], [1.0, 0.0, 0.0, -1.0]]
     np.testing.assert_allclose(compose(seen, raw, residual=True), expected, atol=1e-6)
     np.testing.assert_array_equal(compose(seen, raw, residual=False), np.clip(raw, -1, 1))
     assert raw[0, 2] == -5.0  # the caller's array stays as it was
@@ -84,7 +86,7 @@ def test_a_policy_refuses_another_number_of_segments(model: PPO) -> None:
 def test_a_policy_for_other_features_is_refused(model: PPO) -> None:
     policy = MlpPolicy.from_sb3(model)
     with pytest.raises(PolicyMismatch, match="moon_phase"):
-        MlpPolicy(policy.weights, policy.biases, features=("moon_phase", *NAMES[1:]))
+        MlpPolicy(policy.weights, policy.biases, features=("moon_phase", *feature_names(8)[1:]))
 
 
 def test_weights_that_are_not_finite_are_refused(model: PPO) -> None:

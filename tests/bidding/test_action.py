@@ -20,7 +20,7 @@ def act(**entries: float) -> np.ndarray:
 
 
 def test_zero_bids_the_plan() -> None:
-    rule = decode(act(), ALPHA, BETA)
+    rule = decode(act(), ALPHA, beta=BETA)
     np.testing.assert_array_equal(rule.alpha, ALPHA)
     np.testing.assert_array_equal(rule.multiplier, 1.0)
     np.testing.assert_array_equal(rule.beta, BETA)
@@ -28,7 +28,7 @@ def test_zero_bids_the_plan() -> None:
 
 
 def test_each_entry_does_what_the_design_says() -> None:
-    scaled = decode(act(a0=0.4), ALPHA, BETA)
+    scaled = decode(act(a0=0.4), ALPHA, beta=BETA)
     np.testing.assert_allclose(scaled.alpha, ALPHA * np.exp(1.5 * 0.4))
     np.testing.assert_allclose(scaled.beta, BETA * np.exp(1.5 * 0.4))
     np.testing.assert_allclose(decode(act(a1=-1.0), ALPHA).alpha, ALPHA * [1, np.exp(-0.7), 1])
@@ -44,7 +44,7 @@ def test_beyond_the_bounds_it_is_clipped_and_float32_is_taken() -> None:
 
 
 def test_the_bid_is_the_rule() -> None:
-    rule = decode(act(a3=1.0, a4=-1.0), ALPHA, BETA)
+    rule = decode(act(a3=1.0, a4=-1.0), ALPHA, beta=BETA)
     value, segment = np.array([[1.0, 0.5, 0.1], [1.0, 0.0, 0.0]]), np.array([0, 1])
     want = [np.exp(0.7) * (1 + 1 + 0.3) + 0.5, np.exp(-0.7) * 1.0]
     np.testing.assert_allclose(price(rule, 0, value, segment), want)
@@ -55,3 +55,9 @@ def test_the_bid_is_the_rule() -> None:
 def test_a_wrong_shape_or_value_is_refused(bad: np.ndarray) -> None:
     with pytest.raises(InvalidAction):
         decode(bad, ALPHA)
+
+
+def test_segment_entries_move_the_plans_own_multipliers() -> None:
+    caps = np.array([[1.0, 0.25]])
+    np.testing.assert_array_equal(decode(act(), ALPHA, caps).multiplier, caps)
+    np.testing.assert_allclose(decode(act(a3=1.0, a4=0.0), ALPHA, caps).multiplier, caps * np.exp([[0.35, -0.35]]))

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bidpilot.bidding.campaign import CampaignBatch, Delays
-from bidpilot.bidding.observation import FEATURES, HIGH, LOW, NAMES, feature
+from bidpilot.bidding.observation import FEATURES, bounds, feature, feature_names
 from bidpilot.bidding.scalarisation import Scalarisation
 from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.envs.episode import Episode
@@ -34,11 +34,11 @@ def played(
 
 
 def column(observations: NDArray[np.float32], name: str) -> NDArray[np.floating]:
-    return observations[..., NAMES.index(name)]
+    return observations[..., feature_names(8).index(name)]
 
 
 def test_features_are_named_once_and_have_a_meaning_and_a_range() -> None:
-    assert len(set(NAMES)) == len(FEATURES)
+    assert len(set(feature_names(8))) == len(FEATURES) + 8
     assert all(f.meaning and f.low < f.high for f in FEATURES)
 
 
@@ -52,6 +52,7 @@ def test_features_are_named_once_and_have_a_meaning_and_a_range() -> None:
         {"feedback": "won_only"},
         {"delays": Delays(wins=2, interactions=3, conversions=40)},
         {"max_cpa": 3.0, "min_tail_share": 0.3},
+        {"min_roi": 3.0, "channel_caps": {"feed": 5.0}, "delays": Delays(wins=3)},
         {"scalarisation": Scalarisation.nash, "preference": (0.0, 0.0, 1.0)},
         {"scalarisation": Scalarisation.chebyshev},
     ],
@@ -63,8 +64,9 @@ def test_every_feature_is_finite_and_in_its_range_also_without_traffic(
     actions = np.random.default_rng(0).uniform(-1, 1, (48, ROWS, 11))
     _, observations = played(actions, empty, **changes)
     assert np.isfinite(observations).all()
-    assert (observations >= LOW).all()
-    assert (observations <= HIGH).all()
+    low, high = bounds(8)
+    assert (observations >= low).all()
+    assert (observations <= high).all()
 
 
 def test_time_runs_out_and_money_is_what_is_left() -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import bidpilot.envs  # noqa: F401 - registers the environments
 from bidpilot.bidding.campaign import Campaign, CampaignBatch
 from bidpilot.bidding.errors import InvalidAction, InvalidMarket, PolicyMismatch
-from bidpilot.bidding.observation import HIGH, LOW
+from bidpilot.bidding.observation import bounds
 from bidpilot.bidding.scalarisation import Scalarisation
 from bidpilot.envs.bidding import BiddingEnv, BiddingVectorEnv, MOBiddingVectorEnv
 from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_market
@@ -63,8 +63,9 @@ def test_the_vector_interface_is_as_it_declares(name: str) -> None:
     assert env.num_envs == ROWS
     assert env.observation_space == gym.vector.utils.batch_space(env.single_observation_space, ROWS)
     assert env.action_space == gym.vector.utils.batch_space(env.single_action_space, ROWS)
-    np.testing.assert_array_equal(env.single_observation_space.low, LOW)
-    np.testing.assert_array_equal(env.single_observation_space.high, HIGH)
+    low, high = bounds(env.single_action_space.shape[0] - 3)
+    np.testing.assert_array_equal(env.single_observation_space.low, low)
+    np.testing.assert_array_equal(env.single_observation_space.high, high)
     observation, info = env.reset(seed=0)
     assert observation in env.observation_space
     assert info == {}

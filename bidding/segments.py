@@ -1,0 +1,38 @@
+"""Segments: channel x content tier, named "channel/tier"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.bidding.errors import UnknownChannel
+
+
+def channels(segments: Sequence[str]) -> tuple[str, ...]:
+    """The channels of segments, in order of first appearance."""
+    return tuple(dict.fromkeys(name.partition("/")[0] for name in segments))
+
+
+def channel_index(segments: Sequence[str]) -> NDArray[np.int64]:
+    """(S,) position of each segment's channel in `channels`."""
+    order = {name: k for k, name in enumerate(channels(segments))}
+    return np.array([order[name.partition("/")[0]] for name in segments], np.int64)
+
+
+def is_tail(segments: Sequence[str]) -> NDArray[np.bool_]:
+    """(S,) true for segments of long-tail content."""
+    return np.array([name.endswith("/tail") for name in segments], np.bool_)
+
+
+def check_channels(named: Iterable[str], segments: Sequence[str]) -> None:
+    """Refuse a cap on a channel that no segment belongs to.
+
+    Raises:
+        UnknownChannel: names it and those there are.
+    """
+    known = channels(segments)
+    for name in named:
+        if name not in known:
+            raise UnknownChannel(f"channel_caps name {name!r}; the channels are {', '.join(known)}. Respell it.")

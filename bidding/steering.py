@@ -1,0 +1,230 @@
+"""Steering: what the re-plan changes for constraints, given what has been seen and won.
+
+The re-plan's scale spends the money left. A cost target brings it down to the best expected score; where a tail share
+or a channel cap would be missed, segments are moved against each other at the same expected spend. All rows
+are solved together by bisection on the plan's curves by segment, at the level believed of the day.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.bidding import curves
+from bidpilot.bidding.action import SEGMENT_REACH
+from bidpilot.bidding.campaign import CampaignBatch
+from bidpilot.bidding.forecast import Forecast
+from bidpilot.bidding.levels import Posterior
+from bidpilot.bidding.plan import BudgetPlan
+from bidpilot.bidding.replan import rest_of_block
+from bidpilot.bidding.segments import channel_index, channels, is_tail
+from bidpilot.bidding.statistics import PRICE, TRAFFIC, VALUE
+
+Matrix = NDArray[np.float64]
+
+_WINS, _SPEND, _CONVERSIONS, _VALUE, _KINDS = range(5)
+_OCTAVES = SEGMENT_REACH / np.log(2.0)  # that one segment entry of an action moves a bid by
+_STEPS = 9  # bisections
+_PARTS = 3  # later blocks with the day's level unknown, the same with it known, and the rest of this block
+
+
+_STEPS_OF_SCALE = np.arange(-48, 49) / 16  # octaves around the plan's scale, as far as an action reaches
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(3)
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+
+
+class Progress(NamedTuple):
+    """Reported totals so far."""
+
+    wins: Matrix  # (B,)
+    tail_wins: Matrix  # (B,)
+    spend: Matrix  # (B,) currency
+    conversions: Matrix  # (B,) predicted
+    value: Matrix  # (B,) predicted KPIs at the plan's coefficients, currency
+    channel_spend: Matrix  # (B, C) currency
+
+
+class _Rest(NamedTuple):
+    """What is to come: auctions and auctions times price level, in units of its curves, and a shift in octaves."""
+
+    auctions: float
+    priced: float
+    shift: float
+
+
+def _to_come(forecast: Forecast, t: int) -> tuple[_Rest, _Rest]:
+    """Later blocks, in shares of the day, and the rest of this block, in auctions."""
+    f = forecast
+    later = slice(-(-t // f.level_slots) * f.level_slots, f.slots)
+    whole = float(f.auctions @ f.price_curve)
+    share = float(f.auctions[later].sum() / f.auctions.sum())
+    priced, shift = rest_of_block(f, t)
+    rest = float(f.auctions[t : later.start].sum()) if priced > 0 else 0.0
+    return (
+        _Rest(share, float(f.auctions[later] @ f.price_curve[later]) / whole, 0.0),
+        _Rest(rest, priced, shift),
+    )
+
+
+class Steering:
+    """Steers the constrained rows of a batch over one day."""
+
+    def __init__(
+        self, forecast: Forecast, plan: BudgetPlan, index: NDArray[np.int64], campaigns: CampaignBatch
+    ) -> None:
+        """Begin a day; row b follows plan `index[b]`."""
+        assert plan.by_segment is not None
+        self.rows = np.flatnonzero(campaigns.constrained)
+        of = index[self.rows]
+        self._plan_scale = plan.scale[of]
+        segments = plan.by_segment.shape[2]
+        row = (of[:, None] * _PARTS * segments + np.arange(segments)) * _KINDS * curves.POINTS  # (R, S)
+        self._first = row + (np.arange(_PARTS) * segments * _KINDS * curves.POINTS)[:, None, None]  # (PARTS, R, S)
+        self._flat = np.ascontiguousarray(plan.by_segment).ravel()
+        self._day = np.ascontiguousarray(
+            plan.by_segment.sum(axis=2)[of].transpose(1, 2, 0, 3)
+        )  # (PARTS, KINDS, R, POINTS)
+        self._tail = is_tail(forecast.segments).astype(np.float64)
+        channel, names = channel_index(forecast.segments), channels(forecast.segments)
+        self._channel = np.eye(len(names))[channel]  # (S, C)
+        self._cap = np.full((len(self.rows), len(names)), np.inf)
+        for name, most in campaigns.channel_caps.items():
+            self._cap[:, names.index(name)] = most[self.rows]
+        # bids may rise to what they were without the cap
+        self._room = np.where(np.isfinite(self._cap[:, channel]), -np.log2(plan.multiplier[of]), 0.0)
+        self._share = campaigns.min_tail_share[self.rows]
+        worth = campaigns.conversion_value[self.rows]
+        self._worth = worth
+        target = np.minimum(
+            campaigns.max_cpa[self.rows],
+            np.divide(
+                worth,
+                campaigns.min_roi[self.rows],
+                out=np.full_like(worth, np.inf),
+                where=campaigns.min_roi[self.rows] > 0,
+            ),
+        )
+        self._target, self._targeted = target, np.isfinite(target)
+        self._steered = campaigns.steers_segments[self.rows]
+        self._forecast = forecast
+        self._bid_scale = 2.0**self._plan_scale
+        spread = plan.value_spread
+        self._variance = (spread.day[of], spread.block[of], spread.slot[of])
+        self._later, self._now = zip(*(_to_come(forecast, t) for t in range(forecast.slots)), strict=True)
+
+    def steer(self, scale: Matrix, levels: Posterior, t: int, progress: Progress) -> tuple[Matrix, Matrix]:
+        """The re-plan's scale (R,), log2 against the plan's, and segment entries (R, S) of an action, for `rows`."""
+        at = self.rows
+        self._size, self._shift = np.empty((_PARTS, _KINDS, len(at))), np.empty((_PARTS, len(at)))
+        trust = levels.trust[VALUE][at]
+        for part, (belief, rest, share) in enumerate(
+            (
+                (levels.day, self._later[t], 1.0 - trust),
+                (levels.day, self._later[t], trust),
+                (levels.block, self._now[t], 1.0),
+            )
+        ):
+            traffic, value, price = (belief[k][at] for k in (TRAFFIC, VALUE, PRICE))
+            self._size[part, _WINS] = share * rest.auctions * np.exp2(traffic)
+            self._size[part, _SPEND] = share * rest.priced * np.exp2(traffic + price)
+            self._size[part, _CONVERSIONS] = share * rest.auctions * np.exp2(traffic + value)
+            self._size[part, _VALUE] = self._size[part, _CONVERSIONS]
+            self._shift[part] = value - price - rest.shift
+        self._doubt = self._deviation(trust, t)
+        x = self._plan_scale + scale
+        offset = np.zeros(self._room.shape)
+        if self._targeted.any():
+            x = np.where(self._targeted, self._aim(x, progress), x)
+        if self._steered.any():
+            moved, offset = self._move_segments(x, progress)
+            x = np.where(self._steered, moved, x)
+            offset = np.where(self._steered[:, None], offset, 0.0)
+        mean = offset.mean(axis=1)
+        return x - self._plan_scale + mean, np.clip((offset - mean[:, None]) / _OCTAVES, -1.0, 1.0)
+
+    def _at(self, kind: int, x: Matrix, offset: Matrix) -> Matrix:
+        """(R, S) expected totals of the rest of the day at scales x (R,) and offsets (R, S), octaves."""
+        there = x[:, None] + offset + self._shift[:, :, None]  # (PARTS, R, S)
+        position = np.clip((there - curves.LOWEST) * curves.PER_OCTAVE, 0.0, curves.POINTS - 1.0)
+        low = np.minimum(position.astype(np.int64), curves.POINTS - 2)
+        flat = self._first + kind * curves.POINTS + low
+        below = self._flat[flat]
+        parts = (below + (position - low) * (self._flat[flat + 1] - below)) * self._size[:, kind, :, None]
+        total: Matrix = parts.sum(axis=0)
+        return total
+
+    def _of_day(self, kind: int, there: Matrix) -> Matrix:
+        """(R, K) expected totals of all segments at scales (R, K)."""
+        total = np.zeros_like(there)
+        for part in range(_PARTS):
+            won = curves.lookup(self._day[part, kind], there + self._shift[part, :, None])
+            total += won * self._size[part, kind, :, None]
+        return total
+
+    def _deviation(self, trust: Matrix, t: int) -> Matrix:
+        """(R,) standard deviation, octaves, of the value level of what is to come."""
+        f, (day, block, slot) = self._forecast, self._variance
+        slots = f.slots - t
+        variance = day * (1.0 - trust) + block / -(-slots // f.level_slots) + slot / slots
+        deviation: Matrix = np.sqrt(variance)
+        return deviation
+
+    def _aim(self, x: Matrix, progress: Progress) -> Matrix:
+        """The scale at or below x of the best expected score `value * min(1, target / cost per conversion) ** 2`.
+
+        What is to come is uncertain, and a miss at the end cannot be mended: the expectation leaves room for it.
+        """
+        at, target = self.rows, np.where(self._targeted, self._target, 1.0)[:, None]
+        there = np.minimum(x[:, None], self._plan_scale[:, None] + _STEPS_OF_SCALE)  # (R, K)
+        score = np.zeros_like(there)
+        for z, weight in zip(_NODES, _WEIGHTS, strict=True):
+            octaves = (z * self._doubt)[:, None]
+            level = np.exp2(octaves)
+            spend = progress.spend[at, None] + self._of_day(_SPEND, there + octaves)
+            conversions = self._of_day(_CONVERSIONS, there + octaves) * level / self._worth[:, None]
+            gain = self._of_day(_VALUE, there + octaves) * level * self._bid_scale[:, None]
+            allowed = target * (progress.conversions[at, None] + conversions)
+            kept = np.minimum(1.0, np.divide(allowed, spend, out=np.ones_like(spend), where=spend > 0))
+            score += weight * (progress.value[at, None] + gain) * kept**2
+        best: Matrix = there[np.arange(len(x)), score.argmax(axis=1)]
+        return best
+
+    def _move_segments(self, x: Matrix, progress: Progress) -> tuple[Matrix, Matrix]:
+        """Scale (R,) and offsets (R, S) that keep tail share and caps at the spend expected at x."""
+        money = self._at(_SPEND, x, np.zeros_like(self._room)).sum(axis=1)
+        cap_left = np.maximum(self._cap - progress.channel_spend[self.rows], 0.0)
+        low, high = np.full(len(x), -2.0 * _OCTAVES), np.full(len(x), 2.0 * _OCTAVES)
+        shared = self._share > 0
+        for _ in range(_STEPS if shared.any() else 0):
+            theta = 0.5 * (low + high)
+            short = self._tail_share(x, theta, money, cap_left, progress) < self._share
+            low, high = np.where(short, theta, low), np.where(short, high, theta)
+        theta = np.where(shared, high, 0.0)
+        return self._spend_it(x, theta, money, cap_left)
+
+    def _tail_share(self, x: Matrix, theta: Matrix, money: Matrix, cap_left: Matrix, progress: Progress) -> Matrix:
+        scale, offset = self._spend_it(x, theta, money, cap_left)
+        wins = self._at(_WINS, scale, offset)
+        total = progress.wins[self.rows] + wins.sum(axis=1)
+        tail = progress.tail_wins[self.rows] + wins @ self._tail
+        share: Matrix = np.divide(tail, total, out=np.zeros_like(total), where=total > 0)
+        return share
+
+    def _spend_it(self, x: Matrix, theta: Matrix, money: Matrix, cap_left: Matrix) -> tuple[Matrix, Matrix]:
+        """The scale that spends `money` with the tail moved by `theta`, and the offsets under the caps."""
+        free = theta[:, None] * self._tail + self._room
+        low, high = x - 4.0, x + 4.0
+        for _ in range(_STEPS + 1):
+            middle = 0.5 * (low + high)
+            spend = np.minimum(self._at(_SPEND, middle, free) @ self._channel, cap_left).sum(axis=1)
+            low, high = np.where(spend <= money, middle, low), np.where(spend <= money, high, middle)
+        if np.isinf(self._cap).all():
+            return low, free
+        drop_low, drop_high = np.zeros_like(cap_left), np.full_like(cap_left, 4.0)
+        for _ in range(_STEPS):
+            drop = 0.5 * (drop_low + drop_high)
+            over = self._at(_SPEND, low, free - drop @ self._channel.T) @ self._channel > cap_left
+            drop_low, drop_high = np.where(over, drop, drop_low), np.where(over, drop_high, drop)
+        return low, free - np.where(np.isinf(self._cap), 0.0, drop_high) @ self._channel.T
