@@ -73,6 +73,14 @@ def solve_dual(
     return dual.multipliers(y)
 
 
+def dual_bound(
+    scaled: Scaled, rows: tuple[Limit, ...], preference: Vector, kind: int, multipliers: Multipliers
+) -> float:
+    """The utility that no plan exceeds, certified by `multipliers`, whatever found them."""
+    dual = _Dual(scaled, rows, preference, kind)
+    return dual.utility(dual.resume(multipliers))
+
+
 class _Value(NamedTuple):
     value: float
     gradient: Vector  # (n,)
@@ -227,13 +235,18 @@ class _Dual:
 
     def multipliers(self, y: Vector) -> Multipliers:
         """In utility, not its logarithm."""
-        value = self.evaluate(y, _WIDTHS[-1]).value
-        limit = y[: self.count]
+        limit, best = y[: self.count], self.utility(y)
         if not self.free:
-            return Multipliers(self.preference.copy(), limit.copy(), value)
-        w = self.preference[self.active]
-        constant = float(w @ np.log(w)) if self.kind == Scalarisation.nash.code else 0.0
-        best = float(np.exp(value + constant - 1.0))
+            return Multipliers(self.preference.copy(), limit.copy(), best)
         kpi = np.zeros(3)
         kpi[self.active] = y[self.count :]
         return Multipliers(best * kpi, best * limit, best)
+
+    def utility(self, y: Vector) -> float:
+        """The utility that no plan exceeds, by weak duality."""
+        value = self.evaluate(y, _WIDTHS[-1]).value
+        if not self.free:
+            return value
+        w = self.preference[self.active]
+        constant = float(w @ np.log(w)) if self.kind == Scalarisation.nash.code else 0.0
+        return float(np.exp(value + constant - 1.0))

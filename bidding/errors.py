@@ -3,6 +3,8 @@
 None derives from ValueError, so that pydantic lets them through as they are.
 """
 
+from typing import NamedTuple
+
 
 class BidpilotError(Exception):
     """Base of every error that a caller may cause and can mend."""
@@ -16,8 +18,28 @@ class UnknownChannel(InvalidCampaign):
     """Raised when a campaign caps a channel that the forecast does not have."""
 
 
+class Conflict(NamedTuple):
+    """One constraint that takes part in a conflict."""
+
+    name: str
+    bound: float  # in its own unit
+    needed: float | None  # the nearest bound at which all hold together; None where this one alone cannot mend it
+
+
 class InfeasibleCampaign(BidpilotError):
     """Raised when no spending meets all of a campaign's constraints; names those that conflict."""
+
+    def __init__(self, message: str, conflicts: tuple[Conflict, ...] = ()) -> None:
+        super().__init__(message)
+        self.conflicts = conflicts
+
+
+class SolverUnavailable(BidpilotError):
+    """Raised when a solver that is needed is not installed."""
+
+
+class SolverFailed(BidpilotError):
+    """Raised when a program's solver and its fallback both fail."""
 
 
 class InvalidPreference(BidpilotError):

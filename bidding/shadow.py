@@ -50,6 +50,13 @@ class Solved:
     rule: DualRule
 
 
+def relevant_kpis(campaigns: CampaignBatch, row: int) -> NDArray[np.bool_]:
+    """(3,) the KPIs that preference or constraints of a campaign count."""
+    relevant = (campaigns.preference[row] > 0) | (campaigns.kpi_floors[row] > 0)
+    relevant[CONVERSION] |= bool(np.isfinite(campaigns.max_cpa[row]) or campaigns.min_roi[row] > 0)
+    return relevant
+
+
 def solve_campaign(
     forecast: Forecast,
     auctions: ForecastAuctions,
@@ -66,8 +73,7 @@ def solve_campaign(
     budget, preference = float(campaigns.budget[row]), campaigns.preference[row]
     count = len(forecast.segments)
     multiplier, beta = np.ones(count), np.zeros(count)
-    relevant = (preference > 0) | (campaigns.kpi_floors[row] > 0)
-    relevant[CONVERSION] |= bool(np.isfinite(campaigns.max_cpa[row]) or campaigns.min_roi[row] > 0)
+    relevant = relevant_kpis(campaigns, row)
     solved: Solved | None = None
     several = int(relevant.sum()) > 1
     relax, mean = _Relaxation(), np.where(forecast.landscape.mean_value > 0, forecast.landscape.mean_value, 1.0)
