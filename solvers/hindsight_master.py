@@ -1,0 +1,204 @@
+"""The small conic program of the hindsight optimum: the best mixture of the totals found so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import clarabel
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+Floats = NDArray[np.float64]
+
+WEIGHTED, NASH, CHEBYSHEV = range(3)  # Scalarisation.code
+CONVERSIONS = 2
+_EXPONENTIAL = 3  # rows of an exponential cone
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A utility `factor * u(coefficient * x)` of scaled KPI totals `x` (3,), homogeneous of degree 1 and concave."""
+
+    kind: int  # Scalarisation.code
+    weight: Floats  # (3,) preference, 0 where left out
+    coefficient: Floats  # (3,) of order 1, 0 where left out
+    factor: float
+
+    @classmethod
+    def of(cls, kind: int, preference: Floats, ideal: Floats, scale: Floats) -> Objective:
+        """The utility of design section 1 of totals given in units of `scale` (3,)."""
+        active = preference > 0
+        share = np.where(active, scale, 0.0) / np.where(active, ideal, 1.0)
+        if kind == NASH:
+            return cls(kind, preference, active * 1.0, float(np.where(active, share**preference, 1.0).prod()))
+        if kind == CHEBYSHEV:
+            share = preference.max() * share / np.where(active, preference, 1.0)
+            factor = float(share[active].min())
+        else:
+            share = preference * share
+            factor = float(share.max())
+        return cls(kind, preference, share / factor, factor)
+
+    @property
+    def active(self) -> NDArray[np.bool_]:
+        """Which KPIs count, (3,)."""
+        return self.coefficient > 0
+
+    def value(self, x: Floats) -> float:
+        """Utility without its factor."""
+        part = self.coefficient * x
+        if self.kind == NASH:
+            return float(np.where(self.active, part**self.weight, 1.0).prod())
+        return float(part.sum() if self.kind == WEIGHTED else part[self.active].min())
+
+    def tangent(self, x: Floats, multiplier: Floats) -> tuple[float, Floats]:
+        """A level `c` and a slope (3,), slope . x = 1, with `value(x') <= c * slope . x'` for every x' >= 0.
+
+        `multiplier` (3,) >= 0 weighs the KPIs where the worst one counts.
+        """
+        if self.kind == NASH:
+            return self.value(x), np.where(self.active, self.weight / np.where(self.active, x, 1.0), 0.0)
+        slope = self.coefficient * (multiplier if self.kind == CHEBYSHEV else 1.0)
+        level = float(slope @ x)
+        return level, slope / level
+
+
+@dataclass(frozen=True)
+class Chord:
+    """The CPA penalty on an interval of spend, made concave.
+
+    `2 log(kappa x_c / s)` is convex in the spend `s`; on the interval `log s` is replaced by its chord
+    `offset + slope s`, which lies below it, so that the penalty is bounded from above there.
+    """
+
+    log_kappa: float  # of max_cpa in scaled units
+    offset: float
+    slope: float
+
+    @classmethod
+    def over(cls, low: float, high: float, log_kappa: float) -> Chord:
+        """The chord of the logarithm over [low, high], 0 < low < high."""
+        slope = np.log(high / low) / (high - low)
+        return cls(log_kappa, float(np.log(low) - slope * low), float(slope))
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Solution of the master: how much of each column, and what the limits cost."""
+
+    theta: Floats  # (K,) >= 0, sums to 1
+    rows: Floats  # (M,) multipliers of the limits, of the log-utility unless the program is linear
+    kpi: Floats  # (3,) multipliers of the KPIs, summing to 1 where the worst one counts
+    penalty: float  # multiplier of the CPA penalty in [0, 1]
+
+
+def best_mixture(
+    objective: Objective, columns: Floats, rows: Floats, limit: Floats, groups: int, chord: Chord | None
+) -> Mixture | None:
+    """Maximise the (logarithm of the) objective over mixtures of `columns` (K, 3 + 2 G) with `rows @ x <= limit`.
+
+    Without a chord weighted_sum and chebyshev are linear programs and the multipliers are those of the
+    utility itself. None where the solver found no numbers.
+    """
+    model = _Model(objective, columns, rows, limit, groups, chord)
+    settings = clarabel.DefaultSettings()
+    settings.verbose = False
+    solution = clarabel.DefaultSolver(
+        sparse.csc_matrix((model.size, model.size)),
+        model.cost,
+        sparse.csc_matrix(model.matrix),
+        model.right,
+        model.cones,
+        settings,
+    ).solve()
+    return model.read(np.asarray(solution.x), np.asarray(solution.z))
+
+
+class _Model:
+    """Rows and cones for Clarabel: minimise cost . v subject to right - matrix v in the cones."""
+
+    def __init__(
+        self, objective: Objective, columns: Floats, rows: Floats, limit: Floats, groups: int, chord: Chord | None
+    ) -> None:
+        count, m = len(columns), len(limit)
+        worst = objective.kind == CHEBYSHEV
+        self.count, self.m, self.worst, self.chord = count, m, worst, chord
+        self.active = np.flatnonzero(objective.active)
+        logs = self._logs(objective, columns, count)
+        extra = int(worst) + len(logs) + 2 * (chord is not None)
+        self.size = count + extra
+        linear = count + m + len(self.active) * worst + 2 * (chord is not None)
+        height = 1 + linear + _EXPONENTIAL * (len(logs) + (chord is not None))
+        self.matrix, self.right, self.cost = np.zeros((height, self.size)), np.zeros(height), np.zeros(self.size)
+        self.cones = [clarabel.ZeroConeT(1), clarabel.NonnegativeConeT(linear)]
+        self.matrix[0, :count], self.right[0] = 1.0, 1.0
+        self.matrix[1 + np.arange(count), np.arange(count)] = -1.0
+        at = 1 + count
+        self.matrix[at : at + m, :count], self.right[at : at + m] = rows @ columns.T, limit
+        at += m
+        if worst:
+            part = (objective.coefficient * columns[:, :3])[:, self.active].T
+            self.matrix[at : at + len(self.active), :count] = -part
+            self.matrix[at : at + len(self.active), count] = 1.0
+            at += len(self.active)
+        first = count + worst
+        if not logs:
+            self.cost[:count] = 0.0 if worst else -(columns[:, :3] @ objective.coefficient)
+            self.cost[count:] = -1.0
+        if chord is not None:
+            at = self._penalise(chord, columns, groups, at)
+        for k, (weight, form) in enumerate(logs):
+            self._logarithm(at + _EXPONENTIAL * k, first + k, form)
+            self.cost[first + k] = -weight
+        if chord is not None:
+            conversions = np.zeros(self.size)
+            conversions[:count] = columns[:, CONVERSIONS]
+            self._logarithm(at + _EXPONENTIAL * len(logs), self.size - 2, conversions)
+
+    def _logs(self, objective: Objective, columns: Floats, count: int) -> list[tuple[float, Floats]]:
+        """The logarithms in the objective: weight, and the form (columns, then the worst KPI) it is taken of."""
+        if objective.kind == NASH:
+            return [(float(objective.weight[j]), columns[:, j]) for j in self.active]
+        if self.chord is None:
+            return []
+        if self.worst:
+            return [(1.0, np.append(np.zeros(count), 1.0))]
+        return [(1.0, columns[:, :3] @ objective.coefficient)]
+
+    def _penalise(self, chord: Chord, columns: Floats, groups: int, at: int) -> int:
+        """Rows r <= 0 and r <= 2 (log kappa + q - chord(spend)), with q <= log of the conversions; next row."""
+        q, r = self.size - 2, self.size - 1
+        self.cost[r] = -1.0
+        self.matrix[at, r] = 1.0
+        self.matrix[at + 1, r], self.matrix[at + 1, q] = 1.0, -2.0
+        self.matrix[at + 1, : self.count] = 2.0 * chord.slope * columns[:, 3 : 3 + groups].sum(axis=1)
+        self.right[at + 1] = 2.0 * (chord.log_kappa - chord.offset)
+        self.penalty_row = at + 1
+        return at + 2
+
+    def _logarithm(self, at: int, variable: int, form: Floats) -> None:
+        """Three rows: the variable is at most the logarithm of the form."""
+        self.matrix[at, variable] = -1.0
+        self.right[at + 1] = 1.0
+        self.matrix[at + 2, : len(form)] = -form
+        self.cones.append(clarabel.ExponentialConeT())
+
+    def read(self, x: Floats, z: Floats) -> Mixture | None:
+        """The mixture from Clarabel's variables and multipliers."""
+        if not (np.isfinite(x).all() and np.isfinite(z).all()):
+            return None
+        theta = np.maximum(x[: self.count], 0.0)
+        if not theta.sum() > 0:
+            return None
+        at = 1 + self.count
+        rows = np.maximum(z[at : at + self.m], 0.0)
+        kpi = np.ones(3)
+        if self.worst:
+            found = np.maximum(z[at + self.m : at + self.m + len(self.active)], 0.0)
+            if not found.sum() > 0:
+                return None
+            kpi = np.zeros(3)
+            kpi[self.active] = found / found.sum()
+        penalty = 0.0 if self.chord is None else float(np.clip(z[self.penalty_row], 0.0, 1.0))
+        return Mixture(theta / theta.sum(), rows, kpi, penalty)
