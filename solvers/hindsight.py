@@ -15,17 +15,18 @@ from bidpilot.envs.materialise import DayAuctions, materialise
 from bidpilot.solvers.attainable import KPIS, Attainable
 from bidpilot.solvers.hindsight_cpa import Target, best_with_target
 from bidpilot.solvers.hindsight_frontier import best_spend_with_target, fractional_knapsack, knapsack_shares
+from bidpilot.solvers.hindsight_limits import Layout, Limits
 from bidpilot.solvers.hindsight_master import CONVERSIONS, NASH, WEIGHTED, Objective
-from bidpilot.solvers.hindsight_program import Found, Layout, Limits, Program
+from bidpilot.solvers.hindsight_program import Found, Program
 
 __all__ = ["Hindsight", "fractional_knapsack", "hindsight_optimum", "hindsight_utility"]
 
 Floats = NDArray[np.float64]
 
-TOLERANCE = 1e-6
+TOLERANCE = 5e-7
 """Relative gap that the search stops at."""
-TOLERANCE_CPA = 1e-4
-"""The same with a CPA target, where every halving costs more."""
+NOTHING = 1e-9
+"""Limits that leave less than this share of what the budget alone would buy leave nothing: it is rounding."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def hindsight_optimum(
     days: DayBatch,
     campaigns: CampaignBatch,
     ideal: Floats,
-    tolerance: float | None = None,
+    tolerance: float = TOLERANCE,
 ) -> Hindsight:
     """Optimum over fractional wins of every scoring function, within the campaign's limits.
 
@@ -80,7 +81,7 @@ def hindsight_optimum(
         days: B days.
         campaigns: B campaigns.
         ideal: ideal point, (B, 3), > 0 where the preference is.
-        tolerance: relative gap to stop at; None: 1e-6, and 1e-4 with a CPA target.
+        tolerance: relative gap to stop at, > 0.
 
     Raises:
         ZeroIdealPoint: the ideal point is zero for a KPI with a positive preference.
@@ -129,14 +130,14 @@ def optimum_of_day(
     kind: int,
     preference: Floats,
     ideal: Floats,
-    tolerance: float | None = None,
+    tolerance: float = TOLERANCE,
 ) -> _Day:
     """The optimum of one day; `kind` is `Scalarisation.code`, `preference` and `ideal` are (3,)."""
     value, price = day.true.astype(np.float64), day.price.astype(np.float64)
     segment = day.segment
     active = preference > 0
     targeted = math.isfinite(limits.max_cpa)
-    if targeted and not value[:, CONVERSIONS].any():  # any spend scores 0: what is free remains
+    if targeted and not (value[:, CONVERSIONS].any() and price.any()):  # spend scores 0: what is free remains
         free = price == 0
         value, price, segment, targeted = value[free], price[free], segment[free], False
     if limits.only_budget and not targeted and (kind == WEIGHTED or active.sum() == 1):
@@ -150,8 +151,6 @@ def optimum_of_day(
         return _bought(shares, value, price, weight, limits.max_cpa)
     groups = len(layout.channel) if limits.per_segment else 1
     attainable = Attainable(value, price, segment, groups)
-    if tolerance is None:
-        tolerance = TOLERANCE_CPA if targeted else TOLERANCE
     return _general(attainable, layout, limits, (kind, preference, ideal), targeted, tolerance)
 
 
@@ -159,7 +158,7 @@ def _bought(shares: Floats, value: Floats, price: Floats, weight: Floats, max_cp
     """The day on which these shares (N,) of the auctions are bought, for an exact linear utility `weight` (3,)."""
     kpi, spend = shares @ value, float(shares @ price)
     utility = float(kpi @ weight)
-    if spend > max_cpa * kpi[CONVERSIONS]:
+    if math.isfinite(max_cpa) and spend > max_cpa * kpi[CONVERSIONS]:
         utility *= (max_cpa * kpi[CONVERSIONS] / spend) ** 2
     return _Day(utility, utility, spend, kpi, weight)
 
@@ -174,32 +173,27 @@ def _general(
 ) -> _Day:
     """Column generation, and branch and bound over the spend where there is a CPA target."""
     kind, preference, ideal = score
-    kpis = (preference > 0) | ((np.arange(KPIS) == CONVERSIONS) & targeted)
-    reach = attainable.all[:KPIS]
-    floors = np.array(limits.floors)
+    active, reach, floors = preference > 0, attainable.all[:KPIS], np.array(limits.floors)
     if (floors > reach).any():
         return _Day(feasible=False)
-    if not (reach[preference > 0] > 0).any() or (kind != WEIGHTED and not (reach[preference > 0] > 0).all()):
-        kpis &= reach > 0
-        if not floors.any():
-            return _Day()
-    if not (kpis & (reach > 0)).any():
+    there = reach > 0
+    kpis = (active | ((np.arange(KPIS) == CONVERSIONS) & targeted)) & there
+    program = Program(attainable, limits, layout, kpis | (floors > 0))
+    if floors.any() and not program.require(floors):
+        return _Day(feasible=False)
+    if not (there[active].any() if kind == WEIGHTED else there[active].all()):
         return _Day()
-    program = Program(attainable, limits, layout, (kpis | (floors > 0)) & (reach > 0))
-    if floors.any():
-        feasible = program.common_share(floors, lambda f: f.value >= 1.0 or f.bound < 1.0)
-        if feasible.bound < 1.0:
-            return _Day(feasible=False)
-        program.require(np.where(floors > 0, floors * min(1.0, feasible.value), 0.0))
-    objective = Objective.of(kind, preference, ideal, program.scale[:KPIS])
-    if (kind == NASH or targeted) and not program.enter(kpis & (reach > 0)):
+    objective = Objective.of(kind, preference, ideal, program.scale[:KPIS] * there)
+    if (kind == NASH or targeted) and not program.enter(kpis):
         return _Day()
     if targeted:
         kappa = limits.max_cpa * program.scale[CONVERSIONS] / program.spend_scale
         target = Target(kappa, _ceiling(attainable, limits.max_cpa))
         found = best_with_target(program, objective, target, tolerance)
     else:
-        found = program.climb(objective, lambda f: f.gap() <= tolerance)
+        found = program.climb(objective, lambda f: f.gap() <= tolerance or f.bound <= NOTHING)
+        if found.bound <= NOTHING:
+            return _Day()
     return _read(found, objective, program)
 
 

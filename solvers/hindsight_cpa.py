@@ -23,7 +23,9 @@ from bidpilot.solvers.hindsight_program import ROUNDS, Found, Program
 Floats = NDArray[np.float64]
 
 NODES = 300
-"""Intervals that one day may be split into."""
+"""Splits of an interval on one day."""
+_MASTERS = 600  # programs that one day may solve on its intervals
+_NARROWEST = 1.0 + 1e-7  # an interval no wider than this is not split: the rest of its gap is the solver's
 _SPLIT = 0.25  # where an interval is cut that starts at nothing
 
 
@@ -50,6 +52,7 @@ class _Search:
     def __init__(self, program: Program, objective: Objective, target: Target, tolerance: float) -> None:
         self.program, self.objective, self.target, self.tolerance = program, objective, target, tolerance
         self.best = Found(bound=0.0)
+        self._solved = 0
         self._cuts: dict[tuple[float, float], float] = {}
 
     def run(self) -> Found:
@@ -57,12 +60,12 @@ class _Search:
         heap = [(-self._explore(0.0, top, math.inf), 0.0, top)]
         closed = 0.0
         for _ in range(NODES):
-            if not heap or -heap[0][0] <= self._enough():
+            if not heap or -heap[0][0] <= self._enough() or self._solved > _MASTERS:
                 break
             entry = heapq.heappop(heap)
             for low, high in self._split(entry):
                 bound = self._explore(low, high, -entry[0])
-                if bound <= self._enough():
+                if bound <= self._enough() or high <= low * _NARROWEST:
                     closed = max(closed, bound)
                 else:
                     heapq.heappush(heap, (-bound, low, high))
@@ -88,9 +91,8 @@ class _Search:
             return min(bound, self._explore_lowest(high))
         program, chord = self.program, Chord.over(low, high, math.log(self.target.kappa))
         for _ in range(ROUNDS):
-            mixture = best_mixture(
-                self.objective, program.columns, program.rows, program.limit, program.groups, chord
-            )
+            self._solved += 1
+            mixture = best_mixture(self.objective, program.columns, program.rows, program.limit, program.groups, chord)
             if mixture is None:
                 break
             point = program.mix(mixture)
@@ -109,16 +111,18 @@ class _Search:
 
     def _explore_lowest(self, high: float) -> float:
         """The interval that starts at no spend: no chord, the penalty at most its ceiling."""
-        program, rows, limit = self.program, self.program.rows, self.program.limit
-        program.rows, program.limit = rows[: program.floorless], limit[: program.floorless].copy()
-        program.limit[0] = high  # the floors are left out: little spend may not reach them
-        most = math.exp(self.target.ceiling)
-        found = program.climb(
-            self.objective,
-            lambda f: most * f.bound <= self._enough() or f.gap() < max(0.1, self.tolerance),
-        )
-        program.rows, program.limit = rows, limit
-        if found.point is not None and found.slope is not None and program.allows(found.point):
+        program, most = self.program, math.exp(self.target.ceiling)
+
+        def done(found: Found) -> bool:
+            bound = most * found.bound
+            rest = 1.0 - self.best.value / bound if bound > 0 else 0.0
+            return bound <= self._enough() or found.gap() <= max(0.3 * rest, 0.2 * self.tolerance)
+
+        with program.spending_at_most(high) as reachable:
+            if not reachable:
+                return 0.0
+            found = program.climb(self.objective, done)
+        if found.point is not None and found.slope is not None:
             score = self.target.score(self.objective, found.point, program.spend(found.point))
             self._offer(score, found.point, found.slope)
         return most * found.bound

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import clarabel
+import clarabel  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -13,6 +13,7 @@ Floats = NDArray[np.float64]
 
 WEIGHTED, NASH, CHEBYSHEV = range(3)  # Scalarisation.code
 CONVERSIONS = 2
+_PRECISION = 1e-10
 _EXPONENTIAL = 3  # rows of an exponential cone
 
 
@@ -31,7 +32,9 @@ class Objective:
         active = preference > 0
         share = np.where(active, scale, 0.0) / np.where(active, ideal, 1.0)
         if kind == NASH:
-            return cls(kind, preference, active * 1.0, float(np.where(active, share**preference, 1.0).prod()))
+            return cls(
+                kind, preference, active.astype(np.float64), float(np.where(active, share**preference, 1.0).prod())
+            )
         if kind == CHEBYSHEV:
             share = preference.max() * share / np.where(active, preference, 1.0)
             factor = float(share[active].min())
@@ -101,9 +104,13 @@ def best_mixture(
     Without a chord weighted_sum and chebyshev are linear programs and the multipliers are those of the
     utility itself. None where the solver found no numbers.
     """
-    model = _Model(objective, columns, rows, limit, groups, chord)
+    size = columns[:, : 3 + groups].max(axis=1)
+    size = np.where(size > 0, size, 1.0)  # columns far beyond the budget come in small shares: weigh them alike
+    model = _Model(objective, columns / size[:, None], rows, limit, groups, chord)
+    model.matrix[0, : len(size)] /= size
     settings = clarabel.DefaultSettings()
     settings.verbose = False
+    settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = _PRECISION
     solution = clarabel.DefaultSolver(
         sparse.csc_matrix((model.size, model.size)),
         model.cost,
@@ -112,7 +119,7 @@ def best_mixture(
         model.cones,
         settings,
     ).solve()
-    return model.read(np.asarray(solution.x), np.asarray(solution.z))
+    return model.read(np.asarray(solution.x), np.asarray(solution.z), size)
 
 
 class _Model:
@@ -184,11 +191,11 @@ class _Model:
         self.matrix[at + 2, : len(form)] = -form
         self.cones.append(clarabel.ExponentialConeT())
 
-    def read(self, x: Floats, z: Floats) -> Mixture | None:
-        """The mixture from Clarabel's variables and multipliers."""
+    def read(self, x: Floats, z: Floats, size: Floats) -> Mixture | None:
+        """The mixture from Clarabel's variables and multipliers; columns were divided by `size` (K,)."""
         if not (np.isfinite(x).all() and np.isfinite(z).all()):
             return None
-        theta = np.maximum(x[: self.count], 0.0)
+        theta = np.maximum(x[: self.count], 0.0) / size
         if not theta.sum() > 0:
             return None
         at = 1 + self.count
