@@ -100,7 +100,7 @@ class _Search:
             score = self.target.score(self.objective, point, spend)
             if not (score > 0 and point[CONVERSIONS] > 0 and program.allows(point)):
                 break
-            log_bound, gain, slope = program.tangent_bound(self.objective, chord, mixture, point)
+            log_bound, gain, slope = program.chord_bound(chord, mixture)
             bound = min(bound, math.exp(log_bound))
             self._offer(score, point, slope)
             self._cuts[low, high] = spend

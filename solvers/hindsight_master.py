@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import clarabel  # type: ignore[import-untyped]
 import numpy as np
@@ -14,6 +15,7 @@ Floats = NDArray[np.float64]
 WEIGHTED, NASH, CHEBYSHEV = range(3)  # Scalarisation.code
 CONVERSIONS = 2
 _PRECISION = 1e-10
+_STEP_FRACTIONS = (0.99, 0.9, 0.7)  # of the way to the boundary; shorter steps help where longer ones get stuck
 _EXPONENTIAL = 3  # rows of an exponential cone
 
 
@@ -55,17 +57,6 @@ class Objective:
             return float(np.where(self.active, part**self.weight, 1.0).prod())
         return float(part.sum() if self.kind == WEIGHTED else part[self.active].min())
 
-    def tangent(self, x: Floats, multiplier: Floats) -> tuple[float, Floats]:
-        """A level `c` and a slope (3,), slope . x = 1, with `value(x') <= c * slope . x'` for every x' >= 0.
-
-        `multiplier` (3,) >= 0 weighs the KPIs where the worst one counts.
-        """
-        if self.kind == NASH:
-            return self.value(x), np.where(self.active, self.weight / np.where(self.active, x, 1.0), 0.0)
-        slope = self.coefficient * (multiplier if self.kind == CHEBYSHEV else 1.0)
-        level = float(slope @ x)
-        return level, slope / level
-
 
 @dataclass(frozen=True)
 class Chord:
@@ -88,12 +79,18 @@ class Chord:
 
 @dataclass(frozen=True)
 class Mixture:
-    """Solution of the master: how much of each column, and what the limits cost."""
+    """Solution of the master: how much of each column, and the multipliers that certify it.
+
+    They are taken from the solver's dual point, not from where the mixture is: there the slope and the
+    multipliers of the limits agree with each other, and the bound has the precision of the dual value.
+    """
 
     theta: Floats  # (K,) >= 0, sums to 1
-    rows: Floats  # (M,) multipliers of the limits, of the log-utility unless the program is linear
-    kpi: Floats  # (3,) multipliers of the KPIs, summing to 1 where the worst one counts
-    penalty: float  # multiplier of the CPA penalty in [0, 1]
+    rows: Floats  # (M,) multipliers of the limits
+    level: float
+    slope: Floats  # (3,) >= 0; the objective's value of any totals x is at most level * slope . x
+    penalty: float = 0.0  # multiplier of the CPA penalty in [0, 1]
+    conversions: float = 0.0  # slope of the penalty's logarithm of the conversions
 
 
 def best_mixture(
@@ -101,8 +98,8 @@ def best_mixture(
 ) -> Mixture | None:
     """Maximise the (logarithm of the) objective over mixtures of `columns` (K, 3 + 2 G) with `rows @ x <= limit`.
 
-    Without a chord weighted_sum and chebyshev are linear programs and the multipliers are those of the
-    utility itself. None where the solver found no numbers.
+    Without a chord weighted_sum and chebyshev are linear programs, and the multipliers are those of the
+    utility, not of its logarithm. None where the solver found no numbers.
     """
     size = columns[:, : 3 + groups].max(axis=1)
     size = np.where(size > 0, size, 1.0)  # columns far beyond the budget come in small shares: weigh them alike
@@ -111,14 +108,19 @@ def best_mixture(
     settings = clarabel.DefaultSettings()
     settings.verbose = False
     settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = _PRECISION
-    solution = clarabel.DefaultSolver(
-        sparse.csc_matrix((model.size, model.size)),
-        model.cost,
-        sparse.csc_matrix(model.matrix),
-        model.right,
-        model.cones,
-        settings,
-    ).solve()
+    solution: Any = None
+    for fraction in _STEP_FRACTIONS:
+        settings.max_step_fraction = fraction
+        solution = clarabel.DefaultSolver(
+            sparse.csc_matrix((model.size, model.size)),
+            model.cost,
+            sparse.csc_matrix(model.matrix),
+            model.right,
+            model.cones,
+            settings,
+        ).solve()
+        if "Solved" in str(solution.status):
+            break
     return model.read(np.asarray(solution.x), np.asarray(solution.z), size)
 
 
@@ -130,7 +132,7 @@ class _Model:
     ) -> None:
         count, m = len(columns), len(limit)
         worst = objective.kind == CHEBYSHEV
-        self.count, self.m, self.worst, self.chord = count, m, worst, chord
+        self.objective, self.count, self.m, self.worst, self.chord = objective, count, m, worst, chord
         self.active = np.flatnonzero(objective.active)
         logs = self._logs(objective, columns, count)
         extra = int(worst) + len(logs) + 2 * (chord is not None)
@@ -153,6 +155,7 @@ class _Model:
         if not logs:
             self.cost[:count] = 0.0 if worst else -(columns[:, :3] @ objective.coefficient)
             self.cost[count:] = -1.0
+        self.logs, self.first_log = len(logs), at + 2 * (chord is not None)
         if chord is not None:
             at = self._penalise(chord, columns, groups, at)
         for k, (weight, form) in enumerate(logs):
@@ -196,16 +199,32 @@ class _Model:
         if not (np.isfinite(x).all() and np.isfinite(z).all()):
             return None
         theta = np.maximum(x[: self.count], 0.0) / size
-        if not theta.sum() > 0:
-            return None
         at = 1 + self.count
         rows = np.maximum(z[at : at + self.m], 0.0)
-        kpi = np.ones(3)
+        ends = self.first_log + _EXPONENTIAL * np.arange(self.logs + 1) + _EXPONENTIAL - 1
+        of_logs = z[ends[: self.logs]]
+        worst = np.maximum(z[at + self.m : at + self.m + len(self.active) * self.worst], 0.0)
+        if not theta.sum() > 0 or not (of_logs > 0).all() or (self.worst and not worst.sum() > 0):
+            return None
+        level, slope = self._certificate(of_logs, worst)
+        penalty = 0.0 if self.chord is None else float(min(z[self.penalty_row], 1.0))
+        if penalty <= 0 or not z[ends[-1]] > 0:
+            return Mixture(theta / theta.sum(), rows, level, slope)
+        return Mixture(theta / theta.sum(), rows, level, slope, penalty, float(z[ends[-1]]))
+
+    def _certificate(self, of_logs: Floats, worst: Floats) -> tuple[float, Floats]:
+        """Level and slope from the multipliers of the logarithms and of the KPIs in the worst one.
+
+        For nash by the inequality of weighted means: prod x ** w <= prod (w / g) ** w * (g . x).
+        """
+        slope = np.zeros(3)
+        if self.objective.kind == NASH:
+            slope[self.active] = of_logs
+            weight = self.objective.weight[self.active]
+            return float(((weight / of_logs) ** weight).prod()), slope
         if self.worst:
-            found = np.maximum(z[at + self.m : at + self.m + len(self.active)], 0.0)
-            if not found.sum() > 0:
-                return None
-            kpi = np.zeros(3)
-            kpi[self.active] = found / found.sum()
-        penalty = 0.0 if self.chord is None else float(np.clip(z[self.penalty_row], 0.0, 1.0))
-        return Mixture(theta / theta.sum(), rows, kpi, penalty)
+            share = worst if self.logs else worst / worst.sum()
+            slope[self.active] = share * self.objective.coefficient[self.active]
+            return 1.0 / float(share.sum()), slope
+        gain = float(of_logs[0]) if self.logs else 1.0
+        return 1.0 / gain, gain * self.objective.coefficient

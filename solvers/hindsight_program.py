@@ -191,8 +191,7 @@ class Program:
         """Add columns until `done`, or until none helps; concave objectives without a CPA penalty."""
         found = Found()
         if objective.kind == NASH:
-            level, slope = objective.tangent(np.ones(KPIS), np.ones(KPIS))
-            found.bound = level * float(slope @ (self.attainable.all / self.scale)[:KPIS])
+            found.bound = float(objective.weight @ (self.attainable.all / self.scale)[:KPIS])  # of the whole day
         for _ in range(ROUNDS):
             mixture = best_mixture(objective, self.columns, self.rows, self.limit, self.groups, None)
             if mixture is None:
@@ -201,17 +200,12 @@ class Program:
             value = objective.value(point[:KPIS])
             if not self.allows(point) or (objective.kind == NASH and value <= 0):
                 break
-            if value > 0:
-                level, slope = objective.tangent(point[:KPIS], mixture.kpi)
-            else:  # the linear programs may start from nothing: their slope needs no point
-                level, slope = 1.0, objective.coefficient * mixture.kpi
-            rows = mixture.rows / (1.0 if objective.kind == NASH else level)
-            direction: Floats = -(rows @ self.rows)
-            direction[:KPIS] += slope
+            direction: Floats = -(mixture.rows @ self.rows)
+            direction[:KPIS] += mixture.slope
             support, _, new = self.buy(direction)
-            found.bound = min(found.bound, level * float(support + rows @ self.limit))
+            found.bound = min(found.bound, mixture.level * float(support + mixture.rows @ self.limit))
             if value > found.value or found.point is None:
-                found.value, found.point, found.slope = value, point, slope
+                found.value, found.point, found.slope = value, point, mixture.slope
             if done(found) or not new:
                 break
         return found
@@ -234,18 +228,16 @@ class Program:
         )
         return found.value > 0 and found.bound > _ROUNDING
 
-    def tangent_bound(
-        self, objective: Objective, chord: Chord, mixture: Mixture, point: Floats
-    ) -> tuple[float, float, Floats]:
+    def chord_bound(self, chord: Chord, mixture: Mixture) -> tuple[float, float, Floats]:
         """Certified bound of the log-score under a chord, how much a new column gains, and the slope (3,)."""
-        level, slope = objective.tangent(point[:KPIS], mixture.kpi)
-        conversions, weight = point[CONVERSIONS], 2.0 * mixture.penalty
-        slope = slope.copy()
-        slope[CONVERSIONS] += weight / conversions
+        slope, weight = mixture.slope.copy(), 2.0 * mixture.penalty
+        slope[CONVERSIONS] += mixture.conversions
         direction: Floats = -(mixture.rows @ self.rows)
         direction[:KPIS] += slope
         direction[KPIS : KPIS + self.groups] -= weight * chord.slope
         known = float(direction @ (mixture.theta @ self.columns))
         support, _, new = self.buy(direction)
-        constant = math.log(level) - 1.0 + weight * (chord.log_kappa + math.log(conversions) - 1.0 - chord.offset)
+        constant = math.log(mixture.level) - 1.0 + weight * (chord.log_kappa - chord.offset)
+        if weight > 0:  # weight log x <= c x + weight (log (weight / c) - 1), for the conversions x
+            constant += weight * (math.log(weight / mixture.conversions) - 1.0)
         return constant + float(mixture.rows @ self.limit) + support, support - known if new else 0.0, slope
