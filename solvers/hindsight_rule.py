@@ -18,14 +18,14 @@ from bidpilot.solvers.hindsight_master import CONVERSIONS
 
 Floats = NDArray[np.float64]
 
-_COARSE = 2.0 ** (np.arange(-16, 17) / 4)  # around the average price of value at the optimum
-_FINE = (2.0 ** (np.arange(-3, 4) / 16), 2.0 ** (np.arange(-2, 3) / 48))
+_COARSE = 2.0 ** (np.arange(-24, 25) / 8)  # around the average price of value at the optimum
+_FINE = (2.0 ** (np.arange(-3, 4) / 32), 2.0 ** (np.arange(-2, 3) / 128))
 
 
 def best_constant_rule(
     market: Market, days: DayBatch, campaigns: CampaignBatch, ideal: Floats, optimum: Hindsight | None = None
 ) -> Floats:
-    """Score (B,) of the best bids `scale * slope . predicted`, one scale a day, scanned to about 1.5 %.
+    """Score (B,) of the best bids `scale * slope . predicted`, one scale a day, scanned to about 1 %.
 
     The rule is played by the clearing kernel, unshaded: wins in arrival order until the budget stops it, a
     first price pays the bid. So it is a score that a bidder could have had, and never above R*. A scale
@@ -83,6 +83,6 @@ class _Player:
         score = utility(kpi, self.ideal, self.campaigns.preference, self.campaigns.kind)
         allowed = np.minimum(self.campaigns.max_cpa, 1e300) * kpi[:, CONVERSIONS]
         over = total > allowed
-        score = np.where(over, score * (allowed / np.where(over, total, 1.0)) ** 2, score)
+        score *= np.where(over, np.where(over, allowed, 1.0) / np.where(over, total, 1.0), 1.0) ** 2
         kept = [self.layout.keeps(self.limits[b], kpi[b], spend[b], wins[b]) for b in range(rows)]
         return np.where(kept, score, -1.0)

@@ -104,7 +104,7 @@ def test_no_bidder_passes_it(auction: str, score: str) -> None:
                 episode.play_rule(Rule(alpha * scale, rng.uniform(0.5, 2, (ROWS, 8)), beta))
         assert (episode.score() <= best.bound).all()
         reached = max(reached, float((episode.score() / best.bound).max()))
-    assert reached > 0.2  # the bound is no bound by being far away
+    assert reached > 0.1  # the bound is no bound by being far away
 
 
 def test_the_attained_point_is_within_the_budget_and_scores_what_it_says() -> None:

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
-import cvxpy as cp
+import cvxpy
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,6 +19,7 @@ from bidpilot.solvers.hindsight import optimum_of_day
 from bidpilot.solvers.hindsight_limits import Layout, Limits
 
 Floats = NDArray[np.float64]
+cp: Any = cvxpy  # its functions are not all typed
 SEGMENTS = ("feed/head", "feed/tail", "search/head", "search/tail")
 LAYOUT = Layout.of(SEGMENTS)
 KINDS = [kind.code for kind in Scalarisation]
@@ -83,28 +84,38 @@ def per_auction(day: DayAuctions, limits: Limits, kind: int, spend: float | None
     rules += [x[j] >= limits.floors[j] / total[j] for j in range(3) if limits.floors[j] > 0]
     weighted = (PREFERENCE * gain) @ x
     worst = cp.min(cp.multiply(PREFERENCE.max() * gain / PREFERENCE, x))
-    log_nash = PREFERENCE @ cp.log(x) + float(PREFERENCE @ np.log(gain))
+    nash = cp.geo_mean(x, [2, 3, 5], approx=False) * float((gain**PREFERENCE).prod())
     if spend is None:
-        goal = (weighted, log_nash, worst)[kind]
-        cp.Problem(cp.Maximize(goal), rules).solve(solver=cp.CLARABEL if kind == 1 else cp.HIGHS)
-        return float(np.exp(goal.value) if kind == 1 else goal.value)
-    log_u = (cp.log(weighted), log_nash, cp.log(worst))[kind]
-    penalty = cp.minimum(0.0, 2 * (cp.log(x[2]) + math.log(limits.max_cpa * total[2] / spend)))
-    problem = cp.Problem(cp.Maximize(log_u + penalty), rules)
-    problem.solve(solver=cp.CLARABEL)
-    return math.exp(problem.value)
+        return solved((weighted, nash, worst)[kind], rules)
+    # Below the conversions that the target asks for, the cube root of the score is a concave mean; above, it is u.
+    asked = spend / limits.max_cpa / total[2]
+    dear = (
+        cp.geo_mean(cp.hstack([weighted, x[2]]), [1, 2], approx=False),
+        cp.geo_mean(x, [2, 3, 25], approx=False) * float((gain**PREFERENCE).prod()) ** (1 / 3),
+        cp.geo_mean(cp.hstack([worst, x[2]]), [1, 2], approx=False),
+    )[kind]
+    within = solved((weighted, nash, worst)[kind], [*rules, x[2] >= asked])
+    return max(within, float(solved(dear, [*rules, x[2] <= asked]) ** 3 / asked**2))
+
+
+def solved(goal: Any, rules: list[Any]) -> float:
+    """The largest value of a concave goal; 0 where the rules contradict each other."""
+    problem = cp.Problem(cp.Maximize(goal), rules)
+    problem.solve(solver=cp.HIGHS if problem.is_lp() else cp.CLARABEL)
+    assert problem.status in ("optimal", "infeasible")
+    return float(goal.value) if problem.status == "optimal" else 0.0
 
 
 LIMITS: dict[str, dict[str, Any]] = {
     "budget": {},
     "tail": {"min_tail_share": 0.7},
     "caps": {"caps": {0: 0.2, 1: 0.5}},
-    "roi": {"min_roi": 1.0, "conversion_value": 10.0},
-    "floors": {"floors": (0.25, 0.0, 0.1)},
+    "roi": {"min_roi": 3.3, "conversion_value": 10.0},
+    "floors": {"floors": (0.34, 0.0, 0.1)},
     "all": {
         "min_tail_share": 0.6,
         "caps": {0: 0.4},
-        "min_roi": 1.0,
+        "min_roi": 2.5,
         "conversion_value": 10.0,
         "floors": (0.15, 0.02, 0.02),
     },
@@ -154,7 +165,7 @@ def test_with_a_target_it_is_the_best_of_all_levels_of_spend(kind: int, changes:
 def test_the_target_changes_what_is_bought() -> None:
     """With a strict target the optimum leaves budget, and pays more for a conversion than the target: it is soft."""
     day = a_day(400, seed=6)
-    limits = limits_for(day, share=0.3, max_cpa=3.0)
+    limits = limits_for(day, share=0.3, max_cpa=0.3)
     got = optimum_of_day(day, LAYOUT, limits, 0, PREFERENCE, ideal_of(day))
     assert got.kpi is not None
     assert 0 < got.spend < 0.9 * limits.budget
