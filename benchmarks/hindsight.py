@@ -56,17 +56,17 @@ def best_seconds(call: Callable[[], object], rounds: int = 5) -> float:
 def per_auction_seconds(kind: Scalarisation) -> float:
     """Seconds of the cvxpy program on the small day, budget only, compiling included."""
     day = a_day(SMALL)
-    y, total = cp.Variable(SMALL), day.true.sum(axis=0, dtype=np.float64)
+    y, x, total = cp.Variable(SMALL), cp.Variable(3), day.true.sum(axis=0, dtype=np.float64)
     budget = 0.05 * float(day.price.sum())
 
     def solve() -> None:
-        x = (day.true / total).T @ y
         goal = {
             "weighted_sum": lambda: PREFERENCE @ x,
-            "nash": lambda: cp.geo_mean(x, [2, 3, 5], approx=False),
+            "nash": lambda: cp.geo_mean(x, [2, 3, 5]),
             "chebyshev": lambda: cp.min(cp.multiply(1 / PREFERENCE, x)),
         }[kind]()
-        problem = cp.Problem(cp.Maximize(goal), [y >= 0, y <= 1, (day.price / budget) @ y <= 1])
+        rules = [x == (day.true / total).T @ y, y >= 0, y <= 1, (day.price / budget) @ y <= 1]
+        problem = cp.Problem(cp.Maximize(goal), rules)
         problem.solve(solver=cp.HIGHS if problem.is_lp() else cp.CLARABEL)
 
     return best_seconds(solve, 2)

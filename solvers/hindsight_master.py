@@ -15,7 +15,8 @@ Floats = NDArray[np.float64]
 WEIGHTED, NASH, CHEBYSHEV = range(3)  # Scalarisation.code
 CONVERSIONS = 2
 _PRECISION = 1e-10
-_STEP_FRACTIONS = (0.99, 0.9, 0.7)  # of the way to the boundary; shorter steps help where longer ones get stuck
+_ATTEMPTS = ((0.99, True), (0.99, False), (0.8, False))
+"""Share of the way to the boundary and whether Clarabel scales the data: where one gets stuck, another may not."""
 _EXPONENTIAL = 3  # rows of an exponential cone
 
 
@@ -109,8 +110,7 @@ def best_mixture(
     settings.verbose = False
     settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = _PRECISION
     solution: Any = None
-    for fraction in _STEP_FRACTIONS:
-        settings.max_step_fraction = fraction
+    for settings.max_step_fraction, settings.equilibrate_enable in _ATTEMPTS:
         solution = clarabel.DefaultSolver(
             sparse.csc_matrix((model.size, model.size)),
             model.cost,

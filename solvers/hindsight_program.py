@@ -59,7 +59,7 @@ class Program:
         self.scale[KPIS : KPIS + self.groups] = self.spend_scale
         self.scale[KPIS + self.groups :] = max(reach[KPIS + self.groups :].sum(), 1.0)
         self.columns = np.zeros((1, self.dims))
-        typical = self._edge(kpis * 1.0)[:KPIS]
+        typical = self._edge(kpis.astype(np.float64))[:KPIS]
         self.scale[:KPIS] *= np.where(typical > 0, typical, 1.0)
         self.columns[:] = 0.0
         self.rows, self.limit = self._limits(layout)

@@ -19,6 +19,8 @@ from bidpilot.solvers.hindsight import optimum_of_day
 from bidpilot.solvers.hindsight_limits import Layout, Limits
 
 Floats = NDArray[np.float64]
+# cvxpy says that it writes weighted means as second-order cones; these weights it writes exactly.
+pytestmark = pytest.mark.filterwarnings("ignore:geo_mean is being approximated")
 cp: Any = cvxpy  # its functions are not all typed
 SEGMENTS = ("feed/head", "feed/tail", "search/head", "search/tail")
 LAYOUT = Layout.of(SEGMENTS)
@@ -69,10 +71,10 @@ def per_auction(day: DayAuctions, limits: Limits, kind: int, spend: float | None
     ideal, total = ideal_of(day), day.true.sum(axis=0, dtype=np.float64)
     price, segment = day.price.astype(np.float64), day.segment
     y = cp.Variable(len(price))
-    x = (day.true / total).T @ y  # shares of the day
+    x = cp.Variable(3)  # shares of the day
     gain = total / ideal
     budget = limits.budget if spend is None else spend
-    rules = [y >= 0, y <= 1, (price / limits.budget) @ y <= budget / limits.budget]
+    rules = [x == (day.true / total).T @ y, y >= 0, y <= 1, (price / limits.budget) @ y <= budget / limits.budget]
     tail, channel = LAYOUT.tail[segment], LAYOUT.channel[segment]
     if limits.min_tail_share:
         rules.append((limits.min_tail_share - tail) @ y <= 0)
@@ -84,15 +86,15 @@ def per_auction(day: DayAuctions, limits: Limits, kind: int, spend: float | None
     rules += [x[j] >= limits.floors[j] / total[j] for j in range(3) if limits.floors[j] > 0]
     weighted = (PREFERENCE * gain) @ x
     worst = cp.min(cp.multiply(PREFERENCE.max() * gain / PREFERENCE, x))
-    nash = cp.geo_mean(x, [2, 3, 5], approx=False) * float((gain**PREFERENCE).prod())
+    nash = cp.geo_mean(x, [2, 3, 5]) * float((gain**PREFERENCE).prod())
     if spend is None:
         return solved((weighted, nash, worst)[kind], rules)
     # Below the conversions that the target asks for, the cube root of the score is a concave mean; above, it is u.
     asked = spend / limits.max_cpa / total[2]
     dear = (
-        cp.geo_mean(cp.hstack([weighted, x[2]]), [1, 2], approx=False),
-        cp.geo_mean(x, [2, 3, 25], approx=False) * float((gain**PREFERENCE).prod()) ** (1 / 3),
-        cp.geo_mean(cp.hstack([worst, x[2]]), [1, 2], approx=False),
+        cp.geo_mean(cp.hstack([weighted, x[2]]), [1, 2]),
+        cp.geo_mean(x, [2, 3, 25]) * float((gain**PREFERENCE).prod()) ** (1 / 3),
+        cp.geo_mean(cp.hstack([worst, x[2]]), [1, 2]),
     )[kind]
     within = solved((weighted, nash, worst)[kind], [*rules, x[2] >= asked])
     return max(within, float(solved(dear, [*rules, x[2] <= asked]) ** 3 / asked**2))
@@ -278,7 +280,8 @@ def test_conversions_alone_with_a_target_are_a_scan_of_the_frontier(
     order = np.argsort(-day.true[:, 2] / day.price, kind="stable")
     spend = np.append(0.0, np.cumsum(day.price[order], dtype=np.float64))
     total = np.append(0.0, np.cumsum(day.true[order, 2], dtype=np.float64))
-    s = np.linspace(0, min(limits.budget, spend[-1]), 2001)[1:]
+    top = min(limits.budget, spend[-1])
+    s = np.geomspace(min(1e-3 * spend[1], top), top, 4000)  # steps below 1 %, so 3 % of a score at most
     x = np.interp(s, spend, total)
     score = x * np.minimum(1.0, target * x / s) ** 2
     assert got.utility >= score.max() * (1 - 1e-6)
