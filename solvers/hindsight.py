@@ -25,6 +25,8 @@ Floats = NDArray[np.float64]
 
 TOLERANCE = 5e-7
 """Relative gap that the search stops at."""
+TOLERANCE_CPA = 1e-5
+"""The same with a CPA target, where the gap closes interval by interval."""
 NOTHING = 1e-9
 """Limits that leave less than this share of what the budget alone would buy leave nothing: it is rounding."""
 
@@ -69,7 +71,7 @@ def hindsight_optimum(
     days: DayBatch,
     campaigns: CampaignBatch,
     ideal: Floats,
-    tolerance: float = TOLERANCE,
+    tolerance: float | None = None,
 ) -> Hindsight:
     """Optimum over fractional wins of every scoring function, within the campaign's limits.
 
@@ -81,7 +83,7 @@ def hindsight_optimum(
         days: B days.
         campaigns: B campaigns.
         ideal: ideal point, (B, 3), > 0 where the preference is.
-        tolerance: relative gap to stop at, > 0.
+        tolerance: relative gap to stop at, > 0; None: 5e-7, and 1e-5 with a CPA target.
 
     Raises:
         ZeroIdealPoint: the ideal point is zero for a KPI with a positive preference.
@@ -130,7 +132,7 @@ def optimum_of_day(
     kind: int,
     preference: Floats,
     ideal: Floats,
-    tolerance: float = TOLERANCE,
+    tolerance: float | None = None,
 ) -> _Day:
     """The optimum of one day; `kind` is `Scalarisation.code`, `preference` and `ideal` are (3,)."""
     value, price = day.true.astype(np.float64), day.price.astype(np.float64)
@@ -149,6 +151,8 @@ def optimum_of_day(
         shares = best_spend_with_target(value[:, CONVERSIONS], price, limits.budget, limits.max_cpa)
         weight = np.where(active, 1.0 / np.where(active, ideal, 1.0), 0.0)
         return _bought(shares, value, price, weight, limits.max_cpa)
+    if tolerance is None:
+        tolerance = TOLERANCE_CPA if targeted else TOLERANCE
     groups = len(layout.channel) if limits.per_segment else 1
     attainable = Attainable(value, price, segment, groups)
     return _general(attainable, layout, limits, (kind, preference, ideal), targeted, tolerance)

@@ -90,7 +90,7 @@ def test_no_bidder_passes_it(auction: str, score: str) -> None:
     episode = Episode(market, preset_forecast(), ROWS)
     episode.begin(days, campaigns)
     best = hindsight_optimum(market, days, campaigns, episode.ideal)
-    assert (best.gap <= 1e-6).all()
+    assert (best.gap <= (1e-5 if campaign.max_cpa else 1e-6)).all()
     reached = 0.0
     for attempt in range(8):
         episode.begin(days, campaigns)
