@@ -1,50 +1,221 @@
-"""Hindsight optimum: the most utility that a budget could have bought, every auction known in advance."""
+"""Hindsight optimum: the most utility that a campaign could have had, every auction known in advance."""
 
 from __future__ import annotations
+
+import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.campaign import CampaignBatch
-from bidpilot.bidding.errors import InvalidCampaign
+from bidpilot.bidding.scalarisation import check_ideal_point
 from bidpilot.envs.days import DayBatch, Market
-from bidpilot.envs.materialise import materialise
+from bidpilot.envs.materialise import DayAuctions, materialise
+from bidpilot.solvers.attainable import KPIS, Attainable
+from bidpilot.solvers.hindsight_cpa import Target, best_with_target
+from bidpilot.solvers.hindsight_frontier import best_spend_with_target, fractional_knapsack, knapsack_shares
+from bidpilot.solvers.hindsight_limits import Layout, Limits
+from bidpilot.solvers.hindsight_master import CONVERSIONS, NASH, WEIGHTED, Objective
+from bidpilot.solvers.hindsight_program import Found, Program
+
+__all__ = ["Hindsight", "fractional_knapsack", "hindsight_optimum", "hindsight_utility"]
+
+Floats = NDArray[np.float64]
+
+TOLERANCE = 5e-7
+"""Relative gap that the search stops at."""
+TOLERANCE_CPA = 1e-5
+"""The same with a CPA target, where the gap closes interval by interval."""
+NOTHING = 1e-9
+"""Limits that leave less than this share of what the budget alone would buy leave nothing: it is rounding."""
 
 
-def fractional_knapsack(value: NDArray[np.float64], price: NDArray[np.float64], budget: float) -> float:
-    """max value . x subject to price . x <= budget, 0 <= x <= 1, for value, price (N,) >= 0. Exact (Dantzig 1957)."""
-    worth = value > 0
-    value, price = value[worth], price[worth]
-    with np.errstate(divide="ignore"):
-        order = np.argsort(-value / price, kind="stable")
-    spend = np.cumsum(price[order])
-    whole = int(np.searchsorted(spend, budget, side="right"))
-    total = float(value[order[:whole]].sum())
-    if whole < len(order):
-        left = budget - (float(spend[whole - 1]) if whole else 0.0)
-        total += float(value[order[whole]]) * left / float(price[order[whole]])
-    return total
+@dataclass(frozen=True)
+class Hindsight:
+    """The hindsight optimum of B days and what it was bought with: true values at market prices."""
+
+    utility: Floats  # (B,) score that a mixture of purchases attains
+    bound: Floats  # (B,) certified: no purchase within the limits scores more
+    gap: Floats  # (B,) (bound - utility) / bound, 0 where both are 0
+    spend: Floats  # (B,) currency, of the attained point
+    kpi: Floats  # (B, 3) totals of the attained point
+    slope: Floats  # (B, 3) gradient of the score with respect to the KPIs there, up to a factor: bid coefficients
+    feasible: NDArray[np.bool_]  # (B,) False where no purchase meets the limits; utility and bound are 0 there
 
 
-def hindsight_utility(
-    market: Market, days: DayBatch, campaigns: CampaignBatch, ideal: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """R* (B,) of `weighted_sum` with a budget: true values of valid auctions at market prices.
+@dataclass(frozen=True)
+class _Day:
+    """One day's answer."""
 
-    An upper bound on every bidder, under first price too. `ideal` (B, 3) is the ideal point.
+    utility: float = 0.0
+    bound: float = 0.0
+    spend: float = 0.0
+    kpi: Floats | None = None
+    slope: Floats | None = None
+    feasible: bool = True
+
+
+def limits_of(campaigns: CampaignBatch, row: int) -> Limits:
+    """The limits of one row of a batch."""
+    return Limits(
+        budget=float(campaigns.budget[row]),
+        max_cpa=float(campaigns.max_cpa[row]),
+        min_tail_share=float(campaigns.min_tail_share[row]),
+        conversion_value=float(campaigns.conversion_value[row]),
+    )
+
+
+def hindsight_optimum(
+    market: Market,
+    days: DayBatch,
+    campaigns: CampaignBatch,
+    ideal: Floats,
+    tolerance: float | None = None,
+) -> Hindsight:
+    """Optimum over fractional wins of every scoring function, within the campaign's limits.
+
+    With a CPA target the score is `u * min(1, (max_cpa / CPA) ** 2)`; the other limits are hard. Market
+    prices are paid, under first price too, which no bidder reaches there. Limits are kept to 1e-7.
+
+    Args:
+        market: where the days' auctions are.
+        days: B days.
+        campaigns: B campaigns.
+        ideal: ideal point, (B, 3), > 0 where the preference is.
+        tolerance: relative gap to stop at, > 0; None: 5e-7, and 1e-5 with a CPA target.
 
     Raises:
-        InvalidCampaign: another scalarisation, or a CPA target.
+        ZeroIdealPoint: the ideal point is zero for a KPI with a positive preference.
     """
-    if (campaigns.kind != 0).any() or np.isfinite(campaigns.max_cpa).any():
-        raise InvalidCampaign(
-            "the exact hindsight optimum covers weighted_sum with a budget; got another scalarisation or a CPA "
-            "target. Use scalarisation weighted_sum without max_cpa."
-        )
-    out = np.empty(len(days))
-    weights = np.where(campaigns.preference > 0, campaigns.preference / np.where(ideal > 0, ideal, 1.0), 0.0)
+    check_ideal_point(ideal, campaigns.preference)
+    layout = Layout.of(market.log.segments)
+    found = []
     for row in range(len(days)):
-        day = materialise(market, days, row)
-        value = day.true.astype(np.float64) @ weights[row]
-        out[row] = fractional_knapsack(value, day.price.astype(np.float64), float(campaigns.budget[row]))
-    return out
+        found.append(
+            optimum_of_day(
+                materialise(market, days, row),
+                layout,
+                limits_of(campaigns, row),
+                int(campaigns.kind[row]),
+                campaigns.preference[row],
+                ideal[row],
+                tolerance,
+            )
+        )
+    zero = np.zeros(KPIS)
+    utility, bound = np.array([d.utility for d in found]), np.array([d.bound for d in found])
+    return Hindsight(
+        utility=utility,
+        bound=bound,
+        gap=np.where(bound > 0, (bound - utility) / np.where(bound > 0, bound, 1.0), 0.0),
+        spend=np.array([d.spend for d in found]),
+        kpi=np.array([zero if d.kpi is None else d.kpi for d in found]).reshape(-1, KPIS),
+        slope=np.array([zero if d.slope is None else d.slope for d in found]).reshape(-1, KPIS),
+        feasible=np.array([d.feasible for d in found], bool),
+    )
+
+
+def hindsight_utility(market: Market, days: DayBatch, campaigns: CampaignBatch, ideal: Floats) -> Floats:
+    """R* (B,): the certified upper bound, so that no bidder within the limits passes it. `ideal` is (B, 3).
+
+    Raises:
+        ZeroIdealPoint: the ideal point is zero for a KPI with a positive preference.
+    """
+    return hindsight_optimum(market, days, campaigns, ideal).bound
+
+
+def optimum_of_day(
+    day: DayAuctions,
+    layout: Layout,
+    limits: Limits,
+    kind: int,
+    preference: Floats,
+    ideal: Floats,
+    tolerance: float | None = None,
+) -> _Day:
+    """The optimum of one day; `kind` is `Scalarisation.code`, `preference` and `ideal` are (3,)."""
+    value, price = day.true.astype(np.float64), day.price.astype(np.float64)
+    segment = day.segment
+    active = preference > 0
+    targeted = math.isfinite(limits.max_cpa)
+    if targeted and not (value[:, CONVERSIONS].any() and price.any()):  # spend scores 0: what is free remains
+        free = price == 0
+        value, price, segment, targeted = value[free], price[free], segment[free], False
+    if limits.only_budget and not targeted and (kind == WEIGHTED or active.sum() == 1):
+        weight = np.where(active, preference / np.where(active, ideal, 1.0), 0.0)
+        if kind != WEIGHTED:
+            weight = np.where(active, 1.0 / np.where(active, ideal, 1.0), 0.0)
+        return _bought(knapsack_shares(value @ weight, price, limits.budget), value, price, weight)
+    if limits.only_budget and targeted and active[CONVERSIONS] and active.sum() == 1:
+        shares = best_spend_with_target(value[:, CONVERSIONS], price, limits.budget, limits.max_cpa)
+        weight = np.where(active, 1.0 / np.where(active, ideal, 1.0), 0.0)
+        return _bought(shares, value, price, weight, limits.max_cpa)
+    if tolerance is None:
+        tolerance = TOLERANCE_CPA if targeted else TOLERANCE
+    groups = len(layout.channel) if limits.per_segment else 1
+    attainable = Attainable(value, price, segment, groups)
+    return _general(attainable, layout, limits, (kind, preference, ideal), targeted, tolerance)
+
+
+def _bought(shares: Floats, value: Floats, price: Floats, weight: Floats, max_cpa: float = math.inf) -> _Day:
+    """The day on which these shares (N,) of the auctions are bought, for an exact linear utility `weight` (3,)."""
+    kpi, spend = shares @ value, float(shares @ price)
+    utility = float(kpi @ weight)
+    if math.isfinite(max_cpa) and spend > max_cpa * kpi[CONVERSIONS]:
+        utility *= (max_cpa * kpi[CONVERSIONS] / spend) ** 2
+    return _Day(utility, utility, spend, kpi, weight)
+
+
+def _general(
+    attainable: Attainable,
+    layout: Layout,
+    limits: Limits,
+    score: tuple[int, Floats, Floats],
+    targeted: bool,
+    tolerance: float,
+) -> _Day:
+    """Column generation, and branch and bound over the spend where there is a CPA target."""
+    kind, preference, ideal = score
+    active, reach, floors = preference > 0, attainable.all[:KPIS], np.array(limits.floors)
+    if (floors > reach).any():
+        return _Day(feasible=False)
+    there = reach > 0
+    kpis = (active | ((np.arange(KPIS) == CONVERSIONS) & targeted)) & there
+    program = Program(attainable, limits, layout, kpis | (floors > 0))
+    if floors.any() and not program.require(floors):
+        return _Day(feasible=False)
+    if not (there[active].any() if kind == WEIGHTED else there[active].all()):
+        return _Day()
+    objective = Objective.of(kind, preference, ideal, program.scale[:KPIS] * there)
+    if (kind == NASH or targeted) and not program.enter(kpis):
+        return _Day()
+    if targeted:
+        kappa = limits.max_cpa * program.scale[CONVERSIONS] / program.spend_scale
+        target = Target(kappa, _ceiling(attainable, limits.max_cpa))
+        found = best_with_target(program, objective, target, tolerance)
+    else:
+        found = program.climb(objective, lambda f: f.gap() <= tolerance or f.bound <= NOTHING)
+        if found.bound <= NOTHING:
+            return _Day()
+    return _read(found, objective, program)
+
+
+def _ceiling(attainable: Attainable, max_cpa: float) -> float:
+    """Upper bound of the log-penalty: the cheapest conversion of the day sets it."""
+    ratio = attainable.best_ratio(CONVERSIONS)
+    return min(0.0, 2.0 * math.log(max_cpa * ratio)) if math.isfinite(ratio) else 0.0
+
+
+def _read(found: Found, objective: Objective, program: Program) -> _Day:
+    """The program's answer in the day's own units."""
+    if found.point is None:
+        return _Day(bound=found.bound * objective.factor)
+    slope = np.zeros(KPIS) if found.slope is None else found.slope / program.scale[:KPIS]
+    return _Day(
+        utility=found.value * objective.factor,
+        bound=max(found.bound, found.value) * objective.factor,
+        spend=program.spend(found.point) * program.spend_scale,
+        kpi=found.point[:KPIS] * program.scale[:KPIS],
+        slope=slope,
+    )

@@ -1,0 +1,88 @@
+"""The best constant rule in hindsight: one scale for the whole day, chosen with every auction known."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.bidding import shading
+from bidpilot.bidding.action import Rule
+from bidpilot.bidding.campaign import CampaignBatch
+from bidpilot.bidding.scalarisation import utility
+from bidpilot.bidding.statistics import SlotTotals
+from bidpilot.envs.clearing import clear_slot
+from bidpilot.envs.days import DayBatch, Market
+from bidpilot.solvers.hindsight import Hindsight, hindsight_optimum, limits_of
+from bidpilot.solvers.hindsight_limits import Layout
+from bidpilot.solvers.hindsight_master import CONVERSIONS
+
+Floats = NDArray[np.float64]
+
+_COARSE = 2.0 ** (np.arange(-24, 25) / 8)  # around the average price of value at the optimum
+_FINE = (2.0 ** (np.arange(-3, 4) / 32), 2.0 ** (np.arange(-2, 3) / 128))
+
+
+def best_constant_rule(
+    market: Market, days: DayBatch, campaigns: CampaignBatch, ideal: Floats, optimum: Hindsight | None = None
+) -> Floats:
+    """Score (B,) of the best bids `scale * slope . predicted`, one scale a day, scanned to about 1 %.
+
+    The rule is played by the clearing kernel, unshaded: wins in arrival order until the budget stops it, a
+    first price pays the bid. So it is a score that a bidder could have had, and never above R*. A scale
+    counts only where its day keeps the campaign's hard limits; 0 where none does.
+
+    Args:
+        market: where the days' auctions are.
+        days: B days.
+        campaigns: B campaigns.
+        ideal: ideal point, (B, 3).
+        optimum: the days' hindsight optimum, whose slopes are the bid coefficients; None: found here.
+
+    Raises:
+        ZeroIdealPoint: the ideal point is zero for a KPI with a positive preference.
+    """
+    best = optimum or hindsight_optimum(market, days, campaigns, ideal)
+    slope = best.slope
+    worth = np.einsum("bj,bj->b", slope, best.kpi)
+    paid = np.where(best.spend > 0, best.spend, campaigns.budget)
+    centre = np.where(worth > 0, paid / np.where(worth > 0, worth, 1.0), 0.0)
+    player = _Player(market, days, campaigns, ideal)
+    score = np.full(len(days), -1.0)
+    for steps in (_COARSE, *_FINE):
+        tried = np.array([player.score(slope * (centre * step)[:, None]) for step in steps])
+        pick = tried.argmax(axis=0)
+        score = np.maximum(score, tried.max(axis=0))
+        centre = centre * steps[pick]
+    best_score: Floats = np.maximum(score, 0.0)
+    return best_score
+
+
+class _Player:
+    """Plays whole days with bid coefficients that stay."""
+
+    def __init__(self, market: Market, days: DayBatch, campaigns: CampaignBatch, ideal: Floats) -> None:
+        self.market, self.days, self.campaigns, self.ideal = market, days, campaigns, ideal
+        rows, self.segments = len(days), len(market.log.segments)
+        self.layout = Layout.of(market.log.segments)
+        self.limits = [limits_of(campaigns, row) for row in range(rows)]
+        self.totals = SlotTotals.zeros(rows, self.segments, market.log.sources)
+
+    def score(self, alpha: Floats) -> Floats:
+        """Score (B,) of bid coefficients (B, 3); -1 where a hard limit is broken."""
+        rows = len(self.days)
+        rule = Rule(alpha, np.ones((rows, self.segments)), np.zeros((rows, self.segments)))
+        left, kpi = self.campaigns.budget.copy(), np.zeros((rows, 3))
+        wins, spend = np.zeros((rows, self.segments)), np.zeros((rows, self.segments))
+        flat = np.ones(shading.POINTS)
+        for t in range(self.market.slots):
+            clear_slot(self.market, self.days, t, self.campaigns, rule, left, flat, 1.0, alpha, self.totals)
+            kpi += self.totals.true
+            wins += self.totals.segment_wins
+            spend += self.totals.segment_spend
+        total = self.campaigns.budget - left
+        score = utility(kpi, self.ideal, self.campaigns.preference, self.campaigns.kind)
+        allowed = np.minimum(self.campaigns.max_cpa, 1e300) * kpi[:, CONVERSIONS]
+        over = total > allowed
+        score *= np.where(over, np.where(over, allowed, 1.0) / np.where(over, total, 1.0), 1.0) ** 2
+        kept = [self.layout.keeps(self.limits[b], kpi[b], spend[b], wins[b]) for b in range(rows)]
+        return np.where(kept, score, -1.0)
