@@ -8,6 +8,7 @@ slot but for demand and price level. Auctions of one segment whose value per pri
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +83,7 @@ class ForecastAuctions:
         return mix, _MIXES
 
 
+@lru_cache(maxsize=8)
 def forecast_auctions(forecast: Forecast) -> ForecastAuctions:
     """The landscape at every level of the training days' blocks, grouped.
 

@@ -50,9 +50,9 @@ class BidLandscape:
         return mean
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Forecast:
-    """What training days say of a day to come."""
+    """What training days say of a day to come. Compared by identity, so that what follows from it can be kept."""
 
     landscape: BidLandscape
     auctions: NDArray[np.float64]  # (T,) expected per slot

@@ -52,7 +52,7 @@ class Solved:
 
 def relevant_kpis(campaigns: CampaignBatch, row: int) -> NDArray[np.bool_]:
     """(3,) the KPIs that preference or constraints of a campaign count."""
-    relevant = (campaigns.preference[row] > 0) | (campaigns.kpi_floors[row] > 0)
+    relevant: NDArray[np.bool_] = (campaigns.preference[row] > 0) | (campaigns.kpi_floors[row] > 0)
     relevant[CONVERSION] |= bool(np.isfinite(campaigns.max_cpa[row]) or campaigns.min_roi[row] > 0)
     return relevant
 

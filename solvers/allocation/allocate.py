@@ -16,10 +16,9 @@ from bidpilot.bidding.limits import Scaled, limits, scaled_day
 from bidpilot.bidding.plan import Planner
 from bidpilot.bidding.scalarisation import utility
 from bidpilot.bidding.shadow import relevant_kpis, solve_campaign
-from bidpilot.solvers.allocation.backend import Solved
 from bidpilot.solvers.allocation.constraints import Attained, Constraint, Terms
 from bidpilot.solvers.allocation.infeasible import explain
-from bidpilot.solvers.allocation.program import AllocationProgram, Shape, compiled
+from bidpilot.solvers.allocation.program import AllocationProgram, Shape, Solved, solve
 from bidpilot.solvers.allocation.result import Allocation, ConstraintDual
 
 Vector = NDArray[np.float64]
@@ -35,19 +34,17 @@ class PlanProblem:
     shape: Shape
 
 
-def allocate(forecast: Forecast, campaign: Campaign, solvers: tuple[str, str] | None = None) -> Allocation:
+def allocate(forecast: Forecast, campaign: Campaign, solver: str | None = None) -> Allocation:
     """The best expected plan of `campaign` under `forecast`.
 
-    `solvers` names another solver and fallback than the usual ones.
+    `solver` names another solver than the usual one.
 
     Raises:
         InfeasibleCampaign: no plan keeps all constraints; names those that conflict, and what would mend it.
         ZeroIdealPoint, UnknownChannel, SolverUnavailable, SolverFailed.
     """
     problem = plan_problem(forecast, campaign)
-    program = compiled(problem.shape)
-    program.update(problem.scaled, problem.terms)
-    solved = program.solve(solvers)
+    program, solved = solve(problem.shape, problem.scaled, problem.terms, solver)
     if solved.status != "optimal":
         raise explain(problem.shape, problem.scaled, problem.terms)
     return _result(problem, program, solved)
@@ -75,7 +72,8 @@ def plan_problem(forecast: Forecast, campaign: Campaign) -> PlanProblem:
     rows = limits(campaigns, 0, forecast.segments, ideal, size)
     terms = Terms(campaigns, 0, ideal, {limit.name: limit for limit in rows}, size)
     shape = Shape(
-        slots=forecast.slots,
+        demand=tuple(forecast.auctions.tolist()),
+        curve=tuple(forecast.price_curve.tolist()),
         bins=len(day.price),
         segments=forecast.segments,
         kind=campaign.scalarisation.code,
@@ -89,7 +87,7 @@ def _result(problem: PlanProblem, program: AllocationProgram, solved: Solved) ->
     terms, scaled, day = problem.terms, problem.scaled, problem.day
     budget, worth = terms.budget, float(terms.campaigns.conversion_value[terms.row])
     money = np.array([1.0, 1.0, worth])
-    bought = np.clip(program.purchase.amount.value, 0.0, scaled.share)  # (T, N)
+    bought = program.purchase.bought(scaled)  # (T, N)
     segments = np.eye(len(day.segments))[day.segment]  # (N, S)
     spend = (bought * np.multiply.outer(scaled.curve, scaled.price)) @ segments
     wins = bought @ segments

@@ -99,7 +99,7 @@ class BudgetLimit(Constraint):
 
     def bound(self, terms: Terms) -> float:
         """Currency, the reserve taken off."""
-        return terms.limits[self.name].bound * terms.budget
+        return float(terms.limits[self.name].bound * terms.budget)
 
     def attained(self, terms: Terms, at: Attained) -> float:
         """Currency."""
@@ -111,7 +111,7 @@ class BudgetLimit(Constraint):
 
     def loosened(self, terms: Terms, share: float) -> float:
         """Up to a thousandfold."""
-        return self.bound(terms) * 1000.0**share
+        return float(self.bound(terms) * 1000.0**share)
 
     def moved(self, terms: Terms, bound: float) -> Limit:
         """Another right-hand side."""
@@ -136,7 +136,7 @@ class ChannelCap(Constraint):
 
     def bound(self, terms: Terms) -> float:
         """Currency."""
-        return terms.limits[self.name].bound * terms.budget
+        return float(terms.limits[self.name].bound * terms.budget)
 
     def attained(self, terms: Terms, at: Attained) -> float:
         """Currency."""
@@ -148,7 +148,7 @@ class ChannelCap(Constraint):
 
     def loosened(self, terms: Terms, share: float) -> float:
         """Up to a thousandfold."""
-        return self.bound(terms) * 1000.0**share
+        return float(self.bound(terms) * 1000.0**share)
 
     def moved(self, terms: Terms, bound: float) -> Limit:
         """Another right-hand side."""
@@ -185,7 +185,7 @@ class CpaLimit(Constraint):
 
     def loosened(self, terms: Terms, share: float) -> float:
         """Up to a thousandfold."""
-        return self.bound(terms) * 1000.0**share
+        return float(self.bound(terms) * 1000.0**share)
 
     def moved(self, terms: Terms, bound: float) -> Limit:
         """Another price of conversions."""
@@ -226,7 +226,7 @@ class RoiLimit(Constraint):
 
     def loosened(self, terms: Terms, share: float) -> float:
         """Down to a thousandth."""
-        return self.bound(terms) * 1000.0**-share
+        return float(self.bound(terms) * 1000.0**-share)
 
     def moved(self, terms: Terms, bound: float) -> Limit:
         """Another return asked of money."""
@@ -260,7 +260,7 @@ class KpiFloor(Constraint):
 
     def per_unit(self, terms: Terms, at: Attained) -> float:
         """Ideal points per unit of floor."""
-        return terms.limits[self.name].bound / self.bound(terms)
+        return float(terms.limits[self.name].bound / self.bound(terms))
 
     def loosened(self, terms: Terms, share: float) -> float:
         """Down to 0."""

@@ -111,6 +111,36 @@ class Chebyshev(Objective):
         return marginal
 
 
+class NashByTangents(Nash):
+    """The same from above: the logarithm's tangent planes where it was looked at. A linear program."""
+
+    linear = True
+
+    def __init__(self, active: tuple[int, ...]) -> None:
+        super().__init__(active)
+        self._slopes = cp.Parameter((TANGENTS, len(active)), nonneg=True)
+        self._heights = cp.Parameter(TANGENTS)
+        self._level = cp.Variable()
+
+    def expression(self, totals: Totals) -> cp.Expression:
+        """The lowest tangent plane."""
+        self.constraints = [self._level <= self._heights + self._slopes @ totals.kpi[self.active]]
+        return self._level
+
+    def touch(self, points: list[NDArray[np.float64]]) -> None:
+        """Put tangent planes at KPI totals (3,) each, at most `TANGENTS` of them."""
+        x = np.stack([points[min(k, len(points) - 1)] for k in range(TANGENTS)])[:, self.active]
+        w = self._weights.value
+        self._slopes.value = w / x
+        self._heights.value = np.log(x) @ w - w.sum()
+
+    def log_utility(self, kpi: NDArray[np.float64]) -> float:
+        """The logarithm itself, which no plane is below."""
+        return float(self._weights.value @ np.log(kpi[self.active]))
+
+
+TANGENTS = 32
+
 OBJECTIVES: dict[int, type[Objective]] = {
     Scalarisation.weighted_sum.code: WeightedSum,
     Scalarisation.nash.code: Nash,

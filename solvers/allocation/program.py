@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import time
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -9,19 +12,24 @@ import cvxpy as cp
 import numpy as np
 from numpy.typing import NDArray
 
+from bidpilot.bidding.errors import SolverFailed
 from bidpilot.bidding.limits import Scaled
-from bidpilot.solvers.allocation.backend import CONIC, LINEAR, Solved, solve
+from bidpilot.solvers.allocation.backend import CONIC, LINEAR, attempt
 from bidpilot.solvers.allocation.constraints import Constraint, Terms, constraint
-from bidpilot.solvers.allocation.objectives import OBJECTIVES
+from bidpilot.solvers.allocation.objectives import OBJECTIVES, TANGENTS, NashByTangents, Objective
 from bidpilot.solvers.allocation.totals import Purchase
 
+_LOG = logging.getLogger(__name__)
+_LEAST_KPI = 1e-6  # ideal points at which a tangent plane is put at the least
+_TOUCHES = 1e-9  # of log utility between the planes and the logarithm
 _FEASIBLE = 1e-7  # an excess of all constraints together below this counts as none
 
 
 class Shape(NamedTuple):
     """What a program is compiled for."""
 
-    slots: int
+    demand: tuple[float, ...]  # (T,) auctions per slot
+    curve: tuple[float, ...]  # (T,) price level by slot
     bins: int
     segments: tuple[str, ...]
     kind: int  # Scalarisation.code
@@ -29,19 +37,28 @@ class Shape(NamedTuple):
     limits: tuple[str, ...]  # names of `Limit`
 
 
+@dataclass(frozen=True)
+class Solved:
+    """How a program was solved."""
+
+    status: str  # optimal or infeasible
+    solver: str
+    fallback: str | None  # why the usual solver did not do it; None where it did
+    seconds: float
+
+
 class AllocationProgram:
     """Maximise an objective under constraints; DPP, so that only parameters change between solves."""
 
-    def __init__(self, shape: Shape) -> None:
-        self.purchase = Purchase(shape.slots, shape.bins, len(shape.segments))
-        self.objective = OBJECTIVES[shape.kind](shape.active)
+    def __init__(self, shape: Shape, objective: Objective) -> None:
+        self.purchase = Purchase(shape.demand, shape.curve, shape.bins, len(shape.segments))
+        self.objective = objective
         self.constraints: tuple[Constraint, ...] = tuple(constraint(n, shape.segments) for n in shape.limits)
         totals = self.purchase.totals
-        goal = cp.Maximize(self.objective.expression(totals))
+        goal = cp.Maximize(objective.expression(totals))
         self.limits = [c.excess(totals) <= 0 for c in self.constraints]
-        self.problem = cp.Problem(goal, [*self.purchase.constraints, *self.objective.constraints, *self.limits])
+        self.problem = cp.Problem(goal, [*self.purchase.constraints, *objective.constraints, *self.limits])
         assert self.problem.is_dpp()
-        self.solvers = LINEAR if self.objective.linear else CONIC
 
     def update(self, day: Scaled, terms: Terms) -> None:
         """Write a day and a campaign."""
@@ -50,16 +67,62 @@ class AllocationProgram:
         for term in self.constraints:
             term.update(terms)
 
-    def solve(self, solvers: tuple[str, str] | None = None) -> Solved:
-        """Solve at the parameters last written."""
-        return solve(self.problem, solvers or self.solvers)
+
+def solve(shape: Shape, day: Scaled, terms: Terms, solver: str | None = None) -> tuple[AllocationProgram, Solved]:
+    """Solve a campaign by `solver`, the usual one where None, or by the fallback where that fails numerically.
+
+    A linear program falls back on Clarabel; a logarithm on linear programs over its tangent planes.
+
+    Raises:
+        SolverUnavailable: one that is needed is not installed.
+        SolverFailed: both fail.
+    """
+    start = time.perf_counter()
+    program = compiled(shape)
+    program.update(day, terms)
+    solver = solver or (LINEAR if program.objective.linear else CONIC)
+    try:
+        status = attempt(program.problem, solver)
+    except SolverFailed as failure:
+        _LOG.warning("%s; falling back", failure)
+        try:
+            if program.objective.linear:
+                solver = CONIC if solver == LINEAR else LINEAR
+                status = attempt(program.problem, solver)
+            else:
+                program, solver = compiled_tangents(shape), LINEAR
+                program.update(day, terms)
+                status = _by_tangents(program)
+        except SolverFailed as second:
+            raise SolverFailed(
+                f"{failure}, then {second}. Scale budget and floors nearer to what the market offers."
+            ) from second
+        return program, Solved(status, solver, str(failure), time.perf_counter() - start)
+    return program, Solved(status, solver, None, time.perf_counter() - start)
+
+
+def _by_tangents(program: AllocationProgram) -> str:
+    """Solve again with a tangent plane more until the planes meet the logarithm (Kelley, J. SIAM 8, 1960)."""
+    objective = program.objective
+    assert isinstance(objective, NashByTangents)
+    points = [np.ones(3)]
+    for _ in range(TANGENTS):
+        objective.touch(points)
+        status = attempt(program.problem, LINEAR)
+        if status != cp.OPTIMAL:
+            break
+        kpi = np.maximum(program.purchase.totals.kpi.value, _LEAST_KPI)
+        if program.problem.value - objective.log_utility(kpi) <= _TOUCHES:
+            break
+        points.append(kpi)
+    return status
 
 
 class ElasticProgram:
     """How far constraints miss each other: minimise their weighted excess, each at a price."""
 
     def __init__(self, shape: Shape) -> None:
-        self.purchase = Purchase(shape.slots, shape.bins, len(shape.segments))
+        self.purchase = Purchase(shape.demand, shape.curve, shape.bins, len(shape.segments))
         self.constraints: tuple[Constraint, ...] = tuple(constraint(n, shape.segments) for n in shape.limits)
         self._slack = cp.Variable(len(self.constraints), nonneg=True)
         totals = self.purchase.totals
@@ -72,7 +135,7 @@ class ElasticProgram:
         self.purchase.update(day)
         for term in self.constraints:
             term.update(terms)
-        solve(self.problem, LINEAR)
+        attempt(self.problem, LINEAR)
         least = float(self.problem.value)
         return least if least > _FEASIBLE else 0.0
 
@@ -84,7 +147,13 @@ class ElasticProgram:
 @lru_cache(maxsize=16)
 def compiled(shape: Shape) -> AllocationProgram:
     """The program of a shape, compiled at its first use."""
-    return AllocationProgram(shape)
+    return AllocationProgram(shape, OBJECTIVES[shape.kind](shape.active))
+
+
+@lru_cache(maxsize=4)
+def compiled_tangents(shape: Shape) -> AllocationProgram:
+    """The linear fallback of a shape with a logarithm."""
+    return AllocationProgram(shape, NashByTangents(shape.active))
 
 
 @lru_cache(maxsize=4)
