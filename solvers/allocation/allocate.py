@@ -32,6 +32,7 @@ class PlanProblem:
     scaled: Scaled
     terms: Terms
     shape: Shape
+    conflict: bool  # the dual has certified that nothing is feasible
 
 
 def allocate(forecast: Forecast, campaign: Campaign, solver: str | None = None) -> Allocation:
@@ -44,6 +45,8 @@ def allocate(forecast: Forecast, campaign: Campaign, solver: str | None = None) 
         ZeroIdealPoint, UnknownChannel, SolverUnavailable, SolverFailed.
     """
     problem = plan_problem(forecast, campaign)
+    if problem.conflict:
+        raise explain(problem.shape, problem.scaled, problem.terms)
     program, solved = solve(problem.shape, problem.scaled, problem.terms, solver)
     if solved.status != "optimal":
         raise explain(problem.shape, problem.scaled, problem.terms)
@@ -63,9 +66,11 @@ def plan_problem(forecast: Forecast, campaign: Campaign) -> PlanProblem:
     money = np.array([1.0, 1.0, campaign.conversion_value])
     ideal, alpha = plan.ideal[0] * money, plan.alpha[0] / money
     auctions = forecast_auctions(forecast)
+    conflict = False
     try:
         day = solve_campaign(forecast, auctions, campaigns, 0, ideal, alpha).day
-    except InfeasibleCampaign:  # the program will say by how much; any bins near the free plan do
+    except InfeasibleCampaign:  # an elastic program will say by how much; any bins near the free plan do
+        conflict = True
         count = len(forecast.segments)
         day = bin_auctions(forecast, auctions, alpha, np.ones(count), np.zeros(count), relevant_kpis(campaigns, 0))
     size = campaign.budget / day.market
@@ -80,7 +85,7 @@ def plan_problem(forecast: Forecast, campaign: Campaign) -> PlanProblem:
         active=tuple(int(j) for j in np.flatnonzero(campaigns.preference[0] > 0)),
         limits=tuple(terms.limits),
     )
-    return PlanProblem(day, scaled_day(day, campaign.budget, ideal), terms, shape)
+    return PlanProblem(day, scaled_day(day, campaign.budget, ideal), terms, shape, conflict)
 
 
 def _result(problem: PlanProblem, program: AllocationProgram, solved: Solved) -> Allocation:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import cvxpy as cp
 
 from bidpilot.bidding.errors import SolverFailed, SolverUnavailable
@@ -23,7 +25,9 @@ def attempt(problem: cp.Problem, solver: str) -> str:
             f"{', '.join(cp.installed_solvers())}."
         )
     try:
-        problem.solve(solver=solver, enforce_dpp=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # "may be inaccurate": the status says it
+            problem.solve(solver=solver, enforce_dpp=True)
     except (cp.error.SolverError, ValueError) as error:  # ValueError: no solution to unpack
         raise SolverFailed(f"{solver} failed ({' '.join(str(error).split())[:80]})") from error
     if problem.status not in (cp.OPTIMAL, cp.INFEASIBLE):

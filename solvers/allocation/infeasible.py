@@ -9,7 +9,10 @@ from bidpilot.bidding.limits import Scaled
 from bidpilot.solvers.allocation.constraints import Constraint, Terms
 from bidpilot.solvers.allocation.program import ElasticProgram, Shape, compiled_elastic
 
-_STEPS = 12  # bisections of a bound
+_FIRST = 0.01  # first step, as a share of the way to where a bound limits nothing
+_SECANTS = 12
+_MARGIN = 1e-3  # of the change
+_CLOSE = 1e-6  # excess that counts as mended
 _TAKES_PART = 1e-6  # of the largest multiplier
 
 
@@ -32,16 +35,26 @@ def _mend(conflict: Conflict) -> str:
 
 
 def _needed(program: ElasticProgram, constraint: Constraint, day: Scaled, terms: Terms) -> float | None:
-    """The bound nearest to the campaign's at which all constraints hold together; None where none does."""
+    """The bound nearest to the campaign's at which all constraints hold together; None where none does.
 
-    def feasible(share: float) -> bool:
-        moved = constraint.moved(terms, constraint.loosened(terms, share))
-        return program.excess(day, replace(terms, limits={**terms.limits, constraint.name: moved})) == 0.0
+    The least excess falls convexly as a bound is loosened, so secants through infeasible bounds end at the bound
+    sought without passing it; where the excess no longer falls, this constraint alone cannot mend it.
+    """
 
-    if not feasible(1.0):
-        return None
-    low, high = 0.0, 1.0
-    for _ in range(_STEPS):
-        middle = 0.5 * (low + high)
-        low, high = (low, middle) if feasible(middle) else (middle, high)
-    return constraint.loosened(terms, high)
+    def excess(bound: float) -> float:
+        moved = constraint.moved(terms, bound)
+        return program.excess(day, replace(terms, limits={**terms.limits, constraint.name: moved}))
+
+    before, after = constraint.bound(terms), constraint.loosened(terms, _FIRST)
+    missing, left = excess(before), excess(after)
+    while left == 0.0:  # the first step was too long
+        after = before + 0.25 * (after - before)
+        left = excess(after)
+    for _ in range(_SECANTS):
+        if not left < missing * (1.0 - 1e-9):
+            return None
+        before, missing, after = after, left, after - left * (after - before) / (left - missing)
+        left = excess(after)
+        if left <= _CLOSE:
+            break
+    return after + _MARGIN * (after - constraint.bound(terms))  # so that what is printed holds when typed in

@@ -15,8 +15,6 @@ from bidpilot.solvers.allocation.totals import Totals
 class Objective(ABC):
     """A concave objective; `constraints` are what its form needs."""
 
-    linear = True
-
     def __init__(self, active: tuple[int, ...]) -> None:
         self.active = list(active)
         self.constraints: list[cp.Constraint] = []
@@ -61,8 +59,6 @@ class WeightedSum(Objective):
 
 class Nash(Objective):
     """prod_j (x_j / z_j) ** w_j, by its logarithm."""
-
-    linear = False
 
     def __init__(self, active: tuple[int, ...]) -> None:
         super().__init__(active)
@@ -113,8 +109,6 @@ class Chebyshev(Objective):
 
 class NashByTangents(Nash):
     """The same from above: the logarithm's tangent planes where it was looked at. A linear program."""
-
-    linear = True
 
     def __init__(self, active: tuple[int, ...]) -> None:
         super().__init__(active)

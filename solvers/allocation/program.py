@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import SolverFailed
 from bidpilot.bidding.limits import Scaled
+from bidpilot.bidding.scalarisation import Scalarisation
 from bidpilot.solvers.allocation.backend import CONIC, LINEAR, attempt
 from bidpilot.solvers.allocation.constraints import Constraint, Terms, constraint
 from bidpilot.solvers.allocation.objectives import OBJECTIVES, TANGENTS, NashByTangents, Objective
@@ -71,34 +72,34 @@ class AllocationProgram:
 def solve(shape: Shape, day: Scaled, terms: Terms, solver: str | None = None) -> tuple[AllocationProgram, Solved]:
     """Solve a campaign by `solver`, the usual one where None, or by the fallback where that fails numerically.
 
-    A linear program falls back on Clarabel; a logarithm on linear programs over its tangent planes.
+    Linear programs go to HiGHS and fall back on Clarabel. The logarithm of nash goes to HiGHS by its tangent planes
+    and falls back on Clarabel's exponential cones, which stop short of their tolerance on most of these days.
 
     Raises:
         SolverUnavailable: one that is needed is not installed.
         SolverFailed: both fail.
     """
     start = time.perf_counter()
-    program = compiled(shape)
-    program.update(day, terms)
-    solver = solver or (LINEAR if program.objective.linear else CONIC)
+    usual, other = (LINEAR, CONIC) if solver in (None, LINEAR) else (str(solver), LINEAR)
     try:
-        status = attempt(program.problem, solver)
+        program, status = _solve_by(usual, shape, day, terms)
     except SolverFailed as failure:
-        _LOG.warning("%s; falling back", failure)
+        _LOG.warning("%s; falling back on %s", failure, other)
         try:
-            if program.objective.linear:
-                solver = CONIC if solver == LINEAR else LINEAR
-                status = attempt(program.problem, solver)
-            else:
-                program, solver = compiled_tangents(shape), LINEAR
-                program.update(day, terms)
-                status = _by_tangents(program)
+            program, status = _solve_by(other, shape, day, terms)
         except SolverFailed as second:
             raise SolverFailed(
                 f"{failure}, then {second}. Scale budget and floors nearer to what the market offers."
             ) from second
-        return program, Solved(status, solver, str(failure), time.perf_counter() - start)
-    return program, Solved(status, solver, None, time.perf_counter() - start)
+        return program, Solved(status, other, str(failure), time.perf_counter() - start)
+    return program, Solved(status, usual, None, time.perf_counter() - start)
+
+
+def _solve_by(solver: str, shape: Shape, day: Scaled, terms: Terms) -> tuple[AllocationProgram, str]:
+    curved = shape.kind == Scalarisation.nash.code and solver == LINEAR
+    program = compiled_tangents(shape) if curved else compiled(shape)
+    program.update(day, terms)
+    return program, _by_tangents(program) if curved else attempt(program.problem, solver)
 
 
 def _by_tangents(program: AllocationProgram) -> str:
@@ -152,7 +153,7 @@ def compiled(shape: Shape) -> AllocationProgram:
 
 @lru_cache(maxsize=4)
 def compiled_tangents(shape: Shape) -> AllocationProgram:
-    """The linear fallback of a shape with a logarithm."""
+    """The linear form of a shape with a logarithm."""
     return AllocationProgram(shape, NashByTangents(shape.active))
 
 
