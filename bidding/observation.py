@@ -213,9 +213,10 @@ class Observer:
             gap = statistics.ratio_quantiles.T - self._planned_ratio
             np.multiply(gap, 0.5 * shown, out=self._wide[first : first + 5])
         if statistics.t < self.forecast.slots:
-            scale = self._replanner.scale(levels, self._spendable(statistics.t), statistics.t)
+            beliefs = self._replanner.beliefs(statistics)
+            scale = self._replanner.scale(beliefs, self._spendable(statistics.t), statistics.t)
             if self._steering is not None:
-                scale = self._steer(scale, levels, statistics)
+                scale = self._steer(scale, beliefs, statistics)
             np.multiply(scale, np.log(2.0) / SCALE_REACH, out=row["replan"])
 
     def _spendable(self, t: int) -> NDArray[np.float64]:

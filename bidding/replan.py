@@ -13,7 +13,7 @@ from bidpilot.bidding import curves
 from bidpilot.bidding.forecast import Forecast
 from bidpilot.bidding.levels import Posterior
 from bidpilot.bidding.plan import BudgetPlan
-from bidpilot.bidding.statistics import PRICE, TRAFFIC, VALUE
+from bidpilot.bidding.statistics import PRICE, TRAFFIC, VALUE, DayStatistics
 
 _LAST = curves.POINTS - 1
 _STEPS = tuple(1 << k for k in reversed(range(int(_LAST).bit_length())))
@@ -35,6 +35,10 @@ class Replanner:
         self._row = index * (table.shape[1] * curves.POINTS)
         self._known, self._now = forecast.blocks + 1, 2 * (forecast.blocks + 1)  # where these curves begin
         self._rest = [rest_of_block(forecast, t) for t in range(forecast.slots)]
+
+    def beliefs(self, statistics: DayStatistics) -> Posterior:
+        """Levels of the day and of the current block, as the statistics tell them."""
+        return statistics.levels()
 
     def scale(self, levels: Posterior, left: NDArray[np.float64], t: int) -> NDArray[np.float64]:
         """log2 of the scale (B,) relative to the plan's, before slot `t`, with `left` (B,) currency to spend."""

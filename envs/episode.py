@@ -12,9 +12,11 @@ from bidpilot.bidding.forecast import Forecast
 from bidpilot.bidding.observation import Observer
 from bidpilot.bidding.plan import Planner
 from bidpilot.bidding.scalarisation import utility
+from bidpilot.bidding.segments import channels
 from bidpilot.bidding.statistics import DayStatistics, SlotTotals
 from bidpilot.envs.clearing import clear_slot
 from bidpilot.envs.days import DayBatch, Market
+from bidpilot.envs.informed import InformedReplanner
 
 
 class Episode:
@@ -35,8 +37,10 @@ class Episode:
         self.left = np.zeros(rows)
         self.utility = np.zeros(rows)
 
-    def begin(self, days: DayBatch, campaigns: CampaignBatch) -> NDArray[np.float32]:
+    def begin(self, days: DayBatch, campaigns: CampaignBatch, informed: bool = False) -> NDArray[np.float32]:
         """Start the days; the first observation (B, F).
+
+        An `informed` episode tells the re-plan the true levels of the slots to come: a bound for evaluation.
 
         Raises:
             InvalidMarket: not one day and one campaign for each row.
@@ -56,7 +60,10 @@ class Episode:
         self.kpi[:] = 0.0
         self.utility[:] = 0.0
         self.statistics.reset(campaigns, self.plan, self.index)
-        self.observer.reset(self.statistics, self.plan, self.index)
+        replanner = None
+        if informed:
+            replanner = InformedReplanner(self.market, days, campaigns, self.planner.forecast, self.plan, self.index)
+        self.observer.reset(self.statistics, self.plan, self.index, replanner)
         return self.observer.observe(self.statistics, None)
 
     @property
@@ -66,12 +73,13 @@ class Episode:
 
     def play(self, action: NDArray[np.floating]) -> NDArray[np.float32]:
         """Play one slot with actions (B, 3 + S); the next observation (B, F)."""
-        self.rule = self._closed(decode(action, self.alpha, self.multiplier, self.beta))
+        self.rule = self.decoded(action)
         self.play_rule(self.rule)
         return self.observer.observe(self.statistics, np.clip(action, -1.0, 1.0))
 
-    def _closed(self, rule: Rule) -> Rule:
-        """The rule without bids in channels whose cap is known to be reached."""
+    def decoded(self, action: NDArray[np.floating]) -> Rule:
+        """The rule of actions (B, 3 + S), without bids in channels whose cap is known to be reached."""
+        rule = decode(action, self.alpha, self.multiplier, self.beta)
         if self.campaigns.channel_caps:
             closed = self.statistics.capped_segments()
             rule.multiplier[closed] = 0.0
@@ -117,6 +125,30 @@ class Episode:
         over = np.isfinite(cap) & (spend > cap * self.kpi[:, 2])
         allowed = np.where(over, cap * self.kpi[:, 2], 1.0)
         return self.utility * np.where(over, (allowed / np.where(over, spend, 1.0)) ** 2, 1.0)
+
+    def violation(self) -> NDArray[np.float64]:
+        """(B,) the worst relative excess over a constraint so far, in true KPIs; 0 where all are kept."""
+        c, statistics, t = self.campaigns, self.statistics, self.t
+        spend = c.budget - self.left
+        worst = np.zeros(self.rows)
+
+        def take(value: NDArray[np.float64], most: NDArray[np.float64], where: NDArray[np.bool_]) -> None:
+            excess = value / np.where(where & (most > 0), most, 1.0) - 1.0
+            np.maximum(
+                worst, np.where(where, np.where(most > 0, excess, np.where(value > 0, 1.0, 0.0)), 0.0), out=worst
+            )
+
+        take(spend, np.where(np.isfinite(c.max_cpa), c.max_cpa, 0.0) * self.kpi[:, 2], np.isfinite(c.max_cpa))
+        take(c.min_roi * spend, c.conversion_value * self.kpi[:, 2], c.min_roi > 0)
+        for j in range(3):
+            take(c.kpi_floors[:, j], self.kpi[:, j], c.kpi_floors[:, j] > 0)
+        wins, tail = statistics.wins[t], statistics.tail_wins[t]
+        take(c.min_tail_share * wins, tail, (c.min_tail_share > 0) & (wins > 0))
+        for k, name in enumerate(channels(self.planner.forecast.segments)):
+            if name in c.channel_caps:
+                cap = c.channel_caps[name]
+                take(statistics.channel_spend[t, :, k], np.where(np.isfinite(cap), cap, 0.0), np.isfinite(cap))
+        return worst
 
 
 _NO_SHADING = np.ones(1)

@@ -52,6 +52,19 @@ def fit_forecast(market: Market, days: DayBatch, conversion_value: float = 1.0) 
     )
 
 
+def true_levels(
+    market: Market, days: DayBatch, forecast: Forecast, conversion_value: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """What days really bring: block levels (B, T, 4) of KPIs and price against the forecast, and auctions (B, T)."""
+    sums, counts = _slot_sums(market, days, conversion_value)
+    land = forecast.landscape
+    mean = np.append(land.mean_value, land.mean_price)
+    per_auction = np.divide(sums, counts[..., None], out=np.zeros_like(sums), where=counts[..., None] > 0)
+    relative = np.divide(per_auction, mean, out=np.ones_like(sums), where=mean > 0)
+    relative[:, :, 3] /= forecast.price_curve
+    return _block_means(np.where(counts[..., None] > 0, relative, 1.0), counts, market.level_slots), counts
+
+
 def _walk(
     market: Market, days: DayBatch, worth: NDArray[np.float64]
 ) -> Iterator[tuple[DayAuctions, NDArray[np.float64]]]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.campaign import CampaignBatch
 from bidpilot.bidding.scalarisation import check_ideal_point
+from bidpilot.bidding.segments import channels, check_channels
 from bidpilot.envs.days import DayBatch, Market
 from bidpilot.envs.materialise import DayAuctions, materialise
 from bidpilot.solvers.attainable import KPIS, Attainable
@@ -56,9 +57,14 @@ class _Day:
     feasible: bool = True
 
 
-def limits_of(campaigns: CampaignBatch, row: int) -> Limits:
-    """The limits of one row of a batch."""
+def limits_of(campaigns: CampaignBatch, row: int, channels: tuple[str, ...]) -> Limits:
+    """The limits of one row of a batch; `channels` in order of first appearance among the segments."""
+    caps = {channels.index(name): float(most[row]) for name, most in campaigns.channel_caps.items()}
+    exposure, interaction, conversion = (float(floor) for floor in campaigns.kpi_floors[row])
     return Limits(
+        min_roi=float(campaigns.min_roi[row]),
+        floors=(exposure, interaction, conversion),
+        caps={channel: most for channel, most in caps.items() if math.isfinite(most)},
         budget=float(campaigns.budget[row]),
         max_cpa=float(campaigns.max_cpa[row]),
         min_tail_share=float(campaigns.min_tail_share[row]),
@@ -89,14 +95,15 @@ def hindsight_optimum(
         ZeroIdealPoint: the ideal point is zero for a KPI with a positive preference.
     """
     check_ideal_point(ideal, campaigns.preference)
-    layout = Layout.of(market.log.segments)
+    check_channels(campaigns.channel_caps, market.log.segments)
+    layout, names = Layout.of(market.log.segments), channels(market.log.segments)
     found = []
     for row in range(len(days)):
         found.append(
             optimum_of_day(
                 materialise(market, days, row),
                 layout,
-                limits_of(campaigns, row),
+                limits_of(campaigns, row, names),
                 int(campaigns.kind[row]),
                 campaigns.preference[row],
                 ideal[row],

@@ -9,6 +9,7 @@ from bidpilot.bidding import shading
 from bidpilot.bidding.action import Rule
 from bidpilot.bidding.campaign import CampaignBatch
 from bidpilot.bidding.scalarisation import utility
+from bidpilot.bidding.segments import channels
 from bidpilot.bidding.statistics import SlotTotals
 from bidpilot.envs.clearing import clear_slot
 from bidpilot.envs.days import DayBatch, Market
@@ -64,7 +65,8 @@ class _Player:
         self.market, self.days, self.campaigns, self.ideal = market, days, campaigns, ideal
         rows, self.segments = len(days), len(market.log.segments)
         self.layout = Layout.of(market.log.segments)
-        self.limits = [limits_of(campaigns, row) for row in range(rows)]
+        names = channels(market.log.segments)
+        self.limits = [limits_of(campaigns, row, names) for row in range(rows)]
         self.totals = SlotTotals.zeros(rows, self.segments, market.log.sources)
 
     def score(self, alpha: Floats) -> Floats:

@@ -12,6 +12,8 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 from bidpilot.agents.ppo_config import Count, PpoConfig
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Config(BaseModel):
@@ -63,8 +65,8 @@ class EvaluateConfig(Config):
 
     agents: tuple[str, ...] = Field(
         (),
-        description="Agents by name: constant plan pid dual_descent mpc ppo, or ppo@RUN for a particular "
-        "training run; all of them where none is named.",
+        description="Agents by name: constant plan pid dual_descent mpc mpc_informed ppo, or ppo@RUN "
+        "for a particular training run; all of them where none is named. mpc_informed is told the levels to come.",
     )
     suites: tuple[str, ...] = Field(
         (), description="Suites by name: steady daily; all of them where none is named and no log is given."
@@ -72,6 +74,10 @@ class EvaluateConfig(Config):
     log: Path | None = Field(None, description="Folder of an imported auction log; its name becomes the suite's.")
     days: Count = Field(512, description="Held-out days per suite; a log's suite has the days it has.")
     seed: Seed = Field(0, description="Seed of the suites' days and of the bootstrap.")
+    max_cpa: Positive | None = Field(None, description="Target cost per conversion of the suites' campaigns, currency.")
+    min_tail_share: Share | None = Field(
+        None, description="Least share of won exposures on long-tail content that the suites' campaigns ask for."
+    )
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = Field(
         None,
         validation_alias=AliasChoices("json", "json_file"),

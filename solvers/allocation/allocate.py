@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.binned import BinnedDay, bin_auctions, forecast_auctions
 from bidpilot.bidding.campaign import Campaign, CampaignBatch
-from bidpilot.bidding.dual import Multipliers, dual_bound, rule_of
+from bidpilot.bidding.dual import DualRule, Multipliers, dual_bound, rule_of
 from bidpilot.bidding.errors import InfeasibleCampaign
 from bidpilot.bidding.forecast import Forecast
 from bidpilot.bidding.limits import Scaled, limits, scaled_day
@@ -17,11 +17,13 @@ from bidpilot.bidding.plan import Planner
 from bidpilot.bidding.scalarisation import utility
 from bidpilot.bidding.shadow import relevant_kpis, solve_campaign
 from bidpilot.solvers.allocation.constraints import Attained, Constraint, Terms
-from bidpilot.solvers.allocation.infeasible import explain
+from bidpilot.solvers.allocation.infeasible import elastic_prices, explain
 from bidpilot.solvers.allocation.program import AllocationProgram, Shape, Solved, solve
 from bidpilot.solvers.allocation.result import Allocation, ConstraintDual
 
 Vector = NDArray[np.float64]
+
+_CONFLICT_ROUNDS = 2
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def allocate(forecast: Forecast, campaign: Campaign, solver: str | None = None) 
     """
     problem = plan_problem(forecast, campaign)
     if problem.conflict:
-        raise explain(problem.shape, problem.scaled, problem.terms)
+        problem = _looked_at_closely(forecast, problem)
     program, solved = solve(problem.shape, problem.scaled, problem.terms, solver)
     if solved.status != "optimal":
         raise explain(problem.shape, problem.scaled, problem.terms)
@@ -88,6 +90,31 @@ def plan_problem(forecast: Forecast, campaign: Campaign) -> PlanProblem:
     return PlanProblem(day, scaled_day(day, campaign.budget, ideal), terms, shape, conflict)
 
 
+def _looked_at_closely(forecast: Forecast, problem: PlanProblem) -> PlanProblem:
+    """The same campaign on bins that are finest where its conflict is decided, if there is one.
+
+    Raises:
+        InfeasibleCampaign: there is.
+    """
+    for _ in range(_CONFLICT_ROUNDS):
+        terms = problem.terms
+        prices = elastic_prices(problem.shape, problem.scaled, terms)
+        if not (prices > 0).any():
+            return replace(problem, conflict=False)
+        rule = rule_of(Multipliers(np.zeros(3), prices, 0.0), tuple(terms.limits.values()))
+        alpha, multiplier, beta = _in_currency(rule, terms, problem.day.demand)
+        relevant = relevant_kpis(terms.campaigns, terms.row)
+        day = bin_auctions(forecast, forecast_auctions(forecast), alpha, multiplier, beta, relevant)
+        problem = replace(problem, day=day, scaled=scaled_day(day, terms.budget, terms.ideal))
+    raise explain(problem.shape, problem.scaled, problem.terms)
+
+
+def _in_currency(rule: DualRule, terms: Terms, demand: float) -> tuple[Vector, Vector, Vector]:
+    """Alpha (3,) for conversions in money, multipliers (S,), and beta (S,) of a rule in `Limit`'s units."""
+    alpha = rule.scale * rule.gain * terms.budget / np.where(terms.ideal > 0, terms.ideal, 1.0)
+    return alpha, rule.multiplier, rule.scale * rule.multiplier * rule.share * (terms.budget / demand)
+
+
 def _result(problem: PlanProblem, program: AllocationProgram, solved: Solved) -> Allocation:
     terms, scaled, day = problem.terms, problem.scaled, problem.day
     budget, worth = terms.budget, float(terms.campaigns.conversion_value[terms.row])
@@ -109,6 +136,7 @@ def _result(problem: PlanProblem, program: AllocationProgram, solved: Solved) ->
     rule = rule_of(multipliers, rows)
     bound = dual_bound(scaled, rows, preference, kind, multipliers)
     shadow = float(multipliers.limit[0]) / budget
+    alpha, multiplier, beta = _in_currency(rule, terms, day.demand)
     return Allocation(
         status=solved.status,
         utility=attained,
@@ -117,9 +145,9 @@ def _result(problem: PlanProblem, program: AllocationProgram, solved: Solved) ->
         spend=spend * budget,
         wins=wins * day.demand,
         segments=day.segments,
-        alpha=rule.scale * rule.gain * budget / np.where(terms.ideal > 0, terms.ideal, 1.0) * money,
-        multiplier=rule.multiplier,
-        beta=rule.scale * rule.multiplier * rule.share * (budget / day.demand),
+        alpha=alpha * money,
+        multiplier=multiplier,
+        beta=beta,
         shadow_price=shadow,
         duals=tuple(
             _dual(c, float(p), terms, at, shadow) for c, p in zip(program.constraints, multipliers.limit, strict=True)

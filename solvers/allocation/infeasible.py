@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bidpilot.bidding.errors import Conflict, InfeasibleCampaign
 from bidpilot.bidding.limits import Scaled
 from bidpilot.solvers.allocation.constraints import Constraint, Terms
@@ -14,6 +17,14 @@ _SECANTS = 12
 _MARGIN = 1e-3  # of the change
 _CLOSE = 1e-6  # excess that counts as mended
 _TAKES_PART = 1e-6  # of the largest multiplier
+
+
+def elastic_prices(shape: Shape, day: Scaled, terms: Terms) -> NDArray[np.float64]:
+    """(K,) multipliers of the least excess, what each constraint adds to it; 0 where all hold together."""
+    program = compiled_elastic(shape._replace(kind=0, active=()))
+    if program.excess(day, terms) == 0.0:
+        return np.zeros(len(shape.limits))
+    return np.maximum(program.prices(), 0.0)
 
 
 def explain(shape: Shape, day: Scaled, terms: Terms) -> InfeasibleCampaign:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bidpilot.agents.agent import Agent
 from bidpilot.agents.constant import constant_bids, constant_rule
 from bidpilot.bidding.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.errors import InfeasibleCampaign
 from bidpilot.bidding.forecast import Forecast
 from bidpilot.envs.days import DayBatch, Market
 from bidpilot.envs.episode import Episode
@@ -23,10 +24,17 @@ class Outcome:
     ratio: NDArray[np.float64]  # (D,) R / R*
     spend_share: NDArray[np.float64]  # (D,) spend / budget
     left: NDArray[np.float64]  # (D, T + 1) budget left / budget after each slot
+    violation: NDArray[np.float64]  # (D,) the worst relative excess over a constraint, 0 where all are kept
 
 
 class Arena:
-    """Fixed days with their hindsight optima, on which every agent plays."""
+    """Fixed days with their hindsight optima, on which every agent plays.
+
+    Days on which no purchase keeps the campaign's constraints are left out.
+
+    Raises:
+        InfeasibleCampaign: no day is left.
+    """
 
     def __init__(self, market: Market, forecast: Forecast, campaign: Campaign, days: DayBatch) -> None:
         self.days, self.forecast = days, forecast
@@ -34,16 +42,19 @@ class Arena:
         self.episode = Episode(market, forecast, len(days))
         self.episode.begin(days, self.campaigns)
         self.best = hindsight_utility(market, days, self.campaigns, self.episode.ideal)
+        self.kept = self.best > 0
+        if not self.kept.any():
+            raise InfeasibleCampaign("no held-out day can keep the campaign's constraints. Relax them.")
 
     @property
     def planned(self) -> NDArray[np.float64]:
         """Budget left by the plan over budget (D, T + 1)."""
         return 1.0 - self.episode.plan.spend[self.episode.index] / self.campaigns.budget[:, None]
 
-    def play(self, agent: Agent) -> Outcome:
-        """The agent's days."""
+    def play(self, agent: Agent, informed: bool = False) -> Outcome:
+        """The agent's days; where `informed`, its re-plan is told the levels to come."""
         episode = self.episode
-        observation = episode.begin(self.days, self.campaigns)
+        observation = episode.begin(self.days, self.campaigns, informed)
         agent.start(episode.rows, episode.segments)
         for _ in range(episode.slots):
             observation = episode.play(agent.act(observation))
@@ -59,5 +70,7 @@ class Arena:
         return self._outcome()
 
     def _outcome(self) -> Outcome:
-        spend = self.episode.statistics.spend.T / self.campaigns.budget[:, None]
-        return Outcome(self.episode.score() / self.best, spend[:, -1].copy(), 1.0 - spend)
+        kept = self.kept
+        spend = (self.episode.statistics.spend.T / self.campaigns.budget[:, None])[kept]
+        ratio = self.episode.score()[kept] / self.best[kept]
+        return Outcome(ratio, spend[:, -1].copy(), 1.0 - spend, self.episode.violation()[kept])

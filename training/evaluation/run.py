@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 
 from bidpilot.agents.agent import controller_agent
-from bidpilot.agents.controllers import CONTROLLERS
+from bidpilot.agents.controllers import CONTROLLERS, MPC
 from bidpilot.agents.policy import MlpPolicy
 from bidpilot.bidding.errors import InvalidConfig, PolicyMismatch, RunNotFound, UnknownAgent
 from bidpilot.bidding.forecast import Forecast
@@ -22,7 +22,10 @@ from bidpilot.training.report.comparison import Interval, interval_plot, ratio_d
 from bidpilot.training.report.tables import AgentRow, PairRow, print_tables
 from bidpilot.training.tracking import download, find_run, latest_finished_run, open_run
 
-ALL_AGENTS = ("constant", *CONTROLLERS, "ppo")
+INFORMED = "mpc_informed"
+"""The model-predictive controller told the levels to come: it bounds the room above the one that is not."""
+_SLIGHT = 0.001  # relative excess over a constraint that still counts as kept
+ALL_AGENTS = ("constant", *CONTROLLERS, INFORMED, "ppo")
 
 
 def run(config: EvaluateConfig) -> None:
@@ -76,7 +79,9 @@ def _policy_run(agent: str, config: EvaluateConfig) -> str:
 
 def _suites(config: EvaluateConfig, run_id: str | None) -> Sequence[Suite]:
     if config.log is None:
-        return [preset_suite(name, config.days, config.seed) for name in config.suites or tuple(PRESETS)]
+        return [
+            preset_suite(name, config.days, config.seed, _limits(config)) for name in config.suites or tuple(PRESETS)
+        ]
     if run_id is None:
         run_id = latest_finished_run("train", experiment=config.experiment).run_id
     folder = download(run_id, "policy")
@@ -86,13 +91,23 @@ def _suites(config: EvaluateConfig, run_id: str | None) -> Sequence[Suite]:
             f"run {run_id} was trained on {setting['setting']}, not on a log, and has no forecast for one. "
             "Train with --log first, or name such a run as ppo@RUN."
         )
-    return [log_suite(config.log, lambda: (setting["setting"], Forecast.load(folder / "forecast.npz")))]
+    return [
+        log_suite(config.log, lambda: (setting["setting"], Forecast.load(folder / "forecast.npz")), _limits(config))
+    ]
+
+
+def _limits(config: EvaluateConfig) -> dict[str, float]:
+    """Constraints that the suites' campaigns are given."""
+    named = {"max_cpa": config.max_cpa, "min_tail_share": config.min_tail_share}
+    return {name: value for name, value in named.items() if value is not None}
 
 
 def _play(agent: str, suite: Suite, run_id: str | None) -> Outcome:
     gains = suite.gains
     if agent == "constant":
         return suite.arena.play_constant(**gains.get("constant", {}))
+    if agent == INFORMED:
+        return suite.arena.play(controller_agent(MPC.name, gains.get(MPC.name)), informed=True)
     if run_id is None:
         return suite.arena.play(controller_agent(agent, gains.get(agent)))
     try:
@@ -102,7 +117,7 @@ def _play(agent: str, suite: Suite, run_id: str | None) -> Outcome:
 
 
 def _agent_row(agent: str, suite: Suite, outcome: Outcome, seed: int) -> AgentRow:
-    low, high = interval(outcome.ratio, suite.units, np.random.default_rng(seed))
+    low, high = interval(outcome.ratio, suite.units[suite.arena.kept], np.random.default_rng(seed))
     return AgentRow(
         agent=agent,
         suite=suite.name,
@@ -111,6 +126,8 @@ def _agent_row(agent: str, suite: Suite, outcome: Outcome, seed: int) -> AgentRo
         ci_high=high,
         p5=float(np.quantile(outcome.ratio, 0.05)),
         spend_share=float(outcome.spend_share.mean()),
+        violation_rate=float((outcome.violation > _SLIGHT).mean()),
+        violation_size=float(outcome.violation.mean()),
         days=len(outcome.ratio),
     )
 
@@ -122,7 +139,7 @@ def _pair_rows(suite: Suite, outcomes: dict[str, Outcome], seed: int) -> list[Pa
     for k, agent in enumerate(names):
         for against in names[:k]:
             gap = outcomes[agent].ratio - outcomes[against].ratio
-            low, high = interval(gap, suite.units, np.random.default_rng(seed), trim=0.0)
+            low, high = interval(gap, suite.units[suite.arena.kept], np.random.default_rng(seed), trim=0.0)
             rows.append(
                 PairRow(
                     agent=agent,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,8 +32,10 @@ class Suite:
     units: NDArray[np.int64]  # (D,)
 
 
-def preset_suite(name: str, days: int, seed: int) -> Suite:
+def preset_suite(name: str, days: int, seed: int, limits: Mapping[str, float] | None = None) -> Suite:
     """A synthetic suite: a held-out log, days of the suite's own stream; the forecast is training's.
+
+    `limits` are fields of the campaign, its `max_cpa` say.
 
     Raises:
         UnknownSuite: no such preset.
@@ -42,19 +44,25 @@ def preset_suite(name: str, days: int, seed: int) -> Suite:
         raise UnknownSuite(f"no suite is called {name!r}. Use one of: {', '.join(PRESETS)}, or --log FOLDER.")
     market = preset_market(name, seeding.LOG_HELD_OUT, seed)
     uniforms = seeding.stream(seeding.suite_domain(name), seed).random((days, market.draws))
-    arena = Arena(market, preset_forecast(name), preset_campaign(name), market.days(uniforms))
+    arena = Arena(market, preset_forecast(name), _limited(preset_campaign(name), limits), market.days(uniforms))
     return Suite(name, tuned_gains(name), arena, np.arange(days))
 
 
-def log_suite(folder: Path, training: Callable[[], tuple[str, Forecast]]) -> Suite:
+def log_suite(
+    folder: Path, training: Callable[[], tuple[str, Forecast]], limits: Mapping[str, float] | None = None
+) -> Suite:
     """The recorded days of an imported log, under a forecast that training made. Preference (0, 0, 1)."""
     log = load_log(folder)
     name, forecast = training()
     market = RecordedMarket(log, level_slots=forecast.level_slots)
-    campaign = Campaign(budget=log.days[0].budget, preference=(0.0, 0.0, 1.0))
+    campaign = _limited(Campaign(budget=log.days[0].budget, preference=(0.0, 0.0, 1.0)), limits)
     arena = Arena(market, forecast, campaign, market.recorded(np.arange(log.n_days)))
     _, units = np.unique([day.unit for day in log.days], return_inverse=True)
     return Suite(log.name, tuned_gains(name, recorded=True), arena, units)
+
+
+def _limited(campaign: Campaign, limits: Mapping[str, float] | None) -> Campaign:
+    return Campaign(**{**campaign.model_dump(), **(limits or {})})
 
 
 def setting_arena(setting: Setting, days: int, domain: int, seed: int) -> Arena:

@@ -15,6 +15,7 @@ GRID = "#e3e3e3"
 _AGENTS = {
     "ppo": "#0072b2",
     "mpc": "#d55e00",
+    "mpc_informed": "#8c510a",
     "dual_descent": "#009e73",
     "pid": "#cc79a7",
     "plan": "#e69f00",

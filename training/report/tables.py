@@ -19,6 +19,8 @@ class AgentRow(TypedDict):
     ci_high: float
     p5: float  # 5th percentile of R / R* over days
     spend_share: float  # spend / budget, mean over days, in [0, 1]
+    violation_rate: float  # share of days on which a constraint is missed by more than a thousandth
+    violation_size: float  # the worst relative excess of a day, mean over days
     days: int
 
 
@@ -38,7 +40,8 @@ def agent_table(rows: Sequence[AgentRow]) -> Table:
     table = Table(title="R / R* on held-out days", title_justify="left")
     for name in ("suite", "agent"):
         table.add_column(name)
-    for name in ("iqm", "95 % interval", "p5", "spend", "days"):
+    missed = any(row["violation_rate"] > 0 for row in rows)
+    for name in ("iqm", "95 % interval", "p5", "spend", *(("violates",) if missed else ()), "days"):
         table.add_column(name, justify="right", no_wrap=True)
     for suite in dict.fromkeys(row["suite"] for row in rows):
         here = sorted((row for row in rows if row["suite"] == suite), key=lambda row: -row["iqm"])
@@ -50,6 +53,7 @@ def agent_table(rows: Sequence[AgentRow]) -> Table:
                 f"{row['ci_low']:.4f} .. {row['ci_high']:.4f}",
                 f"{row['p5']:.3f}",
                 f"{row['spend_share']:.1%}",
+                *((f"{row['violation_rate']:.0%} by {row['violation_size']:.1%}",) if missed else ()),
                 str(row["days"]),
                 end_section=place == len(here) - 1,
             )

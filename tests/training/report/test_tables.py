@@ -16,6 +16,8 @@ def agent(name: str, suite: str, iqm: float) -> AgentRow:
         ci_high=iqm + 0.01,
         p5=0.5,
         spend_share=0.987,
+        violation_rate=0.0,
+        violation_size=0.0,
         days=512,
     )
 

@@ -1,0 +1,37 @@
+"""The users' headline case: more quality exposure from the same money, half of it on long-tail content."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+PATH = Path(__file__).resolve().parents[2] / "examples" / "quality_exposure.py"
+
+
+@pytest.fixture(scope="module")
+def example() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("quality_exposure", PATH)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_plan_reaches_95_percent_of_the_constrained_optimum_on_200_held_out_days(example: ModuleType) -> None:
+    result = example.compare(200)
+    share = result.plan.quality_exposures / result.optimum
+    assert share.mean() >= 0.95
+    assert (result.replan.quality_exposures / result.optimum).mean() > share.mean()
+    for side in (result.plan, result.replan):
+        assert side.tail.sum() / (side.head.sum() + side.tail.sum()) >= 0.5
+        assert (side.spend <= 40.0).all()
+        assert example.gain(side, result.constant)[1] > 0.0  # the lower end of the interval
+    share = result.replan.tail / (result.replan.head + result.replan.tail)
+    assert np.quantile(share, 0.05) > 0.49
