@@ -9,8 +9,9 @@ import pytest
 
 from bidpilot.bidding.errors import EmptyLog, MissingColumn, NoFilesMatched, UnknownFormat, UnreadableFile
 from bidpilot.envs.logs import auctionnet
-from bidpilot.envs.logs.auctionnet import ImportResult, import_auctionnet
+from bidpilot.envs.logs.auctionnet import import_auctionnet
 from bidpilot.envs.logs.importers import IMPORTERS, run_import
+from bidpilot.envs.logs.importing import ImportResult
 from bidpilot.envs.logs.storage import load_log, read_set_aside
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "auctionnet"
