@@ -14,35 +14,11 @@ from bidpilot.envs.logs.importers import run_import
 from bidpilot.envs.logs.manifest import read_manifest
 from bidpilot.envs.logs.storage import load_log, read_set_aside
 
-HEADER = [
-    "click",
-    "weekday",
-    "hour",
-    "bidid",
-    "timestamp",
-    "logtype",
-    "ipinyouid",
-    "useragent",
-    "IP",
-    "region",
-    "city",
-    "adexchange",
-    "domain",
-    "url",
-    "urlid",
-    "slotid",
-    "slotwidth",
-    "slotheight",
-    "slotvisibility",
-    "slotformat",
-    "slotprice",
-    "creative",
-    "bidprice",
-    "payprice",
-    "keypage",
-    "advertiser",
-    "usertag",
-]
+HEADER = (
+    *("click", "weekday", "hour", "bidid", "timestamp", "logtype", "ipinyouid", "useragent", "IP", "region", "city"),
+    *("adexchange", "domain", "url", "urlid", "slotid", "slotwidth", "slotheight", "slotvisibility", "slotformat"),
+    *("slotprice", "creative", "bidprice", "payprice", "keypage", "advertiser", "usertag"),
+)
 PERSONAL = ("ipinyouid", "useragent", "IP", "url", "urlid", "usertag", "keypage")
 ROW: dict[str, Any] = {
     **dict.fromkeys(HEADER, "0"),
