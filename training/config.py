@@ -133,6 +133,25 @@ class CalibrateConfig(Config):
     seed: Seed = Field(0, description="Seed of those days.")
 
 
+class IPinYouConfig(Config):
+    """Play the published iPinYou protocol: linear bidding, Mcpc, SS-MDP and RLB beside the re-planned rule."""
+
+    train: tyro.conf.Positional[Path] = Field(description="Training part: click, market price, predicted rate a row.")
+    test: tyro.conf.Positional[Path] = Field(description="Test part, of the same form.")
+    shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
+        (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2),
+        min_length=1,
+        description="Budget shares c0: an episode's budget over the cost of its auctions at the mean training price.",
+    )
+    episode: Count = Field(1000, description="Auctions per episode.")
+    seed: Seed = Field(0, description="Seed of the bootstrap.")
+    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = Field(
+        None,
+        validation_alias=AliasChoices("json", "json_file"),
+        description="File to write the printed rows to, as JSON.",
+    )
+
+
 class UiConfig(Config):
     """Open the runs in the MLflow UI."""
 

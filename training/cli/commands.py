@@ -32,5 +32,6 @@ COMMANDS: tuple[Command, ...] = (
         "bidpilot.training.cli.calibrate:run",
         "fit a market to an imported log",
     ),
+    Command("ipinyou", f"{_CONFIG}:IPinYouConfig", "bidpilot.training.protocols:run", "play the published protocol"),
     Command("ui", f"{_CONFIG}:UiConfig", "bidpilot.training.tracking.ui:run", "open the runs in the MLflow UI"),
 )
