@@ -12,6 +12,7 @@ from bidpilot.bidding.errors import CensoredLog, InvalidLog, InvalidMapping, Unr
 from bidpilot.envs.logs import mapped
 from bidpilot.envs.logs.formats import REASON_LOST, REASON_VARIES, ImportOptions
 from bidpilot.envs.logs.importers import ImportSummary, run_import
+from bidpilot.envs.logs.mapping import Mapping
 from bidpilot.envs.logs.storage import HASHED_FILE, load_log, read_set_aside
 
 MAPPING: dict[str, Any] = {
@@ -218,3 +219,10 @@ def test_a_mapping_must_be_named_and_readable(tmp_path: Path) -> None:
     for options in (ImportOptions(), ImportOptions(mapping=tmp_path / "none.yaml")):
         with pytest.raises(InvalidMapping):
             run_import("mapping", [tmp_path / "a.csv"], tmp_path / "log", options=options)
+
+
+def test_the_mapping_in_the_documentation_is_one() -> None:
+    text = (Path(__file__).resolve().parents[3] / "docs" / "logs.md").read_text()
+    mapping = Mapping.model_validate(yaml.safe_load(text.split("```yaml")[1].split("```")[0]))
+    assert mapping.price is not None
+    assert mapping.price.unit == 0.001
