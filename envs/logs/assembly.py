@@ -62,8 +62,7 @@ def assemble(staging: Staging, paths: list[Path], name: str, in_memory: bool) ->
         rows, aside = _without_conflicts(staging, staging.read_day((period, campaign)))
         late.append(aside)
         if rows.height:
-            rows = filling.fill(rows, period).sort("slot", "arrival", maintain_order=True)
-            days.append(_append(columns, rows, staging, segments, (period, campaign)))
+            days.append(_append(columns, filling.fill(rows, period), staging, segments, (period, campaign)))
     _set_aside_late(staging, paths, pl.concat(late))
     if not days:
         raise EmptyLog(_explain_empty(staging, paths))
@@ -72,42 +71,48 @@ def assemble(staging: Staging, paths: list[Path], name: str, in_memory: bool) ->
 
 def _without_conflicts(staging: Staging, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows that agree with their day, and (file, row, reason) of those that do not: other terms, duplicates."""
-    aside = []
-    if rows.select(pl.struct(_TERMS).n_unique()).item() > 1:
+    aside = [rows.clear().select("file", "row", reason=pl.lit(""))]
+    if not rows.select(
+        pl.all_horizontal(pl.col(term).eq_missing(pl.col(term).first()).all() for term in _TERMS)
+    ).item():
         # The day's terms are those of most of its rows: one corrupted row must not set its day aside.
         common = rows.group_by(_TERMS, maintain_order=True).len().sort("len", descending=True, maintain_order=True)
         agrees = pl.all_horizontal(pl.col(term).eq_missing(common[term][0]) for term in _TERMS)
         aside.append(rows.filter(~agrees).select("file", "row", reason=pl.lit(staging.format.varies)))
         rows = rows.filter(agrees)
-    first = pl.col("key").is_null() | pl.col("key").is_first_distinct()
-    again = rows.filter(~first)
-    aside.append(again.select("file", "row", reason=pl.lit(staging.format.duplicate)))
-    return (rows.filter(first) if again.height else rows), pl.concat(aside)
+    first = rows.select(pl.col("key").is_null() | pl.col("key").is_first_distinct()).to_series()
+    if not first.all():
+        aside.append(rows.filter(~first).select("file", "row", reason=pl.lit(staging.format.duplicate)))
+        rows = rows.filter(first)
+    return rows, pl.concat(aside)
 
 
 def _append(
     columns: _ColumnFiles, rows: pl.DataFrame, staging: Staging, segments: tuple[str, ...], day: tuple[int, str]
 ) -> _Day:
-    """Append one day's auctions to the columns."""
+    """Append one day's auctions to the columns, by slot and arrival; rows that tie keep the order of the files."""
     format = staging.format
+    slot = rows["slot"].to_numpy()
+    order = np.lexsort((rows["arrival"].to_numpy(), slot))
+    price = rows["market_price"].to_numpy()
+    columns.append("market_price", price[order])
+    for kpi in KPIS:
+        columns.append(kpi, rows[kpi].to_numpy()[order])
     names = pl.DataFrame({"segment": segments, "id": np.arange(len(segments), dtype=np.int16)})
     ids = rows.select(pl.col("segment").fill_null(DEFAULT_SEGMENT)).join(names, on="segment", maintain_order="left")
+    columns.append("segment", ids["id"].to_numpy()[order])
     # Clusters that no row has would only widen every table of sources.
     cluster = np.cumsum(staging.sources > 0) - 1
-    price = rows["market_price"].to_numpy()
-    columns.append("market_price", price)
-    for kpi in KPIS:
-        columns.append(kpi, rows[kpi].to_numpy())
-    columns.append("segment", ids["id"].to_numpy())
-    columns.append("source", cluster[rows["source"].fill_null(0).to_numpy()])
+    columns.append("source", cluster[rows["source"].fill_null(0).to_numpy()[order]])
     for kpi, name in (("interaction", "interacted"), ("conversion", "converted")):
         if kpi in format.outcomes:
-            columns.append(name, rows[f"outcome_{kpi}"].to_numpy())
+            columns.append(name, rows[f"outcome_{kpi}"].to_numpy()[order])
     if format.hashed:
         folder = staging.folder / "hashed"
         folder.mkdir(exist_ok=True)
-        rows.select(format.hashed).write_parquet(folder / f"{len(list(folder.iterdir())):06}.parquet")
-    counts = np.bincount(rows["slot"].to_numpy(), minlength=format.slots).astype(np.int64)
+        hashes = rows.select(format.hashed)[pl.Series(order)]
+        hashes.write_parquet(folder / f"{len(list(folder.iterdir())):06}.parquet")
+    counts = np.bincount(slot, minlength=format.slots).astype(np.int64)
     terms: dict[str, float | None] = {term: rows[term][0] for term in _TERMS}
     return _Day(*day, counts, float(price.sum(dtype=np.float64)), terms)
 

@@ -32,6 +32,7 @@ HASHED_FILE = "hashed.parquet"
 MAPPED_FOLDER = "mapped"
 _STAMP = "stamp"
 _ROW_GROUP = 1 << 20  # rows decoded at a time; more would cost memory while loading
+_FEW_VALUES = ["segment", "source", "invalid", "day", "slot"]
 _TRUE_OF = {f"true_{kpi}": kpi for kpi in ("exposure", "interaction", "conversion")}
 _NEEDED = ("market_price", "exposure", "interaction", "conversion", "segment", "source", "day", "slot")
 
@@ -158,7 +159,7 @@ def _write_auctions(log: AuctionLog, path: Path) -> None:
         place = np.searchsorted(ends, np.arange(first, last), side="right")
         day, slot = np.divmod(place, log.slots)
         table = pa.table({**columns, "day": day.astype(np.int32), "slot": slot.astype(np.int16)})
-        writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
+        writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd", use_dictionary=_FEW_VALUES)
         writer.write_table(table, row_group_size=_ROW_GROUP)
     if writer is not None:
         writer.close()
