@@ -14,6 +14,7 @@ from bidpilot.bidding.errors import MissingColumn, NoFilesMatched, UnknownFormat
 
 ENDINGS = (".csv", ".parquet", ".txt", ".tsv", ".log")
 BATCH_ROWS = 1 << 19
+TEXT_BATCH_ROWS = 1 << 16  # lines are long, and Polars holds several batches at a time
 RAGGED = "__ragged"
 """Column of a batch: True where the row has another number of fields than the header."""
 _EXTRA = "__extra"
@@ -187,7 +188,8 @@ def _scan_quoted(path: Path, present: list[str], layout: TextLayout) -> pl.LazyF
 def _batches(path: Path, lazy: pl.LazyFrame) -> Iterator[pl.DataFrame]:
     row = 0
     try:
-        for batch in lazy.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
+        size = BATCH_ROWS if is_parquet(path) else TEXT_BATCH_ROWS
+        for batch in lazy.collect_batches(chunk_size=size, maintain_order=True):
             yield batch.with_columns(row=pl.int_range(row, row + batch.height, dtype=pl.Int64))
             row += batch.height
     except (pl.exceptions.PolarsError, OSError) as error:

@@ -36,10 +36,10 @@ class Filling:
                     f"{staging.format.name} logs have no market prices, so they cannot be replayed. Name an imported "
                     "log that has some, with --prices-from FOLDER: a model of its prices is drawn."
                 )
-            self._prices = PriceDonor(load_log(options.prices_from, memory_map=True))
+            self._prices = PriceDonor(load_log(options.prices_from, memory_map=None))
             self.notes.append(self._prices.note)
         if options.interactions_from is not None:
-            self._interactions = InteractionDonor(load_log(options.interactions_from, memory_map=True), self._rng)
+            self._interactions = InteractionDonor(load_log(options.interactions_from, memory_map=None), self._rng)
             self.notes.append(self._interactions.note)
         if staging.rows_lost and options.lost == "draw":
             self._landscape = self._fit_landscape()

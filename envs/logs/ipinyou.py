@@ -39,7 +39,8 @@ REASON_CLICK = "click is neither 0 nor 1"
 REASON_PRICE = "price is missing, negative or not finite"
 REASON_PREDICTION = "prediction is missing or not in [0, 1]"
 PRICE_NOTE = "currency: the log's integers, fen per 1,000 exposures"
-CLICK_NOTE = "a click is what converts; exposure = 1 and interaction = 0: iPinYou has neither"
+CLICK_NOTE = "a click is what converts"
+NOTHING_ELSE_NOTE = "exposure = 1 and interaction = 0: not in the files"
 CENSORED_NOTE = "prices were seen only where the recorded bidder won: the log is censored at its bids"
 _SHORT_LINE = r"^\s*(\S+)\s+(\S+)\s+(\S+)(?:\s+(\S+))?\s*$"
 
@@ -75,6 +76,7 @@ def short_format(options: ImportOptions) -> Format:
             f"no times in the files: a day is an episode of {options.episode} auctions in the order of the rows",
             PRICE_NOTE,
             CLICK_NOTE,
+            NOTHING_ELSE_NOTE,
             "true = predicted: the log has predicted click rates only",
             CENSORED_NOTE,
         ),

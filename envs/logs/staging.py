@@ -17,7 +17,7 @@ from bidpilot.envs.logs.formats import DEFAULT_SEGMENT, REASON_LOST, SOURCE_CLUS
 from bidpilot.envs.logs.rates import Rates
 
 PROVENANCE = {"file": pl.Int32, "row": pl.Int64}
-_FLUSH_ROWS = 1 << 22  # rows gathered before they are written by day: fewer, larger files
+_FLUSH_ROWS = 1 << 21  # rows gathered before they are written by day: fewer, larger files
 _LANDSCAPE_ROWS = 2_000_000
 
 

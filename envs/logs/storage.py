@@ -31,6 +31,7 @@ SET_ASIDE_FILE = "set_aside.parquet"
 HASHED_FILE = "hashed.parquet"
 MAPPED_FOLDER = "mapped"
 _STAMP = "stamp"
+_LARGE = 50_000_000  # auctions
 _ROW_GROUP = 1 << 20  # rows decoded at a time; more would cost memory while loading
 _FEW_VALUES = ["segment", "source", "invalid", "day", "slot"]
 _TRUE_OF = {f"true_{kpi}": kpi for kpi in ("exposure", "interaction", "conversion")}
@@ -91,14 +92,14 @@ def check_folder(folder: Path) -> None:
         raise NotALog(f"{folder} exists and is no auction log; it was left alone. Name an empty or new folder.")
 
 
-def load_log(folder: str | Path, memory_map: bool = False) -> AuctionLog:
+def load_log(folder: str | Path, memory_map: bool | None = False) -> AuctionLog:
     """Read a log that `save_log` wrote; columns are decoded one at a time.
 
     Args:
         folder: the log's folder.
         memory_map: keep the decoded columns in files beside the log and map them, so that a log
             larger than memory still replays. Files that an earlier call decoded from the same log are
-            taken as they are.
+            taken as they are. None: where the log has more than 50 million auctions.
 
     Raises:
         NotALog, UnknownLogVersion: see `read_manifest`.
@@ -109,6 +110,8 @@ def load_log(folder: str | Path, memory_map: bool = False) -> AuctionLog:
     folder = Path(folder)
     manifest = read_manifest(folder)
     path = folder / AUCTIONS_FILE
+    if memory_map is None:
+        memory_map = manifest.rows_kept > _LARGE
     try:
         with pq.ParquetFile(path) as file:
             present = file.schema_arrow.names

@@ -24,7 +24,7 @@ def run(config: CalibrateConfig) -> None:
     from bidpilot.training.report.calibration import calibration_figure
 
     _check_folder(config.out)
-    log = load_log(config.log, memory_map=True)
+    log = load_log(config.log, memory_map=None)
     model = calibrate(log, config.level_slots, config.traffic_slots, config.name)
     levels = model.record.levels
     # Days that no training sees: how the market looks must not depend on the days that are trained on.

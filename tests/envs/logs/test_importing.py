@@ -90,7 +90,7 @@ def test_batches_of_any_size_give_the_same_log(tmp_path: Path, monkeypatch: pyte
     lines = [GOOD[format].format(place=place) for place in rng.permutation(40)]
     path, options = write(tmp_path, format, [*lines, "bad", *lines[:3]])
     whole = run_import(format, [path], tmp_path / "whole", options=options)
-    monkeypatch.setattr(files, "BATCH_ROWS", 7)
+    monkeypatch.setattr(files, "TEXT_BATCH_ROWS", 7)
     monkeypatch.setattr(staging, "_FLUSH_ROWS", 10)
     pieces = run_import(format, [path], tmp_path / "pieces", options=options)
     assert pieces.digest == whole.digest
