@@ -24,7 +24,6 @@ from bidpilot.envs.logs.ipinyou import short_format
 
 MAX_BID = 300
 EPISODE = 1000
-BUDGET_SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
 
 
 @dataclass(frozen=True)
