@@ -132,3 +132,27 @@ class CheckpointMismatch(BidpilotError):
 
 class TrackingError(BidpilotError):
     """Raised when the MLflow store cannot be reached, or is given what it cannot hold."""
+
+
+class InvalidMapping(BidpilotError):
+    """Raised when a mapping file does not say how its columns become auctions."""
+
+
+class CensoredLog(InvalidLog):
+    """Raised when a log has lost auctions whose prices nobody saw, so that it cannot be replayed as it is."""
+
+
+class MissingPrices(InvalidLog):
+    """Raised when a format has no market prices and no log was named to draw them from."""
+
+
+class InvalidPriceModel(BidpilotError):
+    """Raised when prices, bids and wins do not suffice to fit a price model."""
+
+
+class NotAMarket(BidpilotError):
+    """Raised when a folder holds no calibrated market, or one that cannot be read."""
+
+
+class InvalidProtocol(BidpilotError):
+    """Raised when a published protocol is asked for episodes, budgets or prices that it does not have."""

@@ -89,13 +89,73 @@ class EvaluateConfig(Config):
 class ImportConfig(Config):
     """Turn recorded auctions into a log that training and evaluation can read."""
 
-    format: tyro.conf.Positional[Literal["auctionnet"]] = Field(description="Format of the files.")
-    files: tyro.conf.Positional[tuple[Path, ...]] = Field(min_length=1, description="Files to read, CSV or Parquet.")
+    format: tyro.conf.Positional[Literal["auctionnet", "ipinyou", "kuairand", "mapping"]] = Field(
+        description="Format of the files; mapping: your own, as --mapping says."
+    )
+    files: tyro.conf.Positional[tuple[Path, ...]] = Field(
+        min_length=1, description="Files to read: Parquet, or text ending in .csv .tsv .txt .log."
+    )
     out: Path = Field(description="Folder to write the log to.")
     advertiser: int | None = Field(
         None, ge=0, description="Number of the one advertiser to keep; all of them where none is given."
     )
     name: str | None = Field(None, min_length=1, description="Name of the log; the folder's where none.")
+    mapping: Path | None = Field(None, description="YAML file that says what each column of your own files is.")
+    lost: Literal["refuse", "set-aside", "draw"] = Field(
+        "refuse",
+        description="What to do with lost auctions whose prices were not seen: refuse the log, set them aside, or "
+        "draw their prices from a landscape fitted on the won ones.",
+    )
+    prices_from: Path | None = Field(
+        None, description="Imported log whose price model is drawn where the format has no prices."
+    )
+    interactions_from: Path | None = Field(
+        None, description="Imported log whose exposures and interactions are drawn in place of the format's."
+    )
+    budget: float | None = Field(None, gt=0, description="Budget of a day, currency, where the files have none.")
+    budget_share: float = Field(
+        0.125, gt=0, le=1, description="Else the budget of a day, as a share of what a usual day's auctions cost."
+    )
+    conversion_value: float | None = Field(
+        None, gt=0, description="Worth of a conversion, currency, where the files have none; 1 where none is given."
+    )
+    episode: Count = Field(1000, description="Auctions per day, where the files have no times.")
+    seed: Seed = Field(0, description="Seed of everything that an import draws.")
+
+
+class CalibrateConfig(Config):
+    """Fit a market to an imported log, so that any number of days like its own can be drawn."""
+
+    log: tyro.conf.Positional[Path] = Field(description="Folder of the imported auction log.")
+    out: Path = Field(description="Folder to write the market to; train on it with `train --log FOLDER`.")
+    name: str | None = Field(None, min_length=1, description="Name of the market; made from the log's where none.")
+    level_slots: Count | None = Field(
+        None, description="Slots over which a value or price level lasts; 8, or what divides the day, where none."
+    )
+    traffic_slots: Count | None = Field(
+        None, description="Slots over which a traffic level lasts; 4, or what divides level-slots, where none."
+    )
+    days: Count = Field(200, description="Days drawn to compare the market with the log.")
+    seed: Seed = Field(0, description="Seed of those days.")
+
+
+class IPinYouConfig(Config):
+    """Play the published iPinYou protocol: linear bidding, Mcpc, SS-MDP and RLB beside the re-planned rule."""
+
+    train: tyro.conf.Positional[Path] = Field(description="Training part: click, market price, predicted rate a row.")
+    test: tyro.conf.Positional[Path] = Field(description="Test part, of the same form.")
+    shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
+        (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2),
+        min_length=1,
+        description="Budget shares c0: an episode's budget over the cost of its auctions at the mean training price.",
+    )
+    episode: Count = Field(1000, description="Auctions per episode.")
+    seed: Seed = Field(0, description="Seed of the bootstrap.")
+    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = Field(
+        None,
+        validation_alias=AliasChoices("json", "json_file"),
+        description="File to write the printed rows to, as JSON.",
+    )
 
 
 class UiConfig(Config):

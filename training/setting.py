@@ -14,7 +14,10 @@ from bidpilot.envs.days import Market
 from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.envs.forecasting import fit_forecast
 from bidpilot.envs.logs.auction_log import AuctionLog
+from bidpilot.envs.market_model import MODEL_FILE, CalibratedMarket, MarketModel
 from bidpilot.envs.replay import RecombinedMarket, RecordedMarket
+
+_FORECAST_DAYS = 64
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,16 @@ class Setting:
 def training_setting(market_name: str, log_folder: Path | None, seed: int) -> Setting:
     """The setting of the preset `market_name`, or of the log in `log_folder` where one is given.
 
+    The folder may also hold a market that `bidpilot calibrate` made.
+
     `seed` draws a preset's log and forecast days; a recorded log needs none.
 
     Raises:
         InvalidMarket: no preset of that name, or a log that cannot be recombined.
         InvalidLog: the folder holds no readable log.
     """
+    if log_folder is not None and (log_folder / MODEL_FILE).is_file():
+        return _calibrated(log_folder, seed)
     if log_folder is not None:
         return _recorded(log_folder)
     return Setting(
@@ -46,6 +53,21 @@ def training_setting(market_name: str, log_folder: Path | None, seed: int) -> Se
         campaign=preset_campaign(market_name),
         reference_log=None,
     )
+
+
+def _calibrated(folder: Path, seed: int) -> Setting:
+    """A market that was fitted to a log; as with logs, conversions alone count where there are any."""
+    model = MarketModel.load(folder)
+    market = CalibratedMarket(model, np.random.SeedSequence([seeding.LOG_TRAINING, seed]))
+    levels = model.record.levels
+    uniforms = seeding.stream(seeding.FORECAST, seed).random((_FORECAST_DAYS, market.draws))
+    campaign = Campaign(
+        budget=levels.budget,
+        conversion_value=levels.conversion_value,
+        preference=(0.0, 0.0, 1.0) if market.log.conversion.any() else (0.0, 1.0, 0.0),
+    )
+    forecast = fit_forecast(market, market.days(uniforms), levels.conversion_value)
+    return Setting(model.record.name, market, forecast, campaign, None)
 
 
 def _recorded(folder: Path) -> Setting:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+
+import polars as pl
 
 from bidpilot.bidding.errors import UnknownFormat
-from bidpilot.envs.logs.auctionnet import ImportResult, import_auctionnet
-from bidpilot.envs.logs.storage import SET_ASIDE_FILE, save_log
+from bidpilot.envs.logs.auctionnet import auctionnet_format
+from bidpilot.envs.logs.formats import Format, Imported, ImportOptions
+from bidpilot.envs.logs.importing import import_files
+from bidpilot.envs.logs.ipinyou import ipinyou_format
+from bidpilot.envs.logs.kuairand import kuairand_format
+from bidpilot.envs.logs.mapped import mapped_format
+from bidpilot.envs.logs.storage import HASHED_FILE, SET_ASIDE_FILE, check_folder, save_log
 
-
-class Importer(Protocol):
-    """Reads files of one format into a log, setting aside the rows that it cannot use."""
-
-    def __call__(self, files: Sequence[str | Path], advertiser: int | None, name: str) -> ImportResult:
-        """Import these files; see the importer's own docstring for what it raises."""
-
-
-IMPORTERS: dict[str, Importer] = {"auctionnet": import_auctionnet}
+IMPORTERS: dict[str, Callable[[ImportOptions, list[Path]], Format]] = {
+    "auctionnet": lambda options, _paths: auctionnet_format(options),
+    "ipinyou": ipinyou_format,
+    "kuairand": kuairand_format,
+    "mapping": mapped_format,
+}
+"""Each importer looks at the options, and at the files where it must, and says how to read them."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,9 @@ class ImportSummary:
     set_aside: dict[str, int]  # rows per reason, most frequent first
     rows_other: int  # rows of advertisers that were not asked for
     digest: str
+    dropped: tuple[str, ...] = ()  # columns of the files that were not read
+    notes: tuple[str, ...] = ()  # what a reader of the log must know
+    hashed: tuple[str, ...] = ()  # columns kept as keyed hashes
 
     def lines(self) -> list[str]:
         """The summary in words, one fact per line."""
@@ -47,7 +55,11 @@ class ImportSummary:
             out.append(f"  the rows set aside are in {self.folder / SET_ASIDE_FILE}")
         if self.rows_other:
             out.append(f"rows of other advertisers, not read: {self.rows_other:,}")
-        return out
+        if self.dropped:
+            out.append(f"columns dropped: {', '.join(self.dropped)}")
+        if self.hashed:
+            out.append(f"columns kept as keyed hashes, in {self.folder / HASHED_FILE}: {', '.join(self.hashed)}")
+        return [*out, *(f"note: {note}" for note in self.notes)]
 
 
 def run_import(
@@ -56,8 +68,9 @@ def run_import(
     out: str | Path,
     advertiser: int | None = None,
     name: str | None = None,
+    options: ImportOptions | None = None,
 ) -> ImportSummary:
-    """Import files and store the log.
+    """Import files and store the log; memory is bounded by a batch of rows and by the largest day.
 
     Args:
         format: a key of IMPORTERS.
@@ -65,23 +78,52 @@ def run_import(
         out: the log's folder; a log that is there already is replaced.
         advertiser: the one advertiser to import; None imports all.
         name: the log's name; None calls it after the folder.
+        options: everything else that the caller decides.
 
     Raises:
         UnknownFormat: no importer has this name.
         NotALog: the folder holds other things.
-        and what the importer raises.
+        and what `import_files` and the importer raise.
     """
     if format not in IMPORTERS:
         raise UnknownFormat(f"No importer is called {format!r}. Known formats: {', '.join(sorted(IMPORTERS))}.")
-    result = IMPORTERS[format](files, advertiser, name or Path(out).resolve().name)
-    manifest = save_log(result.log, out, set_aside=result.set_aside)
+    folder = Path(out)
+    check_folder(folder)
+    options = options or ImportOptions()
+    if advertiser is not None:
+        options = replace(options, advertiser=advertiser)
+    # Beside the log, since rows and columns need the room that the log itself will take.
+    folder.resolve().parent.mkdir(parents=True, exist_ok=True)
+    staging = folder.resolve().parent / f".{folder.resolve().name}.importing"
+    shutil.rmtree(staging, ignore_errors=True)
+    try:
+        imported = import_files(
+            lambda paths: IMPORTERS[format](options, paths), files, options, name or folder.resolve().name, staging
+        )
+        return _store(imported, folder)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _store(imported: Imported, folder: Path) -> ImportSummary:
+    manifest = save_log(
+        imported.log,
+        folder,
+        set_aside=imported.set_aside,
+        rows_set_aside=sum(imported.reasons.values()),
+        hashed=imported.hashed,
+        dropped=imported.dropped,
+    )
     return ImportSummary(
-        folder=Path(out),
+        folder=folder,
         name=manifest.name,
         days=len(manifest.days),
-        rows_in=result.rows_in,
+        rows_in=imported.rows_in,
         rows_kept=manifest.rows_kept,
-        set_aside=dict(result.set_aside["reason"].value_counts(sort=True).iter_rows()),
-        rows_other=result.rows_other,
+        set_aside=imported.reasons,
+        rows_other=imported.rows_other,
         digest=manifest.digest,
+        dropped=imported.dropped,
+        notes=manifest.notes,
+        hashed=() if imported.hashed is None else tuple(pl.read_parquet_schema(imported.hashed)),
     )

@@ -40,11 +40,12 @@ class LogManifest(BaseModel):
     rows_in: int = Field(ge=0, description="rows read when the log was imported")
     rows_kept: int = Field(ge=0, description="rows that became auctions")
     rows_set_aside: int = Field(ge=0, description="rows in set_aside.parquet")
+    dropped: tuple[str, ...] = Field(default=(), description="columns of the imported files that were not read")
     digest: str = Field(description="AuctionLog.digest of the columns and records")
 
     @classmethod
-    def of(cls, log: AuctionLog, rows_set_aside: int) -> LogManifest:
-        """The manifest of a log of which so many rows were set aside."""
+    def of(cls, log: AuctionLog, rows_set_aside: int, dropped: tuple[str, ...] = ()) -> LogManifest:
+        """The manifest of a log of which so many rows were set aside and these columns dropped."""
         return cls(
             schema_version=SCHEMA_VERSION,
             name=log.name,
@@ -56,6 +57,7 @@ class LogManifest(BaseModel):
             rows_in=log.n + rows_set_aside,
             rows_kept=log.n,
             rows_set_aside=rows_set_aside,
+            dropped=dropped,
             digest=log.digest,
         )
 

@@ -1,72 +1,105 @@
 """An auction log on disk: a folder of Parquet and JSON.
 
-`auctions.parquet` has one row per auction in arrival order, `log.json` is the LogManifest, and
-`set_aside.parquet`, where rows were set aside, holds them with their reason. Columns that say
-nothing are not stored: true values that are the predictions, realised outcomes that are not known,
-`invalid` where no auction is.
+`auctions.parquet` has one row per auction in arrival order, `log.json` is the LogManifest,
+`set_aside.parquet`, where rows were set aside, holds them with their reason, and `hashed.parquet` the
+keyed hashes that a mapping asked for, a row per auction. Columns that say nothing are not stored: true
+values that are the predictions, realised outcomes that are not known, `invalid` where no auction is.
+Reading and writing take a row group at a time, so a mapped log needs no memory of its size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from difflib import get_close_matches
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from bidpilot.bidding.errors import DamagedLog, MissingColumn, NotALog, UnevenDays
+from bidpilot.bidding.errors import DamagedLog, NotALog, UnevenDays
 from bidpilot.envs.logs.auction_log import COLUMNS, REALISED_COLUMNS, AuctionLog
 from bidpilot.envs.logs.checks import DTYPES
+from bidpilot.envs.logs.files import require_columns
 from bidpilot.envs.logs.manifest import MANIFEST_FILE, LogManifest, read_manifest
 
 AUCTIONS_FILE = "auctions.parquet"
 SET_ASIDE_FILE = "set_aside.parquet"
+HASHED_FILE = "hashed.parquet"
 MAPPED_FOLDER = "mapped"
+_STAMP = "stamp"
+_LARGE = 50_000_000  # auctions
 _ROW_GROUP = 1 << 20  # rows decoded at a time; more would cost memory while loading
-_SLOT_KEYS = 1 << 16  # more than any day has slots
+_FEW_VALUES = ["segment", "source", "invalid", "day", "slot"]
 _TRUE_OF = {f"true_{kpi}": kpi for kpi in ("exposure", "interaction", "conversion")}
 _NEEDED = ("market_price", "exposure", "interaction", "conversion", "segment", "source", "day", "slot")
 
 Allocate = Callable[[str, int, "np.dtype[Any]"], NDArray[Any]]
 
 
-def save_log(log: AuctionLog, folder: str | Path, set_aside: pl.DataFrame | None = None) -> LogManifest:
+def save_log(
+    log: AuctionLog,
+    folder: str | Path,
+    set_aside: pl.DataFrame | Path | None = None,
+    rows_set_aside: int | None = None,
+    hashed: Path | None = None,
+    dropped: tuple[str, ...] = (),
+) -> LogManifest:
     """Write a log to a folder; one that holds a log already is replaced.
 
     Args:
         log: the log.
         folder: made where missing.
-        set_aside: rows that did not become auctions, with a column `reason`.
+        set_aside: rows that did not become auctions, with a column `reason`, or a Parquet file of them.
+        rows_set_aside: how many there are; None counts them.
+        hashed: Parquet file of keyed hashes, a row per auction.
+        dropped: columns of the imported files that were not read.
 
     Raises:
         NotALog: the folder holds other things, which are left alone.
     """
     folder = Path(folder)
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST_FILE).is_file()):
-        raise NotALog(f"{folder} exists and is no auction log; it was left alone. Name an empty or new folder.")
+    check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     # log.json goes first and comes last: a folder that was cut short while written is no log.
     (folder / MANIFEST_FILE).unlink(missing_ok=True)
-    for stale in (folder / SET_ASIDE_FILE, *folder.glob(f"{MAPPED_FOLDER}/*.npy")):
+    for stale in (folder / SET_ASIDE_FILE, folder / HASHED_FILE, *folder.glob(f"{MAPPED_FOLDER}/*")):
         stale.unlink(missing_ok=True)
-    _auctions_frame(log).write_parquet(folder / AUCTIONS_FILE, row_group_size=_ROW_GROUP)
-    if set_aside is not None and set_aside.height:
+    _write_auctions(log, folder / AUCTIONS_FILE)
+    if isinstance(set_aside, Path):
+        rows_set_aside = pq.read_metadata(set_aside).num_rows if rows_set_aside is None else rows_set_aside
+        shutil.copyfile(set_aside, folder / SET_ASIDE_FILE)
+    elif set_aside is not None and set_aside.height:
+        rows_set_aside = set_aside.height
         set_aside.write_parquet(folder / SET_ASIDE_FILE)
-    manifest = LogManifest.of(log, rows_set_aside=0 if set_aside is None else set_aside.height)
+    if hashed is not None:
+        shutil.copyfile(hashed, folder / HASHED_FILE)
+    manifest = LogManifest.of(log, rows_set_aside=rows_set_aside or 0, dropped=dropped)
     (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return manifest
 
 
-def load_log(folder: str | Path, memory_map: bool = False) -> AuctionLog:
+def check_folder(folder: Path) -> None:
+    """Check that a log may be written to a folder.
+
+    Raises:
+        NotALog: it is a file, or holds things that are no log.
+    """
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST_FILE).is_file()):
+        raise NotALog(f"{folder} exists and is no auction log; it was left alone. Name an empty or new folder.")
+
+
+def load_log(folder: str | Path, memory_map: bool | None = False) -> AuctionLog:
     """Read a log that `save_log` wrote; columns are decoded one at a time.
 
     Args:
         folder: the log's folder.
         memory_map: keep the decoded columns in files beside the log and map them, so that a log
-            larger than memory still replays.
+            larger than memory still replays. Files that an earlier call decoded from the same log are
+            taken as they are. None: where the log has more than 50 million auctions.
 
     Raises:
         NotALog, UnknownLogVersion: see `read_manifest`.
@@ -77,13 +110,19 @@ def load_log(folder: str | Path, memory_map: bool = False) -> AuctionLog:
     folder = Path(folder)
     manifest = read_manifest(folder)
     path = folder / AUCTIONS_FILE
-    allocate = _mapped(folder) if memory_map else _in_memory
+    if memory_map is None:
+        memory_map = manifest.rows_kept > _LARGE
     try:
-        present = list(pl.read_parquet_schema(path))
-        require_columns(present, _NEEDED, str(path))
-        offsets = _read_offsets(path, manifest)
-        columns = _read_columns(path, present, int(offsets[-1, -1]), allocate)
-    except (pl.exceptions.PolarsError, OSError) as error:
+        with pq.ParquetFile(path) as file:
+            present = file.schema_arrow.names
+            require_columns(present, _NEEDED, str(path))
+            offsets = _read_offsets(file, manifest, str(path))
+            rows = int(offsets[-1, -1])
+            if memory_map:
+                columns = _mapped_columns(folder, file, present, rows)
+            else:
+                columns = _read_columns(file, present, rows, _in_memory, str(path))
+    except (pa.ArrowException, OSError) as error:
         raise DamagedLog(f"{path} cannot be read ({error}). Import the log again.") from error
     log = AuctionLog(
         name=manifest.name,
@@ -113,35 +152,26 @@ def read_set_aside(folder: str | Path) -> pl.DataFrame:
         raise DamagedLog(f"{path} cannot be read ({error}). Import the log again.") from error
 
 
-def require_columns(present: list[str], needed: tuple[str, ...], where: str) -> None:
-    """Check that every needed column is present.
+def _write_auctions(log: AuctionLog, path: Path) -> None:
+    names = [name for name in COLUMNS if _says_something(log, name)]
+    ends = log.offsets[:, 1:].ravel()
+    writer: pq.ParquetWriter | None = None
+    for first in range(0, log.n, _ROW_GROUP):
+        last = min(first + _ROW_GROUP, log.n)
+        columns: dict[str, NDArray[Any]] = {name: getattr(log, name)[first:last] for name in names}
+        place = np.searchsorted(ends, np.arange(first, last), side="right")
+        day, slot = np.divmod(place, log.slots)
+        table = pa.table({**columns, "day": day.astype(np.int32), "slot": slot.astype(np.int16)})
+        writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd", use_dictionary=_FEW_VALUES)
+        writer.write_table(table, row_group_size=_ROW_GROUP)
+    if writer is not None:
+        writer.close()
 
-    Raises:
-        MissingColumn: naming each missing column and the nearest name that is present.
-    """
-    missing = [name for name in needed if name not in present]
-    if not missing:
-        return
-    by_lower = {name.lower(): name for name in present}
-    hints = []
-    for name in missing:
-        near = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.0)
-        hints.append(f"{name} (nearest present: {by_lower[near[0]] if near else 'none'})")
-    raise MissingColumn(f"{where} lacks {', '.join(hints)}. Rename or add the columns; present: {present}.")
 
-
-def _auctions_frame(log: AuctionLog) -> pl.DataFrame:
-    columns: dict[str, NDArray[Any]] = {}
-    for name in COLUMNS:
-        column = getattr(log, name)
-        told_elsewhere = name in _TRUE_OF and column is getattr(log, _TRUE_OF[name])
-        if column is None or told_elsewhere or (name == "invalid" and not column.any()):
-            continue
-        columns[name] = column
-    counts = log.counts
-    columns["day"] = np.repeat(np.arange(log.n_days, dtype=np.int32), counts.sum(axis=1))
-    columns["slot"] = np.repeat(np.tile(np.arange(log.slots, dtype=np.int16), log.n_days), counts.ravel())
-    return pl.DataFrame(columns)
+def _says_something(log: AuctionLog, name: str) -> bool:
+    column = getattr(log, name)
+    told_elsewhere = name in _TRUE_OF and column is getattr(log, _TRUE_OF[name])
+    return not (column is None or told_elsewhere or (name == "invalid" and not column.any()))
 
 
 def _in_memory(_name: str, rows: int, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -160,28 +190,60 @@ def _mapped(folder: Path) -> Allocate:
     return allocate
 
 
-def _read_column(path: Path, name: str, rows: int, dtype: np.dtype[Any], allocate: Allocate) -> NDArray[Any]:
-    """Decode one column, chunk by chunk, into an array of the log's dtype."""
-    series = pl.read_parquet(path, columns=[name]).to_series()
-    if len(series) != rows or series.null_count():
+def _mapped_columns(folder: Path, file: pq.ParquetFile, present: list[str], rows: int) -> dict[str, Any]:
+    """Columns as maps of files; decoded only where the log changed since they were."""
+    path, stamp = folder / AUCTIONS_FILE, folder / MAPPED_FOLDER / _STAMP
+    state = path.stat()
+    now = f"{state.st_size} {state.st_mtime_ns} {rows}"
+    if not (stamp.is_file() and stamp.read_text() == now):
+        stamp.unlink(missing_ok=True)
+        columns = _read_columns(file, present, rows, _mapped(folder), str(path))
+        stamp.write_text(now)
+        return columns
+    columns = {}
+    for name in COLUMNS:
+        mapped = folder / MAPPED_FOLDER / f"{name}.npy"
+        if mapped.is_file():
+            columns[name] = np.load(mapped, mmap_mode="r")
+        else:
+            columns[name] = columns[_TRUE_OF[name]] if name in _TRUE_OF else None
+    return columns
+
+
+def _batches(file: pq.ParquetFile, columns: list[str]) -> Iterator[list[NDArray[Any]]]:
+    """The columns, at most a row group at a time; a null becomes NaN, or an object that no log column takes."""
+    for batch in file.iter_batches(batch_size=_ROW_GROUP, columns=columns):
+        yield [batch.column(name).to_numpy(zero_copy_only=False) for name in columns]
+
+
+def _read_column(
+    file: pq.ParquetFile, name: str, rows: int, dtype: np.dtype[Any], allocate: Allocate, where: str
+) -> NDArray[Any]:
+    """Decode one column, batch by batch, into an array of the log's dtype."""
+    column = allocate(name, rows, dtype)
+    done = nulls = 0
+    for batch in file.iter_batches(batch_size=_ROW_GROUP, columns=[name]):
+        part = batch.column(0)
+        nulls += part.null_count
+        if not part.null_count and done + len(part) <= rows:
+            column[done : done + len(part)] = part.to_numpy(zero_copy_only=False)
+        done += len(part)
+    if done != rows or nulls:
         raise DamagedLog(
-            f"Column {name} of {path} has {len(series)} rows, {series.null_count()} of them null; "
+            f"Column {name} of {where} has {done} rows, {nulls} of them null; "
             f"{rows} without nulls were written. Import the log again."
         )
-    column = allocate(name, rows, dtype)
-    done = 0
-    for chunk in series.get_chunks():
-        column[done : done + len(chunk)] = chunk.to_numpy()
-        done += len(chunk)
     return column
 
 
-def _read_columns(path: Path, present: list[str], rows: int, allocate: Allocate) -> dict[str, Any]:
+def _read_columns(
+    file: pq.ParquetFile, present: list[str], rows: int, allocate: Allocate, where: str
+) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     for name in COLUMNS:
         dtype = np.dtype(DTYPES.get(name, np.float32))
         if name in present:
-            columns[name] = _read_column(path, name, rows, dtype, allocate)
+            columns[name] = _read_column(file, name, rows, dtype, allocate, where)
         elif name in _TRUE_OF:
             columns[name] = columns[_TRUE_OF[name]]
         elif name in REALISED_COLUMNS:
@@ -192,26 +254,27 @@ def _read_columns(path: Path, present: list[str], rows: int, allocate: Allocate)
     return columns
 
 
-def _read_offsets(path: Path, manifest: LogManifest) -> NDArray[np.int64]:
+def _read_offsets(file: pq.ParquetFile, manifest: LogManifest, where: str) -> NDArray[np.int64]:
     """Offsets (D, T + 1) from the columns `day` and `slot`."""
-    # Runs of equal keys, and not groups: a slot met twice is out of order, and so named below.
-    key = pl.col("day").cast(pl.Int64) * _SLOT_KEYS + pl.col("slot").cast(pl.Int64)
-    runs = pl.scan_parquet(path).select(key.rle().struct.unnest()).collect()
-    day, slot = np.divmod(runs["value"].to_numpy(), _SLOT_KEYS)
     n_days, slots = len(manifest.days), manifest.slots
-    late = np.flatnonzero(slot >= slots)
-    if len(late):
-        raise UnevenDays(
-            f"Day {day[late[0]]} of {path} has a slot {slot[late[0]]}; the days have slots 0 to {slots - 1}. "
-            "All days of a log need the same number of slots."
-        )
-    if len(day) and (day.min() < 0 or day.max() >= n_days):
-        raise DamagedLog(f"{path} has days {day.min()} to {day.max()}, log.json names {n_days}. Import it again.")
-    place = day * slots + slot
-    if (np.diff(place) <= 0).any():
-        raise DamagedLog(f"The auctions of {path} are not in order of day and slot. Import the log again.")
     counts = np.zeros(n_days * slots, dtype=np.int64)
-    counts[place] = runs["len"].to_numpy()
+    last = -1
+    for day, slot in _batches(file, ["day", "slot"]):
+        late = np.flatnonzero(slot >= slots)
+        if len(late):
+            raise UnevenDays(
+                f"Day {day[late[0]]} of {where} has a slot {slot[late[0]]}; the days have slots 0 to {slots - 1}. "
+                "All days of a log need the same number of slots."
+            )
+        if day.min() < 0 or day.max() >= n_days or slot.min() < 0:
+            raise DamagedLog(
+                f"{where} has days {day.min()} to {day.max()}, log.json names {n_days}. Import the log again."
+            )
+        place = day.astype(np.int64) * slots + slot
+        if place[0] < last or (np.diff(place) < 0).any():
+            raise DamagedLog(f"The auctions of {where} are not in order of day and slot. Import the log again.")
+        last = int(place[-1])
+        counts += np.bincount(place, minlength=len(counts))
     ends = np.concatenate([[0], np.cumsum(counts)])
     offsets: NDArray[np.int64] = ends[np.arange(n_days)[:, None] * slots + np.arange(slots + 1)]
     return offsets

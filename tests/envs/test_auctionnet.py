@@ -9,8 +9,10 @@ import pytest
 
 from bidpilot.bidding.errors import EmptyLog, MissingColumn, NoFilesMatched, UnknownFormat, UnreadableFile
 from bidpilot.envs.logs import auctionnet
-from bidpilot.envs.logs.auctionnet import ImportResult, import_auctionnet
+from bidpilot.envs.logs.auctionnet import import_auctionnet
+from bidpilot.envs.logs.formats import REASON_FIELDS
 from bidpilot.envs.logs.importers import IMPORTERS, run_import
+from bidpilot.envs.logs.importing import ImportResult
 from bidpilot.envs.logs.storage import load_log, read_set_aside
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "auctionnet"
@@ -128,6 +130,14 @@ def test_a_word_in_a_csv_costs_its_row_alone_and_is_kept_as_read(tmp_path: Path)
     result = import_auctionnet([path])
     assert reasons(result) == {auctionnet.REASON_PRICE: 1}
     assert result.set_aside["leastWinningCost"].to_list() == ["cheap"]
+
+
+def test_a_row_of_a_csv_with_fields_too_many_or_too_few_is_set_aside(tmp_path: Path) -> None:
+    path = write(tmp_path, rows({}, {}, {}, {}), "traffic.csv")
+    lines = path.read_text().splitlines()
+    lines[2], lines[3] = lines[2] + ",7", lines[3].rsplit(",", 1)[0]
+    path.write_text("\n".join(lines) + "\n")
+    assert reasons(import_auctionnet([path])) == {REASON_FIELDS: 2}
 
 
 def test_files_that_share_a_day_are_merged_and_their_duplicates_found(tmp_path: Path) -> None:

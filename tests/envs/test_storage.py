@@ -75,6 +75,20 @@ def test_a_mapped_log_follows_the_log_that_replaces_it(tmp_path: Path) -> None:
     assert new.digest == make_log(separate_truth=True).digest != old.digest
 
 
+def test_a_mapped_log_is_decoded_once_and_an_altered_map_is_noticed(tmp_path: Path) -> None:
+    save_log(make_log(separate_truth=True, realised=True), tmp_path / "log")
+    load_log(tmp_path / "log", memory_map=True)
+    path = tmp_path / "log" / "mapped" / "market_price.npy"
+    before = path.stat().st_mtime_ns
+    again = load_log(tmp_path / "log", memory_map=True)
+    assert path.stat().st_mtime_ns == before
+    assert again.digest == make_log(separate_truth=True, realised=True).digest
+    prices = np.load(path)
+    np.save(path, prices + 1)
+    with pytest.raises(DamagedLog):
+        load_log(tmp_path / "log", memory_map=True)
+
+
 def test_rows_set_aside_are_counted_and_kept(tmp_path: Path) -> None:
     aside = pl.DataFrame({"row": [4, 9], "reason": ["bad", "worse"]})
     save_log(make_log(), tmp_path / "log", set_aside=aside)

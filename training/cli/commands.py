@@ -26,5 +26,12 @@ COMMANDS: tuple[Command, ...] = (
         "score agents on held-out days",
     ),
     Command("import", f"{_CONFIG}:ImportConfig", "bidpilot.training.cli.import_log:run", "import an auction log"),
+    Command(
+        "calibrate",
+        f"{_CONFIG}:CalibrateConfig",
+        "bidpilot.training.cli.calibrate:run",
+        "fit a market to an imported log",
+    ),
+    Command("ipinyou", f"{_CONFIG}:IPinYouConfig", "bidpilot.training.protocols:run", "play the published protocol"),
     Command("ui", f"{_CONFIG}:UiConfig", "bidpilot.training.tracking.ui:run", "open the runs in the MLflow UI"),
 )

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from bidpilot.training.config import ImportConfig
 
+_NO_OPTION = ("format", "files", "out", "name")
+
 
 def run(config: ImportConfig) -> None:
     """Import the files as a log and print how many rows came in, were kept, and were set aside."""
     # Polars loads only when this command runs.
+    from bidpilot.envs.logs.formats import ImportOptions
     from bidpilot.envs.logs.importers import run_import
 
-    summary = run_import(config.format, config.files, config.out, config.advertiser, config.name)
+    values = {name: getattr(config, name) for name in type(config).model_fields if name not in _NO_OPTION}
+    options = ImportOptions(**values)
+    summary = run_import(config.format, config.files, config.out, name=config.name, options=options)
     print("\n".join(summary.lines()))

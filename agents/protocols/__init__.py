@@ -1,0 +1,1 @@
+"""Published protocols: their rules, and the bidders that the literature printed numbers for."""

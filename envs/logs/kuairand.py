@@ -1,0 +1,36 @@
+"""Importer of KuaiRand interaction logs (Gao et al., "KuaiRand", CIKM 2022), CSV as shipped.
+
+A row is one video shown to one user, with what the user did. There are no auctions: market prices
+are drawn from another log's model. There are no predictions: those are made from other days' outcomes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bidpilot.envs.logs.formats import Format, ImportOptions
+from bidpilot.envs.logs.mapped import format_of
+from bidpilot.envs.logs.mapping import KpiMap, Mapping, TierMap, TimeMap
+
+MAPPING = Mapping(
+    quote=None,
+    time=TimeMap(column="time_ms", form="epoch_ms", zone="Asia/Shanghai"),
+    key=("user_id", "video_id", "time_ms"),
+    exposure=KpiMap(sum={"play_time_ms": 1.0}, per="duration_ms", cap=1.0, realised=True),
+    interaction=KpiMap(
+        sum={"is_like": 1.0, "is_comment": 3.0, "is_forward": 4.0, "is_follow": 5.0, "long_view": 0.2}, realised=True
+    ),
+    rate_by=("video_id",),
+    channel="tab",
+    tier=TierMap(column="video_id"),
+    source="video_id",
+)
+"""Completion is play time over duration; the weights of the interactions are those of the synthetic market,
+with a long view for a completion. Head videos are the most shown that together make 75 % of the rows."""
+
+NOTES = ("conversion = 0: KuaiRand has clicks and follows, but no conversions",)
+
+
+def kuairand_format(_options: ImportOptions, paths: list[Path]) -> Format:
+    """The format of KuaiRand's logs."""
+    return format_of(MAPPING, "kuairand", paths, NOTES)

@@ -1,0 +1,289 @@
+"""Rows of mapped files as typed rows: every column by an expression, every fault with its reason."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+from pathlib import Path
+from zoneinfo import ZoneInfo, available_timezones
+
+import polars as pl
+
+from bidpilot.bidding.errors import InvalidMapping
+from bidpilot.envs.logs.files import RAGGED, TextLayout, columns_of, read_batches
+from bidpilot.envs.logs.formats import KPIS, REASON_FIELDS, SOURCE_CLUSTERS, Format, ImportOptions, plain_text
+from bidpilot.envs.logs.mapping import KpiMap, Mapping, TierMap, load_mapping
+
+HASH_KEY = "BIDPILOT_HASH_KEY"
+REASON_TIME = "the time is missing or cannot be read"
+REASON_WON = "whether it was won is missing, or neither 1 nor 0"
+REASON_PRICE = "the market price is missing, negative or not finite"
+REASON_BID = "the recorded bid is negative or not finite"
+REASON_TERMS = "budget, conversion value or target is missing or not above zero"
+REASON_CAMPAIGN = "the campaign is missing"
+_DAY_MS = 86_400_000
+_LATEST_MS = 7_258_118_400_000  # the year 2200: a later time is in another unit
+_TERMS = ("budget", "conversion_value", "max_cpa")
+_TRUE, _FALSE = ("1", "1.0", "true", "True"), ("0", "0.0", "false", "False")
+
+
+def reason_kpi(kpi: str) -> str:
+    """Why a row's KPI cannot be used."""
+    return f"{kpi} is missing or " + ("negative" if kpi == "interaction" else "not in [0, 1]")
+
+
+def mapped_format(options: ImportOptions, paths: list[Path]) -> Format:
+    """The format of one's own files, by the mapping that the options name.
+
+    Raises:
+        InvalidMapping: the mapping does not fit, or hashes are asked for without a key.
+    """
+    return format_of(load_mapping(options.mapping), "mapping", paths)
+
+
+def format_of(mapping: Mapping, name: str, paths: list[Path], notes: tuple[str, ...] = ()) -> Format:
+    """The format that a mapping describes. Raises `InvalidMapping`."""
+    rows = MappedRows(mapping, paths)
+    realised = tuple(kpi for kpi, how in mapping.kpis.items() if how.realised)
+    recorded = {"interaction": mapping.interacted, "conversion": mapping.converted}
+    zone = f"days are cut at {mapping.time.day_starts}:00 in {mapping.time.zone}"
+    truth = ("true = predicted: the log has no true expectations",)
+    absent = [f"{kpi} = {1 if kpi == 'exposure' else 0}: not in the files" for kpi in KPIS if kpi not in mapping.kpis]
+    censored: tuple[str, ...] = ()
+    if mapping.price is not None and (mapping.price.won or name == "ipinyou"):
+        censored = ("prices were seen only where the recorded bidder won: the log is censored at its bids",)
+
+    def label(period: int, campaign: str) -> tuple[str, str]:
+        day = str(pl.Series([period], dtype=pl.Int32).cast(pl.Date)[0])
+        return (f"campaign {campaign}, {day}" if mapping.campaign else day), day
+
+    return Format(
+        name=name,
+        slots=mapping.slots,
+        used=rows.used,
+        present=lambda path: columns_of(path, rows.layout),
+        read=lambda path: read_batches(path, rows.used, rows.layout),
+        typed=rows.typed,
+        text=rows.text,
+        label=label,
+        notes=(*notes, zone, *truth, *censored, *absent),
+        whose=mapping.campaign,
+        has_prices=mapping.price is not None,
+        rated=realised,
+        outcomes=tuple(kpi for kpi in KPIS if kpi in realised or recorded.get(kpi) is not None),
+        timed=True,
+        hashed=mapping.hash,
+    )
+
+
+class MappedRows:
+    """Types the raw rows of a mapping's files."""
+
+    def __init__(self, mapping: Mapping, paths: list[Path]) -> None:
+        if mapping.time.zone not in available_timezones():
+            raise InvalidMapping(f"time.zone {mapping.time.zone!r} is no time zone. Name one such as Asia/Shanghai.")
+        ZoneInfo(mapping.time.zone)
+        self._mapping = mapping
+        self._key = os.environ.get(HASH_KEY, "").encode()
+        if mapping.hash and not self._key:
+            raise InvalidMapping(
+                f"The mapping keeps {', '.join(mapping.hash)} as keyed hashes, but {HASH_KEY} is empty. Set it to a "
+                "secret of your own (it is not stored), or leave the columns out."
+            )
+        self.layout = TextLayout(mapping.separator, mapping.quote, mapping.columns)
+        self.used = tuple(dict.fromkeys(self._columns()))
+        # Of what is read, these may name a person, or what a person saw.
+        self._personal = {*mapping.hash, *mapping.key, *mapping.rate_by, mapping.source}
+        self._heads = pl.Series(dtype=pl.String)
+        if isinstance(mapping.tier, TierMap):
+            self._personal.add(mapping.tier.column)
+            self._heads = self._find_heads(mapping.tier, paths)
+
+    def typed(self, raw: pl.DataFrame) -> pl.DataFrame:
+        """Typed columns and the reason why a row cannot be used."""
+        mapping = self._mapping
+        raw = raw.with_columns(
+            pl.col(name).replace(list(mapping.missing), [None] * len(mapping.missing))
+            for name in self.used
+            if raw.schema[name] == pl.String
+        )
+        epoch, wall = self._times(raw)
+        columns: dict[str, pl.Expr] = {
+            "period": (wall // _DAY_MS).cast(pl.Int32),
+            "slot": (wall % _DAY_MS * mapping.slots // _DAY_MS).cast(pl.Int16),
+            "arrival": epoch,
+            "campaign": pl.col(mapping.campaign).cast(pl.String) if mapping.campaign else pl.lit("all"),
+            "segment": self._segment(),
+        }
+        if mapping.key:
+            named = pl.all_horizontal(pl.col(mapping.key).is_not_null())
+            columns["key"] = pl.when(named).then(pl.struct(pl.col(name).cast(pl.String) for name in mapping.key).hash())
+        if mapping.rate_by:
+            columns["group"] = pl.struct(pl.col(name).cast(pl.String) for name in mapping.rate_by).hash()
+        for kpi, how in mapping.kpis.items():
+            columns[f"outcome_{kpi}" if how.realised else kpi] = _kpi(how)
+        for outcome, kpi in ((mapping.interacted, "interaction"), (mapping.converted, "conversion")):
+            if outcome is not None:
+                columns[f"outcome_{kpi}"] = _kpi(outcome)
+        for term in _TERMS:
+            value = getattr(mapping, term)
+            if value is not None:
+                columns[term] = _number(value) if isinstance(value, str) else pl.lit(value)
+        if mapping.price is not None:
+            columns |= self._price()
+        rows = raw.select(
+            *(expression.alias(name) for name, expression in columns.items()), self._won().alias("won"), RAGGED
+        )
+        rows = rows.with_columns(self._reason(set(columns)).alias("reason"))
+        extra = {name: _keyed(raw[name], self._key) for name in mapping.hash}
+        if mapping.source:
+            extra["source"] = _clusters(raw[mapping.source])
+        return rows.drop("won", RAGGED).with_columns(column.alias(name) for name, column in extra.items())
+
+    def text(self, raw: pl.DataFrame) -> pl.DataFrame:
+        """Rows set aside: numbers and times as read, other text only by its length, identifiers not at all."""
+        kept = [name for name in self.used if name not in self._personal]
+        # Where fields are too many or too few, what stands in a column may be another's.
+        return raw.select(pl.when(RAGGED).then(None).otherwise(plain_text(name)).alias(name) for name in kept)
+
+    def _columns(self) -> list[str]:
+        mapping = self._mapping
+        names: list[str | None] = [mapping.time.column, mapping.campaign, *mapping.key, *mapping.rate_by]
+        if mapping.price is not None:
+            names += [mapping.price.column, mapping.price.won, mapping.price.bid]
+        for kpi in (*mapping.kpis.values(), mapping.interacted, mapping.converted):
+            if kpi is not None:
+                names += [*kpi.sum, kpi.per]
+        tier = mapping.tier.column if isinstance(mapping.tier, TierMap) else mapping.tier
+        terms = [value for value in (getattr(mapping, term) for term in _TERMS) if isinstance(value, str)]
+        names += [mapping.channel, tier, mapping.source, *terms, *mapping.hash]
+        return [name for name in names if name is not None]
+
+    def _times(self, raw: pl.DataFrame) -> tuple[pl.Expr, pl.Expr]:
+        """Milliseconds since 1970 that order auctions, and those of the day's clock on the wall."""
+        time, dtype = self._mapping.time, raw.schema[self._mapping.time.column]
+        column, shift = pl.col(time.column), time.day_starts * 3_600_000
+        if isinstance(dtype, pl.Datetime):
+            moment = column.dt.cast_time_unit("ms")
+            aware = dtype.time_zone is not None
+        elif time.form in ("epoch_s", "epoch_ms"):
+            scale = 1000.0 if time.form == "epoch_s" else 1.0
+            number = _number(time.column) * scale
+            moment = (
+                pl.when(number.is_between(0, _LATEST_MS)).then(number).cast(pl.Int64).cast(pl.Datetime("ms", "UTC"))
+            )
+            aware = True
+        elif time.form == "iso":
+            text = column.cast(pl.String).str.replace(" ", "T", literal=True)
+            with_offset = text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="ms", time_zone="UTC", strict=False)
+            naive = text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="ms", strict=False)
+            wall = pl.coalesce(with_offset.dt.convert_time_zone(time.zone).dt.replace_time_zone(None), naive)
+            return pl.coalesce(with_offset.dt.epoch("ms"), naive.dt.epoch("ms")), wall.dt.epoch("ms") - shift
+        else:
+            aware = "%z" in time.form or "%#z" in time.form
+            zone = "UTC" if aware else None
+            moment = column.cast(pl.String).str.to_datetime(time.form, time_unit="ms", time_zone=zone, strict=False)
+        wall = moment.dt.convert_time_zone(time.zone).dt.replace_time_zone(None) if aware else moment
+        return moment.dt.epoch("ms"), wall.dt.epoch("ms") - shift
+
+    def _won(self) -> pl.Expr:
+        if self._mapping.price is None or self._mapping.price.won is None:
+            return pl.lit(True)
+        text = pl.col(self._mapping.price.won).cast(pl.String)
+        return pl.when(text.is_in(_TRUE)).then(True).when(text.is_in(_FALSE)).then(False).otherwise(None)
+
+    def _price(self) -> dict[str, pl.Expr]:
+        price = self._mapping.price
+        assert price is not None
+        seen = _number(price.column) * price.unit
+        columns = {"market_price": pl.when(self._won()).then(seen).otherwise(None).cast(pl.Float32)}
+        if price.bid is not None:
+            columns["bid"] = (_number(price.bid) * price.unit).cast(pl.Float32)
+        return columns
+
+    def _segment(self) -> pl.Expr:
+        channel = _named(self._mapping.channel) if self._mapping.channel else pl.lit("feed")
+        tier = self._mapping.tier
+        if tier is None:
+            second = pl.lit("head")
+        elif isinstance(tier, str):
+            second = _named(tier)
+        else:
+            is_head = pl.col(tier.column).cast(pl.String).is_in(self._heads.implode())
+            second = pl.when(is_head).then(pl.lit("head")).otherwise(pl.lit("tail"))
+        return pl.concat_str(channel, pl.lit("/"), second)
+
+    def _find_heads(self, tier: TierMap, paths: list[Path]) -> pl.Series:
+        """The most frequent values that together make all but `tail_share` of the rows."""
+        counts = pl.DataFrame(schema={"value": pl.String, "n": pl.UInt64})
+        for path in paths:
+            for batch in read_batches(path, [tier.column], self.layout):
+                found = batch.group_by(pl.col(tier.column).cast(pl.String).alias("value")).agg(
+                    pl.len().cast(pl.UInt64).alias("n")
+                )
+                counts = pl.concat([counts, found]).group_by("value").agg(pl.col("n").sum())
+        counts = counts.sort("n", "value", descending=[True, False])
+        before = pl.col("n").cum_sum() - pl.col("n")
+        return counts.filter(before < (1 - tier.tail_share) * pl.col("n").sum())["value"]
+
+    def _reason(self, given: set[str]) -> pl.Expr:
+        def outside(name: str, low: float, high: float) -> pl.Expr:
+            return ~(pl.col(name).is_finite() & pl.col(name).is_between(low, high)).fill_null(False)
+
+        greatest = 3.4e38
+        faults = [(pl.col(RAGGED), REASON_FIELDS), (pl.col("period").is_null(), REASON_TIME)]
+        faults.append((pl.col("campaign").is_null(), REASON_CAMPAIGN))
+        if self._mapping.price is not None:
+            faults.append((pl.col("won").is_null(), REASON_WON))
+            faults.append((pl.col("won") & outside("market_price", 0.0, greatest), REASON_PRICE))
+        if "bid" in given:
+            faults.append((pl.col("bid").is_not_null() & outside("bid", 0.0, greatest), REASON_BID))
+        for kpi in KPIS:
+            high = greatest if kpi == "interaction" else 1.0
+            names = {kpi, f"outcome_{kpi}"} & given
+            faults += [(outside(name, 0.0, high), reason_kpi(kpi)) for name in sorted(names)]
+        faults += [(outside(term, 1e-300, greatest), REASON_TERMS) for term in _TERMS if term in given]
+        # The first fault that a row has is its reason.
+        return pl.coalesce(pl.when(fault).then(pl.lit(reason)) for fault, reason in faults)
+
+
+def _number(name: str) -> pl.Expr:
+    """A column as Float64; null where it is no number."""
+    return pl.col(name).cast(pl.Float64, strict=False)
+
+
+def _kpi(how: KpiMap) -> pl.Expr:
+    if how.constant is not None:
+        return pl.lit(how.constant, dtype=pl.Float32)
+    total = pl.sum_horizontal((_number(name) * weight for name, weight in how.sum.items()), ignore_nulls=False)
+    if how.per is not None:
+        total = total / _number(how.per)
+    if how.cap is not None:  # a division by zero is no great value, and stays infinite
+        total = pl.when(total.is_finite() & (total > how.cap)).then(how.cap).otherwise(total)
+    return total.cast(pl.Float32)
+
+
+def _named(column: str) -> pl.Expr:
+    """A name for a segment's part: numbers are told from one another by their column."""
+    text = pl.col(column).cast(pl.String).fill_null("unknown").str.replace_all("/", "-", literal=True)
+    return pl.when(text.str.contains(r"^\d+$")).then(pl.format(f"{column}-{{}}", text)).otherwise(text)
+
+
+def _keyed(column: pl.Series, key: bytes) -> pl.Series:
+    """Keyed hashes (blake2b, 64 bits) of identifiers; null stays null."""
+    distinct = column.cast(pl.String).unique().drop_nulls()
+    hashes = [
+        int.from_bytes(hashlib.blake2b(text.encode(), key=key[:64], digest_size=8).digest(), "big") for text in distinct
+    ]
+    return column.cast(pl.String).replace_strict(
+        distinct, pl.Series(hashes, dtype=pl.UInt64), default=None, return_dtype=pl.UInt64
+    )
+
+
+def _clusters(column: pl.Series) -> pl.Series:
+    """The cluster of each publisher, the same in every log: its checksum modulo the number of clusters."""
+    text = column.cast(pl.String).fill_null("")
+    distinct = text.unique()
+    ids = [zlib.crc32(value.encode()) % SOURCE_CLUSTERS for value in distinct]
+    return text.replace_strict(distinct, pl.Series(ids, dtype=pl.Int16), return_dtype=pl.Int16)

@@ -1,0 +1,50 @@
+"""The `calibrate` command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from bidpilot.bidding.errors import NotAMarket
+from bidpilot.training.config import CalibrateConfig
+
+FIT_FILE, FIGURE_FILE = "fit.json", "fit.png"
+
+
+def run(config: CalibrateConfig) -> None:
+    """Fit a market to a log, store it, and print and draw how well its days look like the recorded ones."""
+    # Polars, numba and matplotlib load only when this command runs.
+    from bidpilot.envs import seeding
+    from bidpilot.envs.calibrate import calibrate
+    from bidpilot.envs.logs.storage import load_log
+    from bidpilot.envs.market_fit import compare
+    from bidpilot.envs.market_model import CalibratedMarket
+    from bidpilot.training.report.calibration import calibration_figure
+
+    _check_folder(config.out)
+    log = load_log(config.log, memory_map=None)
+    model = calibrate(log, config.level_slots, config.traffic_slots, config.name)
+    levels = model.record.levels
+    # Days that no training sees: how the market looks must not depend on the days that are trained on.
+    market = CalibratedMarket(model, np.random.SeedSequence([seeding.LOG_HELD_OUT, config.seed]))
+    rng = seeding.stream(seeding.VALIDATION, config.seed)
+    fit = compare(log, market, config.days, levels.traffic_slots, rng)
+    numbers = fit.numbers()
+    model.save(config.out)
+    (config.out / FIT_FILE).write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
+    title = f"{model.record.name}: {config.days} days beside {log.n_days} recorded ones"
+    calibration_figure(fit, title).savefig(config.out / FIGURE_FILE, dpi=120)
+    print(f"market {model.record.name!r} in {config.out}, fitted on {log.name!r} ({log.n_days} days)")
+    for name, gap in numbers.items():
+        kind = "difference" if name == "win_curve" or "autocorrelation" in name else "relative difference"
+        print(f"  {name:<28} {gap:+.3f}  {kind}")
+    print(f"figure: {config.out / FIGURE_FILE}; train on it with: bidpilot train --log {config.out}")
+
+
+def _check_folder(folder: Path) -> None:
+    from bidpilot.envs.market_model import MODEL_FILE
+
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / MODEL_FILE).is_file()):
+        raise NotAMarket(f"{folder} exists and is no market; it was left alone. Name an empty or new folder.")
