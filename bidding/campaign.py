@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -124,6 +125,25 @@ class CampaignBatch:
         for cap in self.channel_caps.values():
             steers = steers | np.isfinite(cap)
         return steers
+
+    @classmethod
+    def of(cls, campaigns: Sequence[Campaign]) -> CampaignBatch:
+        """One row for each campaign."""
+        names = tuple(dict.fromkeys(name for campaign in campaigns for name in campaign.channel_caps))
+        rows = [cls.repeat(campaign, 1) for campaign in campaigns]
+        arrays = {
+            f.name: np.concatenate([getattr(row, f.name) for row in rows])
+            for f in fields(cls)
+            if f.name != "channel_caps"
+        }
+        free = np.array([np.inf])
+        caps = {name: np.concatenate([row.channel_caps.get(name, free) for row in rows]) for name in names}
+        return cls(**arrays, channel_caps=caps)
+
+    def take(self, index: NDArray[np.int64]) -> CampaignBatch:
+        """Rows `index` (B,)."""
+        arrays = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name != "channel_caps"}
+        return CampaignBatch(**arrays, channel_caps={name: cap[index] for name, cap in self.channel_caps.items()})
 
     @classmethod
     def repeat(

@@ -13,10 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.action import SCALE_REACH
+from bidpilot.bidding.action import FIRST_SEGMENT, SCALE_REACH, action_size
 from bidpilot.bidding.forecast import Forecast
 from bidpilot.bidding.kpi import CONVERSION
-from bidpilot.bidding.levels import Posterior
 from bidpilot.bidding.plan import BudgetPlan
 from bidpilot.bidding.replan import Replanner
 from bidpilot.bidding.statistics import PRICE, TRAFFIC, VALUE, DayStatistics
@@ -213,22 +212,29 @@ class Observer:
             gap = statistics.ratio_quantiles.T - self._planned_ratio
             np.multiply(gap, 0.5 * shown, out=self._wide[first : first + 5])
         if statistics.t < self.forecast.slots:
-            beliefs = self._replanner.beliefs(statistics)
-            scale = self._replanner.scale(beliefs, self._spendable(statistics.t), statistics.t)
-            if self._steering is not None:
-                scale = self._steer(scale, beliefs, statistics)
+            scale, segment = self._replanned(statistics, self._replanner)
             np.multiply(scale, np.log(2.0) / SCALE_REACH, out=row["replan"])
+            if self._steering is not None:
+                self._wide[len(FEATURES) :, self._steering.rows] = segment.T
 
-    def _spendable(self, t: int) -> NDArray[np.float64]:
-        """The budget left (B,) without its reserve, which the day's last block releases."""
-        if t >= self.forecast.slots - self.forecast.level_slots:
-            return self._left
-        return np.maximum(self._left - self._reserve, 0.0)
+    def replanned_action(self, statistics: DayStatistics, replanner: Replanner) -> NDArray[np.float64]:
+        """The action (B, 3 + S) that follows a re-plan of one's own, given the day so far; after `observe`."""
+        scale, segment = self._replanned(statistics, replanner)
+        action = np.zeros((len(scale), action_size(len(self.forecast.segments))))
+        action[:, 0] = scale * (np.log(2.0) / SCALE_REACH)
+        if self._steering is not None:
+            action[self._steering.rows, FIRST_SEGMENT:] = segment
+        return np.clip(action, -1.0, 1.0)
 
-    def _steer(self, scale: NDArray[np.float64], levels: Posterior, statistics: DayStatistics) -> NDArray[np.float64]:
-        """The scale (B,) under the constraints; writes the segment entries."""
+    def _replanned(
+        self, statistics: DayStatistics, replanner: Replanner
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """log2 of the scale (B,) against the plan's, and segment entries (R, S) of the constrained rows."""
+        beliefs = replanner.beliefs(statistics)
+        scale = replanner.scale(beliefs, self._spendable(statistics.t), statistics.t)
         steering, told = self._steering, statistics.reported
-        assert steering is not None
+        if steering is None:
+            return scale, np.zeros((0, len(self.forecast.segments)))
         kpi = told(statistics.predicted)
         progress = Progress(
             wins=told(statistics.wins),
@@ -238,9 +244,14 @@ class Observer:
             value=(kpi * self._alpha).sum(axis=1),
             channel_spend=told(statistics.channel_spend),
         )
-        scale[steering.rows], segment = steering.steer(scale[steering.rows], levels, statistics.t, progress)
-        self._wide[len(FEATURES) :, steering.rows] = segment.T
-        return scale
+        scale[steering.rows], segment = steering.steer(scale[steering.rows], beliefs, statistics.t, progress)
+        return scale, segment
+
+    def _spendable(self, t: int) -> NDArray[np.float64]:
+        """The budget left (B,) without its reserve, which the day's last block releases."""
+        if t >= self.forecast.slots - self.forecast.level_slots:
+            return self._left
+        return np.maximum(self._left - self._reserve, 0.0)
 
     def _results(self, statistics: DayStatistics) -> None:
         row, campaigns = self._row, statistics.campaigns

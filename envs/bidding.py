@@ -16,6 +16,8 @@ from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.bidding.forecast import Forecast
 from bidpilot.bidding.observation import bounds
 from bidpilot.envs import seeding
+from bidpilot.envs.campaign_pool import CampaignPool
+from bidpilot.envs.constraint_prices import ConstraintPrices
 from bidpilot.envs.days import Market
 from bidpilot.envs.defaults import default_setting
 from bidpilot.envs.episode import Episode
@@ -54,6 +56,8 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
     Arguments:
         num_envs: rows. market, forecast, campaign: what is bid in; the default market `daily` where none.
         seed_domain: domain of the random stream (`bidpilot.envs.seeding`).
+        pool: planned campaigns that each day draws one of, in place of `campaign`.
+        prices: multipliers of missed constraints, taken off a day's last reward.
 
     Version History:
         v0: first.
@@ -74,6 +78,8 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         seed_domain: int = seeding.TRAINING,
         render_mode: str | None = None,
         max_episode_steps: int | None = None,
+        pool: CampaignPool | None = None,
+        prices: ConstraintPrices | None = None,
     ) -> None:
         if num_envs < 1:
             raise InvalidMarket(f"an environment needs at least one row; got num_envs = {num_envs}. Give 1 or more.")
@@ -88,7 +94,8 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         self.observation_space = gym.vector.utils.batch_space(self.single_observation_space, num_envs)
         self.action_space = gym.vector.utils.batch_space(self.single_action_space, num_envs)
         self.generators: list[np.random.Generator] = []
-        self.uniforms = np.zeros((num_envs, market.draws))
+        self.pool, self.prices = pool, prices
+        self.uniforms = np.zeros((num_envs, market.draws + (pool is not None)))
         self._trace = DayTrace() if render_mode == "rgb_array" else None
 
     def reset(
@@ -119,9 +126,16 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
 
     def begin_days(self) -> NDArray[np.float32]:
         """Begin the days that `uniforms` describe; the observation (B, F)."""
-        days = self.episode.market.days(self.uniforms)
-        campaigns = CampaignBatch.repeat(self.campaign, self.num_envs, days.budget, days.conversion_value, days.max_cpa)
-        observation = self.episode.begin(days, campaigns)
+        days = self.episode.market.days(self.uniforms[:, : self.episode.market.draws])
+        if self.pool is None:
+            campaigns = CampaignBatch.repeat(
+                self.campaign, self.num_envs, days.budget, days.conversion_value, days.max_cpa
+            )
+            observation = self.episode.begin(days, campaigns)
+        else:
+            pick = (self.uniforms[:, -1] * len(self.pool)).astype(np.int64)
+            plan = self.pool.plan, self.pool.index[pick]
+            observation = self.episode.begin(days, self.pool.campaigns.take(pick), plan=plan)
         if self._trace is not None:
             self._trace.begin(self.episode)
         return observation
@@ -152,7 +166,10 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
     def _reward(self, before: NDArray[np.float64], done: bool) -> NDArray[np.float64]:
         episode = self.episode
         after = episode.score() if done else episode.utility
-        return (after - before) / episode.plan_utility
+        reward: NDArray[np.float64] = (after - before) / episode.plan_utility
+        if done and self.prices is not None:
+            reward -= self.prices.charge(episode)
+        return reward
 
     def _final(self, observation: NDArray[np.float32]) -> Info:
         """What a finished day leaves: observation, utility, score, spend and KPI per row."""

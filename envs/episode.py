@@ -10,13 +10,13 @@ from bidpilot.bidding.campaign import CampaignBatch
 from bidpilot.bidding.errors import InvalidAction, InvalidMarket, PolicyMismatch
 from bidpilot.bidding.forecast import Forecast
 from bidpilot.bidding.observation import Observer
-from bidpilot.bidding.plan import Planner
+from bidpilot.bidding.plan import BudgetPlan, Planner
 from bidpilot.bidding.scalarisation import utility
 from bidpilot.bidding.segments import channels
 from bidpilot.bidding.statistics import DayStatistics, SlotTotals
 from bidpilot.envs.clearing import clear_slot
 from bidpilot.envs.days import DayBatch, Market
-from bidpilot.envs.informed import InformedReplanner
+from bidpilot.envs.informed import HindsightReplanner, InformedReplanner
 
 
 class Episode:
@@ -37,8 +37,14 @@ class Episode:
         self.left = np.zeros(rows)
         self.utility = np.zeros(rows)
 
-    def begin(self, days: DayBatch, campaigns: CampaignBatch, informed: bool = False) -> NDArray[np.float32]:
-        """Start the days; the first observation (B, F).
+    def begin(
+        self,
+        days: DayBatch,
+        campaigns: CampaignBatch,
+        informed: bool = False,
+        plan: tuple[BudgetPlan, NDArray[np.int64]] | None = None,
+    ) -> NDArray[np.float32]:
+        """Start the days; the first observation (B, F). `plan` holds plans made before, and each row's (B,).
 
         An `informed` episode tells the re-plan the true levels of the slots to come: a bound for evaluation.
 
@@ -51,7 +57,8 @@ class Episode:
                 f"{len(campaigns)} campaigns. Make one of each per row."
             )
         self.days, self.campaigns = days, campaigns
-        self.plan, self.index = self.planner.plan(campaigns)
+        self.plan, self.index = self.planner.plan(campaigns) if plan is None else plan
+        self._hindsight: HindsightReplanner | None = None
         self.alpha = self.plan.alpha[self.index]
         self.multiplier, self.beta = self.plan.multiplier[self.index], self.plan.beta[self.index]
         self.ideal = self.plan.ideal[self.index]
@@ -76,6 +83,15 @@ class Episode:
         self.rule = self.decoded(action)
         self.play_rule(self.rule)
         return self.observer.observe(self.statistics, np.clip(action, -1.0, 1.0))
+
+    def hindsight_action(self) -> NDArray[np.float64]:
+        """The action (B, 3 + S) that spends the money left best, all auctions to come known: a label to imitate."""
+        if self._hindsight is None:
+            planner = self.planner
+            self._hindsight = HindsightReplanner(
+                self.market, self.days, self.campaigns, planner.forecast, self.plan, self.index
+            )
+        return self.observer.replanned_action(self.statistics, self._hindsight)
 
     def decoded(self, action: NDArray[np.floating]) -> Rule:
         """The rule of actions (B, 3 + S), without bids in channels whose cap is known to be reached."""
@@ -128,27 +144,42 @@ class Episode:
 
     def violation(self) -> NDArray[np.float64]:
         """(B,) the worst relative excess over a constraint so far, in true KPIs; 0 where all are kept."""
+        return np.max([*self.violations().values(), np.zeros(self.rows)], axis=0)  # type: ignore[no-any-return]
+
+    def violations(self) -> dict[str, NDArray[np.float64]]:
+        """Relative excess (B,) over each kind of constraint so far, in true KPIs; 0 where it is kept or not asked."""
         c, statistics, t = self.campaigns, self.statistics, self.t
         spend = c.budget - self.left
-        worst = np.zeros(self.rows)
+        found = {kind: np.zeros(self.rows) for kind in CONSTRAINTS}
 
-        def take(value: NDArray[np.float64], most: NDArray[np.float64], where: NDArray[np.bool_]) -> None:
+        def take(kind: str, value: NDArray[np.float64], most: NDArray[np.float64], where: NDArray[np.bool_]) -> None:
+            worst = found[kind]
             excess = value / np.where(where & (most > 0), most, 1.0) - 1.0
             np.maximum(
                 worst, np.where(where, np.where(most > 0, excess, np.where(value > 0, 1.0, 0.0)), 0.0), out=worst
             )
 
-        take(spend, np.where(np.isfinite(c.max_cpa), c.max_cpa, 0.0) * self.kpi[:, 2], np.isfinite(c.max_cpa))
-        take(c.min_roi * spend, c.conversion_value * self.kpi[:, 2], c.min_roi > 0)
+        take(
+            "max_cpa", spend, np.where(np.isfinite(c.max_cpa), c.max_cpa, 0.0) * self.kpi[:, 2], np.isfinite(c.max_cpa)
+        )
+        take("min_roi", c.min_roi * spend, c.conversion_value * self.kpi[:, 2], c.min_roi > 0)
         for j in range(3):
-            take(c.kpi_floors[:, j], self.kpi[:, j], c.kpi_floors[:, j] > 0)
+            take("kpi_floors", c.kpi_floors[:, j], self.kpi[:, j], c.kpi_floors[:, j] > 0)
         wins, tail = statistics.wins[t], statistics.tail_wins[t]
-        take(c.min_tail_share * wins, tail, (c.min_tail_share > 0) & (wins > 0))
+        take("min_tail_share", c.min_tail_share * wins, tail, (c.min_tail_share > 0) & (wins > 0))
         for k, name in enumerate(channels(self.planner.forecast.segments)):
             if name in c.channel_caps:
                 cap = c.channel_caps[name]
-                take(statistics.channel_spend[t, :, k], np.where(np.isfinite(cap), cap, 0.0), np.isfinite(cap))
-        return worst
+                take(
+                    "channel_caps",
+                    statistics.channel_spend[t, :, k],
+                    np.where(np.isfinite(cap), cap, 0.0),
+                    np.isfinite(cap),
+                )
+        return found
 
+
+CONSTRAINTS = ("max_cpa", "min_roi", "kpi_floors", "min_tail_share", "channel_caps")
+"""Kinds of constraints that a day may miss."""
 
 _NO_SHADING = np.ones(1)

@@ -14,6 +14,7 @@ from bidpilot.bidding.replan import Replanner
 from bidpilot.bidding.statistics import PRICE, TRAFFIC, VALUE, DayStatistics
 from bidpilot.envs.days import DayBatch, Market
 from bidpilot.envs.forecasting import true_levels
+from bidpilot.envs.materialise import materialise
 
 _LEAST = 2.0**-16
 
@@ -31,6 +32,7 @@ class InformedReplanner(Replanner):
         index: NDArray[np.int64],
     ) -> None:
         super().__init__(forecast, plan, index)
+        self._market, self._days = market, days
         level, counts = true_levels(market, days, forecast, campaigns.conversion_value)
         worth = plan.alpha[index] / np.stack([np.ones(len(days)), np.ones(len(days)), campaigns.conversion_value], 1)
         part = worth * forecast.landscape.mean_value
@@ -72,3 +74,31 @@ class InformedReplanner(Replanner):
     def scale(self, levels: Posterior, left: NDArray[np.float64], t: int) -> NDArray[np.float64]:
         """log2 of the scale (B,) that spends `left` on what is really to come."""
         return curves.invert(self._spend_left[t], np.minimum(left, self._spend_left[t][:, -1])) - self._scale
+
+
+class HindsightReplanner(InformedReplanner):
+    """Knows the auctions themselves: at its scale the money left is spent exactly, which is the hindsight optimum
+    of the remaining day among rules of the plan's direction."""
+
+    def _curves_of_rest(
+        self,
+        forecast: Forecast,
+        plan: BudgetPlan,
+        index: NDArray[np.int64],
+        counts: NDArray[np.int64],
+        shift: NDArray[np.float64],
+        price: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """(T + 1, B, POINTS) spend from each slot on, linear between grid points."""
+        slots, points = forecast.slots, curves.POINTS
+        rest = np.zeros((slots + 1, len(index), points))
+        for row, u in enumerate(index):
+            day = materialise(self._market, self._days, row)
+            bid = plan.multiplier[u][day.segment] * (day.predicted @ plan.alpha[u]) + plan.beta[u][day.segment]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                needed = plan.scale[u] + np.log2(day.price) - np.log2(np.maximum(bid, 0.0))
+            place = np.clip((needed - curves.LOWEST) * curves.PER_OCTAVE, 0.0, float(points))
+            key = day.slot.astype(np.int64) * (points + 1) + np.ceil(np.nan_to_num(place, nan=0.0)).astype(np.int64)
+            spend = np.bincount(key, day.price, slots * (points + 1)).reshape(slots, points + 1)[:, :points]
+            rest[:slots, row] = np.cumsum(np.cumsum(spend, axis=1)[::-1], axis=0)[::-1]
+        return rest

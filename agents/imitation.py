@@ -1,0 +1,112 @@
+"""Imitation of the hindsight optimum, on-policy: what to do in the states that the policy itself comes to.
+
+Each round plays one day in every row with the policy as it is, asks at every visited state for the action that spends
+the money left best with all auctions to come known, and fits the actor to all labels so far (DAgger; Ross, Gordon and
+Bagnell, AISTATS 2011) and the critic to the returns of the latest days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from stable_baselines3 import PPO
+
+from bidpilot.agents.policy import RESIDUAL_REACH, compose
+from bidpilot.agents.sb3 import BiddingVecEnv
+
+Matrix = NDArray[np.float32]
+
+
+class ImitationConfig(BaseModel):
+    """How much is imitated before PPO begins."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    rounds: Annotated[int, Field(ge=0)] = Field(24, description="Days that each row plays for labels; 0: none.")
+    epochs: Annotated[int, Field(gt=0)] = Field(3, description="Passes over the labels after each round.")
+    batch_size: Annotated[int, Field(gt=0)] = Field(2048, description="Samples per gradient step.")
+    learning_rate: float = Field(1e-3, gt=0, description="Adam's step size.")
+    kept: Annotated[int, Field(gt=0)] = Field(12, description="Rounds whose labels are kept.")
+
+
+def raw_label(observation: Matrix, label: NDArray[np.float64], residual: bool) -> Matrix:
+    """What the network must put out (B, 3 + S), in [-1, 1], for the action to come nearest to `label` (B, 3 + S)."""
+    if not residual:
+        return np.clip(label, -1.0, 1.0).astype(np.float32)
+    base = compose(observation, np.zeros(label.shape, np.float32), residual=True)
+    return np.clip((label - base) / RESIDUAL_REACH, -1.0, 1.0).astype(np.float32)
+
+
+def imitate(model: PPO, env: BiddingVecEnv, config: ImitationConfig, told: Callable[[int, float, float], None]) -> None:
+    """Warm `model`'s actor and critic; `told` hears round, actor loss and critic loss after each round.
+
+    Leaves the environment at the start of a day, and the model's optimiser fresh.
+    """
+    if config.rounds == 0:
+        return
+    rng = np.random.default_rng(np.random.SeedSequence([model.seed or 0, config.rounds]))
+    optimiser = torch.optim.Adam(model.policy.parameters(), lr=config.learning_rate)
+    seen: list[tuple[Matrix, Matrix]] = []
+    observation = env.reset()
+    for turn in range(config.rounds):
+        states, labels, returns, observation = _play_day(model, env, observation)
+        seen = [*seen[-config.kept + 1 :], (states, labels)] if config.kept > 1 else [(states, labels)]
+        inputs, targets = np.concatenate([s for s, _ in seen]), np.concatenate([t for _, t in seen])
+        losses = _fit(model, optimiser, (inputs, targets), (states, returns), config, rng)
+        told(turn, *losses)
+
+
+def _play_day(model: PPO, env: BiddingVecEnv, observation: Matrix) -> tuple[Matrix, Matrix, Matrix, Matrix]:
+    """States (N, F), raw labels (N, 3 + S) and returns (N,) of one day of each row, and the next day's observation."""
+    episode = env.vector.episode
+    states, labels, rewards = [], [], []
+    for _ in range(episode.slots):
+        states.append(observation.copy())
+        labels.append(raw_label(observation, episode.hindsight_action(), env.residual))
+        observation, reward, _, _ = env.step(actor_mean(model, observation))
+        rewards.append(reward)
+    to_come = np.cumsum(np.stack(rewards)[::-1], axis=0)[::-1]
+    return np.concatenate(states), np.concatenate(labels), to_come.reshape(-1).astype(np.float32), observation
+
+
+def actor_mean(model: PPO, observation: Matrix) -> Matrix:
+    """The actor's mean output (B, 3 + S)."""
+    with torch.no_grad():
+        latent = model.policy.mlp_extractor.forward_actor(torch.as_tensor(observation))
+        mean: Matrix = model.policy.action_net(latent).numpy()
+    return mean
+
+
+def _fit(
+    model: PPO,
+    optimiser: torch.optim.Optimizer,
+    actions: tuple[Matrix, Matrix],
+    values: tuple[Matrix, Matrix],
+    config: ImitationConfig,
+    rng: np.random.Generator,
+) -> tuple[float, float]:
+    policy = model.policy
+    inputs, targets = (torch.from_numpy(a) for a in actions)
+    states, returns = (torch.from_numpy(v) for v in values)
+    actor_losses, critic_losses = [], []
+    for _ in range(config.epochs):
+        order = torch.from_numpy(rng.permutation(len(inputs)))
+        for part in torch.split(order, config.batch_size):
+            mean = policy.action_net(policy.mlp_extractor.forward_actor(inputs[part]))
+            pick = torch.from_numpy(rng.integers(len(states), size=len(part)))
+            value = policy.value_net(policy.mlp_extractor.forward_critic(states[pick])).squeeze(1)
+            actor, critic = (
+                torch.nn.functional.mse_loss(mean, targets[part]),
+                torch.nn.functional.mse_loss(value, returns[pick]),
+            )
+            optimiser.zero_grad()
+            (actor + critic).backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            actor_losses.append(actor.item())
+            critic_losses.append(critic.item())
+    return float(np.mean(actor_losses)), float(np.mean(critic_losses))
