@@ -26,5 +26,9 @@ COMMANDS: tuple[Command, ...] = (
         "score agents on held-out days",
     ),
     Command("import", f"{_CONFIG}:ImportConfig", "bidpilot.training.cli.import_log:run", "import an auction log"),
+    Command("export", f"{_CONFIG}:ExportConfig", "bidpilot.training.export.run:run", "turn a run into a bundle"),
+    Command(
+        "promote", f"{_CONFIG}:PromoteConfig", "bidpilot.training.export.promote:run", "make the challenger champion"
+    ),
     Command("ui", f"{_CONFIG}:UiConfig", "bidpilot.training.tracking.ui:run", "open the runs in the MLflow UI"),
 )
