@@ -1,0 +1,132 @@
+"""The pilot: keeps a campaign's day as the environment does, and turns it into the bid rule once per slot."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.bidding.action import Rule, action_size, decode
+from bidpilot.bidding.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.observation import Observer
+from bidpilot.bidding.plan import Planner
+from bidpilot.bidding.statistics import DayStatistics, SlotTotals
+from bidpilot.serving.actor import Action, Actor
+from bidpilot.serving.collector import Value
+from bidpilot.serving.guardrails import Cause, EventLog
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What holds during one slot."""
+
+    slot: int
+    observation: NDArray[np.float32]  # (F,)
+    action: NDArray[np.float64]  # (3 + S,)
+    rule: Rule  # one row
+    planned: bool  # True where the plan took the policy's place
+
+
+class Pilot:
+    """One campaign's day: `begin`, then `close_slot` with each slot's totals.
+
+    The policy is asked once per slot. Where it fails, takes longer than `patience` seconds, or answers
+    outside its range, the slot is bid at the plan (zero action) and the cause is counted.
+    """
+
+    def __init__(
+        self, planner: Planner, campaign: Campaign, actor: Actor, sources: int, events: EventLog, patience: float = 0.05
+    ) -> None:
+        forecast = planner.forecast
+        self.forecast, self.campaign = forecast, campaign
+        self._batch = CampaignBatch.repeat(campaign, 1)
+        self._plan, self._index = planner.plan(self._batch)
+        self.alpha = self._plan.alpha[self._index]
+        self._actor, self._events, self._patience = actor, events, patience
+        self._statistics = DayStatistics(forecast, 1, sources)
+        self._observer = Observer(forecast, 1)
+        self._size = action_size(len(forecast.segments))
+        self._asked: Future[Action] | None = None
+        self._asker = ThreadPoolExecutor(1, thread_name_prefix="policy")
+
+    @property
+    def slot(self) -> int:
+        """The slot under way; T when the day is over."""
+        return self._statistics.t
+
+    @property
+    def over(self) -> bool:
+        """Whether all slots are closed."""
+        return self.slot >= self.forecast.slots
+
+    @property
+    def unit_value(self) -> NDArray[np.float64]:
+        """Mean KPI (3,) of an auction of the forecast, own units."""
+        worth = np.array([1.0, 1.0, self.campaign.conversion_value])
+        mean: NDArray[np.float64] = self.forecast.landscape.mean_value / worth
+        return mean
+
+    @property
+    def plan_spend(self) -> NDArray[np.float64]:
+        """The plan's expected cumulative spend (T + 1,), currency."""
+        spend: NDArray[np.float64] = self._plan.spend[int(self._index[0])]
+        return spend
+
+    def begin(self) -> Decision:
+        """Begin the day; what holds in its first slot."""
+        self._statistics.reset(self._batch, self._plan, self._index)
+        self._observer.reset(self._statistics, self._plan, self._index)
+        self._actor.start(1)
+        return self._decide(None)
+
+    def close_slot(self, totals: SlotTotals) -> Decision:
+        """Take in the slot that has passed; what holds in the next (the last decision stands when the day is over)."""
+        self._statistics.update(totals)
+        return self._decide(self._last)
+
+    def late_win(self, slot: int, value: Value, segment: int, cost: float, bid: float) -> None:
+        """Book a win of an earlier slot that is billed only now, where it would have been booked in time."""
+        s, after = self._statistics, slice(slot + 1, self.slot + 1)
+        s.spend[after] = np.minimum(s.spend[after] + cost, self._batch.budget)
+        s.committed[after] += bid
+        s.wins[after] += 1
+        s.tail_wins[after] += self.forecast.segments[segment].endswith("/tail")
+        s.predicted[after] += value
+
+    def late_source(self, source: int, wins: float, predicted: float, realised: float) -> None:
+        """Book what is now known of a source's earlier wins."""
+        self._statistics.source[:, 0, source] += wins, predicted, realised
+
+    def _decide(self, last: NDArray[np.float64] | None) -> Decision:
+        observation = self._observer.observe(self._statistics, last)
+        action = None if self.over else self._ask(observation)
+        planned = action is None
+        if action is None:
+            action = np.zeros((1, self._size))
+        self._last = action
+        return Decision(self.slot, observation[0], action[0], decode(action, self.alpha), planned)
+
+    def _ask(self, observation: NDArray[np.float32]) -> Action | None:
+        """The policy's action, clipped; None where the plan must take its place."""
+        if self._asked is not None and not self._asked.done():
+            self._events.record(Cause.policy_slow, "the policy still works on an earlier slot")
+            return None
+        self._asked = self._asker.submit(self._actor.act, observation)
+        try:
+            action = np.asarray(self._asked.result(self._patience), np.float64)
+        except TimeoutError:
+            self._events.record(Cause.policy_slow, f"no answer within {self._patience} s")
+            return None
+        except Exception as error:  # whatever a policy raises, the campaign goes on at the plan
+            self._events.record(Cause.policy_failed, f"{type(error).__name__}: {error}")
+            return None
+        if action.shape != (1, self._size) or not np.isfinite(action).all() or np.abs(action).max() > 1.0 + 1e-6:
+            self._events.record(Cause.policy_out_of_range, f"shape {action.shape}, not all in [-1, 1]")
+            return None
+        return np.clip(action, -1.0, 1.0)
+
+    def close(self) -> None:
+        """Let the policy's thread end."""
+        self._asker.shutdown(wait=False)
