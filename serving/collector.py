@@ -31,8 +31,8 @@ def ratio_bins(
     worth = a[0] * value[:, 0] + a[1] * value[:, 1] + a[2] * value[:, 2]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = worth / price
-    bins = (ratio.view(np.int32) >> _SHIFT) - _FIRST_BIN
-    return np.clip(bins, 0, _BINS - 1).astype(np.int64)
+    bins: NDArray[np.int64] = (ratio.view(np.int32) >> _SHIFT).astype(np.int64) - _FIRST_BIN
+    return np.clip(bins, 0, _BINS - 1)
 
 
 def ratio_quantiles(counts: NDArray[np.int64], quantiles: NDArray[np.float64]) -> NDArray[np.float64]:

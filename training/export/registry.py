@@ -134,7 +134,7 @@ def active(store: Store) -> Iterator[Any]:
     try:
         yield mlflow
     finally:
-        mlflow.set_tracking_uri(None)
+        mlflow.set_tracking_uri("")
         mlflow.set_registry_uri("")
         for key, value in named.items():
             os.environ.pop(key, None)
