@@ -14,7 +14,6 @@ from bidpilot.bidding.observation import Observer
 from bidpilot.bidding.plan import Planner
 from bidpilot.bidding.statistics import DayStatistics, SlotTotals
 from bidpilot.serving.actor import Action, Actor
-from bidpilot.serving.collector import Value
 from bidpilot.serving.guardrails import Cause, EventLog
 
 
@@ -86,18 +85,21 @@ class Pilot:
         self._statistics.update(totals)
         return self._decide(self._last)
 
-    def late_win(self, slot: int, value: Value, segment: int, cost: float, bid: float) -> None:
-        """Book a win of an earlier slot that is billed only now, where it would have been booked in time."""
+    def late(self, slot: int, totals: SlotTotals) -> None:
+        """Book what is told only now of an earlier slot, where it would have been booked in time; one row."""
         s, after = self._statistics, slice(slot + 1, self.slot + 1)
-        s.spend[after] = np.minimum(s.spend[after] + cost, self._batch.budget)
-        s.committed[after] += bid
-        s.wins[after] += 1
-        s.tail_wins[after] += self.forecast.segments[segment].endswith("/tail")
-        s.predicted[after] += value
+        s.spend[after] = np.minimum(s.spend[after] + totals.spend, self._batch.budget)
+        for name in ("committed", "wins", "predicted", "realised"):
+            getattr(s, name)[after] += getattr(totals, name)
+        tail = [name.endswith("/tail") for name in self.forecast.segments]
+        s.tail_wins[after] += totals.segment_wins @ np.array(tail, np.int64)
+        s.source += (totals.source_wins, totals.source_predicted, totals.source_realised)
 
-    def late_source(self, source: int, wins: float, predicted: float, realised: float) -> None:
-        """Book what is now known of a source's earlier wins."""
-        self._statistics.source[:, 0, source] += wins, predicted, realised
+    def late_spend(self, slot: int, amount: float) -> None:
+        """Book currency that is known to be spent up to a slot, without what it bought."""
+        after = slice(slot + 1, self.slot + 1)
+        spend = self._statistics.spend
+        spend[after] = np.minimum(spend[after] + amount, self._batch.budget)
 
     def _decide(self, last: NDArray[np.float64] | None) -> Decision:
         observation = self._observer.observe(self._statistics, last)

@@ -10,6 +10,7 @@ import tyro
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from bidpilot.agents.ppo_config import Count, PpoConfig
+from bidpilot.serving.config import ServeConfig
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -126,6 +127,12 @@ class PromoteConfig(Config):
     days: Count = Field(512, description="Held-out days per suite.")
     seed: Seed = Field(0, description="Seed of the suites' days and of the bootstrap.")
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
+
+
+class ServeCommand(ServeConfig):
+    """Answer bid requests with a policy bundle: OpenRTB 2.6 over HTTP, with a budget ledger."""
+
+    bundle: tyro.conf.Positional[Path] = Field(description="Folder of the policy bundle that bids.")
 
 
 class UiConfig(Config):

@@ -12,7 +12,7 @@ from typing import Any
 from bidpilot.serving.calendar import Clock
 from bidpilot.serving.guardrails import Cause, EventLog
 from bidpilot.serving.ledger.keeper import Keeper
-from bidpilot.serving.ledger.store import AccountState, Booked, Grant, Settlement
+from bidpilot.serving.ledger.store import AccountState, Booked, Grant, LedgerStore, Settlement
 
 
 @dataclass(slots=True)
@@ -46,16 +46,18 @@ class Wallet:
     def __init__(self, account: str, budget: int, keeper: Keeper, clock: Clock, config: WalletConfig, events: EventLog):
         self.account, self.keeper, self.config = account, keeper, config
         self._clock, self._events = clock, events
-        self.state: AccountState | None = keeper.store.open(account, budget)
+        self.state: AccountState | None = None  # as the store last told it
+        self._budget = budget
         self.free = self.promised = 0
         self.exhausted = False  # the account has no more than what is free here
-        self.debt = self.state.debt
+        self.debt = 0
         self.lease, self._until = _new_lease(), -math.inf
         self._open: dict[str, Reservation] = {}
         self._order: deque[Reservation] = deque()
         self._asking = False
         self._failing = False
         self._giving = 0  # given back, not yet confirmed
+        self.on_expired: Callable[[Reservation], None] = lambda _: None
 
     @property
     def outstanding(self) -> int:
@@ -126,15 +128,20 @@ class Wallet:
             self._give_back(amount)
         want = 0 if self.debt else max(self.config.chunk - self.free, 0)
         until = now + self.config.hold + self.config.slack
-        self.keeper.run(
-            lambda store: (store.lease(self.account, self.lease, want, until), store.state(self.account)),
-            lambda answer: self._granted(answer, want, until),
-        )
+        account, lease, opened = self.account, self.lease, self.state is not None
+
+        def ask(store: LedgerStore) -> tuple[Grant, AccountState | None]:
+            if not opened:
+                store.open(account, self._budget)
+            return store.lease(account, lease, want, until), store.state(account)
+
+        self.keeper.run(ask, lambda answer: self._granted(answer, want, until))
 
     def set_budget(self, budget: int) -> None:
         """Give back what is free, change the account's budget, and take money again."""
         amount, self.free = self.free, 0
         self._give_back(amount)
+        self._budget = budget
         self.keeper.run(lambda store: store.set_budget(self.account, budget), self._saw)
         self.exhausted = False
         self.tend(self._clock())
@@ -218,6 +225,7 @@ class Wallet:
         if not self.keeper.store.shared:
             for held in gone:
                 self._forget(held, 0)
+                self.on_expired(held)
             return
         for held in gone:
             held.claimed = True
@@ -231,6 +239,7 @@ class Wallet:
                 self._order.appendleft(held)  # asked again at the next turn
             else:
                 self._forget(held, amount)
+                self.on_expired(held)
 
 
 def _new_lease() -> str:

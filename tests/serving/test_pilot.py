@@ -15,6 +15,7 @@ from bidpilot.bidding.bundle import ControllerEntry
 from bidpilot.bidding.campaign import Campaign, CampaignBatch
 from bidpilot.bidding.observation import POSITION
 from bidpilot.bidding.plan import RATIO_QUANTILES, Planner
+from bidpilot.bidding.statistics import SlotTotals
 from bidpilot.envs.clearing import _quantiles_from_bins
 from bidpilot.envs.defaults import preset_campaign, preset_forecast
 from bidpilot.envs.episode import Episode
@@ -22,7 +23,7 @@ from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.replay import RecordedMarket
 from bidpilot.serving.actor import Actor, ControllerActor
 from bidpilot.serving.calendar import Calendar, ManualClock
-from bidpilot.serving.collector import _BINS, SlotCollector, ratio_quantiles
+from bidpilot.serving.collector import _BINS, SlotCollector, add_win, ratio_quantiles
 from bidpilot.serving.guardrails import Cause, EventLog
 from bidpilot.serving.pilot import Pilot
 from tests.serving.conftest import recorded_day
@@ -115,8 +116,9 @@ def test_a_win_billed_late_is_booked_where_it_would_have_been_in_time() -> None:
             if slot == 1 and not late:
                 collector.win(value, segment, source, 0.5, 0.6)
             if slot == 3 and late:
-                pilot.late_win(1, value, segment, 0.5, 0.6)
-                pilot.late_source(source, 1, value[1], 0.0)
+                told = SlotTotals.zeros(1, len(forecast.segments), 8)
+                add_win(told, value, segment, source, 0.5, 0.6)
+                pilot.late(1, told)
             decision = pilot.close_slot(collector.totals())
         observations.append(decision.observation)
         pilot.close()

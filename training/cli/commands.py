@@ -30,5 +30,6 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "promote", f"{_CONFIG}:PromoteConfig", "bidpilot.training.export.promote:run", "make the challenger champion"
     ),
+    Command("serve", f"{_CONFIG}:ServeCommand", "bidpilot.serving.server:run", "answer bid requests with a bundle"),
     Command("ui", f"{_CONFIG}:UiConfig", "bidpilot.training.tracking.ui:run", "open the runs in the MLflow UI"),
 )

@@ -1,0 +1,173 @@
+"""The application that exchanges talk to: bid requests and notices.
+
+POST /openrtb2/bid      200 with bids or a no-bid reason, 204 for no bid, 400, 408, 413
+GET  /notice/{win,bill,loss,event}?t=TICKET&p=PRICE&m=MIN_TO_WIN    204, 400, 403; 503: send it again
+GET  /health, /ready
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import msgspec
+
+from bidpilot.bidding.errors import InvalidNotice
+from bidpilot.serving.bidder import Bidder, NoBid
+from bidpilot.serving.config import ServeConfig
+from bidpilot.serving.http import JSON, BodyRefused, Receive, Scope, Send, answer, read_body
+from bidpilot.serving.ledger.store import Booked
+from bidpilot.serving.metrics import Metrics
+from bidpilot.serving.notices import Kind, Signer, Ticket, read_notice
+from bidpilot.serving.openrtb import (
+    MILLE,
+    BidObject,
+    BidRequest,
+    BidResponse,
+    NoBidReason,
+    Reader,
+    SeatBid,
+    Writer,
+    decode_request,
+    encode,
+)
+
+BID_PATH, NOTICE_PATH = "/openrtb2/bid", "/notice/"
+_HEADERS = (JSON, (b"x-openrtb-version", b"2.6"))
+
+
+class ExchangeApp:
+    """ASGI application over one bidder."""
+
+    def __init__(
+        self, bidder: Bidder, config: ServeConfig, signer: Signer, reader: Reader, writer: Writer, metrics: Metrics
+    ) -> None:
+        self.bidder, self.config, self.signer = bidder, config, signer
+        self.reader, self.writer, self.metrics = reader, writer, metrics
+        self.draining = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        path: str = scope["path"]
+        if path == BID_PATH:
+            await self._bid(scope, receive, send)
+        elif path.startswith(NOTICE_PATH):
+            await self._notice(scope, send)
+        elif path == "/health":
+            await answer(send, 200, b'{"status":"ok"}')
+        elif path == "/ready":
+            await answer(send, *readiness(self.bidder, self.draining))
+        else:
+            await answer(send, 404, b'{"error":"no such path"}')
+
+    # --- bid requests ----------------------------------------------------------------------------
+
+    async def _bid(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            await answer(send, 405, b'{"error":"send bid requests with POST"}')
+            return
+        start = time.perf_counter()
+        try:
+            body = await read_body(scope, receive, self.config.max_body, self.config.body_timeout)
+            request = decode_request(body)
+        except BodyRefused as refused:
+            self.metrics.refuse(refused.why)
+            await answer(send, refused.status, encode({"error": refused.why}))
+            return
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            self.metrics.refuse("not_openrtb")
+            await answer(send, 400, encode({"error": str(error)[:200]}))
+            return
+        response = self.respond(request)
+        seconds = time.perf_counter() - start
+        self.metrics.latency.add(seconds)
+        if response is None:
+            await answer(send, 204)
+        else:
+            await answer(send, 200, encode(response), _HEADERS)
+
+    def respond(self, request: BidRequest) -> BidResponse | None:
+        """The response; None for no bid without a reason."""
+        refusal = self.reader.refusal(request, self.config.seat, self.config.min_tmax)
+        if refusal is not None:
+            self.metrics.refuse(refusal.name)
+            return BidResponse(id=request.id, nbr=refusal.value)
+        try:
+            bids = self._bids(request)
+        except Exception as error:  # whatever a predictor raises, the exchange gets an answer
+            self.bidder.breaker.failed(f"{type(error).__name__}: {error}")
+            self.metrics.refuse("technical_error")
+            return BidResponse(id=request.id, nbr=NoBidReason.technical_error.value)
+        if not bids:
+            return None
+        return BidResponse(id=request.id, seatbid=[SeatBid(self.config.seat, bids)], cur=self.config.currency)
+
+    def _bids(self, request: BidRequest) -> list[BidObject]:
+        bids = []
+        for imp in request.imp:
+            found = self.reader.opportunity(request, imp)
+            if isinstance(found, str):
+                self.metrics.refuse(found)
+                continue
+            parts = None
+            if self.config.explain and imp.ext is not None and imp.ext.bidpilot and imp.ext.bidpilot.explain:
+                parts = self.bidder.explain(found)
+            made = self.bidder.bid(found)
+            if not isinstance(made, NoBid):
+                bids.append(self.writer.bid(made, imp, parts))
+        return bids
+
+    # --- notices ---------------------------------------------------------------------------------
+
+    async def _notice(self, scope: Scope, send: Send) -> None:
+        name = scope["path"][len(NOTICE_PATH) :]
+        if name not in Kind.__members__ or scope["method"] not in ("GET", "POST"):
+            await answer(send, 404, b'{"error":"no such notice"}')
+            return
+        try:
+            notice = read_notice(scope["query_string"])
+            try:
+                ticket = self.signer.open(notice.token, Kind(name))
+            except InvalidNotice:
+                self.bidder.notices["forged"] += 1
+                await answer(send, 403, b'{"error":"not signed by this bidder"}')
+                return
+            least = None if notice.min_to_win is None else notice.min_to_win / MILLE
+            if name == Kind.bill:
+                if notice.price is None:
+                    raise InvalidNotice("a billing notice needs its price, AUCTION_PRICE, as a number.")
+                booked = await self._bill(ticket, notice.price / MILLE, least)
+                await answer(send, *((503, b'{"error":"not booked, send it again"}') if booked is None else (204,)))
+                return
+            if name == Kind.win:
+                self.bidder.win(ticket, least)
+            elif name == Kind.loss:
+                self.bidder.loss(ticket, least)
+            else:
+                self.bidder.outcome(ticket, min(notice.interaction or 0.0, 1e6), min(notice.conversion or 0.0, 1e3))
+        except InvalidNotice as error:
+            await answer(send, 400, encode({"error": str(error)}))
+            return
+        await answer(send, 204)
+
+    async def _bill(self, ticket: Ticket, price: float, least: float | None) -> Booked | None:
+        """Book a bill and wait until it is durable; None where the store is not available."""
+        waiting: asyncio.Future[Booked | None] = asyncio.get_running_loop().create_future()
+
+        def done(result: Booked | None) -> None:
+            if not waiting.done():  # the exchange may have hung up meanwhile; the bill is booked all the same
+                waiting.set_result(result)
+
+        self.bidder.bill(ticket, price, least, done)
+        return await waiting
+
+
+def readiness(bidder: Bidder, draining: bool) -> tuple[int, bytes]:
+    """Status and body of /ready: whether bids can be made now."""
+    now = bidder.desk.clock()
+    campaigns: dict[str, Any] = {name: day.wallet.ready(now) for name, day in bidder.days.items()}
+    ready = not draining and not bidder.killed and any(campaigns.values())
+    return (200 if ready else 503), encode({"ready": ready, "killed": bidder.killed, "campaigns": campaigns})
