@@ -11,8 +11,9 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from bidpilot.bidding.bundle import Bundle
 from bidpilot.bidding.errors import InvalidNotice, InvalidServing
@@ -31,8 +32,7 @@ _NO_LEASE = "0" * 12
 _OLD_DAYS = 3  # that outstanding bids of days gone by are still listened for
 
 
-@dataclass(frozen=True, slots=True)
-class Opportunity:
+class Opportunity(msgspec.Struct, frozen=True, gc=False):
     """One exposure that is up for auction."""
 
     value: Value  # predicted KPI triple
@@ -43,8 +43,7 @@ class Opportunity:
     test: bool = False  # answered, but neither counted nor reserved nor billed
 
 
-@dataclass(frozen=True, slots=True)
-class Bid:
+class Bid(msgspec.Struct, frozen=True):
     """A bid, with the ticket that its notices bring back."""
 
     campaign: ServedCampaign
@@ -52,15 +51,13 @@ class Bid:
     ticket: Ticket
 
 
-@dataclass(frozen=True, slots=True)
-class NoBid:
+class NoBid(msgspec.Struct, frozen=True):
     """No bid, and why."""
 
     reason: str
 
 
-@dataclass(slots=True)
-class _Record:
+class _Record(msgspec.Struct):
     """What is kept of an outstanding bid."""
 
     day: CampaignDay

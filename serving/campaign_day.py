@@ -180,6 +180,8 @@ class CampaignDay:
         if amount <= 0 or amount < floor:
             return 0, "below_floor" if wallet.free else "no_money"
         if not wallet.ready(now):
+            wallet.tend(now)
+        if not wallet.ready(now):
             return 0, "debt" if wallet.debt else "no_lease"
         if amount > wallet.free:
             wallet.tend(now)

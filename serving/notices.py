@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import parse_qs
 
+import msgspec
+
 from bidpilot.bidding.errors import InvalidNotice
 from bidpilot.serving.collector import Value
 
@@ -35,8 +37,7 @@ class Kind(StrEnum):
     event = "event"
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(msgspec.Struct, frozen=True, gc=False):
     """One bid."""
 
     key: str  # 18 hex digits, unique
@@ -57,7 +58,8 @@ class Signer:
     def __init__(self, secret: bytes) -> None:
         if len(secret) < SECRET_BYTES:
             raise InvalidNotice(f"the notice secret has {len(secret)} bytes; give at least {SECRET_BYTES}.")
-        self._secret = hashlib.blake2b(secret, digest_size=32).digest()
+        key = hashlib.blake2b(secret, digest_size=32).digest()
+        self._begun = {k: hashlib.blake2b(f"{k.value}:".encode(), key=key, digest_size=16) for k in Kind}
 
     def pack(self, t: Ticket) -> str:
         """The ticket as text, without a signature."""
@@ -101,8 +103,9 @@ class Signer:
         )  # fmt: skip
 
     def _mac(self, packed: str, kind: Kind) -> str:
-        text = f"{kind.value}:{packed}".encode(errors="replace")
-        return hashlib.blake2b(text, key=self._secret, digest_size=16).hexdigest()
+        mac = self._begun[kind].copy()
+        mac.update(packed.encode(errors="replace"))
+        return mac.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

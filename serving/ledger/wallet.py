@@ -6,8 +6,10 @@ import math
 import secrets
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
 
 from bidpilot.serving.calendar import Clock
 from bidpilot.serving.guardrails import Cause, EventLog
@@ -15,8 +17,7 @@ from bidpilot.serving.ledger.keeper import Keeper
 from bidpilot.serving.ledger.store import AccountState, Booked, Grant, LedgerStore, Settlement
 
 
-@dataclass(slots=True)
-class Reservation:
+class Reservation(msgspec.Struct):
     """What one outstanding bid may cost."""
 
     key: str
@@ -46,7 +47,7 @@ class Wallet:
     def __init__(self, account: str, budget: int, keeper: Keeper, clock: Clock, config: WalletConfig, events: EventLog):
         self.account, self.keeper, self.config = account, keeper, config
         self._clock, self._events = clock, events
-        self.state: AccountState | None = None  # as the store last told it
+        self.state: AccountState | None = None  # as the store last told it, and what was settled since
         self._budget = budget
         self.free = self.promised = 0
         self.exhausted = False  # the account has no more than what is free here
@@ -203,6 +204,9 @@ class Wallet:
                 self._forget(held, 0 if result is Booked.debt else amount)
             elif held.expires <= self._clock():
                 self._order.appendleft(held)
+        if result is Booked.settled and self.state is not None:
+            settled, held = self.state.settled + amount, self.state.held - amount
+            self.state = replace(self.state, settled=settled, held=held)
         if result is Booked.debt:
             self.debt += amount
             self._events.record(Cause.debt, f"{amount} micro-units billed after their reservation had run out")
