@@ -56,7 +56,7 @@ def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver 
     )
     decisions = None
     if config.decisions is not None:
-        decisions = DecisionLog(config.decisions, f"{int(clock())}-{os.getpid()}")
+        decisions = DecisionLog(config.decisions, f"{int(time.time())}-{os.getpid()}", bundle.manifest.segments)
     calendar = Calendar(bundle.manifest.slots, config.utc_offset * _HOUR)
     bidder = Bidder(bundle, desk, calendar, campaigns, shadow, decisions)
     if deliver is not at_once:

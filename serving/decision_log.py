@@ -6,12 +6,14 @@ identifier is in it. Rows are written when their auction is resolved: a killed p
 
 from __future__ import annotations
 
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 _ROWS = 50_000  # to a file
+SEGMENTS_FILE = "segments.json"
 
 
 class Row(NamedTuple):
@@ -50,8 +52,9 @@ class Outcome(NamedTuple):
 class DecisionLog:
     """Writes rows to `decisions-*.parquet` and outcomes to `outcomes-*.parquet` in a folder, in a thread of its own."""
 
-    def __init__(self, folder: Path, prefix: str) -> None:
+    def __init__(self, folder: Path, prefix: str, segments: tuple[str, ...]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / SEGMENTS_FILE).write_text(json.dumps(segments))  # in the bundle's order, also those never met
         self._folder, self._prefix = folder, prefix
         self._rows: list[Row] = []
         self._outcomes: list[Outcome] = []

@@ -84,7 +84,7 @@ class EvaluateConfig(Config):
 class ImportConfig(Config):
     """Turn recorded auctions into a log that training and evaluation can read."""
 
-    format: tyro.conf.Positional[Literal["auctionnet"]] = Field(description="Format of the files.")
+    format: tyro.conf.Positional[Literal["auctionnet", "decisions"]] = Field(description="Format of the files.")
     files: tyro.conf.Positional[tuple[Path, ...]] = Field(min_length=1, description="Files to read, CSV or Parquet.")
     out: Path = Field(description="Folder to write the log to.")
     advertiser: int | None = Field(

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from bidpilot.bidding.errors import UnknownFormat
 from bidpilot.envs.logs.auctionnet import ImportResult, import_auctionnet
+from bidpilot.envs.logs.decisions import import_decisions
 from bidpilot.envs.logs.storage import SET_ASIDE_FILE, save_log
 
 
@@ -19,7 +20,7 @@ class Importer(Protocol):
         """Import these files; see the importer's own docstring for what it raises."""
 
 
-IMPORTERS: dict[str, Importer] = {"auctionnet": import_auctionnet}
+IMPORTERS: dict[str, Importer] = {"auctionnet": import_auctionnet, "decisions": import_decisions}
 
 
 @dataclass(frozen=True)

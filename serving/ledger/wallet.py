@@ -196,6 +196,8 @@ class Wallet:
         self.tend(self._clock())
 
     def _booked(self, key: str, amount: int, result: Booked | None) -> None:
+        if result is None:
+            self._events.record(Cause.ledger_unavailable, "a bill was not booked; it must be sent again")
         held = self._open.get(key)
         if held is not None:
             held.claimed = False

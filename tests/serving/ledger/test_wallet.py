@@ -217,7 +217,7 @@ def test_a_store_that_is_down_stops_bids_when_the_lease_would_not_outlast_them(t
     clock.move(7.0)
     wallet.tend(clock())
     assert wallet.reserve("b", 5, clock(), None) is None
-    assert wallet._events.counts == {Cause.ledger_unavailable: 1}
+    assert wallet._events.counts == {Cause.ledger_unavailable: 2}  # a bill, and the renewal
     store.down = False
     wallet.tend(clock())
     assert wallet.reserve("b", 5, clock(), None)
