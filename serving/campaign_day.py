@@ -87,10 +87,8 @@ class CampaignDay:
             self._shadow_pilot = Pilot(desk.planner, campaign, shadow, desk.sources, quiet, guard.patience)
         self.cap = bid_cap(guard, desk.forecast, self._pilot.alpha, campaign.conversion_value)
         budget = _micro(campaign.budget)
-        chunk = min(max(int(_CHUNK_SHARE * budget), _CHUNK_BIDS * _micro(self.cap)), budget)
-        self.wallet = Wallet(
-            self.account, budget, desk.keeper, desk.clock, WalletConfig(chunk=chunk, hold=desk.hold), events
-        )
+        config = WalletConfig(chunk=self._chunk(budget), hold=desk.hold)
+        self.wallet = Wallet(self.account, budget, desk.keeper, desk.clock, config, events)
         self.wallet.tend(desk.clock())
         self._slot_limit = int(guard.slot_share * budget / desk.bidders)
         self._slot_spent = 0
@@ -214,6 +212,9 @@ class CampaignDay:
         for pilot in self._pilots():
             pilot.late(slot, scaled(late, self.desk.bidders))
 
+    def _chunk(self, budget: int) -> int:
+        return min(max(int(_CHUNK_SHARE * budget), _CHUNK_BIDS * _micro(self.cap)), budget)
+
     def _pilots(self) -> tuple[Pilot, ...]:
         return (self._pilot,) if self._shadow_pilot is None else (self._pilot, self._shadow_pilot)
 
@@ -222,7 +223,7 @@ class CampaignDay:
         if served.campaign.budget != self.served.campaign.budget:
             budget = _micro(served.campaign.budget)
             self._slot_limit = int(self.desk.guardrails.slot_share * budget / self.desk.bidders)
-            self.wallet.set_budget(budget)
+            self.wallet.set_budget(budget, self._chunk(budget))
         self.served = served
 
     def close(self) -> None:

@@ -138,8 +138,10 @@ class Wallet:
 
         self.keeper.run(ask, lambda answer: self._granted(answer, want, until))
 
-    def set_budget(self, budget: int) -> None:
-        """Give back what is free, change the account's budget, and take money again."""
+    def set_budget(self, budget: int, chunk: int | None = None) -> None:
+        """Give back what is free, change the account's budget and the chunk, and take money again."""
+        if chunk is not None:
+            self.config = replace(self.config, chunk=chunk)
         amount, self.free = self.free, 0
         self._give_back(amount)
         self._budget = budget

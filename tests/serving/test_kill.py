@@ -56,12 +56,18 @@ class Exchange(threading.Thread):
                     time.sleep(0.002)
             except (OSError, http.client.HTTPException):
                 self.errors += 1
-                self.clients.pop(which, None)
+                self.drop(which)
                 time.sleep(0.02)
+
+    def drop(self, which: int) -> None:
+        _, client = self.clients.pop(which, (0, None))
+        if client is not None:
+            client.close()
 
     def client(self, which: int) -> Any:
         port = self.servers[which].bids.port
         if which not in self.clients or self.clients[which][0] != port:
+            self.drop(which)
             self.clients[which] = (int(port or 0), self.servers[which].client())
         return self.clients[which][1]
 
@@ -74,7 +80,7 @@ class Exchange(threading.Thread):
                 status = self.client(which).notice(bid["burl"], price)
             except (OSError, http.client.HTTPException):
                 self.errors += 1
-                self.clients.pop(which, None)
+                self.drop(which)
                 if self.stopping:
                     return
                 time.sleep(0.02)
