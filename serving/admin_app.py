@@ -23,7 +23,7 @@ from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import ManualClock
 from bidpilot.serving.campaign_day import ServedCampaign
 from bidpilot.serving.exchange_app import readiness
-from bidpilot.serving.http import TEXT, BodyRefused, Receive, Scope, Send, answer, read_body
+from bidpilot.serving.http import TEXT, BodyRefused, Request, Response
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.openrtb import Reader, decode_request, encode
@@ -34,7 +34,7 @@ _PATIENCE = 200  # turns of 5 milliseconds
 
 
 class AdminApp:
-    """ASGI application over one bidder.
+    """Handles requests for one bidder.
 
     Args:
         bidder: what is administered.
@@ -47,37 +47,30 @@ class AdminApp:
         self.bidder, self.reader, self.metrics = bidder, reader, metrics
         self._expected = f"Bearer {token}".encode()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, request: Request) -> Response:
         """Answer one request."""
-        if scope["type"] != "http":
-            return
-        path: str = scope["path"]
-        if path == "/health":
-            await answer(send, 200, b'{"status":"ok"}')
-        elif path == "/ready":
-            await answer(send, *readiness(self.bidder, draining=False))
-        elif path == "/metrics":
-            await answer(send, 200, self.metrics.text(), (TEXT,))
-        elif not self._allowed(scope):
-            await answer(send, 401, b'{"error":"give the token as Authorization: Bearer TOKEN"}')
-        else:
-            await self._admin(scope, receive, send)
-
-    def _allowed(self, scope: Scope) -> bool:
-        given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        return hmac.compare_digest(given, self._expected)
-
-    async def _admin(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if request.path == "/health":
+            return Response(200, b'{"status":"ok"}')
+        if request.path == "/ready":
+            return readiness(self.bidder, draining=False)
+        if request.path == "/metrics":
+            return Response(200, self.metrics.text(), TEXT)
+        if not self.allowed(request.authorization):
+            return Response(401, b'{"error":"give the token as Authorization: Bearer TOKEN"}')
         try:
-            body = await read_body(scope, receive, _MOST, _SECONDS)
-            status, found = self._do(scope["method"], scope["path"].strip("/").split("/"), body)
-            if scope["path"] == "/admin/clock":
+            body = await request.read(_MOST, _SECONDS)
+            status, found = self._do(request.method, request.path.strip("/").split("/"), body)
+            if request.path == "/admin/clock":
                 await self._caught_up()
         except BodyRefused as refused:
             status, found = refused.status, {"error": refused.why}
         except (BidpilotError, msgspec.MsgspecError, ValidationError, UnicodeDecodeError) as error:
             status, found = 400, {"error": " ".join(str(error).split())[:500]}
-        await answer(send, status, encode(found))
+        return Response(status, encode(found))
+
+    def allowed(self, authorization: str | None) -> bool:
+        """Whether the header brings the token, compared in a time that does not tell how much of it is right."""
+        return hmac.compare_digest((authorization or "").encode(errors="replace"), self._expected)
 
     def _do(self, method: str, path: list[str], body: bytes) -> tuple[int, Any]:
         match method, path:

@@ -16,7 +16,7 @@ import msgspec
 from bidpilot.bidding.errors import InvalidNotice
 from bidpilot.serving.bidder import Bidder, NoBid
 from bidpilot.serving.config import ServeConfig
-from bidpilot.serving.http import JSON, BodyRefused, Receive, Scope, Send, answer, read_body
+from bidpilot.serving.http import JSON, BodyRefused, Request, Response
 from bidpilot.serving.ledger.store import Booked
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.notices import Kind, Signer, Ticket, read_notice
@@ -34,11 +34,11 @@ from bidpilot.serving.openrtb import (
 )
 
 BID_PATH, NOTICE_PATH = "/openrtb2/bid", "/notice/"
-_HEADERS = (JSON, (b"x-openrtb-version", b"2.6"))
+_HEADERS = [*JSON, ("x-openrtb-version", "2.6")]
 
 
 class ExchangeApp:
-    """ASGI application over one bidder."""
+    """Handles requests for one bidder."""
 
     def __init__(
         self, bidder: Bidder, config: ServeConfig, signer: Signer, reader: Reader, writer: Writer, metrics: Metrics
@@ -47,47 +47,35 @@ class ExchangeApp:
         self.reader, self.writer, self.metrics = reader, writer, metrics
         self.draining = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, request: Request) -> Response:
         """Answer one request."""
-        if scope["type"] != "http":
-            return
-        path: str = scope["path"]
-        if path == BID_PATH:
-            await self._bid(scope, receive, send)
-        elif path.startswith(NOTICE_PATH):
-            await self._notice(scope, send)
-        elif path == "/health":
-            await answer(send, 200, b'{"status":"ok"}')
-        elif path == "/ready":
-            await answer(send, *readiness(self.bidder, self.draining))
-        else:
-            await answer(send, 404, b'{"error":"no such path"}')
+        if request.path == BID_PATH:
+            return await self._bid(request)
+        if request.path.startswith(NOTICE_PATH):
+            return await self._notice(request)
+        if request.path == "/health":
+            return Response(200, b'{"status":"ok"}')
+        if request.path == "/ready":
+            return readiness(self.bidder, self.draining)
+        return Response(404, b'{"error":"no such path"}')
 
     # --- bid requests ----------------------------------------------------------------------------
 
-    async def _bid(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] != "POST":
-            await answer(send, 405, b'{"error":"send bid requests with POST"}')
-            return
+    async def _bid(self, request: Request) -> Response:
+        if request.method != "POST":
+            return Response(405, b'{"error":"send bid requests with POST"}')
         start = time.perf_counter()
         try:
-            body = await read_body(scope, receive, self.config.max_body, self.config.body_timeout)
-            request = decode_request(body)
+            decoded = decode_request(await request.read(self.config.max_body, self.config.body_timeout))
         except BodyRefused as refused:
             self.metrics.refuse(refused.why)
-            await answer(send, refused.status, encode({"error": refused.why}))
-            return
+            return Response(refused.status, encode({"error": refused.why}))
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             self.metrics.refuse("not_openrtb")
-            await answer(send, 400, encode({"error": str(error)[:200]}))
-            return
-        response = self.respond(request)
-        seconds = time.perf_counter() - start
-        self.metrics.latency.add(seconds)
-        if response is None:
-            await answer(send, 204)
-        else:
-            await answer(send, 200, encode(response), _HEADERS)
+            return Response(400, encode({"error": str(error)[:200]}))
+        response = self.respond(decoded)
+        self.metrics.latency.add(time.perf_counter() - start)
+        return Response(204) if response is None else Response(200, encode(response), _HEADERS)
 
     def respond(self, request: BidRequest) -> BidResponse | None:
         """The response; None for no bid without a reason."""
@@ -122,36 +110,32 @@ class ExchangeApp:
 
     # --- notices ---------------------------------------------------------------------------------
 
-    async def _notice(self, scope: Scope, send: Send) -> None:
-        name = scope["path"][len(NOTICE_PATH) :]
-        if name not in Kind.__members__ or scope["method"] not in ("GET", "POST"):
-            await answer(send, 404, b'{"error":"no such notice"}')
-            return
+    async def _notice(self, request: Request) -> Response:
+        name = request.path[len(NOTICE_PATH) :]
+        if name not in Kind.__members__ or request.method not in ("GET", "POST"):
+            return Response(404, b'{"error":"no such notice"}')
         try:
-            notice = read_notice(scope["query_string"])
+            notice = read_notice(request.query)
             try:
                 ticket = self.signer.open(notice.token, Kind(name))
             except InvalidNotice:
                 self.bidder.notices["forged"] += 1
-                await answer(send, 403, b'{"error":"not signed by this bidder"}')
-                return
+                return Response(403, b'{"error":"not signed by this bidder"}')
             least = None if notice.min_to_win is None else notice.min_to_win / MILLE
             if name == Kind.bill:
                 if notice.price is None:
                     raise InvalidNotice("a billing notice needs its price, AUCTION_PRICE, as a number.")
-                booked = await self._bill(ticket, notice.price / MILLE, least)
-                await answer(send, *((503, b'{"error":"not booked, send it again"}') if booked is None else (204,)))
-                return
-            if name == Kind.win:
+                if await self._bill(ticket, notice.price / MILLE, least) is None:
+                    return Response(503, b'{"error":"not booked, send it again"}')
+            elif name == Kind.win:
                 self.bidder.win(ticket, least)
             elif name == Kind.loss:
                 self.bidder.loss(ticket, least)
             else:
                 self.bidder.outcome(ticket, min(notice.interaction or 0.0, 1e6), min(notice.conversion or 0.0, 1e3))
         except InvalidNotice as error:
-            await answer(send, 400, encode({"error": str(error)}))
-            return
-        await answer(send, 204)
+            return Response(400, encode({"error": str(error)}))
+        return Response(204)
 
     async def _bill(self, ticket: Ticket, price: float, least: float | None) -> Booked | None:
         """Book a bill and wait until it is durable; None where the store is not available."""
@@ -165,9 +149,10 @@ class ExchangeApp:
         return await waiting
 
 
-def readiness(bidder: Bidder, draining: bool) -> tuple[int, bytes]:
-    """Status and body of /ready: whether bids can be made now."""
+def readiness(bidder: Bidder, draining: bool) -> Response:
+    """The answer to /ready: whether bids can be made now."""
     now = bidder.desk.clock()
     campaigns: dict[str, Any] = {name: day.wallet.ready(now) for name, day in bidder.days.items()}
     ready = not draining and not bidder.killed and any(campaigns.values())
-    return (200 if ready else 503), encode({"ready": ready, "killed": bidder.killed, "campaigns": campaigns})
+    body = encode({"ready": ready, "killed": bidder.killed, "campaigns": campaigns})
+    return Response(200 if ready else 503, body)

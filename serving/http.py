@@ -1,60 +1,91 @@
-"""The ASGI applications' common ground: bodies with limits, and short answers."""
+"""The applications' common ground: requests with limited bodies, and whole responses, over RSGI."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+from bidpilot.serving.guardrails import LOGGER
 
-JSON = (b"content-type", b"application/json")
-TEXT = (b"content-type", b"text/plain; charset=utf-8")
+JSON = [("content-type", "application/json")]
+TEXT = [("content-type", "text/plain; charset=utf-8")]
 
 
 class BodyRefused(Exception):  # never leaves the applications: it becomes a status
-    """Raised when a body is too large, too slow, or its sender has gone."""
+    """Raised when a body is too large, or too slow."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
         self.status, self.why = status, why
 
 
-async def read_body(scope: Scope, receive: Receive, most: int, seconds: float) -> bytes:
-    """The request's body.
+class Request(NamedTuple):
+    """One request."""
+
+    method: str
+    path: str
+    query: str
+    authorization: str | None
+    read: Callable[[int, float], Awaitable[bytes]]  # (most bytes, seconds) -> body; may raise BodyRefused
+
+
+class Response(NamedTuple):
+    """What is sent back, whole."""
+
+    status: int
+    body: bytes = b""
+    headers: list[tuple[str, str]] = JSON
+
+
+Handle = Callable[[Request], Awaitable[Response]]
+
+
+class Application:
+    """A handler as an RSGI application."""
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        """Answer one request."""
+        if scope.proto != "http":
+            return
+
+        async def read(most: int, seconds: float) -> bytes:
+            return await read_body(scope.headers.get("content-length"), protocol, most, seconds)
+
+        request = Request(scope.method, scope.path, scope.query_string, scope.headers.get("authorization"), read)
+        try:
+            response = await self._handle(request)
+        except Exception:  # a fault of ours: logged with its trace, and the connection goes on
+            LOGGER.exception("a request failed")
+            response = Response(500, b'{"error":"internal error"}')
+        if response.body:
+            protocol.response_bytes(response.status, response.headers, response.body)
+        else:
+            protocol.response_empty(response.status, [])
+
+
+async def read_body(length: str | None, protocol: Any, most: int, seconds: float) -> bytes:
+    """The request's body; `length` is what its header says, and `protocol` RSGI's.
 
     Raises:
         BodyRefused: it is larger than `most` bytes, or not there after `seconds`.
     """
-    for name, value in scope["headers"]:
-        if name == b"content-length" and (not value.isdigit() or int(value) > most):
-            raise BodyRefused(413, "body_too_large")
-    parts: list[bytes] = []
-    size, more = 0, True
+    if length is not None and (not length.isdecimal() or int(length) > most):
+        raise BodyRefused(413, "body_too_large")
     try:
         async with asyncio.timeout(seconds):
-            while more:
-                message = await receive()
-                if message["type"] != "http.request":
-                    raise BodyRefused(400, "disconnected")
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
+            if length is not None:
+                whole: bytes = await protocol()
+                return whole
+            parts, size = [], 0
+            async for part in protocol:
+                size += len(part)
                 if size > most:
                     raise BodyRefused(413, "body_too_large")
-                more = message.get("more_body", False)
+                parts.append(part)
     except TimeoutError:
         raise BodyRefused(408, "body_too_slow") from None
-    return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-async def answer(
-    send: Send, status: int, body: bytes = b"", headers: tuple[tuple[bytes, bytes], ...] = (JSON,)
-) -> None:
-    """Send a whole response."""
-    length = (b"content-length", b"%d" % len(body))
-    sent = [length, *headers] if body else [length]
-    await send({"type": "http.response.start", "status": status, "headers": sent})
-    await send({"type": "http.response.body", "body": body})
+    return b"".join(parts)

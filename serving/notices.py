@@ -122,15 +122,15 @@ class Notice:
 MACROS = "&p=${AUCTION_PRICE}&m=${AUCTION_MIN_TO_WIN}"
 
 
-def read_notice(query: bytes) -> Notice:
+def read_notice(query: str) -> Notice:
     """Parse the query of a notice's address.
 
     Raises:
         InvalidNotice: there is no ticket, or a number is negative.
     """
     try:
-        fields = parse_qs(query.decode("ascii"), max_num_fields=16)
-    except (UnicodeDecodeError, ValueError) as error:
+        fields = parse_qs(query, max_num_fields=16)
+    except ValueError as error:
         raise InvalidNotice(f"the notice's address cannot be read ({error}).") from error
     if "t" not in fields:
         raise InvalidNotice("the notice's address has no ticket. Send the address as it was given.")

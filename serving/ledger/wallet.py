@@ -209,8 +209,8 @@ class Wallet:
             elif held.expires <= self._clock():
                 self._order.appendleft(held)
         if result is Booked.settled and self.state is not None:
-            settled, held = self.state.settled + amount, self.state.held - amount
-            self.state = replace(self.state, settled=settled, held=held)
+            state = self.state
+            self.state = replace(state, settled=state.settled + amount, held=state.held - amount)
         if result is Booked.debt:
             self.debt += amount
             self._events.record(Cause.debt, f"{amount} micro-units billed after their reservation had run out")

@@ -214,7 +214,7 @@ def test_a_restart_goes_on_with_the_slots_it_has_seen(bundle_folder: Path, tmp_p
     with open_bidder(config, clock) as bidder:
         observations.append(bidder.days["default"].decision.observation)
         assert not bidder.event_counts()
-    np.testing.assert_array_equal(*observations)
+    np.testing.assert_array_equal(observations[0], observations[1])
 
 
 def test_the_kill_switch_outlives_a_restart_and_notices_are_booked_all_the_same(

@@ -153,6 +153,17 @@ def test_sqlite_survives_kills_under_load(server: Served, tmp_path: Path) -> Non
     assert len(told) > 30 * KILLS
 
 
+def read_redis(server: RedisServer) -> tuple[dict[str, int], dict[str, int]]:
+    """The one account and its notices; Redis is empty afterwards."""
+    client: Any = redis.Redis(port=server.port, decode_responses=True)
+    (name,) = client.keys("bidpilot:*:account")
+    account = {k: int(v) for k, v in client.hgetall(name).items()}
+    booked = {k: int(v) for k, v in client.hgetall(name.replace(":account", ":notices")).items()}
+    client.flushall()
+    client.close()
+    return account, booked
+
+
 def test_two_bidders_on_one_redis_survive_kills_under_load(
     bundle_folder: Path,
     tmp_path: Path,
@@ -173,12 +184,7 @@ def test_two_bidders_on_one_redis_survive_kills_under_load(
         time.sleep(0.4)
         use_up(load)
         acknowledged = sum(exchange.finish() for exchange in load)
-    client = redis.Redis(port=redis_server.port, decode_responses=True)
-    (name,) = client.keys("bidpilot:*:account")
-    account = {k: int(v) for k, v in client.hgetall(name).items()}
-    booked = {k: int(v) for k, v in client.hgetall(name.replace(":account", ":notices")).items()}
-    client.flushall()
-    client.close()
+    account, booked = read_redis(redis_server)
     told = {key: amount for exchange in load for key, amount in exchange.acknowledged.items()}
     assert told.items() <= booked.items()
     unheard = sum(amount for key, amount in booked.items() if key not in told)
@@ -214,11 +220,7 @@ def test_redis_gone_for_a_while_costs_bids_but_no_money(
         acknowledged = sum(exchange.finish() for exchange in load)
         assert sum(len(e.acknowledged) for e in load) >= during + 20, "it did not recover by itself"
         assert "ledger_unavailable" in server.text()
-    client = redis.Redis(port=redis_server.port, decode_responses=True)
-    (name,) = client.keys("bidpilot:*:account")
-    account = {k: int(v) for k, v in client.hgetall(name).items()}
-    booked = {k: int(v) for k, v in client.hgetall(name.replace(":account", ":notices")).items()}
-    client.close()
+    account, booked = read_redis(redis_server)
     told = {key: amount for exchange in load for key, amount in exchange.acknowledged.items()}
     assert told.items() <= booked.items()
     assert account["settled"] + account["debt"] == sum(booked.values())

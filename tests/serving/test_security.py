@@ -66,8 +66,8 @@ def test_whatever_is_sent_as_a_ticket_is_refused(text: str) -> None:
         SIGNER.open(text, Kind.bill)
 
 
-@given(st.binary(max_size=300))
-def test_whatever_is_sent_as_a_query_is_read_or_refused(query: bytes) -> None:
+@given(st.text(max_size=300))
+def test_whatever_is_sent_as_a_query_is_read_or_refused(query: str) -> None:
     try:
         notice = read_notice(query)
     except InvalidNotice:
@@ -134,10 +134,9 @@ def test_the_token_is_compared_in_constant_time() -> None:
     app = AdminApp(None, None, None, "t" * 4096)  # type: ignore[arg-type]
 
     def seconds(guess: str) -> float:
-        scope = {"headers": [(b"authorization", f"Bearer {guess}".encode())]}
         begin = time.perf_counter()
         for _ in range(300):
-            app._allowed(scope)
+            app.allowed(f"Bearer {guess}")
         return time.perf_counter() - begin
 
     near, far = "t" * 4095 + "x", "x" + "t" * 4095

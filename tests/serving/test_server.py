@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,7 +78,7 @@ def test_what_cannot_be_answered_says_why(client: Client, fields: dict[str, obje
 @pytest.mark.parametrize(
     "hints", [{"conversion": 1.5}, {"exposure": -0.1}, {"interaction": 1e9}, {"segment": 99}, {"segment": -1}]
 )
-def test_values_out_of_range_get_no_bid(client: Client, hints: dict[str, float]) -> None:
+def test_values_out_of_range_get_no_bid(client: Client, hints: dict[str, Any]) -> None:
     assert client.bid(imp(**hints)) == (204, None)
 
 
@@ -254,7 +255,7 @@ def auction(client: Client, log: object, i: int) -> np.ndarray:
         float(getattr(log, k)[i])
         for k in ("exposure", "interaction", "conversion", "market_price", "interacted", "converted")
     )
-    hints = {"segment": int(log.segment[i]), "source": int(log.source[i])}  # type: ignore[attr-defined]
+    hints: dict[str, Any] = {"segment": int(log.segment[i]), "source": int(log.source[i])}  # type: ignore[attr-defined]
     status, response = client.bid(imp(exposure=e, interaction=n, conversion=c, **hints))
     if status == 204:
         return np.zeros(3)
