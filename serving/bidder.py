@@ -263,7 +263,7 @@ class Bidder:
         def booked(result: Booked | None) -> None:
             self.notices["unavailable" if result is None else result.value] += 1
             if result in (Booked.settled, Booked.debt):
-                self._booked(ticket, amount, price if min_to_win is None else min_to_win, record)
+                self._booked(ticket, amount, price, min_to_win, record)
             done(result)
 
         wallet = self._wallet(ticket.account)
@@ -276,12 +276,15 @@ class Bidder:
             record.append(held.record)
         wallet.settle(ticket.key, ticket.lease, amount, ticket.expires, booked)
 
-    def _booked(self, ticket: Ticket, amount: int, price: float, record: list[_Record]) -> None:
+    def _booked(
+        self, ticket: Ticket, amount: int, price: float, min_to_win: float | None, record: list[_Record]
+    ) -> None:
         day = self._today(ticket.account)
         if record:
-            opportunity = record[0].opportunity
-            if not opportunity.first_price:
-                self._price(ticket, price, record[0])
+            self._price(ticket, min_to_win, record[0])
+            if record[0].market_price is None and not record[0].opportunity.first_price:
+                # the price of this auction, but as prices of won auctions alone they would not stand for the slot's
+                record[0].market_price = price
             self._resolve(record[0], "won", amount)
         if day is not None:
             day.book(ticket.slot, ticket.value, ticket.segment, ticket.source, amount, ticket.amount)

@@ -13,7 +13,7 @@ from bidpilot.bidding.plan import Planner
 from bidpilot.bidding.statistics import SlotTotals
 from bidpilot.serving.actor import Actor
 from bidpilot.serving.calendar import Clock, Moment
-from bidpilot.serving.collector import SlotCollector, Value, add_win
+from bidpilot.serving.collector import Value, add_win
 from bidpilot.serving.guardrails import Cause, EventLog, GuardrailConfig, bid_cap, limit_step
 from bidpilot.serving.ledger.keeper import Keeper
 from bidpilot.serving.ledger.store import MICRO
@@ -92,7 +92,7 @@ class CampaignDay:
         self.wallet.tend(desk.clock())
         self._slot_limit = int(guard.slot_share * budget / desk.bidders)
         self._slot_spent = 0
-        self.collector = SlotCollector(desk.forecast, desk.sources, self._pilot.alpha[0], self._pilot.unit_value)
+        self.collector = self._pilot.collector(desk.sources)
         self._begin()
 
     @property

@@ -55,12 +55,19 @@ class SlotCollector:
         sources: sources that are told apart.
         reference: coefficients (3,) at which value per price is counted.
         usual: mean KPI (3,) of an auction under the forecast: what an unseen auction is taken to offer.
+        ratios: value per price at the observed quantiles (5,) under the forecast, for slots that show no price.
     """
 
     def __init__(
-        self, forecast: Forecast, sources: int, reference: NDArray[np.float64], usual: NDArray[np.float64]
+        self,
+        forecast: Forecast,
+        sources: int,
+        reference: NDArray[np.float64],
+        usual: NDArray[np.float64],
+        ratios: NDArray[np.float64],
     ) -> None:
-        self._forecast, self._sources, self._reference, self._usual = forecast, sources, reference, usual
+        self._forecast, self._sources, self._reference = forecast, sources, reference
+        self._usual, self._ratios = usual, ratios
         self._segments = len(forecast.segments)
         self.begin(0)
 
@@ -125,7 +132,7 @@ class SlotCollector:
             totals.ratio_quantiles[0] = ratio_quantiles(self._bins, RATIO_QUANTILES)
         else:
             totals.price_sum[0] = usual * (self.auctions + extra)
-            totals.ratio_quantiles[0] = 1.0
+            totals.ratio_quantiles[0] = self._ratios
         return totals
 
     def _drain(self) -> None:

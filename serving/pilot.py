@@ -14,6 +14,7 @@ from bidpilot.bidding.observation import Observer
 from bidpilot.bidding.plan import Planner
 from bidpilot.bidding.statistics import DayStatistics, SlotTotals
 from bidpilot.serving.actor import Action, Actor
+from bidpilot.serving.collector import SlotCollector
 from bidpilot.serving.guardrails import Cause, EventLog
 
 
@@ -68,10 +69,14 @@ class Pilot:
         return mean
 
     @property
-    def plan_spend(self) -> NDArray[np.float64]:
-        """The plan's expected cumulative spend (T + 1,), currency."""
-        spend: NDArray[np.float64] = self._plan.spend[int(self._index[0])]
-        return spend
+    def usual_ratios(self) -> NDArray[np.float64]:
+        """Value per price at the observed quantiles (5,) under the forecast."""
+        ratios: NDArray[np.float64] = np.exp2(self._plan.ratio_quantiles[int(self._index[0])])
+        return ratios
+
+    def collector(self, sources: int) -> SlotCollector:
+        """What counts this campaign's slots."""
+        return SlotCollector(self.forecast, sources, self.alpha[0], self.unit_value, self.usual_ratios)
 
     def begin(self) -> Decision:
         """Begin the day; what holds in its first slot."""

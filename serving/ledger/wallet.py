@@ -58,6 +58,7 @@ class Wallet:
         self._asking = False
         self._failing = False
         self._giving = 0  # given back, not yet confirmed
+        self._closed = False
         self.on_expired: Callable[[Reservation], None] = lambda _: None
 
     @property
@@ -121,7 +122,11 @@ class Wallet:
         """Let reservations run out, take money where it is short, renew the lease, cover debt."""
         self._expire(now)
         short = self.free < self.config.chunk // 2
-        if self._asking or not (short or self.debt or self._until - now < self.config.hold + self.config.slack / 2):
+        if (
+            self._closed
+            or self._asking
+            or not (short or self.debt or self._until - now < self.config.hold + self.config.slack / 2)
+        ):
             return
         self._asking = True
         if self.debt and self.free:
@@ -154,6 +159,7 @@ class Wallet:
         amount, self.free = self.free, 0
         self._give_back(amount)
         self._until = -math.inf
+        self._closed = True
 
     def _give_back(self, amount: int) -> None:
         lease = self.lease

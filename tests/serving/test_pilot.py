@@ -54,7 +54,7 @@ def test_a_replayed_day_gives_the_environments_observations_and_coefficients(
     agent.start(1, episode.segments)
     pilot = make_pilot(campaign)
     decision = pilot.begin()
-    collector = SlotCollector(forecast, log.sources, pilot.alpha[0], pilot.unit_value)
+    collector = pilot.collector(log.sources)
     left = campaign.budget
     for slot in range(log.slots):
         np.testing.assert_allclose(decision.observation, seen[0], atol=2e-6)
@@ -108,7 +108,7 @@ def test_a_win_billed_late_is_booked_where_it_would_have_been_in_time() -> None:
     for late in (False, True):
         pilot = make_pilot(campaign, ControllerActor(ControllerEntry(name="plan", parameters={}), SIZE))
         pilot.begin()
-        collector = SlotCollector(forecast, 8, pilot.alpha[0], pilot.unit_value)
+        collector = pilot.collector(8)
         for slot in range(4):
             collector.begin(slot)
             for _ in range(100):
@@ -168,9 +168,9 @@ def test_a_policy_that_fails_is_replaced_by_the_plan(
 def test_a_slot_nobody_watched_is_taken_as_forecast() -> None:
     pilot = make_pilot(preset_campaign())
     pilot.begin()
-    collector = SlotCollector(preset_forecast(), 8, pilot.alpha[0], pilot.unit_value)
+    collector = pilot.collector(8)
     decision = pilot.close_slot(collector.totals(unwatched=1.0))
-    for name in ("traffic_slot", "value_slot", "price_block"):
+    for name in ("traffic_slot", "value_slot", "price_block", "ratio_50", "ratio_90", "ratio_99"):
         assert abs(decision.observation[POSITION[name]]) < 0.01
     pilot.close()
 
