@@ -45,7 +45,7 @@ from bidpilot.training.tracking import RunInfo, open_run
 
 TOKEN = "benchmark"
 BUDGET = 1e7  # currency: never used up
-SECONDS, CONNECTIONS = 8, 32
+SECONDS, CONNECTIONS, WORKERS = 8, 32, 8
 IMP = {"exposure": 0.6, "interaction": 0.25, "conversion": 0.006, "segment": "feed/head"}
 REQUEST = {
     "id": "8a6d5b4c-1f1e-4b57-9c3e-5f0a1f5f7f6b",
@@ -214,10 +214,13 @@ def wrk(url: str, script: Path) -> dict[str, float]:
 
 
 def hey(url: str, body: Path, rate: float) -> dict[str, float]:
-    """Latencies in milliseconds at a fixed number of requests per second."""
-    each = max(rate / CONNECTIONS, 1.0)
+    """Latencies in milliseconds at a fixed number of requests per second.
+
+    hey's workers keep time together, so that each beat is a burst of as many requests: few workers, small bursts.
+    """
+    each = max(rate / WORKERS, 1.0)
     shown = subprocess.run(
-        ["hey", "-z", f"{SECONDS}s", "-c", str(CONNECTIONS), "-q", f"{each:.0f}", "-m", "POST",
+        ["hey", "-z", f"{SECONDS}s", "-c", str(WORKERS), "-q", f"{each:.0f}", "-m", "POST",
          "-T", "application/json", "-D", str(body), url],
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
