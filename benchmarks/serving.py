@@ -6,6 +6,7 @@ Everything runs on this machine, one process each, one measurement after the oth
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -31,7 +32,8 @@ from bidpilot.agents.sb3 import BiddingVecEnv
 from bidpilot.bidding.bundle import load_bundle
 from bidpilot.envs.bidding import BiddingVectorEnv
 from bidpilot.serving.actor import load_actor
-from bidpilot.serving.bidder import Bid, Bidder, Opportunity
+from bidpilot.serving.auction import Bid, Opportunity
+from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import open_bidder
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.guardrails import GuardrailConfig
@@ -158,6 +160,8 @@ def in_process(bundle: Path, state: Path) -> None:
             assert encode(response)
 
         rates = {}
+        gc.collect()
+        gc.freeze()  # as the server does; and this process holds the training libraries too
         for name, call in (("in_process_bids", bid), ("in_process_requests", answer)):
             for _ in range(2000):
                 call()

@@ -13,15 +13,13 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from bidpilot.bidding.bundle import Bundle
 from bidpilot.bidding.errors import InvalidNotice, InvalidServing
 from bidpilot.serving.actor import load_actor
+from bidpilot.serving.auction import Bid, NoBid, Opportunity, Record, row
 from bidpilot.serving.calendar import Calendar, Moment
 from bidpilot.serving.campaign_day import CampaignDay, Desk, ServedCampaign
-from bidpilot.serving.collector import Value
-from bidpilot.serving.decision_log import DecisionLog, Row
+from bidpilot.serving.decision_log import DecisionLog
 from bidpilot.serving.guardrails import Cause, CircuitBreaker, EventLog
 from bidpilot.serving.ledger.store import MICRO, Booked, Settlement
 from bidpilot.serving.ledger.wallet import Reservation, Wallet
@@ -30,42 +28,6 @@ from bidpilot.serving.notices import Ticket
 _KILL = "kill"
 _NO_LEASE = "0" * 12
 _OLD_DAYS = 3  # that outstanding bids of days gone by are still listened for
-
-
-class Opportunity(msgspec.Struct, frozen=True, gc=False):
-    """One exposure that is up for auction."""
-
-    value: Value  # predicted KPI triple
-    segment: int
-    source: int = 0
-    floor: float = 0.0  # least bid that counts, currency per exposure
-    first_price: bool = False
-    test: bool = False  # answered, but neither counted nor reserved nor billed
-
-
-class Bid(msgspec.Struct, frozen=True):
-    """A bid, with the ticket that its notices bring back."""
-
-    campaign: ServedCampaign
-    amount: int  # micro-units per exposure
-    ticket: Ticket
-
-
-class NoBid(msgspec.Struct, frozen=True):
-    """No bid, and why."""
-
-    reason: str
-
-
-class _Record(msgspec.Struct):
-    """What is kept of an outstanding bid."""
-
-    day: CampaignDay
-    opportunity: Opportunity
-    ticket: Ticket
-    time: float
-    shadow: float | None
-    market_price: float | None = None
 
 
 class Bidder:
@@ -166,7 +128,7 @@ class Bidder:
             self.reasons[found.reason] += 1
             if self.decisions is not None and not o.test:
                 for day in self.days.values():
-                    self._log(day, o, found.reason, now)
+                    self.decisions.add(row(day, o, found.reason, now))
         return found
 
     def _best(self, o: Opportunity, now: float) -> Bid | NoBid:
@@ -199,7 +161,7 @@ class Bidder:
         )
         if not o.test:
             shadow = best.shadow_bid(o.value, o.segment, o.first_price)
-            if wallet.reserve(key, amount, now, _Record(best, o, ticket, now, shadow)) is None:
+            if wallet.reserve(key, amount, now, Record(best, o, ticket, now, shadow)) is None:
                 return NoBid("no_money")
         self.bids += 1
         return Bid(best.served, amount, ticket)
@@ -258,7 +220,7 @@ class Bidder:
             self.notices["test"] += 1
             done(Booked.settled)
             return
-        record: list[_Record] = []
+        record: list[Record] = []
 
         def booked(result: Booked | None) -> None:
             self.notices["unavailable" if result is None else result.value] += 1
@@ -277,7 +239,7 @@ class Bidder:
         wallet.settle(ticket.key, ticket.lease, amount, ticket.expires, booked)
 
     def _booked(
-        self, ticket: Ticket, amount: int, price: float, min_to_win: float | None, record: list[_Record]
+        self, ticket: Ticket, amount: int, price: float, min_to_win: float | None, record: list[Record]
     ) -> None:
         day = self._today(ticket.account)
         if record:
@@ -301,7 +263,7 @@ class Bidder:
         if self.decisions is not None:
             self.decisions.outcome(ticket.key, interaction, conversion)
 
-    def _price(self, ticket: Ticket, price: float | None, record: _Record | None = None) -> None:
+    def _price(self, ticket: Ticket, price: float | None, record: Record | None = None) -> None:
         """A market price has become known; it counts once, and only in the slot of its auction."""
         if price is None:
             return
@@ -335,39 +297,9 @@ class Bidder:
         self.notices["expired"] += 1
         self._resolve(held.record, "expired", 0)
 
-    def _resolve(self, r: _Record, result: str, cost: int) -> None:
+    def _resolve(self, r: Record, result: str, cost: int) -> None:
         if self.decisions is not None:
-            self._log(r.day, r.opportunity, result, r.time, r, cost)
-
-    def _log(
-        self, day: CampaignDay, o: Opportunity, result: str, time: float, record: _Record | None = None, cost: int = 0
-    ) -> None:
-        assert self.decisions is not None
-        campaign, manifest = day.served.campaign, self.bundle.manifest
-        self.decisions.add(
-            Row(
-                key="" if record is None else record.ticket.key,
-                campaign=day.served.name,
-                date=day.account.partition("@")[2],
-                slot=day.slot if record is None else record.ticket.slot,
-                slots=manifest.slots,
-                time=time,
-                segment=manifest.segments[o.segment],
-                source=o.source,
-                exposure=o.value[0],
-                interaction=o.value[1],
-                conversion=o.value[2],
-                floor=o.floor,
-                first_price=o.first_price,
-                bid=0.0 if record is None else record.ticket.amount / MICRO,
-                shadow_bid=None if record is None else record.shadow,
-                result=result,
-                cost=cost / MICRO,
-                market_price=None if record is None else record.market_price,
-                budget=campaign.budget,
-                conversion_value=campaign.conversion_value,
-            )
-        )
+            self.decisions.add(row(r.day, r.opportunity, result, r.time, r, cost))
 
     # --- administration --------------------------------------------------------------------------
 

@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 
 from bidpilot.bidding.errors import InvalidNotice
-from bidpilot.serving.bidder import Bidder, NoBid
+from bidpilot.serving.auction import NoBid
+from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.http import JSON, BodyRefused, Request, Response
 from bidpilot.serving.ledger.store import Booked

@@ -14,7 +14,7 @@ from enum import IntEnum
 
 import msgspec
 
-from bidpilot.serving.bidder import Bid, Opportunity
+from bidpilot.serving.auction import Bid, Opportunity
 from bidpilot.serving.notices import MACROS, Kind, Signer
 from bidpilot.serving.predictor import Predictor
 

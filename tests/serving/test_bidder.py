@@ -20,7 +20,8 @@ from bidpilot.envs.defaults import preset_campaign, preset_forecast
 from bidpilot.envs.episode import Episode
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.replay import RecordedMarket
-from bidpilot.serving.bidder import Bid, Bidder, NoBid, Opportunity
+from bidpilot.serving.auction import Bid, NoBid, Opportunity
+from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.campaign_day import ServedCampaign

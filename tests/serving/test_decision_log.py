@@ -12,7 +12,7 @@ from bidpilot.bidding.errors import EmptyLog, UnreadableFile
 from bidpilot.envs.logs.decisions import REASON_PRICE, import_decisions
 from bidpilot.envs.logs.importers import run_import
 from bidpilot.envs.logs.storage import load_log
-from bidpilot.serving.bidder import Bid, Opportunity
+from bidpilot.serving.auction import Bid, Opportunity
 from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
