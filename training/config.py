@@ -129,7 +129,7 @@ class PromoteConfig(Config):
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
 
 
-class ServeCommand(ServeConfig):
+class ServeCommand(ServeConfig, Config):
     """Answer bid requests with a policy bundle: OpenRTB 2.6 over HTTP, with a budget ledger."""
 
     bundle: tyro.conf.Positional[Path] = Field(description="Folder of the policy bundle that bids.")

@@ -16,7 +16,8 @@ import polars as pl
 from bidpilot.bidding.errors import EmptyLog, UnevenDays, UnreadableFile
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord, stack_offsets
 from bidpilot.envs.logs.auctionnet import ImportResult
-from bidpilot.envs.logs.files import find_files, read_columns
+from bidpilot.envs.logs.files import find_files
+from bidpilot.envs.logs.storage import require_columns
 
 SEGMENTS_FILE = "segments.json"
 _NUMBERS = ("exposure", "interaction", "conversion", "market_price")
@@ -45,7 +46,7 @@ def import_decisions(
     """
     paths = find_files(files)
     segments = _segments(paths[0].with_name(SEGMENTS_FILE))
-    rows = pl.concat([read_columns(p, COLUMNS).with_columns(file=pl.lit(p.name)) for p in paths])
+    rows = pl.concat([_read(p) for p in paths])
     reason = _reason(segments)
     rows = rows.with_columns(reason=reason)
     aside, kept = rows.filter(pl.col("reason").is_not_null()), rows.filter(pl.col("reason").is_null())
@@ -58,6 +59,14 @@ def import_decisions(
         raise UnevenDays(f"The rows have days of {sorted(kept['slots'].unique())} slots. Import them apart.")
     log = _make_log(kept.sort(*DAY, "slot", "time", maintain_order=True), segments, name)
     return ImportResult(log, aside.select("file", pl.exclude("file")), rows.height)
+
+
+def _read(path: Path) -> pl.DataFrame:
+    try:
+        require_columns(list(pl.read_parquet_schema(path)), COLUMNS, str(path))
+        return pl.read_parquet(path, columns=list(COLUMNS)).with_columns(file=pl.lit(path.name))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise UnreadableFile(f"{path} cannot be read ({error}). Import the files that a bid server wrote.") from error
 
 
 def _segments(path: Path) -> tuple[str, ...]:
