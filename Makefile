@@ -23,9 +23,10 @@ install: .venv/installed ## make .venv and install the pinned dependencies
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all]'
 	@touch $@
 
-quickstart: install ## train a policy on synthetic days, then evaluate every agent
+quickstart: install ## train a policy on synthetic days, evaluate every agent, export the bundle
 	$(BIN)/bidpilot train
 	$(BIN)/bidpilot evaluate
+	$(BIN)/bidpilot export --out bundle
 
 test: install ## run all tests
 	$(BIN)/python -m pytest -q

@@ -156,3 +156,27 @@ class NotAMarket(BidpilotError):
 
 class InvalidProtocol(BidpilotError):
     """Raised when a published protocol is asked for episodes, budgets or prices that it does not have."""
+
+
+class InvalidBundle(BidpilotError):
+    """Raised when a folder is no whole policy bundle: a file missing, altered, or not what the manifest says."""
+
+
+class BundleMismatch(BidpilotError):
+    """Raised when a whole bundle does not fit this version: schema, features, plan, or golden outputs."""
+
+
+class PromotionRefused(BidpilotError):
+    """Raised when a challenger did not win the evaluation that its promotion needs."""
+
+
+class InvalidServing(BidpilotError):
+    """Raised when a bid server is asked for what it cannot do: a bad setting, campaign or predictor."""
+
+
+class InvalidNotice(BidpilotError):
+    """Raised when a notice is not signed by this bidder, or holds a price that cannot be."""
+
+
+class LedgerUnavailable(BidpilotError):
+    """Raised when the store behind a budget ledger cannot be reached or refuses to write."""

@@ -1,1 +1,1 @@
-"""The policy bundle at run time."""
+"""The policy bundle at run time: pilot, bidder, OpenRTB server, budget ledger, guardrails."""

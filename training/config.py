@@ -10,6 +10,7 @@ import tyro
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from bidpilot.agents.ppo_config import Count, PpoConfig
+from bidpilot.serving.config import ServeConfig
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Positive = Annotated[float, Field(gt=0)]
@@ -89,8 +90,8 @@ class EvaluateConfig(Config):
 class ImportConfig(Config):
     """Turn recorded auctions into a log that training and evaluation can read."""
 
-    format: tyro.conf.Positional[Literal["auctionnet", "ipinyou", "kuairand", "mapping"]] = Field(
-        description="Format of the files; mapping: your own, as --mapping says."
+    format: tyro.conf.Positional[Literal["auctionnet", "ipinyou", "kuairand", "mapping", "decisions"]] = Field(
+        description="Format of the files; mapping: your own, as --mapping says; decisions: a bid server's log."
     )
     files: tyro.conf.Positional[tuple[Path, ...]] = Field(
         min_length=1, description="Files to read: Parquet, or text ending in .csv .tsv .txt .log."
@@ -156,6 +157,48 @@ class IPinYouConfig(Config):
         validation_alias=AliasChoices("json", "json_file"),
         description="File to write the printed rows to, as JSON.",
     )
+
+
+class ExportConfig(Config):
+    """Turn a run into a policy bundle that `bidpilot serve` takes, and register it as the challenger."""
+
+    run: tyro.conf.Positional[str] = Field(
+        "latest",
+        min_length=1,
+        description="Id of a training run, or `latest`, or a registered model: models:/NAME@champion.",
+    )
+    out: Path = Field(description="Folder to write the bundle to.")
+    agent: str = Field(
+        "ppo", min_length=1, description="The run's policy, or a controller under the run's forecast: mpc pid plan ..."
+    )
+    name: str = Field("bidpilot", min_length=1, description="Name of the bundle and of the registered model.")
+    register_model: Annotated[bool, tyro.conf.arg(name="register")] = Field(
+        True, description="Log the bundle as an MLflow model and give it the alias challenger."
+    )
+    experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
+
+
+class PromoteConfig(Config):
+    """Make the challenger the champion, if it wins paired days against the champion of now."""
+
+    name: str = Field("bidpilot", min_length=1, description="Name of the registered model.")
+    suites: tuple[str, ...] = Field(
+        (), description="Suites to play; where none is named, the challenger's own, or none if it learnt from a log."
+    )
+    log: Path = Field(
+        Path("logs/decisions"),
+        description="Imported decision log to play too, or a folder of such logs, of which the latest is taken; "
+        "left out where there is none.",
+    )
+    days: Count = Field(512, description="Held-out days per suite.")
+    seed: Seed = Field(0, description="Seed of the suites' days and of the bootstrap.")
+    experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
+
+
+class ServeCommand(ServeConfig, Config):
+    """Answer bid requests with a policy bundle: OpenRTB 2.6 over HTTP, with a budget ledger."""
+
+    bundle: tyro.conf.Positional[Path] = Field(description="Folder of the policy bundle that bids.")
 
 
 class UiConfig(Config):

@@ -11,8 +11,9 @@ import polars as pl
 
 from bidpilot.bidding.errors import UnknownFormat
 from bidpilot.envs.logs.auctionnet import auctionnet_format
+from bidpilot.envs.logs.decisions import import_decisions
 from bidpilot.envs.logs.formats import Format, Imported, ImportOptions
-from bidpilot.envs.logs.importing import import_files
+from bidpilot.envs.logs.importing import ImportResult, import_files
 from bidpilot.envs.logs.ipinyou import ipinyou_format
 from bidpilot.envs.logs.kuairand import kuairand_format
 from bidpilot.envs.logs.mapped import mapped_format
@@ -25,6 +26,9 @@ IMPORTERS: dict[str, Callable[[ImportOptions, list[Path]], Format]] = {
     "mapping": mapped_format,
 }
 """Each importer looks at the options, and at the files where it must, and says how to read them."""
+
+DECISIONS = "decisions"
+"""A bid server's own log, whose segments are its bundle's: it is read as it was written."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ def run_import(
     """Import files and store the log; memory is bounded by a batch of rows and by the largest day.
 
     Args:
-        format: a key of IMPORTERS.
+        format: a key of IMPORTERS, or `DECISIONS`.
         files: paths or patterns.
         out: the log's folder; a log that is there already is replaced.
         advertiser: the one advertiser to import; None imports all.
@@ -85,10 +89,13 @@ def run_import(
         NotALog: the folder holds other things.
         and what `import_files` and the importer raise.
     """
-    if format not in IMPORTERS:
-        raise UnknownFormat(f"No importer is called {format!r}. Known formats: {', '.join(sorted(IMPORTERS))}.")
+    if format not in (*IMPORTERS, DECISIONS):
+        known = ", ".join(sorted((*IMPORTERS, DECISIONS)))
+        raise UnknownFormat(f"No importer is called {format!r}. Known formats: {known}.")
     folder = Path(out)
     check_folder(folder)
+    if format == DECISIONS:
+        return _store_decisions(import_decisions(files, name=name or folder.resolve().name), folder)
     options = options or ImportOptions()
     if advertiser is not None:
         options = replace(options, advertiser=advertiser)
@@ -103,6 +110,22 @@ def run_import(
         return _store(imported, folder)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _store_decisions(result: ImportResult, folder: Path) -> ImportSummary:
+    manifest = save_log(result.log, folder, set_aside=result.set_aside)
+    counts = result.set_aside["reason"].value_counts(sort=True)
+    return ImportSummary(
+        folder=folder,
+        name=manifest.name,
+        days=len(manifest.days),
+        rows_in=result.rows_in,
+        rows_kept=manifest.rows_kept,
+        set_aside=dict(counts.iter_rows()),
+        rows_other=0,
+        digest=manifest.digest,
+        notes=manifest.notes,
+    )
 
 
 def _store(imported: Imported, folder: Path) -> ImportSummary:

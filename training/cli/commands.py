@@ -33,5 +33,10 @@ COMMANDS: tuple[Command, ...] = (
         "fit a market to an imported log",
     ),
     Command("ipinyou", f"{_CONFIG}:IPinYouConfig", "bidpilot.training.protocols:run", "play the published protocol"),
+    Command("export", f"{_CONFIG}:ExportConfig", "bidpilot.training.export.run:run", "turn a run into a bundle"),
+    Command(
+        "promote", f"{_CONFIG}:PromoteConfig", "bidpilot.training.export.promote:run", "make the challenger champion"
+    ),
+    Command("serve", f"{_CONFIG}:ServeCommand", "bidpilot.serving.server:run", "answer bid requests with a bundle"),
     Command("ui", f"{_CONFIG}:UiConfig", "bidpilot.training.tracking.ui:run", "open the runs in the MLflow UI"),
 )

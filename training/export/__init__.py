@@ -1,1 +1,1 @@
-"""Export of policy bundles."""
+"""From a run to a bundle, to the registry, and to the champion."""

@@ -1,0 +1,294 @@
+"""The policy bundle: a folder that holds all that serving needs of a run, checked before any of it is used.
+
+manifest.json   what the bundle is, with the checksum of every other file
+forecast.npz    bid landscape, demand and levels of training days, from which the plan is made
+golden.json     inputs and outputs of the agent, which every reader must reproduce
+network.npz     weights of a policy network (absent where the agent is a controller)
+policy.onnx     the same network in portable form, for other runtimes
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bidpilot.bidding.action import action_size
+from bidpilot.bidding.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.errors import BundleMismatch, InvalidBundle, InvalidLandscape
+from bidpilot.bidding.forecast import Forecast
+from bidpilot.bidding.observation import bounds, feature_names
+from bidpilot.bidding.plan import Planner
+
+SCHEMA_VERSION = 1
+MANIFEST_FILE, FORECAST_FILE, GOLDEN_FILE = "manifest.json", "forecast.npz", "golden.json"
+NETWORK_FILE, ONNX_FILE = "network.npz", "policy.onnx"
+PARITY = 1e-5
+"""Largest difference of an action's entry between what trained and what reads the bundle."""
+_PLAN_TOLERANCE = 1e-6  # relative, of the plan's coefficients
+_REMEDY = "Export the run again with this version of bidpilot, or serve with the version that wrote it."
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class FeatureEntry(_Entry):
+    """One feature that the agent was made for."""
+
+    name: str = Field(description="its name in the observation")
+    low: float = Field(description="least value, dimensionless")
+    high: float = Field(description="largest value, dimensionless")
+
+
+class ControllerEntry(_Entry):
+    """A controller by its parameters."""
+
+    name: str = Field(description="name in bidpilot.agents.controllers")
+    parameters: dict[str, float] = Field(description="its gains")
+
+
+class AgentEntry(_Entry):
+    """What decides: a network, a controller, or a network whose action is added to a controller's."""
+
+    name: str = Field(min_length=1, description="the name it is compared under")
+    kind: Literal["network", "controller"] = Field(description="what the decision comes from")
+    controller: ControllerEntry | None = Field(None, description="the controller, or the base of a residual policy")
+    reach: float = Field(1.0, gt=0, le=1, description="share of the network's action that is added to the base's")
+
+
+class PlanEntry(_Entry):
+    """The plan of the default campaign, in numbers that a reader must find again."""
+
+    ideal: tuple[float, float, float] = Field(description="ideal point z, each KPI's own unit")
+    alpha: tuple[float, float, float] = Field(description="reference coefficients, currency per unit of KPI")
+    shadow_price: float = Field(description="lambda, utility per unit of budget")
+    utility: float = Field(description="utility of the plan's expected totals")
+    spend: tuple[float, ...] = Field(description="(T + 1,) expected cumulative spend, currency")
+
+
+class Origin(_Entry):
+    """Where the bundle comes from."""
+
+    run_id: str = Field(description="MLflow run that trained the agent or fitted the forecast")
+    setting: str = Field(description="preset or log that it was trained on")
+    market_digest: str = Field(description="digest of that market")
+    metrics: dict[str, float] = Field(description="last metrics of the run")
+    tags: dict[str, str] = Field(description="commit and package versions of the run")
+    created: str = Field(description="time of the export, ISO 8601, UTC")
+
+
+class Manifest(_Entry):
+    """Everything of a bundle that is not an array."""
+
+    schema_version: int = Field(description="layout of the folder")
+    name: str = Field(min_length=1, description="name of the bundle")
+    features: tuple[FeatureEntry, ...] = Field(description="the observation, in order")
+    action: tuple[str, ...] = Field(description="meaning of each entry of the action")
+    segments: tuple[str, ...] = Field(min_length=1, description="channel/tier of each segment")
+    slots: int = Field(ge=1, description="slots per day, T")
+    campaign: Campaign = Field(description="campaign that is served where none is named")
+    plan: PlanEntry = Field(description="plan of that campaign")
+    agent: AgentEntry = Field(description="what decides")
+    initial_state: dict[str, float] = Field(description="what the agent remembers at the start of a day")
+    origin: Origin = Field(description="where it comes from")
+    checksums: dict[str, str] = Field(description="SHA-256 of every other file of the bundle, hex")
+
+
+class _VersionOnly(BaseModel):
+    schema_version: int
+
+
+@dataclass(frozen=True)
+class Golden:
+    """One row's day as the agent saw and answered it: K slots in order, from the start of a day."""
+
+    observations: NDArray[np.float32]  # (K, F)
+    actions: NDArray[np.float64]  # (K, 3 + S)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle in memory, checked."""
+
+    manifest: Manifest
+    forecast: Forecast
+    golden: Golden
+    layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]  # (inputs, outputs), (outputs,); () if none
+
+
+def observed_features(segments: int) -> tuple[FeatureEntry, ...]:
+    """The observation of this version, over `segments` segments."""
+    low, high = bounds(segments)
+    return tuple(
+        FeatureEntry(name=name, low=float(a), high=float(b))
+        for name, a, b in zip(feature_names(segments), low, high, strict=True)
+    )
+
+
+def action_meaning(segments: tuple[str, ...]) -> tuple[str, ...]:
+    """What each entry of an action moves."""
+    return ("scale", "interaction tilt", "conversion tilt", *(f"multiplier of {s}" for s in segments))
+
+
+def plan_entry(forecast: Forecast, campaign: Campaign) -> PlanEntry:
+    """The plan of one campaign."""
+    plan, index = Planner(forecast).plan(CampaignBatch.repeat(campaign, 1))
+    row = int(index[0])
+    return PlanEntry(
+        ideal=_triple(plan.ideal[row]),
+        alpha=_triple(plan.alpha[row]),
+        shadow_price=float(plan.shadow_price[row]),
+        utility=float(plan.utility[row]),
+        spend=tuple(float(v) for v in plan.spend[row]),
+    )
+
+
+def _triple(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    return float(values[0]), float(values[1]), float(values[2])
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, hex."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_golden(folder: Path, golden: Golden) -> None:
+    """Write `golden.json`; numbers in full, so that they read back as they are."""
+    text = {"observations": golden.observations.astype(float).tolist(), "actions": golden.actions.tolist()}
+    (folder / GOLDEN_FILE).write_text(json.dumps(text, allow_nan=False))
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write `manifest.json` with the checksums of every file that is there: it comes last."""
+    files = sorted(p.name for p in folder.iterdir() if p.is_file() and p.name != MANIFEST_FILE)
+    sealed = manifest.model_copy(update={"checksums": {name: checksum(folder / name) for name in files}})
+    (folder / MANIFEST_FILE).write_text(sealed.model_dump_json(indent=1) + "\n")
+
+
+def load_bundle(folder: str | Path) -> Bundle:
+    """Read a bundle, and refuse what is not whole or does not fit.
+
+    The agent itself is made, and held against the golden outputs, by `bidpilot.serving.actor.load_actor`.
+
+    Raises:
+        InvalidBundle: no manifest, a file missing or altered, arrays that do not fit together.
+        BundleMismatch: another schema version, other features, or another plan than this version makes.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    _check_files(folder, manifest.checksums)
+    _check_features(manifest)
+    try:
+        forecast = Forecast.load(folder / FORECAST_FILE)
+    except InvalidLandscape as error:
+        raise InvalidBundle(f"{folder / FORECAST_FILE} cannot be used ({error}). {_REMEDY}") from error
+    if forecast.segments != manifest.segments or forecast.slots != manifest.slots:
+        raise InvalidBundle(f"{folder}: the forecast's segments or slots are not the manifest's. {_REMEDY}")
+    _check_plan(manifest, forecast)
+    size = action_size(len(manifest.segments))
+    layers = _read_layers(folder / NETWORK_FILE) if manifest.agent.kind == "network" else ()
+    if layers and (layers[0][0].shape[0] != len(manifest.features) or layers[-1][0].shape[1] != size):
+        raise InvalidBundle(f"{folder}: the network's inputs or outputs are not the manifest's. {_REMEDY}")
+    return Bundle(manifest, forecast, _read_golden(folder / GOLDEN_FILE, len(manifest.features), size), layers)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read `manifest.json`; the version is looked at first, so that a later layout is named as such.
+
+    Raises:
+        InvalidBundle: there is none, or it cannot be read.
+        BundleMismatch: another schema version.
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+        version = _VersionOnly.model_validate_json(text).schema_version
+        if version != SCHEMA_VERSION:
+            raise BundleMismatch(
+                f"{folder} has schema version {version}; this version reads {SCHEMA_VERSION}. {_REMEDY}"
+            )
+        return Manifest.model_validate_json(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidBundle(f"{folder} is no policy bundle ({error}). Make one with `bidpilot export`.") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InvalidBundle(f"{path} cannot be read ({where}: {first['msg']}). {_REMEDY}") from error
+
+
+def _check_files(folder: Path, checksums: Mapping[str, str]) -> None:
+    needed = {FORECAST_FILE, GOLDEN_FILE} - set(checksums)
+    if needed:
+        raise InvalidBundle(f"{folder}: the manifest has no checksum of {', '.join(sorted(needed))}. {_REMEDY}")
+    for name, expected in checksums.items():
+        if Path(name).name != name or not (folder / name).is_file():
+            raise InvalidBundle(f"{folder} lacks the file {name!r} that its manifest names. Copy the whole folder.")
+        found = checksum(folder / name)
+        if found != expected:
+            raise InvalidBundle(
+                f"{folder / name} has checksum {found[:12]}..., the manifest says {expected[:12]}...: it was altered "
+                "or cut short. Copy the bundle again, or export it again."
+            )
+
+
+def _check_features(manifest: Manifest) -> None:
+    ours = observed_features(len(manifest.segments))
+    if manifest.features == ours:
+        return
+    names, own = [f.name for f in manifest.features], [f.name for f in ours]
+    other = sorted(set(names) ^ set(own))
+    what = ", ".join(other[:4]) if other else "the order or the ranges"
+    raise BundleMismatch(f"the bundle was made for other features than this version observes ({what}). {_REMEDY}")
+
+
+def _check_plan(manifest: Manifest, forecast: Forecast) -> None:
+    found = plan_entry(forecast, manifest.campaign)
+    if not np.allclose(found.alpha, manifest.plan.alpha, rtol=_PLAN_TOLERANCE, atol=0.0):
+        raise BundleMismatch(
+            f"this version plans the bundle's campaign with alpha {found.alpha}, the bundle says "
+            f"{manifest.plan.alpha}: the planner has changed. {_REMEDY}"
+        )
+
+
+def _read_layers(path: Path) -> tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+            count = sum(key.startswith("weight_") for key in data.files)
+            layers = tuple(
+                (np.ascontiguousarray(data[f"weight_{i}"], np.float32), data[f"bias_{i}"].astype(np.float32))
+                for i in range(count)
+            )
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InvalidBundle(f"{path} is no policy network ({error}). {_REMEDY}") from error
+    fits = all(
+        w.ndim == 2 and b.shape == (w.shape[1],) and np.isfinite(w).all() and np.isfinite(b).all() for w, b in layers
+    )
+    if not layers or not fits or any(a[0].shape[1] != b[0].shape[0] for a, b in itertools.pairwise(layers)):
+        raise InvalidBundle(f"{path}: its layers do not fit together, or hold numbers that are not finite. {_REMEDY}")
+    return layers
+
+
+def _read_golden(path: Path, features: int, size: int) -> Golden:
+    try:
+        data = json.loads(path.read_text())
+        observations = np.asarray(data["observations"], np.float32)
+        actions = np.asarray(data["actions"], np.float64)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InvalidBundle(f"{path} holds no golden outputs ({error}). {_REMEDY}") from error
+    rows = len(observations)
+    if rows == 0 or observations.shape != (rows, features) or actions.shape != (rows, size):
+        raise InvalidBundle(
+            f"{path} has observations {observations.shape} and actions {actions.shape}; {features} features and "
+            f"{size} entries are needed. {_REMEDY}"
+        )
+    return Golden(observations, actions)

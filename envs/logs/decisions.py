@@ -1,0 +1,124 @@
+"""Importer of a bid server's decision log, so that served days become training days.
+
+Every (date, campaign) is one day. The market price is the least price that would have won, as notices told it;
+auctions whose price nobody told are set aside, since a replay could not clear them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from bidpilot.bidding.errors import EmptyLog, UnevenDays, UnreadableFile
+from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord, stack_offsets
+from bidpilot.envs.logs.files import find_files, require_columns
+from bidpilot.envs.logs.importing import ImportResult
+
+SEGMENTS_FILE = "segments.json"
+_NUMBERS = ("exposure", "interaction", "conversion", "market_price")
+COLUMNS = (
+    "campaign", "date", "slot", "slots", "time", "segment", "source", *_NUMBERS, "budget", "conversion_value",
+)  # fmt: skip
+DAY = ("date", "campaign")
+NOTES = (
+    "true = predicted: a served auction has predictions only",
+    "no realised outcomes: they are known only where the bidder won",
+)
+REASON_PRICE = "no market price: no notice told the least price that would have won"
+REASON_SEGMENT = "the segment is not one of the bundle's"
+REASON_VALUE = "a predicted value or the price is out of range"
+
+
+def import_decisions(files: Iterable[str | Path], name: str = "decisions") -> ImportResult:
+    """Import `decisions-*.parquet` files of one server; `segments.json` lies beside them.
+
+    Raises:
+        NoFilesMatched, UnknownFormat, UnreadableFile, MissingColumn: from the files.
+        UnevenDays: they were written with different numbers of slots.
+        EmptyLog: no row can be used.
+    """
+    paths = find_files(files)
+    segments = _segments(paths[0].with_name(SEGMENTS_FILE))
+    rows = pl.concat([_read(p) for p in paths])
+    reason = _reason(segments)
+    rows = rows.with_columns(reason=reason)
+    aside, kept = rows.filter(pl.col("reason").is_not_null()), rows.filter(pl.col("reason").is_null())
+    if not kept.height:
+        counts = dict(aside["reason"].value_counts().iter_rows())
+        raise EmptyLog(
+            f"None of the {rows.height} rows can be used: {counts}. Ask the exchange for AUCTION_MIN_TO_WIN."
+        )
+    if kept["slots"].n_unique() > 1:
+        raise UnevenDays(f"The rows have days of {sorted(kept['slots'].unique())} slots. Import them apart.")
+    log = _make_log(kept.sort(*DAY, "slot", "time", maintain_order=True), segments, name)
+    return ImportResult(log, aside.select("file", pl.exclude("file")), rows.height)
+
+
+def _read(path: Path) -> pl.DataFrame:
+    try:
+        require_columns(list(pl.read_parquet_schema(path)), COLUMNS, str(path))
+        return pl.read_parquet(path, columns=list(COLUMNS)).with_columns(file=pl.lit(path.name))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise UnreadableFile(f"{path} cannot be read ({error}). Import the files that a bid server wrote.") from error
+
+
+def _segments(path: Path) -> tuple[str, ...]:
+    try:
+        return tuple(str(entry) for entry in json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise UnreadableFile(
+            f"{path} cannot be read ({error}). Keep it beside the decisions it was written with."
+        ) from error
+
+
+def _reason(segments: tuple[str, ...]) -> pl.Expr:
+    value = pl.all_horizontal(
+        pl.col("exposure").is_between(0, 1),
+        pl.col("interaction").is_between(0, float(np.finfo(np.float32).max)),
+        pl.col("conversion").is_between(0, 1),
+        pl.col("market_price").is_between(0, float(np.finfo(np.float32).max)),
+    )
+    return (
+        pl.when(pl.col("market_price").is_null())
+        .then(pl.lit(REASON_PRICE))
+        .when(~pl.col("segment").is_in(list(segments)))
+        .then(pl.lit(REASON_SEGMENT))
+        .when(~value)
+        .then(pl.lit(REASON_VALUE))
+        .otherwise(None)
+    )
+
+
+def _make_log(rows: pl.DataFrame, segments: tuple[str, ...], name: str) -> AuctionLog:
+    slots = int(rows["slots"][0])
+    per_day = rows.group_by(DAY, maintain_order=True).agg(pl.len(), pl.col("budget", "conversion_value").last())
+    day = np.repeat(np.arange(per_day.height), per_day["len"].to_numpy())
+    place = day * slots + rows["slot"].to_numpy()
+    counts = np.bincount(place, minlength=per_day.height * slots).reshape(-1, slots)
+    number = {c: np.ascontiguousarray(rows[c].cast(pl.Float32).to_numpy()) for c in _NUMBERS}
+    order = {segment: i for i, segment in enumerate(segments)}
+    source = rows["source"].cast(pl.Int16).to_numpy()
+    return AuctionLog(
+        name=name,
+        **number,
+        true_exposure=number["exposure"],
+        true_interaction=number["interaction"],
+        true_conversion=number["conversion"],
+        segment=np.array([order[s] for s in rows["segment"]], np.int16),
+        source=np.ascontiguousarray(source),
+        invalid=np.zeros(rows.height, np.bool_),
+        interacted=None,
+        converted=None,
+        offsets=stack_offsets([row.astype(np.int64) for row in counts]),
+        days=tuple(
+            DayRecord(f"{campaign}, {date}", date, float(budget), float(worth))
+            for date, campaign, _, budget, worth in per_day.iter_rows()
+        ),
+        segments=segments,
+        sources=int(source.max()) + 1,
+        notes=NOTES,
+    )

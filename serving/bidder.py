@@ -1,0 +1,346 @@
+"""The bidder: prices auctions for its campaigns and books what notices tell. The in-process API.
+
+    with open_bidder(config) as bidder:
+        answer = bidder.bid(Opportunity(value=(0.6, 0.2, 0.004), segment=0))
+
+One thread calls it. A ledger thread may work behind it; `tick` must then be called every so often.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from bidpilot.bidding.bundle import Bundle
+from bidpilot.bidding.errors import InvalidNotice, InvalidServing
+from bidpilot.serving.actor import load_actor
+from bidpilot.serving.auction import Bid, NoBid, Opportunity, Record, row
+from bidpilot.serving.calendar import Calendar, Moment
+from bidpilot.serving.campaign_day import CampaignDay, Desk, ServedCampaign
+from bidpilot.serving.decision_log import DecisionLog
+from bidpilot.serving.guardrails import Cause, CircuitBreaker, EventLog
+from bidpilot.serving.ledger.store import MICRO, Booked, Settlement
+from bidpilot.serving.ledger.wallet import Reservation, Wallet
+from bidpilot.serving.notices import Ticket
+
+_KILL = "kill"
+_NO_LEASE = "0" * 12
+_OLD_DAYS = 3  # that outstanding bids of days gone by are still listened for
+
+
+class Bidder:
+    """Bids for all campaigns of one bundle.
+
+    Args:
+        bundle, shadow: what decides, and what decides beside it without bidding.
+        desk: what the campaigns share.
+        calendar: days and slots.
+        campaigns: what to bid for; those stored from before win over these of the same name.
+        decisions: where every auction is logged, or None.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        desk: Desk,
+        calendar: Calendar,
+        campaigns: list[ServedCampaign],
+        shadow: Bundle | None = None,
+        decisions: DecisionLog | None = None,
+    ) -> None:
+        self.bundle, self.desk, self.calendar, self.decisions = bundle, desk, calendar, decisions
+        self._shadow = shadow
+        self.reasons: Counter[str] = Counter()  # why there was no bid
+        self.notices: Counter[str] = Counter()  # what became of notices
+        self.bids = self.auctions = 0
+        self.events = EventLog(desk.clock)
+        self.breaker = CircuitBreaker(desk.guardrails, self.events, desk.clock)
+        self.killed = desk.state.switch(_KILL)
+        stored = {k: ServedCampaign.model_validate_json(v) for k, v in desk.state.campaigns().items()}
+        self._served = {c.name: c for c in campaigns} | stored
+        self._campaign_events = {name: EventLog(desk.clock, name) for name in self._served}
+        self._old: dict[str, tuple[int, Wallet]] = {}
+        self._prefix, self._next_key = secrets.token_hex(4), 0
+        self.moment = calendar.at(desk.clock())
+        self.days: dict[str, CampaignDay] = {}
+        for name in self._served:
+            self._begin_day(name, self.moment)
+
+    # --- time ------------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Go on to the slot that is under way, let reservations run out, keep leases alive. Call it often."""
+        now = self.desk.clock()
+        if now >= self.moment.end:
+            self._advance(now)
+        for day in self.days.values():
+            day.wallet.tend(now)
+        for account, (first, wallet) in list(self._old.items()):
+            wallet.tend(now)
+            if self.moment.day - first > _OLD_DAYS:
+                del self._old[account]
+
+    def _advance(self, now: float) -> None:
+        target = self.calendar.at(now)
+        while self.moment.end <= now and self.moment.day == target.day:
+            following = self.calendar.at(self.moment.end)
+            for day in self.days.values():
+                day.close_slot(following)
+            self.moment = following
+        if self.moment.day != target.day:
+            for name, day in self.days.items():
+                self._old[day.account] = (target.day, day.wallet)
+                day.close()
+                self._begin_day(name, target)
+            self.moment = target
+        if self.decisions is not None:
+            self.decisions.flush()
+
+    def _begin_day(self, name: str, moment: Moment) -> None:
+        shadow = None if self._shadow is None else load_actor(self._shadow)
+        self.days[name] = CampaignDay(
+            self.desk, self._served[name], moment, load_actor(self.bundle), shadow, self._campaign_events[name]
+        )
+        self.days[name].wallet.on_expired = self._expired
+
+    # --- bids ------------------------------------------------------------------------------------
+
+    def bid(self, opportunity: Opportunity) -> Bid | NoBid:
+        """The best bid of the campaigns: two of one owner never bid against each other.
+
+        Raises:
+            InvalidServing: the opportunity is of no segment that the bundle knows.
+        """
+        now = self.desk.clock()
+        if now >= self.moment.end:
+            self._advance(now)
+        o = opportunity
+        if not 0 <= o.segment < len(self.bundle.manifest.segments):
+            raise InvalidServing(f"segment {o.segment} is none of the bundle's {len(self.bundle.manifest.segments)}.")
+        if not o.test:
+            self.auctions += 1
+            for day in self.days.values():
+                day.collector.request(o.value, o.segment)
+        found = self._best(o, now)
+        if isinstance(found, NoBid):
+            self.reasons[found.reason] += 1
+            if self.decisions is not None and not o.test:
+                for day in self.days.values():
+                    self.decisions.add(row(day, o, found.reason, now))
+        return found
+
+    def _best(self, o: Opportunity, now: float) -> Bid | NoBid:
+        if self.killed or self.breaker.open:
+            return NoBid("kill_switch" if self.killed else "breaker_open")
+        floor = -int(-o.floor * MICRO // 1)
+        best, amount, reason = None, 0, "no_campaign"
+        for day in self.days.values():
+            offered, why = day.offer(o.value, o.segment, o.first_price, floor, now)
+            if offered > amount:
+                best, amount = day, offered
+            elif why:
+                reason = why
+        if best is None:
+            return NoBid(reason)
+        key = f"{self._prefix}{self._next_key:010x}"
+        self._next_key += 1
+        wallet = best.wallet
+        ticket = Ticket(
+            key=key,
+            lease=_NO_LEASE if o.test else wallet.lease,
+            account=best.account,
+            amount=amount,
+            expires=now + self.desk.hold,
+            slot=best.slot,
+            segment=o.segment,
+            source=o.source,
+            value=o.value,
+            test=o.test,
+        )
+        if not o.test:
+            shadow = best.shadow_bid(o.value, o.segment, o.first_price)
+            if wallet.reserve(key, amount, now, Record(best, o, ticket, now, shadow)) is None:
+                return NoBid("no_money")
+        self.bids += 1
+        return Bid(best.served, amount, ticket)
+
+    def explain(self, opportunity: Opportunity) -> dict[str, Any]:
+        """The parts of each campaign's bid for an auction, currency; nothing is counted or reserved."""
+        o, now = opportunity, self.desk.clock()
+        parts: dict[str, Any] = {}
+        for name, day in self.days.items():
+            offered, why = day.offer(o.value, o.segment, o.first_price, 0, now)
+            parts[name] = day.pricer.explain(o.value, o.segment, o.first_price) | {
+                "segment": self.bundle.manifest.segments[o.segment],
+                "slot": day.slot,
+                "by_plan": day.decision.planned,
+                "offered": offered / MICRO,
+                "reason": why,
+            }
+        return parts
+
+    # --- notices ---------------------------------------------------------------------------------
+
+    def win(self, ticket: Ticket, min_to_win: float | None = None) -> None:
+        """A bid has won; `min_to_win` is the least bid that would have, currency per exposure."""
+        self.notices["win"] += 1
+        if not ticket.test:
+            self._price(ticket, min_to_win)
+
+    def loss(self, ticket: Ticket, min_to_win: float | None = None) -> None:
+        """A bid has lost: its money is free again."""
+        self.notices["loss"] += 1
+        if ticket.test:
+            return
+        self._price(ticket, min_to_win)
+        wallet = self._wallet(ticket.account)
+        held = None if wallet is None else wallet.release(ticket.key)
+        if held is not None:
+            self._resolve(held.record, "lost", 0)
+
+    def bill(
+        self,
+        ticket: Ticket,
+        price: float,
+        min_to_win: float | None = None,
+        done: Callable[[Booked | None], None] = lambda _: None,
+    ) -> None:
+        """An exposure is billed at `price`, currency; `done` hears when it is durable, None where it is not.
+
+        Raises:
+            InvalidNotice: the price is above the bid.
+        """
+        amount = round(price * MICRO)
+        if amount > ticket.amount:
+            self.notices["overpriced"] += 1
+            raise InvalidNotice(f"the price {price} is above the bid {ticket.amount / MICRO}: it was not booked.")
+        if ticket.test:
+            self.notices["test"] += 1
+            done(Booked.settled)
+            return
+        record: list[Record] = []
+
+        def booked(result: Booked | None) -> None:
+            self.notices["unavailable" if result is None else result.value] += 1
+            if result in (Booked.settled, Booked.debt):
+                self._booked(ticket, amount, price, min_to_win, record)
+            done(result)
+
+        wallet = self._wallet(ticket.account)
+        if wallet is None:
+            deadline = ticket.expires
+            self.desk.keeper.settle(Settlement(ticket.key, ticket.account, ticket.lease, amount, deadline), booked)
+            return
+        held = wallet.find(ticket.key)
+        if held is not None:
+            record.append(held.record)
+        wallet.settle(ticket.key, ticket.lease, amount, ticket.expires, booked)
+
+    def _booked(
+        self, ticket: Ticket, amount: int, price: float, min_to_win: float | None, record: list[Record]
+    ) -> None:
+        day = self._today(ticket.account)
+        if record:
+            self._price(ticket, min_to_win, record[0])
+            if record[0].market_price is None and not record[0].opportunity.first_price:
+                # the price of this auction, but as prices of won auctions alone they would not stand for the slot's
+                record[0].market_price = price
+            self._resolve(record[0], "won", amount)
+        if day is not None:
+            day.book(ticket.slot, ticket.value, ticket.segment, ticket.source, amount, ticket.amount)
+
+    def outcome(self, ticket: Ticket, interaction: float, conversion: float) -> None:
+        """What a won exposure brought; told once for each bid."""
+        day = self._today(ticket.account)
+        if ticket.test or day is None or ticket.key in day.sold:
+            self.notices["event_repeated"] += 1
+            return
+        self.notices["event"] += 1
+        day.sold[ticket.key] = (interaction, conversion)
+        day.outcome(ticket.slot, ticket.source, interaction, conversion)
+        if self.decisions is not None:
+            self.decisions.outcome(ticket.key, interaction, conversion)
+
+    def _price(self, ticket: Ticket, price: float | None, record: Record | None = None) -> None:
+        """A market price has become known; it counts once, and only in the slot of its auction."""
+        if price is None:
+            return
+        if record is None:
+            wallet = self._wallet(ticket.account)
+            held = None if wallet is None else wallet.find(ticket.key)
+            if held is None:
+                return
+            record = held.record
+        if record.market_price is not None:
+            return
+        record.market_price = price
+        for day in self.days.values():  # every campaign saw the auction
+            if day.slot == ticket.slot and day.moment.day == record.day.moment.day:
+                day.collector.price(ticket.value, price)
+
+    def _wallet(self, account: str) -> Wallet | None:
+        day = self._today(account)
+        if day is not None:
+            return day.wallet
+        old = self._old.get(account)
+        return None if old is None else old[1]
+
+    def _today(self, account: str) -> CampaignDay | None:
+        day = self.days.get(account.partition("@")[0])
+        return day if day is not None and day.account == account else None
+
+    # --- the decision log ------------------------------------------------------------------------
+
+    def _expired(self, held: Reservation) -> None:
+        self.notices["expired"] += 1
+        self._resolve(held.record, "expired", 0)
+
+    def _resolve(self, r: Record, result: str, cost: int) -> None:
+        if self.decisions is not None:
+            self.decisions.add(row(r.day, r.opportunity, result, r.time, r, cost))
+
+    # --- administration --------------------------------------------------------------------------
+
+    @property
+    def served(self) -> dict[str, ServedCampaign]:
+        """Campaigns by name."""
+        return dict(self._served)
+
+    def put(self, served: ServedCampaign) -> None:
+        """Add a campaign, or change one; kept over restarts."""
+        self.desk.state.store_campaign(served.name, served.model_dump_json())
+        self._served[served.name] = served
+        day = self.days.get(served.name)
+        if day is None:
+            self._campaign_events[served.name] = EventLog(self.desk.clock, served.name)
+            self._begin_day(served.name, self.moment)
+        else:
+            day.change(served)
+
+    def kill(self, on: bool) -> None:
+        """Stop all bidding at once, or let it go on; kept over restarts. Notices are booked all the same."""
+        self.desk.state.set_switch(_KILL, on)
+        self.killed = on
+        self.events.record(Cause.kill_switch, "on" if on else "off")
+
+    def event_counts(self) -> Counter[Cause]:
+        """Interventions by cause, over all campaigns."""
+        return sum((e.counts for e in self._campaign_events.values()), start=self.events.counts.copy())
+
+    def close(self) -> None:
+        """Give unused money back, write what is logged, close the files."""
+        for day in self.days.values():
+            day.close()
+        self.desk.keeper.stop()
+        if self.decisions is not None:
+            self.decisions.close()
+        self.desk.keeper.store.close()
+        self.desk.state.close()
+
+    def __enter__(self) -> Bidder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

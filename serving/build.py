@@ -1,0 +1,126 @@
+"""Makes a bidder from its configuration."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bidpilot.bidding.bundle import Bundle, load_bundle
+from bidpilot.bidding.errors import BundleMismatch, InvalidServing
+from bidpilot.bidding.plan import Planner
+from bidpilot.serving.bidder import Bidder
+from bidpilot.serving.calendar import Calendar, Clock
+from bidpilot.serving.campaign_day import Desk, ServedCampaign
+from bidpilot.serving.config import ServeConfig
+from bidpilot.serving.decision_log import DecisionLog
+from bidpilot.serving.guardrails import LOGGER
+from bidpilot.serving.ledger.keeper import Deliver, Keeper, at_once
+from bidpilot.serving.ledger.sqlite import SqliteStore
+from bidpilot.serving.ledger.store import LedgerStore
+from bidpilot.serving.pricer import ShadingTable
+from bidpilot.serving.state import State
+
+_HOUR = 3600.0
+
+
+def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver = at_once) -> Bidder:
+    """The bidder of a configuration; close it after use.
+
+    Without a `deliver` of its own it is wholly in the caller's thread: a call returns when it is durable.
+
+    Raises:
+        InvalidBundle, BundleMismatch: the bundle cannot be served, or the shadow does not fit it.
+        InvalidServing: the campaigns cannot be read.
+        LedgerUnavailable: the state folder or Redis cannot be used.
+    """
+    bundle = load_bundle(config.bundle)
+    shadow = None if config.shadow is None else _shadow(bundle, config.shadow)
+    campaigns = read_campaigns(config, bundle)
+    planner = Planner(bundle.forecast)
+    keeper = Keeper(_store(config, clock), deliver)
+    desk = Desk(
+        planner=planner,
+        shade=ShadingTable(planner),
+        keeper=keeper,
+        state=State(config.state / "state.sqlite"),
+        clock=clock,
+        guardrails=config.guardrails,
+        sources=config.sources,
+        bidders=config.bidders,
+        hold=config.bid_expiry + config.grace,
+    )
+    decisions = None
+    if config.decisions is not None:
+        decisions = DecisionLog(config.decisions, f"{int(time.time())}-{os.getpid()}", bundle.manifest.segments)
+    calendar = Calendar(bundle.manifest.slots, config.utc_offset * _HOUR)
+    bidder = Bidder(bundle, desk, calendar, campaigns, shadow, decisions)
+    if deliver is not at_once:
+        keeper.start()
+    return bidder
+
+
+def read_campaigns(config: ServeConfig, bundle: Bundle) -> list[ServedCampaign]:
+    """The campaigns of `config.campaigns`, or the bundle's default one.
+
+    In the file a campaign's fields that are left out are the bundle's.
+
+    Raises:
+        InvalidServing: the file cannot be read.
+    """
+    default = bundle.manifest.campaign
+    if config.budget is not None:
+        default = default.model_copy(update={"budget": config.budget})
+    if config.campaigns is None:
+        return [ServedCampaign(name="default", campaign=default)]
+    try:
+        entries = json.loads(config.campaigns.read_text())
+        base = default.model_dump(mode="json")
+        return [ServedCampaign.model_validate(e | {"campaign": base | e.get("campaign", {})}) for e in entries]
+    except (OSError, ValueError, TypeError, AttributeError, ValidationError) as error:
+        raise InvalidServing(
+            f'{config.campaigns} is no list of campaigns ({error}). Write [{{"name": ..., "campaign": {{...}}}}].'
+        ) from error
+
+
+def secret(config: ServeConfig, name: str, variable: str) -> str:
+    """A secret from the environment, or one made once and kept in the state folder, readable by its owner alone."""
+    given = os.environ.get(variable, "")
+    if given:
+        return given
+    path: Path = config.state / name
+    config.state.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(handle, "w") as file:
+        made = secrets.token_urlsafe(32)
+        file.write(made)
+    return made
+
+
+def _store(config: ServeConfig, clock: Clock) -> LedgerStore:
+    if config.redis is None:
+        return SqliteStore(config.state / "ledger.sqlite", clock)
+    if config.clock == "manual":
+        raise InvalidServing("a shared ledger goes by Redis's own clock: use --clock wall with --redis.")
+    # redis loads only where a budget is shared
+    from bidpilot.serving.ledger.redis import RedisStore
+
+    store = RedisStore(config.redis)
+    if not store.durable:
+        LOGGER.warning("Redis does not write each change to disk: set appendonly yes and appendfsync always")
+    return store
+
+
+def _shadow(bundle: Bundle, folder: Path) -> Bundle:
+    shadow = load_bundle(folder)
+    ours, theirs = bundle.manifest, shadow.manifest
+    if (ours.segments, ours.slots) != (theirs.segments, theirs.slots):
+        raise BundleMismatch(f"the shadow {folder} has other segments or slots than the bundle. Export both alike.")
+    return shadow

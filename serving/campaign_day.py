@@ -1,0 +1,246 @@
+"""One campaign on one day: pilot, slot under way, money and limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from bidpilot.bidding.campaign import Campaign
+from bidpilot.bidding.forecast import Forecast
+from bidpilot.bidding.plan import Planner
+from bidpilot.bidding.statistics import SlotTotals
+from bidpilot.serving.actor import Actor
+from bidpilot.serving.calendar import Clock, Moment
+from bidpilot.serving.collector import Value, add_win
+from bidpilot.serving.guardrails import Cause, EventLog, GuardrailConfig, bid_cap, limit_step
+from bidpilot.serving.ledger.keeper import Keeper
+from bidpilot.serving.ledger.store import MICRO
+from bidpilot.serving.ledger.wallet import Wallet, WalletConfig
+from bidpilot.serving.pilot import Decision, Pilot
+from bidpilot.serving.pricer import Pricer, ShadingTable
+from bidpilot.serving.state import State
+
+_CHUNK_SHARE = 0.05  # of the budget that one process takes at a time ...
+_CHUNK_BIDS = 8  # ... but enough for so many of the largest bids
+
+
+class Creative(BaseModel):
+    """What an exchange is given to show."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    crid: str = Field("video", min_length=1, description="creative id")
+    adomain: tuple[str, ...] = Field((), description="advertiser domains")
+    adm: str | None = Field(None, description="markup of the advertisement")
+
+
+class ServedCampaign(BaseModel):
+    """A campaign as the server keeps it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="name in addresses, accounts and logs")
+    campaign: Campaign = Field(description="what it wants and may spend each day")
+    creative: Creative = Field(Creative(), description="what is shown")
+    paused: bool = Field(False, description="True where it does not bid")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What all campaigns of a bidder share."""
+
+    planner: Planner
+    shade: ShadingTable
+    keeper: Keeper
+    state: State
+    clock: Clock
+    guardrails: GuardrailConfig
+    sources: int
+    bidders: int
+    hold: float  # seconds
+
+    @property
+    def forecast(self) -> Forecast:
+        """The bundle's."""
+        return self.planner.forecast
+
+
+class CampaignDay:
+    """Keeps a campaign's day; `offer` prices an auction, `close_slot` goes on to the next slot.
+
+    A day joined late, or again after a restart, starts from the slots that were stored; others count as forecast.
+    """
+
+    def __init__(
+        self, desk: Desk, served: ServedCampaign, moment: Moment, actor: Actor, shadow: Actor | None, events: EventLog
+    ) -> None:
+        self.desk, self.served, self.moment, self.events = desk, served, moment, events
+        self.account = f"{served.name}@{moment.date}"
+        self.sold: dict[str, tuple[float, float]] = {}  # outcomes already told, by bid
+        guard, campaign = desk.guardrails, served.campaign
+        self._pilot = Pilot(desk.planner, campaign, actor, desk.sources, events, guard.patience)
+        self._shadow_pilot = None
+        if shadow is not None:
+            quiet = EventLog(desk.clock, f"{served.name} (shadow)")
+            self._shadow_pilot = Pilot(desk.planner, campaign, shadow, desk.sources, quiet, guard.patience)
+        self.cap = bid_cap(guard, desk.forecast, self._pilot.alpha, campaign.conversion_value)
+        budget = _micro(campaign.budget)
+        config = WalletConfig(chunk=self._chunk(budget), hold=desk.hold)
+        self.wallet = Wallet(self.account, budget, desk.keeper, desk.clock, config, events)
+        self.wallet.tend(desk.clock())
+        self._slot_limit = int(guard.slot_share * budget / desk.bidders)
+        self._slot_spent = 0
+        self.collector = self._pilot.collector(desk.sources)
+        self._begin()
+
+    @property
+    def alpha(self) -> tuple[float, float, float]:
+        """Bid coefficients of the slot under way, currency per unit of KPI."""
+        return self.pricer.alpha
+
+    @property
+    def slot(self) -> int:
+        """The slot under way."""
+        return self.collector.slot
+
+    pricer: Pricer  # of the slot under way
+    decision: Decision
+
+    def _begin(self) -> None:
+        """Begin the day, and catch up to the slot that is under way."""
+        self._apply(self._pilot.begin(), first=True)
+        if self._shadow_pilot is not None:
+            self._shadow(self._shadow_pilot.begin())
+        like = SlotTotals.zeros(1, len(self.desk.forecast.segments), self.desk.sources)
+        stored = self.desk.state.slots(self.account, like)
+        for slot in range(self.moment.slot):
+            self.collector.begin(slot)
+            self._next(stored.get(slot) or self.collector.totals(unwatched=1.0))
+        missing = self.moment.slot - len(stored)
+        if missing > 0:
+            self.events.record(Cause.unwatched, f"{missing} slots before {self.moment.slot} count as forecast")
+        self.collector.begin(self.moment.slot)
+        length = self.moment.end - self.moment.start
+        self._unwatched = min(max((self.desk.clock() - self.moment.start) / length, 0.0), 1.0)
+        known = sum(float(t.spend[0]) for t in stored.values())
+        spent = (self.wallet.state.settled / MICRO if self.wallet.state else 0.0) - known
+        if spent > 0 and self.moment.slot > 0:
+            self._pilot.late_spend(self.moment.slot - 1, spent)
+
+    def close_slot(self, moment: Moment) -> None:
+        """Hand the slot's totals to the pilot, and hold its decision from now on."""
+        totals = scaled(self.collector.totals(self._unwatched), self.desk.bidders)
+        self._unwatched = 0.0
+        self.desk.state.store_slot(self.account, self.slot, totals)
+        self._next(totals)
+        self.moment = moment
+        self._slot_spent = 0
+        self.collector.begin(moment.slot)
+
+    def _next(self, totals: SlotTotals) -> None:
+        self._apply(self._pilot.close_slot(totals), first=False)
+        if self._shadow_pilot is not None:
+            self._shadow(self._shadow_pilot.close_slot(totals))
+
+    def _apply(self, decision: Decision, first: bool) -> None:
+        rule = decision.rule
+        if not first:
+            rule, cut = limit_step(self.pricer.rule, rule, self.desk.guardrails.step_limit)
+            if cut:
+                self.events.record(Cause.step_limit, f"slot {decision.slot}")
+        self.decision = decision
+        self.pricer = Pricer(rule, self.cap, self.desk.shade)
+
+    def _shadow(self, decision: Decision) -> None:
+        self.shadow_decision = decision
+        self._shadow_pricer = Pricer(decision.rule, self.cap, self.desk.shade)
+
+    def shadow_bid(self, value: Value, segment: int, first_price: bool) -> float | None:
+        """What the shadow policy would bid, currency; None without one."""
+        if self._shadow_pilot is None:
+            return None
+        return max(min(self._shadow_pricer.bid(value, segment, first_price), self.cap), 0.0)
+
+    def offer(self, value: Value, segment: int, first_price: bool, floor: int, now: float) -> tuple[int, str]:
+        """Micro-units that may be bid, and an empty reason; or 0 and why not."""
+        if self.served.paused:
+            return 0, "paused"
+        bid = self.pricer.bid(value, segment, first_price)
+        if bid > self.cap:
+            self.events.record(Cause.bid_cap, f"{bid:.6g} cut to {self.cap:.6g}")
+            bid = self.cap
+        amount = int(bid * MICRO)
+        wallet = self.wallet
+        if amount > wallet.free and wallet.exhausted:
+            amount = wallet.free  # what is left of the day's budget, as in the environment
+        if amount <= 0 or amount < floor:
+            return 0, "below_floor" if wallet.free else "no_money"
+        if not wallet.ready(now):
+            wallet.tend(now)
+        if not wallet.ready(now):
+            return 0, "debt" if wallet.debt else "no_lease"
+        if amount > wallet.free:
+            wallet.tend(now)
+            return 0, "no_money"
+        if self._slot_spent + wallet.promised + amount > self._slot_limit:
+            self.events.record(Cause.spend_rate, f"slot {self.slot} has had {self.desk.guardrails.slot_share:.0%}")
+            return 0, "spend_rate"
+        return amount, ""
+
+    def book(self, slot: int, value: Value, segment: int, source: int, cost: int, bid: int) -> None:
+        """A win was billed (micro-units): count it in the slot of its auction."""
+        paid, offered = cost / MICRO, bid / MICRO
+        if slot == self.slot:
+            self._slot_spent += cost
+            self.collector.win(value, segment, source, paid, offered)
+            return
+        late = SlotTotals.zeros(1, len(self.desk.forecast.segments), self.desk.sources)
+        add_win(late, value, segment, source, paid, offered)
+        for pilot in self._pilots():
+            pilot.late(slot, scaled(late, self.desk.bidders))
+
+    def outcome(self, slot: int, source: int, interaction: float, conversion: float) -> None:
+        """A won exposure's interactions and conversions are known."""
+        if slot == self.slot:
+            self.collector.outcome(source, interaction, conversion)
+            return
+        late = SlotTotals.zeros(1, len(self.desk.forecast.segments), self.desk.sources)
+        late.realised[0, 1:] = interaction, conversion
+        late.source_realised[0, source] = interaction
+        for pilot in self._pilots():
+            pilot.late(slot, scaled(late, self.desk.bidders))
+
+    def _chunk(self, budget: int) -> int:
+        return min(max(int(_CHUNK_SHARE * budget), _CHUNK_BIDS * _micro(self.cap)), budget)
+
+    def _pilots(self) -> tuple[Pilot, ...]:
+        return (self._pilot,) if self._shadow_pilot is None else (self._pilot, self._shadow_pilot)
+
+    def change(self, served: ServedCampaign) -> None:
+        """Take over another setting; a new budget changes the account at once, the plan from the next day on."""
+        if served.campaign.budget != self.served.campaign.budget:
+            budget = _micro(served.campaign.budget)
+            self._slot_limit = int(self.desk.guardrails.slot_share * budget / self.desk.bidders)
+            self.wallet.set_budget(budget, self._chunk(budget))
+        self.served = served
+
+    def close(self) -> None:
+        """Give unused money back and let the policy's threads end."""
+        self.wallet.close()
+        for pilot in self._pilots():
+            pilot.close()
+
+
+def scaled(totals: SlotTotals, bidders: int) -> SlotTotals:
+    """What all bidders saw, where this one saw its even share of the traffic."""
+    if bidders > 1:
+        for field in fields(totals):
+            if field.name != "ratio_quantiles":
+                np.multiply(getattr(totals, field.name), bidders, out=getattr(totals, field.name))
+    return totals
+
+
+def _micro(amount: float) -> int:
+    return int(amount * MICRO)

@@ -1,0 +1,158 @@
+"""Counts what one slot brings, auction by auction, in the form the environment's kernel counts it."""
+
+from __future__ import annotations
+
+from array import array
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.bidding.forecast import Forecast
+from bidpilot.bidding.plan import RATIO_QUANTILES
+from bidpilot.bidding.statistics import SlotTotals
+
+Value = tuple[float, float, float]
+
+# Value per price is counted on the kernel's grid: between 2 ** -12 and 2 ** 12, 8 bins to the octave, linear
+# within an octave, so that a bin is read off a float32's leading bits. tests hold it against the kernel.
+_OCTAVES, _BINS_LOG2 = 12, 3
+_BINS = 2 * _OCTAVES << _BINS_LOG2
+_SHIFT, _FIRST_BIN = 23 - _BINS_LOG2, (127 - _OCTAVES) << _BINS_LOG2
+_WHOLE, _PART = np.divmod(np.arange(_BINS + 1), 1 << _BINS_LOG2)
+_EDGES = 2.0 ** (_WHOLE - _OCTAVES) * (1.0 + _PART / (1 << _BINS_LOG2))
+_BATCH = 4096  # shown prices are binned so many at a time
+
+
+def ratio_bins(
+    value: NDArray[np.float32], price: NDArray[np.float32], reference: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Bins (N,) of value per price for values (N, 3), prices (N,) and reference coefficients (3,), in float32."""
+    a = reference.astype(np.float32)
+    worth = a[0] * value[:, 0] + a[1] * value[:, 1] + a[2] * value[:, 2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = worth / price
+    bins: NDArray[np.int64] = (ratio.view(np.int32) >> _SHIFT).astype(np.int64) - _FIRST_BIN
+    return np.clip(bins, 0, _BINS - 1)
+
+
+def ratio_quantiles(counts: NDArray[np.int64], quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Quantiles (K,) of value per price, interpolated inside the bin they fall into, from counts per bin."""
+    total = int(counts.sum())
+    ends = np.cumsum(counts)
+    goal = np.ceil(quantiles * total).astype(np.int64)
+    k = np.minimum(np.searchsorted(ends, goal, side="left"), _BINS - 1)
+    seen = ends[k] - counts[k]
+    inside = np.divide(quantiles * total - seen, counts[k], out=np.zeros(len(k)), where=counts[k] > 0)
+    found: NDArray[np.float64] = _EDGES[k] + (_EDGES[k + 1] - _EDGES[k]) * inside
+    return found
+
+
+class SlotCollector:
+    """The slot of one campaign that is under way. Amounts are currency, KPI in units of the triple.
+
+    Args:
+        forecast: the bundle's.
+        sources: sources that are told apart.
+        reference: coefficients (3,) at which value per price is counted.
+        usual: mean KPI (3,) of an auction under the forecast: what an unseen auction is taken to offer.
+        ratios: value per price at the observed quantiles (5,) under the forecast, for slots that show no price.
+    """
+
+    def __init__(
+        self,
+        forecast: Forecast,
+        sources: int,
+        reference: NDArray[np.float64],
+        usual: NDArray[np.float64],
+        ratios: NDArray[np.float64],
+    ) -> None:
+        self._forecast, self._sources, self._reference = forecast, sources, reference
+        self._usual, self._ratios = usual, ratios
+        self._segments = len(forecast.segments)
+        self.begin(0)
+
+    def begin(self, slot: int) -> None:
+        """Begin a slot with nothing seen."""
+        self.slot = slot
+        self.auctions = 0
+        self._requested = [0.0, 0.0, 0.0]
+        self._segment_auctions = [0] * self._segments
+        self._shown: array[float] = array("f")  # exposure, interaction, conversion, price of auctions with a price
+        self._bins = np.zeros(_BINS, np.int64)
+        self._price_sum = 0.0
+        self._priced = 0
+        self._won = SlotTotals.zeros(1, self._segments, self._sources)
+        self.spend = 0.0
+
+    def request(self, value: Value, segment: int) -> None:
+        """An auction was offered, whatever became of it."""
+        self.auctions += 1
+        requested = self._requested
+        requested[0] += value[0]
+        requested[1] += value[1]
+        requested[2] += value[2]
+        self._segment_auctions[segment] += 1
+
+    def price(self, value: Value, price: float) -> None:
+        """An auction's market price has become known."""
+        self._shown.extend((*value, price))
+        self._priced += 1
+        self._price_sum += price
+        if len(self._shown) >= 4 * _BATCH:
+            self._drain()
+
+    def win(self, value: Value, segment: int, source: int, cost: float, bid: float) -> None:
+        """An auction was won and billed."""
+        add_win(self._won, value, segment, source, cost, bid)
+        self.spend += cost
+
+    def outcome(self, source: int, interaction: float, conversion: float) -> None:
+        """A won auction's interactions or conversions have become known."""
+        self._won.realised[0, 1] += interaction
+        self._won.realised[0, 2] += conversion
+        self._won.source_realised[0, source] += interaction
+
+    def totals(self, unwatched: float = 0.0) -> SlotTotals:
+        """The slot's totals, one row.
+
+        The share `unwatched` of the slot, when no bidder ran, is taken to have been as the forecast says.
+        Prices stand for all auctions, also where only some were shown.
+        """
+        self._drain()
+        totals, land = self._won, self._forecast.landscape
+        unseen = self._forecast.auctions[self.slot] * unwatched
+        extra = round(unseen)
+        totals.auctions[0] = self.auctions + extra
+        totals.requested[0] = np.asarray(self._requested) + self._usual * extra
+        totals.segment_auctions[0] = self._segment_auctions
+        usual = land.mean_price * float(self._forecast.price_curve[self.slot])
+        if self._priced:
+            shown = self._price_sum * self.auctions / self._priced
+            totals.price_sum[0] = shown + usual * extra
+            totals.ratio_quantiles[0] = ratio_quantiles(self._bins, RATIO_QUANTILES)
+        else:
+            totals.price_sum[0] = usual * (self.auctions + extra)
+            totals.ratio_quantiles[0] = self._ratios
+        return totals
+
+    def _drain(self) -> None:
+        if not len(self._shown):
+            return
+        rows = np.frombuffer(self._shown, np.float32).reshape(-1, 4).copy()
+        self._shown = array("f")
+        bins = ratio_bins(np.ascontiguousarray(rows[:, :3]), np.ascontiguousarray(rows[:, 3]), self._reference)
+        self._bins += np.bincount(bins, minlength=_BINS)
+
+
+def add_win(totals: SlotTotals, value: Value, segment: int, source: int, cost: float, bid: float) -> None:
+    """Add one won auction to a row of totals. Realised exposure is the predicted one: no notice tells it."""
+    totals.wins[0] += 1
+    totals.spend[0] += cost
+    totals.committed[0] += bid
+    totals.predicted[0] += value
+    totals.realised[0, 0] += value[0]
+    totals.segment_wins[0, segment] += 1
+    totals.segment_spend[0, segment] += cost
+    totals.source_wins[0, source] += 1
+    totals.source_spend[0, source] += cost
+    totals.source_predicted[0, source] += value[1]

@@ -1,0 +1,55 @@
+"""Configuration of a bid server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bidpilot.serving.guardrails import GuardrailConfig
+
+
+class ServeConfig(BaseModel):
+    """Answer bid requests with a policy bundle: OpenRTB 2.6 over HTTP, with a budget ledger."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    bundle: Path = Field(description="Folder of the policy bundle that bids.")
+    shadow: Path | None = Field(
+        None, description="Folder of a bundle that decides beside it without bidding; both are logged."
+    )
+    campaigns: Path | None = Field(
+        None, description="JSON file with a list of campaigns; the bundle's default campaign where none."
+    )
+    budget: float | None = Field(None, gt=0, description="Budget per day of the default campaign, currency.")
+    state: Path = Field(Path("serving-state"), description="Folder of ledger, switches and secrets.")
+    redis: str | None = Field(
+        None, description="Address of a Redis that several bidders share a budget in: redis://HOST:6379/0."
+    )
+    bidders: int = Field(1, ge=1, description="Bidders that share the traffic evenly; 1 where this one sees all.")
+    host: str = Field("127.0.0.1", min_length=1, description="Address that bid requests and notices come to.")
+    port: int = Field(8080, ge=0, le=65535, description="TCP port for them; 0 takes a free one.")
+    admin_host: str = Field("127.0.0.1", min_length=1, description="Address of metrics and administration.")
+    admin_port: int = Field(8081, ge=0, le=65535, description="TCP port for them; 0 takes a free one.")
+    public_url: str | None = Field(
+        None, description="Address that exchanges send notices to; http://HOST:PORT where none."
+    )
+    currency: str = Field("USD", pattern="^[A-Z]{3}$", description="Currency of budgets and bids, ISO 4217.")
+    seat: str = Field("bidpilot", min_length=1, description="Buyer seat in bid responses.")
+    bid_expiry: float = Field(30.0, gt=0, description="Time from bid to billing that is promised (bid.exp), seconds.")
+    grace: float = Field(30.0, ge=0, description="Time after that in which a billing notice is still paid, seconds.")
+    utc_offset: float = Field(0.0, ge=-14, le=14, description="Time zone in which days begin, hours ahead of UTC.")
+    sources: int = Field(256, ge=1, le=32767, description="Publishers that are told apart.")
+    predictor: str | None = Field(
+        None, description="`module:name` of what predicts KPIs for requests that bring none of their own."
+    )
+    decisions: Path | None = Field(None, description="Folder to log every auction to, as Parquet.")
+    explain: bool = Field(False, description="Return a bid's parts to whoever asks for them in the request.")
+    max_body: int = Field(262_144, ge=1024, description="Largest request body, bytes.")
+    body_timeout: float = Field(1.0, gt=0, description="Longest time for a request's body to arrive, seconds.")
+    min_tmax: int = Field(3, ge=0, description="Least tmax of a request that is answered, milliseconds.")
+    clock: Literal["wall", "manual"] = Field(
+        "wall", description="`manual` lets the administrator move the time: for replays of recorded days."
+    )
+    guardrails: GuardrailConfig = Field(GuardrailConfig(), description="Limits of the bidding.")

@@ -1,0 +1,135 @@
+"""Guardrails: what keeps a bad policy, a bad request or a bad day from doing harm. Every intervention is counted."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from bidpilot.bidding.action import Rule, price
+from bidpilot.bidding.forecast import Forecast
+from bidpilot.serving.calendar import Clock
+
+LOGGER = logging.getLogger("bidpilot.serving")
+_QUIET = 1.0  # seconds between two log lines of one cause; all are counted
+
+
+class Cause(StrEnum):
+    """Why a guardrail stepped in."""
+
+    bid_cap = "bid_cap"
+    step_limit = "step_limit"
+    spend_rate = "spend_rate"
+    policy_failed = "policy_failed"
+    policy_slow = "policy_slow"
+    policy_out_of_range = "policy_out_of_range"
+    breaker_open = "breaker_open"
+    breaker_closed = "breaker_closed"
+    kill_switch = "kill_switch"
+    debt = "debt"
+    debt_covered = "debt_covered"
+    ledger_unavailable = "ledger_unavailable"
+    unwatched = "unwatched"
+
+
+class GuardrailConfig(BaseModel):
+    """Limits of a campaign's bidding."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    bid_cap: float | None = Field(
+        None, gt=0, description="Most that is bid for one exposure, currency; bid-cap-factor decides where none."
+    )
+    bid_cap_factor: float = Field(
+        4.0, gt=0, description="Bid cap as a multiple of the plan's largest bid on the forecast's auctions."
+    )
+    step_limit: float = Field(
+        8.0, gt=1, description="Most that a coefficient may rise or fall by from slot to slot, as a factor."
+    )
+    slot_share: float = Field(
+        0.25, gt=0, le=1, description="Most of the day's budget that may be spent or promised in one slot, share."
+    )
+    patience: float = Field(0.05, gt=0, description="Longest time that the policy may take for a slot, seconds.")
+    breaker_errors: int = Field(5, ge=1, description="Failures within breaker-window that stop bidding.")
+    breaker_window: float = Field(10.0, gt=0, description="Time over which failures are counted, seconds.")
+    breaker_rest: float = Field(30.0, gt=0, description="Time that bidding then rests, seconds.")
+
+
+class EventLog:
+    """Counts every intervention by cause; logs it as one JSON line, at most one a second for each cause."""
+
+    def __init__(self, clock: Clock, campaign: str = "") -> None:
+        self.counts: Counter[Cause] = Counter()
+        self._clock, self._campaign = clock, campaign
+        self._logged: dict[Cause, tuple[float, int]] = {}
+
+    def record(self, cause: Cause, detail: str = "") -> None:
+        """One intervention."""
+        self.counts[cause] += 1
+        now = self._clock()
+        last, count = self._logged.get(cause, (-np.inf, 0))
+        if now - last < _QUIET:
+            return
+        self._logged[cause] = (now, self.counts[cause])
+        line = {"event": cause.value, "campaign": self._campaign, "new": self.counts[cause] - count, "detail": detail}
+        LOGGER.warning(json.dumps(line))
+
+
+def bid_cap(config: GuardrailConfig, forecast: Forecast, alpha: np.ndarray, conversion_value: float) -> float:
+    """Most that is bid for one exposure, currency."""
+    if config.bid_cap is not None:
+        return config.bid_cap
+    segments = len(forecast.segments)
+    rule = Rule(alpha=alpha, multiplier=np.ones((1, segments)), beta=np.zeros((1, segments)))
+    value = forecast.landscape.value / np.array([1.0, 1.0, conversion_value])
+    return config.bid_cap_factor * float(price(rule, 0, value, forecast.landscape.segment.astype(np.int64)).max())
+
+
+def limit_step(before: Rule, after: Rule, limit: float) -> tuple[Rule, bool]:
+    """`after` with each coefficient of alpha and beta within a factor `limit` of `before`; and whether it was cut."""
+    alpha = _within(before.alpha, after.alpha, limit)
+    beta = _within(before.beta, after.beta, limit)
+    cut = bool((alpha != after.alpha).any() or (beta != after.beta).any())
+    return Rule(alpha=alpha, multiplier=after.multiplier, beta=beta), cut
+
+
+def _within(before: np.ndarray, after: np.ndarray, limit: float) -> np.ndarray:
+    return np.where(before > 0, np.clip(after, before / limit, before * limit), after)
+
+
+@dataclass
+class CircuitBreaker:
+    """Stops bidding for `breaker_rest` seconds after `breaker_errors` failures within `breaker_window`."""
+
+    config: GuardrailConfig
+    events: EventLog
+    clock: Clock
+
+    def __post_init__(self) -> None:
+        self._failures: list[float] = []
+        self._until = -np.inf
+
+    @property
+    def open(self) -> bool:
+        """Whether bidding rests."""
+        if self._until == -np.inf:
+            return False
+        if self.clock() < self._until:
+            return True
+        self._until = -np.inf
+        self.events.record(Cause.breaker_closed, "bidding goes on")
+        return False
+
+    def failed(self, detail: str) -> None:
+        """Something that should not fail has failed."""
+        now = self.clock()
+        self._failures = [t for t in self._failures if now - t < self.config.breaker_window] + [now]
+        if len(self._failures) >= self.config.breaker_errors:
+            self._failures = []
+            self._until = now + self.config.breaker_rest
+            self.events.record(Cause.breaker_open, detail)

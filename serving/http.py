@@ -1,0 +1,91 @@
+"""The applications' common ground: requests with limited bodies, and whole responses, over RSGI."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+from bidpilot.serving.guardrails import LOGGER
+
+JSON = [("content-type", "application/json")]
+TEXT = [("content-type", "text/plain; charset=utf-8")]
+
+
+class BodyRefused(Exception):  # never leaves the applications: it becomes a status
+    """Raised when a body is too large, or too slow."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status, self.why = status, why
+
+
+class Request(NamedTuple):
+    """One request."""
+
+    method: str
+    path: str
+    query: str
+    authorization: str | None
+    read: Callable[[int, float], Awaitable[bytes]]  # (most bytes, seconds) -> body; may raise BodyRefused
+
+
+class Response(NamedTuple):
+    """What is sent back, whole."""
+
+    status: int
+    body: bytes = b""
+    headers: list[tuple[str, str]] = JSON
+
+
+Handle = Callable[[Request], Awaitable[Response]]
+
+
+class Application:
+    """A handler as an RSGI application."""
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        """Answer one request."""
+        if scope.proto != "http":
+            return
+
+        async def read(most: int, seconds: float) -> bytes:
+            return await read_body(scope.headers.get("content-length"), protocol, most, seconds)
+
+        request = Request(scope.method, scope.path, scope.query_string, scope.headers.get("authorization"), read)
+        try:
+            response = await self._handle(request)
+        except Exception:  # a fault of ours: logged with its trace, and the connection goes on
+            LOGGER.exception("a request failed")
+            response = Response(500, b'{"error":"internal error"}')
+        if response.body:
+            protocol.response_bytes(response.status, response.headers, response.body)
+        else:
+            protocol.response_empty(response.status, [])
+
+
+async def read_body(length: str | None, protocol: Any, most: int, seconds: float) -> bytes:
+    """The request's body; `length` is what its header says, and `protocol` RSGI's.
+
+    Raises:
+        BodyRefused: it is larger than `most` bytes, or not there after `seconds`.
+    """
+    if length is not None and (not length.isdecimal() or int(length) > most):
+        raise BodyRefused(413, "body_too_large")
+    try:
+        async with asyncio.timeout(seconds):
+            if length is not None:
+                whole: bytes = await protocol()
+                return whole
+            parts, size = [], 0
+            async for part in protocol:
+                size += len(part)
+                if size > most:
+                    raise BodyRefused(413, "body_too_large")
+                parts.append(part)
+    except TimeoutError:
+        raise BodyRefused(408, "body_too_slow") from None
+    return b"".join(parts)

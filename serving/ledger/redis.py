@@ -1,0 +1,169 @@
+"""The shared store: Redis, for several bidders on one budget. Each call is one script, so it is atomic.
+
+Redis must write every change to disk before it answers (`appendonly yes`, `appendfsync always`): otherwise what
+was acknowledged may be lost with the machine. Deadlines and leases are compared with Redis's own clock, so that
+all bidders mean the same moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import redis
+
+from bidpilot.bidding.errors import LedgerUnavailable
+from bidpilot.serving.ledger.store import AccountState, Booked, Grant, Settlement
+
+_KEPT = 8 * 86_400  # seconds after its last lease that an account is kept
+_TIMEOUT = 0.5  # seconds
+
+# KEYS: account (hash: budget, settled, held, debt), leases (hash: money), until (sorted set), notices (hash: amounts)
+_NOW = "local t = redis.call('TIME') local now = tonumber(t[1]) + tonumber(t[2]) / 1e6\n"
+_NUMBER = "local function n(f) return tonumber(redis.call('HGET', KEYS[1], f) or '0') end\n"
+_TEXT = "local function s(x) if x == 0 then return '0' end return string.format('%.0f', x) end\n"  # never "-0"
+_LEASE = f"""{_NOW}{_NUMBER}{_TEXT}
+for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', '(' .. string.format('%.6f', now))) do
+    local left = tonumber(redis.call('HGET', KEYS[2], gone) or '0')
+    redis.call('HINCRBY', KEYS[1], 'held', s(-left))
+    redis.call('HDEL', KEYS[2], gone)
+    redis.call('ZREM', KEYS[3], gone)
+end
+local known = redis.call('HEXISTS', KEYS[2], ARGV[1])
+local available = math.max(n('budget') - n('settled') - n('held'), 0)
+local covered = math.min(n('debt'), available)
+redis.call('HINCRBY', KEYS[1], 'settled', s(covered))
+redis.call('HINCRBY', KEYS[1], 'debt', s(-covered))
+local granted = 0
+if n('debt') == 0 then granted = math.min(tonumber(ARGV[2]), available - covered) end
+redis.call('HINCRBY', KEYS[1], 'held', s(granted))
+local left = redis.call('HINCRBY', KEYS[2], ARGV[1], s(granted))
+redis.call('ZADD', KEYS[3], 'GT', ARGV[3], ARGV[1])
+for _, key in ipairs(KEYS) do redis.call('EXPIRE', key, {_KEPT}) end
+return {{s(granted), known, s(n('debt')), s(left)}}
+"""
+_GIVE_BACK = f"""{_TEXT}
+local left = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
+local amount = math.min(left, tonumber(ARGV[2]))
+redis.call('HINCRBY', KEYS[2], ARGV[1], s(-amount))
+redis.call('HINCRBY', KEYS[1], 'held', s(-amount))
+"""
+_SETTLE = f"""{_NOW}{_TEXT}
+if redis.call('HSETNX', KEYS[4], ARGV[1], ARGV[3]) == 0 then return 'duplicate' end
+local amount = tonumber(ARGV[3])
+local left = tonumber(redis.call('HGET', KEYS[2], ARGV[2]) or '0')
+if now <= tonumber(ARGV[4]) and left >= amount then
+    redis.call('HINCRBY', KEYS[2], ARGV[2], s(-amount))
+    redis.call('HINCRBY', KEYS[1], 'held', s(-amount))
+    redis.call('HINCRBY', KEYS[1], 'settled', s(amount))
+    return 'settled'
+end
+redis.call('HINCRBY', KEYS[1], 'debt', s(amount))
+return 'debt'
+"""
+_RESOLVE = f"""{_NOW}
+local amount = redis.call('HGET', KEYS[4], ARGV[1])
+if amount then return amount end
+if now <= tonumber(ARGV[2]) then return '-1' end
+return '0'
+"""
+
+
+class RedisStore:
+    """Accounts in one Redis database, under keys that begin with `prefix`.
+
+    Raises:
+        LedgerUnavailable: it cannot be reached.
+    """
+
+    shared = True
+
+    def __init__(self, url: str, prefix: str = "bidpilot") -> None:
+        self._prefix = prefix
+        self._redis = redis.Redis.from_url(
+            url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, decode_responses=True
+        )
+        names = ("lease", "give_back", "settle", "resolve")
+        texts = (_LEASE, _GIVE_BACK, _SETTLE, _RESOLVE)
+        self._scripts = {n: self._redis.register_script(text) for n, text in zip(names, texts, strict=True)}
+        with self._errors():
+            self._redis.ping()
+
+    @property
+    def durable(self) -> bool:
+        """Whether Redis writes each change to disk before it answers."""
+        with self._errors():
+            found: dict[str, str] = self._redis.config_get("append*")  # type: ignore[assignment]
+        return found.get("appendonly") == "yes" and found.get("appendfsync") == "always"
+
+    def open(self, account: str, budget: int) -> AccountState:
+        """The account, made with this budget where it is new."""
+        with self._errors():
+            self._redis.hsetnx(self._keys(account)[0], "budget", str(budget))
+        return self._state(account)
+
+    def set_budget(self, account: str, budget: int) -> AccountState:
+        """Change an account's budget."""
+        with self._errors():
+            self._redis.hset(self._keys(account)[0], "budget", str(budget))
+        return self._state(account)
+
+    def lease(self, account: str, lease: str, want: int, until: float) -> Grant:
+        """Let leases that have run out go, cover debt, and add up to `want` to a lease that lasts `until`."""
+        with self._errors():
+            granted, known, debt, held = self._scripts["lease"](self._keys(account), [lease, want, until])
+        return Grant(int(granted), bool(known), int(debt), int(held))
+
+    def give_back(self, account: str, lease: str, amount: int) -> None:
+        """Take `amount` off a lease."""
+        with self._errors():
+            self._scripts["give_back"](self._keys(account), [lease, amount])
+
+    def settle(self, batch: Sequence[Settlement]) -> list[Booked]:
+        """Book billed exposures, each once, in one round trip."""
+        calls = [(s.account, [s.key, s.lease, s.amount, min(s.deadline, 1e18)]) for s in batch]
+        return [Booked(found) for found in self._pipeline("settle", calls)]
+
+    def resolve(self, batch: Sequence[Settlement]) -> list[int | None]:
+        """What other bidders have settled of reservations that have run out."""
+        found = self._pipeline("resolve", [(s.account, [s.key, s.deadline]) for s in batch])
+        return [None if int(amount) < 0 else int(amount) for amount in found]
+
+    def state(self, account: str) -> AccountState | None:
+        """The account, None where there is none."""
+        with self._errors():
+            if not self._redis.exists(self._keys(account)[0]):
+                return None
+        return self._state(account)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._redis.close()
+
+    def _pipeline(self, script: str, calls: list[tuple[str, list[Any]]]) -> list[str]:
+        with self._errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for account, arguments in calls:
+                self._scripts[script](self._keys(account), arguments, client=pipe)
+            return pipe.execute()
+
+    def _state(self, account: str) -> AccountState:
+        with self._errors():
+            row: dict[str, str] = self._redis.hgetall(self._keys(account)[0])  # type: ignore[assignment]
+        budget, settled, held, debt = (int(row.get(f, 0)) for f in ("budget", "settled", "held", "debt"))
+        return AccountState(budget, settled, held, debt)
+
+    def _keys(self, account: str) -> list[str]:
+        # braces put one account's keys on one node of a cluster
+        return [f"{self._prefix}:{{{account}}}:{part}" for part in ("account", "leases", "until", "notices")]
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except redis.RedisError as error:
+            raise LedgerUnavailable(
+                f"Redis does not answer ({type(error).__name__}: {error}). Bidding goes on while leases last; notices "
+                "are refused and must be sent again. Check the server."
+            ) from error

@@ -1,0 +1,89 @@
+"""What a ledger's store must offer, and the records it speaks in. Amounts are micro-units of the currency."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+MICRO = 1_000_000
+"""Micro-units to one unit of the currency."""
+
+
+class Booked(StrEnum):
+    """What became of a billing notice."""
+
+    settled = "settled"  # paid from money that was held for it
+    debt = "debt"  # valid but too late: owed, and bidding stops until it is covered
+    duplicate = "duplicate"  # booked before; nothing changes
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """One billed exposure."""
+
+    key: str  # of the bid; booked once
+    account: str
+    lease: str  # that the bid was made from
+    amount: int  # price, micro-units
+    deadline: float  # seconds since 1970: later than this it is debt; inf where the reservation is still held
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """An account. `settled + held <= budget` at all times; debt is beyond."""
+
+    budget: int
+    settled: int
+    held: int  # by leases that have not run out
+    debt: int
+
+    @property
+    def available(self) -> int:
+        """What could still be leased."""
+        return max(self.budget - self.settled - self.held, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The answer to asking for money."""
+
+    granted: int  # added to the lease
+    known: bool  # False where the lease had run out, or was never made
+    debt: int  # what the account still owes
+    held: int  # what the lease holds now
+
+
+class LedgerStore(Protocol):
+    """Durable accounts. Every call is one transaction, durable when it returns.
+
+    Calls come from one thread at a time. All may raise LedgerUnavailable, and then have changed nothing that a
+    repetition would change twice.
+    """
+
+    shared: bool  # whether other processes settle and lease from the same accounts
+
+    def open(self, account: str, budget: int) -> AccountState:
+        """The account, made with this budget where it is new."""
+
+    def set_budget(self, account: str, budget: int) -> AccountState:
+        """Change an account's budget."""
+
+    def lease(self, account: str, lease: str, want: int, until: float) -> Grant:
+        """Let leases that have run out go, cover debt, and add up to `want` to a lease that lasts `until`."""
+
+    def give_back(self, account: str, lease: str, amount: int) -> None:
+        """Take `amount` off a lease."""
+
+    def settle(self, batch: Sequence[Settlement]) -> list[Booked]:
+        """Book billed exposures, each once."""
+
+    def resolve(self, batch: Sequence[Settlement]) -> list[int | None]:
+        """What was settled elsewhere for reservations that have run out: 0 where nothing, None where it may still."""
+
+    def state(self, account: str) -> AccountState | None:
+        """The account, None where there is none."""
+
+    def close(self) -> None:
+        """Release what is held open."""

@@ -1,0 +1,90 @@
+"""What the bidder counts, for Prometheus. Counting is an addition; the text is made when it is asked for."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from bidpilot.serving.bidder import Bidder
+from bidpilot.serving.ledger.store import MICRO
+
+_BOUNDS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)  # seconds
+
+
+class Latency:
+    """A histogram of seconds."""
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(_BOUNDS) + 1)
+        self.total = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one."""
+        self.counts[bisect_left(_BOUNDS, seconds)] += 1
+        self.total += seconds
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Cumulative counts, as Prometheus wants them."""
+        seen, out = 0, []
+        for bound, count in zip((*map(str, _BOUNDS), "+Inf"), self.counts, strict=True):
+            seen += count
+            out.append((bound, float(seen)))
+        return out
+
+
+class Metrics(Collector):
+    """Reads a bidder when it is scraped."""
+
+    def __init__(self, bidder: Bidder) -> None:
+        self._bidder, self.latency = bidder, Latency()
+        self.refused: dict[str, int] = {}
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+
+    def refuse(self, why: str) -> None:
+        """Count a request that was not taken."""
+        self.refused[why] = self.refused.get(why, 0) + 1
+
+    def text(self) -> bytes:
+        """The exposition."""
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """All families."""
+        b = self._bidder
+        yield CounterMetricFamily("bidpilot_auctions", "Auctions seen.", value=b.auctions)
+        yield CounterMetricFamily("bidpilot_bids", "Bids made.", value=b.bids)
+        yield _counter("bidpilot_no_bids", "Auctions not bid on, by reason.", "reason", b.reasons)
+        yield _counter("bidpilot_refused", "Requests not taken, by reason.", "reason", self.refused)
+        yield _counter("bidpilot_notices", "Notices, by what became of them.", "result", b.notices)
+        events = {cause.value: count for cause, count in b.event_counts().items()}
+        yield _counter("bidpilot_guardrail_events", "Interventions of guardrails, by cause.", "cause", events)
+        yield GaugeMetricFamily("bidpilot_killed", "1 where the kill switch is on.", value=float(b.killed))
+        latency = HistogramMetricFamily("bidpilot_bid_seconds", "Time to answer a bid request, seconds.")
+        latency.add_metric([], self.latency.buckets(), self.latency.total)
+        yield latency
+        money = GaugeMetricFamily("bidpilot_money", "Money of the day, currency.", labels=["campaign", "part"])
+        alpha = GaugeMetricFamily("bidpilot_alpha", "Bid coefficients of the slot.", labels=["campaign", "kpi"])
+        for name, day in b.days.items():
+            wallet, state = day.wallet, day.wallet.state
+            parts = {"promised": wallet.promised, "free": wallet.free, "debt": wallet.debt}
+            if state is not None:
+                parts |= {"budget": state.budget, "settled": state.settled}
+            for part, amount in parts.items():
+                money.add_metric([name, part], amount / MICRO)
+            for kpi, coefficient in zip(("exposure", "interaction", "conversion"), day.alpha, strict=True):
+                alpha.add_metric([name, kpi], coefficient)
+        yield money
+        yield alpha
+
+
+def _counter(name: str, text: str, label: str, counts: dict[str, int]) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, text, labels=[label])
+    for value, count in sorted(counts.items()):
+        family.add_metric([value], count)
+    return family

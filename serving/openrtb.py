@@ -1,0 +1,217 @@
+"""OpenRTB 2.6: the fields of a bid request that decide a bid, and the bid response.
+
+Field names are the protocol's. Users, devices and addresses are not even decoded. Prices are CPM: currency for a
+thousand exposures; inside the bidder they are micro-units for one.
+
+Predicted values come in `imp.ext.bidpilot`: exposure, interaction, conversion, segment (name or number), source.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from enum import IntEnum
+
+import msgspec
+
+from bidpilot.serving.auction import Bid, Opportunity
+from bidpilot.serving.notices import MACROS, Kind, Signer
+from bidpilot.serving.predictor import Predictor
+
+MILLE = 1000.0
+FIRST_PRICE = 1  # of `at`; anything else is second price
+_MOST_VALUE = 1e6
+
+
+class NoBidReason(IntEnum):
+    """Of the protocol's list (OpenRTB 2.6, List: No-Bid Reason Codes); 500 and above are ours."""
+
+    technical_error = 1
+    invalid_request = 2
+    insufficient_time = 15
+    currency = 500
+    seat = 501
+
+
+class Hints(msgspec.Struct):
+    """`ext.bidpilot` of an impression."""
+
+    exposure: float = 1.0
+    interaction: float = 0.0
+    conversion: float = 0.0
+    segment: str | int = 0
+    source: int | None = None
+    explain: bool = False
+
+
+class ImpExt(msgspec.Struct):
+    """`ext` of an impression."""
+
+    bidpilot: Hints | None = None
+
+
+class Imp(msgspec.Struct):
+    """One impression: one auction."""
+
+    id: str
+    bidfloor: float = 0.0
+    bidfloorcur: str = "USD"
+    tagid: str | None = None
+    ext: ImpExt | None = None
+
+
+class Publisher(msgspec.Struct):
+    """Whose inventory it is."""
+
+    id: str | None = None
+
+
+class Place(msgspec.Struct):
+    """A site or an app."""
+
+    publisher: Publisher | None = None
+
+
+class BidRequest(msgspec.Struct):
+    """The request."""
+
+    id: str
+    imp: list[Imp]
+    at: int = 2
+    tmax: int | None = None
+    cur: list[str] | None = None
+    test: int = 0
+    wseat: list[str] | None = None
+    bseat: list[str] | None = None
+    site: Place | None = None
+    app: Place | None = None
+
+
+class BidObject(msgspec.Struct, omit_defaults=True):
+    """One bid."""
+
+    id: str
+    impid: str
+    price: float
+    nurl: str
+    burl: str
+    lurl: str
+    crid: str
+    exp: int
+    adm: str | None = None
+    adomain: tuple[str, ...] = ()
+    ext: dict[str, object] | None = None
+
+
+class SeatBid(msgspec.Struct):
+    """Bids of one seat."""
+
+    seat: str
+    bid: list[BidObject]
+
+
+class BidResponse(msgspec.Struct, omit_defaults=True):
+    """The response."""
+
+    id: str
+    seatbid: list[SeatBid] = []
+    cur: str | None = None
+    nbr: int | None = None
+
+
+decode_request = msgspec.json.Decoder(BidRequest).decode
+encode = msgspec.json.Encoder().encode
+
+
+class Reader:
+    """Turns impressions into opportunities.
+
+    Args:
+        segments: the bundle's.
+        sources: publishers that are told apart.
+        currency: that floors must be in.
+        predictor: asked where an impression brings no values.
+    """
+
+    def __init__(self, segments: tuple[str, ...], sources: int, currency: str, predictor: Predictor | None) -> None:
+        self._segments = {name: i for i, name in enumerate(segments)}
+        self._sources, self._currency, self._predictor = sources, currency, predictor
+
+    def refusal(self, request: BidRequest, seat: str, min_tmax: int) -> NoBidReason | None:
+        """Why the request as a whole cannot be answered; None where it can."""
+        if not request.id or not request.imp or len({imp.id for imp in request.imp}) < len(request.imp):
+            return NoBidReason.invalid_request
+        if request.tmax is not None and request.tmax < min_tmax:
+            return NoBidReason.insufficient_time
+        if request.cur and self._currency not in request.cur:
+            return NoBidReason.currency
+        if (request.wseat and seat not in request.wseat) or (request.bseat and seat in request.bseat):
+            return NoBidReason.seat
+        return None
+
+    def opportunity(self, request: BidRequest, imp: Imp) -> Opportunity | str:
+        """The auction, or why it is not bid on."""
+        hints = None if imp.ext is None else imp.ext.bidpilot
+        if hints is not None:
+            value, segment = (hints.exposure, hints.interaction, hints.conversion), hints.segment
+        elif self._predictor is not None:
+            found = self._predictor(request, imp)
+            if found is None:
+                return "not_predicted"
+            value, segment = found
+        else:
+            return "no_values"
+        if not (0.0 <= value[0] <= 1.0 and 0.0 <= value[1] <= _MOST_VALUE and 0.0 <= value[2] <= 1.0):
+            return "invalid_values"  # also where one is NaN
+        index = segment if isinstance(segment, int) else self._segments.get(segment, -1)
+        if not 0 <= index < len(self._segments):
+            return "unknown_segment"
+        if not (math.isfinite(imp.bidfloor) and imp.bidfloor >= 0):
+            return "invalid_floor"
+        if imp.bidfloor > 0 and imp.bidfloorcur != self._currency:
+            return "floor_currency"
+        return Opportunity(
+            value=value,
+            segment=index,
+            source=self._source(request, hints),
+            floor=min(imp.bidfloor, 1e12) / MILLE,
+            first_price=request.at == FIRST_PRICE,
+            test=request.test == 1,
+        )
+
+    def _source(self, request: BidRequest, hints: Hints | None) -> int:
+        if hints is not None and hints.source is not None:
+            return hints.source % self._sources
+        place = request.site or request.app
+        if place is None or place.publisher is None or not place.publisher.id:
+            return 0
+        return zlib.crc32(place.publisher.id.encode(errors="replace")) % self._sources
+
+
+class Writer:
+    """Turns bids into response objects with signed addresses for their notices."""
+
+    def __init__(self, signer: Signer, url: str, expiry: float) -> None:
+        self._signer, self._expiry = signer, int(expiry)
+        self._at = {kind: f"{url.rstrip('/')}/notice/{kind.value}?t=" for kind in Kind}
+
+    def bid(self, bid: Bid, imp: Imp, parts: object = None) -> BidObject:
+        """The bid on an impression."""
+        packed, sign, at = self._signer.pack(bid.ticket), self._signer.sign, self._at
+        creative = bid.campaign.creative
+        ours: dict[str, object] = {"event_url": at[Kind.event] + sign(packed, Kind.event)}
+        if parts is not None:
+            ours["explain"] = parts
+        return BidObject(
+            id=bid.ticket.key,
+            impid=imp.id,
+            price=bid.amount / MILLE,
+            nurl=at[Kind.win] + sign(packed, Kind.win) + MACROS,
+            burl=at[Kind.bill] + sign(packed, Kind.bill) + MACROS,
+            lurl=at[Kind.loss] + sign(packed, Kind.loss) + MACROS,
+            crid=creative.crid,
+            exp=self._expiry,
+            adm=creative.adm,
+            adomain=creative.adomain,
+            ext={"bidpilot": ours},
+        )

@@ -1,0 +1,145 @@
+"""The pilot: keeps a campaign's day as the environment does, and turns it into the bid rule once per slot."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.bidding.action import Rule, action_size, decode
+from bidpilot.bidding.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.observation import Observer
+from bidpilot.bidding.plan import Planner
+from bidpilot.bidding.segments import channel_index, is_tail
+from bidpilot.bidding.statistics import DayStatistics, SlotTotals
+from bidpilot.serving.actor import Action, Actor
+from bidpilot.serving.collector import SlotCollector
+from bidpilot.serving.guardrails import Cause, EventLog
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What holds during one slot."""
+
+    slot: int
+    observation: NDArray[np.float32]  # (F,)
+    action: NDArray[np.float64]  # (3 + S,)
+    rule: Rule  # one row
+    planned: bool  # True where the plan took the policy's place
+
+
+class Pilot:
+    """One campaign's day: `begin`, then `close_slot` with each slot's totals.
+
+    The policy is asked once per slot. Where it fails, takes longer than `patience` seconds, or answers
+    outside its range, the slot is bid at the plan (zero action) and the cause is counted.
+    """
+
+    def __init__(
+        self, planner: Planner, campaign: Campaign, actor: Actor, sources: int, events: EventLog, patience: float = 0.05
+    ) -> None:
+        forecast = planner.forecast
+        self.forecast, self.campaign = forecast, campaign
+        self._batch = CampaignBatch.repeat(campaign, 1)
+        self._plan, self._index = planner.plan(self._batch)
+        self.alpha = self._plan.alpha[self._index]
+        self._multiplier, self._beta = self._plan.multiplier[self._index], self._plan.beta[self._index]
+        self._actor, self._events, self._patience = actor, events, patience
+        self._statistics = DayStatistics(forecast, 1, sources)
+        self._observer = Observer(forecast, 1)
+        self._size = action_size(len(forecast.segments))
+        self._asked: Future[Action] | None = None
+        self._asker = ThreadPoolExecutor(1, thread_name_prefix="policy")
+
+    @property
+    def slot(self) -> int:
+        """The slot under way; T when the day is over."""
+        return self._statistics.t
+
+    @property
+    def over(self) -> bool:
+        """Whether all slots are closed."""
+        return self.slot >= self.forecast.slots
+
+    @property
+    def unit_value(self) -> NDArray[np.float64]:
+        """Mean KPI (3,) of an auction of the forecast, own units."""
+        worth = np.array([1.0, 1.0, self.campaign.conversion_value])
+        mean: NDArray[np.float64] = self.forecast.landscape.mean_value / worth
+        return mean
+
+    @property
+    def usual_ratios(self) -> NDArray[np.float64]:
+        """Value per price at the observed quantiles (5,) under the forecast."""
+        ratios: NDArray[np.float64] = np.exp2(self._plan.ratio_quantiles[int(self._index[0])])
+        return ratios
+
+    def collector(self, sources: int) -> SlotCollector:
+        """What counts this campaign's slots."""
+        return SlotCollector(self.forecast, sources, self.alpha[0], self.unit_value, self.usual_ratios)
+
+    def begin(self) -> Decision:
+        """Begin the day; what holds in its first slot."""
+        self._statistics.reset(self._batch, self._plan, self._index)
+        self._observer.reset(self._statistics, self._plan, self._index)
+        self._actor.start(1)
+        return self._decide(None)
+
+    def close_slot(self, totals: SlotTotals) -> Decision:
+        """Take in the slot that has passed; what holds in the next (the last decision stands when the day is over)."""
+        self._statistics.update(totals)
+        return self._decide(self._last)
+
+    def late(self, slot: int, totals: SlotTotals) -> None:
+        """Book what is told only now of an earlier slot, where it would have been booked in time; one row."""
+        s, after = self._statistics, slice(slot + 1, self.slot + 1)
+        s.spend[after] = np.minimum(s.spend[after] + totals.spend, self._batch.budget)
+        for name in ("committed", "wins", "predicted", "realised"):
+            getattr(s, name)[after] += getattr(totals, name)
+        segments = self.forecast.segments
+        s.tail_wins[after] += totals.segment_wins @ is_tail(segments).astype(np.int64)
+        for segment, channel in enumerate(channel_index(segments)):
+            s.channel_spend[after, :, channel] += totals.segment_spend[:, segment]
+        s.source += (totals.source_wins, totals.source_predicted, totals.source_realised)
+
+    def late_spend(self, slot: int, amount: float) -> None:
+        """Book currency that is known to be spent up to a slot, without what it bought."""
+        after = slice(slot + 1, self.slot + 1)
+        spend = self._statistics.spend
+        spend[after] = np.minimum(spend[after] + amount, self._batch.budget)
+
+    def _decide(self, last: NDArray[np.float64] | None) -> Decision:
+        observation = self._observer.observe(self._statistics, last)
+        action = None if self.over else self._ask(observation)
+        planned = action is None
+        if action is None:
+            action = np.zeros((1, self._size))
+        self._last = action
+        return Decision(
+            self.slot, observation[0], action[0], decode(action, self.alpha, self._multiplier, self._beta), planned
+        )
+
+    def _ask(self, observation: NDArray[np.float32]) -> Action | None:
+        """The policy's action, clipped; None where the plan must take its place."""
+        if self._asked is not None and not self._asked.done():
+            self._events.record(Cause.policy_slow, "the policy still works on an earlier slot")
+            return None
+        self._asked = self._asker.submit(self._actor.act, observation)
+        try:
+            action = np.asarray(self._asked.result(self._patience), np.float64)
+        except TimeoutError:
+            self._events.record(Cause.policy_slow, f"no answer within {self._patience} s")
+            return None
+        except Exception as error:  # whatever a policy raises, the campaign goes on at the plan
+            self._events.record(Cause.policy_failed, f"{type(error).__name__}: {error}")
+            return None
+        if action.shape != (1, self._size) or not np.isfinite(action).all() or np.abs(action).max() > 1.0 + 1e-6:
+            self._events.record(Cause.policy_out_of_range, f"shape {action.shape}, not all in [-1, 1]")
+            return None
+        return np.clip(action, -1.0, 1.0)
+
+    def close(self) -> None:
+        """Let the policy's thread end."""
+        self._asker.shutdown(wait=False)

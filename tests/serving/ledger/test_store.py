@@ -1,0 +1,127 @@
+"""What every store of the ledger promises; SQLite and Redis alike."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bidpilot.bidding.errors import LedgerUnavailable
+from bidpilot.serving.ledger.redis import RedisStore
+from bidpilot.serving.ledger.sqlite import SqliteStore
+from bidpilot.serving.ledger.store import AccountState, Booked, LedgerStore, Settlement
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LedgerStore]:
+    made: LedgerStore
+    if request.param == "sqlite":
+        made = SqliteStore(tmp_path / "ledger.sqlite", time.time)
+    else:
+        made = RedisStore(request.getfixturevalue("redis_server").url, prefix=secrets.token_hex(4))
+    yield made
+    made.close()
+
+
+def soon(seconds: float = 60.0) -> float:
+    return time.time() + seconds
+
+
+def bill(key: str, amount: int, lease: str = "a", deadline: float = math.inf) -> Settlement:
+    return Settlement(key, "c", lease, amount, deadline)
+
+
+def test_leases_never_hold_more_than_the_account_has(store: LedgerStore) -> None:
+    store.open("c", 100)
+    assert store.lease("c", "a", 60, soon()).granted == 60
+    second = store.lease("c", "b", 60, soon())
+    assert (second.granted, second.known, second.held) == (40, False, 40)
+    assert store.lease("c", "a", 1, soon()).granted == 0
+    assert store.state("c") == AccountState(budget=100, settled=0, held=100, debt=0)
+
+
+def test_a_settlement_moves_money_from_the_lease_and_is_booked_once(store: LedgerStore) -> None:
+    store.open("c", 100)
+    store.lease("c", "a", 50, soon())
+    assert store.settle([bill("k1", 20), bill("k1", 20), bill("k2", 5)]) == ["settled", "duplicate", "settled"]
+    assert store.settle([bill("k2", 7)]) == [Booked.duplicate]
+    assert store.state("c") == AccountState(100, 25, 25, 0)
+
+
+def test_a_settlement_after_its_deadline_is_debt_and_is_covered_before_anything_is_leased(store: LedgerStore) -> None:
+    store.open("c", 100)
+    store.lease("c", "a", 95, soon())
+    assert store.settle([bill("k", 10, deadline=time.time() - 1)]) == [Booked.debt]
+    assert store.state("c") == AccountState(100, 0, 95, 10)
+    grant = store.lease("c", "a", 50, soon())
+    assert (grant.granted, grant.debt) == (0, 5)
+    store.give_back("c", "a", 20)
+    grant = store.lease("c", "a", 50, soon())
+    assert (grant.granted, grant.debt, grant.held) == (15, 0, 90)
+    assert store.state("c") == AccountState(100, 10, 90, 0)
+
+
+def test_what_a_lease_does_not_hold_cannot_be_settled_from_it(store: LedgerStore) -> None:
+    store.open("c", 100)
+    store.lease("c", "a", 10, soon())
+    assert store.settle([bill("k1", 8), bill("k2", 8), bill("k3", 1, lease="nobody")]) == ["settled", "debt", "debt"]
+    assert store.state("c") == AccountState(100, 8, 2, 9)
+
+
+def test_a_lease_that_ran_out_is_free_again(store: LedgerStore) -> None:
+    store.open("c", 100)
+    store.lease("c", "dead", 70, soon(0.05))
+    assert store.lease("c", "live", 100, soon()).granted == 30
+    time.sleep(0.1)
+    grant = store.lease("c", "live", 100, soon())
+    assert (grant.granted, grant.known) == (70, True)
+    assert not store.lease("c", "dead", 0, soon()).known
+
+
+def test_a_budget_lowered_below_what_is_held_leases_nothing_more(store: LedgerStore) -> None:
+    store.open("c", 100)
+    store.lease("c", "a", 80, soon())
+    assert store.set_budget("c", 50).available == 0
+    assert store.lease("c", "a", 10, soon()).granted == 0
+    assert store.open("c", 999).budget == 50  # an account that is there keeps its budget
+
+
+def test_an_account_that_was_never_opened_has_no_state(store: LedgerStore) -> None:
+    assert store.state("nobody") is None
+
+
+def test_large_amounts_are_exact(store: LedgerStore) -> None:
+    large = 9_007_199_254_740_000  # nine billion in micro-units
+    store.open("c", large)
+    store.lease("c", "a", large, soon())
+    store.settle([bill("k", large - 1)])
+    assert store.state("c") == AccountState(large, large - 1, 1, 0)
+
+
+def test_redis_tells_what_other_bidders_settled(redis_server: object) -> None:
+    store = RedisStore(redis_server.url, prefix=secrets.token_hex(4))  # type: ignore[attr-defined]
+    store.open("c", 100)
+    store.lease("c", "a", 50, soon())
+    store.settle([bill("k1", 7)])
+    past, future = time.time() - 1, soon()
+    asked = [bill("k1", 9, deadline=past), bill("k2", 9, deadline=past), bill("k3", 9, deadline=future)]
+    assert store.resolve(asked) == [7, 0, None]
+    assert store.durable
+    store.close()
+
+
+def test_a_second_process_cannot_have_the_same_file(tmp_path: Path) -> None:
+    first = SqliteStore(tmp_path / "ledger.sqlite", time.time)
+    with pytest.raises(LedgerUnavailable, match="another bidder"):
+        SqliteStore(tmp_path / "ledger.sqlite", time.time)
+    first.close()
+    SqliteStore(tmp_path / "ledger.sqlite", time.time).close()
+
+
+def test_redis_that_is_not_there_is_a_named_error() -> None:
+    with pytest.raises(LedgerUnavailable, match="does not answer"):
+        RedisStore("redis://127.0.0.1:1/0")

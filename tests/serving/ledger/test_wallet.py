@@ -1,0 +1,243 @@
+"""Whatever happens and in whatever order: settled and held stay within the budget, and nothing is booked twice."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from bidpilot.bidding.errors import LedgerUnavailable
+from bidpilot.serving.calendar import ManualClock
+from bidpilot.serving.guardrails import Cause, EventLog
+from bidpilot.serving.ledger.keeper import Keeper
+from bidpilot.serving.ledger.sqlite import SqliteStore
+from bidpilot.serving.ledger.store import Booked, Grant, Settlement
+from bidpilot.serving.ledger.wallet import Wallet, WalletConfig
+
+CONFIG = WalletConfig(chunk=40, hold=10.0, slack=6.0)
+
+
+OPENED: list[SqliteStore] = []
+
+
+@pytest.fixture(autouse=True)
+def _close() -> Iterator[None]:
+    yield
+    while OPENED:
+        OPENED.pop().close()
+
+
+def make_wallet(folder: Path, clock: ManualClock, budget: int = 100, config: WalletConfig = CONFIG) -> Wallet:
+    OPENED.append(SqliteStore(folder / "ledger.sqlite", clock))
+    wallet = Wallet("c", budget, Keeper(OPENED[-1]), clock, config, EventLog(clock))
+    wallet.tend(clock())
+    return wallet
+
+
+class Money(RuleBasedStateMachine):
+    """Bids, notices in time and late, repeated and contradictory ones, time passing, kills, changed budgets."""
+
+    @initialize(budget=st.integers(0, 300))
+    def begin(self, budget: int) -> None:
+        memory = Path("/dev/shm")  # thousands of commits, none of which must outlive the test
+        self.folder = tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
+        self.clock = ManualClock(1000.0)
+        self.wallet = make_wallet(Path(self.folder.name), self.clock, budget)
+        self.bids: list[tuple[str, str, int, float]] = []  # key, lease, amount, expires
+        self.paid: dict[str, int] = {}
+
+    @rule(amount=st.integers(1, 30))
+    def bid(self, amount: int) -> None:
+        key = f"k{len(self.bids)}"
+        held = self.wallet.reserve(key, amount, self.clock(), None)
+        if held is not None:
+            self.bids.append((key, held.lease, amount, held.expires))
+
+    @precondition(lambda self: self.bids)
+    @rule(data=st.data(), share=st.floats(0, 1))
+    def billed(self, data: st.DataObject, share: float) -> None:
+        key, lease, amount, expires = data.draw(st.sampled_from(self.bids))
+        price = int(amount * share)
+        outcome: list[Booked | None] = []
+        lost = self.wallet.find(key) is None
+        self.wallet.settle(key, lease, price, expires, outcome.append)
+        if key in self.paid:
+            assert outcome == [Booked.duplicate]
+            return
+        self.paid[key] = price
+        if not lost:
+            assert outcome == [Booked.settled]
+
+    @precondition(lambda self: self.bids)
+    @rule(data=st.data())
+    def lost(self, data: st.DataObject) -> None:
+        self.wallet.release(data.draw(st.sampled_from(self.bids))[0])
+
+    @rule(seconds=st.floats(0, 25))
+    def wait(self, seconds: float) -> None:
+        self.clock.move(self.clock() + seconds)
+        self.wallet.tend(self.clock())
+
+    @rule(budget=st.integers(0, 300))
+    def change_budget(self, budget: int) -> None:
+        state = self.wallet.keeper.store.state("c")
+        assert state is not None
+        self.wallet.set_budget(max(budget, state.settled + state.held))
+
+    @rule()
+    def kill(self) -> None:
+        self.wallet.keeper.store.close()
+        self.wallet = make_wallet(Path(self.folder.name), self.clock)
+
+    @invariant()
+    def money_adds_up(self) -> None:
+        if not hasattr(self, "wallet"):
+            return
+        state = self.wallet.keeper.store.state("c")
+        assert state is not None
+        assert state.settled + state.held <= state.budget
+        assert state.settled + state.debt == sum(self.paid.values())
+        assert self.wallet.debt == state.debt
+        assert 0 <= self.wallet.free + self.wallet.promised <= state.held or self.clock() > self.wallet._until
+        assert self.wallet.debt == 0 or not self.wallet.ready(self.clock())
+
+    def teardown(self) -> None:
+        if hasattr(self, "wallet"):
+            self.wallet.keeper.store.close()
+            self.folder.cleanup()
+
+
+TestMoney = Money.TestCase
+TestMoney.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+
+
+def test_the_whole_budget_can_be_spent_and_not_a_unit_more(tmp_path: Path) -> None:
+    clock = ManualClock()
+    wallet = make_wallet(tmp_path, clock, budget=1003)
+    spent, key = 0, 0
+    while wallet.free:
+        key += 1
+        assert wallet.reserve(str(key), 7 if wallet.free >= 7 else wallet.free, clock(), None)
+        amount = wallet.find(str(key)).amount  # type: ignore[union-attr]
+        wallet.settle(str(key), wallet.lease, amount, clock() + 10, lambda _: None)
+        spent += amount
+    assert spent == 1003
+    assert wallet.exhausted
+    assert wallet.reserve("more", 1, clock(), None) is None
+
+
+def test_a_loss_frees_the_money_at_once_and_a_win_frees_what_was_not_charged(tmp_path: Path) -> None:
+    clock = ManualClock()
+    wallet = make_wallet(tmp_path, clock)
+    free = wallet.free
+    wallet.reserve("a", 10, clock(), None)
+    assert wallet.free == free - 10
+    wallet.release("a")
+    assert (wallet.free, wallet.promised) == (free, 0)
+    wallet.reserve("b", 10, clock(), None)
+    wallet.settle("b", wallet.lease, 4, clock() + 10, lambda _: None)
+    assert (wallet.free, wallet.promised) == (free - 4, 0)
+
+
+def test_a_notice_after_the_grace_period_is_debt_that_blocks_bidding_until_covered(tmp_path: Path) -> None:
+    clock = ManualClock()
+    wallet = make_wallet(tmp_path, clock, budget=100, config=WalletConfig(chunk=100, hold=10.0))
+    for key, amount in (("a", 60), ("b", 40)):
+        wallet.reserve(key, amount, clock(), None)
+    wallet.settle("b", wallet.lease, 40, clock() + 10, lambda _: None)
+    clock.move(11.0)
+    wallet.tend(clock())
+    assert wallet.free == 60
+    wallet.reserve("c", 60, clock(), None)
+    outcome: list[Booked | None] = []
+    wallet.settle("a", wallet.lease, 50, 10.0, outcome.append)
+    assert outcome == [Booked.debt]
+    assert wallet.debt == 50
+    assert not wallet.ready(clock())
+    wallet.tend(clock())
+    assert wallet.debt == 50  # all is promised to c: nothing can cover it
+    wallet.set_budget(150)
+    wallet.tend(clock())
+    assert wallet.debt == 0
+    assert wallet._events.counts == {Cause.debt: 1, Cause.debt_covered: 1}
+    state = wallet.keeper.store.state("c")
+    assert state is not None
+    assert (state.settled, state.held, state.debt) == (90, 60, 0)
+
+
+def test_after_a_kill_what_outstanding_bids_may_cost_stays_held(tmp_path: Path) -> None:
+    clock = ManualClock()
+    wallet = make_wallet(tmp_path, clock, budget=40, config=WalletConfig(chunk=40, hold=10.0, slack=6.0))
+    wallet.reserve("a", 30, clock(), None)
+    lease = wallet.lease
+    wallet.keeper.store.close()
+    again = make_wallet(tmp_path, clock, budget=40, config=WalletConfig(chunk=40, hold=10.0, slack=6.0))
+    assert again.free == 0
+    outcome: list[Booked | None] = []
+    again.settle("a", lease, 25, 10.0, outcome.append)
+    assert outcome == [Booked.settled]
+    clock.move(17.0)
+    again.tend(clock())
+    assert again.free == 15
+
+
+class Flaky(SqliteStore):
+    """A store that does not answer while `down`."""
+
+    down = False
+
+    def lease(self, account: str, lease: str, want: int, until: float) -> Grant:
+        if self.down:
+            raise LedgerUnavailable("down")
+        return super().lease(account, lease, want, until)
+
+    def settle(self, batch: Sequence[Settlement]) -> list[Booked]:
+        if self.down:
+            raise LedgerUnavailable("down")
+        return super().settle(batch)
+
+
+def test_a_store_that_is_down_stops_bids_when_the_lease_would_not_outlast_them(tmp_path: Path) -> None:
+    clock = ManualClock()
+    store = Flaky(tmp_path / "ledger.sqlite", clock)
+    wallet = Wallet("c", 100, Keeper(store), clock, CONFIG, EventLog(clock))
+    wallet.tend(0.0)
+    store.down = True
+    clock.move(5.0)
+    assert wallet.reserve("a", 5, clock(), None)  # the lease lasts until 16
+    outcome: list[Booked | None] = []
+    wallet.settle("a", wallet.lease, 5, 15.0, outcome.append)
+    assert outcome == [None]  # to be sent again
+    assert wallet.find("a")
+    clock.move(7.0)
+    wallet.tend(clock())
+    assert wallet.reserve("b", 5, clock(), None) is None
+    assert wallet._events.counts == {Cause.ledger_unavailable: 2}  # a bill, and the renewal
+    store.down = False
+    wallet.tend(clock())
+    assert wallet.reserve("b", 5, clock(), None)
+    wallet.settle("a", wallet.lease, 5, 15.0, outcome.append)
+    assert outcome == [None, Booked.settled]
+    store.close()
+
+
+@pytest.mark.parametrize("seconds", [1000.0, 16.5])
+def test_a_lease_that_ran_out_is_not_spent_from(tmp_path: Path, seconds: float) -> None:
+    clock = ManualClock()
+    wallet = make_wallet(tmp_path, clock)
+    wallet.reserve("a", 5, clock(), None)
+    before = wallet.lease
+    clock.move(seconds)
+    assert wallet.reserve("b", 5, clock(), None) is None
+    wallet.tend(clock())
+    wallet.tend(clock())
+    assert wallet.lease != before
+    assert wallet.reserve("c", 5, clock(), None)
+    state = wallet.keeper.store.state("c")
+    assert state is not None
+    assert wallet.free + wallet.promised <= state.held

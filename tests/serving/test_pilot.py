@@ -1,0 +1,186 @@
+"""A day replayed through environment and pilot: the same observations, the same coefficients."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bidpilot.agents.agent import controller_agent
+from bidpilot.bidding.action import Rule, action_size
+from bidpilot.bidding.bundle import ControllerEntry
+from bidpilot.bidding.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.observation import POSITION
+from bidpilot.bidding.plan import RATIO_QUANTILES, Planner
+from bidpilot.bidding.statistics import SlotTotals
+from bidpilot.envs.clearing import _quantiles_from_bins
+from bidpilot.envs.defaults import preset_campaign, preset_forecast
+from bidpilot.envs.episode import Episode
+from bidpilot.envs.logs.auction_log import AuctionLog
+from bidpilot.envs.replay import RecordedMarket
+from bidpilot.serving.actor import Actor, ControllerActor
+from bidpilot.serving.calendar import Calendar, ManualClock
+from bidpilot.serving.collector import _BINS, SlotCollector, add_win, ratio_quantiles
+from bidpilot.serving.guardrails import Cause, EventLog
+from bidpilot.serving.pilot import Pilot
+from tests.serving.conftest import recorded_day
+
+SIZE = action_size(len(preset_forecast().segments))
+
+
+def make_pilot(campaign: Campaign, actor: Actor | None = None, sources: int = 8, patience: float = 1.0) -> Pilot:
+    forecast = preset_forecast()
+    agent = controller_agent("mpc")
+    usual = ControllerActor(ControllerEntry(name="mpc", parameters=dict(agent.gains)))
+    events = EventLog(ManualClock())
+    return Pilot(Planner(forecast), campaign, actor or usual, sources, events, patience)
+
+
+@pytest.mark.parametrize("feedback", ["full", "won_only"])
+def test_a_replayed_day_gives_the_environments_observations_and_coefficients(
+    feedback: Literal["full", "won_only"],
+) -> None:
+    log, forecast = recorded_day(), preset_forecast()
+    campaign = preset_campaign().model_copy(update={"feedback": feedback})
+    market = RecordedMarket(log, forecast.level_slots)
+    days = market.recorded([0])
+    episode = Episode(market, forecast, 1)
+    seen = episode.begin(days, CampaignBatch.repeat(campaign, 1, days.budget))
+    agent = controller_agent("mpc")
+    agent.start(1, episode.segments)
+    pilot = make_pilot(campaign)
+    decision = pilot.begin()
+    collector = pilot.collector(log.sources)
+    left = campaign.budget
+    for slot in range(log.slots):
+        np.testing.assert_allclose(decision.observation, seen[0], atol=2e-6)
+        action = agent.act(seen)
+        np.testing.assert_allclose(decision.action, action[0], atol=2e-6)
+        seen = episode.play(action)
+        np.testing.assert_allclose(decision.rule.alpha, episode.rule.alpha, rtol=1e-5)
+        np.testing.assert_allclose(decision.rule.multiplier, episode.rule.multiplier, rtol=1e-5)
+        collector.begin(slot)
+        for i in range(log.offsets[0, slot], log.offsets[0, slot + 1]):
+            left -= play_auction(collector, decision.rule, log, i, left)
+        decision = pilot.close_slot(collector.totals())
+    assert pilot.over
+    assert left == pytest.approx(float(episode.left[0]), rel=1e-6, abs=1e-4)
+    pilot.close()
+
+
+def play_auction(collector: SlotCollector, rule: Rule, log: AuctionLog, i: int, left: float) -> float:
+    """One auction as a bidder meets it; the money spent. In the kernel's float32, so that no tie falls otherwise."""
+    e, n, c = log.exposure[i], log.interaction[i], log.conversion[i]
+    segment, price = int(log.segment[i]), log.market_price[i]
+    value = (float(e), float(n), float(c))
+    collector.request(value, segment)
+    collector.price(value, float(price))
+    a = (rule.multiplier[0, segment] * rule.alpha[0]).astype(np.float32)
+    bid = min(float(a[0] * e + a[1] * n + a[2] * c), left)
+    if bid < price:
+        return 0.0
+    assert log.interacted is not None
+    assert log.converted is not None
+    source = int(log.source[i])
+    collector.win(value, segment, source, float(price), bid)
+    collector.outcome(source, float(log.interacted[i]), float(log.converted[i]))
+    return float(price)
+
+
+def test_quantiles_of_value_per_price_are_the_kernels() -> None:
+    generator = np.random.default_rng(0)
+    for _ in range(50):
+        counts = generator.poisson(generator.exponential(2.0, _BINS) * (generator.random(_BINS) < 0.2)).astype(np.int64)
+        counts[generator.integers(_BINS)] += 1
+        expected = np.empty(len(RATIO_QUANTILES))
+        _quantiles_from_bins(counts.astype(np.int32), int(counts.sum()), RATIO_QUANTILES, expected)
+        np.testing.assert_allclose(ratio_quantiles(counts, RATIO_QUANTILES), expected, rtol=1e-12)
+
+
+def test_a_win_billed_late_is_booked_where_it_would_have_been_in_time() -> None:
+    forecast, campaign = preset_forecast(), preset_campaign()
+    value, segment, source = (0.5, 0.2, 0.01), 1, 3
+    observations = []
+    for late in (False, True):
+        pilot = make_pilot(campaign, ControllerActor(ControllerEntry(name="plan", parameters={})))
+        pilot.begin()
+        collector = pilot.collector(8)
+        for slot in range(4):
+            collector.begin(slot)
+            for _ in range(100):
+                collector.request(value, segment)
+            if slot == 1 and not late:
+                collector.win(value, segment, source, 0.5, 0.6)
+            if slot == 3 and late:
+                told = SlotTotals.zeros(1, len(forecast.segments), 8)
+                add_win(told, value, segment, source, 0.5, 0.6)
+                pilot.late(1, told)
+            decision = pilot.close_slot(collector.totals())
+        observations.append(decision.observation)
+        pilot.close()
+    np.testing.assert_array_equal(observations[0], observations[1])
+    assert observations[0][POSITION["win_rate_day"]] == pytest.approx(1 / 400)
+
+
+class Bad:
+    """A policy that fails with an error, sleeps for some seconds, or answers with an array."""
+
+    def __init__(self, answer: Exception | float | NDArray[np.float64]) -> None:
+        self.answer = answer
+
+    def start(self, rows: int) -> None:
+        pass
+
+    def act(self, observation: NDArray[np.float32]) -> NDArray[np.float64]:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        if isinstance(self.answer, float):
+            time.sleep(self.answer)
+            return np.zeros((1, SIZE))
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (RuntimeError("no"), Cause.policy_failed),
+        (0.2, Cause.policy_slow),
+        (np.full((1, SIZE), np.nan), Cause.policy_out_of_range),
+        (np.full((1, SIZE), 1.5), Cause.policy_out_of_range),
+        (np.zeros((1, 2)), Cause.policy_out_of_range),
+    ],
+)
+def test_a_policy_that_fails_is_replaced_by_the_plan(
+    answer: Exception | float | NDArray[np.float64], cause: Cause
+) -> None:
+    pilot = make_pilot(preset_campaign(), Bad(answer), patience=0.05)
+    decision = pilot.begin()
+    assert decision.planned
+    np.testing.assert_array_equal(decision.rule.alpha, pilot.alpha)
+    assert pilot._events.counts == {cause: 1}
+    pilot.close()
+
+
+def test_a_slot_nobody_watched_is_taken_as_forecast() -> None:
+    pilot = make_pilot(preset_campaign())
+    pilot.begin()
+    collector = pilot.collector(8)
+    decision = pilot.close_slot(collector.totals(unwatched=1.0))
+    for name in ("traffic_slot", "value_slot", "price_block", "ratio_50", "ratio_90", "ratio_99"):
+        assert abs(decision.observation[POSITION[name]]) < 0.01
+    pilot.close()
+
+
+@pytest.mark.parametrize("offset", [0.0, 3600.0, -18_000.0])
+def test_slots_tile_the_day(offset: float) -> None:
+    calendar = Calendar(48, offset)
+    moment = calendar.at(1_700_000_000.0)
+    for _ in range(100):
+        after = calendar.at(moment.end)
+        assert after.start == moment.end
+        assert (after.day, after.slot) == ((moment.day, moment.slot + 1) if moment.slot < 47 else (moment.day + 1, 0))
+        assert calendar.at(moment.end - 1e-3).slot == moment.slot
+        moment = after

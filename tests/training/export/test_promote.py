@@ -1,0 +1,81 @@
+"""The registry: an export is challenger; the alias champion moves only when paired days are won."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+
+from bidpilot.bidding.bundle import load_bundle
+from bidpilot.bidding.errors import PromotionRefused, RunNotFound
+from bidpilot.serving.actor import load_actor
+from bidpilot.training.config import ExportConfig, PromoteConfig
+from bidpilot.training.export.promote import Duel, latest_log, verdict
+from bidpilot.training.export.promote import run as promote
+from bidpilot.training.export.registry import active, find_version
+from bidpilot.training.export.run import run as export
+from bidpilot.training.tracking import current_store, download, latest_finished_run
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of mlflow and of what it loads a model with
+SMALL = PromoteConfig(name="duel", suites=("steady",), days=24)
+
+
+def alias(name: str) -> str:
+    return find_version(f"models:/duel@{name}").version
+
+
+def test_the_champion_is_whoever_won(run_id: str, tmp_path: Path) -> None:
+    with pytest.raises(RunNotFound, match="duel"):
+        promote(SMALL)
+    export(ExportConfig(run=run_id, out=tmp_path / "pid", agent="pid", name="duel"))
+    assert alias("challenger") == "1"
+    promote(SMALL)  # against the plan, as there is no champion
+    assert alias("champion") == "1"
+    with pytest.raises(PromotionRefused, match="already"):
+        promote(SMALL)
+    export(ExportConfig(run=run_id, out=tmp_path / "plan", agent="plan", name="duel"))
+    with pytest.raises(PromotionRefused, match="version 2 of duel is worse on steady"):
+        promote(SMALL)
+    assert (alias("challenger"), alias("champion")) == ("2", "1")
+    export(ExportConfig(run=run_id, out=tmp_path / "mpc", agent="mpc", name="duel"))
+    promote(SMALL)
+    assert alias("champion") == "3"
+    tags = current_store().client().get_model_version("duel", "3").tags
+    assert tags["promoted_because"].startswith("against version 1; steady:")
+    rows = json.loads(download(latest_finished_run("promote").run_id, "promotion.json").read_text())
+    assert rows[0]["low"] > 0
+    export(ExportConfig(run="models:/duel@champion", out=tmp_path / "served"))
+    assert load_bundle(tmp_path / "served").manifest.agent.name == "mpc"
+    with active(current_store()):
+        model = mlflow.pyfunc.load_model("models:/duel@champion")
+    bundle = load_bundle(tmp_path / "served")
+    actor = load_actor(bundle)
+    rows_in = bundle.golden.observations
+    actor.start(len(rows_in))
+    np.testing.assert_array_equal(model.predict(rows_in), actor.act(rows_in))
+    assert model.metadata.signature is not None
+
+
+def duel(low: float, high: float) -> Duel:
+    return Duel("s", 10, 0.9, 0.9, (low + high) / 2, low, high)
+
+
+def test_better_on_one_suite_and_worse_on_none_wins() -> None:
+    assert verdict([duel(0.01, 0.02), duel(-0.01, 0.01)]) == ""
+    assert verdict([duel(-0.01, 0.01)]) == "is better on no suite"
+    assert verdict([duel(0.01, 0.02), duel(-0.02, -0.01)]) == "is worse on s"
+
+
+def test_the_latest_of_several_logs_is_played(tmp_path: Path) -> None:
+    assert latest_log(tmp_path) is None
+    for k, name in enumerate(("b", "a")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "log.json").touch()
+        import os
+
+        os.utime(tmp_path / name / "log.json", (k, k))
+    assert latest_log(tmp_path) == tmp_path / "a"
+    assert latest_log(tmp_path / "b") == tmp_path / "b"

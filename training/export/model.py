@@ -1,0 +1,31 @@
+"""The bundle as an MLflow model, logged from this file: no pickle is written or read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+from mlflow.pyfunc.model import PythonModel
+
+from bidpilot.bidding.bundle import load_bundle
+from bidpilot.serving.actor import load_actor
+
+
+class BundleModel(PythonModel):
+    """Observations (B, F) to actions (B, 3 + S), each row taken as the first slot of a day."""
+
+    def load_context(self, context: Any) -> None:
+        """Read and check the bundle among the model's files."""
+        self.actor = load_actor(load_bundle(Path(context.artifacts["bundle"])))
+
+    # MLflow reads hints of `predict` as a schema of its own; the signature comes from the input example.
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+        """Actions in [-1, 1]."""
+        observation = np.asarray(model_input, np.float32)
+        self.actor.start(len(observation))
+        return self.actor.act(observation)
+
+
+mlflow.models.set_model(BundleModel())

@@ -1,0 +1,140 @@
+"""`bidpilot promote`: the challenger becomes champion when it wins paired days, and the reason is recorded."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from bidpilot.agents.agent import Agent, controller_agent
+from bidpilot.bidding.errors import InvalidConfig, PromotionRefused, RunNotFound
+from bidpilot.envs.presets import PRESETS
+from bidpilot.training.config import PromoteConfig, flat
+from bidpilot.training.evaluation.play import Arena
+from bidpilot.training.evaluation.statistics import interval
+from bidpilot.training.evaluation.suites import preset_suite
+from bidpilot.training.export.agent import BundleAgent
+from bidpilot.training.export.registry import CHALLENGER, CHAMPION, Version, fetch, find_version, make_champion
+from bidpilot.training.tracking import open_run
+
+_LOG_MARK = "log.json"
+
+
+@dataclass(frozen=True)
+class Duel:
+    """The challenger against the champion on one suite."""
+
+    suite: str
+    days: int
+    challenger: float  # mean R / R*
+    champion: float  # mean R / R*
+    difference: float  # mean paired difference
+    low: float  # 95 % interval of it, resampled by day or by the unit that days share
+    high: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.suite}: {self.challenger:.4f} against {self.champion:.4f} on {self.days} days, "
+            f"difference {self.difference:+.4f} ({self.low:+.4f} to {self.high:+.4f})"
+        )
+
+
+def run(config: PromoteConfig) -> None:
+    """Play both on the same days; move the alias `champion`, or refuse.
+
+    Without a champion the plan, which every bundle falls back on, takes its place.
+
+    Raises:
+        RunNotFound: there is no challenger.
+        PromotionRefused: it is worse on a suite, or better on none; says by how much.
+    """
+    console = Console()
+    challenger = find_version(f"models:/{config.name}@{CHALLENGER}")
+    champion = _champion(config.name)
+    if champion is not None and champion.version == challenger.version:
+        raise PromotionRefused(f"version {challenger.version} of {config.name} is champion already. Export another.")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_run(config.experiment, f"promote {config.name}", flat(config), kind="promote") as tracked,
+    ):
+        new = BundleAgent.load(fetch(challenger, Path(folder) / "challenger"), "challenger")
+        old: Agent = controller_agent("plan")
+        if champion is not None:
+            old = BundleAgent.load(fetch(champion, Path(folder) / "champion"), "champion")
+        duels = [duel(n, a, u, new, old, config.seed) for n, a, u in _arenas(config, new)]
+        for line in duels:
+            console.print(str(line), soft_wrap=True)
+        against = "the plan (no champion yet)" if champion is None else f"version {champion.version}"
+        lost = verdict(duels)
+        reason = f"against {against}; " + "; ".join(map(str, duels))
+        tracked.log_json([asdict(d) for d in duels], "promotion.json")
+        tracked.set_tags({"promoted": str(not lost).lower(), "reason": lost or reason})
+        if lost:
+            raise PromotionRefused(f"version {challenger.version} of {config.name} {lost}. {reason}.")
+        make_champion(challenger, {"promoted_because": reason, "promotion_run": tracked.run_id})
+    console.print(f"champion of {config.name}: version {challenger.version}, {reason}", soft_wrap=True)
+
+
+def verdict(duels: Sequence[Duel]) -> str:
+    """Why the challenger has not won; empty where it has: better on one suite at least, worse on none."""
+    worse = [d.suite for d in duels if d.high < 0]
+    if worse:
+        return f"is worse on {', '.join(worse)}"
+    if not any(d.low > 0 for d in duels):
+        return "is better on no suite"
+    return ""
+
+
+def duel(name: str, arena: Arena, units: NDArray[np.int64], new: Agent, old: Agent, seed: int) -> Duel:
+    """Play both over the arena's days."""
+    first, second = arena.play(new).ratio.copy(), arena.play(old).ratio.copy()
+    gap = first - second
+    low, high = interval(gap, units, np.random.default_rng(seed), trim=0.0)
+    return Duel(name, len(gap), float(first.mean()), float(second.mean()), float(gap.mean()), low, high)
+
+
+def _champion(name: str) -> Version | None:
+    try:
+        return find_version(f"models:/{name}@{CHAMPION}")
+    except RunNotFound:
+        return None
+
+
+def _arenas(config: PromoteConfig, new: BundleAgent) -> list[tuple[str, Arena, NDArray[np.int64]]]:
+    setting = new.bundle.manifest.origin.setting
+    names = config.suites or ((setting,) if setting in PRESETS else ())
+    found = [(s.name, s.arena, s.units) for s in (preset_suite(n, config.days, config.seed) for n in names)]
+    log = latest_log(config.log)
+    if log is not None:
+        found.append(_log_arena(log, new))
+    if not found:
+        raise InvalidConfig(
+            f"the challenger learnt from the log {setting} and there is none at {config.log} to play. "
+            "Give --log with an imported log."
+        )
+    return found
+
+
+def latest_log(folder: Path) -> Path | None:
+    """The log in `folder`, or the latest written of the logs below it; None where there is none."""
+    if (folder / _LOG_MARK).is_file():
+        return folder
+    logs = sorted(folder.glob(f"*/{_LOG_MARK}"), key=lambda p: p.stat().st_mtime)
+    return logs[-1].parent if logs else None
+
+
+def _log_arena(folder: Path, new: BundleAgent) -> tuple[str, Arena, NDArray[np.int64]]:
+    """The recorded days under the challenger's forecast and campaign, each with its own budget."""
+    from bidpilot.envs.logs.storage import load_log
+    from bidpilot.envs.replay import RecordedMarket
+
+    log, forecast = load_log(folder), new.bundle.forecast
+    market = RecordedMarket(log, level_slots=forecast.level_slots)
+    arena = Arena(market, forecast, new.bundle.manifest.campaign, market.recorded(np.arange(log.n_days)))
+    _, units = np.unique([day.unit for day in log.days], return_inverse=True)
+    return log.name, arena, units

@@ -1,0 +1,159 @@
+"""Writes a bundle from a run's files, and holds what it wrote against the agent that was trained."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.agents.agent import Agent, ControllerAgent, controller_agent
+from bidpilot.agents.controllers import CONTROLLERS
+from bidpilot.agents.controllers.mpc import MPC
+from bidpilot.agents.gains import tuned_gains
+from bidpilot.agents.policy import RESIDUAL_REACH, MlpPolicy
+from bidpilot.bidding.bundle import (
+    FORECAST_FILE,
+    MANIFEST_FILE,
+    NETWORK_FILE,
+    ONNX_FILE,
+    PARITY,
+    SCHEMA_VERSION,
+    AgentEntry,
+    Bundle,
+    ControllerEntry,
+    Golden,
+    Manifest,
+    Origin,
+    action_meaning,
+    load_bundle,
+    observed_features,
+    plan_entry,
+    write_golden,
+    write_manifest,
+)
+from bidpilot.bidding.campaign import Campaign
+from bidpilot.bidding.errors import BundleMismatch, InvalidBundle, InvalidConfig
+from bidpilot.bidding.forecast import Forecast
+from bidpilot.serving.actor import NetworkActor, load_actor
+from bidpilot.training.export.onnx_file import run_onnx, write_onnx
+from bidpilot.training.tracking import RunInfo
+
+_GOLDEN_SEED = 0
+
+
+def write_bundle(out: Path, policy_folder: Path, run: RunInfo, agent_name: str, name: str) -> Bundle:
+    """Write the bundle of a run's policy, or of a controller under the run's forecast, into folder `out`.
+
+    Args:
+        out: new, empty, or an older bundle, which is replaced.
+        policy_folder: the run's artifacts `policy/`.
+        run: the run.
+        agent_name: `ppo`, or a controller's name.
+        name: name of the bundle.
+
+    Raises:
+        InvalidBundle: `out` holds other things.
+        BundleMismatch: what was written answers otherwise than the agent, in NumPy or in ONNX.
+    """
+    _prepare(out)
+    described = json.loads((policy_folder / "policy.json").read_text())
+    forecast = Forecast.load(policy_folder / "forecast.npz")
+    campaign = Campaign.model_validate(described["campaign"])
+    shutil.copyfile(policy_folder / "forecast.npz", out / FORECAST_FILE)
+    agent, entry, state = _agent(agent_name, policy_folder, described)
+    if isinstance(agent, MlpPolicy):
+        layers = tuple(zip(agent.weights, agent.biases, strict=True))
+        arrays = {f"weight_{i}": w for i, (w, _) in enumerate(layers)}
+        np.savez(out / NETWORK_FILE, **arrays, **{f"bias_{i}": b for i, (_, b) in enumerate(layers)})  # type: ignore[arg-type]
+        write_onnx(layers, out / ONNX_FILE)
+    write_golden(out, golden_day(agent, len(forecast.segments), forecast.slots))
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        name=name,
+        features=observed_features(len(forecast.segments)),
+        action=action_meaning(forecast.segments),
+        segments=forecast.segments,
+        slots=forecast.slots,
+        campaign=campaign,
+        plan=plan_entry(forecast, campaign),
+        agent=entry,
+        initial_state=state,
+        origin=_origin(run, described),
+        checksums={},
+    )
+    write_manifest(out, manifest)
+    return check_bundle(out)
+
+
+def check_bundle(folder: Path) -> Bundle:
+    """Load a bundle as a server would, and hold its ONNX file against the NumPy network.
+
+    Raises:
+        InvalidBundle, BundleMismatch: it cannot be served.
+    """
+    bundle = load_bundle(folder)
+    actor = load_actor(bundle)
+    if isinstance(actor, NetworkActor):
+        seen = bundle.golden.observations
+        difference = float(np.abs(run_onnx(folder / ONNX_FILE, seen) - actor.network(seen)).max())
+        if not difference <= PARITY:
+            raise BundleMismatch(f"{folder / ONNX_FILE} differs from the network by {difference:.2g}. Export it again.")
+    return bundle
+
+
+def golden_day(agent: Agent, segments: int, slots: int) -> Golden:
+    """A day of observations over all features' ranges, in and at their ends, and the agent's answers."""
+    generator = np.random.default_rng(_GOLDEN_SEED)
+    features = observed_features(segments)
+    low, high = (np.array([getattr(f, end) for f in features], np.float32) for end in ("low", "high"))
+    seen = generator.uniform(low, high, (slots, len(features))).astype(np.float32)
+    seen[1::7], seen[2::7] = low, high
+    agent.start(1, segments)
+    actions: list[NDArray[np.float64]] = [np.array(agent.act(row[None]), np.float64)[0] for row in seen]
+    return Golden(seen, np.clip(np.stack(actions), -1.0, 1.0))
+
+
+def _agent(name: str, folder: Path, described: dict[str, object]) -> tuple[Agent, AgentEntry, dict[str, float]]:
+    if name in CONTROLLERS:
+        gains = tuned_gains(str(described["setting"]), recorded=described["log"] is not None).get(name)
+        controller = controller_agent(name, gains)
+        entry = AgentEntry(name=name, kind="controller", controller=_controller(controller))
+        return controller, entry, dict.fromkeys(controller.controller.state, 0.0)
+    if name != "ppo":
+        raise InvalidConfig(f"no agent is called {name!r} in a training run. Use ppo, or {', '.join(CONTROLLERS)}.")
+    policy = MlpPolicy.load(folder / "policy.npz")
+    if not policy.residual:
+        return policy, AgentEntry(name=name, kind="network", controller=None), {}
+    base = ControllerAgent(MPC)  # what a residual policy is trained on: the re-plan with gains of 1 and 0
+    return policy, AgentEntry(name=name, kind="network", controller=_controller(base), reach=RESIDUAL_REACH), {}
+
+
+def _controller(agent: ControllerAgent) -> ControllerEntry:
+    return ControllerEntry(name=agent.name, parameters=dict(agent.gains))
+
+
+def _origin(run: RunInfo, described: dict[str, object]) -> Origin:
+    kept = ("git.commit", "git.dirty", "python")
+    tags = {k: v for k, v in run.tags.items() if k in kept or k.startswith("version.")}
+    return Origin(
+        run_id=run.run_id,
+        setting=str(described["setting"]),
+        market_digest=str(described["market_digest"]),
+        metrics=dict(run.metrics),
+        tags=tags,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _prepare(out: Path) -> None:
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / MANIFEST_FILE).is_file()):
+        raise InvalidBundle(f"{out} exists and is no policy bundle; it was left alone. Name an empty or new folder.")
+    if out.is_dir():
+        for file in out.iterdir():
+            if file.is_file():
+                file.unlink()
+    out.mkdir(parents=True, exist_ok=True)
