@@ -132,3 +132,11 @@ class CheckpointMismatch(BidpilotError):
 
 class TrackingError(BidpilotError):
     """Raised when the MLflow store cannot be reached, or is given what it cannot hold."""
+
+
+class InvalidProfile(BidpilotError):
+    """Raised when a KPI profile's weights are not usable."""
+
+
+class UnknownProfile(BidpilotError):
+    """Raised when a KPI profile is neither a known name nor a file."""
