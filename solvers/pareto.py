@@ -32,6 +32,7 @@ REFERENCE_POINT = (0.0, 0.0, 0.0)
 
 _BY_PREFERENCE = 2 / 3  # of the points
 _ROUNDS = 2  # of binning for a point by floors
+_EVEN = 0.25  # of an even preference in the one that bins are made for: bins that leave a KPI out hide what it costs
 _SLACK = 1e-7  # ideal points by which a floor at an optimum is eased, the solver's own tolerance
 _FLAT = 1e-9  # ends nearer to each other than this trade nothing off
 
@@ -86,15 +87,13 @@ def pareto_front(forecast: Forecast, campaign: Campaign, points: int = 16) -> Pa
     found = [*ends, *(search.by_preference(w) for w in inner)]
     directions = [np.array(point.preference) for point in found]
     tried: list[Vector] = []
-    while len(found) + len(tried) < points and len(active) > 1:
-        one, other = _emptiest([p.share for p in found], tried)
+    for _ in range(points - len(found) if len(active) > 1 else 0):
+        one, other = _emptiest([p.share[list(active[1:])] for p in found], tried)
         middle = (found[one].share + found[other].share) / 2
-        reached = search.by_floors(middle, (directions[one] + directions[other]) / 2)
-        if reached is None:
-            tried.append(middle)
-            continue
-        found.append(reached[0])
-        directions.append(reached[1])
+        tried.append(middle[list(active[1:])])
+        if (reached := search.by_floors(middle, (directions[one] + directions[other]) / 2)) is not None:
+            found.append(reached[0])
+            directions.append(reached[1])
     supported = _best_for_each(found)
     return _front(found, supported, active, search.ideal, forecast.segments)
 
@@ -138,18 +137,22 @@ class _Search:
         """
         first = np.eye(3)[self._active[0]]
         least = share * (1.0 - first)
-        found = None
+        even = np.isin(np.arange(3), self._active) / len(self._active)
+        found: tuple[FrontPoint, Vector] | None = None
         for _ in range(_ROUNDS):
+            direction = (1.0 - _EVEN) * direction + _EVEN * even
             day = self._problem(direction)
             campaigns = replace(day.terms.campaigns, preference=first[None])
             problem = replace(day, terms=replace(day.terms, campaigns=campaigns))
             program = self._solve(problem, least)
             if program is None:
                 break
-            floors = {c.name: float(e.dual_value) for c, e in zip(program.constraints, program.limits, strict=True)}
-            direction = first + [max(floors.get(f"floor/{name}", 0.0), 0.0) for name in KPI]
+            prices = {c.name: float(e.dual_value) for c, e in zip(program.constraints, program.limits, strict=True)}
+            direction = first + [max(prices.get(f"floor/{name}", 0.0), 0.0) for name in KPI]
             direction /= direction.sum()
-            found = self._point(problem, program, None, least * self.ideal), direction
+            point = self._point(problem, program, None, least * self.ideal)
+            if found is None or point.share @ first > found[0].share @ first:
+                found = point, direction
         return found
 
     def _problem(self, preference: Vector) -> PlanProblem:
@@ -229,14 +232,14 @@ def _lattice(active: tuple[int, ...], most: int) -> list[Vector]:
     return best
 
 
-def _emptiest(shares: list[Vector], tried: list[Vector]) -> tuple[int, int]:
-    """The two points (3,) whose middle is farthest from every point and from what was tried.
+def _emptiest(floors: list[Vector], tried: list[Vector]) -> tuple[int, int]:
+    """The two points whose middle, in the KPIs that get floors (A - 1,), is farthest from all points and from `tried`.
 
     What two plans bring on average a mixture of them brings, so the middle can be reached.
     """
-    known = np.array([*shares, *tried])
-    pairs = list(combinations(range(len(shares)), 2))
-    middles = np.array([(shares[a] + shares[b]) / 2 for a, b in pairs])
+    known = np.array([*floors, *tried])
+    pairs = list(combinations(range(len(floors)), 2))
+    middles = np.array([(floors[a] + floors[b]) / 2 for a, b in pairs])
     distance = np.linalg.norm(middles[:, None] - known[None], axis=2).min(axis=1)
     return pairs[int(np.argmax(distance))]
 
