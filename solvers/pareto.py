@@ -271,7 +271,10 @@ def _front(
     ideal: Vector,
     segments: tuple[str, ...],
 ) -> ParetoFront:
-    candidates = [*supported, *(p for p in found if p.preference is None)]
+    distinct: dict[bytes, FrontPoint] = {}
+    for point in (*supported, *(p for p in found if p.preference is None)):
+        distinct.setdefault(point.share.tobytes(), point)
+    candidates = list(distinct.values())
     shares = np.array([p.share[list(active)] for p in candidates])
     keep = moocore.is_nondominated(shares, maximise=True, keep_weakly=False)
     points = tuple(p for p, kept in zip(candidates, keep, strict=True) if kept)
@@ -302,8 +305,9 @@ def knee_heights(shares: Vector, ends: Vector) -> Vector:
     """
     spread = np.linalg.norm(ends - ends.mean(axis=0), axis=1).max()
     if spread <= _FLAT or np.linalg.matrix_rank(ends, tol=_FLAT) < len(ends):
-        total: Vector = shares.sum(axis=1)
-        return total - total.max()
+        total = shares.sum(axis=1)
+        flat: Vector = total - total.max()
+        return flat
     normal = np.linalg.solve(ends, np.ones(len(ends)))
     height: Vector = (shares @ normal - 1.0) / np.linalg.norm(normal)
     return height
