@@ -60,7 +60,7 @@ class ParetoFront:
     ideal: Vector  # (3,) z, own units
     segments: tuple[str, ...]  # (S,)
     reference_point: tuple[float, ...]  # of the hypervolume, in ideal points, one entry for each active KPI
-    hypervolume: float  # in units of the ideal point, in [0, 1]
+    hypervolume: float  # in units of the ideal point, in [0, 1]; z is known to 0.1 %, and more than it counts as 1
     knee: FrontPoint
     knee_height: float  # ideal points above the plane through the ends; 0 where they trade nothing off
 
@@ -290,7 +290,7 @@ def _front(
         ideal=ideal,
         segments=segments,
         reference_point=reference,
-        hypervolume=float(moocore.hypervolume(shares[keep], ref=list(reference), maximise=True)),
+        hypervolume=float(moocore.hypervolume(np.minimum(shares[keep], 1.0), ref=list(reference), maximise=True)),
         knee=points[knee],
         knee_height=float(height[knee]),
     )

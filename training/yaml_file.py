@@ -35,7 +35,7 @@ def load_mapping(path: Path) -> dict[str, Any]:
 
 
 def explain(error: ValidationError, model: type[BaseModel], prefix: tuple[str, ...] = (), skip: str = "") -> str:
-    """Say the first fault, an unknown key before all others, as `option = value: reason`, with the number of further faults."""
+    """Say one fault, an unknown key before all others, as `option = value: reason`, and how many more there are."""
     faults = [fault for fault in error.errors(include_url=False) if fault["type"] != skip]
     # A misspelt key is also a missing one; the spelling is what to mend.
     first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
