@@ -33,7 +33,7 @@ REFERENCE_POINT = (0.0, 0.0, 0.0)
 _BY_PREFERENCE = 2 / 3  # of the points
 _ROUNDS = 2  # of binning for a point by floors
 _EVEN = 0.25  # of an even preference in the one that bins are made for: bins that leave a KPI out hide what it costs
-_SLACK = 1e-6  # ideal points by which a floor at an optimum is eased; the solvers are exact to 1e-7
+_SLACK = 3e-7  # ideal points by which a floor at an optimum is eased; the solvers are exact to 1e-7
 _FLAT = 1e-9  # ends nearer to each other than this trade nothing off
 
 

@@ -68,7 +68,7 @@ def conflict_table(conflicts: Sequence[Conflict]) -> Table:
 def front_table(front: ParetoFront, title: str) -> Table:
     """Every point's shares of the ideal point, from most to least of the first KPI; ends and knee are named."""
     table = _table(title, ("found by",), (*(KPI[j] for j in front.active), "spend"))
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     first = front.active[0]
     for point in sorted(front.points, key=lambda p: -p.share[first]):
         shares = (f"{point.share[j]:.4f}" for j in front.active)
