@@ -180,3 +180,11 @@ class InvalidNotice(BidpilotError):
 
 class LedgerUnavailable(BidpilotError):
     """Raised when the store behind a budget ledger cannot be reached or refuses to write."""
+
+
+class InvalidProfile(BidpilotError):
+    """Raised when a KPI profile's weights are not usable."""
+
+
+class UnknownProfile(BidpilotError):
+    """Raised when a KPI profile is neither a known name nor a file."""

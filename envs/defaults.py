@@ -34,8 +34,13 @@ def preset_market(name: str = DEFAULT_PRESET, domain: int = seeding.LOG_TRAINING
 def preset_forecast(name: str = DEFAULT_PRESET, seed: int = 0) -> Forecast:
     """The forecast of a preset, from training days of its training log."""
     market = preset_market(name, seeding.LOG_TRAINING, seed)
+    return market_forecast(market, seed, market.config.conversion_value)
+
+
+def market_forecast(market: Market, seed: int, conversion_value: float) -> Forecast:
+    """The forecast of a market from training days; `conversion_value` (currency) prices its conversions."""
     uniforms = seeding.stream(seeding.FORECAST, seed).random((FORECAST_DAYS, market.draws))
-    return fit_forecast(market, market.days(uniforms), market.config.conversion_value)
+    return fit_forecast(market, market.days(uniforms), conversion_value)
 
 
 def preset_campaign(name: str = DEFAULT_PRESET) -> Campaign:

@@ -87,6 +87,30 @@ class EvaluateConfig(Config):
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
 
 
+class SolveConfig(Config):
+    """Plan a campaign or a portfolio: what to spend when and where, what to bid, what each constraint costs."""
+
+    file: tyro.conf.Positional[Path] = Field(
+        description="YAML file of a campaign (market, profile, campaign) or of a portfolio (market, profile, "
+        "campaigns and their budget)."
+    )
+    market: Literal["daily", "steady"] | None = Field(
+        None, description="Preset of the synthetic market; the file's, or daily, where none."
+    )
+    log: Path | None = Field(None, description="Folder of an imported auction log to forecast from instead.")
+    seed: Seed = Field(0, description="Seed of the synthetic market's log and forecast days.")
+    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = Field(
+        None, validation_alias=AliasChoices("json", "json_file"), description="File to write the result to, as JSON."
+    )
+    experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
+
+
+class ParetoConfig(SolveConfig):
+    """Trace what each KPI of a campaign costs in the others, under its budget and constraints."""
+
+    points: int = Field(16, ge=3, le=200, description="Plans to solve for; about two thirds by preference.")
+
+
 class ImportConfig(Config):
     """Turn recorded auctions into a log that training and evaluation can read."""
 

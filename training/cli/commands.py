@@ -25,6 +25,13 @@ COMMANDS: tuple[Command, ...] = (
         "bidpilot.training.evaluation:run",
         "score agents on held-out days",
     ),
+    Command("solve", f"{_CONFIG}:SolveConfig", "bidpilot.training.solve.run:run", "plan a campaign or a portfolio"),
+    Command(
+        "pareto",
+        f"{_CONFIG}:ParetoConfig",
+        "bidpilot.training.solve.front:run",
+        "trace what each KPI of a campaign costs in the others",
+    ),
     Command("import", f"{_CONFIG}:ImportConfig", "bidpilot.training.cli.import_log:run", "import an auction log"),
     Command(
         "calibrate",

@@ -1,0 +1,74 @@
+"""The forecast that a file's campaigns are planned on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from bidpilot.bidding.forecast import Forecast
+from bidpilot.bidding.profile import KpiProfile
+from bidpilot.envs import seeding
+from bidpilot.envs.defaults import market_forecast, preset_forecast
+from bidpilot.envs.forecasting import fit_forecast
+from bidpilot.envs.presets import PRESETS
+from bidpilot.envs.replay import RecombinedMarket, RecordedMarket
+from bidpilot.envs.synthetic import SyntheticMarket
+from bidpilot.training.config import SolveConfig
+from bidpilot.training.solve.files import CampaignFile, PortfolioFile
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What campaigns are planned on."""
+
+    name: str  # of the preset or of the log
+    forecast: Forecast
+    note: str | None  # what became of the KPI profile; None where the file names none
+
+
+def ground(
+    config: SolveConfig, file: CampaignFile | PortfolioFile, profile: KpiProfile | None, conversion_value: float
+) -> Ground:
+    """The forecast of the log or preset that the command line names, or else the file.
+
+    `conversion_value` (currency) prices conversions, as the campaign does.
+
+    Raises:
+        InvalidLog, InvalidMarket: the folder holds no usable log.
+    """
+    log = config.log or (None if config.market else file.log)
+    if log is not None:
+        name, forecast = _recorded(log, conversion_value)
+        note = f"profile {file.profile}: its preference alone applies, as the log's interactions are counted already"
+        return Ground(name, forecast, note if profile else None)
+    name = config.market or file.market
+    weights = None if profile is None else profile.weights.in_market_order()
+    note = f"profile {file.profile}: its weights make the market's interactions, its preference goes where none is set"
+    return Ground(name, _preset(name, config.seed, weights, conversion_value), note if profile else None)
+
+
+@lru_cache(maxsize=4)
+def _preset(
+    name: str, seed: int, weights: tuple[float, float, float, float, float] | None, conversion_value: float
+) -> Forecast:
+    settings = PRESETS[name]
+    if weights is None and conversion_value == settings.conversion_value:
+        return preset_forecast(name, seed)
+    if weights is not None:
+        settings = settings.model_copy(update={"kpi_weights": weights})
+    market = SyntheticMarket(settings, np.random.SeedSequence([seeding.LOG_TRAINING, seed]))
+    return market_forecast(market, seed, conversion_value)
+
+
+def _recorded(folder: Path, conversion_value: float) -> tuple[str, Forecast]:
+    """The campaign's worth of a conversion replaces the one that each day has on record."""
+    # Polars loads only where a log is read.
+    from bidpilot.envs.logs.storage import load_log
+
+    log = load_log(folder)
+    days = RecordedMarket(log).recorded(np.arange(log.n_days))
+    days = replace(days, conversion_value=np.full(log.n_days, np.nan))
+    return log.name, fit_forecast(RecombinedMarket(log), days, conversion_value)
