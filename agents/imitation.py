@@ -8,30 +8,17 @@ Bagnell, AISTATS 2011) and the critic to the returns of the latest days.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 from stable_baselines3 import PPO
 
+from bidpilot.agents.imitation_config import ImitationConfig
 from bidpilot.agents.policy import RESIDUAL_REACH, compose
 from bidpilot.agents.sb3 import BiddingVecEnv
 
 Matrix = NDArray[np.float32]
-
-
-class ImitationConfig(BaseModel):
-    """How much is imitated before PPO begins."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    rounds: Annotated[int, Field(ge=0)] = Field(24, description="Days that each row plays for labels; 0: none.")
-    epochs: Annotated[int, Field(gt=0)] = Field(3, description="Passes over the labels after each round.")
-    batch_size: Annotated[int, Field(gt=0)] = Field(2048, description="Samples per gradient step.")
-    learning_rate: float = Field(1e-3, gt=0, description="Adam's step size.")
-    kept: Annotated[int, Field(gt=0)] = Field(12, description="Rounds whose labels are kept.")
 
 
 def raw_label(observation: Matrix, label: NDArray[np.float64], residual: bool) -> Matrix:

@@ -10,31 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from bidpilot.bidding.campaign import Campaign, CampaignBatch, Delays
 from bidpilot.bidding.errors import InfeasibleCampaign
 from bidpilot.bidding.forecast import Forecast
 from bidpilot.bidding.plan import BudgetPlan, Planner
+from bidpilot.bidding.pool_config import PoolConfig
 from bidpilot.bidding.scalarisation import Scalarisation
 from bidpilot.bidding.segments import is_tail
 
 _TRIES = 20
-
-
-class PoolConfig(BaseModel):
-    """What campaigns are drawn from; shares are of the pool."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    size: int = Field(96, gt=0, description="Campaigns in the pool.")
-    own: float = Field(0.25, ge=0, le=1, description="Share of the pool that is the setting's own campaign.")
-    budget_spread: float = Field(0.5, ge=0, description="Standard deviation of the log budget around its own.")
-    max_cpa: float = Field(0.2, ge=0, le=1, description="Share with a target cost per conversion.")
-    tail: float = Field(0.15, ge=0, le=1, description="Share with a least tail share.")
-    first_price: float = Field(0.15, ge=0, le=1, description="Share that pays its own bids.")
-    won_only: float = Field(0.2, ge=0, le=1, description="Share that sees prices only of what it won.")
-    delayed: float = Field(0.15, ge=0, le=1, description="Share whose reports come late.")
 
 
 @dataclass(frozen=True)

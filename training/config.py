@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal
 import tyro
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
+from bidpilot.agents.imitation_config import ImitationConfig
 from bidpilot.agents.ppo_config import Count, PpoConfig
+from bidpilot.bidding.pool_config import PoolConfig
 from bidpilot.serving.config import ServeConfig
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
@@ -48,6 +50,13 @@ class TrainConfig(Config):
     )
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
     run_name: str | None = Field(None, min_length=1, description="Name of the MLflow run; made up where none.")
+    randomise: bool = Field(
+        True,
+        description="On a preset, draw each day's campaign from a pool of preferences, budgets, formats, delays and "
+        "constraints, and its market from a broader one, so that one policy serves them all.",
+    )
+    pool: PoolConfig = Field(PoolConfig(), description="The pool of campaigns.")
+    imitation: ImitationConfig = Field(ImitationConfig(), description="Warm start by imitating the hindsight optimum.")
     ppo: PpoConfig = Field(PpoConfig(), description="PPO's hyperparameters.")
 
     @model_validator(mode="after")

@@ -95,6 +95,7 @@ class TrainingCallback(BaseCallback):
                 "validation/ratio_mean": float(outcome.ratio.mean()),
                 "validation/ratio_p5": p5,
                 "validation/spend_share": float(outcome.spend_share.mean()),
+                **({} if self.env.vector.prices is None else self.env.vector.prices.metrics()),
             },
             step,
         )

@@ -14,6 +14,7 @@ from stable_baselines3.common.logger import Logger
 from bidpilot.agents.agent import controller_agent
 from bidpilot.agents.controllers import CONTROLLERS
 from bidpilot.agents.gains import tuned_gains
+from bidpilot.agents.imitation import imitate
 from bidpilot.agents.policy import MlpPolicy
 from bidpilot.agents.ppo import make_ppo
 from bidpilot.agents.sb3 import BiddingVecEnv
@@ -21,6 +22,9 @@ from bidpilot.bidding.errors import InvalidConfig, RunNotFound
 from bidpilot.bidding.observation import FEATURES
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding import BiddingVectorEnv
+from bidpilot.envs.broad import broad_market
+from bidpilot.envs.campaign_pool import draw_pool
+from bidpilot.envs.constraint_prices import ConstraintPrices
 from bidpilot.training.config import TrainConfig, flat
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import setting_arena
@@ -88,12 +92,14 @@ def _train(config: TrainConfig, setting: Setting, tracked: Run, snapshot: Snapsh
     console = Console()
     console.print(f"run {tracked.run_id}: {setting.name}, {config.total_steps:,} steps, {config.rows} rows")
     arena = setting_arena(setting, config.validation_days, seeding.VALIDATION, config.seed)
-    vector = BiddingVectorEnv(config.rows, setting.market, setting.forecast, setting.campaign)
+    vector = _environment(config, setting, console)
     env = BiddingVecEnv(vector, config.ppo.residual)
     model = make_ppo(config.ppo, env, config.seed % 2**32)
     env.seed(config.seed * config.rows)  # two seeds share no row's stream
     model.set_logger(Logger(folder=None, output_formats=[MlflowWriter(tracked)]))
     standing = Standing() if snapshot is None else restore_snapshot(snapshot, model, env)
+    if snapshot is None:
+        imitate(model, env, config.imitation, lambda *told: _imitated(tracked, console, *told))
     done = model.num_timesteps
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
@@ -107,6 +113,25 @@ def _train(config: TrainConfig, setting: Setting, tracked: Run, snapshot: Snapsh
             raise
         callback.finish()
     _finish(config, setting, tracked, callback, console)
+
+
+def _environment(config: TrainConfig, setting: Setting, console: Console) -> BiddingVectorEnv:
+    """Where a run trains: the setting's own days and campaign, or a preset's broadened ones."""
+    if not (config.randomise and config.log is None):
+        return BiddingVectorEnv(config.rows, setting.market, setting.forecast, setting.campaign)
+    console.print(f"planning {config.pool.size} campaigns to train on ...")
+    seeds = np.random.SeedSequence([seeding.LOG_TRAINING, config.seed])
+    rng = seeding.stream(seeding.CAMPAIGNS, config.seed)
+    pool = draw_pool(config.pool, setting.campaign, setting.forecast, rng)
+    market = broad_market(config.market, seeds)
+    return BiddingVectorEnv(
+        config.rows, market, setting.forecast, setting.campaign, pool=pool, prices=ConstraintPrices()
+    )
+
+
+def _imitated(tracked: Run, console: Console, turn: int, actor: float, critic: float) -> None:
+    tracked.log_metrics({"imitation/actor_loss": actor, "imitation/critic_loss": critic}, turn)
+    console.print(f"imitation {turn + 1:>3}: actor loss {actor:.4f}, critic loss {critic:.4f}")
 
 
 def _finish(config: TrainConfig, setting: Setting, tracked: Run, callback: TrainingCallback, console: Console) -> None:

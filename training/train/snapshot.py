@@ -17,13 +17,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from stable_baselines3 import PPO
 
 from bidpilot.agents.policy import MlpPolicy
 from bidpilot.agents.sb3 import BiddingVecEnv
 from bidpilot.bidding.errors import CheckpointMismatch
 
-_SCHEMA = 1
+_SCHEMA = 2
 Snapshot = dict[str, Any]
 
 
@@ -73,6 +74,7 @@ def take_snapshot(model: PPO, env: BiddingVecEnv, standing: Standing) -> Snapsho
         "uniforms": torch.from_numpy(env.vector.uniforms.copy()),
         "observation": torch.from_numpy(np.array(model._last_obs)),
         "episode_starts": torch.from_numpy(np.array(model._last_episode_starts)),
+        "prices": torch.from_numpy(_prices(env).copy()),
         "curve": [[p.step, p.iqm, p.low, p.high] for p in standing.curve],
         "best_weights": [] if policy is None else [torch.from_numpy(w.copy()) for w in policy.weights],
         "best_biases": [] if policy is None else [torch.from_numpy(b.copy()) for b in policy.biases],
@@ -94,6 +96,8 @@ def restore_snapshot(snapshot: Snapshot, model: PPO, env: BiddingVecEnv) -> Stan
     # A day's first observation depends on forecast, campaign and plan, not yet on the day.
     if not np.array_equal(observation, snapshot["observation"].numpy()):
         raise CheckpointMismatch(f"the days after step {snapshot['step']:,} begin with another plan. {_REMEDY}")
+    if env.vector.prices is not None:
+        env.vector.prices.multiplier[:] = snapshot["prices"].numpy()
     model.set_parameters(snapshot["parameters"], exact_match=True, device="cpu")
     model._last_obs = observation
     model._last_episode_starts = snapshot["episode_starts"].numpy().copy()
@@ -109,6 +113,10 @@ def restore_snapshot(snapshot: Snapshot, model: PPO, env: BiddingVecEnv) -> Stan
 
 
 _REMEDY = "The log or the code has changed: check out the run's git commit and use its log, or train anew."
+
+
+def _prices(env: BiddingVecEnv) -> NDArray[np.float64]:
+    return np.zeros(0) if env.vector.prices is None else env.vector.prices.multiplier
 
 
 def write_snapshot(snapshot: Snapshot, path: Path) -> None:

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from bidpilot.agents.imitation_config import ImitationConfig
 from bidpilot.agents.policy import MlpPolicy
 from bidpilot.agents.ppo_config import PpoConfig
 from bidpilot.agents.sb3 import BiddingVecEnv
 from bidpilot.bidding.errors import CheckpointMismatch, InvalidConfig, NotALog, RunNotFound
 from bidpilot.bidding.forecast import Forecast
+from bidpilot.bidding.pool_config import PoolConfig
 from bidpilot.training.cli import main
 from bidpilot.training.config import TrainConfig
 from bidpilot.training.tracking import download, find_run
@@ -31,8 +33,11 @@ TINY = TrainConfig(
     validation_days=4,
     validate_every=2 * ROLLOUT,
     checkpoint_every=2 * ROLLOUT,
+    pool=PoolConfig(size=8),
+    imitation=ImitationConfig(rounds=1, batch_size=64),
     ppo=PpoConfig(batch_size=64, epochs=2, net=(8, 8)),
 )
+WARM = SLOTS * TINY.imitation.rounds  # steps that imitation plays before a new run begins
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -69,7 +74,7 @@ def interrupt_after(patch: pytest.MonkeyPatch, steps: int) -> None:
 def interrupted(steps: int, config: TrainConfig = TINY) -> str:
     """A run stopped by Ctrl-C after `steps` environment steps of all rows."""
     with pytest.MonkeyPatch.context() as patch:
-        interrupt_after(patch, steps)
+        interrupt_after(patch, WARM + steps)
         with pytest.raises(KeyboardInterrupt):
             run(config)
     found = (
