@@ -27,7 +27,9 @@ def _config(total: int, resume: str | None = None) -> TrainConfig:
             "validate_every": ROLLOUT,
             "checkpoint_every": ROLLOUT,
             "resume": resume,
-            "ppo": {"batch_size": 128, "learning_rate_end": 1e-3},
+            "pool": {"size": 8},
+            "imitation": {"rounds": 1},
+            "ppo": {"batch_size": 128, "learning_rate": 1e-3, "learning_rate_end": 1e-3},
         }
     )
 
@@ -53,8 +55,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one_and_evaluates(store: Path) ->
     evaluate(EvaluateConfig.model_validate({"agents": ("plan", "ppo"), "suites": ("daily",), "days": 16, "json": rows}))
     written = json.loads(rows.read_text())
     assert [set(row) for row in written] == [
-        {"agent", "suite", "iqm", "ci_low", "ci_high", "p5", "spend_share", "days"},
-        {"agent", "suite", "iqm", "ci_low", "ci_high", "p5", "spend_share", "days"},
+        {"agent", "suite", "iqm", "ci_low", "ci_high", "p5", "spend_share", "violation_rate", "violation_size", "days"},
+        {"agent", "suite", "iqm", "ci_low", "ci_high", "p5", "spend_share", "violation_rate", "violation_size", "days"},
         {"agent", "against", "suite", "diff", "diff_low", "diff_high"},
     ]
 
