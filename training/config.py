@@ -57,6 +57,11 @@ class TrainConfig(Config):
     )
     pool: PoolConfig = Field(PoolConfig(), description="The pool of campaigns.")
     imitation: ImitationConfig = Field(ImitationConfig(), description="Warm start by imitating the hindsight optimum.")
+    tuned: bool = Field(
+        False,
+        description="Take the settings that `bidpilot tune` found for this market or log, where ppo's are at their "
+        "defaults.",
+    )
     ppo: PpoConfig = Field(PpoConfig(), description="PPO's hyperparameters.")
 
     @model_validator(mode="after")
@@ -207,6 +212,22 @@ class ExportConfig(Config):
     name: str = Field("bidpilot", min_length=1, description="Name of the bundle and of the registered model.")
     register_model: Annotated[bool, tyro.conf.arg(name="register")] = Field(
         True, description="Log the bundle as an MLflow model and give it the alias challenger."
+class ExplainConfig(Config):
+    """Say which features moved alpha in one slot of a played day, and by how much (integrated gradients)."""
+
+    run: tyro.conf.Positional[str | None] = Field(
+        None, min_length=1, description="Id of the training run to explain; the latest where none is named."
+    )
+    agent: str = Field("ppo", min_length=1, description="Agent by name: ppo plan pid dual_descent mpc.")
+    suite: str = Field("daily", min_length=1, description="Suite whose day is played: steady daily.")
+    log: Path | None = Field(None, description="Folder of an imported auction log whose day is played instead.")
+    day: int = Field(0, ge=0, description="Day of the suite, counted from 0.")
+    slot: int = Field(24, ge=0, description="Slot of the day, counted from 0; those before it are played.")
+    seed: Seed = Field(0, description="Seed of the suite's days.")
+    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = Field(
+        None,
+        validation_alias=AliasChoices("json", "json_file"),
+        description="File to write the explanation to, as JSON.",
     )
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
 
@@ -232,6 +253,28 @@ class ServeCommand(ServeConfig, Config):
     """Answer bid requests with a policy bundle: OpenRTB 2.6 over HTTP, with a budget ledger."""
 
     bundle: tyro.conf.Positional[Path] = Field(description="Folder of the policy bundle that bids.")
+
+
+class TuneConfig(Config):
+    """Tune PPO and every baseline with the same number of trials each, on training days only."""
+
+    agents: Literal["all", "baselines", "ppo"] = Field(
+        "all", description="What to tune; baselines: constant pid dual_descent mpc, always together."
+    )
+    market: Literal["daily", "steady"] = Field("daily", description="Preset of the synthetic market.")
+    log: Path | None = Field(
+        None, description="Folder of an imported auction log to tune on instead of the synthetic market."
+    )
+    trials: Count = Field(32, description="Trials per agent; the first are its defaults.")
+    days: Count = Field(256, description="Training days that each trial is scored on.")
+    steps: Count = Field(122_880, description="Environment steps of each of PPO's trials.")
+    rows: Count = Field(256, description="Days played side by side in PPO's trials.")
+    seed: Seed = Field(0, description="Seed of the training days and of the search.")
+    out: Path | None = Field(
+        None,
+        description="Folder of gains.json and ppo.json, which training and evaluation read; agents/data where none.",
+    )
+    experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
 
 
 class UiConfig(Config):

@@ -32,6 +32,13 @@ COMMANDS: tuple[Command, ...] = (
         "bidpilot.training.solve.front:run",
         "trace what each KPI of a campaign costs in the others",
     ),
+    Command(
+        "explain",
+        f"{_CONFIG}:ExplainConfig",
+        "bidpilot.training.explain.run:run",
+        "say which features moved alpha in a slot",
+    ),
+    Command("tune", f"{_CONFIG}:TuneConfig", "bidpilot.training.tune.run:run", "tune PPO and every baseline alike"),
     Command("import", f"{_CONFIG}:ImportConfig", "bidpilot.training.cli.import_log:run", "import an auction log"),
     Command(
         "calibrate",

@@ -17,6 +17,7 @@ from bidpilot.agents.gains import tuned_gains
 from bidpilot.agents.imitation import imitate
 from bidpilot.agents.policy import MlpPolicy
 from bidpilot.agents.ppo import make_ppo
+from bidpilot.agents.ppo_settings import tuned_ppo
 from bidpilot.agents.sb3 import BiddingVecEnv
 from bidpilot.bidding.errors import InvalidConfig, RunNotFound
 from bidpilot.bidding.observation import FEATURES
@@ -51,6 +52,8 @@ def run(config: TrainConfig) -> str:
     if config.resume is not None:
         snapshot, config = _resumed(config)
     setting = training_setting(config.market, config.log, config.seed)
+    if config.tuned:
+        config = _tuned(config, setting)
     tags = {
         "setting": setting.name,
         "market_digest": setting.market.digest,
@@ -86,6 +89,12 @@ def _resumed(config: TrainConfig) -> tuple[Snapshot, TrainConfig]:
             f"run {config.resume} has done all of its {snapshot['step']:,} steps. Give a larger --total-steps."
         )
     return snapshot, TrainConfig.model_validate(stored)
+
+
+def _tuned(config: TrainConfig, setting: Setting) -> TrainConfig:
+    """The configuration with PPO's tuned settings written out, so that a resumed run keeps them."""
+    ppo = tuned_ppo(config.ppo, setting.name)
+    return TrainConfig.model_validate({**config.model_dump(), "tuned": False, "ppo": ppo.model_dump()})
 
 
 def _train(config: TrainConfig, setting: Setting, tracked: Run, snapshot: Snapshot | None) -> None:

@@ -1,0 +1,164 @@
+"""Explaining a slot: the baseline is a day on plan, alpha is what the factors make it, the command keeps it all."""
+
+import json
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bidpilot.agents.controllers import MPC, PLAN
+from bidpilot.agents.policy import MlpPolicy
+from bidpilot.bidding.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.observation import POSITION, feature_names
+from bidpilot.envs import seeding
+from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_market
+from bidpilot.envs.episode import Episode
+from bidpilot.training.cli import main
+from bidpilot.training.config import ExplainConfig
+from bidpilot.training.explain.baseline import baseline_observation
+from bidpilot.training.explain.explanation import explain_slot
+from bidpilot.training.explain.groups import CONTEXT
+from bidpilot.training.explain.run import run
+from bidpilot.training.explain.subjects import ControllerSubject, PolicySubject
+from bidpilot.training.tracking import download, find_run, latest_finished_run, open_run
+
+SEGMENTS, DAYS = 8, 64
+
+
+def begun(campaign: Campaign | None = None) -> tuple[Episode, np.ndarray]:
+    """Steady days at their start."""
+    market = preset_market("steady")
+    days = market.days(seeding.stream(seeding.VALIDATION, 0).random((DAYS, market.draws)))
+    episode = Episode(market, preset_forecast("steady"), DAYS)
+    campaigns = CampaignBatch.repeat(
+        campaign or preset_campaign("steady"), DAYS, days.budget, days.conversion_value, days.max_cpa
+    )
+    return episode, episode.begin(days, campaigns)
+
+
+def network(residual: bool = False) -> MlpPolicy:
+    rng, sizes = np.random.default_rng(5), (len(feature_names(SEGMENTS)), 16, 3 + SEGMENTS)
+    weights = [rng.normal(0, 0.7 / np.sqrt(n), (n, m)).astype(np.float32) for n, m in pairwise(sizes)]
+    return MlpPolicy(tuple(weights), tuple(np.zeros(m, np.float32) for m in sizes[1:]), residual)
+
+
+def advanced(
+    episode: Episode, observation: np.ndarray, subject: PolicySubject | ControllerSubject, slots: int
+) -> np.ndarray:
+    subject.start(episode.rows, episode.segments)
+    for _ in range(slots):
+        observation = episode.play(subject.act(observation))
+    return observation
+
+
+@pytest.mark.parametrize("win_delay", [0, 3])
+def test_days_that_bid_the_plan_lie_around_the_baseline(win_delay: int) -> None:
+    campaign = preset_campaign("steady").model_copy(update={"win_delay": win_delay})
+    episode, observation = begun(campaign)
+    observation = advanced(episode, observation, ControllerSubject(PLAN, None, SEGMENTS), 24)
+    baseline = baseline_observation(episode, observation, 0)
+    usual = np.median(observation.astype(np.float64), axis=0)
+    far = {name: (usual[i], baseline[i]) for name, i in POSITION.items() if abs(usual[i] - baseline[i]) > 0.12}
+    assert not far
+    for name in ("budget_left", "budget_free", "pace_gap", "win_rate_day", "tail_share", "exposure_to_ideal"):
+        assert usual[POSITION[name]] == pytest.approx(baseline[POSITION[name]], abs=0.05), name
+
+
+def test_before_the_first_slot_a_day_is_its_baseline() -> None:
+    episode, observation = begun()
+    baseline = baseline_observation(episode, observation, 0)
+    np.testing.assert_allclose(observation[0], baseline, atol=1e-6)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_plan_offset_and_groups_multiply_to_alpha(residual: bool) -> None:
+    episode, observation = begun()
+    subject = PolicySubject(network(residual))
+    observation = advanced(episode, observation, subject, 20)
+    found = explain_slot(episode, observation, subject, row=3)
+    np.testing.assert_array_equal(found.action, subject.policy.act(observation)[3])
+    assert found.gap < 1e-4
+    data = found.as_data()
+    for entry in data["alpha"].values():
+        product = (
+            entry["plan"] * entry["factor_on_a_day_as_forecast"] * np.prod(list(entry["factor_by_group"].values()))
+        )
+        assert product == pytest.approx(entry["played"], rel=1e-4)
+    assert data["alpha"]["exposure"]["factor_by_group"]["clock"] == 1.0  # the same on a day as forecast
+    parts = data["action"]["scale"]["parts"]
+    assert list(parts) == (["network", "re-plan"] if residual else ["network"])
+    assert not CONTEXT & set(parts["network"]["by_feature"])
+    if residual:
+        assert list(parts["re-plan"]["by_feature"]) == ["replan"]
+
+
+def test_the_plan_is_moved_by_nothing() -> None:
+    episode, observation = begun()
+    subject = ControllerSubject(PLAN, None, SEGMENTS)
+    found = explain_slot(episode, advanced(episode, observation, subject, 10), subject, row=0)
+    assert not found.shares.any()
+    np.testing.assert_array_equal(found.alpha, found.reference)
+
+
+def test_under_a_tail_share_the_segments_are_moved_by_the_replans_entries() -> None:
+    episode, observation = begun(preset_campaign("steady").model_copy(update={"min_tail_share": 0.6}))
+    subject = ControllerSubject(MPC, None, SEGMENTS)
+    found = explain_slot(episode, advanced(episode, observation, subject, 24), subject, row=1)
+    assert np.abs(found.action[3:]).max() > 0.005
+    moved = found.by_group()[0, 3:, found.groups.index("re-plan")]
+    np.testing.assert_allclose(moved, found.action[3:], atol=1e-6)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.chdir(tmp_path_factory.mktemp("project"))
+        yield
+
+
+def test_a_policys_explanation_is_kept_with_its_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network(residual=True).save(tmp_path / "policy.npz")
+    with open_run("bidpilot") as trained:
+        trained.log_artifact(tmp_path / "policy.npz", "policy")
+    file = tmp_path / "explained.json"
+    main(["explain", trained.run_id, "--suite", "steady", "--day", "2", "--slot", "30", "--json", str(file)])
+    written = json.loads(file.read_text())
+    assert (written["run"], written["day"], written["slot"]) == (trained.run_id, 2, 30)
+    name = "explain/ppo_steady_day2_slot30"
+    assert json.loads(download(trained.run_id, f"{name}.json").read_text()) == written
+    assert download(trained.run_id, f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert find_run(trained.run_id).status == "FINISHED"
+    assert "re-plan" in capsys.readouterr().out
+    again = run(ExplainConfig(suite="steady", day=2, slot=30))  # the latest run
+    assert again.action.tolist() == [entry["played"] for entry in written["action"].values()]
+
+
+def test_a_controllers_explanation_gets_a_run_of_its_own() -> None:
+    found = run(ExplainConfig(agent="mpc", suite="steady", slot=12))
+    made = latest_finished_run("explain")
+    kept = json.loads(download(made.run_id, "explain/mpc_steady_day0_slot12.json").read_text())
+    assert kept["run"] is None
+    assert kept["alpha"]["exposure"]["played"] == found.alpha[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--agent", "constant"], "that could be explained"),
+        (["--agent", "mpc", "--suite", "steady", "--slot", "48"], "1 days of 48 slots"),
+        (["--agent", "mpc", "--suite", "mars"], "no suite is called 'mars'"),
+        (["0" * 32], "does not exist"),
+    ],
+)
+def test_what_cannot_be_explained_is_one_line(
+    options: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["explain", *options])
+    assert caught.value.code == 2
+    message = capsys.readouterr().err
+    assert reason in message
+    assert message.count("\n") == 1

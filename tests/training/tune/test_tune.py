@@ -1,0 +1,171 @@
+"""Tuning: as many trials for each agent, on training days alone, into the files that training and evaluation read."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+
+from bidpilot.agents.agent import controller_agent
+from bidpilot.agents.gains import tuned_gains
+from bidpilot.agents.ppo_config import PpoConfig
+from bidpilot.agents.ppo_settings import tuned_ppo
+from bidpilot.bidding.errors import InvalidConfig
+from bidpilot.envs import seeding
+from bidpilot.training.cli import main
+from bidpilot.training.config import TuneConfig
+from bidpilot.training.evaluation.play import Arena
+from bidpilot.training.evaluation.statistics import interquartile_mean
+from bidpilot.training.evaluation.suites import setting_arena
+from bidpilot.training.setting import training_setting
+from bidpilot.training.tracking import current_store, find_run
+from bidpilot.training.tune import run as command
+from bidpilot.training.tune.results import data_folder, read_table, write_entry
+from bidpilot.training.tune.spaces import BASELINES, PPO, Choice, defaults
+
+TRIALS, DAYS = 2, 16
+STEPS = 256 * 48
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.chdir(tmp_path_factory.mktemp("project"))
+        yield
+
+
+@pytest.fixture(scope="module")
+def drawn() -> set[int]:
+    """Domains of every random stream that the tuning below draws from."""
+    return set()
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory: pytest.TempPathFactory, drawn: set[int]) -> tuple[str, Path]:
+    """A whole tuning of two trials each: the run's id, and the folder it wrote to."""
+    folder = tmp_path_factory.mktemp("data")
+    training_setting("steady", None, 0)  # made and kept before the streams are watched
+    stream = seeding.stream
+
+    def watched(domain: int, seed: int) -> np.random.Generator:
+        drawn.add(domain)
+        return stream(domain, seed)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seeding, "stream", watched)
+        run_id = command.run(TuneConfig(market="steady", trials=TRIALS, days=DAYS, steps=STEPS, out=folder))
+    return run_id, folder
+
+
+def test_every_agent_gets_the_same_number_of_trials_each_a_child_run(tuned: tuple[str, Path]) -> None:
+    run_id, _ = tuned
+    client, store = current_store().client(), current_store()
+    children = client.search_runs(
+        [store.experiment_id("bidpilot")], f"tags.`mlflow.parentRunId` = '{run_id}'", max_results=100
+    )
+    count = dict.fromkeys((*BASELINES, "ppo"), 0)
+    for child in children:
+        assert child.info.status == "FINISHED"
+        assert 0.3 < child.data.metrics["ratio_iqm"] <= 1.0
+        count[child.data.tags["agent"]] += 1
+    assert set(count.values()) == {TRIALS}
+
+
+def test_the_studies_are_kept_beside_the_runs(tuned: tuple[str, Path]) -> None:
+    run_id, _ = tuned
+    folder = current_store().folder
+    assert folder is not None
+    storage = f"sqlite:///{folder / command.STUDIES}"
+    assert set(optuna.get_all_study_names(storage)) == {f"{run_id}/{agent}" for agent in (*BASELINES, "ppo")}
+    study = optuna.load_study(study_name=f"{run_id}/mpc", storage=storage)
+    assert study.trials[0].params == defaults(BASELINES["mpc"])
+    assert find_run(run_id).metrics["mpc/untuned"] == study.trials[0].value
+
+
+def test_the_files_say_what_was_found_and_by_which_run(tuned: tuple[str, Path]) -> None:
+    run_id, folder = tuned
+    shipped = json.loads((data_folder() / "gains.json").read_text())["steady"]
+    gains = json.loads((folder / "gains.json").read_text())["steady"]
+    assert gains.keys() == shipped.keys()
+    assert {agent: set(found) for agent, found in gains["gains"].items()} == {
+        agent: set(found) for agent, found in shipped["gains"].items()
+    }
+    ppo = json.loads((folder / "ppo.json").read_text())["steady"]
+    assert (gains["run"], gains["trials"]) == (ppo["run"], ppo["trials"]) == (run_id, TRIALS)
+    assert ppo["settings"].keys() == PPO.keys()
+    assert ppo["steps"] == STEPS
+
+
+def test_the_best_trial_is_what_is_written(tuned: tuple[str, Path]) -> None:
+    """Playing the gains that were written gives the ratio that the run reports for them."""
+    run_id, folder = tuned
+    setting = training_setting("steady", None, 0)
+    arena = setting_arena(setting, DAYS, seeding.TRAINING, 0)
+    gains = json.loads((folder / "gains.json").read_text())["steady"]["gains"]["pid"]
+    metrics = find_run(run_id).metrics
+    ratio = interquartile_mean(arena.play(controller_agent("pid", gains)).ratio)
+    assert ratio == pytest.approx(metrics["pid/ratio_iqm"], abs=1e-12)
+    assert metrics["pid/ratio_iqm"] >= metrics["pid/untuned"]
+
+
+def test_only_training_days_are_played(tuned: tuple[str, Path], drawn: set[int]) -> None:
+    assert drawn == {seeding.TRAINING}
+
+
+def test_training_takes_the_tuned_settings_where_nothing_else_was_asked_for(tuned: tuple[str, Path]) -> None:
+    _, folder = tuned
+    found = json.loads((folder / "ppo.json").read_text())["steady"]["settings"]
+    taken = tuned_ppo(PpoConfig(epochs=7, residual=True), "steady", folder)
+    assert (taken.epochs, taken.residual) == (7, True)
+    assert {name: getattr(taken, name) for name in found} == {**found, "epochs": 7}
+
+
+def test_an_entry_leaves_the_others_alone(tmp_path: Path) -> None:
+    path = tmp_path / "gains.json"
+    write_entry(path, "steady", {"run": "a"})
+    write_entry(path, "daily", {"run": "b"})
+    write_entry(path, "steady", {"run": "c"})
+    assert read_table(path) == {"steady": {"run": "c"}, "daily": {"run": "b"}}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_every_searched_setting_exists_and_starts_at_its_default() -> None:
+    assert PpoConfig(**defaults(PPO)) == PpoConfig()
+    for space in (*BASELINES.values(), PPO):
+        for name, entry in space.items():
+            if isinstance(entry, Choice):
+                assert defaults(space)[name] in entry.values
+            else:
+                assert entry.low <= entry.default <= entry.high
+    assert set(tuned_gains("steady")) == set(BASELINES)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [(["--rows", "100"], "do not fill"), (["--trials", "0"], "trials"), (["--agents", "pid"], "agents")],
+)
+def test_a_tuning_that_cannot_run_is_one_line_before_any_work(
+    options: list[str], reason: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Arena, "play", None)
+    with pytest.raises(SystemExit) as caught:
+        main(["tune", *options])
+    message = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert reason in message
+    assert message.count("\n") == 1
+
+
+def test_a_damaged_file_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "ppo.json").write_text("{")
+    with pytest.raises(InvalidConfig, match="is no table of tuned settings"):
+        command.run(TuneConfig(out=tmp_path, agents="baselines"))
+    assert (tmp_path / "ppo.json").read_text() == "{"
+
+
+def test_training_with_settings_that_nobody_tuned_is_a_named_error(tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfig, match="not tuned for 'steady'"):
+        tuned_ppo(PpoConfig(), "steady", tmp_path)

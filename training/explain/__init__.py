@@ -1,0 +1,1 @@
+"""Explaining a decision: which features moved alpha in a slot, and by how much."""

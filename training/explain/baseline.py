@@ -1,0 +1,83 @@
+"""The baseline of explanations: the same slot and campaign on a day that went exactly as forecast, on plan.
+
+Clock and campaign are as observed. Every level, percentile and change is 0 (as forecast); the previous action and
+the re-plan are 0 (the plan); no traffic is invalid; what was spent, won and reached is what the plan expects of
+the slots reported by now; CPA and tail share are the plan's own.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.bidding.kpi import CONVERSION
+from bidpilot.bidding.observation import POSITION, bounds
+from bidpilot.bidding.segments import is_tail
+from bidpilot.envs.episode import Episode
+from bidpilot.training.explain.groups import CONTEXT
+
+Array = NDArray[np.float64]
+
+
+def baseline_observation(episode: Episode, observation: NDArray[np.float32], row: int) -> Array:
+    """The baseline (F,) of row `row` for the slot that `observation` (B, F) comes before."""
+    seen = observation[row].astype(np.float64)
+    planned = np.zeros_like(seen)
+    for name in CONTEXT:
+        planned[POSITION[name]] = seen[POSITION[name]]
+    for name, value in _on_plan(episode, row).items():
+        planned[POSITION[name]] = value
+    low, high = bounds(episode.segments)
+    clipped: Array = np.clip(planned, low.astype(np.float64), high.astype(np.float64))
+    return clipped
+
+
+def _on_plan(episode: Episode, row: int) -> dict[str, float]:
+    """Money, wins and KPI by the plan, by feature; what is not named is 0."""
+    plan, u, budget = episode.plan, episode.index[row], float(episode.campaigns.budget[row])
+    spend = plan.spend[u]
+    delay = int(np.broadcast_to(episode.campaigns.win_delay, episode.rows)[row])
+    told = max(episode.t - delay, 0)
+    found = {
+        "budget_left": 1.0 - spend[told] / budget,
+        "budget_free": 1.0 - spend[episode.t] / budget,
+        "pace_gap": (spend[episode.t] - spend[told]) / budget,  # money out for wins not reported yet
+    }
+    if told == 0:
+        return found
+    auctions = episode.planner.forecast.auctions[:told]
+    wins = plan.wins[u, :told]
+    found |= {"win_rate": _ratio(wins[-1], auctions[-1]), "win_rate_day": _ratio(wins.sum(), auctions.sum())}
+    found |= {"cost_slot": float(spend[told] > spend[told - 1]), "cost_day": float(spend[told] > 0)}
+    kpi = plan.kpi[u] * _ratio(spend[told], spend[-1])
+    for j, name in enumerate(("exposure", "interaction", "conversion")):
+        found[f"{name}_to_plan"] = float(kpi[j] > 0)
+        found[f"{name}_to_ideal"] = _ratio(kpi[j], plan.ideal[u, j])
+    return found | _constraints(episode, row, kpi[CONVERSION], spend[told])
+
+
+def _constraints(episode: Episode, row: int, conversions: float, spend: float) -> dict[str, float]:
+    campaigns = episode.campaigns
+    found = {"tail_share": _planned_tail_share(episode, row)}
+    least = float(np.broadcast_to(campaigns.min_tail_share, episode.rows)[row])
+    if least > 0:
+        found["tail_slack"] = found["tail_share"] - least
+    most = float(np.broadcast_to(campaigns.max_cpa, episode.rows)[row])
+    if np.isfinite(most) and spend > 0:
+        found["cpa_slack"] = 0.5 * float(np.log2(max(conversions * most / spend, 2.0**-16)))
+    return found
+
+
+def _planned_tail_share(episode: Episode, row: int) -> float:
+    """Share of the plan's wins on long-tail content: on the landscape at the forecast's levels, bids not shaded."""
+    forecast, u = episode.planner.forecast, episode.index[row]
+    land = forecast.landscape
+    money = np.array([1.0, 1.0, float(episode.campaigns.conversion_value[row])])
+    bids = episode.plan.multiplier[u, land.segment] * (land.value @ (episode.plan.alpha[u] / money))
+    bids += episode.plan.beta[u, land.segment]
+    won = land.weight * (bids >= land.price)
+    return _ratio(float(won @ is_tail(forecast.segments)[land.segment]), float(won.sum()))
+
+
+def _ratio(above: float, below: float) -> float:
+    return float(above / below) if below > 0 else 0.0

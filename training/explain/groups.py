@@ -1,0 +1,59 @@
+"""Which features belong together, and which ones say where we are rather than how the day goes."""
+
+from __future__ import annotations
+
+from bidpilot.bidding.observation import SEGMENT_FEATURE
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "clock": ("time_left", "block_left", "hour_sin", "hour_cos", "planned_share"),
+    "campaign": (
+        "tightness",
+        "exposure_preference",
+        "interaction_preference",
+        "conversion_preference",
+        "weighted_sum",
+        "nash",
+        "chebyshev",
+        "first_price",
+        "full_feedback",
+        "win_delay",
+        "interaction_delay",
+        "conversion_delay",
+        "has_max_cpa",
+        "has_tail_share",
+    ),
+    "budget": ("budget_left", "budget_free", "pace_gap"),
+    "traffic": ("traffic_slot", "traffic_block", "traffic_day"),
+    "value": ("value_slot", "value_block", "value_day"),
+    "price": ("price_block", "price_day"),
+    "value per price": ("ratio_50", "ratio_75", "ratio_90", "ratio_97", "ratio_99"),
+    "wins and cost": ("win_rate", "win_rate_day", "cost_slot", "cost_day"),
+    "KPI so far": (
+        "exposure_to_plan",
+        "interaction_to_plan",
+        "conversion_to_plan",
+        "exposure_to_ideal",
+        "interaction_to_ideal",
+        "conversion_to_ideal",
+    ),
+    "re-plan": ("replan", "replan_change", SEGMENT_FEATURE.name),
+    "constraints": ("cpa_slack", "tail_share", "tail_slack"),
+    "previous action": ("last_scale", "last_interaction_tilt", "last_conversion_tilt"),
+    "invalid traffic": ("invalid_share",),
+    "memory": (),
+}
+"""Group to the features in it; `memory` holds what a controller remembers."""
+
+CONTEXT = frozenset((*GROUPS["clock"], *GROUPS["campaign"]))
+"""Features that are the same on a day as forecast, and so have no share."""
+
+_GROUP_OF = {name: group for group, names in GROUPS.items() for name in names}
+
+
+def group_of(name: str) -> str:
+    """The group of an input: a feature, a re-plan's segment entry, or a `memory_...`."""
+    if name.startswith("memory_"):
+        return "memory"
+    if name.startswith(f"{SEGMENT_FEATURE.name}_"):
+        name = SEGMENT_FEATURE.name
+    return _GROUP_OF[name]
