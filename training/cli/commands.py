@@ -32,6 +32,12 @@ COMMANDS: tuple[Command, ...] = (
         "bidpilot.training.cli.calibrate:run",
         "fit a market to an imported log",
     ),
-    Command("ipinyou", f"{_CONFIG}:IPinYouConfig", "bidpilot.training.protocols:run", "play the published protocol"),
+    Command("ipinyou", f"{_CONFIG}:IPinYouConfig", "bidpilot.training.protocols:run", "play the iPinYou protocol"),
+    Command(
+        "auctionnet",
+        f"{_CONFIG}:AuctionNetConfig",
+        "bidpilot.training.protocols_auctionnet:run",
+        "play the AuctionNet protocol",
+    ),
     Command("ui", f"{_CONFIG}:UiConfig", "bidpilot.training.tracking.ui:run", "open the runs in the MLflow UI"),
 )
