@@ -7,11 +7,15 @@ import numpy as np
 import polars as pl
 import pytest
 
+from bidpilot.agents.policy import MlpPolicy
+from bidpilot.bidding.action import action_size
 from bidpilot.bidding.errors import RunNotFound
+from bidpilot.bidding.observation import feature_names
 from bidpilot.training.cli import main
-from bidpilot.training.config import AuctionNetConfig, TrainConfig
+from bidpilot.training.config import AuctionNetConfig
 from bidpilot.training.protocols_auctionnet import run
-from bidpilot.training.train import run as train
+from bidpilot.training.setting import training_setting
+from bidpilot.training.tracking import open_run
 
 AUCTIONS = 30  # of a slot
 
@@ -39,6 +43,19 @@ def write(folder: Path, name: str, periods: range) -> Path:
     return folder / name
 
 
+def store_idle_policy(log: Path, folder: Path) -> str:
+    """A finished training run on the log, whose policy always acts zero: it bids the plan."""
+    setting = training_setting("", log, 0)
+    assert setting.reference_log is not None
+    sizes = (len(feature_names(1)), action_size(1))
+    folder.mkdir()
+    MlpPolicy((np.zeros(sizes, np.float32),), (np.zeros(sizes[1], np.float32),)).save(folder / "policy.npz")
+    setting.forecast.save(folder / "forecast.npz")
+    with open_run("bidpilot", None, {}, {"log_digest": setting.reference_log.digest}) as tracked:
+        tracked.log_folder(folder, "policy")
+    return tracked.run_id
+
+
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("logs")
@@ -51,13 +68,12 @@ def _own_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_one_table_holds_every_agent_the_oracle_and_a_policy_trained_on_the_log(
+def test_one_table_holds_every_agent_the_oracle_and_the_policy_that_was_trained_on_the_log(
     logs: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     training, test = logs
     path = tmp_path / "rows.json"
-    small = {"rows": 8, "total_steps": 384, "validation_days": 8, "ppo": {"batch_size": 128}}
-    run_id = train(TrainConfig.model_validate({"log": training, **small}))
+    run_id = store_idle_policy(training, tmp_path / "policy")
     capsys.readouterr()
     main(["auctionnet", str(training), str(test), "--json", str(path)])
     printed = capsys.readouterr().out
@@ -75,6 +91,7 @@ def test_one_table_holds_every_agent_the_oracle_and_a_policy_trained_on_the_log(
         assert (row["realised_score"] is None) is (name == "hindsight")
     assert rows["hindsight"]["mean"] == pytest.approx(1.0)
     assert rows["fixed_cpa"]["over_target"] == 0.0
+    assert {**rows["ppo"], "agent": "plan"} == rows["plan"]
     # 8 agents against online_lp and mpc: 7 and 6 pairs, each once.
     assert len(found["pairs"]) == len({frozenset((p["agent"], p["against"])) for p in found["pairs"]}) == 13
     for pair in found["pairs"]:
