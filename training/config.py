@@ -275,6 +275,27 @@ class TuneConfig(Config):
         description="Folder of gains.json and ppo.json, which training and evaluation read; agents/data where none.",
     )
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
+class AuctionNetConfig(Config):
+    """Play the AuctionNet protocol: conversions under a target CPA, beside the benchmark's bidders and the oracle."""
+
+    train: tyro.conf.Positional[Path] = Field(description="Folder of the imported training log.")
+    test: tyro.conf.Positional[Path] = Field(description="Folder of the imported test log, of other days.")
+    agents: tuple[str, ...] = Field(
+        (),
+        description="Agents by name: fixed_cpa budget_pid cpa_pid online_lp, of the benchmark, and plan pid "
+        "dual_descent mpc mpc_informed ppo, or ppo@RUN for a particular training run. Where none is named: those of "
+        "the benchmark, plan, mpc, mpc_informed, and ppo where a run was trained on the training log.",
+    )
+    against: tuple[str, ...] = Field(
+        ("online_lp", "mpc"), description="Agents that every other one is compared with, paired by day."
+    )
+    seed: Seed = Field(0, description="Seed of the bootstrap.")
+    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = Field(
+        None,
+        validation_alias=AliasChoices("json", "json_file"),
+        description="File to write the printed rows to, as JSON.",
+    )
+    experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment that ppo comes from.")
 
 
 class UiConfig(Config):

@@ -52,5 +52,12 @@ COMMANDS: tuple[Command, ...] = (
         "promote", f"{_CONFIG}:PromoteConfig", "bidpilot.training.export.promote:run", "make the challenger champion"
     ),
     Command("serve", f"{_CONFIG}:ServeCommand", "bidpilot.serving.server:run", "answer bid requests with a bundle"),
+    Command("ipinyou", f"{_CONFIG}:IPinYouConfig", "bidpilot.training.protocols:run", "play the iPinYou protocol"),
+    Command(
+        "auctionnet",
+        f"{_CONFIG}:AuctionNetConfig",
+        "bidpilot.training.protocols_auctionnet:run",
+        "play the AuctionNet protocol",
+    ),
     Command("ui", f"{_CONFIG}:UiConfig", "bidpilot.training.tracking.ui:run", "open the runs in the MLflow UI"),
 )
