@@ -212,6 +212,21 @@ class ExportConfig(Config):
     name: str = Field("bidpilot", min_length=1, description="Name of the bundle and of the registered model.")
     register_model: Annotated[bool, tyro.conf.arg(name="register")] = Field(
         True, description="Log the bundle as an MLflow model and give it the alias challenger."
+    )
+    run: tyro.conf.Positional[str] = Field(
+        "latest",
+        min_length=1,
+        description="Id of a training run, or `latest`, or a registered model: models:/NAME@champion.",
+    )
+    out: Path = Field(description="Folder to write the bundle to.")
+    agent: str = Field(
+        "ppo", min_length=1, description="The run's policy, or a controller under the run's forecast: mpc pid plan ..."
+    )
+    name: str = Field("bidpilot", min_length=1, description="Name of the bundle and of the registered model.")
+    register_model: Annotated[bool, tyro.conf.arg(name="register")] = Field()
+    experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
+
+
 class ExplainConfig(Config):
     """Say which features moved alpha in one slot of a played day, and by how much (integrated gradients)."""
 
@@ -275,6 +290,8 @@ class TuneConfig(Config):
         description="Folder of gains.json and ppo.json, which training and evaluation read; agents/data where none.",
     )
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
+
+
 class AuctionNetConfig(Config):
     """Play the AuctionNet protocol: conversions under a target CPA, beside the benchmark's bidders and the oracle."""
 

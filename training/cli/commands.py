@@ -46,7 +46,6 @@ COMMANDS: tuple[Command, ...] = (
         "bidpilot.training.cli.calibrate:run",
         "fit a market to an imported log",
     ),
-    Command("ipinyou", f"{_CONFIG}:IPinYouConfig", "bidpilot.training.protocols:run", "play the published protocol"),
     Command("export", f"{_CONFIG}:ExportConfig", "bidpilot.training.export.run:run", "turn a run into a bundle"),
     Command(
         "promote", f"{_CONFIG}:PromoteConfig", "bidpilot.training.export.promote:run", "make the challenger champion"
