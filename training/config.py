@@ -213,17 +213,6 @@ class ExportConfig(Config):
     register_model: Annotated[bool, tyro.conf.arg(name="register")] = Field(
         True, description="Log the bundle as an MLflow model and give it the alias challenger."
     )
-    run: tyro.conf.Positional[str] = Field(
-        "latest",
-        min_length=1,
-        description="Id of a training run, or `latest`, or a registered model: models:/NAME@champion.",
-    )
-    out: Path = Field(description="Folder to write the bundle to.")
-    agent: str = Field(
-        "ppo", min_length=1, description="The run's policy, or a controller under the run's forecast: mpc pid plan ..."
-    )
-    name: str = Field("bidpilot", min_length=1, description="Name of the bundle and of the registered model.")
-    register_model: Annotated[bool, tyro.conf.arg(name="register")] = Field()
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
 
 
