@@ -132,3 +132,11 @@ class CheckpointMismatch(BidpilotError):
 
 class TrackingError(BidpilotError):
     """Raised when the MLflow store cannot be reached, or is given what it cannot hold."""
+
+
+class InvalidPortfolio(InvalidCampaign):
+    """Raised when a portfolio's campaigns, days or spend so far do not fit together."""
+
+
+class InfeasiblePortfolio(InfeasibleCampaign):
+    """Raised when no plan keeps all constraints of a portfolio; names the campaigns and constraints that conflict."""
