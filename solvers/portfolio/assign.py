@@ -63,7 +63,7 @@ def offers(rule: PortfolioRule, predicted: NDArray[np.floating], segment: NDArra
         raise InvalidPortfolio(
             f"auctions need predicted (N, 3) and segment (N,); got {predicted.shape} and {segment.shape}."
         )
-    if len(segment) and not (0 <= segment.min() and segment.max() < segments):
+    if len(segment) and not (segment.min() >= 0 and segment.max() < segments):
         raise InvalidPortfolio(f"segments must lie in 0 .. {segments - 1}; got {segment.min()} .. {segment.max()}.")
     worth = predicted.astype(np.float64) @ rule.alpha.T
     bid = np.maximum(rule.multiplier.T[segment] * worth + rule.beta.T[segment], 0.0)

@@ -13,6 +13,8 @@ from bidpilot.bidding.campaign import Positive, Share
 from bidpilot.bidding.errors import InvalidPortfolio
 from bidpilot.bidding.scalarisation import check_preference
 
+LEAST_MEAN = 1e-4  # weight of the mean where all the weight is on the CVaR
+
 
 class Risk(BaseModel):
     """How much bad days count: the CVaR of the utility over scenario days (Rockafellar and Uryasev 2000)."""
@@ -21,6 +23,11 @@ class Risk(BaseModel):
 
     cvar_level: float = Field(0.9, description="the worst 1 - cvar_level of scenario days are guarded, in [0, 1)")
     cvar_weight: Share = Field(0.5, description="weight of the CVaR against the mean, share")
+
+    @property
+    def mean_weight(self) -> float:
+        """Weight of the mean: never 0, so that good days are used well too."""
+        return max(1.0 - self.cvar_weight, LEAST_MEAN)
 
     @field_validator("cvar_level")
     @classmethod

@@ -18,7 +18,6 @@ from bidpilot.solvers.portfolio.bins import Bins, Margin
 from bidpilot.solvers.portfolio.config import Risk
 
 _LOG = logging.getLogger(__name__)
-_LEAST_MEAN = 1e-4  # weight of the mean beside the CVaR, so that good days are used well too
 _LEAST_COST = 1e-4  # of money against what the whole budget is worth: where money has no limit
 _TAKES_PART = 1e-6  # of the largest multiplier
 
@@ -117,7 +116,9 @@ class PortfolioProgram:
             if np.isfinite(terms.most[c]):
                 rows.append(Row(f"{name}/most_budget", 1.0, cp.sum(total[c]), terms.most[c] / unit))
             if terms.least[c] > 0:
-                rows.append(Row(f"{name}/least_budget", -1.0, chance * self._total(c, self.money), terms.least[c] / unit))
+                rows.append(
+                    Row(f"{name}/least_budget", -1.0, chance * self._total(c, self.money), terms.least[c] / unit)
+                )
             if terms.tail[c] > 0:
                 over = (self._tail - terms.tail[c]) * self.bins.count * (chance / self.wins_per_budget)
                 rows.append(Row(f"{name}/min_tail_share", -1.0, self._total(c, over), 0.0))
@@ -149,9 +150,7 @@ class PortfolioProgram:
             return mean, []
         at_risk, short = cp.Variable(), cp.Variable(count, nonneg=True)
         cvar = at_risk - cp.sum(short) / ((1.0 - risk.cvar_level) * count)
-        return max(1.0 - risk.cvar_weight, _LEAST_MEAN) * mean + risk.cvar_weight * cvar, [
-            at_risk - self.utility <= short
-        ]
+        return risk.mean_weight * mean + risk.cvar_weight * cvar, [at_risk - self.utility <= short]
 
     # --- what the optimum says ----------------------------------------------------------------
 
@@ -207,7 +206,8 @@ class PortfolioProgram:
             return np.full(count, 1.0 / count)
         cap = risk.cvar_weight / ((1.0 - risk.cvar_level) * count)
         tail = np.clip(self.extra[0].dual_value, 0.0, cap)
-        return max(1.0 - risk.cvar_weight, _LEAST_MEAN) / count + tail * (risk.cvar_weight / tail.sum())
+        weights: Vector = risk.mean_weight / count + tail * (risk.cvar_weight / tail.sum())
+        return weights
 
     # --- why there is no optimum --------------------------------------------------------------
 

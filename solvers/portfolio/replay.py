@@ -47,7 +47,19 @@ def replay_day(day: DayAuctions, rule: PortfolioRule, budgets: Vector, exclusive
     entered = np.zeros(bid.shape, np.bool_)
     left = budgets.astype(np.float64)
     _play(
-        bid, surplus, left, exclusive, day.segment, day.price, day.true, day.predicted, wins, spend, kpi, predicted, entered
+        bid,
+        surplus,
+        left,
+        exclusive,
+        day.segment,
+        day.price,
+        day.true,
+        day.predicted,
+        wins,
+        spend,
+        kpi,
+        predicted,
+        entered,
     )
     return DayReplay(wins, spend, kpi, predicted, entered, int((entered.sum(axis=1) > 1).sum()))
 

@@ -99,7 +99,7 @@ def _bound(terms: Terms, row: Row, budget: float) -> float:
     campaign, _, kind = row.name.rpartition("/")
     if kind == "min_tail_share":
         return float(terms.tail[terms.names.index(campaign)])
-    return row.bound * budget
+    return float(row.bound) * budget
 
 
 def _check_spent(forecast: Forecast, portfolio: Portfolio, spent: Vector, day: int) -> None:
@@ -128,9 +128,7 @@ def _start(forecast: Forecast, portfolio: Portfolio) -> _Start:
     return _Start(ideal, Margin(gain, np.zeros(shape), np.full(shape, cost)))
 
 
-def _terms(
-    forecast: Forecast, portfolio: Portfolio, spent: Vector, day: int, start: _Start, held: float
-) -> Terms:
+def _terms(forecast: Forecast, portfolio: Portfolio, spent: Vector, day: int, start: _Start, held: float) -> Terms:
     traffic = portfolio.traffic[day:]
     groups = [traffic.sum()] if held <= 0 else [traffic[0], traffic[1:].sum()]
     caps = np.array([portfolio.cap(name) for name in channels(forecast.segments)])
@@ -162,11 +160,13 @@ def _plan(
     terms, bins, money = program.terms, program.bins, np.array([1.0, 1.0, portfolio.conversion_price])
     parts = program.parts()
     bought = np.tensordot(terms.traffic, parts, 1) * bins.count  # (C, N) auctions of the days left
-    scenario = np.bincount(bins.scenario, (terms.gain @ bins.value.T * bought).sum(axis=0), bins.scenarios)
+    worth = (terms.gain @ bins.value.T * bought).sum(axis=0)
+    scenario: Vector = np.bincount(bins.scenario, worth, bins.scenarios).astype(np.float64)
     mean = float(scenario.mean())
-    cvar = None if terms.risk is None else worst_mean(scenario, terms.risk.cvar_level)
-    weight = 0.0 if terms.risk is None else terms.risk.cvar_weight
-    utility = (1.0 - weight) * mean + weight * (cvar or 0.0)
+    utility, cvar = mean, None
+    if terms.risk is not None:
+        cvar = worst_mean(scenario, terms.risk.cvar_level)
+        utility = terms.risk.mean_weight * mean + terms.risk.cvar_weight * cvar
     shadow = program.price("budget") / terms.budget
     return PortfolioPlan(
         campaigns=terms.names,
@@ -219,7 +219,7 @@ def _dual(program: PortfolioProgram, row: Row, shadow: float, bought: Vector) ->
     bound = _bound(terms, row, terms.budget)
     if kind == "min_tail_share":
         wins = bought[terms.names.index(campaign)].sum() / program.bins.scenarios
-        rate = -row.price * wins / program.wins_per_budget
+        rate = -row.price * float(wins) / program.wins_per_budget
     money = rate / shadow if shadow > 0 else None
     attained = program.attained(row)
     return ConstraintDual(row.name, bound, attained, rate, money, _meaning(row.name, kind, rate, money))
