@@ -17,6 +17,8 @@ Vector = NDArray[np.float64]
 
 _GRID = 512  # bids at which the win curve is kept
 _FAR = 2.0**20  # of the dearest price: beyond it no bid goes
+_EVERY = 5  # of the expected day's auctions are looked at to meet a spend
+_ROUNDS, _STEP = 6, (0.8, 1.25)  # to meet it; change of money's cost in each
 
 
 class Offers(NamedTuple):
@@ -85,6 +87,24 @@ def assign(rule: PortfolioRule, predicted: NDArray[np.floating], segment: NDArra
     row = np.arange(len(best))
     bids = bid[row, best] > 0
     return Assignment(np.where(bids, best, -1), np.where(bids, bid[row, best], 0.0))
+
+
+def met(forecast: Forecast, margin: Margin, conversion_price: float, spend: Vector) -> Margin:
+    """The margin whose rule, auction by auction and before prices are known, spends `spend` (C,) on the expected day.
+
+    The program's own prices are as coarse as its bins; each campaign's is moved by a few percent.
+    """
+    day, sample = expected_day(forecast), slice(None, None, _EVERY)
+    own = day.value[sample] / np.array([1.0, 1.0, conversion_price])
+    segment, price, money = day.segment[sample], day.price[sample], (day.count * day.price)[sample] * _EVERY
+    for _ in range(_ROUNDS):
+        bid, surplus = offers(bid_rule(forecast, margin, conversion_price), own, segment)
+        best = surplus.argmax(axis=1)
+        won = bid[np.arange(len(best)), best] >= price
+        spent = np.bincount(best[won], money[won], len(spend))
+        ratio = np.where(spend > 0, spent / np.where(spend > 0, spend, 1.0), 1.0)
+        margin = margin._replace(cost=margin.cost * np.clip(np.sqrt(ratio), *_STEP)[:, None])
+    return margin
 
 
 @lru_cache(maxsize=4)

@@ -58,11 +58,12 @@ class _Grid(NamedTuple):
     """How finely a day is binned."""
 
     steps: int  # of value per price, one beyond the reach at each end
+    bend: float  # octaves from the margin within which steps are finest
     leads: tuple[float, ...]  # edges of the lead over the next campaign, as shares of the price's cost
 
 
-_FINE = _Grid(16, (0.1, 0.4))
-_COARSE = _Grid(8, (0.25,))  # of scenario days, of which there are many
+_FINE = _Grid(16, 0.15, (0.1, 0.4))
+_COARSE = _Grid(8, 1.0, (0.25,))  # of scenario days: there are many, and each has its own margin
 
 
 @dataclass(frozen=True)
@@ -169,8 +170,8 @@ def _bin_day(day: Auctions, margin: Margin, grid: _Grid) -> Auctions:
     best, worth, cost, lead = _best(day, margin)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(worth > 0, np.log2(worth) - np.log2(cost), -np.inf)
-    inner = (grid.steps - 2) / (2 * _REACH)
-    place = np.clip(np.floor((ratio + _REACH) * inner) + 1, 0, grid.steps - 1).astype(np.int64)
+    depth = np.arcsinh(ratio / grid.bend) / np.arcsinh(_REACH / grid.bend)  # within -1 .. 1 in reach
+    place = np.clip(np.floor((depth + 1.0) * (grid.steps / 2 - 1)) + 1, 0, grid.steps - 1).astype(np.int64)
     key, groups = (day.segment * campaigns + best) * grid.steps + place, 1
     if campaigns > 1:
         groups = len(grid.leads) + 1

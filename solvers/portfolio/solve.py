@@ -15,7 +15,7 @@ from bidpilot.bidding.forecast import Forecast
 from bidpilot.bidding.plan import Planner
 from bidpilot.bidding.segments import channels, check_channels
 from bidpilot.solvers.allocation.result import ConstraintDual
-from bidpilot.solvers.portfolio.assign import bid_rule
+from bidpilot.solvers.portfolio.assign import bid_rule, met
 from bidpilot.solvers.portfolio.bins import Margin, bin_days, expected_day, scenario_days
 from bidpilot.solvers.portfolio.config import Portfolio
 from bidpilot.solvers.portfolio.plan import PortfolioPlan
@@ -167,6 +167,8 @@ def _plan(
     if terms.risk is not None:
         cvar = worst_mean(scenario, terms.risk.cvar_level)
         utility = terms.risk.mean_weight * mean + terms.risk.cvar_weight * cvar
+    today = parts[0] @ (bins.count * bins.price) / bins.scenarios  # (C,) currency at traffic 1
+    margin = met(forecast, program.margin(), portfolio.conversion_price, today)
     shadow = program.price("budget") / terms.budget
     return PortfolioPlan(
         campaigns=terms.names,
@@ -175,7 +177,7 @@ def _plan(
         day=day,
         spend=_by_day(program, portfolio.traffic[day:]),
         reserve=reserve,
-        rule=bid_rule(forecast, program.margin(), portfolio.conversion_price),
+        rule=bid_rule(forecast, margin, portfolio.conversion_price),
         kpi=bought @ bins.value / bins.scenarios / money,
         wins=bought.sum(axis=1) / bins.scenarios,
         ideal=ideal / money,
