@@ -188,3 +188,11 @@ class InvalidProfile(BidpilotError):
 
 class UnknownProfile(BidpilotError):
     """Raised when a KPI profile is neither a known name nor a file."""
+
+
+class InvalidPortfolio(InvalidCampaign):
+    """Raised when a portfolio's campaigns, days or spend so far do not fit together."""
+
+
+class InfeasiblePortfolio(InfeasibleCampaign):
+    """Raised when no plan keeps all constraints of a portfolio; names the campaigns and constraints that conflict."""

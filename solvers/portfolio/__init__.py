@@ -1,0 +1,21 @@
+"""Portfolio: one owner's budget over campaigns, channels and days, rolling, that never bids against itself."""
+
+from bidpilot.solvers.portfolio.assign import Assignment, assign
+from bidpilot.solvers.portfolio.config import Portfolio, PortfolioCampaign, Risk
+from bidpilot.solvers.portfolio.plan import PortfolioPlan, PortfolioRule
+from bidpilot.solvers.portfolio.replay import DayReplay, replay_day
+from bidpilot.solvers.portfolio.solve import roll, solve_portfolio
+
+__all__ = [
+    "Assignment",
+    "DayReplay",
+    "Portfolio",
+    "PortfolioCampaign",
+    "PortfolioPlan",
+    "PortfolioRule",
+    "Risk",
+    "assign",
+    "replay_day",
+    "roll",
+    "solve_portfolio",
+]
