@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,13 @@ from bidpilot.agents.ppo_settings import tuned_ppo
 from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.envs import seeding
 from bidpilot.training.cli import main
-from bidpilot.training.config import TuneConfig
+from bidpilot.training.config import TrainConfig, TuneConfig
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import setting_arena
 from bidpilot.training.setting import training_setting
-from bidpilot.training.tracking import current_store, find_run
+from bidpilot.training.tracking import current_store, download, find_run
+from bidpilot.training.train import run as train
 from bidpilot.training.tune import run as command
 from bidpilot.training.tune.results import data_folder, read_table, write_entry
 from bidpilot.training.tune.spaces import BASELINES, PPO, Choice, defaults
@@ -169,3 +171,18 @@ def test_a_damaged_file_is_not_written_over(tmp_path: Path) -> None:
 def test_training_with_settings_that_nobody_tuned_is_a_named_error(tmp_path: Path) -> None:
     with pytest.raises(InvalidConfig, match="not tuned for 'steady'"):
         tuned_ppo(PpoConfig(), "steady", tmp_path)
+
+
+def test_a_training_run_keeps_the_tuned_settings_written_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resumed run reads its stored configuration, which a later tuning must not change."""
+    folder = tmp_path
+    write_entry(folder / "ppo.json", "steady", {"settings": {"epochs": 3, "clip_range": 0.3}})
+    monkeypatch.setattr(
+        import_module("bidpilot.training.train.run"),
+        "tuned_ppo",
+        lambda ppo, setting: tuned_ppo(ppo, setting, folder),
+    )
+    trained = train(TrainConfig(market="steady", tuned=True, total_steps=STEPS, validation_days=8))
+    stored = TrainConfig.model_validate_json(download(trained, "config.json").read_text())
+    assert stored.ppo == PpoConfig(epochs=3, clip_range=0.3)
+    assert not stored.tuned
