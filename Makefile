@@ -29,7 +29,7 @@ quickstart: install ## train a policy on synthetic days, evaluate every agent, e
 	$(BIN)/bidpilot export --out bundle
 
 test: install ## run all tests
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 check: install ## lint, format, types, import arrows
 	$(BIN)/ruff check .

@@ -50,6 +50,15 @@ class Solved:
     rule: DualRule
 
 
+def _leaving_none_out(
+    alpha: NDArray[np.float64], relevant: NDArray[np.bool_], ideal: NDArray[np.float64], mean: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Half `alpha` (3,), half the same worth spread evenly over the relevant KPIs: bins that know them all."""
+    even = np.where(relevant & (ideal > 0), 1.0 / np.where(ideal > 0, ideal, 1.0), 0.0)
+    worth = float(even @ mean)
+    return alpha if worth <= 0 else 0.5 * (alpha + even * (float(alpha @ mean) / worth))
+
+
 def relevant_kpis(campaigns: CampaignBatch, row: int) -> NDArray[np.bool_]:
     """(3,) the KPIs that preference or constraints of a campaign count."""
     relevant: NDArray[np.bool_] = (campaigns.preference[row] > 0) | (campaigns.kpi_floors[row] > 0)
@@ -76,6 +85,8 @@ def solve_campaign(
     relevant = relevant_kpis(campaigns, row)
     solved: Solved | None = None
     several = int(relevant.sum()) > 1
+    if (campaigns.kpi_floors[row] > 0).any():
+        alpha = _leaving_none_out(alpha, relevant, ideal, forecast.landscape.mean_value)
     relax, mean = _Relaxation(), np.where(forecast.landscape.mean_value > 0, forecast.landscape.mean_value, 1.0)
     for _ in range(_TILTED_ROUNDS if several else _ROUNDS):
         day = bin_auctions(forecast, auctions, alpha, multiplier, beta, relevant)

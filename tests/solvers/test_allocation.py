@@ -172,6 +172,15 @@ def test_what_conflicts_is_named_with_what_would_mend_it() -> None:
         assert dual.attained == pytest.approx(conflict.needed, rel=0.02)  # no more than was needed
 
 
+def test_floors_on_kpis_without_preference_are_met_without_waste() -> None:
+    """Bins made for exposure alone would not know what interaction costs."""
+    ideal = _solved("budget", Scalarisation.weighted_sum).ideal
+    floors = (0.0, 0.88 * ideal[1], 0.655 * ideal[2])
+    plan = allocate(preset_forecast(), campaign(preference=(1.0, 0.0, 0.0), kpi_floors=floors))
+    assert plan.kpi[1] == pytest.approx(floors[1], rel=1e-6)
+    assert plan.utility > 0.97
+
+
 def test_a_floor_that_no_budget_reaches_says_so() -> None:
     with pytest.raises(InfeasibleCampaign, match=r"budget \(now 40\) cannot mend it alone"):
         allocate(preset_forecast(), campaign(kpi_floors=(0.0, 0.0, 50.0)))
