@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -160,6 +161,22 @@ class CampaignBatch:
             interaction_delay=np.full(rows, campaign.delays.interactions),
             conversion_delay=np.full(rows, campaign.delays.conversions),
         )
+
+    @classmethod
+    def concatenate(cls, batches: Sequence[CampaignBatch]) -> CampaignBatch:
+        """The rows of several batches in order; a channel that only some of them cap is free in the others.
+
+        Raises:
+            InvalidCampaign: there is no batch.
+        """
+        if not batches:
+            raise InvalidCampaign("no batches to concatenate; got 0. Give at least one.")
+        names = dict.fromkeys(name for batch in batches for name in batch.channel_caps)
+        caps = {
+            name: np.concatenate([b.channel_caps.get(name, np.full(len(b), np.inf)) for b in batches]) for name in names
+        }
+        plain = [field.name for field in fields(cls) if field.name != "channel_caps"]
+        return cls(channel_caps=caps, **{name: np.concatenate([getattr(b, name) for b in batches]) for name in plain})
 
 
 def _override(own: NDArray[np.float64], given: NDArray[np.float64] | None, name: str) -> NDArray[np.float64]:
