@@ -20,7 +20,7 @@ FORECAST_DAYS = 256
 
 
 @lru_cache(maxsize=4)  # a log takes some 40 MB
-def synthetic_market(config: SyntheticConfig, domain: int = seeding.LOG_TRAINING, seed: int = 0) -> SyntheticMarket:
+def synthetic_market(config: SyntheticConfig, domain: int, seed: int) -> SyntheticMarket:
     """The market of a configuration; its log is generated once for each domain and seed."""
     return SyntheticMarket(config, np.random.SeedSequence([domain, seed]))
 
@@ -46,7 +46,7 @@ def preset_forecast(name: str = DEFAULT_PRESET, seed: int = 0) -> Forecast:
 
 
 @lru_cache(maxsize=8)
-def synthetic_forecast(config: SyntheticConfig, seed: int = 0) -> Forecast:
+def synthetic_forecast(config: SyntheticConfig, seed: int) -> Forecast:
     """The forecast of a market, from training days of its training log."""
     market = synthetic_market(config, seeding.LOG_TRAINING, seed)
     uniforms = seeding.stream(seeding.FORECAST, seed).random((FORECAST_DAYS, market.draws))

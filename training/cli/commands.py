@@ -22,7 +22,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "evaluate",
         f"{_CONFIG}:EvaluateConfig",
-        "bidpilot.training.evaluation:run",
+        "bidpilot.training.evaluation.run:run",
         "score agents on held-out days",
     ),
     Command("import", f"{_CONFIG}:ImportConfig", "bidpilot.training.cli.import_log:run", "import an auction log"),

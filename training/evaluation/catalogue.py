@@ -53,12 +53,16 @@ _ALL = (
         RARE,
         (_campaign(SPARSE), _campaign(SPARSE, max_cpa=32.0)),
     ),
-    _daily("first_price", "bids of true value: winners pay their own bid", _campaign(DAILY, auction="first")),
+    _daily(
+        "first_price",
+        "bids of true value: winners pay their own bid, on half of the days nobody learns the others'",
+        _campaign(DAILY, auction="first"),
+        _campaign(DAILY, auction="first", feedback="won_only"),
+    ),
     _daily(
         "won_only",
-        "readers of the market price: none is shown for lost auctions, half of the days at first price",
+        "readers of the market price: none is shown for lost auctions",
         _campaign(DAILY, feedback="won_only"),
-        _campaign(DAILY, feedback="won_only", auction="first"),
     ),
     _daily(
         "delayed",

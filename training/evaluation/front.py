@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from bidpilot.agents.gains import tuned_gains
 from bidpilot.bidding.campaign import Campaign
-from bidpilot.envs.defaults import synthetic_forecast
 from bidpilot.training.evaluation.catalogue import SuiteRecord
 from bidpilot.training.evaluation.play import Arena, in_ideal_points
 from bidpilot.training.evaluation.players import Player
-from bidpilot.training.evaluation.suites import Suite, held_out
+from bidpilot.training.evaluation.suites import Suite, held_out, suite_forecast
 from bidpilot.training.report.front import Front
 from bidpilot.training.report.tables import FrontRow
 
@@ -44,7 +43,7 @@ def play_front(record: SuiteRecord, players: Sequence[Player], days: int, seed: 
     """
     grid = preference_grid()
     market, drawn = held_out(record, days, seed)
-    forecast, gains = synthetic_forecast(record.forecast), tuned_gains(record.name)
+    forecast, gains = suite_forecast(record), tuned_gains(record.name)
     exact, attained = [], []
     for preference in grid:
         arena = Arena(market, forecast, _campaign(record.campaigns[0], preference), drawn)

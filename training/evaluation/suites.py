@@ -56,6 +56,11 @@ def held_out(record: SuiteRecord, days: int, seed: int) -> tuple[SyntheticMarket
     return market, market.days(uniforms)
 
 
+def suite_forecast(record: SuiteRecord) -> Forecast:
+    """The forecast that agents have on a suite: of the default training log, whatever the suite's seed."""
+    return synthetic_forecast(record.forecast, 0)
+
+
 def synthetic_suite(record: SuiteRecord, days: int, seed: int, limits: Mapping[str, float] | None = None) -> Suite:
     """A suite of the catalogue, ready to play.
 
@@ -66,7 +71,7 @@ def synthetic_suite(record: SuiteRecord, days: int, seed: int, limits: Mapping[s
     """
     market, drawn = held_out(record, days, seed)
     campaigns = [_limited(campaign, limits) for campaign in record.campaigns]
-    arena = Arena(market, synthetic_forecast(record.forecast), campaigns, drawn)
+    arena = Arena(market, suite_forecast(record), campaigns, drawn)
     return Suite(record.name, tuned_gains(record.name), arena, np.arange(days))
 
 

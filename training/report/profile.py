@@ -13,7 +13,8 @@ from bidpilot.training.report.style import INK, colours, small_multiples
 
 
 def performance_profile(
-    ratios: Mapping[str, Mapping[str, ArrayLike]], title: str = "Performance profile: share of days above R / R*"
+    ratios: Mapping[str, Mapping[str, ArrayLike]],
+    title: str = "Performance profiles: share of days above a given R / R*",
 ) -> Figure:
     """A panel per suite: the share of days on which each agent's R / R* is above the abscissa.
 
@@ -43,9 +44,8 @@ def performance_profile(
         # A few hopeless days must not press all the curves against the right edge.
         panel.set_xlim(float(np.quantile(pooled, 0.01)) - 0.005, min(1.0, float(pooled.max())) + 0.005)
         panel.set_ylim(0.0, 1.02)
+        panel.set_xlabel("R / R*")
     drawn = {line.get_label(): line for panel in panels.values() for line in panel.lines}
     figure.legend(drawn.values(), [str(name) for name in drawn], loc="outside lower center", ncols=4, frameon=False)
     figure.suptitle(title, color=INK, x=0.01, ha="left")
-    figure.supxlabel("R / R*", fontsize=10)
-    figure.supylabel("share of days above", fontsize=10)
     return figure

@@ -8,6 +8,8 @@ from typing import TypedDict
 from rich.console import Console
 from rich.table import Table
 
+_WIDEST = 200  # columns of text
+
 
 class AgentRow(TypedDict):
     """One agent on one suite; the keys are those of the JSON file."""
@@ -135,15 +137,22 @@ def pair_table(rows: Sequence[PairRow]) -> Table:
 
 def print_tables(agents: Sequence[AgentRow], pairs: Sequence[PairRow] = (), console: Console | None = None) -> None:
     """Print both tables, to the process's standard output where no console is given."""
-    console = console or Console()
-    console.print(agent_table(agents))
+    _print(agent_table(agents), console)
     if pairs:
-        console.print(pair_table(pairs))
+        _print(pair_table(pairs), console)
 
 
 def print_fronts(rows: Sequence[FrontRow], console: Console | None = None) -> None:
     """Print the table of fronts, to the process's standard output where no console is given."""
-    (console or Console()).print(front_table(rows))
+    _print(front_table(rows), console)
+
+
+def _print(table: Table, console: Console | None) -> None:
+    """Print a table in its full width: a narrow terminal wraps it, a file keeps every name."""
+    console = console or Console()
+    wide = Console(file=console.file, width=_WIDEST)
+    wide.width = max(console.width, wide.measure(table).maximum)
+    wide.print(table)
 
 
 def _verdict(row: PairRow) -> str:
