@@ -129,16 +129,7 @@ class CampaignBatch:
     @classmethod
     def of(cls, campaigns: Sequence[Campaign]) -> CampaignBatch:
         """One row for each campaign."""
-        names = tuple(dict.fromkeys(name for campaign in campaigns for name in campaign.channel_caps))
-        rows = [cls.repeat(campaign, 1) for campaign in campaigns]
-        arrays = {
-            f.name: np.concatenate([getattr(row, f.name) for row in rows])
-            for f in fields(cls)
-            if f.name != "channel_caps"
-        }
-        free = np.array([np.inf])
-        caps = {name: np.concatenate([row.channel_caps.get(name, free) for row in rows]) for name in names}
-        return cls(**arrays, channel_caps=caps)
+        return cls.concatenate([cls.repeat(campaign, 1) for campaign in campaigns])
 
     def take(self, index: NDArray[np.int64]) -> CampaignBatch:
         """Rows `index` (B,)."""
@@ -180,6 +171,22 @@ class CampaignBatch:
             interaction_delay=np.full(rows, campaign.delays.interactions),
             conversion_delay=np.full(rows, campaign.delays.conversions),
         )
+
+    @classmethod
+    def concatenate(cls, batches: Sequence[CampaignBatch]) -> CampaignBatch:
+        """The rows of several batches in order; a channel that only some of them cap is free in the others.
+
+        Raises:
+            InvalidCampaign: there is no batch.
+        """
+        if not batches:
+            raise InvalidCampaign("no batches to concatenate; got 0. Give at least one.")
+        names = dict.fromkeys(name for batch in batches for name in batch.channel_caps)
+        caps = {
+            name: np.concatenate([b.channel_caps.get(name, np.full(len(b), np.inf)) for b in batches]) for name in names
+        }
+        plain = [field.name for field in fields(cls) if field.name != "channel_caps"]
+        return cls(channel_caps=caps, **{name: np.concatenate([getattr(b, name) for b in batches]) for name in plain})
 
 
 def _override(own: NDArray[np.float64], given: NDArray[np.float64] | None, name: str) -> NDArray[np.float64]:

@@ -14,27 +14,42 @@ from bidpilot.envs.days import Market
 from bidpilot.envs.forecasting import fit_forecast
 from bidpilot.envs.presets import DEFAULT_PRESET, PRESETS
 from bidpilot.envs.synthetic import SyntheticMarket
+from bidpilot.envs.synthetic.config import SyntheticConfig
 
 FORECAST_DAYS = 256
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)  # a log takes some 40 MB
+def synthetic_market(config: SyntheticConfig, domain: int, seed: int) -> SyntheticMarket:
+    """The market of a configuration; its log is generated once for each domain and seed."""
+    return SyntheticMarket(config, np.random.SeedSequence([domain, seed]))
+
+
 def preset_market(name: str = DEFAULT_PRESET, domain: int = seeding.LOG_TRAINING, seed: int = 0) -> SyntheticMarket:
-    """The market of a preset; its log is generated once for each domain and seed.
+    """The market of a preset.
 
     Raises:
         InvalidMarket: no preset of that name.
     """
     if name not in PRESETS:
         raise InvalidMarket(f"no preset is called {name!r}. Use one of: {', '.join(PRESETS)}.")
-    return SyntheticMarket(PRESETS[name], np.random.SeedSequence([domain, seed]))
+    return synthetic_market(PRESETS[name], domain, seed)
+
+
+def preset_forecast(name: str = DEFAULT_PRESET, seed: int = 0) -> Forecast:
+    """The forecast of a preset.
+
+    Raises:
+        InvalidMarket: no preset of that name.
+    """
+    return synthetic_forecast(preset_market(name, seeding.LOG_TRAINING, seed).config, seed)
 
 
 @lru_cache(maxsize=8)
-def preset_forecast(name: str = DEFAULT_PRESET, seed: int = 0) -> Forecast:
-    """The forecast of a preset, from training days of its training log."""
-    market = preset_market(name, seeding.LOG_TRAINING, seed)
-    return market_forecast(market, seed, market.config.conversion_value)
+def synthetic_forecast(config: SyntheticConfig, seed: int) -> Forecast:
+    """The forecast of a market, from training days of its training log."""
+    market = synthetic_market(config, seeding.LOG_TRAINING, seed)
+    return market_forecast(market, seed, config.conversion_value)
 
 
 def market_forecast(market: Market, seed: int, conversion_value: float) -> Forecast:

@@ -1,4 +1,4 @@
-"""The named synthetic markets: `steady` and `daily`.
+"""The named synthetic markets: `steady` and `daily`, and the markets that only suites use.
 
 Both take prices from iPinYou (mean 83.8 per 1,000 exposures, log-std 0.951), and the spread of values
 (log-std 0.59) and their correlation with prices within a segment (0.05) from AuctionNet's time steps; with
@@ -69,3 +69,37 @@ are a small sample). Levels of successive blocks are independent, as recorded (a
 Frozen: a test holds its digest and its statistics."""
 
 PRESETS: Final = MappingProxyType({"steady": STEADY, "daily": DAILY})
+
+
+SHIFT: Final = SyntheticConfig(
+    **DAILY.model_dump()
+    | {
+        "price_level": 1.3 * DAILY.price_level,
+        "demand_curve": DAILY.demand_curve[::-1],
+        "price_log_std": 1.15,
+        "conversion_log_std": 0.75,
+        "block_price_std": 0.30,
+        "platform_shock_probability": 0.4,
+    }
+)
+"""`daily` after a change of regime: prices 30 % up and more dispersed, as conversions are and the blocks' price
+levels, the demand of the day mirrored in time, and on 40 % of days 30 to 50 % of traffic lost from a random slot."""
+
+RARE: Final = SyntheticConfig(
+    **DAILY.model_dump() | {"conversion_rate": DAILY.conversion_rate / 10, "conversion_value": 120.0}
+)
+"""`daily` with a tenth of the conversions, each worth ten times as much: a day's budget buys one or two."""
+
+SPARSE: Final = SyntheticConfig(**RARE.model_dump() | {"calibration_std": (0.0, 0.05, 0.6)})
+"""`RARE` with conversion predictions that are off by a factor of the day of log-std 0.6 (`daily`: 0.05)."""
+
+INVALID: Final = SyntheticConfig(
+    **DAILY.model_dump()
+    | {
+        "invalid_rate": 0.02,
+        "invalid_burst_probability": 1.0,
+        "invalid_burst_share": 0.5,
+        "invalid_burst_slots": 8,
+    }
+)
+"""`daily` with 2 % of invalid traffic, and every day a burst of four hours in which half of all auctions are."""

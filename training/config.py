@@ -81,10 +81,18 @@ class EvaluateConfig(Config):
     agents: tuple[str, ...] = Field(
         (),
         description="Agents by name: constant plan pid dual_descent mpc mpc_informed ppo, or ppo@RUN "
-        "for a particular training run; all of them where none is named. mpc_informed is told the levels to come.",
+        "for a particular training run, ppo@RUN,RUN,RUN for one agent over seeds; all of them where none is named. "
+        "mpc and mpc_informed, which is told the levels to come, are always played.",
     )
     suites: tuple[str, ...] = Field(
-        (), description="Suites by name: steady daily; all of them where none is named and no log is given."
+        (),
+        description="Suites by name: steady daily shift sparse first_price won_only delayed invalid cpa balanced tail, "
+        "or all; steady and daily where none is named and no log is given.",
+    )
+    front: bool = Field(
+        False,
+        description="Play 15 preferences instead, and compare the totals with the front of the hindsight optimum: "
+        "hypervolume share and worst utility loss. On daily where no suite is named, with ppo where no agent is.",
     )
     log: Path | None = Field(None, description="Folder of an imported auction log; its name becomes the suite's.")
     days: Count = Field(512, description="Held-out days per suite; a log's suite has the days it has.")

@@ -64,3 +64,21 @@ def test_a_recorded_target_counts_only_where_the_campaign_has_one() -> None:
 def test_an_unusable_recorded_budget_is_refused(bad: float) -> None:
     with pytest.raises(InvalidCampaign, match="budget"):
         CampaignBatch.repeat(Campaign(budget=1.0), 2, budget=np.array([1.0, bad]))
+
+
+def test_batches_in_a_row_keep_every_row_and_leave_channels_free_that_only_others_cap() -> None:
+    first = CampaignBatch.repeat(Campaign(budget=2.0, channel_caps={"feed": 1.0}, max_cpa=3.0), 2)
+    second = CampaignBatch.repeat(Campaign(budget=5.0, channel_caps={"search": 4.0}, preference=(1.0, 0.0, 0.0)), 1)
+    both = CampaignBatch.concatenate([first, second])
+    assert len(both) == 3
+    np.testing.assert_array_equal(both.budget, [2.0, 2.0, 5.0])
+    np.testing.assert_array_equal(both.preference, [(0.2, 0.3, 0.5), (0.2, 0.3, 0.5), (1.0, 0.0, 0.0)])
+    np.testing.assert_array_equal(both.max_cpa, [3.0, 3.0, np.inf])
+    np.testing.assert_array_equal(both.channel_caps["feed"], [1.0, 1.0, np.inf])
+    np.testing.assert_array_equal(both.channel_caps["search"], [np.inf, np.inf, 4.0])
+    np.testing.assert_array_equal(both.steers_segments, [True, True, True])
+
+
+def test_no_batch_is_refused() -> None:
+    with pytest.raises(InvalidCampaign, match="at least one"):
+        CampaignBatch.concatenate([])

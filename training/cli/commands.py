@@ -22,7 +22,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "evaluate",
         f"{_CONFIG}:EvaluateConfig",
-        "bidpilot.training.evaluation:run",
+        "bidpilot.training.evaluation.run:run",
         "score agents on held-out days",
     ),
     Command("solve", f"{_CONFIG}:SolveConfig", "bidpilot.training.solve.run:run", "plan a campaign or a portfolio"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,10 @@ from bidpilot.bidding.errors import InfeasibleCampaign
 from bidpilot.bidding.forecast import Forecast
 from bidpilot.envs.days import DayBatch, Market
 from bidpilot.envs.episode import Episode
-from bidpilot.solvers.hindsight import hindsight_utility
+from bidpilot.solvers.hindsight import hindsight_optimum
+from bidpilot.solvers.hindsight_rule import best_constant_rule
+
+_SLIGHT = 0.001  # relative excess over a constraint that still counts as kept
 
 
 @dataclass(frozen=True)
@@ -25,23 +29,35 @@ class Outcome:
     spend_share: NDArray[np.float64]  # (D,) spend / budget
     left: NDArray[np.float64]  # (D, T + 1) budget left / budget after each slot
     violation: NDArray[np.float64]  # (D,) the worst relative excess over a constraint, 0 where all are kept
+    violated: NDArray[np.float64]  # (D,) 1 where that is more than slight, else 0; in between after pooling
+    roughness: NDArray[np.float64]  # (D,) mean absolute change of the log bid on the mean auction between slots
+    reached: NDArray[np.float64]  # (D, 3) x / z, 0 where z is
+
+    @classmethod
+    def pooled(cls, outcomes: Sequence[Outcome]) -> Outcome:
+        """The mean over several trainings of one agent, day by day."""
+        return cls(**{f.name: np.mean([getattr(o, f.name) for o in outcomes], axis=0) for f in fields(cls)})
 
 
 class Arena:
     """Fixed days with their hindsight optima, on which every agent plays.
 
-    Days on which no purchase keeps the campaign's constraints are left out.
+    Where there are several campaigns, the days take turns. Days on which no purchase keeps the campaign's
+    constraints are left out.
 
     Raises:
         InfeasibleCampaign: no day is left.
     """
 
-    def __init__(self, market: Market, forecast: Forecast, campaign: Campaign, days: DayBatch) -> None:
-        self.days, self.forecast = days, forecast
-        self.campaigns = CampaignBatch.repeat(campaign, len(days), days.budget, days.conversion_value, days.max_cpa)
+    def __init__(
+        self, market: Market, forecast: Forecast, campaign: Campaign | Sequence[Campaign], days: DayBatch
+    ) -> None:
+        self.market, self.days, self.forecast = market, days, forecast
+        self.campaigns = _by_turns([campaign] if isinstance(campaign, Campaign) else campaign, days)
         self.episode = Episode(market, forecast, len(days))
         self.episode.begin(days, self.campaigns)
-        self.best = hindsight_utility(market, days, self.campaigns, self.episode.ideal)
+        self.optimum = hindsight_optimum(market, days, self.campaigns, self.episode.ideal)
+        self.best = self.optimum.bound
         self.kept = self.best > 0
         if not self.kept.any():
             raise InfeasibleCampaign("no held-out day can keep the campaign's constraints. Relax them.")
@@ -56,9 +72,11 @@ class Arena:
         episode = self.episode
         observation = episode.begin(self.days, self.campaigns, informed)
         agent.start(episode.rows, episode.segments)
-        for _ in range(episode.slots):
+        log_bid = np.empty((episode.slots, episode.rows))
+        for t in range(episode.slots):
             observation = episode.play(agent.act(observation))
-        return self._outcome()
+            log_bid[t] = np.log(episode.rule.alpha @ self.forecast.landscape.mean_value)
+        return self._outcome(np.abs(np.diff(log_bid, axis=0)).sum(axis=0) / max(episode.slots - 1, 1))
 
     def play_constant(self, gain: float = 1.0) -> Outcome:
         """The days of one bid for everything."""
@@ -67,10 +85,46 @@ class Arena:
         rule = constant_rule(constant_bids(self.forecast, self.campaigns.budget, gain), episode.segments)
         for _ in range(episode.slots):
             episode.play_rule(rule)
-        return self._outcome()
+        return self._outcome(np.zeros(episode.rows))
 
-    def _outcome(self) -> Outcome:
-        kept = self.kept
-        spend = (self.episode.statistics.spend.T / self.campaigns.budget[:, None])[kept]
-        ratio = self.episode.score()[kept] / self.best[kept]
-        return Outcome(ratio, spend[:, -1].copy(), 1.0 - spend, self.episode.violation()[kept])
+    def constant_rule_ratio(self) -> NDArray[np.float64] | None:
+        """(D,) what the best constant rule in hindsight reaches of R*; None where no day is at first price.
+
+        At first price R* pays market prices, which no bidder can.
+        """
+        if not self.campaigns.first_price.any():
+            return None
+        ideal = self.episode.ideal
+        rule = best_constant_rule(self.market, self.days, self.campaigns, ideal, self.optimum)
+        return rule[self.kept] / self.best[self.kept]
+
+    def _outcome(self, roughness: NDArray[np.float64]) -> Outcome:
+        kept, episode = self.kept, self.episode
+        spend = (episode.statistics.spend.T / self.campaigns.budget[:, None])[kept]
+        violation = episode.violation()[kept]
+        return Outcome(
+            ratio=episode.score()[kept] / self.best[kept],
+            spend_share=spend[:, -1].copy(),
+            left=1.0 - spend,
+            violation=violation,
+            violated=(violation > _SLIGHT).astype(np.float64),
+            roughness=roughness[kept],
+            reached=in_ideal_points(episode.kpi, episode.ideal)[kept],
+        )
+
+
+def in_ideal_points(kpi: NDArray[np.float64], ideal: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Totals (B, 3) over the ideal point (B, 3); 0 where that is 0."""
+    return kpi * (ideal > 0) / np.where(ideal > 0, ideal, 1.0)
+
+
+def _by_turns(campaigns: Sequence[Campaign], days: DayBatch) -> CampaignBatch:
+    """Day d's row is campaign d modulo their number, with what the day records of its own."""
+    if len(campaigns) == 1:
+        return CampaignBatch.repeat(campaigns[0], len(days), days.budget, days.conversion_value, days.max_cpa)
+    rows = []
+    for d in range(len(days)):
+        own = slice(d, d + 1)
+        campaign = campaigns[d % len(campaigns)]
+        rows.append(CampaignBatch.repeat(campaign, 1, days.budget[own], days.conversion_value[own], days.max_cpa[own]))
+    return CampaignBatch.concatenate(rows)

@@ -1,4 +1,4 @@
-"""Suites: named markets with fixed held-out days, of other log seeds than training days come from."""
+"""Suites made ready to play: markets with fixed held-out days, of other log seeds than training days come from."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from bidpilot.bidding.campaign import Campaign
 from bidpilot.bidding.errors import UnknownSuite
 from bidpilot.bidding.forecast import Forecast
 from bidpilot.envs import seeding
-from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_market
+from bidpilot.envs.days import DayBatch
+from bidpilot.envs.defaults import synthetic_forecast, synthetic_market
 from bidpilot.envs.logs.storage import load_log
-from bidpilot.envs.presets import PRESETS
 from bidpilot.envs.replay import RecordedMarket
+from bidpilot.envs.synthetic import SyntheticMarket
+from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, EVERY, SUITES, SuiteRecord
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.setting import Setting
 
@@ -32,20 +34,45 @@ class Suite:
     units: NDArray[np.int64]  # (D,)
 
 
-def preset_suite(name: str, days: int, seed: int, limits: Mapping[str, float] | None = None) -> Suite:
-    """A synthetic suite: a held-out log, days of the suite's own stream; the forecast is training's.
-
-    `limits` are fields of the campaign, its `max_cpa` say.
+def named_suites(names: tuple[str, ...], default: tuple[str, ...] = DEFAULT_SUITES) -> list[SuiteRecord]:
+    """The records of these names, each once; `default` where there are none, every suite for `all`.
 
     Raises:
-        UnknownSuite: no such preset.
+        UnknownSuite: no such suite.
     """
-    if name not in PRESETS:
-        raise UnknownSuite(f"no suite is called {name!r}. Use one of: {', '.join(PRESETS)}, or --log FOLDER.")
-    market = preset_market(name, seeding.LOG_HELD_OUT, seed)
-    uniforms = seeding.stream(seeding.suite_domain(name), seed).random((days, market.draws))
-    arena = Arena(market, preset_forecast(name), _limited(preset_campaign(name), limits), market.days(uniforms))
-    return Suite(name, tuned_gains(name), arena, np.arange(days))
+    for name in names:
+        if name not in SUITES and name != EVERY:
+            raise UnknownSuite(
+                f"no suite is called {name!r}. Use {', '.join(SUITES)}, {EVERY} for all of them, or --log FOLDER."
+            )
+    chosen = tuple(SUITES) if EVERY in names else names or default
+    return [SUITES[name] for name in dict.fromkeys(chosen)]
+
+
+def held_out(record: SuiteRecord, days: int, seed: int) -> tuple[SyntheticMarket, DayBatch]:
+    """The suite's market with its held-out log, and the first `days` of its days."""
+    market = synthetic_market(record.market, seeding.LOG_HELD_OUT, seed)
+    uniforms = seeding.stream(seeding.suite_domain(record.name), seed).random((days, market.draws))
+    return market, market.days(uniforms)
+
+
+def suite_forecast(record: SuiteRecord) -> Forecast:
+    """The forecast that agents have on a suite: of the default training log, whatever the suite's seed."""
+    return synthetic_forecast(record.forecast, 0)
+
+
+def synthetic_suite(record: SuiteRecord, days: int, seed: int, limits: Mapping[str, float] | None = None) -> Suite:
+    """A suite of the catalogue, ready to play.
+
+    `limits` are fields of its campaigns, their `max_cpa` say, in place of their own.
+
+    Raises:
+        InfeasibleCampaign: no day can keep the constraints.
+    """
+    market, drawn = held_out(record, days, seed)
+    campaigns = [_limited(campaign, limits) for campaign in record.campaigns]
+    arena = Arena(market, suite_forecast(record), campaigns, drawn)
+    return Suite(record.name, tuned_gains(record.name), arena, np.arange(days))
 
 
 def log_suite(

@@ -17,7 +17,7 @@ from bidpilot.bidding.errors import InvalidConfig, RunNotFound, UnknownAgent
 from bidpilot.bidding.forecast import Forecast
 from bidpilot.training.config import ExplainConfig, flat
 from bidpilot.training.evaluation.play import Arena
-from bidpilot.training.evaluation.suites import Suite, log_suite, preset_suite
+from bidpilot.training.evaluation.suites import Suite, log_suite, named_suites, synthetic_suite
 from bidpilot.training.explain.explanation import KPIS, Explanation, explain_slot
 from bidpilot.training.explain.subjects import ControllerSubject, PolicySubject, Subject
 from bidpilot.training.report.attribution import Bars, Table, attribution_figure
@@ -87,7 +87,7 @@ def _run_id(config: ExplainConfig) -> str | None:
 def _suite(config: ExplainConfig, folder: Path | None) -> Suite:
     if config.log is None:
         # Days are drawn one after the other, so that those before the one asked for need be drawn, and no more.
-        suite = preset_suite(config.suite, config.day + 1, config.seed)
+        suite = synthetic_suite(named_suites((config.suite,))[0], config.day + 1, config.seed)
     else:
         assert folder is not None
         setting = json.loads((folder / "policy.json").read_text())

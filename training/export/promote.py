@@ -17,7 +17,7 @@ from bidpilot.envs.presets import PRESETS
 from bidpilot.training.config import PromoteConfig, flat
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import interval
-from bidpilot.training.evaluation.suites import preset_suite
+from bidpilot.training.evaluation.suites import named_suites, synthetic_suite
 from bidpilot.training.export.agent import BundleAgent
 from bidpilot.training.export.registry import CHALLENGER, CHAMPION, Version, fetch, find_version, make_champion
 from bidpilot.training.tracking import open_run
@@ -108,7 +108,8 @@ def _champion(name: str) -> Version | None:
 def _arenas(config: PromoteConfig, new: BundleAgent) -> list[tuple[str, Arena, NDArray[np.int64]]]:
     setting = new.bundle.manifest.origin.setting
     names = config.suites or ((setting,) if setting in PRESETS else ())
-    found = [(s.name, s.arena, s.units) for s in (preset_suite(n, config.days, config.seed) for n in names)]
+    suites = [synthetic_suite(record, config.days, config.seed) for record in named_suites(names, default=())]
+    found = [(suite.name, suite.arena, suite.units) for suite in suites]
     log = latest_log(config.log)
     if log is not None:
         found.append(_log_arena(log, new))

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from bidpilot.training.report.checks import finite
-from bidpilot.training.report.style import INK, colours, new_figure, tidy
+from bidpilot.training.report.style import INK, colours, new_figure, small_multiples, tidy
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,8 @@ def interval_plot(intervals: Sequence[Interval], title: str = "R / R* per agent 
     suites = list(dict.fromkeys(entry.suite for entry in intervals))
     agents = list(dict.fromkeys(entry.agent for entry in intervals))
     shades = colours(agents)
-    figure = new_figure(3.9 * len(suites) + 0.6, 0.42 * len(agents) + 1.3)
-    panels = figure.subplots(1, len(suites), squeeze=False)[0]
-    for panel, suite in zip(panels, suites, strict=True):
-        tidy(panel)
+    figure, panels = small_multiples(suites, 3.9, 0.42 * len(agents) + 1.0)
+    for suite, panel in panels.items():
         here = sorted((entry for entry in intervals if entry.suite == suite), key=lambda entry: entry.iqm)
         for height, entry in enumerate(here):
             panel.plot([entry.low, entry.high], [height, height], color=shades[entry.agent], linewidth=5, alpha=0.4)
@@ -92,7 +90,6 @@ def interval_plot(intervals: Sequence[Interval], title: str = "R / R* per agent 
         panel.set_yticks(range(len(here)), [entry.agent for entry in here])
         panel.set_ylim(-0.6, len(here) - 0.4)
         panel.margins(x=0.22)  # room for the number beside the best
-        panel.set_title(suite, color=INK, loc="left", fontsize=10)
         panel.set_xlabel("R / R*, interquartile mean")
     figure.suptitle(title, color=INK, x=0.01, ha="left")
     return figure

@@ -21,6 +21,7 @@ _AGENTS = {
     "plan": "#e69f00",
     "constant": "#777777",
 }
+_COLUMNS = 4  # small multiples per row
 _OTHERS = ("#56b4e9", "#882255", "#44aa99", "#999933", "#332288", "#aa4499")
 
 
@@ -39,6 +40,20 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     return figure
+
+
+def small_multiples(names: Sequence[str], width: float, height: float) -> tuple[Figure, dict[str, Axes]]:
+    """A figure with a titled panel of this size (inches) per name, at most four in a row."""
+    columns = min(_COLUMNS, len(names))
+    rows = -(-len(names) // columns)
+    figure = new_figure(width * columns + 0.6, height * rows + 0.3)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for spare in grid[len(names) :]:
+        spare.remove()
+    panels = {name: tidy(panel) for name, panel in zip(names, grid, strict=False)}
+    for name, panel in panels.items():
+        panel.set_title(name, color=INK, loc="left", fontsize=10)
+    return figure, panels
 
 
 def tidy(axes: Axes) -> Axes:

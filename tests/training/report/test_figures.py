@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 
 from bidpilot.training.report.comparison import Interval, interval_plot, ratio_distribution
 from bidpilot.training.report.curves import Curve, budget_curves, learning_curve
+from bidpilot.training.report.fronts import Front, front_plot
+from bidpilot.training.report.profile import performance_profile
 from bidpilot.training.report.style import colours
 
 STEPS = np.array([0.0, 1e5, 2e5])
@@ -77,6 +79,33 @@ def test_ratio_distribution_is_the_share_of_days_below() -> None:
     np.testing.assert_allclose(np.asarray(curve.get_xdata())[1:], [0.7, 0.8, 0.9, 1.0])
     np.testing.assert_allclose(np.asarray(curve.get_ydata())[1:], [0.25, 0.5, 0.75, 1.0])
     np.testing.assert_allclose(np.asarray(dot.get_xdata()), [0.85])
+
+
+def test_a_performance_profile_is_the_share_of_days_above_on_each_suite() -> None:
+    figure = performance_profile({s: {"mpc": [0.9, 0.7, 0.8, 1.0], "ppo": [0.5]} for s in "abcde"})
+    assert [axes.get_title(loc="left") for axes in figure.axes] == list("abcde")
+    mpc, _ = figure.axes[4].lines
+    x, y = np.asarray(mpc.get_xdata()), np.asarray(mpc.get_ydata())
+    assert mpc.get_drawstyle() == "steps-pre"  # a value stands until the next abscissa
+    above = [y[np.searchsorted(x, ratio)] for ratio in (0.6, 0.75, 0.85, 0.95)]
+    np.testing.assert_allclose(above, [1.0, 0.75, 0.5, 0.25])
+    drawn(figure)
+
+
+def test_a_profile_of_nothing_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no agent"):
+        performance_profile({})
+
+
+def test_a_front_is_drawn_in_every_pair_of_kpis() -> None:
+    exact = np.array([[0.9, 0.5, 0.4], [0.5, 0.8, 0.7]])
+    figure = front_plot(Front("daily", np.eye(3)[:2], exact, {"mpc": 0.9 * exact}))
+    for axes, (i, j) in zip(figure.axes, [(0, 1), (0, 2), (1, 2)], strict=True):
+        optimum = next(line for line in axes.lines if line.get_label() == "hindsight optimum")
+        np.testing.assert_array_equal(np.asarray(optimum.get_xydata()), exact[:, [i, j]])
+        agent = next(line for line in axes.lines if line.get_label() == "mpc")
+        np.testing.assert_array_equal(np.asarray(agent.get_xydata()), 0.9 * exact[:, [i, j]])
+    drawn(figure)
 
 
 def test_equal_days_can_be_drawn() -> None:
