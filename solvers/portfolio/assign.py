@@ -18,7 +18,7 @@ Vector = NDArray[np.float64]
 _GRID = 512  # bids at which the win curve is kept
 _FAR = 2.0**20  # of the dearest price: beyond it no bid goes
 _EVERY = 5  # of the expected day's auctions are looked at to meet a spend
-_ROUNDS, _STEP = 6, (0.8, 1.25)  # to meet it; change of money's cost in each
+_ROUNDS, _STEP = 4, (0.8, 1.25)  # to meet it; change of money's cost in each
 
 
 class Offers(NamedTuple):

