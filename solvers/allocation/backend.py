@@ -27,7 +27,7 @@ def attempt(problem: cp.Problem, solver: str) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # "may be inaccurate": the status says it
-            problem.solve(solver=solver, enforce_dpp=True)
+            problem.solve(solver=solver, enforce_dpp=True, warm_start=False)  # warm starts are erratic
     except (cp.error.SolverError, ValueError) as error:  # ValueError: no solution to unpack
         raise SolverFailed(f"{solver} failed ({' '.join(str(error).split())[:80]})") from error
     if problem.status not in (cp.OPTIMAL, cp.INFEASIBLE):
