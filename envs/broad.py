@@ -17,9 +17,9 @@ def broad_market(name: str, seed: np.random.SeedSequence) -> MixedMarket:
     own = PRESETS[name]
     wide = own.model_copy(
         update={
-            "day_value_std": max(own.day_value_std, 0.25),
-            "day_price_std": max(own.day_price_std, 0.25),
-            "day_traffic_std": max(own.day_traffic_std, 0.2),
+            "day_value_std": max(own.day_value_std, 0.35),
+            "day_price_std": max(own.day_price_std, 0.45),
+            "day_traffic_std": max(own.day_traffic_std, 0.3),
             "value_drift_std": 0.2,
             "price_drift_std": 0.2,
             "traffic_drift_std": 0.2,

@@ -32,7 +32,7 @@ class InformedReplanner(Replanner):
         index: NDArray[np.int64],
     ) -> None:
         super().__init__(forecast, plan, index)
-        self._market, self._days = market, days
+        self._market, self._days, self._first_price = market, days, campaigns.first_price
         level, counts = true_levels(market, days, forecast, campaigns.conversion_value)
         worth = plan.alpha[index] / np.stack([np.ones(len(days)), np.ones(len(days)), campaigns.conversion_value], 1)
         part = worth * forecast.landscape.mean_value
@@ -78,7 +78,8 @@ class InformedReplanner(Replanner):
 
 class HindsightReplanner(InformedReplanner):
     """Knows the auctions themselves: at its scale the money left is spent exactly, which is the hindsight optimum
-    of the remaining day among rules of the plan's direction."""
+    of the remaining day among rules of the plan's direction. Under first price, where bids are shaded and paid, it
+    knows the levels alone."""
 
     def _curves_of_rest(
         self,
@@ -91,9 +92,10 @@ class HindsightReplanner(InformedReplanner):
     ) -> NDArray[np.float64]:
         """(T + 1, B, POINTS) spend from each slot on, linear between grid points."""
         slots, points = forecast.slots, curves.POINTS
-        rest = np.zeros((slots + 1, len(index), points))
-        for row, u in enumerate(index):
-            day = materialise(self._market, self._days, row)
+        rest = super()._curves_of_rest(forecast, plan, index, counts, shift, price)
+        for row in np.flatnonzero(~self._first_price):
+            u = index[row]
+            day = materialise(self._market, self._days, int(row))
             bid = plan.multiplier[u][day.segment] * (day.predicted @ plan.alpha[u]) + plan.beta[u][day.segment]
             with np.errstate(divide="ignore", invalid="ignore"):
                 needed = plan.scale[u] + np.log2(day.price) - np.log2(np.maximum(bid, 0.0))

@@ -11,9 +11,11 @@ import pytest
 
 from bidpilot.agents.agent import controller_agent
 from bidpilot.agents.gains import tuned_gains
+from bidpilot.agents.imitation_config import ImitationConfig
 from bidpilot.agents.ppo_config import PpoConfig
 from bidpilot.agents.ppo_settings import tuned_ppo
 from bidpilot.bidding.errors import InvalidConfig
+from bidpilot.bidding.pool_config import PoolConfig
 from bidpilot.envs import seeding
 from bidpilot.training.cli import main
 from bidpilot.training.config import TrainConfig, TuneConfig
@@ -182,7 +184,16 @@ def test_a_training_run_keeps_the_tuned_settings_written_out(tmp_path: Path, mon
         "tuned_ppo",
         lambda ppo, setting: tuned_ppo(ppo, setting, folder),
     )
-    trained = train(TrainConfig(market="steady", tuned=True, total_steps=STEPS, validation_days=8))
+    trained = train(
+        TrainConfig(
+            market="steady",
+            tuned=True,
+            total_steps=STEPS,
+            validation_days=8,
+            pool=PoolConfig(size=8),
+            imitation=ImitationConfig(rounds=1),
+        )
+    )
     stored = TrainConfig.model_validate_json(download(trained, "config.json").read_text())
     assert stored.ppo == PpoConfig(epochs=3, clip_range=0.3)
     assert not stored.tuned
