@@ -33,14 +33,14 @@ class TrainConfig(Config):
         None, description="Folder of an imported auction log to train on instead of the synthetic market."
     )
     seed: Seed = Field(0, description="Seed of the weights and of the training days.")
-    total_steps: Count = Field(491_520, description="Length of the run, environment steps over all rows.")
+    total_steps: Count = Field(294_912, description="Length of the run, environment steps over all rows.")
     rows: Count = Field(256, description="Days played side by side.")
     validation_days: Count = Field(256, description="Days per validation; the best policy by them is kept.")
     validate_every: Count = Field(
-        245_760, description="Environment steps between two validations, rounded up to whole rollouts."
+        98_304, description="Environment steps between two validations, rounded up to whole rollouts."
     )
     checkpoint_every: Count = Field(
-        245_760, description="Environment steps between two checkpoints, rounded up to a day boundary."
+        147_456, description="Environment steps between two checkpoints, rounded up to a day boundary."
     )
     resume: str | None = Field(
         None,
