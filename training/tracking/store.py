@@ -21,6 +21,7 @@ _DATABASE = "mlflow.db"
 # What MLflow reads when it is imported or when it connects; the user's own value wins.
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # a server that is down is known in seconds, not minutes
 }
 
