@@ -1,34 +1,13 @@
-"""The default forecast, and a small one that is known in closed form."""
+"""The default forecast."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from bidpilot.bidding.forecast import BidLandscape, Forecast
+from bidpilot.bidding.forecast import Forecast
 from bidpilot.envs.defaults import preset_forecast
 
 
 @pytest.fixture(scope="session")
 def forecast() -> Forecast:
     return preset_forecast()
-
-
-@pytest.fixture
-def even() -> Forecast:
-    """Days that never vary: 4 slots of 100 auctions of price 1, ..., 100 hundredths, value 1 in each KPI."""
-    size = 100
-    return Forecast(
-        landscape=BidLandscape(
-            price=np.arange(1, size + 1) / size,
-            value=np.ones((size, 3)),
-            segment=np.zeros(size, np.int16),
-            weight=np.full(size, 1 / size),
-        ),
-        auctions=np.full(4, 100.0),
-        price_curve=np.ones(4),
-        history=np.ones((3, 4, 5)),
-        observed=np.ones((3, 4), np.bool_),
-        level_slots=2,
-        segments=("feed/head", "feed/tail"),
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -20,7 +21,7 @@ from bidpilot.bidding.errors import (
     UnknownChannel,
 )
 from bidpilot.bidding.forecast import Forecast
-from bidpilot.bidding.scalarisation import Scalarisation
+from bidpilot.bidding.scalarisation import Scalarisation, utility
 from bidpilot.bidding.segments import is_tail
 from bidpilot.envs.defaults import preset_campaign, preset_forecast
 from bidpilot.solvers.allocation import Allocation, allocate, backend, plan_problem, program
@@ -96,8 +97,6 @@ def test_removing_a_constraint_never_lowers_the_optimum(name: str, kind: Scalari
 def test_more_budget_never_lowers_the_optimum(kind: Scalarisation) -> None:
     kpi = [allocate(preset_forecast(), campaign(scalarisation=kind, budget=b)) for b in (10.0, 20.0, 40.0, 400.0)]
     ideal = kpi[-1].ideal
-    from bidpilot.bidding.scalarisation import utility
-
     w = np.array([preset_campaign().preference])
     values = [utility(k.kpi[None], ideal[None], w, np.array([kind.code]))[0] for k in kpi]
     assert (np.diff(values) > 0).all()
@@ -116,8 +115,6 @@ def test_a_1_percent_change_is_priced_between_the_duals_before_and_after(name: s
     for value in (bound, bound * 1.01):
         constraint = next(c for c in compiled(problem.shape).constraints if c.name == dual)
         moved = {**problem.terms.limits, dual: constraint.moved(problem.terms, value)}
-        from dataclasses import replace
-
         terms = replace(problem.terms, limits=moved)
         solved, _ = program.solve(problem.shape, problem.scaled, terms)
         kpi, spend, wins = (
@@ -137,8 +134,6 @@ def test_a_1_percent_change_is_priced_between_the_duals_before_and_after(name: s
 
 def test_a_little_more_budget_is_priced_between_the_duals_before_and_after() -> None:
     problem = plan_problem(preset_forecast(), campaign())
-    from dataclasses import replace
-
     values, prices = [], []
     for bound in (1.0, 1.01):
         limits = {"budget": problem.terms.limits["budget"]._replace(bound=bound)}

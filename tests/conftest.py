@@ -1,4 +1,4 @@
-"""A small forecast that is known in closed form."""
+"""What tests of several folders use: a small forecast that is known in closed form."""
 
 from __future__ import annotations
 
