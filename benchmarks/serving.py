@@ -294,7 +294,9 @@ def model_server(bundle: Path, folder: Path) -> float:
         sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", f"models:/benchmark/{version.version}",
         "--env-manager", "local", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
     ]  # fmt: skip
-    with process(command, f"http://127.0.0.1:{port}/ping", folder / "mlflow.log"):
+    # mlflow starts uvicorn by its bare name, which an environment that is not activated does not offer
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with process(command, f"http://127.0.0.1:{port}/ping", folder / "mlflow.log", PATH=path):
         wrk(f"http://127.0.0.1:{port}/invocations", folder / "invoke.lua")  # warm
         found = wrk(f"http://127.0.0.1:{port}/invocations", folder / "invoke.lua")
     report("model_server", found["rate"], "requests/s", found["rate"], **_rest(found))
