@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bidpilot.bidding.action import FIRST_SEGMENT, SCALE_REACH, action_size
 from bidpilot.bidding.forecast import Forecast
 from bidpilot.bidding.kpi import CONVERSION
+from bidpilot.bidding.levels import Posterior
 from bidpilot.bidding.plan import BudgetPlan
 from bidpilot.bidding.replan import Replanner
 from bidpilot.bidding.statistics import PRICE, TRAFFIC, VALUE, DayStatistics
@@ -212,14 +213,14 @@ class Observer:
             gap = statistics.ratio_quantiles.T - self._planned_ratio
             np.multiply(gap, 0.5 * shown, out=self._wide[first : first + 5])
         if statistics.t < self.forecast.slots:
-            scale, segment = self._replanned(statistics, self._replanner)
+            scale, segment = self._replanned(statistics, self._replanner, levels)
             np.multiply(scale, np.log(2.0) / SCALE_REACH, out=row["replan"])
             if self._steering is not None:
                 self._wide[len(FEATURES) :, self._steering.rows] = segment.T
 
     def replanned_action(self, statistics: DayStatistics, replanner: Replanner) -> NDArray[np.float64]:
         """The action (B, 3 + S) that follows a re-plan of one's own, given the day so far; after `observe`."""
-        scale, segment = self._replanned(statistics, replanner)
+        scale, segment = self._replanned(statistics, replanner, statistics.levels())
         action = np.zeros((len(scale), action_size(len(self.forecast.segments))))
         action[:, 0] = scale * (np.log(2.0) / SCALE_REACH)
         if self._steering is not None:
@@ -227,10 +228,10 @@ class Observer:
         return np.clip(action, -1.0, 1.0)
 
     def _replanned(
-        self, statistics: DayStatistics, replanner: Replanner
+        self, statistics: DayStatistics, replanner: Replanner, levels: Posterior
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """log2 of the scale (B,) against the plan's, and segment entries (R, S) of the constrained rows."""
-        beliefs = replanner.beliefs(statistics)
+        beliefs = replanner.beliefs(levels, statistics.t)
         scale = replanner.scale(beliefs, self._spendable(statistics.t), statistics.t)
         steering, told = self._steering, statistics.reported
         if steering is None:

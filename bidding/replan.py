@@ -13,7 +13,7 @@ from bidpilot.bidding import curves
 from bidpilot.bidding.forecast import Forecast
 from bidpilot.bidding.levels import Posterior
 from bidpilot.bidding.plan import BudgetPlan
-from bidpilot.bidding.statistics import PRICE, TRAFFIC, VALUE, DayStatistics
+from bidpilot.bidding.statistics import PRICE, TRAFFIC, VALUE
 
 _LAST = curves.POINTS - 1
 _STEPS = tuple(1 << k for k in reversed(range(int(_LAST).bit_length())))
@@ -36,9 +36,9 @@ class Replanner:
         self._known, self._now = forecast.blocks + 1, 2 * (forecast.blocks + 1)  # where these curves begin
         self._rest = [rest_of_block(forecast, t) for t in range(forecast.slots)]
 
-    def beliefs(self, statistics: DayStatistics) -> Posterior:
-        """Levels of the day and of the current block, as the statistics tell them."""
-        return statistics.levels()
+    def beliefs(self, levels: Posterior, t: int) -> Posterior:
+        """Levels that the re-plan of slot `t` is made with: `levels`, as the statistics tell them."""
+        return levels
 
     def scale(self, levels: Posterior, left: NDArray[np.float64], t: int) -> NDArray[np.float64]:
         """log2 of the scale (B,) relative to the plan's, before slot `t`, with `left` (B,) currency to spend."""

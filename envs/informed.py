@@ -11,7 +11,7 @@ from bidpilot.bidding.forecast import PRICE_LEVEL, Forecast
 from bidpilot.bidding.levels import Posterior
 from bidpilot.bidding.plan import BudgetPlan
 from bidpilot.bidding.replan import Replanner
-from bidpilot.bidding.statistics import PRICE, TRAFFIC, VALUE, DayStatistics
+from bidpilot.bidding.statistics import PRICE, TRAFFIC, VALUE
 from bidpilot.envs.days import DayBatch, Market
 from bidpilot.envs.forecasting import true_levels
 from bidpilot.envs.materialise import materialise
@@ -63,9 +63,9 @@ class InformedReplanner(Replanner):
             rest[t] = rest[t + 1] + curves.lookup(now, there) * (counts[:, t] * level)[:, None]
         return rest
 
-    def beliefs(self, statistics: DayStatistics) -> Posterior:
+    def beliefs(self, levels: Posterior, t: int) -> Posterior:
         """The truth: the mean of later blocks, and the current block."""
-        t, width = statistics.t, self._level_slots
+        width = self._level_slots
         later = self._level[:, :, -(-t // width) * width :]
         block = self._level[:, :, min(t, self._level.shape[2] - 1)]
         day = later.mean(axis=2) if later.shape[2] else block
