@@ -19,7 +19,7 @@ class PpoConfig(BaseModel):
     epochs: Count = Field(5, description="Passes over each rollout.")
     gamma: float = Field(1.0, gt=0, le=1, description="Discount per slot; 1 makes a day's rewards sum to R.")
     gae_lambda: float = Field(0.97, ge=0, le=1, description="Advantage estimation: weight per slot.")
-    learning_rate: float = Field(3e-4, gt=0, description="Adam's step size at the start.")
+    learning_rate: float = Field(1e-4, gt=0, description="Adam's step size at the start.")
     learning_rate_end: float = Field(
         0.0, ge=0, description="Adam's step size at the last step; the decay between is linear."
     )

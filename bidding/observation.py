@@ -50,6 +50,9 @@ FEATURES: tuple[Feature, ...] = (
     Feature("value_slot", -2, 2, f"{_LEVEL}: value of requests in the last slot"),
     Feature("value_block", -2, 2, f"{_LEVEL}: value of requests, believed of this block"),
     Feature("value_day", -2, 2, f"{_LEVEL}: value of requests, believed of this day"),
+    Feature("traffic_mean", -2, 2, f"{_LEVEL}: auctions, mean of the slots so far"),
+    Feature("value_mean", -2, 2, f"{_LEVEL}: value of requests, mean of the slots so far"),
+    Feature("price_mean", -2, 2, f"{_LEVEL}: market price, mean of the slots so far (0 where not shown)"),
     Feature("price_block", -2, 2, f"{_LEVEL}: market price, believed of this block (0 where not shown)"),
     Feature("price_day", -2, 2, f"{_LEVEL}: market price, believed of this day (0 where not shown)"),
     Feature("ratio_50", -2, 2, "log2 of the 50th percentile of value per price against the forecast's, over 2"),
@@ -207,6 +210,10 @@ class Observer:
         np.multiply(levels.day[VALUE], 0.5, out=row["value_day"])
         np.multiply(levels.block[PRICE], 0.5, out=row["price_block"])
         np.multiply(levels.day[PRICE], 0.5, out=row["price_day"])
+        mean = statistics.mean_levels()
+        np.multiply(mean[TRAFFIC], 0.5, out=row["traffic_mean"])
+        np.multiply(mean[VALUE], 0.5, out=row["value_mean"])
+        np.multiply(mean[PRICE], 0.5, out=row["price_mean"])
         if statistics.t > 0:
             first = POSITION["ratio_50"]
             shown = statistics.campaigns.full_feedback

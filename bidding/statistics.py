@@ -190,6 +190,10 @@ class DayStatistics:
         block_seen = np.zeros_like(self._block_seen) if fresh else self._block_seen
         return posterior(self._variance, self._day_sum, self._seen, self._blocks, self._block_sum, block_seen)
 
+    def mean_levels(self) -> NDArray[np.float64]:
+        """Mean log2 level (3, B) of the slots seen so far, not weighed against what the forecast expects."""
+        return self._day_sum / np.maximum(self._seen, 1.0)
+
     def reported(self, totals: NDArray[np.float64], back: int = 0) -> NDArray[np.float64]:
         """The cumulative `totals` (T + 1, B, ...) of wins that each row has been told of, `back` slots ago."""
         at = max(self.t - back, 0)

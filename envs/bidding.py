@@ -21,6 +21,7 @@ from bidpilot.envs.constraint_prices import ConstraintPrices
 from bidpilot.envs.days import Market
 from bidpilot.envs.defaults import default_setting
 from bidpilot.envs.episode import Episode
+from bidpilot.envs.regret import REWARD_SCALE, HindsightBaseline
 from bidpilot.envs.rendering import DayTrace, draw_day
 
 Info = dict[str, Any]
@@ -58,6 +59,7 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         seed_domain: domain of the random stream (`bidpilot.envs.seeding`).
         pool: planned campaigns that each day draws one of, in place of `campaign`.
         prices: multipliers of missed constraints, taken off a day's last reward.
+        regret: rewards are regrets against hindsight (`bidpilot.envs.regret`), in units of 1 / 32 plan utility.
 
     Version History:
         v0: first.
@@ -80,6 +82,7 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         max_episode_steps: int | None = None,
         pool: CampaignPool | None = None,
         prices: ConstraintPrices | None = None,
+        regret: bool = False,
     ) -> None:
         if num_envs < 1:
             raise InvalidMarket(f"an environment needs at least one row; got num_envs = {num_envs}. Give 1 or more.")
@@ -94,7 +97,7 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         self.observation_space = gym.vector.utils.batch_space(self.single_observation_space, num_envs)
         self.action_space = gym.vector.utils.batch_space(self.single_action_space, num_envs)
         self.generators: list[np.random.Generator] = []
-        self.pool, self.prices = pool, prices
+        self.pool, self.prices, self._regret = pool, prices, regret
         self.uniforms = np.zeros((num_envs, market.draws + (pool is not None)))
         self._trace = DayTrace() if render_mode == "rgb_array" else None
 
@@ -136,6 +139,8 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
             pick = (self.uniforms[:, -1] * len(self.pool)).astype(np.int64)
             plan = self.pool.plan, self.pool.index[pick]
             observation = self.episode.begin(days, self.pool.campaigns.take(pick), plan=plan)
+        if self._regret:
+            self._baseline = HindsightBaseline(self.episode)
         if self._trace is not None:
             self._trace.begin(self.episode)
         return observation
@@ -169,6 +174,10 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         reward: NDArray[np.float64] = (after - before) / episode.plan_utility
         if done and self.prices is not None:
             reward -= self.prices.charge(episode)
+        if self._regret:
+            reward -= (episode.utility - before) / episode.plan_utility
+            reward += self._baseline.change()
+            reward *= REWARD_SCALE
         return reward
 
     def _final(self, observation: NDArray[np.float32]) -> Info:

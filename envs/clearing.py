@@ -47,7 +47,7 @@ THIN_STREAM, INVALID_STREAM, _INTERACTED, _CONVERTED = (np.uint64(k) for k in ra
 
 
 @numba.njit(inline="always")
-def _octave_bin(ratio, shift, first, bins):  # type: ignore[no-untyped-def]
+def octave_bin(ratio, shift, first, bins):  # type: ignore[no-untyped-def]
     """Bin of a positive float32 on a grid that is linear within an octave: its leading bits."""
     return min(max((np.float32(ratio).view(np.int32) >> shift) - first, 0), bins - 1)
 
@@ -126,7 +126,7 @@ def _request(e_of, n_of, c_of, segments_of, table, price, bin_out):  # type: ign
     for k in range(e_of.size):
         s = np.uintp(segments_of[k])
         ratio = (table[s, _BASE_E] * e_of[k] + table[s, _BASE_N] * n_of[k] + table[s, _BASE_C] * c_of[k]) / price[k]
-        bin_out[k] = _octave_bin(ratio, _SHIFT, _FIRST_BIN, _BINS)
+        bin_out[k] = octave_bin(ratio, _SHIFT, _FIRST_BIN, _BINS)
     for k in range(e_of.size):
         s = np.uintp(segments_of[k])
         arrives = np.float32(1.0 if price[k] < np.inf else 0.0)
@@ -309,7 +309,7 @@ def _shade(value, factors, unit):  # type: ignore[no-untyped-def]
     if value <= 0.0:
         return value
     ratio = np.float32(value / unit)
-    k = _octave_bin(ratio, 20, (127 - _SHADE_OCTAVES) << 3, _SHADE_POINTS)
+    k = octave_bin(ratio, 20, (127 - _SHADE_OCTAVES) << 3, _SHADE_POINTS)
     octave = k >> 3
     low = 2.0 ** (octave - _SHADE_OCTAVES) * (1.0 + (k & 7) / 8.0)
     width = 2.0 ** (octave - _SHADE_OCTAVES) / 8.0

@@ -1,10 +1,10 @@
-"""A mixture of synthetic markets over one log: each day comes from one of them."""
+"""A mixture of markets: each day comes from one of them."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -13,22 +13,31 @@ from numpy.typing import NDArray
 from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.envs.days import DayBatch, Market
 from bidpilot.envs.logs.auction_log import AuctionLog
+from bidpilot.envs.logs.joining import join_logs
 
 
 class MixedMarket:
-    """Days of several markets, each with its share.
+    """Days of several markets, each with its share. Logs that differ are joined into one.
 
     Raises:
-        InvalidMarket: markets over different logs, or with other slots or blocks.
+        InvalidMarket: markets that differ in slots, blocks, segments, sources or in how outcomes come about.
     """
 
     def __init__(self, markets: Sequence[Market], shares: Sequence[float]) -> None:
         first = markets[0]
         for other in markets[1:]:
-            same = other.log.digest == first.log.digest and other.slots == first.slots
+            same = other.slots == first.slots and other.log.segments == first.log.segments
+            same = same and other.log.sources == first.log.sources
             if not same or other.level_slots != first.level_slots or other.draws_outcomes != first.draws_outcomes:
-                raise InvalidMarket("markets can be mixed only over one log, with the same slots and blocks.")
+                raise InvalidMarket(
+                    "markets can be mixed only where slots, blocks, segments and sources are the same, and where all "
+                    "of them draw outcomes or none."
+                )
         self._markets, self._edges = tuple(markets), np.cumsum(shares) / np.sum(shares)
+        logs = list({market.log.digest: market.log for market in markets}.values())
+        begin = dict(zip((log.digest for log in logs), np.cumsum([0, *(log.n for log in logs)]), strict=False))
+        self._log = join_logs(logs)
+        self._begin = [int(begin[market.log.digest]) for market in markets]  # of each market's log in the joined one
         self._digest = hashlib.blake2b(digest_size=16)
         for market, share in zip(markets, shares, strict=True):
             self._digest.update(f"{market.digest}{share}".encode())
@@ -36,7 +45,7 @@ class MixedMarket:
     @property
     def log(self) -> AuctionLog:
         """The log of all of them."""
-        return self._markets[0].log
+        return self._log
 
     @property
     def slots(self) -> int:
@@ -67,14 +76,22 @@ class MixedMarket:
         """Make B days from `uniforms` (B, draws); each row's market makes it as it would alone."""
         choice = np.searchsorted(self._edges, uniforms[:, 0], side="right")
         choice = np.minimum(choice, len(self._markets) - 1)
-        made = [market.days(uniforms[:, 1 : 1 + market.draws]) for market in self._markets]
-        return DayBatch(**{f.name: _choose([getattr(m, f.name) for m in made], choice) for f in fields(DayBatch)})
+        parts, rows = [], []
+        for k in np.unique(choice):
+            market, chosen = self._markets[k], np.flatnonzero(choice == k)
+            made = market.days(uniforms[chosen, 1 : 1 + market.draws])
+            parts.append(replace(made, start=made.start + self._begin[k]))
+            rows.append(chosen)
+        return _gather(parts, np.argsort(np.concatenate(rows), kind="stable"), len(self._log.segments))
 
 
-def _choose(columns: list[Any], choice: NDArray[np.int64]) -> Any:
-    """Row b of `columns[choice[b]]`; a missing column keeps every auction."""
-    shape = next((c.shape for c in columns if c is not None), None)
-    if shape is None:
-        return None
-    filled = [np.ones(shape, np.float32) if c is None else c for c in columns]
-    return np.stack(filled)[choice, np.arange(len(choice))]
+def _gather(parts: Sequence[DayBatch], order: NDArray[np.intp], segments: int) -> DayBatch:
+    """The parts' days one after the other, in this order; where some days keep all auctions, all say what they keep."""
+    if any(part.keep is not None for part in parts):
+        parts = [
+            part if part.keep is not None else replace(part, keep=np.ones((*part.count.shape, segments), np.float32))
+            for part in parts
+        ]
+    columns = {f.name: [getattr(part, f.name) for part in parts] for f in fields(DayBatch)}
+    gathered: dict[str, Any] = {n: None if c[0] is None else np.concatenate(c)[order] for n, c in columns.items()}
+    return DayBatch(**gathered)

@@ -56,6 +56,11 @@ class TrainConfig(Config):
         "constraints, and its market from a broader one, so that one policy serves them all.",
     )
     pool: PoolConfig = Field(PoolConfig(), description="The pool of campaigns.")
+    regret: bool = Field(
+        True,
+        description="Reward each slot with what it lost against hindsight, which takes the luck of the day out of "
+        "PPO's gradient; else with the utility that it brought.",
+    )
     imitation: ImitationConfig = Field(ImitationConfig(), description="Warm start by imitating the hindsight optimum.")
     tuned: bool = Field(
         False,

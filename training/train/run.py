@@ -127,14 +127,20 @@ def _train(config: TrainConfig, setting: Setting, tracked: Run, snapshot: Snapsh
 def _environment(config: TrainConfig, setting: Setting, console: Console) -> BiddingVectorEnv:
     """Where a run trains: the setting's own days and campaign, or a preset's broadened ones."""
     if not (config.randomise and config.log is None):
-        return BiddingVectorEnv(config.rows, setting.market, setting.forecast, setting.campaign)
+        return BiddingVectorEnv(config.rows, setting.market, setting.forecast, setting.campaign, regret=config.regret)
     console.print(f"planning {config.pool.size} campaigns to train on ...")
     seeds = np.random.SeedSequence([seeding.LOG_TRAINING, config.seed])
     rng = seeding.stream(seeding.CAMPAIGNS, config.seed)
     pool = draw_pool(config.pool, setting.campaign, setting.forecast, rng)
     market = broad_market(config.market, seeds)
     return BiddingVectorEnv(
-        config.rows, market, setting.forecast, setting.campaign, pool=pool, prices=ConstraintPrices()
+        config.rows,
+        market,
+        setting.forecast,
+        setting.campaign,
+        pool=pool,
+        prices=ConstraintPrices(),
+        regret=config.regret,
     )
 
 
