@@ -103,6 +103,11 @@ class EvaluateConfig(Config):
     days: Count = Field(512, description="Held-out days per suite; a log's suite has the days it has.")
     seed: Seed = Field(0, description="Seed of the suites' days and of the bootstrap.")
     max_cpa: Positive | None = Field(None, description="Target cost per conversion of the suites' campaigns, currency.")
+    cpa_margin: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description="Share of a target cost per conversion that agents keep free: they are told (1 - margin) times the "
+        "target, and scored by the target itself.",
+    )
     min_tail_share: Share | None = Field(
         None, description="Least share of won exposures on long-tail content that the suites' campaigns ask for."
     )

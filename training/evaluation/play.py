@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,17 +43,23 @@ class Arena:
     """Fixed days with their hindsight optima, on which every agent plays.
 
     Where there are several campaigns, the days take turns. Days on which no purchase keeps the campaign's
-    constraints are left out.
+    constraints are left out. Agents are told `1 - cpa_margin` times a target cost, and scored by the target itself.
 
     Raises:
         InfeasibleCampaign: no day is left.
     """
 
     def __init__(
-        self, market: Market, forecast: Forecast, campaign: Campaign | Sequence[Campaign], days: DayBatch
+        self,
+        market: Market,
+        forecast: Forecast,
+        campaign: Campaign | Sequence[Campaign],
+        days: DayBatch,
+        cpa_margin: float = 0.0,
     ) -> None:
         self.market, self.days, self.forecast = market, days, forecast
         self.campaigns = _by_turns([campaign] if isinstance(campaign, Campaign) else campaign, days)
+        self._told = replace(self.campaigns, max_cpa=(1.0 - cpa_margin) * self.campaigns.max_cpa)
         self.episode = Episode(market, forecast, len(days))
         self.episode.begin(days, self.campaigns)
         self.optimum = hindsight_optimum(market, days, self.campaigns, self.episode.ideal)
@@ -70,7 +76,7 @@ class Arena:
     def play(self, agent: Agent, informed: bool = False) -> Outcome:
         """The agent's days; where `informed`, its re-plan is told the levels to come."""
         episode = self.episode
-        observation = episode.begin(self.days, self.campaigns, informed)
+        observation = episode.begin(self.days, self._told, informed)
         agent.start(episode.rows, episode.segments)
         log_bid = np.empty((episode.slots, episode.rows))
         for t in range(episode.slots):
@@ -100,6 +106,7 @@ class Arena:
 
     def _outcome(self, roughness: NDArray[np.float64]) -> Outcome:
         kept, episode = self.kept, self.episode
+        episode.campaigns = self.campaigns
         spend = (episode.statistics.spend.T / self.campaigns.budget[:, None])[kept]
         violation = episode.violation()[kept]
         return Outcome(

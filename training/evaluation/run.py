@@ -113,7 +113,7 @@ def _suites(config: EvaluateConfig, records: Sequence[SuiteRecord], players: Seq
         yield _log_suite(config, players)
         return
     for record in records:
-        yield synthetic_suite(record, config.days, config.seed, _limits(config))
+        yield synthetic_suite(record, config.days, config.seed, _limits(config), config.cpa_margin)
 
 
 def _log_suite(config: EvaluateConfig, players: Sequence[Player]) -> Suite:
@@ -128,7 +128,8 @@ def _log_suite(config: EvaluateConfig, players: Sequence[Player]) -> Suite:
             f"run {run_id} was trained on {setting['setting']}, not on a log, and has no forecast for one. "
             "Train with --log first, or name such a run as ppo@RUN."
         )
-    return log_suite(config.log, lambda: (setting["setting"], Forecast.load(folder / "forecast.npz")), _limits(config))
+    forecast = Forecast.load(folder / "forecast.npz")
+    return log_suite(config.log, lambda: (setting["setting"], forecast), _limits(config), config.cpa_margin)
 
 
 def _limits(config: EvaluateConfig) -> dict[str, float]:

@@ -61,29 +61,39 @@ def suite_forecast(record: SuiteRecord) -> Forecast:
     return synthetic_forecast(record.forecast, 0)
 
 
-def synthetic_suite(record: SuiteRecord, days: int, seed: int, limits: Mapping[str, float] | None = None) -> Suite:
+def synthetic_suite(
+    record: SuiteRecord,
+    days: int,
+    seed: int,
+    limits: Mapping[str, float] | None = None,
+    cpa_margin: float = 0.0,
+) -> Suite:
     """A suite of the catalogue, ready to play.
 
-    `limits` are fields of its campaigns, their `max_cpa` say, in place of their own.
+    `limits` are fields of its campaigns, their `max_cpa` say, in place of their own; `cpa_margin` is the share of a
+    target cost that agents are not told of.
 
     Raises:
         InfeasibleCampaign: no day can keep the constraints.
     """
     market, drawn = held_out(record, days, seed)
     campaigns = [_limited(campaign, limits) for campaign in record.campaigns]
-    arena = Arena(market, suite_forecast(record), campaigns, drawn)
+    arena = Arena(market, suite_forecast(record), campaigns, drawn, cpa_margin)
     return Suite(record.name, tuned_gains(record.name), arena, np.arange(days))
 
 
 def log_suite(
-    folder: Path, training: Callable[[], tuple[str, Forecast]], limits: Mapping[str, float] | None = None
+    folder: Path,
+    training: Callable[[], tuple[str, Forecast]],
+    limits: Mapping[str, float] | None = None,
+    cpa_margin: float = 0.0,
 ) -> Suite:
     """The recorded days of an imported log, under a forecast that training made. Preference (0, 0, 1)."""
     log = load_log(folder)
     name, forecast = training()
     market = RecordedMarket(log, level_slots=forecast.level_slots)
     campaign = _limited(Campaign(budget=log.days[0].budget, preference=(0.0, 0.0, 1.0)), limits)
-    arena = Arena(market, forecast, campaign, market.recorded(np.arange(log.n_days)))
+    arena = Arena(market, forecast, campaign, market.recorded(np.arange(log.n_days)), cpa_margin)
     _, units = np.unique([day.unit for day in log.days], return_inverse=True)
     return Suite(log.name, tuned_gains(name, recorded=True), arena, units)
 

@@ -72,6 +72,18 @@ def test_a_target_is_violated_on_days_whose_conversions_cost_more(make_arena: Ca
     assert outcome.violated.mean() > 0
 
 
+def test_a_margin_is_kept_free_and_scored_by_the_target_itself(make_arena: Callable[..., Arena]) -> None:
+    target = 3.0
+    campaign = Campaign(budget=4.0, conversion_value=12.0, max_cpa=target)
+    usual = make_arena(campaign)
+    careful = Arena(usual.market, usual.forecast, campaign, usual.days, cpa_margin=0.2)
+    before, after = (arena.play(controller_agent("mpc")) for arena in (usual, careful))
+    assert after.violated.mean() < before.violated.mean()
+    cost = after.spend_share * 4.0 / (after.reached[:, 2] * careful.episode.ideal[:, 2])
+    np.testing.assert_array_equal(after.violated > 0, cost > 1.001 * target)
+    np.testing.assert_array_equal(careful.best, usual.best)
+
+
 def test_at_first_price_even_the_best_constant_rule_stays_below_the_optimum(
     make_arena: Callable[..., Arena], suite: Suite
 ) -> None:
