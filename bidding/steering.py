@@ -79,40 +79,54 @@ class Steering:
         self.rows = np.flatnonzero(campaigns.constrained)
         of = index[self.rows]
         self._plan_scale = plan.scale[of]
-        segments = plan.by_segment.shape[2]
-        row = (of[:, None] * _PARTS * segments + np.arange(segments)) * _KINDS * curves.POINTS  # (R, S)
-        self._first = row + (np.arange(_PARTS) * segments * _KINDS * curves.POINTS)[:, None, None]  # (PARTS, R, S)
-        self._flat = np.ascontiguousarray(plan.by_segment).ravel()
-        self._day = np.ascontiguousarray(
-            plan.by_segment.sum(axis=2)[of].transpose(1, 2, 0, 3)
-        )  # (PARTS, KINDS, R, POINTS)
-        self._tail = is_tail(forecast.segments).astype(np.float64)
-        channel, names = channel_index(forecast.segments), channels(forecast.segments)
-        self._channel = np.eye(len(names))[channel]  # (S, C)
-        self._cap = np.full((len(self.rows), len(names)), np.inf)
-        for name, most in campaigns.channel_caps.items():
-            self._cap[:, names.index(name)] = most[self.rows]
-        # bids may rise to what they were without the cap
-        self._room = np.where(np.isfinite(self._cap[:, channel]), -np.log2(plan.multiplier[of]), 0.0)
-        self._share = campaigns.min_tail_share[self.rows]
-        worth = campaigns.conversion_value[self.rows]
-        self._worth = worth
-        target = np.minimum(
-            campaigns.max_cpa[self.rows],
-            np.divide(
-                worth,
-                campaigns.min_roi[self.rows],
-                out=np.full_like(worth, np.inf),
-                where=campaigns.min_roi[self.rows] > 0,
-            ),
-        )
-        self._target, self._targeted = target, np.isfinite(target)
-        self._steered = campaigns.steers_segments[self.rows]
+        self._segments = plan.by_segment.shape[2]
         self._forecast = forecast
-        self._bid_scale = 2.0**self._plan_scale
-        spread = plan.value_spread
-        self._variance = (spread.day[of], spread.block[of], spread.slot[of])
+        self._set_targets(plan, of, campaigns)
+        self._set_segments(plan, of, campaigns)
         self._later, self._now = zip(*(_to_come(forecast, t) for t in range(forecast.slots)), strict=True)
+
+    def _set_targets(self, plan: BudgetPlan, of: NDArray[np.int64], campaigns: CampaignBatch) -> None:
+        """Keep what rows with a target cost, `_aimed` of the constrained ones, are aimed by."""
+        worth, roi = campaigns.conversion_value[self.rows], campaigns.min_roi[self.rows]
+        by_roi = np.divide(worth, roi, out=np.full_like(worth, np.inf), where=roi > 0)
+        target = np.minimum(campaigns.max_cpa[self.rows], by_roi)
+        self._aimed = np.flatnonzero(np.isfinite(target))
+        self._target, self._worth = target[self._aimed, None], worth[self._aimed, None]
+        plans = of[self._aimed]
+        assert plan.by_segment is not None
+        day = plan.by_segment[plans].sum(axis=2)
+        self._day = np.ascontiguousarray(day.transpose(1, 2, 0, 3))  # (PARTS, KINDS, aimed, POINTS)
+        spread = plan.value_spread
+        self._variance = (spread.day[plans], spread.block[plans], spread.slot[plans])
+
+    def _set_segments(self, plan: BudgetPlan, of: NDArray[np.int64], campaigns: CampaignBatch) -> None:
+        """Keep what rows whose segments are moved, `_moved` of the constrained ones, are moved by.
+
+        Segments that always move together are one group: head and tail, unless channels are capped.
+        """
+        self._moved = np.flatnonzero(campaigns.steers_segments[self.rows])
+        rows, plans = self.rows[self._moved], of[self._moved]
+        segments, names = self._forecast.segments, channels(self._forecast.segments)
+        cap = np.full((len(rows), len(names)), np.inf)
+        for name, most in campaigns.channel_caps.items():
+            cap[:, names.index(name)] = most[rows]
+        self._cap, self._capped = cap, bool(np.isfinite(cap).any())
+        key = np.arange(len(segments)) if self._capped else is_tail(segments).astype(np.int64)
+        _, first, self._group = np.unique(key, return_index=True, return_inverse=True)  # (G,), (S,)
+        assert plan.by_segment is not None
+        unique, of_unique = np.unique(plans, return_inverse=True)  # rows of one plan share its curves, and the cache
+        own = plan.by_segment[unique]
+        groups = np.stack([own[:, :, self._group == g].sum(axis=2) for g in range(len(first))], axis=2)
+        self._flat = groups.ravel()  # (unique, PARTS, G, KINDS, POINTS)
+        size = len(first) * _KINDS * curves.POINTS  # of a part
+        row = of_unique[:, None] * (_PARTS * size) + np.arange(len(first)) * (_KINDS * curves.POINTS)
+        self._first = row + (np.arange(_PARTS) * size)[:, None, None]  # (PARTS, moved, G)
+        self._tail = is_tail(segments)[first].astype(np.float64)
+        channel = channel_index(segments)[first]
+        self._channel = np.eye(len(names))[channel]  # (G, C); where nothing is capped, channels do not count
+        # bids may rise to what they were without the cap
+        self._room = np.where(np.isfinite(cap[:, channel]), -np.log2(plan.multiplier[plans][:, first]), 0.0)
+        self._share = campaigns.min_tail_share[rows]
 
     def steer(self, scale: Matrix, levels: Posterior, t: int, progress: Progress) -> tuple[Matrix, Matrix]:
         """The re-plan's scale (R,), log2 against the plan's, and segment entries (R, S) of an action, for `rows`."""
@@ -132,69 +146,68 @@ class Steering:
             self._size[part, _CONVERSIONS] = share * rest.auctions * np.exp2(traffic + value)
             self._size[part, _VALUE] = self._size[part, _CONVERSIONS]
             self._shift[part] = value - price - rest.shift
-        self._doubt = self._deviation(trust, t)
         x = self._plan_scale + scale
-        offset = np.zeros(self._room.shape)
-        if self._targeted.any():
-            x = np.where(self._targeted, self._aim(x, progress), x)
-        if self._steered.any():
-            moved, offset = self._move_segments(x, progress)
-            x = np.where(self._steered, moved, x)
-            offset = np.where(self._steered[:, None], offset, 0.0)
+        offset = np.zeros((len(at), self._segments))
+        if len(self._aimed):
+            x[self._aimed] = self._aim(x[self._aimed], self._deviation(trust[self._aimed], t), progress)
+        if len(self._moved):
+            self._moved_size, self._moved_shift = self._size[..., self._moved, None], self._shift[:, self._moved, None]
+            x[self._moved], moved = self._move_segments(x[self._moved], progress)
+            offset[self._moved] = moved[:, self._group]
         mean = offset.mean(axis=1)
         return x - self._plan_scale + mean, np.clip((offset - mean[:, None]) / _OCTAVES, -1.0, 1.0)
 
     def _at(self, kind: int, x: Matrix, offset: Matrix) -> Matrix:
-        """(R, S) expected totals of the rest of the day at scales x (R,) and offsets (R, S), octaves."""
-        there = x[:, None] + offset + self._shift[:, :, None]  # (PARTS, R, S)
+        """(moved, G) expected totals of the rest of the day at scales x (moved,) and offsets (moved, G), octaves."""
+        there = x[:, None] + offset + self._moved_shift  # (PARTS, moved, G)
         position = np.clip((there - curves.LOWEST) * curves.PER_OCTAVE, 0.0, curves.POINTS - 1.0)
         low = np.minimum(position.astype(np.int64), curves.POINTS - 2)
         flat = self._first + kind * curves.POINTS + low
         below = self._flat[flat]
-        parts = (below + (position - low) * (self._flat[flat + 1] - below)) * self._size[:, kind, :, None]
+        parts = (below + (position - low) * (self._flat[flat + 1] - below)) * self._moved_size[:, kind]
         total: Matrix = parts.sum(axis=0)
         return total
 
     def _of_day(self, kind: int, there: Matrix) -> Matrix:
-        """(R, K) expected totals of all segments at scales (R, K)."""
+        """(aimed, K) expected totals of all segments at scales (aimed, K)."""
         total = np.zeros_like(there)
         for part in range(_PARTS):
-            won = curves.lookup(self._day[part, kind], there + self._shift[part, :, None])
-            total += won * self._size[part, kind, :, None]
+            won = curves.lookup(self._day[part, kind], there + self._shift[part, self._aimed, None])
+            total += won * self._size[part, kind, self._aimed, None]
         return total
 
     def _deviation(self, trust: Matrix, t: int) -> Matrix:
-        """(R,) standard deviation, octaves, of the value level of what is to come."""
+        """(aimed,) standard deviation, octaves, of the value level of what is to come."""
         f, (day, block, slot) = self._forecast, self._variance
         slots = f.slots - t
         variance = day * (1.0 - trust) + block / -(-slots // f.level_slots) + slot / slots
         deviation: Matrix = np.sqrt(variance)
         return deviation
 
-    def _aim(self, x: Matrix, progress: Progress) -> Matrix:
+    def _aim(self, x: Matrix, doubt: Matrix, progress: Progress) -> Matrix:
         """The scale at or below x of the best expected score `value * min(1, target / cost per conversion) ** 2`.
 
         What is to come is uncertain, and a miss at the end cannot be mended: the expectation leaves room for it.
         """
-        at, target = self.rows, np.where(self._targeted, self._target, 1.0)[:, None]
-        there = np.minimum(x[:, None], self._plan_scale[:, None] + _STEPS_OF_SCALE)  # (R, K)
+        at, scale = self.rows[self._aimed], self._plan_scale[self._aimed, None]
+        there = np.minimum(x[:, None], scale + _STEPS_OF_SCALE)  # (aimed, K)
         score = np.zeros_like(there)
         for z, weight in zip(_NODES, _WEIGHTS, strict=True):
-            octaves = (z * self._doubt)[:, None]
+            octaves = (z * doubt)[:, None]
             level = np.exp2(octaves)
             spend = progress.spend[at, None] + self._of_day(_SPEND, there + octaves)
-            conversions = self._of_day(_CONVERSIONS, there + octaves) * level / self._worth[:, None]
-            gain = self._of_day(_VALUE, there + octaves) * level * self._bid_scale[:, None]
-            allowed = target * (progress.conversions[at, None] + conversions)
+            conversions = self._of_day(_CONVERSIONS, there + octaves) * level / self._worth
+            gain = self._of_day(_VALUE, there + octaves) * level * 2.0**scale
+            allowed = self._target * (progress.conversions[at, None] + conversions)
             kept = np.minimum(1.0, np.divide(allowed, spend, out=np.ones_like(spend), where=spend > 0))
             score += weight * (progress.value[at, None] + gain) * kept**2
         best: Matrix = there[np.arange(len(x)), score.argmax(axis=1)]
         return best
 
     def _move_segments(self, x: Matrix, progress: Progress) -> tuple[Matrix, Matrix]:
-        """Scale (R,) and offsets (R, S) that keep tail share and caps at the spend expected at x."""
+        """Scale (moved,) and offsets (moved, G) that keep tail share and caps at the spend expected at x."""
         money = self._at(_SPEND, x, np.zeros_like(self._room)).sum(axis=1)
-        cap_left = np.maximum(self._cap - progress.channel_spend[self.rows], 0.0)
+        cap_left = np.maximum(self._cap - progress.channel_spend[self.rows[self._moved]], 0.0)
         low, high = np.full(len(x), -2.0 * _OCTAVES), np.full(len(x), 2.0 * _OCTAVES)
         shared = self._share > 0
         for _ in range(_STEPS if shared.any() else 0):
@@ -207,8 +220,9 @@ class Steering:
     def _tail_share(self, x: Matrix, theta: Matrix, money: Matrix, cap_left: Matrix, progress: Progress) -> Matrix:
         scale, offset = self._spend_it(x, theta, money, cap_left)
         wins = self._at(_WINS, scale, offset)
-        total = progress.wins[self.rows] + wins.sum(axis=1)
-        tail = progress.tail_wins[self.rows] + wins @ self._tail
+        at = self.rows[self._moved]
+        total = progress.wins[at] + wins.sum(axis=1)
+        tail = progress.tail_wins[at] + wins @ self._tail
         share: Matrix = np.divide(tail, total, out=np.zeros_like(total), where=total > 0)
         return share
 
@@ -218,9 +232,12 @@ class Steering:
         low, high = x - 4.0, x + 4.0
         for _ in range(_STEPS + 1):
             middle = 0.5 * (low + high)
-            spend = np.minimum(self._at(_SPEND, middle, free) @ self._channel, cap_left).sum(axis=1)
+            spend = self._at(_SPEND, middle, free)
+            if self._capped:
+                spend = np.minimum(spend @ self._channel, cap_left)
+            spend = spend.sum(axis=1)
             low, high = np.where(spend <= money, middle, low), np.where(spend <= money, high, middle)
-        if np.isinf(self._cap).all():
+        if not self._capped:
             return low, free
         drop_low, drop_high = np.zeros_like(cap_left), np.full_like(cap_left, 4.0)
         for _ in range(_STEPS):

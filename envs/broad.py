@@ -1,4 +1,4 @@
-"""The markets that policies train on: a preset's or a log's own days, and days drawn at random around them."""
+"""The market that policies train on: the preset's days, and days of markets drawn at random around it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import numpy as np
 
 from bidpilot.envs.mixed import MixedMarket
 from bidpilot.envs.presets import PRESETS
-from bidpilot.envs.recombined import RecombinationConfig, RecombinedMarket
 from bidpilot.envs.synthetic import SyntheticMarket
 from bidpilot.envs.synthetic.config import SyntheticConfig
 
 OWN_SHARE = 0.6
-"""Share of days that are the preset's or the log's own."""
+"""Share of days that are the preset's own."""
 WORLDS = 64
 """Other markets, with equal shares of the rest."""
 _WORLD_AUCTIONS = 40_000
@@ -25,20 +24,6 @@ def broad_market(name: str, seed: np.random.SeedSequence) -> MixedMarket:
     worlds = [SyntheticMarket(_drawn(own, rng), world) for world in seeds]
     shares = [OWN_SHARE, *([(1.0 - OWN_SHARE) / WORLDS] * WORLDS)]
     return MixedMarket([SyntheticMarket(own, seed), *worlds], shares)
-
-
-def broad_replay(own: RecombinedMarket) -> MixedMarket:
-    """Recombined days of a log, and the same with more variation between days and blocks than was recorded."""
-    wide = RecombinationConfig(
-        level_slots=own.config.level_slots,
-        traffic_slots=own.config.traffic_slots,
-        sigma_day=max(own.levels.day_value_sigma, 0.4),
-        sigma_price=max(own.levels.day_price_sigma, 0.3),
-        sigma_traffic=max(own.levels.day_traffic_sigma, 0.25),
-        value_breadth=1.25,
-        sigma_budget=0.5,
-    )
-    return MixedMarket([own, RecombinedMarket(own.log, wide)], [OWN_SHARE, 1.0 - OWN_SHARE])
 
 
 def _drawn(own: SyntheticConfig, rng: np.random.Generator) -> SyntheticConfig:
