@@ -33,7 +33,9 @@ class TrainConfig(Config):
         None, description="Folder of an imported auction log to train on instead of the synthetic market."
     )
     seed: Seed = Field(0, description="Seed of the weights and of the training days.")
-    total_steps: Count = Field(294_912, description="Length of the run, environment steps over all rows.")
+    total_steps: int = Field(
+        294_912, ge=0, description="Length of the run, environment steps over all rows; 0: imitation alone."
+    )
     rows: Count = Field(256, description="Days played side by side.")
     validation_days: Count = Field(256, description="Days per validation; the best policy by them is kept.")
     validate_every: Count = Field(
@@ -77,6 +79,12 @@ class TrainConfig(Config):
                 f"rows * ppo.n_steps = {rollout} is no multiple of ppo.batch_size = {self.ppo.batch_size}: "
                 "choose a batch that divides the rollout"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _learns(self) -> TrainConfig:
+        if self.total_steps == 0 and self.imitation.rounds == 0:
+            raise ValueError("total_steps = 0 and imitation.rounds = 0 train nothing: give one of them more")
         return self
 
 

@@ -102,7 +102,7 @@ def _train(config: TrainConfig, setting: Setting, tracked: Run, snapshot: Snapsh
     console.print(f"run {tracked.run_id}: {setting.name}, {config.total_steps:,} steps, {config.rows} rows")
     arena = setting_arena(setting, config.validation_days, seeding.VALIDATION, config.seed)
     vector = _environment(config, setting, console)
-    env = BiddingVecEnv(vector, config.ppo.residual)
+    env = BiddingVecEnv(vector, config.ppo.residual, config.ppo.hidden)
     model = make_ppo(config.ppo, env, config.seed % 2**32)
     env.seed(config.seed * config.rows)  # two seeds share no row's stream
     model.set_logger(Logger(folder=None, output_formats=[MlflowWriter(tracked)]))
