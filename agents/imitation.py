@@ -54,7 +54,7 @@ def _play_day(model: PPO, env: BiddingVecEnv, observation: Matrix) -> tuple[Matr
     states, labels, rewards = [], [], []
     for _ in range(episode.slots):
         states.append(observation.copy())
-        labels.append(raw_label(observation, episode.hindsight_action(), env.residual))
+        labels.append(raw_label(env.unmasked, episode.hindsight_action(), env.residual))
         observation, reward, _, _ = env.step(actor_mean(model, observation))
         rewards.append(reward)
     to_come = np.cumsum(np.stack(rewards)[::-1], axis=0)[::-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,6 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from bidpilot.agents.hidden import hidden_columns
 from bidpilot.bidding.action import FIRST_SEGMENT
 from bidpilot.bidding.errors import PolicyMismatch
 from bidpilot.bidding.observation import feature, feature_names, segment_features
@@ -121,17 +123,19 @@ class MlpPolicy:
             raise PolicyMismatch(f"{path} is not a saved policy ({error}). Train again.") from error
 
     @classmethod
-    def from_sb3(cls, model: PPO, residual: bool = False) -> MlpPolicy:
-        """The actor of a stable-baselines3 PPO model with its `MlpPolicy` and tanh, weights copied."""
+    def from_sb3(cls, model: PPO, residual: bool = False, hidden: Iterable[str] = ()) -> MlpPolicy:
+        """The actor of a stable-baselines3 PPO model with its `MlpPolicy` and tanh, weights copied.
+
+        Features that were `hidden` in training get the weight 0, so that the policy needs no mask.
+        """
         state = {key: value.detach().numpy() for key, value in model.policy.state_dict().items()}
-        hidden = "mlp_extractor.policy_net"
+        actor = "mlp_extractor.policy_net"
         layers = sorted(
-            (key.removesuffix(".weight") for key in state if key.startswith(hidden) and key.endswith(".weight")),
+            (key.removesuffix(".weight") for key in state if key.startswith(actor) and key.endswith(".weight")),
             key=lambda key: int(key.rpartition(".")[2]),
         )
         layers.append("action_net")
-        return cls(
-            weights=tuple(np.ascontiguousarray(state[f"{layer}.weight"].T) for layer in layers),
-            biases=tuple(state[f"{layer}.bias"].copy() for layer in layers),
-            residual=residual,
-        )
+        weights = tuple(state[f"{layer}.weight"].T.copy() for layer in layers)
+        biases = tuple(state[f"{layer}.bias"].copy() for layer in layers)
+        weights[0][hidden_columns(hidden, len(biases[-1]) - FIRST_SEGMENT)] = 0.0
+        return cls(weights, biases, residual)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from bidpilot.agents.hidden import HIDEABLE
 
 Count = Annotated[int, Field(gt=0)]
 
@@ -32,3 +34,16 @@ class PpoConfig(BaseModel):
     residual: bool = Field(
         True, description="Add 0.3 times the network's action to the re-plan's instead of replacing it."
     )
+    hidden: tuple[str, ...] = Field(
+        (),
+        description="Features that the network does not see, by name, or groups of them: preference, replan. The "
+        "re-plan that a residual action is added to stays.",
+    )
+
+    @field_validator("hidden")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in names if name not in HIDEABLE]
+        if unknown:
+            raise ValueError(f"no feature is called {unknown[0]!r}: use {' '.join(HIDEABLE)}")
+        return names

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
+from bidpilot.agents.hidden import hidden_columns
 from bidpilot.agents.policy import compose
 from bidpilot.envs.bidding import BiddingVectorEnv
 
@@ -27,10 +28,13 @@ class BiddingVecEnv(VecEnv):
     Args:
         env: the environment; its campaigns, market and seeds are its own.
         residual: whether actions are added to the controller's (`bidpilot.agents.policy.compose`).
+        hidden: features that are 0 in every observation returned (`bidpilot.agents.hidden.HIDEABLE`); the
+            controller of a residual action sees them.
     """
 
-    def __init__(self, env: BiddingVectorEnv, residual: bool = False) -> None:
+    def __init__(self, env: BiddingVectorEnv, residual: bool = False, hidden: Iterable[str] = ()) -> None:
         self.vector, self.residual = env, residual
+        self._hidden = hidden_columns(hidden, env.episode.segments)
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self._quiet: list[dict[str, Any]] = [{} for _ in range(env.num_envs)]
         self._seed: int | None = None
@@ -44,7 +48,19 @@ class BiddingVecEnv(VecEnv):
         """Begin a day in every row; the observation (B, F)."""
         self._observation, _ = self.vector.reset(seed=self._seed)
         self._seed = None
+        return self._masked(self._observation)
+
+    @property
+    def unmasked(self) -> NDArray[np.float32]:
+        """The last observation (B, F) with the hidden features in it."""
         return self._observation
+
+    def _masked(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
+        if not len(self._hidden):
+            return observation
+        masked = observation.copy()
+        masked[:, self._hidden] = 0.0
+        return masked
 
     def resume(self, states: list[dict[str, Any]], uniforms: NDArray[np.float64]) -> NDArray[np.float32]:
         """Begin the days of `uniforms` (B, draws), with row b's generator in `states[b]`; the observation (B, F)."""
@@ -53,7 +69,7 @@ class BiddingVecEnv(VecEnv):
             generator.bit_generator.state = state
         self.vector.uniforms[:] = uniforms
         self._observation = self.vector.begin_days()
-        return self._observation
+        return self._masked(self._observation)
 
     def step(self, actions: NDArray[np.float32]) -> Step:
         """Play one slot in every row with actions (B, 3 + S): observation (B, F), reward (B,), done (B,), infos."""
@@ -67,10 +83,10 @@ class BiddingVecEnv(VecEnv):
     def step_wait(self) -> Step:
         """Play one slot in every row: observation (B, F), reward (B,), done (B,), infos."""
         self._observation, reward, done, _, info = self.vector.step(self._actions)
-        return self._observation, reward, done, self._final(info) if info else self._quiet
+        return self._masked(self._observation), reward, done, self._final(info) if info else self._quiet
 
     def _final(self, info: dict[str, Any]) -> list[dict[str, Any]]:
-        final, last = info["final_info"], info["final_obs"]
+        final, last = info["final_info"], self._masked(np.stack(info["final_obs"]))
         slots = self.vector.episode.slots
         earned = final["score"] / final["plan_utility"]
         spend = final["spend"] / final["budget"]

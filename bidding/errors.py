@@ -118,6 +118,10 @@ class UnknownSuite(BidpilotError):
     """Raised when a suite is neither a known name nor a log's folder."""
 
 
+class UnknownVariant(BidpilotError):
+    """Raised when a variant to ablate is not one of those known."""
+
+
 class RunNotFound(BidpilotError):
     """Raised when no MLflow run has the id asked for, or none has finished."""
 

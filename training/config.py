@@ -33,7 +33,9 @@ class TrainConfig(Config):
         None, description="Folder of an imported auction log to train on instead of the synthetic market."
     )
     seed: Seed = Field(0, description="Seed of the weights and of the training days.")
-    total_steps: Count = Field(294_912, description="Length of the run, environment steps over all rows.")
+    total_steps: int = Field(
+        294_912, ge=0, description="Length of the run, environment steps over all rows; 0: imitation alone."
+    )
     rows: Count = Field(256, description="Days played side by side.")
     validation_days: Count = Field(256, description="Days per validation; the best policy by them is kept.")
     validate_every: Count = Field(
@@ -77,6 +79,12 @@ class TrainConfig(Config):
                 f"rows * ppo.n_steps = {rollout} is no multiple of ppo.batch_size = {self.ppo.batch_size}: "
                 "choose a batch that divides the rollout"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _learns(self) -> TrainConfig:
+        if self.total_steps == 0 and self.imitation.rounds == 0:
+            raise ValueError("total_steps = 0 and imitation.rounds = 0 train nothing: give one of them more")
         return self
 
 
@@ -297,6 +305,51 @@ class TuneConfig(Config):
         description="Folder of gains.json and ppo.json, which training and evaluation read; agents/data where none.",
     )
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
+
+
+_TRAINING = TrainConfig()
+
+
+class AblateConfig(Config):
+    """Train PPO with one part left out at a time, and say what each part buys on which suite."""
+
+    variants: tuple[str, ...] = Field(
+        (),
+        description="What to train, by name: full plain warm_started residual imitation no_preference "
+        "no_randomisation no_replan; all of them where none is named.",
+    )
+    seeds: tuple[Seed, ...] = Field((0, 1, 2), min_length=1, description="Training seeds of every variant.")
+    total_steps: Count = Field(
+        _TRAINING.total_steps, description="Length of each training with PPO, environment steps over all rows."
+    )
+    rows: Count = Field(_TRAINING.rows, description="Days played side by side in training.")
+    validation_days: Count = Field(_TRAINING.validation_days, description="Days per validation.")
+    suites: tuple[str, ...] = Field((), description="Suites by name; all of them where none is named.")
+    days: Count = Field(512, description="Held-out days per suite.")
+    workers: Count = Field(2, description="Trainings side by side, each a process with one thread.")
+    fresh: bool = Field(
+        False,
+        description="Train anew; otherwise a finished training of the same configuration is taken, of whatever commit.",
+    )
+    out: Path | None = Field(None, description="File to write the tables to, as Markdown.")
+    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = Field(
+        None,
+        validation_alias=AliasChoices("json", "json_file"),
+        description="File to write the printed rows to, as JSON.",
+    )
+    experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
+    pool: PoolConfig = Field(_TRAINING.pool, description="The pool of campaigns.")
+    imitation: ImitationConfig = Field(_TRAINING.imitation, description="Warm start of the variants that have one.")
+    ppo: PpoConfig = Field(_TRAINING.ppo, description="PPO's hyperparameters, where a variant has none of its own.")
+
+    @model_validator(mode="after")
+    def _whole(self) -> AblateConfig:
+        if self.ppo.hidden or not self.ppo.residual or self.imitation.rounds == 0:
+            raise ValueError(
+                "ppo.hidden, ppo.no-residual and imitation.rounds = 0 are what the variants leave out: leave them as "
+                "they are, and name variants"
+            )
+        return self
 
 
 class AuctionNetConfig(Config):

@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from stable_baselines3 import PPO
 
+from bidpilot.agents.hidden import hidden_columns
 from bidpilot.agents.policy import MlpPolicy, compose
 from bidpilot.agents.ppo import linear, make_ppo
 from bidpilot.agents.ppo_config import PpoConfig
 from bidpilot.agents.sb3 import BiddingVecEnv
 from bidpilot.bidding.errors import PolicyMismatch
+from bidpilot.bidding.kpi import KPI
 from bidpilot.bidding.observation import POSITION, bounds, feature_names
+from bidpilot.bidding.scalarisation import Scalarisation
 from bidpilot.envs.bidding import BiddingVectorEnv
 from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_market
 
@@ -39,6 +43,37 @@ def test_numpy_and_torch_give_the_same_action(model: PPO) -> None:
     action = MlpPolicy.from_sb3(model).act(observations())
     assert (np.abs(expected) == 1.0).any()
     np.testing.assert_allclose(action, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("hidden", [("preference",), ("replan", "hour_sin"), ()])
+def test_a_stored_policy_ignores_what_was_hidden_from_its_network(model: PPO, hidden: tuple[str, ...]) -> None:
+    policy, seen = MlpPolicy.from_sb3(model, hidden=hidden), observations()
+    masked = seen.copy()
+    masked[:, hidden_columns(hidden, 8)] = 0.0
+    expected, _ = model.predict(masked, deterministic=True)
+    np.testing.assert_allclose(policy.act(seen), expected, atol=1e-5)
+    np.testing.assert_array_equal(policy.act(masked), policy.act(seen))
+
+
+def test_hiding_leaves_the_model_that_is_exported_as_it_was(model: PPO) -> None:
+    before = MlpPolicy.from_sb3(model)
+    MlpPolicy.from_sb3(model, hidden=("preference",))
+    np.testing.assert_array_equal(MlpPolicy.from_sb3(model).weights[0], before.weights[0])
+
+
+def test_a_group_of_features_hides_all_of_it_and_nothing_else() -> None:
+    def named(*hidden: str) -> list[str]:
+        return [feature_names(2)[column] for column in hidden_columns(hidden, 2)]
+
+    assert named("replan") == ["replan", "replan_change", "replan_segment_0", "replan_segment_1"]
+    assert named("replan_change", "time_left") == ["time_left", "replan_change"]
+    kpis = [f"{kpi}_preference" for kpi in KPI]
+    assert named("preference", "nash") == [*kpis, *(kind.value for kind in Scalarisation)]
+
+
+def test_an_unknown_feature_is_an_error_that_lists_the_known_ones() -> None:
+    with pytest.raises(ValidationError, match="no feature is called 'moon_phase': use preference replan time_left"):
+        PpoConfig(hidden=("replan", "moon_phase"))
 
 
 def test_a_fresh_model_bids_close_to_the_plan() -> None:

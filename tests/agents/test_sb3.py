@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from bidpilot.agents.policy import RESIDUAL_REACH
 from bidpilot.agents.sb3 import BiddingVecEnv
 from bidpilot.bidding.action import action_size
-from bidpilot.bidding.observation import POSITION
+from bidpilot.bidding.observation import FEATURES, POSITION, feature_names
 from bidpilot.envs.bidding import BiddingVectorEnv
 from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_market
 
@@ -18,10 +18,15 @@ def vector() -> BiddingVectorEnv:
     return BiddingVectorEnv(ROWS, preset_market("steady"), preset_forecast("steady"), preset_campaign("steady"))
 
 
-def adapter(residual: bool = False, seed: int = 5) -> BiddingVecEnv:
-    env = BiddingVecEnv(vector(), residual)
+def adapter(residual: bool = False, seed: int = 5, hidden: tuple[str, ...] = ()) -> BiddingVecEnv:
+    env = BiddingVecEnv(vector(), residual, hidden)
     env.seed(seed)
     return env
+
+
+def env_size() -> int:
+    """Features F of an observation."""
+    return len(feature_names(vector().episode.segments))
 
 
 def actions(env: BiddingVecEnv, count: int, seed: int = 0) -> NDArray[np.float32]:
@@ -81,6 +86,27 @@ def test_a_residual_action_moves_no_further_than_its_reach() -> None:
     expected = np.clip(controller + np.float32(RESIDUAL_REACH), -1, 1)
     np.testing.assert_allclose(env._actions[:, 0], expected, rtol=1e-6)
     np.testing.assert_allclose(env._actions[:, 1:], RESIDUAL_REACH, rtol=1e-6)
+
+
+def test_hidden_features_are_zero_in_every_observation_and_the_residual_base_sees_them() -> None:
+    env, seeing = adapter(residual=True, hidden=("replan", "time_left")), adapter(residual=True)
+    columns = [POSITION["time_left"], POSITION["replan"], POSITION["replan_change"], *range(len(FEATURES), env_size())]
+    observation, whole = env.reset(), seeing.reset()
+    replanned = 0.0
+    for action in actions(env, env.vector.episode.slots):
+        assert not observation[:, columns].any()
+        np.testing.assert_array_equal(np.delete(observation, columns, axis=1), np.delete(whole, columns, axis=1))
+        np.testing.assert_array_equal(env.unmasked, whole)
+        replanned = max(replanned, np.abs(whole[:, POSITION["replan"]]).max())
+        observation, reward, _, infos = env.step(action)
+        whole, own_reward, _, own_infos = seeing.step(action)
+        np.testing.assert_array_equal(reward, own_reward)
+    assert replanned > 0.1
+    for masked, own in zip(infos, own_infos, strict=True):
+        last = own["terminal_observation"].copy()
+        assert last[columns].any()
+        last[columns] = 0.0
+        np.testing.assert_array_equal(masked["terminal_observation"], last)
 
 
 def test_resumed_rows_play_the_days_that_were_about_to_begin_and_those_after() -> None:

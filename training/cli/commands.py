@@ -39,6 +39,12 @@ COMMANDS: tuple[Command, ...] = (
         "say which features moved alpha in a slot",
     ),
     Command("tune", f"{_CONFIG}:TuneConfig", "bidpilot.training.tune.run:run", "tune PPO and every baseline alike"),
+    Command(
+        "ablate",
+        f"{_CONFIG}:AblateConfig",
+        "bidpilot.training.ablate.run:run",
+        "say what each part of training buys",
+    ),
     Command("import", f"{_CONFIG}:ImportConfig", "bidpilot.training.cli.import_log:run", "import an auction log"),
     Command(
         "calibrate",

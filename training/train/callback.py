@@ -84,7 +84,7 @@ class TrainingCallback(BaseCallback):
 
     def validate(self) -> None:
         """Play the validation days; keep the policy if it is the best so far."""
-        policy = MlpPolicy.from_sb3(self.ppo, self.config.ppo.residual)
+        policy = MlpPolicy.from_sb3(self.ppo, self.config.ppo.residual, self.config.ppo.hidden)
         outcome = self.arena.play(policy)
         step, iqm = self.ppo.num_timesteps, interquartile_mean(outcome.ratio)
         p5, low, high = (float(q) for q in np.quantile(outcome.ratio, [0.05, 0.25, 0.75]))

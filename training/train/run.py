@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -40,8 +41,13 @@ from bidpilot.training.train.snapshot import Point, Snapshot, Standing, latest_s
 POLICY_SCHEMA = 1
 
 
-def run(config: TrainConfig) -> str:
+def run(config: TrainConfig, kind: str = "train", tags: Mapping[str, str] | None = None) -> str:
     """Train, or go on with a run; the run's id.
+
+    Args:
+        config: what to train.
+        kind: the run's tag `kind`; `ppo` in evaluation is the last finished run of kind "train".
+        tags: further tags of the run.
 
     Raises:
         RunNotFound: `resume` names no run, or one without a checkpoint.
@@ -55,11 +61,12 @@ def run(config: TrainConfig) -> str:
     if config.tuned:
         config = _tuned(config, setting)
     tags = {
+        **(tags or {}),
         "setting": setting.name,
         "market_digest": setting.market.digest,
         "log_digest": _log_digest(setting) or "none",
     }
-    with open_run(config.experiment, config.run_name, flat(config), tags, resume=config.resume) as tracked:
+    with open_run(config.experiment, config.run_name, flat(config), tags, kind=kind, resume=config.resume) as tracked:
         tracked.log_json(config.model_dump(mode="json", exclude={"resume"}), "config.json")
         _train(config, setting, tracked, snapshot)
         return tracked.run_id
@@ -102,7 +109,7 @@ def _train(config: TrainConfig, setting: Setting, tracked: Run, snapshot: Snapsh
     console.print(f"run {tracked.run_id}: {setting.name}, {config.total_steps:,} steps, {config.rows} rows")
     arena = setting_arena(setting, config.validation_days, seeding.VALIDATION, config.seed)
     vector = _environment(config, setting, console)
-    env = BiddingVecEnv(vector, config.ppo.residual)
+    env = BiddingVecEnv(vector, config.ppo.residual, config.ppo.hidden)
     model = make_ppo(config.ppo, env, config.seed % 2**32)
     env.seed(config.seed * config.rows)  # two seeds share no row's stream
     model.set_logger(Logger(folder=None, output_formats=[MlflowWriter(tracked)]))

@@ -10,9 +10,11 @@ from matplotlib.figure import Figure
 
 from bidpilot.training.report.comparison import Interval, interval_plot, ratio_distribution
 from bidpilot.training.report.curves import Curve, budget_curves, learning_curve
+from bidpilot.training.report.differences import difference_map
 from bidpilot.training.report.fronts import Front, front_plot
 from bidpilot.training.report.profile import performance_profile
 from bidpilot.training.report.style import colours
+from bidpilot.training.report.tables import PairRow
 
 STEPS = np.array([0.0, 1e5, 2e5])
 RATIO = np.array([0.8, 0.9, 0.95])
@@ -130,6 +132,37 @@ def test_interval_plot_ranks_the_agents_of_each_suite() -> None:
 def test_an_interval_that_leaves_out_its_middle_is_an_error() -> None:
     with pytest.raises(ValueError, match="lies outside"):
         interval_plot([Interval("plan", "steady", 0.5, 0.6, 0.7)])
+
+
+def difference(agent: str, suite: str, low: float, high: float, against: str = "mpc") -> PairRow:
+    return PairRow(agent=agent, against=against, suite=suite, diff=(low + high) / 2, diff_low=low, diff_high=high)
+
+
+def test_a_map_of_differences_has_a_number_per_agent_and_suite_grey_where_undecided() -> None:
+    rows = [
+        difference(agent, suite, low, high)
+        for suite, low, high in (("daily", 0.01, 0.02), ("shift", -0.01, 0.003))
+        for agent in ("full", "plain")
+    ]
+    figure = difference_map(rows)
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.texts] == ["+15.0", "+15.0", "-3.5", "-3.5"]
+    assert [text.get_fontweight() for text in axes.texts] == ["bold", "bold", "normal", "normal"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["daily", "shift"]
+    drawn(figure)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([], "differences to nobody"),
+        ([difference("full", "daily", 0, 1), difference("plain", "daily", 0, 1, "full")], "to one agent"),
+        ([difference("full", "daily", 0, 1), difference("plain", "shift", 0, 1)], "no difference of plain on daily"),
+    ],
+)
+def test_a_map_with_a_hole_or_of_several_comparisons_is_an_error(rows: list[PairRow], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        difference_map(rows)
 
 
 def test_an_agent_keeps_its_colour_and_no_two_share_one() -> None:

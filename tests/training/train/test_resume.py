@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from bidpilot.agents.hidden import hidden_columns
 from bidpilot.agents.imitation_config import ImitationConfig
 from bidpilot.agents.policy import MlpPolicy
 from bidpilot.agents.ppo_config import PpoConfig
 from bidpilot.agents.sb3 import BiddingVecEnv
 from bidpilot.bidding.errors import CheckpointMismatch, InvalidConfig, NotALog, RunNotFound
 from bidpilot.bidding.forecast import Forecast
+from bidpilot.bidding.observation import FEATURES
 from bidpilot.bidding.pool_config import PoolConfig
 from bidpilot.training.cli import main
 from bidpilot.training.config import TrainConfig
@@ -132,6 +134,29 @@ def test_a_rollout_that_is_no_whole_day_resumes_from_a_day_boundary_bit_for_bit(
     assert_same(end(stopped), end(run(config)))
 
 
+def test_imitation_alone_ends_where_ppo_would_begin_and_goes_on_with_it_once_given_steps(whole: str) -> None:
+    alone = run(TINY.model_copy(update={"total_steps": 0}))
+    assert find_run(alone).status == "FINISHED"
+    assert end(alone)["curve"] == end(whole)["curve"][:1]
+    assert MlpPolicy.load(download(alone, "policy") / "policy.npz").residual
+    with pytest.raises(InvalidConfig, match="has done all of its 0 steps"):
+        run(TrainConfig(resume=alone))
+    run(TrainConfig(resume=alone, total_steps=TINY.total_steps))
+    assert_same(end(alone), end(whole))
+
+
+def test_what_is_hidden_stays_so_in_a_resumed_run_and_has_no_weight_in_its_policy() -> None:
+    hidden = ("replan", "nash")
+    stopped = interrupted(
+        2 * SLOTS + 7, TINY.model_copy(update={"ppo": TINY.ppo.model_copy(update={"hidden": hidden})})
+    )
+    run(TrainConfig(resume=stopped))
+    first = MlpPolicy.load(download(stopped, "policy") / "policy.npz").weights[0]
+    columns = hidden_columns(hidden, len(first) - len(FEATURES))
+    assert not first[columns].any()
+    assert (np.delete(first, columns, axis=0) != 0.0).all()
+
+
 def test_training_moves_the_weights_and_the_best_policy_is_kept(whole: str, tmp_path: Path) -> None:
     final = end(whole)
     curve = {step: iqm for step, iqm, _, _ in final["curve"]}
@@ -205,6 +230,8 @@ def test_a_run_without_a_checkpoint_is_a_named_error() -> None:
         (["--rows", "0"], "rows"),
         (["--ppo.batch-size", "1000"], "no multiple"),
         (["--ppo.learning-rate", "nan"], "learning_rate"),
+        (["--total-steps", "0", "--imitation.rounds", "0"], "train nothing"),
+        (["--ppo.hidden", "moon_phase"], "no feature is called 'moon_phase'"),
         (["--stepz", "3"], "stepz"),
     ],
 )

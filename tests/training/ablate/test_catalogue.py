@@ -1,0 +1,56 @@
+"""Each variant is the default training with what its name says left out, and nothing else."""
+
+from typing import Any
+
+import pytest
+
+from bidpilot.bidding.errors import UnknownVariant
+from bidpilot.training.ablate.catalogue import FULL, VARIANTS, named_variants
+from bidpilot.training.ablate.jobs import jobs
+from bidpilot.training.config import AblateConfig, TrainConfig, flat
+
+CHANGED: dict[str, dict[str, Any]] = {
+    "full": {},
+    "plain": {"ppo.residual": False, "imitation.rounds": 0},
+    "warm_started": {"ppo.residual": False},
+    "residual": {"imitation.rounds": 0},
+    "imitation": {"total_steps": 0},
+    "no_preference": {"ppo.hidden": "preference"},
+    "no_randomisation": {"randomise": False},
+    "no_replan": {"ppo.residual": False, "ppo.hidden": "replan"},
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_changes_what_its_name_says(name: str) -> None:
+    default = flat(TrainConfig(run_name=f"ablate {name} 0"))
+    first, second, third = (flat(job.config) for job in jobs([VARIANTS[name]], AblateConfig()))
+    assert {key: value for key, value in first.items() if value != default[key]} == CHANGED[name]
+    assert [first["seed"], second["seed"], third["seed"]] == [0, 1, 2]
+
+
+def test_each_variant_stands_beside_one_that_comes_before_it() -> None:
+    names = list(VARIANTS)
+    assert names[0] == FULL
+    assert all(names.index(v.beside) < names.index(v.name) for v in VARIANTS.values() if v.name != FULL)
+
+
+def test_variants_are_trained_in_the_catalogues_order_each_once() -> None:
+    assert [v.name for v in named_variants(("imitation", "full", "imitation"))] == ["full", "imitation"]
+    assert named_variants(()) == list(VARIANTS.values())
+    assert len(jobs(named_variants(("full",)), AblateConfig(seeds=(3, 3, 4)))) == 2
+
+
+def test_an_unknown_variant_is_an_error_that_lists_the_known_ones() -> None:
+    with pytest.raises(UnknownVariant, match=f"'fast'.*{', '.join(VARIANTS)}"):
+        named_variants(("full", "fast"))
+
+
+def test_trainings_that_differ_in_seed_or_settings_are_told_apart_and_equal_ones_are_not() -> None:
+    def configuration(**fields: Any) -> str:
+        (job,) = jobs([VARIANTS["full"]], AblateConfig(**{"seeds": (0,), **fields}))
+        return job.tags["ablation.configuration"]
+
+    same = configuration()
+    assert configuration(days=7, workers=1, experiment="another") == same
+    assert len({same, configuration(seeds=(1,)), configuration(rows=128), configuration(total_steps=96)}) == 4

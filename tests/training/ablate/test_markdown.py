@@ -1,0 +1,107 @@
+"""The page says how it was made, and what the rows say."""
+
+from pathlib import Path
+
+import pytest
+
+from bidpilot.training.ablate.catalogue import VARIANTS
+from bidpilot.training.ablate.markdown import Ablation, command, markdown
+from bidpilot.training.config import AblateConfig
+from bidpilot.training.report.tables import AgentRow, PairRow
+
+NAMES = ("full", "warm_started", "no_replan")
+
+
+def agent(name: str, iqm: float, seeds: int = 1) -> AgentRow:
+    return AgentRow(
+        agent=name,
+        suite="daily",
+        iqm=iqm,
+        ci_low=iqm - 0.01,
+        ci_high=iqm + 0.01,
+        p5=0.5,
+        gap_closed=None,
+        spend_share=1.0,
+        violation_rate=0.0,
+        violation_size=0.0,
+        roughness=0.1,
+        constant_rule=None,
+        days=64,
+        seeds=seeds,
+    )
+
+
+def pair(name: str, against: str, diff: float) -> PairRow:
+    return PairRow(agent=name, against=against, suite="daily", diff=diff, diff_low=diff - 0.001, diff_high=diff + 0.001)
+
+
+AGENTS = [
+    agent("mpc", 0.97),
+    agent("mpc_informed", 0.99),
+    *(agent(f"{name}@{run}", 0.9 + run / 100) for name in NAMES for run in (1, 3)),
+    *(agent(name, 0.92, seeds=2) for name in (*NAMES, "imitation")),
+]
+PAIRS = [
+    *(pair(name, "mpc", -0.05) for name in (*NAMES, "imitation")),
+    pair("warm_started", "full", 0.0004),
+    pair("no_replan", "full", -0.03),
+    pair("no_replan", "warm_started", -0.0304),
+]
+
+
+def page(*names: str, config: AblateConfig | None = None) -> list[str]:
+    variants = [VARIANTS[name] for name in names]
+    chosen = [row for row in PAIRS if {row["agent"], row["against"]} <= {*names, "mpc"}]
+    return markdown(Ablation(config or AblateConfig(), variants, AGENTS, chosen)).splitlines()
+
+
+def after(lines: list[str], heading: str) -> list[list[str]]:
+    """Cells of the first table below a heading."""
+    rest = lines[lines.index(heading) :]
+    start = next(i for i, line in enumerate(rest) if line.startswith("|"))
+    stop = next((i for i, line in enumerate(rest) if i > start and not line.startswith("|")), len(rest))
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in rest[start:stop]]
+
+
+def test_differences_stand_in_thousandths_bold_where_the_interval_leaves_out_zero() -> None:
+    assert after(page(*NAMES), "## Beside `full`") == [
+        ["suite", "`warm_started`", "`no_replan`", "`no_replan` - `warm_started`"],
+        ["---"] * 4,
+        ["`daily`", "+0.4 (-0.6 .. +1.4)", "**-30.0** (-31.0 .. -29.0)", "**-30.4** (-31.4 .. -29.4)"],
+    ]
+    beside_mpc = after(page(*NAMES), "## Beside `mpc`")
+    assert beside_mpc[2] == ["`daily`", *["**-50.0** (-51.0 .. -49.0)"] * 3]
+
+
+def test_ratios_stand_with_the_range_of_their_seeds() -> None:
+    assert after(page("full"), "## R / R\\*")[2] == ["`daily`", "0.9700", "0.9900", "0.9200 (0.9100 .. 0.9300)"]
+
+
+def test_where_full_was_not_trained_nothing_is_compared_with_it() -> None:
+    assert "## Beside `full`" not in page("warm_started")
+    assert after(page("warm_started", "no_replan"), "## Beside `full`")[0] == ["suite", "`no_replan` - `warm_started`"]
+
+
+def test_the_page_says_seeds_steps_and_days_and_what_each_variant_leaves_out() -> None:
+    lines = page("full", "no_replan", config=AblateConfig(seeds=(4, 5), total_steps=12_288, days=64))
+    told = next(line for line in lines if line.startswith("Made by"))
+    assert "seeds 4 5, 12,288 steps each" in told
+    assert "plays 64 held-out days" in told
+    assert "(`imitation` none)" not in told
+    assert any("steps each (`imitation` none)" in line for line in page("imitation"))
+    assert any(line.startswith("| `no_replan` | the re-plan altogether") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("config", "typed"),
+    [
+        ({}, "bidpilot ablate"),
+        ({"workers": 1, "fresh": True, "json": Path("rows.json"), "experiment": "mine"}, "bidpilot ablate"),
+        (
+            {"seeds": (0, 1), "out": Path("my docs/ablation.md"), "ppo": {"batch_size": 1024}},
+            "bidpilot ablate --seeds 0 1 --out 'my docs/ablation.md' --ppo.batch-size 1024",
+        ),
+    ],
+)
+def test_the_command_holds_every_option_that_changes_the_page(config: dict[str, object], typed: str) -> None:
+    assert command(AblateConfig.model_validate(config)) == typed

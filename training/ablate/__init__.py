@@ -1,0 +1,1 @@
+"""Ablation: training with one part left out at a time."""

@@ -1,0 +1,61 @@
+"""The variants by name: what each leaves out of the default training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from bidpilot.bidding.errors import UnknownVariant
+
+FULL: Final = "full"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to train."""
+
+    name: str
+    without: str  # what it leaves out, one line
+    overrides: Mapping[str, Any]  # fields of TrainConfig in place of the default; of a group, those that change
+    beside: str = FULL  # the variant that differs from it by one part alone
+
+
+_NOT_RESIDUAL: Final = {"residual": False}
+_NO_IMITATION: Final = {"rounds": 0}
+
+_ALL = (
+    Variant(FULL, "nothing: residual on the re-plan, imitation, PPO, campaigns and markets drawn at random", {}),
+    Variant(
+        "plain",
+        "the re-plan under the action, and imitation: PPO alone",
+        {"ppo": _NOT_RESIDUAL, "imitation": _NO_IMITATION},
+    ),
+    Variant("warm_started", "the re-plan under the action: imitation, then PPO", {"ppo": _NOT_RESIDUAL}),
+    Variant("residual", "imitation: PPO from the re-plan on", {"imitation": _NO_IMITATION}),
+    Variant("imitation", "PPO: imitation alone", {"total_steps": 0}),
+    Variant(
+        "no_preference", "sight of the campaign's preference and scalarisation", {"ppo": {"hidden": ("preference",)}}
+    ),
+    Variant("no_randomisation", "domain randomisation: the market and campaign of `daily` alone", {"randomise": False}),
+    Variant(
+        "no_replan",
+        "the re-plan altogether, as the action's base and as a feature; one part less than `warm_started`",
+        {"ppo": {**_NOT_RESIDUAL, "hidden": ("replan",)}},
+        beside="warm_started",
+    ),
+)
+VARIANTS: Final = MappingProxyType({variant.name: variant for variant in _ALL})
+
+
+def named_variants(names: tuple[str, ...]) -> list[Variant]:
+    """The variants of these names in the catalogue's order, all of them where there are none.
+
+    Raises:
+        UnknownVariant: no such variant.
+    """
+    for name in names:
+        if name not in VARIANTS:
+            raise UnknownVariant(f"no variant is called {name!r}. Use {', '.join(VARIANTS)}.")
+    return [variant for variant in _ALL if not names or variant.name in names]

@@ -1,0 +1,54 @@
+"""The figure of paired differences: a cell per agent and suite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from bidpilot.training.report.checks import finite
+from bidpilot.training.report.style import INK, new_figure
+from bidpilot.training.report.tables import PairRow
+
+_FAINT = "#888888"
+
+
+def difference_map(pairs: Sequence[PairRow]) -> Figure:
+    """Paired differences of R / R* to one agent, in thousandths; grey where the interval holds zero.
+
+    Colours are by the square root of a difference, since a large one on one suite would leave the others white.
+
+    Args:
+        pairs: every agent on every suite, all against the same one.
+
+    Raises:
+        ValueError: where there is none, one is missing or not finite, or they are against several agents.
+    """
+    against = {row["against"] for row in pairs}
+    if len(against) != 1:
+        raise ValueError(f"differences to {sorted(against) or 'nobody'}: give those to one agent")
+    agents, suites = (list(dict.fromkeys(row[key] for row in pairs)) for key in ("agent", "suite"))
+    cells = {(row["suite"], row["agent"]): row for row in pairs}
+    missing = [f"{a} on {s}" for s in suites for a in agents if (s, a) not in cells]
+    if missing:
+        raise ValueError(f"no difference of {missing[0]}: give one of every agent on every suite")
+    values = finite("differences", [[1000 * cells[s, a]["diff"] for a in agents] for s in suites], 2)
+    shade = np.sign(values) * np.sqrt(np.abs(values))
+    reach = float(np.abs(shade).max()) or 1.0
+    figure = new_figure(1.25 * len(agents) + 2.2, 0.42 * len(suites) + 1.8)
+    axes = figure.add_subplot()
+    axes.imshow(shade, cmap="RdBu", vmin=-1.6 * reach, vmax=1.6 * reach, aspect="auto")  # pale enough to read on
+    for i, suite in enumerate(suites):
+        for j, agent in enumerate(agents):
+            row = cells[suite, agent]
+            decided = row["diff_low"] > 0.0 or row["diff_high"] < 0.0
+            cell = axes.text(j, i, f"{values[i, j]:+.1f}", ha="center", va="center", fontsize=9)
+            cell.set(color=INK if decided else _FAINT, weight="bold" if decided else "normal")
+    axes.set_xticks(range(len(agents)), agents, rotation=20, ha="right", fontsize=9)
+    axes.set_yticks(range(len(suites)), suites, fontsize=9)
+    axes.tick_params(length=0, colors=INK)
+    axes.spines[:].set_visible(False)
+    title = f"R / R* minus {against.pop()}'s, thousandths; bold: the 95 % interval leaves out zero"
+    figure.suptitle(title, color=INK, x=0.01, ha="left", fontsize=10)
+    return figure
