@@ -24,17 +24,25 @@ class Variant:
 
 _NOT_RESIDUAL: Final = {"residual": False}
 _NO_IMITATION: Final = {"rounds": 0}
+_FROM_SCRATCH: Final = {"learning_rate": 1e-3, "log_std_init": -1.5}  # what starts from nothing has further to go
 
 _ALL = (
     Variant(FULL, "nothing: residual on the re-plan, imitation, PPO, campaigns and markets drawn at random", {}),
     Variant(
         "plain",
-        "the re-plan under the action, and imitation: PPO alone",
-        {"ppo": _NOT_RESIDUAL, "imitation": _NO_IMITATION},
+        "the re-plan under the action, and imitation: PPO alone, ten times as fast",
+        {"ppo": {**_NOT_RESIDUAL, **_FROM_SCRATCH}, "imitation": _NO_IMITATION},
     ),
     Variant("warm_started", "the re-plan under the action: imitation, then PPO", {"ppo": _NOT_RESIDUAL}),
-    Variant("residual", "imitation: PPO from the re-plan on", {"imitation": _NO_IMITATION}),
+    Variant(
+        "residual",
+        "imitation: PPO from the re-plan on, ten times as fast",
+        {"ppo": _FROM_SCRATCH, "imitation": _NO_IMITATION},
+    ),
     Variant("imitation", "PPO: imitation alone", {"total_steps": 0}),
+    Variant(
+        "no_regret", "regrets as rewards: PPO sees what its slots brought, with the luck of the day", {"regret": False}
+    ),
     Variant(
         "no_preference", "sight of the campaign's preference and scalarisation", {"ppo": {"hidden": ("preference",)}}
     ),

@@ -23,9 +23,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "has_tail_share",
     ),
     "budget": ("budget_left", "budget_free", "pace_gap"),
-    "traffic": ("traffic_slot", "traffic_block", "traffic_day"),
-    "value": ("value_slot", "value_block", "value_day"),
-    "price": ("price_block", "price_day"),
+    "traffic": ("traffic_slot", "traffic_block", "traffic_day", "traffic_mean"),
+    "value": ("value_slot", "value_block", "value_day", "value_mean"),
+    "price": ("price_block", "price_day", "price_mean"),
     "value per price": ("ratio_50", "ratio_75", "ratio_90", "ratio_97", "ratio_99"),
     "wins and cost": ("win_rate", "win_rate_day", "cost_slot", "cost_day"),
     "KPI so far": (
