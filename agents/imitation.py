@@ -41,6 +41,8 @@ def imitate(model: PPO, env: BiddingVecEnv, config: ImitationConfig, told: Calla
     seen: list[tuple[Matrix, Matrix]] = []
     observation = env.reset()
     for turn in range(config.rounds):
+        for group in optimiser.param_groups:
+            group["lr"] = config.learning_rate * (1.0 - turn / config.rounds)
         states, labels, returns, observation = _play_day(model, env, observation)
         seen = [*seen[-config.kept + 1 :], (states, labels)] if config.kept > 1 else [(states, labels)]
         inputs, targets = np.concatenate([s for s, _ in seen]), np.concatenate([t for _, t in seen])

@@ -21,7 +21,7 @@ class PpoConfig(BaseModel):
     epochs: Count = Field(5, description="Passes over each rollout.")
     gamma: float = Field(1.0, gt=0, le=1, description="Discount per slot; 1 makes a day's rewards sum to R.")
     gae_lambda: float = Field(0.97, ge=0, le=1, description="Advantage estimation: weight per slot.")
-    learning_rate: float = Field(1e-4, gt=0, description="Adam's step size at the start.")
+    learning_rate: float = Field(2e-4, gt=0, description="Adam's step size at the start.")
     learning_rate_end: float = Field(
         0.0, ge=0, description="Adam's step size at the last step; the decay between is linear."
     )
@@ -29,7 +29,7 @@ class PpoConfig(BaseModel):
     entropy: float = Field(0.0, ge=0, description="Weight of the entropy bonus.")
     value: float = Field(0.5, ge=0, description="Weight of the critic's loss.")
     max_grad_norm: float = Field(0.5, gt=0, description="Gradients are scaled down to this norm.")
-    log_std_init: float = Field(-2.0, description="Natural logarithm of the actions' initial spread.")
+    log_std_init: float = Field(-2.5, description="Natural logarithm of the actions' initial spread.")
     net: tuple[Count, ...] = Field((64, 64), min_length=1, description="Hidden units per layer.")
     residual: bool = Field(
         True, description="Add 0.3 times the network's action to the re-plan's instead of replacing it."

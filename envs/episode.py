@@ -85,13 +85,19 @@ class Episode:
         return self.observer.observe(self.statistics, np.clip(action, -1.0, 1.0))
 
     def hindsight_action(self) -> NDArray[np.float64]:
-        """The action (B, 3 + S) that spends the money left best, all auctions to come known: a label to imitate."""
+        """The action (B, 3 + S) that spends the money left best, all auctions to come known: a label to imitate.
+
+        Rows with a target cost are labelled with their own re-plan: hindsight has no doubt, and would teach them to
+        leave no room for it.
+        """
         if self._hindsight is None:
             planner = self.planner
             self._hindsight = HindsightReplanner(
                 self.market, self.days, self.campaigns, planner.forecast, self.plan, self.index
             )
-        return self.observer.replanned_action(self.statistics, self._hindsight)
+        label = self.observer.replanned_action(self.statistics, self._hindsight)
+        targeted = np.isfinite(self.campaigns.max_cpa) | (self.campaigns.min_roi > 0)
+        return np.where(targeted[:, None], self.observer.own_replan(), label)
 
     def decoded(self, action: NDArray[np.floating]) -> Rule:
         """The rule of actions (B, 3 + S), without bids in channels whose cap is known to be reached."""
