@@ -20,10 +20,13 @@ from bidpilot.bidding.observation import FEATURES
 from bidpilot.bidding.pool_config import PoolConfig
 from bidpilot.training.cli import main
 from bidpilot.training.config import TrainConfig
+from bidpilot.training.setting import training_setting
 from bidpilot.training.tracking import download, find_run
 from bidpilot.training.tracking.store import current_store
 from bidpilot.training.train import run
+from bidpilot.training.train.environment import training_ground
 from bidpilot.training.train.snapshot import Snapshot, latest_snapshot
+from bidpilot.training.tune.short_run import short_run
 
 RUN_MODULE = import_module("bidpilot.training.train.run")  # the package's `run` is the function
 ROWS, SLOTS = 4, 48
@@ -186,6 +189,30 @@ def test_a_run_holds_what_evaluation_and_a_reader_need(whole: str, tmp_path: Pat
 def test_a_finished_run_is_not_resumed_unless_made_longer(whole: str) -> None:
     with pytest.raises(InvalidConfig, match=f"has done all of its {4 * ROLLOUT} steps"):
         run(TrainConfig(resume=whole, total_steps=1))
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--ppo.epochs", "3"], "--ppo.epochs cannot"),
+        (["--ppo.epochs", str(PpoConfig().epochs)], "--ppo.epochs cannot"),  # the default, which is not the run's
+        (["--seed", "8", "--no-randomise", "--total-steps", "9999"], "--seed --randomise cannot"),
+    ],
+)
+def test_a_resumed_run_is_given_no_options_of_its_own(
+    options: list[str], named: str, whole: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--resume", whole, *options])
+    message = capsys.readouterr().err
+    assert f"{named} be given with --resume {whole}" in message
+    assert "Leave out all but --total-steps" in message
+
+
+def test_a_trial_of_tuning_ends_with_the_weights_of_a_run(whole: str) -> None:
+    policy = short_run(TINY, training_ground(TINY, training_setting(TINY.market, None, TINY.seed)))
+    trained = end(whole)["parameters"]["policy"]
+    np.testing.assert_array_equal(policy.weights[-1], trained["action_net.weight"].numpy().T)
 
 
 @pytest.mark.parametrize(
