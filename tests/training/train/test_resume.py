@@ -18,14 +18,17 @@ from bidpilot.bidding.errors import CheckpointMismatch, InvalidConfig, NotALog, 
 from bidpilot.bidding.forecast import Forecast
 from bidpilot.bidding.observation import FEATURES
 from bidpilot.bidding.pool_config import PoolConfig
+from bidpilot.envs import seeding
 from bidpilot.training.cli import main
 from bidpilot.training.config import TrainConfig
+from bidpilot.training.evaluation.statistics import interquartile_mean
+from bidpilot.training.evaluation.suites import setting_arena
 from bidpilot.training.setting import training_setting
 from bidpilot.training.tracking import download, find_run
 from bidpilot.training.tracking.store import current_store
 from bidpilot.training.train import run
-from bidpilot.training.train.environment import training_ground
-from bidpilot.training.train.snapshot import Snapshot, latest_snapshot
+from bidpilot.training.train.environment import new_model, training_ground
+from bidpilot.training.train.snapshot import Snapshot, latest_snapshot, restore_snapshot
 from bidpilot.training.tune.short_run import short_run
 
 RUN_MODULE = import_module("bidpilot.training.train.run")  # the package's `run` is the function
@@ -38,7 +41,7 @@ TINY = TrainConfig(
     validation_days=4,
     validate_every=2 * ROLLOUT,
     checkpoint_every=2 * ROLLOUT,
-    pool=PoolConfig(size=8),
+    pool=PoolConfig(size=4, own=0.25, max_cpa=0.0, tail=0.7),  # its tail shares move the multipliers
     imitation=ImitationConfig(rounds=1, batch_size=64),
     ppo=PpoConfig(batch_size=64, epochs=2, net=(8, 8)),
 )
@@ -121,6 +124,19 @@ def test_an_interrupted_run_resumed_ends_bit_for_bit_as_an_uninterrupted_one(ste
     assert run(TrainConfig(resume=stopped)) == stopped
     assert find_run(stopped).status == "FINISHED"
     assert_same(end(stopped), end(run(config)))
+
+
+def test_a_checkpoint_read_back_plays_as_the_run_did_to_the_last_digit(whole: str) -> None:
+    snapshot, setting = end(whole), training_setting(TINY.market, None, TINY.seed)
+    assert snapshot["prices"].any()
+    model, env = new_model(TINY, training_ground(TINY, setting))
+    standing = restore_snapshot(snapshot, model, env)
+    arena = setting_arena(setting, TINY.validation_days, seeding.VALIDATION, TINY.seed)
+    last = arena.play(MlpPolicy.from_sb3(model, TINY.ppo.residual)).ratio
+    assert interquartile_mean(last) == standing.curve[-1].iqm
+    assert standing.policy is not None
+    stored = MlpPolicy.load(download(whole, "policy") / "policy.npz")
+    np.testing.assert_array_equal(arena.play(standing.policy).ratio, arena.play(stored).ratio)
 
 
 def test_a_rollout_that_is_no_whole_day_resumes_from_a_day_boundary_bit_for_bit() -> None:
