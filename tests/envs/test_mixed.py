@@ -1,4 +1,4 @@
-"""Mixed markets: each day is a day of one of them, as often as asked; the broad market is half a preset's own."""
+"""Mixed markets: each day is a day of one of them, as often as asked; the broad market keeps its share of own days."""
 
 from typing import Any
 
