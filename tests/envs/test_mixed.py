@@ -81,10 +81,25 @@ def test_shares_and_markets_are_part_of_the_digest() -> None:
     assert MixedMarket([market(), market(day_price_std=0.5)], [0.5, 0.5]).digest == digests[0]
 
 
-@pytest.mark.parametrize("other", [{"seed": 1}, {"slots": 16}, {"level_slots": 2}])
-def test_markets_of_other_logs_or_slots_are_not_mixed(other: dict[str, int]) -> None:
-    with pytest.raises(InvalidMarket, match="only over one log"):
+@pytest.mark.parametrize("other", [{"slots": 16}, {"level_slots": 2}, {"sources": 8}])
+def test_markets_that_differ_in_slots_blocks_or_sources_are_not_mixed(other: dict[str, int]) -> None:
+    with pytest.raises(InvalidMarket, match="can be mixed only"):
         MixedMarket([market(), market(**other)], [0.5, 0.5])
+
+
+def test_each_day_reads_the_log_of_its_own_market() -> None:
+    parts = [market(seed=1), market(seed=2, log_auctions=3000), market(seed=1)]
+    mixed = MixedMarket(parts, [1.0, 1.0, 1.0])
+    uniforms = drawn(mixed, 30)
+    days = mixed.days(uniforms)
+    alone = [part.days(uniforms[:, 1:]) for part in parts[:2]]
+    seen = set()
+    for row in range(len(uniforms)):
+        day = materialise(mixed, days, row)
+        found = [k for k in (0, 1) if same(day, materialise(parts[k], alone[k], row))]
+        assert len(found) == 1
+        seen.update(found)
+    assert seen == {0, 1}
 
 
 def test_the_broad_market_holds_its_share_of_the_presets_own_days_and_the_rest_varies_more(
@@ -92,6 +107,7 @@ def test_the_broad_market_holds_its_share_of_the_presets_own_days_and_the_rest_v
 ) -> None:
     rows, short = 600, DAILY.model_copy(update={"log_auctions": 40_000})
     monkeypatch.setattr(broad, "PRESETS", {"short": short})
+    monkeypatch.setattr(broad, "WORLDS", 8)
     own, mixed = (
         SyntheticMarket(short, np.random.SeedSequence(0)),
         broad.broad_market("short", np.random.SeedSequence(0)),

@@ -132,16 +132,15 @@ def test_trials_are_scored_on_training_days_that_no_trial_trains_on(tuned: tuple
 
 def test_a_trial_of_the_defaults_is_a_training_of_the_defaults() -> None:
     assert trial_config(TuneConfig(), PpoConfig()) == TrainConfig(total_steps=TuneConfig().steps)
-    asked = TuneConfig(
-        seed=3, market="steady", rows=512, randomise=False, regret=False, imitation=ImitationConfig(rounds=0)
-    )
+    unwarmed = ImitationConfig(rounds=0)
+    asked = TuneConfig(seed=3, market="steady", rows=512, randomise=False, regret=False, imitation=unwarmed)
     assert trial_config(asked, PpoConfig(epochs=3)) == TrainConfig(
         seed=3,
         market="steady",
         rows=512,
         randomise=False,
         regret=False,
-        imitation=ImitationConfig(rounds=0),
+        imitation=unwarmed,
         total_steps=asked.steps,
         ppo=PpoConfig(epochs=3),
     )
