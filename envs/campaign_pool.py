@@ -48,8 +48,8 @@ def draw_pool(config: PoolConfig, own: Campaign, forecast: Forecast, rng: np.ran
 
 def _feasible(config: PoolConfig, own: Campaign, planner: Planner, rng: np.random.Generator) -> Campaign:
     for _ in range(_TRIES):
-        campaign = _draw(config, own, planner, rng)
         try:
+            campaign = _draw(config, own, planner, rng)
             planner.plan(CampaignBatch.repeat(campaign, 1))
         except InfeasibleCampaign:
             continue

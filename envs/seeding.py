@@ -1,4 +1,4 @@
-"""Random streams: one domain each for training, validation and every suite, so that they never overlap."""
+"""Random streams: one domain each for training, validation, tuning and every suite, so that they never overlap."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 
-TRAINING, VALIDATION, FORECAST, LOG_TRAINING, LOG_HELD_OUT, CAMPAIGNS = range(1, 7)
+TRAINING, VALIDATION, FORECAST, LOG_TRAINING, LOG_HELD_OUT, CAMPAIGNS, TUNING = range(1, 8)
 _SUITES = 1 << 16
 
 

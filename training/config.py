@@ -71,6 +71,11 @@ class TrainConfig(Config):
     )
     ppo: PpoConfig = Field(PpoConfig(), description="PPO's hyperparameters.")
 
+    @property
+    def broadens(self) -> bool:
+        """Whether campaigns and markets are drawn: on a preset, as asked."""
+        return self.randomise and self.log is None
+
     @model_validator(mode="after")
     def _batches_fit(self) -> TrainConfig:
         rollout = self.rows * self.ppo.n_steps
@@ -299,6 +304,10 @@ class TuneConfig(Config):
     days: Count = Field(256, description="Training days that each trial is scored on.")
     steps: Count = Field(122_880, description="Environment steps of each of PPO's trials.")
     rows: Count = Field(256, description="Days played side by side in PPO's trials.")
+    randomise: bool = Field(True, description="Whether PPO's trials draw campaigns and markets, as `train` does.")
+    pool: PoolConfig = Field(PoolConfig(), description="The pool of campaigns of PPO's trials.")
+    regret: bool = Field(True, description="Whether PPO's trials learn from regrets against hindsight.")
+    imitation: ImitationConfig = Field(ImitationConfig(), description="Warm start of PPO's trials.")
     seed: Seed = Field(0, description="Seed of the training days and of the search.")
     out: Path | None = Field(
         None,
@@ -380,6 +389,17 @@ class UiConfig(Config):
 
     port: int = Field(5000, ge=1, le=65535, description="TCP port to listen on.")
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; the default is loopback.")
+
+
+def given(config: BaseModel, prefix: str = "") -> list[str]:
+    """The options that were given, the default or not, by the names that `--help` shows."""
+    names: list[str] = []
+    for name in type(config).model_fields:
+        value = getattr(config, name)
+        if name in config.model_fields_set:
+            inner = given(value, f"{prefix}{name}.") if isinstance(value, BaseModel) else []
+            names.extend(inner or [f"{prefix}{name}".replace("_", "-")])
+    return names
 
 
 def flat(config: Config | Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

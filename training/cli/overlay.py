@@ -13,10 +13,11 @@ import tyro
 from pydantic import BaseModel, ValidationError, create_model
 
 from bidpilot.bidding.errors import InvalidConfig
-from bidpilot.training.config import Config
+from bidpilot.training.config import Config, flat
 from bidpilot.training.yaml_file import explain, load_mapping
 
 C = TypeVar("C", bound=Config)
+M = TypeVar("M", bound=BaseModel)
 
 _CONFIG_HELP = "--config FILE.yaml gives a file with the names below; options typed here override it."
 
@@ -24,7 +25,8 @@ _CONFIG_HELP = "--config FILE.yaml gives a file with the names below; options ty
 def read_config(model: type[C], arguments: Sequence[str], prog: str) -> C:
     """Build a `model` from `arguments`: field defaults, then `--config FILE.yaml`, then options.
 
-    Prints the help and exits with status 0 where `--help` is among the arguments.
+    Its `model_fields_set`, in groups too, is what was given, be it the default. Prints the help and exits with
+    status 0 where `--help` is among the arguments.
 
     Raises:
         InvalidConfig: naming the option, its value and what would do, in one line.
@@ -36,7 +38,8 @@ def read_config(model: type[C], arguments: Sequence[str], prog: str) -> C:
     try:
         with redirect_stderr(shown):
             config = tyro.cli(model, args=rest, default=default, prog=prog, description=description)
-            return cast(C, config)  # tyro's signature lets a default of None through
+            names = _typed(rest) | set(flat({} if path is None else load_mapping(path)))
+            return _as_given(cast(C, config), names)  # tyro's signature lets a default of None through
     except SystemExit as stop:
         if stop.code in (None, 0):
             raise
@@ -80,6 +83,32 @@ def _from_yaml(model: type[C], path: Path) -> C:
     absent: dict[str, Any] = {str(entry["loc"][0]): (Any, tyro.MISSING) for entry in missing}
     partial = create_model(model.__name__, __base__=model, **absent).model_validate(values)
     return cast(C, model.model_construct(**{name: getattr(partial, name) for name in model.model_fields}))
+
+
+def _typed(arguments: Sequence[str]) -> set[str]:
+    """The names of the options among the arguments, as fields are called: `--ppo.no-residual` gives `ppo.residual`."""
+    names = set()
+    for argument in arguments:
+        if argument.startswith("--"):
+            group, _, name = argument[2:].partition("=")[0].replace("-", "_").rpartition(".")
+            names |= {".".join(filter(None, (group, form))) for form in (name, name.removeprefix("no_"))}
+    return names
+
+
+def _as_given(config: M, names: set[str], prefix: str = "") -> M:
+    """`config`, of whose fields only those set count that are among `names` or not at their default."""
+    values, given = {}, set()
+    for name, field in type(config).model_fields.items():
+        value = getattr(config, name)
+        if isinstance(value, BaseModel):
+            value = _as_given(value, names, f"{prefix}{name}.")
+            changed = bool(value.model_fields_set)
+        else:
+            changed = value != field.get_default(call_default_factory=True)
+        if changed or f"{prefix}{name}" in names:
+            given.add(name)
+        values[name] = value
+    return type(config).model_construct(given, **values)
 
 
 def _path_to(title: str, model: type[BaseModel]) -> tuple[str, ...]:

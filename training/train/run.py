@@ -17,17 +17,11 @@ from bidpilot.agents.controllers import CONTROLLERS
 from bidpilot.agents.gains import tuned_gains
 from bidpilot.agents.imitation import imitate
 from bidpilot.agents.policy import MlpPolicy
-from bidpilot.agents.ppo import make_ppo
 from bidpilot.agents.ppo_settings import tuned_ppo
-from bidpilot.agents.sb3 import BiddingVecEnv
 from bidpilot.bidding.errors import InvalidConfig, RunNotFound
 from bidpilot.bidding.observation import FEATURES
 from bidpilot.envs import seeding
-from bidpilot.envs.bidding import BiddingVectorEnv
-from bidpilot.envs.broad import broad_market
-from bidpilot.envs.campaign_pool import draw_pool
-from bidpilot.envs.constraint_prices import ConstraintPrices
-from bidpilot.training.config import TrainConfig, flat
+from bidpilot.training.config import TrainConfig, flat, given
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import setting_arena
 from bidpilot.training.report.comparison import ratio_distribution
@@ -36,9 +30,11 @@ from bidpilot.training.setting import Setting, training_setting
 from bidpilot.training.tracking import Run, download, find_run, open_run
 from bidpilot.training.tracking.writer import MlflowWriter
 from bidpilot.training.train.callback import TrainingCallback
+from bidpilot.training.train.environment import new_model, training_ground
 from bidpilot.training.train.snapshot import Point, Snapshot, Standing, latest_snapshot, restore_snapshot
 
 POLICY_SCHEMA = 1
+_WITH_RESUME = ("resume", "total-steps")
 
 
 def run(config: TrainConfig, kind: str = "train", tags: Mapping[str, str] | None = None) -> str:
@@ -52,7 +48,7 @@ def run(config: TrainConfig, kind: str = "train", tags: Mapping[str, str] | None
     Raises:
         RunNotFound: `resume` names no run, or one without a checkpoint.
         CheckpointMismatch: its checkpoint is damaged, or its market has changed.
-        InvalidConfig: it has already done `total_steps`.
+        InvalidConfig: it has already done `total_steps`, or other options are given with `resume`.
     """
     snapshot = None
     if config.resume is not None:
@@ -73,12 +69,19 @@ def run(config: TrainConfig, kind: str = "train", tags: Mapping[str, str] | None
 
 
 def _resumed(config: TrainConfig) -> tuple[Snapshot, TrainConfig]:
-    """The last snapshot of the run to go on with, and its own configuration, whatever else is given now.
+    """The last snapshot of the run to go on with, and its own configuration.
 
-    Only `total_steps` may be made larger, by giving another number than the default. The learning rate decays
-    over the whole of it, so a run made longer is not the run that was longer from the start.
+    Only `total_steps` may be made larger. The learning rate decays over the whole of it, so a run made longer is not
+    the run that was longer from the start.
     """
     assert config.resume is not None
+    options = given(config)
+    ignored = [option for option in options if option not in _WITH_RESUME]
+    if ignored:
+        raise InvalidConfig(
+            f"--{' --'.join(ignored)} cannot be given with --resume {config.resume}: a resumed run keeps its own "
+            "configuration. Leave out all but --total-steps, or start a new run."
+        )
     find_run(config.resume)
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -88,8 +91,7 @@ def _resumed(config: TrainConfig) -> tuple[Snapshot, TrainConfig]:
             raise RunNotFound(
                 f"run {config.resume} has no checkpoint to go on from ({error}). Start a new run, or choose another."
             ) from error
-    default = TrainConfig.model_fields["total_steps"].default
-    asked = 0 if config.total_steps == default else config.total_steps
+    asked = config.total_steps if "total-steps" in options else 0
     stored |= {"resume": config.resume, "total_steps": max(stored["total_steps"], asked)}
     if snapshot["step"] >= stored["total_steps"]:
         raise InvalidConfig(
@@ -108,10 +110,9 @@ def _train(config: TrainConfig, setting: Setting, tracked: Run, snapshot: Snapsh
     console = Console()
     console.print(f"run {tracked.run_id}: {setting.name}, {config.total_steps:,} steps, {config.rows} rows")
     arena = setting_arena(setting, config.validation_days, seeding.VALIDATION, config.seed)
-    vector = _environment(config, setting, console)
-    env = BiddingVecEnv(vector, config.ppo.residual, config.ppo.hidden)
-    model = make_ppo(config.ppo, env, config.seed % 2**32)
-    env.seed(config.seed * config.rows)  # two seeds share no row's stream
+    if config.broadens:
+        console.print(f"planning {config.pool.size} campaigns to train on ...")
+    model, env = new_model(config, training_ground(config, setting))
     model.set_logger(Logger(folder=None, output_formats=[MlflowWriter(tracked)]))
     standing = Standing() if snapshot is None else restore_snapshot(snapshot, model, env)
     if snapshot is None:
@@ -129,26 +130,6 @@ def _train(config: TrainConfig, setting: Setting, tracked: Run, snapshot: Snapsh
             raise
         callback.finish()
     _finish(config, setting, tracked, callback, console)
-
-
-def _environment(config: TrainConfig, setting: Setting, console: Console) -> BiddingVectorEnv:
-    """Where a run trains: the setting's own days and campaign, or a preset's broadened ones."""
-    if not (config.randomise and config.log is None):
-        return BiddingVectorEnv(config.rows, setting.market, setting.forecast, setting.campaign, regret=config.regret)
-    console.print(f"planning {config.pool.size} campaigns to train on ...")
-    seeds = np.random.SeedSequence([seeding.LOG_TRAINING, config.seed])
-    rng = seeding.stream(seeding.CAMPAIGNS, config.seed)
-    pool = draw_pool(config.pool, setting.campaign, setting.forecast, rng)
-    market = broad_market(config.market, seeds)
-    return BiddingVectorEnv(
-        config.rows,
-        market,
-        setting.forecast,
-        setting.campaign,
-        pool=pool,
-        prices=ConstraintPrices(),
-        regret=config.regret,
-    )
 
 
 def _imitated(tracked: Run, console: Console, turn: int, actor: float, critic: float) -> None:

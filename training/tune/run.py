@@ -17,9 +17,10 @@ from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import setting_arena
 from bidpilot.training.setting import Setting, training_setting
 from bidpilot.training.tracking import Run, open_run
+from bidpilot.training.train.environment import training_ground
 from bidpilot.training.tune.results import GAINS_FILE, PPO_FILE, data_folder, read_table, write_entry
 from bidpilot.training.tune.search import Best, Score, search
-from bidpilot.training.tune.short_run import short_run
+from bidpilot.training.tune.short_run import short_run, trial_config
 from bidpilot.training.tune.spaces import BASELINES, CONSTANT, PPO, Choice
 
 STUDIES = "optuna.db"
@@ -40,7 +41,7 @@ def run(config: TuneConfig) -> str:
     if config.agents != "baselines":
         _check_batches(config)
     setting = training_setting(config.market, config.log, config.seed)
-    arena = setting_arena(setting, config.days, seeding.TRAINING, config.seed)
+    arena = setting_arena(setting, config.days, seeding.TUNING, config.seed)
     tags = {"setting": setting.name, "market_digest": setting.market.digest}
     with open_run(config.experiment, f"tune {setting.name}", flat(config), tags, kind="tune") as tracked:
         if config.agents != "ppo":
@@ -83,8 +84,10 @@ def _score(agent: str, config: TuneConfig, setting: Setting, arena: Arena) -> Sc
     if agent != "ppo":
         return lambda gains: interquartile_mean(arena.play(controller_agent(agent, gains)).ratio)
 
+    ground = training_ground(trial_config(config, PpoConfig()), setting)
+
     def trained(settings: dict[str, Any]) -> float:
-        policy = short_run(PpoConfig(**settings), setting, config.steps, config.rows, config.seed)
+        policy = short_run(trial_config(config, PpoConfig(**settings)), ground)
         return interquartile_mean(arena.play(policy).ratio)
 
     return trained

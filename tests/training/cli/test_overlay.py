@@ -17,6 +17,7 @@ from bidpilot.training.config import (
     TrainConfig,
     UiConfig,
     flat,
+    given,
 )
 
 
@@ -40,6 +41,14 @@ def test_options_override_the_file_and_the_file_overrides_the_defaults(tmp_path:
     assert config == TrainConfig(
         seed=5, ppo=PpoConfig(epochs=7, net=(32, 16), learning_rate=0.3)
     )  # "3e-1" is text to PyYAML and must still be a number here
+
+
+def test_what_was_given_is_known_though_it_is_the_default(tmp_path: Path) -> None:
+    assert given(read(TrainConfig)) == []
+    typed = read(TrainConfig, "--ppo.epochs", "5", "--ppo.no-residual", "--seed=0", "--no-tuned")
+    assert sorted(given(typed)) == ["ppo.epochs", "ppo.residual", "seed", "tuned"]
+    path = yaml_file(tmp_path, "rows: 256\npool:\n  size: 96\n")
+    assert sorted(given(read(TrainConfig, "--config", path, "--seed", "1"))) == ["pool.size", "rows", "seed"]
 
 
 def test_config_flag_may_stand_anywhere_and_use_an_equals_sign(tmp_path: Path) -> None:

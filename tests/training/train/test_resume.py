@@ -18,12 +18,18 @@ from bidpilot.bidding.errors import CheckpointMismatch, InvalidConfig, NotALog, 
 from bidpilot.bidding.forecast import Forecast
 from bidpilot.bidding.observation import FEATURES
 from bidpilot.bidding.pool_config import PoolConfig
+from bidpilot.envs import seeding
 from bidpilot.training.cli import main
 from bidpilot.training.config import TrainConfig
+from bidpilot.training.evaluation.statistics import interquartile_mean
+from bidpilot.training.evaluation.suites import setting_arena
+from bidpilot.training.setting import training_setting
 from bidpilot.training.tracking import download, find_run
 from bidpilot.training.tracking.store import current_store
 from bidpilot.training.train import run
-from bidpilot.training.train.snapshot import Snapshot, latest_snapshot
+from bidpilot.training.train.environment import new_model, training_ground
+from bidpilot.training.train.snapshot import Snapshot, latest_snapshot, restore_snapshot
+from bidpilot.training.tune.short_run import short_run
 
 RUN_MODULE = import_module("bidpilot.training.train.run")  # the package's `run` is the function
 ROWS, SLOTS = 4, 48
@@ -35,7 +41,7 @@ TINY = TrainConfig(
     validation_days=4,
     validate_every=2 * ROLLOUT,
     checkpoint_every=2 * ROLLOUT,
-    pool=PoolConfig(size=8),
+    pool=PoolConfig(size=4, own=0.25, max_cpa=0.0, tail=0.7),  # its tail shares move the multipliers
     imitation=ImitationConfig(rounds=1, batch_size=64),
     ppo=PpoConfig(batch_size=64, epochs=2, net=(8, 8)),
 )
@@ -120,6 +126,19 @@ def test_an_interrupted_run_resumed_ends_bit_for_bit_as_an_uninterrupted_one(ste
     assert_same(end(stopped), end(run(config)))
 
 
+def test_a_checkpoint_read_back_plays_as_the_run_did_to_the_last_digit(whole: str) -> None:
+    snapshot, setting = end(whole), training_setting(TINY.market, None, TINY.seed)
+    assert snapshot["prices"].any()
+    model, env = new_model(TINY, training_ground(TINY, setting))
+    standing = restore_snapshot(snapshot, model, env)
+    arena = setting_arena(setting, TINY.validation_days, seeding.VALIDATION, TINY.seed)
+    last = arena.play(MlpPolicy.from_sb3(model, TINY.ppo.residual)).ratio
+    assert interquartile_mean(last) == standing.curve[-1].iqm
+    assert standing.policy is not None
+    stored = MlpPolicy.load(download(whole, "policy") / "policy.npz")
+    np.testing.assert_array_equal(arena.play(standing.policy).ratio, arena.play(stored).ratio)
+
+
 def test_a_rollout_that_is_no_whole_day_resumes_from_a_day_boundary_bit_for_bit() -> None:
     config = TINY.model_copy(
         update={
@@ -186,6 +205,30 @@ def test_a_run_holds_what_evaluation_and_a_reader_need(whole: str, tmp_path: Pat
 def test_a_finished_run_is_not_resumed_unless_made_longer(whole: str) -> None:
     with pytest.raises(InvalidConfig, match=f"has done all of its {4 * ROLLOUT} steps"):
         run(TrainConfig(resume=whole, total_steps=1))
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--ppo.epochs", "3"], "--ppo.epochs cannot"),
+        (["--ppo.epochs", str(PpoConfig().epochs)], "--ppo.epochs cannot"),  # the default, which is not the run's
+        (["--seed", "8", "--no-randomise", "--total-steps", "9999"], "--seed --randomise cannot"),
+    ],
+)
+def test_a_resumed_run_is_given_no_options_of_its_own(
+    options: list[str], named: str, whole: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--resume", whole, *options])
+    message = capsys.readouterr().err
+    assert f"{named} be given with --resume {whole}" in message
+    assert "Leave out all but --total-steps" in message
+
+
+def test_a_trial_of_tuning_ends_with_the_weights_of_a_run(whole: str) -> None:
+    policy = short_run(TINY, training_ground(TINY, training_setting(TINY.market, None, TINY.seed)))
+    trained = end(whole)["parameters"]["policy"]
+    np.testing.assert_array_equal(policy.weights[-1], trained["action_net.weight"].numpy().T)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from bidpilot.training.tracking import current_store, download, find_run
 from bidpilot.training.train import run as train
 from bidpilot.training.tune import run as command
 from bidpilot.training.tune.results import data_folder, read_table, write_entry
+from bidpilot.training.tune.short_run import trial_config
 from bidpilot.training.tune.spaces import BASELINES, PPO, Choice, defaults
 
 TRIALS, DAYS = 2, 16
@@ -60,7 +61,17 @@ def tuned(tmp_path_factory: pytest.TempPathFactory, drawn: set[int]) -> tuple[st
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seeding, "stream", watched)
-        run_id = command.run(TuneConfig(market="steady", trials=TRIALS, days=DAYS, steps=STEPS, out=folder))
+        run_id = command.run(
+            TuneConfig(
+                market="steady",
+                trials=TRIALS,
+                days=DAYS,
+                steps=STEPS,
+                pool=PoolConfig(size=8),
+                imitation=ImitationConfig(rounds=1),
+                out=folder,
+            )
+        )
     return run_id, folder
 
 
@@ -107,7 +118,7 @@ def test_the_best_trial_is_what_is_written(tuned: tuple[str, Path]) -> None:
     """Playing the gains that were written gives the ratio that the run reports for them."""
     run_id, folder = tuned
     setting = training_setting("steady", None, 0)
-    arena = setting_arena(setting, DAYS, seeding.TRAINING, 0)
+    arena = setting_arena(setting, DAYS, seeding.TUNING, 0)
     gains = json.loads((folder / "gains.json").read_text())["steady"]["gains"]["pid"]
     metrics = find_run(run_id).metrics
     ratio = interquartile_mean(arena.play(controller_agent("pid", gains)).ratio)
@@ -115,8 +126,24 @@ def test_the_best_trial_is_what_is_written(tuned: tuple[str, Path]) -> None:
     assert metrics["pid/ratio_iqm"] >= metrics["pid/untuned"]
 
 
-def test_only_training_days_are_played(tuned: tuple[str, Path], drawn: set[int]) -> None:
-    assert drawn == {seeding.TRAINING}
+def test_trials_are_scored_on_training_days_that_no_trial_trains_on(tuned: tuple[str, Path], drawn: set[int]) -> None:
+    assert drawn == {seeding.TUNING, seeding.TRAINING, seeding.CAMPAIGNS}
+
+
+def test_a_trial_of_the_defaults_is_a_training_of_the_defaults() -> None:
+    assert trial_config(TuneConfig(), PpoConfig()) == TrainConfig(total_steps=TuneConfig().steps)
+    unwarmed = ImitationConfig(rounds=0)
+    asked = TuneConfig(seed=3, market="steady", rows=512, randomise=False, regret=False, imitation=unwarmed)
+    assert trial_config(asked, PpoConfig(epochs=3)) == TrainConfig(
+        seed=3,
+        market="steady",
+        rows=512,
+        randomise=False,
+        regret=False,
+        imitation=unwarmed,
+        total_steps=asked.steps,
+        ppo=PpoConfig(epochs=3),
+    )
 
 
 def test_training_takes_the_tuned_settings_where_nothing_else_was_asked_for(tuned: tuple[str, Path]) -> None:

@@ -1,0 +1,59 @@
+"""Where a policy trains and what it begins from, for a run and for a trial of tuning alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from stable_baselines3 import PPO
+
+from bidpilot.agents.ppo import make_ppo
+from bidpilot.agents.sb3 import BiddingVecEnv
+from bidpilot.envs import seeding
+from bidpilot.envs.bidding import BiddingVectorEnv
+from bidpilot.envs.broad import broad_market
+from bidpilot.envs.campaign_pool import CampaignPool, draw_pool
+from bidpilot.envs.constraint_prices import ConstraintPrices
+from bidpilot.envs.days import Market
+from bidpilot.training.config import TrainConfig
+from bidpilot.training.setting import Setting
+
+
+@dataclass(frozen=True)
+class TrainingGround:
+    """What all environments of one run or one tuning share; markets and pools take seconds to make."""
+
+    setting: Setting
+    market: Market  # the setting's own, or a broader one
+    pool: CampaignPool | None  # None where every day is the setting's own campaign
+
+    def environment(self, config: TrainConfig) -> BiddingVecEnv:
+        """A new environment of `config.rows` rows, whose multipliers of missed constraints are at zero."""
+        vector = BiddingVectorEnv(
+            config.rows,
+            self.market,
+            self.setting.forecast,
+            self.setting.campaign,
+            pool=self.pool,
+            prices=None if self.pool is None else ConstraintPrices(),
+            regret=config.regret,
+        )
+        return BiddingVecEnv(vector, config.ppo.residual, config.ppo.hidden)
+
+
+def training_ground(config: TrainConfig, setting: Setting) -> TrainingGround:
+    """The setting's own days and campaign, or a preset's broadened ones where `config` asks to randomise."""
+    if not config.broadens:
+        return TrainingGround(setting, setting.market, None)
+    rng = seeding.stream(seeding.CAMPAIGNS, config.seed)
+    pool = draw_pool(config.pool, setting.campaign, setting.forecast, rng)
+    market = broad_market(config.market, np.random.SeedSequence([seeding.LOG_TRAINING, config.seed]))
+    return TrainingGround(setting, market, pool)
+
+
+def new_model(config: TrainConfig, ground: TrainingGround) -> tuple[PPO, BiddingVecEnv]:
+    """An untrained model and its environment, seeded by `config.seed` for the first reset."""
+    env = ground.environment(config)
+    model = make_ppo(config.ppo, env, config.seed % 2**32)
+    env.seed(config.seed * config.rows)  # two seeds share no row's stream
+    return model, env
