@@ -34,7 +34,7 @@ class TrainConfig(Config):
     )
     seed: Seed = Field(0, description="Seed of the weights and of the training days.")
     total_steps: int = Field(
-        589_824, ge=0, description="Length of the run, environment steps over all rows; 0: imitation alone."
+        294_912, ge=0, description="Length of the run, environment steps over all rows; 0: imitation alone."
     )
     rows: Count = Field(256, description="Days played side by side.")
     validation_days: Count = Field(256, description="Days per validation; the best policy by them is kept.")
