@@ -45,7 +45,8 @@ def named_suites(names: tuple[str, ...], default: tuple[str, ...] = DEFAULT_SUIT
             raise UnknownSuite(
                 f"no suite is called {name!r}. Use {', '.join(SUITES)}, {EVERY} for all of them, or --log FOLDER."
             )
-    chosen = tuple(SUITES) if EVERY in names else names or default
+    chosen = names or default
+    chosen = tuple(SUITES) if EVERY in chosen else chosen
     return [SUITES[name] for name in dict.fromkeys(chosen)]
 
 

@@ -31,6 +31,11 @@ def test_the_catalogue_has_every_suite_of_the_design() -> None:
         named_suites(("daily", "mars"))
 
 
+@pytest.mark.parametrize(("names", "default"), [(("all",), ("steady",)), ((), ("all",)), (("tail", "all"), ())])
+def test_all_means_every_suite_asked_for_or_by_default(names: tuple[str, ...], default: tuple[str, ...]) -> None:
+    assert [record.name for record in named_suites(names, default)] == list(SUITES)
+
+
 @pytest.mark.parametrize("name", ["steady", "daily"])
 def test_the_presets_play_their_default_campaign(name: str) -> None:
     record = SUITES[name]
