@@ -20,7 +20,7 @@ from bidpilot.training.tracking import Run, open_run
 from bidpilot.training.train.environment import training_ground
 from bidpilot.training.tune.results import GAINS_FILE, PPO_FILE, data_folder, read_table, write_entry
 from bidpilot.training.tune.search import Best, Score, search
-from bidpilot.training.tune.short_run import short_run, trial_config
+from bidpilot.training.tune.short_run import WarmStart, short_run, trial_config
 from bidpilot.training.tune.spaces import BASELINES, CONSTANT, PPO, Choice
 
 STUDIES = "optuna.db"
@@ -84,10 +84,12 @@ def _score(agent: str, config: TuneConfig, setting: Setting, arena: Arena) -> Sc
     if agent != "ppo":
         return lambda gains: interquartile_mean(arena.play(controller_agent(agent, gains)).ratio)
 
-    ground = training_ground(trial_config(config, PpoConfig()), setting)
+    shared = trial_config(config, PpoConfig())
+    ground = training_ground(shared, setting)
+    warm = WarmStart.of(shared, ground)
 
     def trained(settings: dict[str, Any]) -> float:
-        policy = short_run(trial_config(config, PpoConfig(**settings)), ground)
+        policy = short_run(trial_config(config, PpoConfig(**settings)), ground, warm)
         return interquartile_mean(arena.play(policy).ratio)
 
     return trained

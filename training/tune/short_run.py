@@ -1,14 +1,28 @@
-"""One of PPO's trials: a training run without validation, checkpoints or figures, whose last policy counts."""
+"""PPO's trials: training runs without validation, checkpoints or figures, whose last policy counts.
+
+No setting that is searched changes what is imitated, so that one warm start serves all trials.
+"""
 
 from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3 import PPO
 
 from bidpilot.agents.imitation import imitate
 from bidpilot.agents.policy import MlpPolicy
 from bidpilot.agents.ppo_config import PpoConfig
+from bidpilot.agents.sb3 import BiddingVecEnv
 from bidpilot.training.config import TrainConfig, TuneConfig
 from bidpilot.training.train.environment import TrainingGround, new_model
 
 _SHARED = ("market", "log", "seed", "rows", "randomise", "pool", "regret", "imitation")
+_SPREAD = "log_std"  # of the actions: a setting that is searched
 
 
 def trial_config(config: TuneConfig, ppo: PpoConfig) -> TrainConfig:
@@ -16,10 +30,50 @@ def trial_config(config: TuneConfig, ppo: PpoConfig) -> TrainConfig:
     return TrainConfig(total_steps=config.steps, ppo=ppo, **{name: getattr(config, name) for name in _SHARED})
 
 
-def short_run(config: TrainConfig, ground: TrainingGround) -> MlpPolicy:
+@dataclass(frozen=True)
+class WarmStart:
+    """Where a training stands before PPO's first step."""
+
+    weights: dict[str, torch.Tensor]  # of the policy, without the spread
+    row_generators: list[dict[str, Any]]
+    multipliers: NDArray[np.float64] | None  # of missed constraints
+    torch_generator: torch.Tensor
+    numpy_generator: Any
+
+    @classmethod
+    def of(cls, config: TrainConfig, ground: TrainingGround) -> WarmStart | None:
+        """Imitate as `config` says; None where it says not to."""
+        if config.imitation.rounds == 0:
+            return None
+        model, env = new_model(config, ground)
+        imitate(model, env, config.imitation, _unheard)
+        weights = {k: v.clone() for k, v in model.policy.state_dict().items() if k != _SPREAD}
+        prices = env.vector.prices
+        return cls(
+            weights,
+            [deepcopy(dict(generator.bit_generator.state)) for generator in env.vector.generators],
+            None if prices is None else prices.multiplier.copy(),
+            torch.get_rng_state(),
+            np.random.get_state(),  # noqa: NPY002 - stable-baselines3 draws its minibatches from it
+        )
+
+    def bring(self, model: PPO, env: BiddingVecEnv) -> None:
+        """Bring a new model and its environment here."""
+        env.reset()
+        for generator, state in zip(env.vector.generators, self.row_generators, strict=True):
+            generator.bit_generator.state = state
+        if env.vector.prices is not None and self.multipliers is not None:
+            env.vector.prices.multiplier[:] = self.multipliers
+        model.policy.load_state_dict({**model.policy.state_dict(), **self.weights})
+        torch.set_rng_state(self.torch_generator)
+        np.random.set_state(self.numpy_generator)  # noqa: NPY002
+
+
+def short_run(config: TrainConfig, ground: TrainingGround, warm: WarmStart | None) -> MlpPolicy:
     """The policy that `bidpilot train` has after the last step of `config`."""
     model, env = new_model(config, ground)
-    imitate(model, env, config.imitation, _unheard)
+    if warm is not None:
+        warm.bring(model, env)
     model.learn(config.total_steps)
     return MlpPolicy.from_sb3(model, config.ppo.residual, config.ppo.hidden)
 

@@ -29,7 +29,7 @@ from bidpilot.training.tracking.store import current_store
 from bidpilot.training.train import run
 from bidpilot.training.train.environment import new_model, training_ground
 from bidpilot.training.train.snapshot import Snapshot, latest_snapshot, restore_snapshot
-from bidpilot.training.tune.short_run import short_run
+from bidpilot.training.tune.short_run import WarmStart, short_run
 
 RUN_MODULE = import_module("bidpilot.training.train.run")  # the package's `run` is the function
 ROWS, SLOTS = 4, 48
@@ -226,7 +226,8 @@ def test_a_resumed_run_is_given_no_options_of_its_own(
 
 
 def test_a_trial_of_tuning_ends_with_the_weights_of_a_run(whole: str) -> None:
-    policy = short_run(TINY, training_ground(TINY, training_setting(TINY.market, None, TINY.seed)))
+    ground = training_ground(TINY, training_setting(TINY.market, None, TINY.seed))
+    policy = short_run(TINY, ground, WarmStart.of(TINY, ground))
     trained = end(whole)["parameters"]["policy"]
     np.testing.assert_array_equal(policy.weights[-1], trained["action_net.weight"].numpy().T)
 
