@@ -1,8 +1,8 @@
 """Imitation of the hindsight optimum, on-policy: what to do in the states that the policy itself comes to.
 
 Each round plays one day in every row with the policy as it is, asks at every visited state for the action that spends
-the money left best with all auctions to come known, and fits the actor to all labels so far (DAgger; Ross, Gordon and
-Bagnell, AISTATS 2011) and the critic to the returns of the latest days.
+the money left best with all auctions to come known (`Episode.action_to_imitate`), and fits the actor to all labels so
+far (DAgger; Ross, Gordon and Bagnell, AISTATS 2011) and the critic to the returns of the latest days.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _play_day(model: PPO, env: BiddingVecEnv, observation: Matrix) -> tuple[Matr
     states, labels, rewards = [], [], []
     for _ in range(episode.slots):
         states.append(observation.copy())
-        labels.append(raw_label(env.unmasked, episode.hindsight_action(), env.residual))
+        labels.append(raw_label(env.unmasked, episode.action_to_imitate(), env.residual))
         observation, reward, _, _ = env.step(actor_mean(model, observation))
         rewards.append(reward)
     to_come = np.cumsum(np.stack(rewards)[::-1], axis=0)[::-1]

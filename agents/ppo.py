@@ -20,8 +20,8 @@ _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 class GaussianPolicy(ActorCriticPolicy):
     """stable-baselines3's actor and critic with a Gaussian of diagonal spread, its densities in closed form.
 
-    The same numbers as its `DiagGaussianDistribution`, without building and validating a torch distribution at
-    every call.
+    The numbers of its `DiagGaussianDistribution` to rounding, without building and validating a torch distribution
+    at every call. Observations are flat float32 arrays.
     """
 
     def forward(self, obs: Tensor, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:

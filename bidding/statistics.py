@@ -191,7 +191,7 @@ class DayStatistics:
         return posterior(self._variance, self._day_sum, self._seen, self._blocks, self._block_sum, block_seen)
 
     def mean_levels(self) -> NDArray[np.float64]:
-        """Mean log2 level (3, B) of the slots seen so far, not weighed against what the forecast expects."""
+        """Mean log2 level (3, B) of the slots seen so far, not drawn towards the forecast as in `levels`."""
         return self._day_sum / np.maximum(self._seen, 1.0)
 
     def reported(self, totals: NDArray[np.float64], back: int = 0) -> NDArray[np.float64]:

@@ -44,7 +44,8 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
 
     Rewards:
         The slot's increment of utility over the plan's expected utility; a day's rewards sum to
-        `u(day) / u_plan`. With a CPA target the last reward turns the sum into `score / u_plan`.
+        `u(day) / u_plan`. With a CPA target the last reward turns the sum into `score / u_plan`. `prices` and
+        `regret` change that (below).
 
     Starting State:
         A day drawn by the row's own generator: row b of an environment seeded s is the single
@@ -208,6 +209,11 @@ class MOBiddingVectorEnv(BiddingVectorEnv):
     """The same, with the vector reward `delta x_j / z_j` (B, 3) in MO-Gymnasium's convention."""
 
     reward_space = gym.spaces.Box(0.0, np.inf, (3,), np.float32)
+
+    def __init__(self, *args: Any, **setting: Any) -> None:
+        super().__init__(*args, **setting)
+        if self._regret or self.prices is not None:
+            raise InvalidMarket("regret and prices shape one reward, not three. Leave them out, or use Bidding-v0.")
 
     def _value(self) -> NDArray[np.float64]:
         return self.episode.kpi.copy()

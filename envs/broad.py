@@ -19,7 +19,7 @@ _WORLD_AUCTIONS = 40_000
 def broad_market(name: str, seed: np.random.SeedSequence) -> MixedMarket:
     """Days of preset `name`, and of markets drawn around it: other levels, demand, dispersion, shocks and drifts."""
     own = PRESETS[name]
-    draw, *seeds = seed.spawn(1 + WORLDS)
+    draw, *seeds = (np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, k)) for k in range(1 + WORLDS))
     rng = np.random.default_rng(draw)
     worlds = [SyntheticMarket(_drawn(own, rng), world) for world in seeds]
     shares = [OWN_SHARE, *([(1.0 - OWN_SHARE) / WORLDS] * WORLDS)]
@@ -27,19 +27,23 @@ def broad_market(name: str, seed: np.random.SeedSequence) -> MixedMarket:
 
 
 def _drawn(own: SyntheticConfig, rng: np.random.Generator) -> SyntheticConfig:
-    """A market around `own`: its dispersions and levels times random factors, its demand moved in time."""
+    """A market around `own`: its dispersions and levels times random factors, its demand moved by up to an eighth day.
 
-    def times(value: float, spread: float) -> float:
-        return value * float(np.exp(spread * rng.standard_normal()))
+    The factors end below those of `SHIFT`, and the demand is never mirrored: what that suite plays stays unseen.
+    """
 
-    demand = np.roll(own.demand_curve, rng.integers(len(own.demand_curve)))
+    def times(value: float, spread: float, most: float) -> float:
+        return value * min(float(np.exp(spread * rng.standard_normal())), most)
+
+    eighth = len(own.demand_curve) // 8
+    demand = np.roll(own.demand_curve, rng.integers(-eighth, eighth + 1))
     return own.model_copy(
         update={
             "log_auctions": _WORLD_AUCTIONS,
-            "price_level": times(own.price_level, 0.25),
-            "price_log_std": times(own.price_log_std, 0.15),
-            "conversion_log_std": times(own.conversion_log_std, 0.2),
-            "demand_curve": tuple(float(x) for x in demand[:: rng.choice((-1, 1))]),
+            "price_level": times(own.price_level, 0.25, 1.2),
+            "price_log_std": times(own.price_log_std, 0.15, 1.1),
+            "conversion_log_std": times(own.conversion_log_std, 0.2, 1.15),
+            "demand_curve": tuple(float(x) for x in demand),
             "day_value_std": max(own.day_value_std, 0.25),
             "day_price_std": max(own.day_price_std, 0.25),
             "day_traffic_std": max(own.day_traffic_std, 0.25),
@@ -47,7 +51,7 @@ def _drawn(own: SyntheticConfig, rng: np.random.Generator) -> SyntheticConfig:
             "price_drift_std": 0.2,
             "traffic_drift_std": 0.2,
             "calibration_std": (0.0, 0.15, 0.15),
-            "block_price_std": float(rng.uniform(0.5, 1.8)) * own.block_price_std,
+            "block_price_std": float(rng.uniform(0.5, 1.3)) * own.block_price_std,
             "platform_shock_probability": 0.3,
             "surge_probability": 0.15,
             "invalid_burst_probability": 0.15,

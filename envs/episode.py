@@ -84,11 +84,11 @@ class Episode:
         self.play_rule(self.rule)
         return self.observer.observe(self.statistics, np.clip(action, -1.0, 1.0))
 
-    def hindsight_action(self) -> NDArray[np.float64]:
-        """The action (B, 3 + S) that spends the money left best, all auctions to come known: a label to imitate.
+    def action_to_imitate(self) -> NDArray[np.float64]:
+        """The label (B, 3 + S): the action that spends the money left best, all auctions to come known.
 
-        Rows with a target cost are labelled with their own re-plan: hindsight has no doubt, and would teach them to
-        leave no room for it.
+        Under first price the levels to come are known, not the auctions. Rows with a target cost are labelled with
+        their own re-plan: hindsight has no doubt, and would teach them to leave no room for it.
         """
         if self._hindsight is None:
             planner = self.planner

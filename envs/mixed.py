@@ -73,7 +73,10 @@ class MixedMarket:
         return self._digest.hexdigest()
 
     def days(self, uniforms: NDArray[np.float64]) -> DayBatch:
-        """Make B days from `uniforms` (B, draws); each row's market makes it as it would alone."""
+        """Make B days from `uniforms` (B, draws): the windows, levels and overlay shares of each row's market.
+
+        Which auctions are thinned or overlaid, and outcomes, are drawn by an auction's place in the joined log.
+        """
         choice = np.searchsorted(self._edges, uniforms[:, 0], side="right")
         choice = np.minimum(choice, len(self._markets) - 1)
         parts, rows = [], []

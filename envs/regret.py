@@ -1,9 +1,11 @@
-"""Regret against hindsight: a baseline that takes the luck of the day out of PPO's rewards.
+"""Regret against hindsight: PPO's rewards without the luck of the day.
 
-With `h` the utility that the money left would still bring if all auctions to come were known, a slot's reward
-`u' - u` becomes `(u' + h') - (u + h)`: what the slot's bids lost against hindsight. `h` depends on the state before
-the action and on the day alone, so that the policy gradient keeps its mean and loses most of its variance
-(Mao et al., ICLR 2019, input-dependent baselines). A day's rewards sum to `(u(day) - u_hindsight) / u_plan`.
+With `h` the utility that the money left would still bring at the best scale of the plan's direction, all auctions to
+come known, a slot's reward `u' - u` becomes `(u' + h') - (u + h)`: what the slot's bids lost against hindsight. The
+reward is shaped by a potential (Ng, Harada, Russell, ICML 1999) that knows the day (Mao et al., ICLR 2019). Days do not
+answer to bids, and `h` is fixed before the slot's action: with GAE's lambda 1 the policy gradient keeps its mean and
+loses most of its variance; below 1 it keeps it as far as the critic is right, as ever. A day sums to
+`REWARD_SCALE * ((score - u_hindsight) / u_plan - charge)`, the charge being that of missed constraints.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ _SHIFT, _FIRST_BIN = 23 - 3, (127 - _OCTAVES) << 3  # of a float32's bits
 class HindsightBaseline:
     """What the rest of each day of an episode would bring at the best scale of the plan's direction.
 
-    Market prices are taken as paid, and cost targets as not asked; that changes the variance alone.
+    Market prices are taken as paid, and constraints as not asked; that costs variance alone.
     """
 
     def __init__(self, episode: Episode) -> None:

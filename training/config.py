@@ -13,6 +13,7 @@ from bidpilot.agents.imitation_config import ImitationConfig
 from bidpilot.agents.ppo_config import Count, PpoConfig
 from bidpilot.bidding.pool_config import PoolConfig
 from bidpilot.serving.config import ServeConfig
+from bidpilot.training.ablate.catalogue import VARIANTS
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Positive = Annotated[float, Field(gt=0)]
@@ -324,8 +325,7 @@ class AblateConfig(Config):
 
     variants: tuple[str, ...] = Field(
         (),
-        description="What to train, by name: full plain warm_started residual imitation no_preference "
-        "no_randomisation no_replan; all of them where none is named.",
+        description=f"What to train, by name: {' '.join(VARIANTS)}; all of them where none is named.",
     )
     seeds: tuple[Seed, ...] = Field((0, 1, 2), min_length=1, description="Training seeds of every variant.")
     total_steps: Count = Field(

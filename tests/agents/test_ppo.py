@@ -1,11 +1,14 @@
 """PPO on the bidding environment: advantages as their definition has them, within a day and across its end."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import CallbackList
+from stable_baselines3.common.policies import ActorCriticPolicy
 
 from bidpilot.agents.ppo import make_ppo
 from bidpilot.agents.ppo_config import PpoConfig
@@ -81,3 +84,28 @@ def test_one_rollout_ends_within_a_day_and_one_goes_across_its_end(played: list[
     (_, _, within), (_, _, across) = played
     assert not within.any()
     assert np.flatnonzero(across).tolist() == [SLOTS - ROLLOUT - 1]
+
+
+def test_densities_are_those_of_stable_baselines3_with_their_gradients() -> None:
+    """Against the class that `GaussianPolicy` derives from, with the same weights."""
+    torch.manual_seed(0)
+    env = adapter()
+    lean: Any = make_ppo(CONFIG, env, SEED).policy
+    net = {"pi": [8], "vf": [8]}
+    usual: Any = ActorCriticPolicy(env.observation_space, env.action_space, lambda _: 1e-3, net_arch=net)
+    with torch.no_grad():
+        lean.log_std.normal_()
+    usual.load_state_dict(lean.state_dict())
+    observation = torch.from_numpy(env.reset())
+    actions = torch.randn(ROWS, env.action_space.shape[0])  # type: ignore[index]
+    ours, theirs = (policy.evaluate_actions(observation, actions) for policy in (lean, usual))
+    for mine, reference in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine, reference, rtol=1e-5, atol=1e-5)
+    for policy, (_, density, entropy) in ((lean, ours), (usual, theirs)):
+        (density.sum() + 2.0 * entropy.sum()).backward()
+        assert policy.log_std.grad is not None
+    torch.testing.assert_close(lean.log_std.grad, usual.log_std.grad, rtol=1e-4, atol=1e-4)
+    torch.manual_seed(1)
+    drawn, _, density = lean(observation)
+    torch.testing.assert_close(density, lean.evaluate_actions(observation, drawn)[1])
+    torch.testing.assert_close(lean(observation, deterministic=True)[0], lean._heads(observation)[0])

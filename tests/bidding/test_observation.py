@@ -149,3 +149,16 @@ def test_wins_that_are_not_told_are_not_seen() -> None:
         np.testing.assert_array_equal(column(late, name)[4:], column(prompt, name)[1:-3], err_msg=name)
     for name in ("value_slot", "traffic_slot", "price_block", "ratio_90"):  # requests are known at once
         np.testing.assert_array_equal(column(late, name), column(prompt, name), err_msg=name)
+
+
+def test_mean_levels_are_those_of_the_slots_seen_without_shrinking() -> None:
+    gap = slice(2, 5)
+    _, observations = played(empty=gap)
+    value, traffic = column(observations, "value_slot"), column(played()[1], "traffic_slot")
+    seen = np.delete(np.arange(48), gap)
+    for t in (1, 4, 20, 48):
+        before = seen[seen < t]
+        np.testing.assert_allclose(column(observations, "value_mean")[t], value[before + 1].mean(axis=0), atol=1e-6)
+        np.testing.assert_allclose(column(played()[1], "traffic_mean")[t], traffic[1 : t + 1].mean(axis=0), atol=1e-6)
+    assert (column(played(feedback="won_only")[1], "price_mean") == 0).all()
+    assert column(observations, "price_mean")[1:].any()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bidpilot.agents.agent import controller_agent
+from bidpilot.agents.policy import compose
 from bidpilot.bidding import curves
 from bidpilot.bidding.campaign import Campaign, CampaignBatch
 from bidpilot.bidding.forecast import BidLandscape, Forecast
@@ -65,7 +66,7 @@ def test_the_label_on_a_day_of_two_auctions_is_the_bid_that_hindsight_would_make
     days = market.recorded([0])
     days.budget[:] = budget
     episode.begin(days, CampaignBatch.repeat(campaign, 1))
-    label = episode.hindsight_action()
+    label = episode.action_to_imitate()
     made = episode.decoded(label).alpha[0, 2]
     assert np.log2(made / bid) == pytest.approx(0.0, abs=1.0 / curves.PER_OCTAVE)
     assert (label[0, 1:] == 0).all()
@@ -84,7 +85,22 @@ def test_labels_played_out_spend_the_budget_and_beat_the_controller() -> None:
     controlled = episode.utility.copy()
     episode.begin(days, campaigns)
     for _ in range(episode.slots):
-        episode.play(episode.hindsight_action())
+        episode.play(episode.action_to_imitate())
     assert (episode.left / campaigns.budget).max() < 0.01
     assert (episode.utility > controlled * 0.999).all()
     assert episode.utility.mean() > controlled.mean() * 1.005
+
+
+def test_rows_with_a_target_cost_are_labelled_with_their_own_replan() -> None:
+    market, forecast, own = preset_market("daily"), preset_forecast("daily"), preset_campaign("daily")
+    campaigns = CampaignBatch.of(
+        [own, own.model_copy(update={"max_cpa": 3.0}), own.model_copy(update={"min_roi": 3.5})]
+    )
+    episode = Episode(market, forecast, 3)
+    observation = episode.begin(market.days(np.random.default_rng(2).random((3, market.draws))), campaigns)
+    for _ in range(6):
+        observation = episode.play(compose(observation, np.zeros((3, 11), np.float32), residual=True))
+    replan = compose(observation, np.zeros((3, 11), np.float32), residual=True)
+    label = episode.action_to_imitate()
+    np.testing.assert_allclose(label[1:], replan[1:], atol=1e-6)
+    assert abs(label[0, 0] - replan[0, 0]) > 1e-3

@@ -17,6 +17,7 @@ from bidpilot.bidding.errors import InvalidAction, InvalidMarket, PolicyMismatch
 from bidpilot.bidding.observation import bounds
 from bidpilot.bidding.scalarisation import Scalarisation
 from bidpilot.envs.bidding import BiddingEnv, BiddingVectorEnv, MOBiddingVectorEnv
+from bidpilot.envs.constraint_prices import ConstraintPrices
 from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.envs.episode import Episode
 from bidpilot.envs.forecasting import fit_forecast
@@ -243,3 +244,9 @@ def test_stepping_allocates_nothing_that_grows_with_auctions() -> None:
             tracemalloc.stop()
     assert episode.totals.auctions.tolist() == [20_000, 20_000]
     assert abs(peaks[1] - peaks[0]) < 4096
+
+
+@pytest.mark.parametrize("shaped", [{"regret": True}, {"prices": ConstraintPrices()}], ids=str)
+def test_a_vector_reward_is_not_shaped(shaped: dict[str, Any]) -> None:
+    with pytest.raises(InvalidMarket, match="shape one reward"):
+        MOBiddingVectorEnv(2, **shaped)

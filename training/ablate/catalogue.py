@@ -30,13 +30,13 @@ _ALL = (
     Variant(FULL, "nothing: residual on the re-plan, imitation, PPO, campaigns and markets drawn at random", {}),
     Variant(
         "plain",
-        "the re-plan under the action, and imitation: PPO alone, ten times as fast",
+        "the re-plan under the action, and imitation: PPO alone, with steps of 1e-3 from a spread of exp(-1.5)",
         {"ppo": {**_NOT_RESIDUAL, **_FROM_SCRATCH}, "imitation": _NO_IMITATION},
     ),
     Variant("warm_started", "the re-plan under the action: imitation, then PPO", {"ppo": _NOT_RESIDUAL}),
     Variant(
         "residual",
-        "imitation: PPO from the re-plan on, ten times as fast",
+        "imitation: PPO from the re-plan on, with steps of 1e-3 from a spread of exp(-1.5)",
         {"ppo": _FROM_SCRATCH, "imitation": _NO_IMITATION},
     ),
     Variant("imitation", "PPO: imitation alone", {"total_steps": 0}),

@@ -34,6 +34,11 @@ def run(config: EvaluateConfig) -> None:
     """
     _check(config)
     records = named_suites(config.suites, _FRONT_SUITES if config.front else DEFAULT_SUITES)
+    if config.cpa_margin > 0 and not _targeted(config, records):
+        raise InvalidConfig(
+            f"a margin of {config.cpa_margin:g} needs a target cost, and no campaign has one. Add --suites cpa or "
+            "--max-cpa."
+        )
     players = find_players(config.agents or ((LEARNED,) if config.front else ALL_AGENTS), config.experiment)
     console = Console()
     rows: Sequence[AgentRow | PairRow | FrontRow]
@@ -130,6 +135,12 @@ def _log_suite(config: EvaluateConfig, players: Sequence[Player]) -> Suite:
         )
     forecast = Forecast.load(folder / "forecast.npz")
     return log_suite(config.log, lambda: (setting["setting"], forecast), _limits(config), config.cpa_margin)
+
+
+def _targeted(config: EvaluateConfig, records: Sequence[SuiteRecord]) -> bool:
+    """Whether some campaign has a target cost per conversion; a log's days may."""
+    suites = any(c.max_cpa is not None for record in records for c in record.campaigns)
+    return config.log is not None or config.max_cpa is not None or suites
 
 
 def _limits(config: EvaluateConfig) -> dict[str, float]:

@@ -66,6 +66,7 @@ def test_a_front_is_written_and_drawn(tmp_path: Path) -> None:
         ({"log": Path("log"), "suites": ("daily",)}, InvalidConfig, "--suites daily"),
         ({"log": Path("log"), "front": True}, InvalidConfig, "--front"),
         ({"front": True, "max_cpa": 3.0}, InvalidConfig, "max_cpa"),
+        ({"suites": ("daily",), "cpa_margin": 0.1}, InvalidConfig, "--suites cpa or --max-cpa"),
     ],
 )
 def test_what_cannot_be_played_is_refused_before_any_work(
