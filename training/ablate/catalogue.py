@@ -39,10 +39,13 @@ _ALL = (
         "imitation: PPO from the re-plan on, with steps of 1e-3 from a spread of exp(-1.5)",
         {"ppo": _FROM_SCRATCH, "imitation": _NO_IMITATION},
     ),
-    Variant("imitation", "PPO: imitation alone", {"total_steps": 0}),
     Variant(
-        "no_regret", "regrets as rewards: PPO sees what its slots brought, with the luck of the day", {"regret": False}
+        "no_regret",
+        "imitation, and regrets as rewards: PPO from the re-plan on, with the luck of the day in its rewards",
+        {"ppo": _FROM_SCRATCH, "imitation": _NO_IMITATION, "regret": False},
+        beside="residual",
     ),
+    Variant("imitation", "PPO: imitation alone", {"total_steps": 0}),
     Variant(
         "no_preference", "sight of the campaign's preference and scalarisation", {"ppo": {"hidden": ("preference",)}}
     ),

@@ -15,7 +15,12 @@ CHANGED: dict[str, dict[str, Any]] = {
     "warm_started": {"ppo.residual": False},
     "residual": {"imitation.rounds": 0, "ppo.learning_rate": 1e-3, "ppo.log_std_init": -1.5},
     "imitation": {"total_steps": 0},
-    "no_regret": {"regret": False},
+    "no_regret": {
+        "ppo.learning_rate": 1e-3,
+        "ppo.log_std_init": -1.5,
+        "imitation.rounds": 0,
+        "regret": False,
+    },
     "no_preference": {"ppo.hidden": "preference"},
     "no_randomisation": {"randomise": False},
     "no_replan": {"ppo.residual": False, "ppo.hidden": "replan"},
