@@ -1,4 +1,4 @@
-"""Trainings side by side: a spawned process each, with one numerical thread."""
+"""Trainings side by side: each in a spawned process of its own, with one numerical thread."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def trained(jobs: Sequence[Job], workers: int, tags: Mapping[str, str]) -> Itera
     """
     waiting = iter(jobs)
     running: dict[Future[str], Job] = {}
-    with _one_thread(), ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent) as pool:
+    context = get_context("spawn")
+    # a new process for each: markets and models of one training take up to 1 GB, and not all of it is given back
+    with _one_thread(), ProcessPoolExecutor(workers, context, _end_with_parent, max_tasks_per_child=1) as pool:
         # No more than run at once are handed over: the pool could not take the others back.
         for job in islice(waiting, workers):
             running[pool.submit(_train, job, tags)] = job
