@@ -23,8 +23,8 @@ install: .venv/installed ## make .venv and install the pinned dependencies
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all]'
 	@touch $@
 
-quickstart: install ## train a policy on synthetic days, evaluate every agent, export the bundle
-	$(BIN)/bidpilot train
+quickstart: install ## train a policy on synthetic days for a minute, evaluate every agent, export the bundle
+	$(BIN)/bidpilot train --imitation.rounds 12 --total-steps 98304
 	$(BIN)/bidpilot evaluate
 	$(BIN)/bidpilot export --out bundle
 
