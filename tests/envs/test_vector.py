@@ -246,7 +246,7 @@ def test_stepping_allocates_nothing_that_grows_with_auctions() -> None:
     assert abs(peaks[1] - peaks[0]) < 4096
 
 
-@pytest.mark.parametrize("shaped", [{"regret": True}, {"prices": ConstraintPrices()}], ids=str)
+@pytest.mark.parametrize("shaped", [{"regret": True}, {"prices": ConstraintPrices()}], ids=["regret", "prices"])
 def test_a_vector_reward_is_not_shaped(shaped: dict[str, Any]) -> None:
     with pytest.raises(InvalidMarket, match="shape one reward"):
         MOBiddingVectorEnv(2, **shaped)
