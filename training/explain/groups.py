@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from bidpilot.agents.hidden import GROUPS as HIDEABLE_GROUPS
 from bidpilot.bidding.observation import SEGMENT_FEATURE
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "clock": ("time_left", "block_left", "hour_sin", "hour_cos", "planned_share"),
     "campaign": (
         "tightness",
-        "exposure_preference",
-        "interaction_preference",
-        "conversion_preference",
-        "weighted_sum",
-        "nash",
-        "chebyshev",
+        *HIDEABLE_GROUPS["preference"],
         "first_price",
         "full_feedback",
         "win_delay",
@@ -36,7 +32,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "interaction_to_ideal",
         "conversion_to_ideal",
     ),
-    "re-plan": ("replan", "replan_change", SEGMENT_FEATURE.name),
+    "re-plan": HIDEABLE_GROUPS["replan"],
     "constraints": ("cpa_slack", "tail_share", "tail_slack"),
     "previous action": ("last_scale", "last_interaction_tilt", "last_conversion_tilt"),
     "invalid traffic": ("invalid_share",),
