@@ -12,10 +12,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from stable_baselines3 import PPO
 
 from bidpilot.agents.imitation_config import ImitationConfig
 from bidpilot.agents.policy import RESIDUAL_REACH, compose
+from bidpilot.agents.ppo import ClosedFormPPO
 from bidpilot.agents.sb3 import BiddingVecEnv
 
 Matrix = NDArray[np.float32]
@@ -29,7 +29,9 @@ def raw_label(observation: Matrix, label: NDArray[np.float64], residual: bool) -
     return np.clip((label - base) / RESIDUAL_REACH, -1.0, 1.0).astype(np.float32)
 
 
-def imitate(model: PPO, env: BiddingVecEnv, config: ImitationConfig, told: Callable[[int, float, float], None]) -> None:
+def imitate(
+    model: ClosedFormPPO, env: BiddingVecEnv, config: ImitationConfig, told: Callable[[int, float, float], None]
+) -> None:
     """Warm `model`'s actor and critic; `told` hears round, actor loss and critic loss after each round.
 
     Leaves the environment at the start of a day, and the model's optimiser fresh.
@@ -37,7 +39,7 @@ def imitate(model: PPO, env: BiddingVecEnv, config: ImitationConfig, told: Calla
     if config.rounds == 0:
         return
     rng = np.random.default_rng(np.random.SeedSequence([model.seed or 0, config.rounds]))
-    optimiser = torch.optim.Adam(model.policy.parameters(), lr=config.learning_rate)
+    optimiser = torch.optim.Adam(model.policy.parameters(), lr=config.learning_rate, fused=True)
     seen: list[tuple[Matrix, Matrix]] = []
     observation = env.reset()
     for turn in range(config.rounds):
@@ -50,7 +52,7 @@ def imitate(model: PPO, env: BiddingVecEnv, config: ImitationConfig, told: Calla
         told(turn, *losses)
 
 
-def _play_day(model: PPO, env: BiddingVecEnv, observation: Matrix) -> tuple[Matrix, Matrix, Matrix, Matrix]:
+def _play_day(model: ClosedFormPPO, env: BiddingVecEnv, observation: Matrix) -> tuple[Matrix, Matrix, Matrix, Matrix]:
     """States (N, F), raw labels (N, 3 + S) and returns (N,) of one day of each row, and the next day's observation."""
     episode = env.vector.episode
     states, labels, rewards = [], [], []
@@ -63,39 +65,34 @@ def _play_day(model: PPO, env: BiddingVecEnv, observation: Matrix) -> tuple[Matr
     return np.concatenate(states), np.concatenate(labels), to_come.reshape(-1).astype(np.float32), observation
 
 
-def actor_mean(model: PPO, observation: Matrix) -> Matrix:
+def actor_mean(model: ClosedFormPPO, observation: Matrix) -> Matrix:
     """The actor's mean output (B, 3 + S)."""
-    with torch.no_grad():
-        latent = model.policy.mlp_extractor.forward_actor(torch.as_tensor(observation))
-        mean: Matrix = model.policy.action_net(latent).numpy()
+    mean: Matrix = model.policy.actor.forward(torch.from_numpy(observation)).numpy()
     return mean
 
 
 def _fit(
-    model: PPO,
+    model: ClosedFormPPO,
     optimiser: torch.optim.Optimizer,
     actions: tuple[Matrix, Matrix],
     values: tuple[Matrix, Matrix],
     config: ImitationConfig,
     rng: np.random.Generator,
 ) -> tuple[float, float]:
-    policy = model.policy
+    actor, critic = model.policy.actor, model.policy.critic
     inputs, targets = (torch.from_numpy(a) for a in actions)
     states, returns = (torch.from_numpy(v) for v in values)
-    actor_losses, critic_losses = [], []
+    losses = []
+    optimiser.zero_grad()  # what is not set below, the spread, stays as it is
     for _ in range(config.epochs):
         order = torch.from_numpy(rng.permutation(len(inputs)))
         for part in torch.split(order, config.batch_size):
-            mean = policy.action_net(policy.mlp_extractor.forward_actor(inputs[part]))
             pick = torch.from_numpy(rng.integers(len(states), size=len(part)))
-            value = policy.value_net(policy.mlp_extractor.forward_critic(states[pick])).squeeze(1)
-            actor, critic = (
-                torch.nn.functional.mse_loss(mean, targets[part]),
-                torch.nn.functional.mse_loss(value, returns[pick]),
-            )
-            optimiser.zero_grad()
-            (actor + critic).backward()  # type: ignore[no-untyped-call]
+            error = actor.forward(inputs[part]) - targets[part]
+            surprise = critic.forward(states[pick]) - returns[pick, None]
+            actor.backward(error * (2.0 / error.numel()))  # of the mean square
+            critic.backward(surprise * (2.0 / surprise.numel()))
             optimiser.step()
-            actor_losses.append(actor.item())
-            critic_losses.append(critic.item())
-    return float(np.mean(actor_losses)), float(np.mean(critic_losses))
+            losses.append((torch.square(error).mean().item(), torch.square(surprise).mean().item()))
+    actor_loss, critic_loss = np.mean(losses, axis=0)
+    return float(actor_loss), float(critic_loss)

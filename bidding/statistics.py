@@ -92,6 +92,7 @@ class DayStatistics:
         self.predicted = np.zeros((slots + 1, rows, 3))  # cumulative predicted KPI of won auctions
         self.realised = np.zeros((slots + 1, rows, 3))  # cumulative realised KPI of won auctions
         self.source = np.zeros((3, rows, sources))  # wins, predicted and realised interactions, as reported
+        self._by_source = np.empty((2, rows, sources))  # room to work in
         self.ratio_quantiles = np.zeros((rows, 5))  # log2, of the last slot
         self.log_level = np.zeros((3, rows))  # of the last slot: value, price, traffic
         self._day_sum, self._block_sum = np.zeros((3, rows)), np.zeros((3, rows))
@@ -226,15 +227,17 @@ class DayStatistics:
         wins, predicted, realised = self.source
         total_wins, total_predicted, total_realised = np.einsum("kbs->kb", self.source)
         ratio = np.divide(total_realised, total_predicted, out=np.ones_like(total_predicted), where=total_predicted > 0)
-        expected = predicted * ratio[:, None]
-        missing = expected - realised
+        divisor, missing = self._by_source
+        np.multiply(predicted, ratio[:, None], out=divisor)  # the expected
+        np.subtract(divisor, realised, out=missing)
         np.maximum(missing, 0.0, out=missing)  # 0 where nothing is expected, whatever the divisor
         missing *= wins
-        missing *= wins
-        np.maximum(expected, _LEAST_POSITIVE, out=expected)
-        expected *= wins + _SOURCE_PRIOR
-        missing /= expected
-        return np.minimum(np.einsum("bs->b", missing) / np.maximum(total_wins, 1.0), 1.0)  # type: ignore[no-any-return]
+        np.maximum(divisor, _LEAST_POSITIVE, out=divisor)
+        missing /= divisor
+        np.add(wins, _SOURCE_PRIOR, out=divisor)
+        np.divide(wins, divisor, out=divisor)
+        share = np.einsum("bs,bs->b", missing, divisor) / np.maximum(total_wins, 1.0)
+        return np.minimum(share, 1.0)  # type: ignore[no-any-return]
 
 
 def _log2_level(level: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -61,7 +61,7 @@ _EDGES = np.array(
 """Edges of the bins of value per price."""
 
 # columns of a row's table of factors per segment
-_BID_E, _BID_N, _BID_C, _BID, _PRICE, _TRUE, _N, _C, _BASE_E, _BASE_N, _BASE_C, _TABLE = range(12)
+_VALUE, _MULTIPLIER, _BETA, _PRICE, _FACTORS = range(5)
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -79,36 +79,46 @@ def _quantiles_from_bins(counts, total, quantiles, out):  # type: ignore[no-unty
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _load_row(b, slot, rule, reference, table):  # type: ignore[no-untyped-def]
-    """What row b multiplies by, per segment, float32 as the columns are: the columns of `table` (S, 10)."""
-    price_scale, value_scale, calibration = slot
-    alpha, multiplier, beta = rule
+def _load_row(b, price_scale, value_scale, rule, table):  # type: ignore[no-untyped-def]
+    """What row b multiplies by, per segment, float32 as the columns are: the columns of `table` (S, 4)."""
+    _, multiplier, beta = rule
     for s in range(table.shape[0]):
-        n_scale = np.float32(calibration[b, 1] * value_scale[b, s])
-        c_scale = np.float32(calibration[b, 2] * value_scale[b, s])
-        table[s, _BID_E] = multiplier[b, s] * alpha[b, 0] * calibration[b, 0]
-        table[s, _BID_N] = multiplier[b, s] * alpha[b, 1] * n_scale
-        table[s, _BID_C] = multiplier[b, s] * alpha[b, 2] * c_scale
-        table[s, _BID] = beta[b, s]
+        table[s, _VALUE] = value_scale[b, s]
+        table[s, _MULTIPLIER] = multiplier[b, s]
+        table[s, _BETA] = beta[b, s]
         table[s, _PRICE] = price_scale[b, s]
-        table[s, _TRUE] = value_scale[b, s]
-        table[s, _N] = n_scale
-        table[s, _C] = c_scale
-        if reference is not None:
-            table[s, _BASE_E] = reference[b, 0] * calibration[b, 0]
-            table[s, _BASE_N] = reference[b, 1] * n_scale
-            table[s, _BASE_C] = reference[b, 2] * c_scale
+
+
+@numba.njit(inline="always")
+def _weights(b, coefficients, calibration):  # type: ignore[no-untyped-def]
+    """What row b multiplies the log's triple by, float32; interaction and conversion once more by their segment's."""
+    return (
+        np.float32(coefficients[b, 0] * calibration[b, 0]),
+        np.float32(coefficients[b, 1] * calibration[b, 1]),
+        np.float32(coefficients[b, 2] * calibration[b, 2]),
+    )
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _price_and_bid(prices, e_of, n_of, c_of, segments_of, table, price_out, bid_out):  # type: ignore[no-untyped-def]
-    """Market prices and unshaded bids of a chunk."""
-    for k in range(prices.size):
+def _look_up(segments_of, table, factors):  # type: ignore[no-untyped-def]
+    """Factors (4, N) of a chunk, by the segment of each auction: looked up first, so that the rest runs in vectors."""
+    for k in range(segments_of.size):
         s = np.uintp(segments_of[k])
-        price_out[k] = prices[k] * table[s, _PRICE]
-        bid_out[k] = (
-            table[s, _BID_E] * e_of[k] + table[s, _BID_N] * n_of[k] + table[s, _BID_C] * c_of[k] + table[s, _BID]
-        )
+        factors[_VALUE, k] = table[s, _VALUE]
+        factors[_MULTIPLIER, k] = table[s, _MULTIPLIER]
+        factors[_BETA, k] = table[s, _BETA]
+        factors[_PRICE, k] = table[s, _PRICE]
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _price_and_bid(prices, e_of, n_of, c_of, factors, weights, price_out, bid_out):  # type: ignore[no-untyped-def]
+    """Market prices and unshaded bids of a chunk."""
+    by_e, by_n, by_c = weights
+    value, multiplier, beta, scale = factors[_VALUE], factors[_MULTIPLIER], factors[_BETA], factors[_PRICE]
+    for k in range(prices.size):
+        price_out[k] = prices[k] * scale[k]
+        worth = by_e * e_of[k] + value[k] * (by_n * n_of[k] + by_c * c_of[k])
+        bid_out[k] = multiplier[k] * worth + beta[k]
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -119,20 +129,24 @@ def _thin(first, size, segments_of, keep, salt, price_out):  # type: ignore[no-u
             price_out[k] = np.inf
 
 
+@numba.njit(cache=True, error_model="numpy")
+def _bin(e_of, n_of, c_of, value, weights, price, bin_out):  # type: ignore[no-untyped-def]
+    """Bin of the value per price of a chunk's auctions."""
+    by_e, by_n, by_c = weights
+    for k in range(e_of.size):
+        ratio = (by_e * e_of[k] + value[k] * (by_n * n_of[k] + by_c * c_of[k])) / price[k]
+        bin_out[k] = octave_bin(ratio, _SHIFT, _FIRST_BIN, _BINS)
+
+
 @numba.njit(cache=True, error_model="numpy", fastmath={"reassoc"})  # sums in any order: in vectors
-def _request(e_of, n_of, c_of, segments_of, table, price, bin_out):  # type: ignore[no-untyped-def]
-    """Predicted KPI and price of all auctions that arrive, summed, and the bin of their value per price."""
+def _request(e_of, n_of, c_of, value, price):  # type: ignore[no-untyped-def]
+    """KPI and price of all auctions of a chunk that arrive, summed, before calibration."""
     total_e = total_n = total_c = total_price = 0.0
     for k in range(e_of.size):
-        s = np.uintp(segments_of[k])
-        ratio = (table[s, _BASE_E] * e_of[k] + table[s, _BASE_N] * n_of[k] + table[s, _BASE_C] * c_of[k]) / price[k]
-        bin_out[k] = octave_bin(ratio, _SHIFT, _FIRST_BIN, _BINS)
-    for k in range(e_of.size):
-        s = np.uintp(segments_of[k])
         arrives = np.float32(1.0 if price[k] < np.inf else 0.0)
         total_e += arrives * e_of[k]
-        total_n += arrives * n_of[k] * table[s, _N]
-        total_c += arrives * c_of[k] * table[s, _C]
+        total_n += arrives * (value[k] * n_of[k])
+        total_c += arrives * (value[k] * c_of[k])
         total_price += price[k] if price[k] < np.inf else 0.0
     return total_e, total_n, total_c, total_price
 
@@ -168,11 +182,11 @@ def _pick(price, bid, reaches, picked):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True, error_model="numpy")
 def _settle(  # type: ignore[no-untyped-def]
     b, first, picked, reached, price, offer, budget, pays_bid,
-    columns, interacted, converted, overlay, table, full, totals,
+    columns, interacted, converted, overlay, value, full, totals,
 ):  # fmt: skip
     """Charge the auctions reached, in order, while the budget lasts; returns the budget left.
 
-    Without `full` only wins and spend are counted.
+    Predicted KPI are counted before calibration. Without `full` only wins and spend are counted.
     """
     exposure, interaction, conversion, true_exposure, true_interaction, true_conversion = columns[:6]
     segment, source, invalid = columns[6:]
@@ -205,16 +219,16 @@ def _settle(  # type: ignore[no-untyped-def]
         source_spend[b, origin] += cost
         if full is None:
             continue
-        expected_n = interaction[i] * table[s, _N]
+        expected_n = interaction[i] * value[k]
         predicted_e += exposure[i]
         predicted_n += expected_n
-        predicted_c += conversion[i] * table[s, _C]
+        predicted_c += conversion[i] * value[k]
         source_predicted[b, origin] += expected_n
         realised_e += true_exposure[i]
         if bad:
             bad_wins += 1
             continue
-        n, c = true_interaction[i] * table[s, _TRUE], true_conversion[i] * table[s, _TRUE]
+        n, c = true_interaction[i] * value[k], true_conversion[i] * value[k]
         true_e += true_exposure[i]
         true_n += n
         true_c += c
@@ -265,26 +279,31 @@ def _clear(  # type: ignore[no-untyped-def]
 ):
     exposure, interaction, conversion, segment = columns[0], columns[1], columns[2], columns[6]
     start, count = windows
-    calibration = scales[2]
+    price_scale, value_scale, calibration = scales
+    source_predicted = totals[11]
     first_price, shading, shading_unit = prices
     auctions, requested, price_sum, segment_auctions, ratio_quantiles = requests
-    table = np.zeros((segment_auctions.shape[1], _TABLE), np.float32)
+    table = np.zeros((segment_auctions.shape[1], _FACTORS), np.float32)
+    factors = np.empty((_FACTORS, _CHUNK), np.float32)
     histogram = np.zeros(_BINS, np.int32)
     price, bid, bins = np.empty(_CHUNK, np.float32), np.empty(_CHUNK, np.float32), np.empty(_CHUNK, np.uint32)
     reaches, picked = np.empty(_CHUNK, np.uint8), np.empty(_CHUNK + 1, np.int32)
     for b in range(start.size):
-        _load_row(b, scales, rule, reference, table)
+        _load_row(b, price_scale, value_scale, rule, table)
+        weights = _weights(b, rule[0], calibration)
         overlay = (overlays[0][b], overlays[1][b], overlays[2][b])
         histogram[:] = 0
         for at in range(start[b], start[b] + count[b], _CHUNK):
             end = min(at + _CHUNK, start[b] + count[b])
             e, n, c, segments = exposure[at:end], interaction[at:end], conversion[at:end], segment[at:end]
             shown = price[: end - at]
-            _price_and_bid(market_price[at:end], e, n, c, segments, table, shown, bid)
+            _look_up(segments, table, factors)
+            _price_and_bid(market_price[at:end], e, n, c, factors, weights, shown, bid)
             if keep is not None:
                 _thin(at, end - at, segments, keep[b], overlay[2], shown)
             if reference is not None:
-                sum_e, sum_n, sum_c, sum_price = _request(e, n, c, segments, table, shown, bins)
+                _bin(e, n, c, factors[_VALUE], _weights(b, reference, calibration), shown, bins)
+                sum_e, sum_n, sum_c, sum_price = _request(e, n, c, factors[_VALUE], shown)
                 _add(requested, b, sum_e, sum_n, sum_c)
                 price_sum[b] += sum_price
             _count(segments, shown, bins, None if reference is None else histogram, segment_auctions[b])
@@ -293,12 +312,14 @@ def _clear(  # type: ignore[no-untyped-def]
             reached = _pick(shown, bid, reaches, picked)
             left[b] = _settle(
                 b, at, picked, reached, shown, bid, left[b], first_price[b], columns, interacted, converted, overlay,
-                table, reference, totals,
+                factors[_VALUE], reference, totals,
             )  # fmt: skip
         auctions[b] = segment_auctions[b].sum()
         if reference is not None:
-            requested[b, 0] *= calibration[b, 0]
-            totals[3][b, 0] *= calibration[b, 0]
+            for j in range(3):
+                requested[b, j] *= calibration[b, j]
+                totals[3][b, j] *= calibration[b, j]
+            source_predicted[b] *= calibration[b, 1]
             if auctions[b] > 0:
                 _quantiles_from_bins(histogram, auctions[b], quantiles, ratio_quantiles[b])
 

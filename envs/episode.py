@@ -11,10 +11,12 @@ from bidpilot.bidding.errors import InvalidAction, InvalidMarket, PolicyMismatch
 from bidpilot.bidding.forecast import Forecast
 from bidpilot.bidding.observation import Observer
 from bidpilot.bidding.plan import BudgetPlan, Planner
+from bidpilot.bidding.replan import Replanner
 from bidpilot.bidding.scalarisation import utility
 from bidpilot.bidding.segments import channels
 from bidpilot.bidding.statistics import DayStatistics, SlotTotals
 from bidpilot.envs.clearing import clear_slot
+from bidpilot.envs.compiled_replanner import CompiledReplanner
 from bidpilot.envs.days import DayBatch, Market
 from bidpilot.envs.informed import HindsightReplanner, InformedReplanner
 
@@ -67,9 +69,10 @@ class Episode:
         self.kpi[:] = 0.0
         self.utility[:] = 0.0
         self.statistics.reset(campaigns, self.plan, self.index)
-        replanner = None
+        forecast = self.planner.forecast
+        replanner: Replanner = CompiledReplanner(forecast, self.plan, self.index)
         if informed:
-            replanner = InformedReplanner(self.market, days, campaigns, self.planner.forecast, self.plan, self.index)
+            replanner = InformedReplanner(self.market, days, campaigns, forecast, self.plan, self.index)
         self.observer.reset(self.statistics, self.plan, self.index, replanner)
         return self.observer.observe(self.statistics, None)
 

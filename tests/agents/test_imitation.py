@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from stable_baselines3 import PPO
 
 from bidpilot.agents.imitation import imitate, raw_label
 from bidpilot.agents.imitation_config import ImitationConfig
 from bidpilot.agents.policy import RESIDUAL_REACH, MlpPolicy, compose
-from bidpilot.agents.ppo import make_ppo
+from bidpilot.agents.ppo import ClosedFormPPO, make_ppo
 from bidpilot.agents.ppo_config import PpoConfig
 from bidpilot.agents.sb3 import BiddingVecEnv
 from bidpilot.bidding.action import action_size
@@ -37,7 +36,7 @@ class Imitated:
     day_over: bool  # whether the environment stands at the start of a day
 
 
-def untrained(residual: bool = False) -> tuple[PPO, BiddingVecEnv]:
+def untrained(residual: bool = False) -> tuple[ClosedFormPPO, BiddingVecEnv]:
     vector = BiddingVectorEnv(ROWS, preset_market(), preset_forecast(), preset_campaign())
     env = BiddingVecEnv(vector, residual)
     model = make_ppo(PPO_CONFIG, env, seed=1)

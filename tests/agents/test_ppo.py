@@ -1,16 +1,18 @@
 """PPO on the bidding environment: advantages as their definition has them, within a day and across its end."""
 
-from typing import Any
+import warnings
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 from stable_baselines3 import PPO
+from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import CallbackList
 from stable_baselines3.common.policies import ActorCriticPolicy
+from torch.nn.utils import parameters_to_vector
 
-from bidpilot.agents.ppo import make_ppo
+from bidpilot.agents.ppo import ClosedFormPPO, Rollout, make_ppo
 from bidpilot.agents.ppo_config import PpoConfig
 from bidpilot.agents.sb3 import BiddingVecEnv
 from bidpilot.envs.bidding import BiddingVectorEnv
@@ -19,7 +21,7 @@ from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_mark
 ROWS, SLOTS, ROLLOUT, SEED = 3, 48, 32, 7
 LAMBDA = 0.97
 CONFIG = PpoConfig(n_steps=ROLLOUT, batch_size=ROWS * ROLLOUT, gae_lambda=LAMBDA, log_std_init=0.0, net=(8,))
-Rollout = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]
+Played = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]
 """Advantages of PPO's buffer (n, B), those by definition (n, B), and which steps end a day (n,)."""
 
 
@@ -52,7 +54,7 @@ def advantages(
 
 
 @pytest.fixture(scope="module")
-def played() -> list[Rollout]:
+def played() -> list[Played]:
     """Two rollouts of two thirds of a day each."""
     env, replay = adapter(), adapter()
     model = make_ppo(CONFIG, env, seed=0)
@@ -73,39 +75,87 @@ def played() -> list[Rollout]:
 
 
 @pytest.mark.parametrize("rollout", [0, 1])
-def test_advantages_are_their_definition_on_days_of_the_market(rollout: int, played: list[Rollout]) -> None:
+def test_advantages_are_their_definition_on_days_of_the_market(rollout: int, played: list[Played]) -> None:
     buffer, by_definition, _ = played[rollout]
     assert np.abs(by_definition).max() > 0.01
     np.testing.assert_allclose(buffer, by_definition, rtol=1e-4, atol=1e-5)
 
 
-def test_one_rollout_ends_within_a_day_and_one_goes_across_its_end(played: list[Rollout]) -> None:
+def test_one_rollout_ends_within_a_day_and_one_goes_across_its_end(played: list[Played]) -> None:
     """What the two above rest on: neither case stands for the other."""
     (_, _, within), (_, _, across) = played
     assert not within.any()
     assert np.flatnonzero(across).tolist() == [SLOTS - ROLLOUT - 1]
 
 
-def test_densities_are_those_of_stable_baselines3_with_their_gradients() -> None:
-    """Against the class that `GaussianPolicy` derives from, with the same weights."""
-    torch.manual_seed(0)
+def test_playing_is_that_of_stable_baselines3() -> None:
+    """Means, values and densities, against the class that `GaussianPolicy` derives from, with the same weights."""
     env = adapter()
-    lean: Any = make_ppo(CONFIG, env, SEED).policy
-    net = {"pi": [8], "vf": [8]}
-    usual: Any = ActorCriticPolicy(env.observation_space, env.action_space, lambda _: 1e-3, net_arch=net)
+    policy = make_ppo(CONFIG, env, SEED).policy
     with torch.no_grad():
-        lean.log_std.normal_()
-    usual.load_state_dict(lean.state_dict())
+        policy.log_std.normal_()
     observation = torch.from_numpy(env.reset())
-    actions = torch.randn(ROWS, env.action_space.shape[0])  # type: ignore[index]
-    ours, theirs = (policy.evaluate_actions(observation, actions) for policy in (lean, usual))
-    for mine, reference in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(mine, reference, rtol=1e-5, atol=1e-5)
-    for policy, (_, density, entropy) in ((lean, ours), (usual, theirs)):
-        (density.sum() + 2.0 * entropy.sum()).backward()
-        assert policy.log_std.grad is not None
-    torch.testing.assert_close(lean.log_std.grad, usual.log_std.grad, rtol=1e-4, atol=1e-4)
-    torch.manual_seed(1)
-    drawn, _, density = lean(observation)
-    torch.testing.assert_close(density, lean.evaluate_actions(observation, drawn)[1])
-    torch.testing.assert_close(lean(observation, deterministic=True)[0], lean._heads(observation)[0])
+    actions, value, density = policy(observation)
+    with torch.no_grad():
+        expected_value, expected_density, entropy = policy.evaluate_actions(observation, actions)
+        mean, _, at_mean = ActorCriticPolicy.forward(policy, observation, deterministic=True)
+    torch.testing.assert_close(value, expected_value, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(density, expected_density, rtol=1e-5, atol=1e-5)
+    assert entropy is not None
+    assert policy.entropy() == pytest.approx(entropy[0].item(), rel=1e-5)
+    chosen, _, chosen_density = policy(observation, deterministic=True)
+    torch.testing.assert_close(chosen, mean, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(chosen_density, at_mean, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("entropy", "clip_range", "batch_size"), [(0.0, 0.2, 32), (0.03, 0.02, 13)])
+def test_an_update_is_that_of_stable_baselines3(entropy: float, clip_range: float, batch_size: int) -> None:
+    """The same rollout in the same batches, a last short one among them: weights, optimiser and what is recorded."""
+    config = CONFIG.model_copy(
+        update={
+            "entropy": entropy,
+            "clip_range": clip_range,
+            "batch_size": batch_size,
+            "net": (8, 6),
+            "learning_rate": 1e-2,
+        }
+    )
+    results = []
+    for train in (ClosedFormPPO.train, PPO.train):
+        env = adapter()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "You have specified a mini-batch size", UserWarning)
+            model = make_ppo(config, env, seed=0)
+        model._setup_learn(2 * ROWS * ROLLOUT, None)
+        callback = CallbackList([])
+        callback.init_callback(model)
+        before = parameters_to_vector(model.policy.parameters()).detach()
+        for turn in range(2):  # the optimiser's moments matter from the second on
+            np.random.seed(turn)  # noqa: NPY002 - what stable-baselines3 shuffles by
+            assert model.collect_rollouts(env, callback, model.rollout_buffer, ROLLOUT)
+            train(model)
+        after = parameters_to_vector(model.policy.parameters()).detach()
+        results.append((after - before, dict(model.logger.name_to_value)))
+    (ours, recorded), (theirs, expected) = results
+    assert theirs.abs().max() > 1e-3
+    torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-6)
+    assert recorded.keys() == expected.keys()
+    assert expected["train/clip_fraction"] > 0
+    once = {"train/n_updates", "train/entropy_loss", "train/loss"}  # of the policy after the update
+    for name in expected.keys() - (once if entropy else {"train/n_updates", "train/entropy_loss"}):
+        assert recorded[name] == pytest.approx(expected[name], rel=1e-3, abs=1e-6), name
+
+
+def test_batches_hold_what_stable_baselines3_puts_into_them() -> None:
+    env, batches = adapter(), []
+    for kind in (Rollout, RolloutBuffer):
+        buffer = kind(4, env.observation_space, env.action_space, "cpu", n_envs=3)
+        for k, name in enumerate(("observations", "actions", "values", "log_probs", "advantages", "returns")):
+            column = getattr(buffer, name)
+            column[:] = 10_000 * k + np.arange(column.size).reshape(column.shape)
+        buffer.full = True
+        np.random.seed(0)  # noqa: NPY002 - what stable-baselines3 shuffles by
+        batches.append(list(buffer.get(5)))
+    for mine, reference in zip(*batches, strict=True):
+        for ours, theirs in zip(mine, reference, strict=True):
+            assert torch.equal(ours, theirs)

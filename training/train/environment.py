@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from stable_baselines3 import PPO
 
-from bidpilot.agents.ppo import make_ppo
+from bidpilot.agents.ppo import ClosedFormPPO, make_ppo
 from bidpilot.agents.sb3 import BiddingVecEnv
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding import BiddingVectorEnv
@@ -51,7 +50,7 @@ def training_ground(config: TrainConfig, setting: Setting) -> TrainingGround:
     return TrainingGround(setting, market, pool)
 
 
-def new_model(config: TrainConfig, ground: TrainingGround) -> tuple[PPO, BiddingVecEnv]:
+def new_model(config: TrainConfig, ground: TrainingGround) -> tuple[ClosedFormPPO, BiddingVecEnv]:
     """An untrained model and its environment, seeded by `config.seed` for the first reset."""
     env = ground.environment(config)
     model = make_ppo(config.ppo, env, config.seed % 2**32)

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from stable_baselines3 import PPO
 
 from bidpilot.agents.imitation import imitate
 from bidpilot.agents.policy import MlpPolicy
+from bidpilot.agents.ppo import ClosedFormPPO
 from bidpilot.agents.ppo_config import PpoConfig
 from bidpilot.agents.sb3 import BiddingVecEnv
 from bidpilot.training.config import TrainConfig, TuneConfig
@@ -57,7 +57,7 @@ class WarmStart:
             np.random.get_state(),  # noqa: NPY002 - stable-baselines3 draws its minibatches from it
         )
 
-    def bring(self, model: PPO, env: BiddingVecEnv) -> None:
+    def bring(self, model: ClosedFormPPO, env: BiddingVecEnv) -> None:
         """Bring a new model and its environment here."""
         env.reset()
         for generator, state in zip(env.vector.generators, self.row_generators, strict=True):
