@@ -14,6 +14,8 @@ from bidpilot.training.cli import main
 from bidpilot.training.config import AblateConfig
 from bidpilot.training.tracking import current_store, download, find_run, latest_finished_run
 
+pytestmark = pytest.mark.usefixtures("project")
+
 ROLLOUT = 64 * 48
 TINY: dict[str, Any] = {
     "variants": ("plain", "imitation"),
@@ -38,14 +40,6 @@ def no_training(jobs: Sequence[Job], *_: object) -> Iterator[tuple[Job, str]]:
     if jobs:
         raise Begun(*(job.config.run_name for job in jobs))
     yield from ()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.chdir(tmp_path_factory.mktemp("project"))
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Explaining a slot: the baseline is a day on plan, alpha is what the factors make it, the command keeps it all."""
 
 import json
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,6 +22,8 @@ from bidpilot.training.explain.groups import CONTEXT
 from bidpilot.training.explain.run import run
 from bidpilot.training.explain.subjects import ControllerSubject, PolicySubject
 from bidpilot.training.tracking import download, find_run, latest_finished_run, open_run
+
+pytestmark = pytest.mark.usefixtures("project")
 
 SEGMENTS, DAYS = 8, 64
 
@@ -109,14 +110,6 @@ def test_under_a_tail_share_the_segments_are_moved_by_the_replans_entries() -> N
     assert np.abs(found.action[3:]).max() > 0.005
     moved = found.by_group()[0, 3:, found.groups.index("re-plan")]
     np.testing.assert_allclose(moved, found.action[3:], atol=1e-6)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.chdir(tmp_path_factory.mktemp("project"))
-        yield
 
 
 def test_a_policys_explanation_is_kept_with_its_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

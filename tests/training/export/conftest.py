@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -36,13 +35,8 @@ def random_policy(segments: int, residual: bool = False, scale: float = 0.6) -> 
 
 
 @pytest.fixture(scope="module", autouse=True)
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One store for the module: creating the database takes two seconds."""
-    folder = tmp_path_factory.mktemp("project")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.chdir(folder)
-        yield folder
+def _in_project(project: Path) -> None:
+    """Every test here has a store."""
 
 
 def make_run(residual: bool = False) -> str:

@@ -31,6 +31,8 @@ from bidpilot.training.train.environment import new_model, training_ground
 from bidpilot.training.train.snapshot import Snapshot, latest_snapshot, restore_snapshot
 from bidpilot.training.tune.short_run import WarmStart, short_run
 
+pytestmark = pytest.mark.usefixtures("project")
+
 RUN_MODULE = import_module("bidpilot.training.train.run")  # the package's `run` is the function
 ROWS, SLOTS = 4, 48
 ROLLOUT = ROWS * SLOTS
@@ -46,15 +48,6 @@ TINY = TrainConfig(
     ppo=PpoConfig(batch_size=64, epochs=2, net=(8, 8)),
 )
 WARM = SLOTS * TINY.imitation.rounds  # steps that imitation plays before a new run begins
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _own_store(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """One store for the module: creating the database takes two seconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.chdir(tmp_path_factory.mktemp("project"))
-        yield
 
 
 @pytest.fixture(scope="module")

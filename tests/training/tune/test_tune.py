@@ -1,7 +1,6 @@
 """Tuning: as many trials for each agent, on training days alone, into the files that training and evaluation read."""
 
 import json
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -30,16 +29,10 @@ from bidpilot.training.tune.results import data_folder, read_table, write_entry
 from bidpilot.training.tune.short_run import trial_config
 from bidpilot.training.tune.spaces import BASELINES, PPO, Choice, defaults
 
+pytestmark = pytest.mark.usefixtures("project")
+
 TRIALS, DAYS = 2, 16
 STEPS = 256 * 48
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.chdir(tmp_path_factory.mktemp("project"))
-        yield
 
 
 @pytest.fixture(scope="module")
