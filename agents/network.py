@@ -27,7 +27,9 @@ def tanh(z):  # type: ignore[no-untyped-def]
     The rational approximation of Eigen's `generic_fast_tanh_float`, of degree 13 over 6.
     """
     for i in range(z.size):
-        x = min(max(z[i], -_REACH), _REACH)
+        x = z[i]
+        x = _REACH if x > _REACH else x  # not min and max: NaN stays NaN
+        x = -_REACH if x < -_REACH else x
         square = x * x
         above, below = _ABOVE[0], _BELOW[0]
         for c in numba.literal_unroll(_ABOVE[1:]):
@@ -61,7 +63,7 @@ class Network:
         state, self._inputs = x.t(), []
         for layer in self._layers:
             if self._inputs:
-                tanh(state.numpy().reshape(-1))
+                tanh(state.view(-1).numpy())
             self._inputs.append(state)
             state = torch.addmm(layer.bias[:, None], layer.weight, state)
         return state.t()
@@ -75,4 +77,4 @@ class Network:
             layer.bias.grad = back.sum(dim=1)
             if state is not self._inputs[0]:
                 back = layer.weight.t() @ back
-                tanh_backward(back.numpy().reshape(-1), state.numpy().reshape(-1))
+                tanh_backward(back.view(-1).numpy(), state.view(-1).numpy())

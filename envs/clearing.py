@@ -180,6 +180,22 @@ def _pick(price, bid, reaches, picked):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy")
+def _interactions(i, expected, recorded, salt):  # type: ignore[no-untyped-def]
+    """Realised interactions of auction i, as recorded or drawn."""
+    if recorded is not None:
+        return np.float64(recorded[i])
+    return expected / EVENT_PROBABILITY if uniform_hash(i, salt, _INTERACTED) < EVENT_PROBABILITY else 0.0
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _conversions(i, expected, recorded, salt):  # type: ignore[no-untyped-def]
+    """Realised conversions of auction i, as recorded or drawn."""
+    if recorded is not None:
+        return np.float64(recorded[i])
+    return np.floor(expected + uniform_hash(i, salt, _CONVERTED))
+
+
+@numba.njit(cache=True, error_model="numpy")
 def _settle(  # type: ignore[no-untyped-def]
     b, first, picked, reached, price, offer, budget, pays_bid,
     columns, interacted, converted, overlay, value, full, totals,
@@ -232,16 +248,10 @@ def _settle(  # type: ignore[no-untyped-def]
         true_e += true_exposure[i]
         true_n += n
         true_c += c
-        if interacted is None:
-            got = n / EVENT_PROBABILITY if uniform_hash(i, salt, _INTERACTED) < EVENT_PROBABILITY else 0.0
-        else:
-            got = np.float64(interacted[i])
-        realised_n += got
-        source_realised[b, origin] += got
-        if converted is None:
-            realised_c += np.floor(c + uniform_hash(i, salt, _CONVERTED))
-        else:
-            realised_c += np.float64(converted[i])
+        interactions = _interactions(i, n, interacted, salt)
+        realised_n += interactions
+        source_realised[b, origin] += interactions
+        realised_c += _conversions(i, c, converted, salt)
     wins[b] += won
     spend[b] += paid
     committed[b] += offered

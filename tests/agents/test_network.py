@@ -47,6 +47,9 @@ def test_tanh_is_tanh_to_a_rounding_of_float32() -> None:
     y = z.copy()
     tanh(y)
     np.testing.assert_allclose(y, np.tanh(z.astype(np.float64)), rtol=0, atol=3e-7)
+    y[:] = np.nan
+    tanh(y)
+    assert np.isnan(y).all()
     small = np.array([1e-30, -1e-6, 1e-3], np.float32)
     y = small.copy()
     tanh(y)
