@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-_REACH = np.float32(7.90531)  # from here on tanh is 1 in float32
+_REACH = np.float32(7.90531)  # the approximation is held here, within 3e-7 of 1
 _ABOVE = tuple(
     np.float32(c)
     for c in (

@@ -78,7 +78,7 @@ class Losses(NamedTuple):
 class ClosedFormPPO(PPO):
     """stable-baselines3's PPO on a `GaussianPolicy`, its update without autograd: the same step to rounding.
 
-    Its options that `make_ppo` leaves out (`clip_range_vf`, `target_kl`, `use_sde`) are not obeyed here.
+    What `make_ppo` leaves at its default (`clip_range_vf`, `target_kl`, `use_sde`, `normalize_advantage`) stays there.
     """
 
     policy: GaussianPolicy

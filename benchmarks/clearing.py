@@ -64,10 +64,10 @@ def numpy_clearing(episode: Episode, days: DayBatch, rule: Rule, full: bool) -> 
     return wins
 
 
-def best_seconds(play: Callable[[], object], repeats: int, of: int) -> float:
-    """Least seconds of one call, the best `of` so many rounds of `repeats`."""
+def best_seconds(play: Callable[[], object], repeats: int) -> float:
+    """Least seconds of one call, the best of twenty rounds of `repeats`."""
     rounds = []
-    for _ in range(of):
+    for _ in range(20):
         start = time.perf_counter()
         for _ in range(repeats):
             play()
@@ -88,13 +88,13 @@ def measure(size: int, full: bool) -> None:
         clear_slot(episode.market, days, 0, campaigns, rule, left, np.ones(1), 1.0, reference, totals)
 
     kernel()
-    fast = ROWS * size / best_seconds(kernel, max(1, 4_000_000 // (ROWS * size)), of=30)
+    fast = ROWS * size / best_seconds(kernel, max(1, 4_000_000 // (ROWS * size)))
     wins = numpy_clearing(episode, days, rule, full)
     if abs(wins - int(totals.wins.sum())) > 1e-4 * wins:  # bids that tie to a rounding may fall either way
         raise AssertionError(
             f"the reference wins {wins} auctions, the kernel {totals.wins.sum()}: not the same clearing"
         )
-    slow = ROWS * size / best_seconds(lambda: numpy_clearing(episode, days, rule, full), 1, of=5)
+    slow = ROWS * size / best_seconds(lambda: numpy_clearing(episode, days, rule, full), 1)
     name = f"clearing_kernel_{'full_' if full else ''}{size}"
     print(json.dumps({"name": name, "value": fast, "unit": "auctions/s", "baseline": slow, "ratio": fast / slow}))
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from bidpilot.bidding import curves
 from bidpilot.bidding.replan import Replanner
 
-_LAST = curves.POINTS - 1
-_FIRST_STEP = 1 << (int(_LAST).bit_length() - 1)
+# an argument, since a compiled function that is kept on disk keeps another module's constants with it
+_GRID = curves.LOWEST, curves.PER_OCTAVE, curves.POINTS - 1
 
 
 class CompiledReplanner(Replanner):
@@ -23,40 +23,43 @@ class CompiledReplanner(Replanner):
         shift: NDArray[np.float64],
         left: NDArray[np.float64],
     ) -> NDArray[np.float64]:
-        x: NDArray[np.float64] = _solve_rows(self._curves, first, size, shift, left)
+        x: NDArray[np.float64] = _solve_rows(self._curves, _GRID, first, size, shift, left)
         return x
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _solve_rows(table, first, size, shift, left):  # type: ignore[no-untyped-def]
+def _solve_rows(table, grid, first, size, shift, left):  # type: ignore[no-untyped-def]
+    lowest, per_octave, last = grid
     x = np.empty(left.size)
     place, above, below = np.empty(3, np.int64), np.empty(3), np.empty(3)
     for b in range(left.size):
         for j in range(3):
-            offset = min(max(shift[j, b] * curves.PER_OCTAVE, -_LAST), _LAST)
+            offset = min(max(shift[j, b] * per_octave, -last), last)
             whole = np.floor(offset)
             place[j] = np.int64(whole)
             above[j] = size[j, b] * (offset - whole)
             below[j] = size[j, b] - above[j]
-        low, step = 0, _FIRST_STEP
+        low, step = 0, 1
+        while 2 * step <= last:
+            step *= 2
         while step > 0:
-            if _spend(low + step, table, first[:, b], place, above, below) <= left[b]:
+            if _spend(low + step, table, last, first[:, b], place, above, below) <= left[b]:
                 low += step
             step >>= 1
-        low = min(low, _LAST - 1)
-        at_low = _spend(low, table, first[:, b], place, above, below)
-        rise = _spend(low + 1, table, first[:, b], place, above, below) - at_low
+        low = min(low, last - 1)
+        at_low = _spend(low, table, last, first[:, b], place, above, below)
+        rise = _spend(low + 1, table, last, first[:, b], place, above, below) - at_low
         fraction = (left[b] - at_low) / rise if rise > 0.0 else 1.0
-        x[b] = curves.LOWEST + (low + min(max(fraction, 0.0), 1.0)) / curves.PER_OCTAVE
+        x[b] = lowest + (low + min(max(fraction, 0.0), 1.0)) / per_octave
     return x
 
 
 @numba.njit(inline="always")
-def _spend(k, table, first, place, above, below):  # type: ignore[no-untyped-def]
+def _spend(k, table, last, first, place, above, below):  # type: ignore[no-untyped-def]
     """Expected spend at grid point `k`; the terms in the order that NumPy adds them in."""
     total = 0.0
     for j in range(3):
-        total += below[j] * table[first[j] + min(max(place[j] + k, 0), _LAST)]
+        total += below[j] * table[first[j] + min(max(place[j] + k, 0), last)]
     for j in range(3):
-        total += above[j] * table[first[j] + min(max(place[j] + 1 + k, 0), _LAST)]
+        total += above[j] * table[first[j] + min(max(place[j] + 1 + k, 0), last)]
     return total

@@ -70,9 +70,11 @@ class Episode:
         self.utility[:] = 0.0
         self.statistics.reset(campaigns, self.plan, self.index)
         forecast = self.planner.forecast
-        replanner: Replanner = CompiledReplanner(forecast, self.plan, self.index)
+        replanner: Replanner
         if informed:
             replanner = InformedReplanner(self.market, days, campaigns, forecast, self.plan, self.index)
+        else:
+            replanner = CompiledReplanner(forecast, self.plan, self.index)
         self.observer.reset(self.statistics, self.plan, self.index, replanner)
         return self.observer.observe(self.statistics, None)
 

@@ -114,7 +114,7 @@ def generate_log(config: SyntheticConfig, rng: np.random.Generator, name: str) -
 
 
 def _together(*columns: Column) -> list[Column]:
-    """The columns in one allocation, which the system then backs with large pages; one given twice stays one.
+    """The columns in one allocation, which systems back with large pages; one given twice stays one.
 
     Days are read at random places of the log: with small pages, finding them took a twentieth of a step.
     """

@@ -1,6 +1,7 @@
 """The compiled re-plan against the plain one, which is what serves."""
 
 import numpy as np
+import pytest
 
 from bidpilot.bidding.campaign import CampaignBatch
 from bidpilot.bidding.replan import Replanner
@@ -8,17 +9,18 @@ from bidpilot.envs.compiled_replanner import CompiledReplanner
 from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.envs.episode import Episode
 
-ROWS, ROUNDS = 64, 60
+ROUNDS = 60
 
 
-def test_a_scale_is_the_plain_one_to_the_last_bit() -> None:
+@pytest.mark.parametrize("rows", [1, 64])
+def test_a_scale_is_the_plain_one_to_the_last_bit(rows: int) -> None:
     """Levels far beyond the grid, no money left and more than all auctions cost are among the draws."""
     market, forecast, rng = preset_market(), preset_forecast(), np.random.default_rng(0)
     campaign = preset_campaign()
-    episode = Episode(market, forecast, ROWS)
-    budgets = campaign.budget * 2.0 ** rng.uniform(-3, 3, ROWS)
-    campaigns = CampaignBatch.repeat(campaign, ROWS, budgets, np.full(ROWS, np.nan), np.full(ROWS, np.nan))
-    episode.begin(market.days(rng.random((ROWS, market.draws))), campaigns)
+    episode = Episode(market, forecast, rows)
+    budgets = campaign.budget * 2.0 ** rng.uniform(-3, 3, rows)
+    campaigns = CampaignBatch.repeat(campaign, rows, budgets, np.full(rows, np.nan), np.full(rows, np.nan))
+    episode.begin(market.days(rng.random((rows, market.draws))), campaigns)
     assert isinstance(episode.observer._replanner, CompiledReplanner)
     plain, compiled = (make(forecast, episode.plan, episode.index) for make in (Replanner, CompiledReplanner))
     seen = []
@@ -27,11 +29,11 @@ def test_a_scale_is_the_plain_one_to_the_last_bit() -> None:
         for part in (levels.day, levels.block):
             part[:] = rng.normal(scale=4.0, size=part.shape)
         levels.trust[:] = rng.random(levels.trust.shape)
-        left = campaigns.budget * rng.exponential(size=ROWS) * (rng.random(ROWS) > 0.1)
+        left = campaigns.budget * rng.exponential(size=rows) * (rng.random(rows) > 0.1)
         t = turn % forecast.slots
         expected = plain.scale(levels, left, t)
         np.testing.assert_array_equal(compiled.scale(levels, left, t), expected)
         seen.append(expected + plain._scale)
     from_end_to_end = np.concatenate(seen)
-    assert from_end_to_end.min() == -5.0
-    assert from_end_to_end.max() == 11.0
+    assert from_end_to_end.min() == pytest.approx(-5.0)
+    assert from_end_to_end.max() == pytest.approx(11.0)
