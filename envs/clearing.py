@@ -290,7 +290,7 @@ def _clear(  # type: ignore[no-untyped-def]
     exposure, interaction, conversion, segment = columns[0], columns[1], columns[2], columns[6]
     start, count = windows
     price_scale, value_scale, calibration = scales
-    source_predicted = totals[11]
+    predicted, source_predicted = totals[3], totals[11]  # see WON
     first_price, shading, shading_unit = prices
     auctions, requested, price_sum, segment_auctions, ratio_quantiles = requests
     table = np.zeros((segment_auctions.shape[1], _FACTORS), np.float32)
@@ -328,7 +328,7 @@ def _clear(  # type: ignore[no-untyped-def]
         if reference is not None:
             for j in range(3):
                 requested[b, j] *= calibration[b, j]
-                totals[3][b, j] *= calibration[b, j]
+                predicted[b, j] *= calibration[b, j]
             source_predicted[b] *= calibration[b, 1]
             if auctions[b] > 0:
                 _quantiles_from_bins(histogram, auctions[b], quantiles, ratio_quantiles[b])

@@ -111,7 +111,11 @@ def test_a_front_is_drawn_in_every_pair_of_kpis() -> None:
 
 
 def test_equal_days_can_be_drawn() -> None:
-    drawn(ratio_distribution({"plan": [0.5, 0.5], "pid": [0.5]}))
+    figure = ratio_distribution({"plan": [0.5, 0.5], "pid": [0.5]})
+    (axes,) = figure.axes
+    low, high = axes.get_xlim()
+    assert low < 0.5 < high
+    drawn(figure)
 
 
 def test_interval_plot_ranks_the_agents_of_each_suite() -> None:
