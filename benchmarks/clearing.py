@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bidpilot.bidding.action import Rule
-from bidpilot.bidding.campaign import CampaignBatch
-from bidpilot.bidding.plan import RATIO_QUANTILES
-from bidpilot.bidding.statistics import SlotTotals
-from bidpilot.envs.clearing import clear_slot
-from bidpilot.envs.days import DayBatch
-from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_market
-from bidpilot.envs.episode import Episode
+from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.plan.planner import RATIO_QUANTILES
+from bidpilot.bidding.rule import Rule
+from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.clearing.slot import clear_slot
+from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 
 ROWS = 256
 

@@ -11,10 +11,10 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 import bidpilot.envs  # noqa: F401 - registers the environments
-from bidpilot.agents.ppo import make_ppo
-from bidpilot.agents.ppo_config import PpoConfig
-from bidpilot.agents.sb3 import BiddingVecEnv
-from bidpilot.envs.bidding import BiddingVectorEnv
+from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
+from bidpilot.agents.learners.ppo.config import PpoConfig
+from bidpilot.agents.learners.ppo.learner import make_ppo
+from bidpilot.envs.bidding_env.env import BiddingVectorEnv
 
 ROWS, AUCTIONS = 256, 200
 

@@ -15,11 +15,11 @@ from typing import Any
 import cvxpy
 import numpy as np
 
-from bidpilot.bidding.campaign import CampaignBatch
-from bidpilot.bidding.scalarisation import Scalarisation
-from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_market
-from bidpilot.envs.episode import Episode
-from bidpilot.envs.materialise import DayAuctions
+from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.scalarisation import Scalarisation
+from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.clearing.day import DayAuctions
+from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.solvers.hindsight import hindsight_optimum, optimum_of_day
 from bidpilot.solvers.hindsight_limits import Layout, Limits
 

@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from bidpilot.bidding.campaign import Campaign, CampaignBatch
-from bidpilot.envs.episode import Episode
-from bidpilot.envs.forecasting import fit_forecast
+from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.logs.importers import run_import
 from bidpilot.envs.logs.storage import load_log
-from bidpilot.envs.replay import RecordedMarket
+from bidpilot.envs.markets.forecasting import fit_forecast
+from bidpilot.envs.markets.recorded.replay import RecordedMarket
 
 AUCTIONS, DAY_AUCTIONS, SLOTS = 10_000_000, 2_000_000, 48
 BAR_GB = 3.0

@@ -7,11 +7,11 @@ import resource
 
 import numpy as np
 
-from bidpilot.bidding.campaign import Campaign, CampaignBatch
-from bidpilot.envs.episode import Episode
-from bidpilot.envs.forecasting import fit_forecast
+from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord
-from bidpilot.envs.replay import RecordedMarket
+from bidpilot.envs.markets.forecasting import fit_forecast
+from bidpilot.envs.markets.recorded.replay import RecordedMarket
 
 AUCTIONS, DAYS, SLOTS, SOURCES = 10_000_000, 10, 48, 64
 BAR = 500.0

@@ -25,13 +25,13 @@ from typing import Any
 
 import numpy as np
 
-from bidpilot.agents.policy import MlpPolicy
-from bidpilot.agents.ppo import make_ppo
-from bidpilot.agents.ppo_config import PpoConfig
-from bidpilot.agents.sb3 import BiddingVecEnv
+from bidpilot.agents.acting.actor import load_actor
+from bidpilot.agents.learners.common.trained_policy import trained_policy
+from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
+from bidpilot.agents.learners.ppo.config import PpoConfig
+from bidpilot.agents.learners.ppo.learner import make_ppo
 from bidpilot.bidding.bundle import load_bundle
-from bidpilot.envs.bidding import BiddingVectorEnv
-from bidpilot.serving.actor import load_actor
+from bidpilot.envs.bidding_env.env import BiddingVectorEnv
 from bidpilot.serving.auction import Bid, Opportunity
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import open_bidder
@@ -95,7 +95,7 @@ def make_bundle(folder: Path) -> Path:
     """The bundle of a fresh PPO policy of the default size: untrained weights compute as fast as trained ones."""
     setting = training_setting("daily", None, 0)
     env = BiddingVecEnv(BiddingVectorEnv(2, setting.market, setting.forecast, setting.campaign))
-    policy = MlpPolicy.from_sb3(make_ppo(PpoConfig(batch_size=32), env, 0))
+    policy = trained_policy(make_ppo(PpoConfig(batch_size=32), env, 0))
     files = folder / "policy"
     files.mkdir()
     policy.save(files / "policy.npz")

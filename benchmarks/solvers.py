@@ -10,11 +10,11 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
-from bidpilot.agents.agent import controller_agent
-from bidpilot.bidding.campaign import Campaign, CampaignBatch
-from bidpilot.bidding.forecast import BidLandscape, Forecast
-from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_market
-from bidpilot.envs.episode import Episode
+from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.landscape.forecast import BidLandscape, Forecast
+from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.solvers.allocation import PlanProblem, plan_problem
 from bidpilot.solvers.allocation.backend import LINEAR, attempt
 from bidpilot.solvers.allocation.objectives import OBJECTIVES

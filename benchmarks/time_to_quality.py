@@ -14,12 +14,12 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
-from bidpilot.agents.policy import MlpPolicy
-from bidpilot.agents.ppo import make_ppo
-from bidpilot.agents.ppo_config import PpoConfig
-from bidpilot.agents.sb3 import BiddingVecEnv
+from bidpilot.agents.learners.common.trained_policy import trained_policy
+from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
+from bidpilot.agents.learners.ppo.config import PpoConfig
+from bidpilot.agents.learners.ppo.learner import make_ppo
 from bidpilot.envs import seeding
-from bidpilot.envs.bidding import BiddingVectorEnv
+from bidpilot.envs.bidding_env.env import BiddingVectorEnv
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import setting_arena
@@ -44,7 +44,7 @@ class _Until(BaseCallback):
         now = time.perf_counter()
         self.seconds = now - self._began - self._validating
         assert isinstance(self.model, PPO)
-        self.ratio = interquartile_mean(self.arena.play(MlpPolicy.from_sb3(self.model)).ratio)
+        self.ratio = interquartile_mean(self.arena.play(trained_policy(self.model)).ratio)
         self._validating += time.perf_counter() - now
 
     def _on_step(self) -> bool:

@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bidpilot.bidding.action import action_size
-from bidpilot.bidding.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.day.action import action_size
+from bidpilot.bidding.day.observation import bounds, feature_names
 from bidpilot.bidding.errors import BundleMismatch, InvalidBundle, InvalidLandscape
-from bidpilot.bidding.forecast import Forecast
-from bidpilot.bidding.observation import bounds, feature_names
-from bidpilot.bidding.plan import Planner
+from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.bidding.plan.planner import Planner
 
 SCHEMA_VERSION = 1
 MANIFEST_FILE, FORECAST_FILE, GOLDEN_FILE = "manifest.json", "forecast.npz", "golden.json"
@@ -53,7 +53,7 @@ class FeatureEntry(_Entry):
 class ControllerEntry(_Entry):
     """A controller by its parameters."""
 
-    name: str = Field(description="name in bidpilot.agents.controllers")
+    name: str = Field(description="name in bidpilot.agents.acting.controllers")
     parameters: dict[str, float] = Field(description="its gains")
 
 
@@ -178,7 +178,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 def load_bundle(folder: str | Path) -> Bundle:
     """Read a bundle, and refuse what is not whole or does not fit.
 
-    The agent itself is made, and held against the golden outputs, by `bidpilot.serving.actor.load_actor`.
+    The agent itself is made, and held against the golden outputs, by `bidpilot.agents.acting.actor.load_actor`.
 
     Raises:
         InvalidBundle: no manifest, a file missing or altered, arrays that do not fit together.

@@ -1,7 +1,7 @@
 """Draw docs/market.png: the days of `daily` and `steady` beside what was recorded.
 
 Run from the project's root: `python docs/market.py`. It needs no recorded data: the recorded figures
-are the constants of `bidpilot.envs.calibration`.
+are the constants of `bidpilot.envs.markets.fitted.published`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from bidpilot.envs import calibration
-from bidpilot.envs.calibration import LevelStatistics, level_statistics
-from bidpilot.envs.days import DayBatch
-from bidpilot.envs.presets import PRESETS
+from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.markets.fitted import published as calibration
+from bidpilot.envs.markets.fitted.published import LevelStatistics, level_statistics
+from bidpilot.envs.markets.presets import PRESETS
 from bidpilot.envs.synthetic import SyntheticMarket
 from bidpilot.training.report.style import INK, new_figure, tidy
 

@@ -18,17 +18,17 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from bidpilot.agents.agent import controller_agent
-from bidpilot.bidding.action import Rule
-from bidpilot.bidding.campaign import Campaign, CampaignBatch
-from bidpilot.bidding.segments import is_tail
+from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.segments import is_tail
+from bidpilot.bidding.rule import Rule
 from bidpilot.envs import seeding
-from bidpilot.envs.days import DayBatch
-from bidpilot.envs.defaults import FORECAST_DAYS, preset_campaign, preset_market
-from bidpilot.envs.episode import Episode
-from bidpilot.envs.forecasting import fit_forecast
-from bidpilot.envs.materialise import materialise
-from bidpilot.envs.quality import QualityMarket
+from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.clearing.day import materialise
+from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.markets.defaults import FORECAST_DAYS, preset_campaign, preset_market
+from bidpilot.envs.markets.forecasting import fit_forecast
+from bidpilot.envs.markets.quality import QualityMarket
 from bidpilot.envs.synthetic import SyntheticMarket
 from bidpilot.solvers.hindsight import hindsight_utility
 from bidpilot.training.evaluation.statistics import interval

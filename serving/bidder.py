@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from bidpilot.agents.acting.actor import load_actor
 from bidpilot.bidding.bundle import Bundle
 from bidpilot.bidding.errors import InvalidNotice, InvalidServing
-from bidpilot.serving.actor import load_actor
 from bidpilot.serving.auction import Bid, NoBid, Opportunity, Record, row
 from bidpilot.serving.calendar import Calendar, Moment
 from bidpilot.serving.campaign_day import CampaignDay, Desk, ServedCampaign

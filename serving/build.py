@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from bidpilot.bidding.bundle import Bundle, load_bundle
 from bidpilot.bidding.errors import BundleMismatch, InvalidServing
-from bidpilot.bidding.plan import Planner
+from bidpilot.bidding.plan.planner import Planner
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import Calendar, Clock
 from bidpilot.serving.campaign_day import Desk, ServedCampaign

@@ -7,11 +7,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from bidpilot.bidding.campaign import Campaign
-from bidpilot.bidding.forecast import Forecast
-from bidpilot.bidding.plan import Planner
-from bidpilot.bidding.statistics import SlotTotals
-from bidpilot.serving.actor import Actor
+from bidpilot.agents.acting.actor import Actor
+from bidpilot.bidding.campaign.campaign import Campaign
+from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.bidding.plan.planner import Planner
 from bidpilot.serving.calendar import Clock, Moment
 from bidpilot.serving.collector import Value, add_win
 from bidpilot.serving.guardrails import Cause, EventLog, GuardrailConfig, bid_cap, limit_step

@@ -7,9 +7,9 @@ from array import array
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.forecast import Forecast
-from bidpilot.bidding.plan import RATIO_QUANTILES
-from bidpilot.bidding.statistics import SlotTotals
+from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.bidding.plan.planner import RATIO_QUANTILES
 
 Value = tuple[float, float, float]
 

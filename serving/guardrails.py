@@ -11,8 +11,8 @@ from enum import StrEnum
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from bidpilot.bidding.action import Rule, price
-from bidpilot.bidding.forecast import Forecast
+from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.bidding.rule import Rule, price
 from bidpilot.serving.calendar import Clock
 
 LOGGER = logging.getLogger("bidpilot.serving")

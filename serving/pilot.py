@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.action import Rule, action_size, decode
-from bidpilot.bidding.campaign import Campaign, CampaignBatch
-from bidpilot.bidding.observation import Observer
-from bidpilot.bidding.plan import Planner
-from bidpilot.bidding.segments import channel_index, is_tail
-from bidpilot.bidding.statistics import DayStatistics, SlotTotals
-from bidpilot.serving.actor import Action, Actor
+from bidpilot.agents.acting.actor import Action, Actor
+from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.segments import channel_index, is_tail
+from bidpilot.bidding.day.action import action_size, decode
+from bidpilot.bidding.day.observation import Observer
+from bidpilot.bidding.day.statistics import DayStatistics, SlotTotals
+from bidpilot.bidding.plan.planner import Planner
+from bidpilot.bidding.rule import Rule
 from bidpilot.serving.collector import SlotCollector
 from bidpilot.serving.guardrails import Cause, EventLog
 

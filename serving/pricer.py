@@ -5,15 +5,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Any
 
-from bidpilot.bidding import shading
-from bidpilot.bidding.action import Rule
 from bidpilot.bidding.kpi import KPI
-from bidpilot.bidding.plan import Planner
+from bidpilot.bidding.landscape import shading
+from bidpilot.bidding.plan.planner import Planner
+from bidpilot.bidding.rule import Rule
 from bidpilot.serving.collector import Value
 
 
 class ShadingTable:
-    """`bidpilot.bidding.shading.shade` for one value at a time, under one forecast."""
+    """`bidpilot.bidding.landscape.shading.shade` for one value at a time, under one forecast."""
 
     def __init__(self, planner: Planner) -> None:
         self._planner = planner

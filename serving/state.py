@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.errors import LedgerUnavailable
-from bidpilot.bidding.statistics import SlotTotals
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS campaigns (name TEXT PRIMARY KEY, text TEXT NOT NULL);

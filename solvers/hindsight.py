@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign import CampaignBatch
-from bidpilot.bidding.scalarisation import check_ideal_point
-from bidpilot.bidding.segments import channels, check_channels
-from bidpilot.envs.days import DayBatch, Market
-from bidpilot.envs.materialise import DayAuctions, materialise
+from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.scalarisation import check_ideal_point
+from bidpilot.bidding.campaign.segments import channels, check_channels
+from bidpilot.envs.clearing.day import DayAuctions, materialise
+from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.markets.base import Market
 from bidpilot.solvers.attainable import KPIS, Attainable
 from bidpilot.solvers.hindsight_cpa import Target, best_with_target
 from bidpilot.solvers.hindsight_frontier import best_spend_with_target, fractional_knapsack, knapsack_shares

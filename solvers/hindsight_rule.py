@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding import shading
-from bidpilot.bidding.action import Rule
-from bidpilot.bidding.campaign import CampaignBatch
-from bidpilot.bidding.scalarisation import utility
-from bidpilot.bidding.segments import channels
-from bidpilot.bidding.statistics import SlotTotals
-from bidpilot.envs.clearing import clear_slot
-from bidpilot.envs.days import DayBatch, Market
+from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.scalarisation import utility
+from bidpilot.bidding.campaign.segments import channels
+from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.landscape import shading
+from bidpilot.bidding.rule import Rule
+from bidpilot.envs.clearing.slot import clear_slot
+from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.markets.base import Market
 from bidpilot.solvers.hindsight import Hindsight, hindsight_optimum, limits_of
 from bidpilot.solvers.hindsight_limits import Layout
 from bidpilot.solvers.hindsight_master import CONVERSIONS

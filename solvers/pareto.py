@@ -15,12 +15,12 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign import Campaign
+from bidpilot.bidding.campaign.campaign import Campaign
+from bidpilot.bidding.campaign.scalarisation import Scalarisation
+from bidpilot.bidding.constraints.rows import Limit
 from bidpilot.bidding.errors import InvalidLandscape
-from bidpilot.bidding.forecast import Forecast
 from bidpilot.bidding.kpi import KPI
-from bidpilot.bidding.limits import Limit
-from bidpilot.bidding.scalarisation import Scalarisation
+from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.solvers.allocation.allocate import PlanProblem, plan_problem
 from bidpilot.solvers.allocation.infeasible import explain
 from bidpilot.solvers.allocation.program import AllocationProgram, solve

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bidpilot.bidding.forecast import BidLandscape, Forecast
+from bidpilot.bidding.landscape.forecast import BidLandscape, Forecast
 
 
 @pytest.fixture

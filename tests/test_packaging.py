@@ -75,7 +75,7 @@ def test_the_import_package_links_to_the_top_level_folder(folder: str) -> None:
     assert os.readlink(link) == f"../{folder}"
 
 
-@pytest.mark.parametrize("folder", ["bidding", "agents/controllers", "serving"])
+@pytest.mark.parametrize("folder", ["bidding", "agents/acting", "serving"])
 def test_a_deployed_bidder_loads_no_heavy_library(folder: str) -> None:
     code = f"import sys, {', '.join(modules_of(folder))}; print(sorted(set({HEAVY}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -102,8 +102,9 @@ def broken_contracts(tmp_path: Path, file: str, line: str) -> str:
     for folder in ("bidpilot", *FOLDERS):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "__init__.py").touch()
-    (tmp_path / "agents" / "controllers").mkdir()
-    (tmp_path / "agents" / "controllers" / "__init__.py").touch()
+    (tmp_path / "agents" / "acting" / "controllers").mkdir(parents=True)
+    (tmp_path / "agents" / "acting" / "__init__.py").touch()
+    (tmp_path / "agents" / "acting" / "controllers" / "__init__.py").touch()
     for folder in FOLDERS:
         (tmp_path / "bidpilot" / folder).symlink_to(f"../{folder}")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
@@ -126,9 +127,9 @@ def broken_contracts(tmp_path: Path, file: str, line: str) -> str:
     ("file", "line", "contract"),
     [
         ("envs/x.py", "import bidpilot.agents", "bidding <- envs"),
-        ("agents/controllers/x.py", "import bidpilot.solvers", "agents.controllers stands on bidding alone"),
-        ("agents/controllers/x.py", "import scipy", "a deployed bidder reaches no heavy library"),
-        ("serving/x.py", "import bidpilot.agents", "serving imports bidding and agents.controllers only"),
+        ("agents/acting/controllers/x.py", "import bidpilot.solvers", "agents.acting stands on bidding alone"),
+        ("agents/acting/controllers/x.py", "import scipy", "a deployed bidder reaches no heavy library"),
+        ("serving/x.py", "import bidpilot.agents", "serving imports bidding and agents.acting only"),
         ("serving/x.py", "import torch", "a deployed bidder reaches no heavy library"),
         ("bidding/x.py", "import bidpilot.serving", "the layers under training do not know serving"),
     ],
@@ -141,8 +142,8 @@ def test_an_arrow_the_wrong_way_is_caught(tmp_path: Path, file: str, line: str, 
     ("file", "line"),
     [
         ("envs/x.py", "import bidpilot.bidding, numba"),
-        ("serving/__init__.py", "import bidpilot.bidding, bidpilot.agents.controllers"),
-        ("serving/x.py", "from bidpilot.agents.controllers import __doc__ as doc"),
+        ("serving/__init__.py", "import bidpilot.bidding, bidpilot.agents.acting.controllers"),
+        ("serving/x.py", "from bidpilot.agents.acting.controllers import __doc__ as doc"),
         ("training/x.py", "import bidpilot.serving"),
     ],
 )

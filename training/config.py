@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 import tyro
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
-from bidpilot.agents.imitation_config import ImitationConfig
-from bidpilot.agents.ppo_config import Count, PpoConfig
-from bidpilot.bidding.pool_config import PoolConfig
+from bidpilot.agents.learners.common.imitation_config import ImitationConfig
+from bidpilot.agents.learners.ppo.config import Count, PpoConfig
+from bidpilot.envs.bidding_env.pool_config import PoolConfig
 from bidpilot.serving.config import ServeConfig
 from bidpilot.training.ablate.catalogue import VARIANTS
 

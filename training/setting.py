@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from bidpilot.bidding.campaign import Campaign
-from bidpilot.bidding.forecast import Forecast
+from bidpilot.bidding.campaign.campaign import Campaign
+from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs import seeding
-from bidpilot.envs.days import Market
-from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_market
-from bidpilot.envs.forecasting import fit_forecast
 from bidpilot.envs.logs.auction_log import AuctionLog
-from bidpilot.envs.market_model import MODEL_FILE, CalibratedMarket, MarketModel
-from bidpilot.envs.replay import RecombinedMarket, RecordedMarket
+from bidpilot.envs.markets.base import Market
+from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
+from bidpilot.envs.markets.fitted.model import MODEL_FILE, CalibratedMarket, MarketModel
+from bidpilot.envs.markets.forecasting import fit_forecast
+from bidpilot.envs.markets.recorded.replay import RecombinedMarket, RecordedMarket
 
 _FORECAST_DAYS = 64
 

@@ -8,9 +8,9 @@ import polars as pl
 from bidpilot.bidding.errors import CensoredLog, MissingPrices
 from bidpilot.envs.logs.donors import InteractionDonor, PriceDonor
 from bidpilot.envs.logs.formats import KPIS
+from bidpilot.envs.logs.price_models import PriceLandscape, kaplan_meier
 from bidpilot.envs.logs.staging import Staging
 from bidpilot.envs.logs.storage import load_log
-from bidpilot.envs.price_models import PriceLandscape, kaplan_meier
 
 _CONSTANTS = {"exposure": 1.0, "interaction": 0.0, "conversion": 0.0}  # where a format has no such KPI
 

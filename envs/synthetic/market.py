@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import InvalidMarket
-from bidpilot.envs.days import DayBatch
 from bidpilot.envs.logs.auction_log import AuctionLog
-from bidpilot.envs.synthetic import levels
+from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.synthetic import effects as levels
 from bidpilot.envs.synthetic.config import SyntheticConfig
 from bidpilot.envs.synthetic.draws import DayDraws, Matrix
 from bidpilot.envs.synthetic.generate import SEGMENTS, generate_log, segment_shares

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.binned import BinnedDay, bin_auctions, forecast_auctions
-from bidpilot.bidding.campaign import Campaign, CampaignBatch
-from bidpilot.bidding.dual import DualRule, Multipliers, dual_bound, rule_of
+from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.scalarisation import utility
+from bidpilot.bidding.constraints.rows import Scaled, limits, scaled_day
 from bidpilot.bidding.errors import InfeasibleCampaign
-from bidpilot.bidding.forecast import Forecast
-from bidpilot.bidding.limits import Scaled, limits, scaled_day
-from bidpilot.bidding.plan import Planner
-from bidpilot.bidding.scalarisation import utility
-from bidpilot.bidding.shadow import relevant_kpis, solve_campaign
+from bidpilot.bidding.landscape.binned import BinnedDay, bin_auctions, forecast_auctions
+from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.bidding.plan.directions import relevant_kpis, solve_campaign
+from bidpilot.bidding.plan.dual import DualRule, Multipliers, dual_bound, rule_of
+from bidpilot.bidding.plan.planner import Planner
 from bidpilot.solvers.allocation.constraints import Attained, Constraint, Terms
 from bidpilot.solvers.allocation.infeasible import elastic_prices, explain
 from bidpilot.solvers.allocation.program import AllocationProgram, Shape, Solved, solve

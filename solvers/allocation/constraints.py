@@ -14,10 +14,10 @@ import cvxpy as cp
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign import CampaignBatch
+from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.segments import channel_index, channels, is_tail
+from bidpilot.bidding.constraints.rows import Limit
 from bidpilot.bidding.kpi import CONVERSION, KPI
-from bidpilot.bidding.limits import Limit
-from bidpilot.bidding.segments import channel_index, channels, is_tail
 from bidpilot.solvers.allocation.totals import Totals
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from bidpilot.bidding.constraints.rows import Scaled
 from bidpilot.bidding.errors import Conflict, InfeasibleCampaign
-from bidpilot.bidding.limits import Scaled
 from bidpilot.solvers.allocation.constraints import Constraint, Terms
 from bidpilot.solvers.allocation.program import ElasticProgram, Shape, compiled_elastic
 

@@ -8,7 +8,7 @@ import cvxpy as cp
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.scalarisation import Scalarisation
+from bidpilot.bidding.campaign.scalarisation import Scalarisation
 from bidpilot.solvers.allocation.totals import Totals
 
 

@@ -12,9 +12,9 @@ import cvxpy as cp
 import numpy as np
 from numpy.typing import NDArray
 
+from bidpilot.bidding.campaign.scalarisation import Scalarisation
+from bidpilot.bidding.constraints.rows import Scaled
 from bidpilot.bidding.errors import SolverFailed
-from bidpilot.bidding.limits import Scaled
-from bidpilot.bidding.scalarisation import Scalarisation
 from bidpilot.solvers.allocation.backend import CONIC, LINEAR, attempt
 from bidpilot.solvers.allocation.constraints import Constraint, Terms, constraint
 from bidpilot.solvers.allocation.objectives import OBJECTIVES, TANGENTS, NashByTangents, Objective

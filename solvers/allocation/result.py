@@ -36,7 +36,7 @@ class Allocation:
     beta: NDArray[np.float64]  # (S,) share price, currency per exposure
     shadow_price: float  # lambda, utility per unit of budget
     duals: tuple[ConstraintDual, ...]
-    limit_duals: dict[str, float]  # in the units of `bidpilot.bidding.limits`
+    limit_duals: dict[str, float]  # in the units of `bidpilot.bidding.constraints.rows`
     gap: float  # (bound by the multipliers - utility) / utility
     solver: str
     fallback: str | None  # why the usual solver did not solve it

@@ -8,12 +8,12 @@ import cvxpy as cp
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.limits import Scaled
+from bidpilot.bidding.constraints.rows import Scaled
 
 
 @dataclass(frozen=True)
 class Totals:
-    """Linear totals of a decision, in the units of `bidpilot.bidding.limits`."""
+    """Linear totals of a decision, in the units of `bidpilot.bidding.constraints.rows`."""
 
     spend: cp.Expression  # (S,) budgets per segment
     kpi: cp.Expression  # (3,) ideal points

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import InvalidPortfolio
-from bidpilot.bidding.forecast import Forecast
+from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.solvers.portfolio.bins import Margin, expected_day
 from bidpilot.solvers.portfolio.plan import PortfolioRule
 

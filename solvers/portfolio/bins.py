@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.binned import forecast_auctions
-from bidpilot.bidding.forecast import PRICE_LEVEL, TRAFFIC_LEVEL, Forecast
+from bidpilot.bidding.landscape.binned import forecast_auctions
+from bidpilot.bidding.landscape.forecast import PRICE_LEVEL, TRAFFIC_LEVEL, Forecast
 
 Vector = NDArray[np.float64]
 

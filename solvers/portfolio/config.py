@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from bidpilot.bidding.campaign import Positive, Share
+from bidpilot.bidding.campaign.campaign import Positive, Share
+from bidpilot.bidding.campaign.scalarisation import check_preference
 from bidpilot.bidding.errors import InvalidPortfolio
-from bidpilot.bidding.scalarisation import check_preference
 
 LEAST_MEAN = 1e-4  # weight of the mean where all the weight is on the CVaR
 

@@ -11,8 +11,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from bidpilot.bidding.campaign.segments import channel_index, channels, is_tail
 from bidpilot.bidding.errors import SolverFailed
-from bidpilot.bidding.segments import channel_index, channels, is_tail
 from bidpilot.solvers.allocation.backend import CONIC, LINEAR, attempt
 from bidpilot.solvers.portfolio.bins import Bins, Margin
 from bidpilot.solvers.portfolio.config import Risk

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import InvalidPortfolio
-from bidpilot.envs.materialise import DayAuctions
+from bidpilot.envs.clearing.day import DayAuctions
 from bidpilot.solvers.portfolio.assign import offers
 from bidpilot.solvers.portfolio.plan import PortfolioRule
 

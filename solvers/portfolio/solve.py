@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.segments import channels, check_channels
 from bidpilot.bidding.errors import Conflict, InfeasiblePortfolio, InvalidPortfolio
-from bidpilot.bidding.forecast import Forecast
-from bidpilot.bidding.plan import Planner
-from bidpilot.bidding.segments import channels, check_channels
+from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.bidding.plan.planner import Planner
 from bidpilot.solvers.allocation.result import ConstraintDual
 from bidpilot.solvers.portfolio.assign import bid_rule, met
 from bidpilot.solvers.portfolio.bins import Margin, bin_days, expected_day, scenario_days

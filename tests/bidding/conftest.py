@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bidpilot.bidding.forecast import Forecast
-from bidpilot.envs.defaults import preset_forecast
+from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.envs.markets.defaults import preset_forecast
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bidpilot.agents.agent import controller_agent
+from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.bidding.bundle import (
     SCHEMA_VERSION,
     AgentEntry,
@@ -22,12 +22,12 @@ from bidpilot.bidding.bundle import (
     write_golden,
     write_manifest,
 )
-from bidpilot.bidding.campaign import Campaign
-from bidpilot.bidding.forecast import Forecast
+from bidpilot.bidding.campaign.campaign import Campaign
+from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs import seeding
-from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_market
+from bidpilot.envs.clearing.day import materialise
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord, stack_offsets
-from bidpilot.envs.materialise import materialise
+from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.training.export.write import golden_day
 
 

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bidpilot.agents.agent import controller_agent
-from bidpilot.bidding import shading
-from bidpilot.bidding.action import Rule, price
-from bidpilot.bidding.campaign import CampaignBatch
+from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.bidding.campaign.campaign import CampaignBatch
 from bidpilot.bidding.errors import InvalidNotice, InvalidServing
-from bidpilot.bidding.plan import Planner
-from bidpilot.envs.defaults import preset_campaign, preset_forecast
-from bidpilot.envs.episode import Episode
+from bidpilot.bidding.landscape import shading
+from bidpilot.bidding.plan.planner import Planner
+from bidpilot.bidding.rule import Rule, price
+from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.logs.auction_log import AuctionLog
-from bidpilot.envs.replay import RecordedMarket
+from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast
+from bidpilot.envs.markets.recorded.replay import RecordedMarket
 from bidpilot.serving.auction import Bid, NoBid, Opportunity
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import open_bidder

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bidpilot.bidding.errors import BundleMismatch, InvalidServing, LedgerUnavailable
-from bidpilot.envs.defaults import preset_campaign
+from bidpilot.envs.markets.defaults import preset_campaign
 from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig

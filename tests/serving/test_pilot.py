@@ -9,19 +9,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bidpilot.agents.agent import controller_agent
-from bidpilot.bidding.action import Rule, action_size
+from bidpilot.agents.acting.actor import Actor, ControllerActor
+from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.bidding.bundle import ControllerEntry
-from bidpilot.bidding.campaign import Campaign, CampaignBatch
-from bidpilot.bidding.observation import POSITION
-from bidpilot.bidding.plan import RATIO_QUANTILES, Planner
-from bidpilot.bidding.statistics import SlotTotals
-from bidpilot.envs.clearing import _quantiles_from_bins
-from bidpilot.envs.defaults import preset_campaign, preset_forecast
-from bidpilot.envs.episode import Episode
+from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.day.action import action_size
+from bidpilot.bidding.day.observation import POSITION
+from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.plan.planner import RATIO_QUANTILES, Planner
+from bidpilot.bidding.rule import Rule
+from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.clearing.slot import _quantiles_from_bins
 from bidpilot.envs.logs.auction_log import AuctionLog
-from bidpilot.envs.replay import RecordedMarket
-from bidpilot.serving.actor import Actor, ControllerActor
+from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast
+from bidpilot.envs.markets.recorded.replay import RecordedMarket
 from bidpilot.serving.calendar import Calendar, ManualClock
 from bidpilot.serving.collector import _BINS, SlotCollector, add_win, ratio_quantiles
 from bidpilot.serving.guardrails import Cause, EventLog

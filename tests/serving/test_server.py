@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bidpilot.agents.agent import controller_agent
-from bidpilot.bidding.campaign import CampaignBatch
-from bidpilot.envs.defaults import preset_campaign, preset_forecast
-from bidpilot.envs.episode import Episode
-from bidpilot.envs.replay import RecordedMarket
+from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast
+from bidpilot.envs.markets.recorded.replay import RecordedMarket
 from bidpilot.serving.calendar import DAY
 from tests.serving.conftest import recorded_day
 from tests.serving.served import Client, Served, imp, only_bid, request

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bidpilot.bidding.binned import forecast_auctions
-from bidpilot.bidding.campaign import Campaign, CampaignBatch
-from bidpilot.bidding.dual import solve_dual
+from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.scalarisation import Scalarisation, utility
+from bidpilot.bidding.campaign.segments import is_tail
 from bidpilot.bidding.errors import (
     BidpilotError,
     InfeasibleCampaign,
@@ -20,10 +20,10 @@ from bidpilot.bidding.errors import (
     SolverUnavailable,
     UnknownChannel,
 )
-from bidpilot.bidding.forecast import Forecast
-from bidpilot.bidding.scalarisation import Scalarisation, utility
-from bidpilot.bidding.segments import is_tail
-from bidpilot.envs.defaults import preset_campaign, preset_forecast
+from bidpilot.bidding.landscape.binned import forecast_auctions
+from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.bidding.plan.dual import solve_dual
+from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast
 from bidpilot.solvers.allocation import Allocation, allocate, backend, plan_problem, program
 from bidpilot.solvers.allocation.program import compiled
 

@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from bidpilot.bidding.action import Rule
-from bidpilot.bidding.campaign import CampaignBatch
+from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.scalarisation import Scalarisation, utility
 from bidpilot.bidding.errors import ZeroIdealPoint
-from bidpilot.bidding.scalarisation import Scalarisation, utility
-from bidpilot.envs.days import DayBatch
-from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_market
-from bidpilot.envs.episode import Episode
-from bidpilot.envs.materialise import materialise
+from bidpilot.bidding.rule import Rule
+from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.clearing.day import materialise
+from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.solvers.hindsight import fractional_knapsack, hindsight_optimum, hindsight_utility
 
 ROWS = 4

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bidpilot.bidding.scalarisation import Scalarisation
-from bidpilot.envs.materialise import DayAuctions
+from bidpilot.bidding.campaign.scalarisation import Scalarisation
+from bidpilot.envs.clearing.day import DayAuctions
 from bidpilot.solvers.hindsight import optimum_of_day
 from bidpilot.solvers.hindsight_limits import Layout, Limits
 

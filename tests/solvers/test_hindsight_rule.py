@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bidpilot.bidding import shading
-from bidpilot.bidding.action import Rule
-from bidpilot.bidding.campaign import CampaignBatch
-from bidpilot.bidding.scalarisation import Scalarisation
-from bidpilot.envs.days import DayBatch
-from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_market
-from bidpilot.envs.episode import Episode
+from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.scalarisation import Scalarisation
+from bidpilot.bidding.landscape import shading
+from bidpilot.bidding.rule import Rule
+from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.solvers.hindsight import hindsight_optimum
 from bidpilot.solvers.hindsight_rule import best_constant_rule
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
-from bidpilot.bidding.campaign import Campaign
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.errors import InfeasibleCampaign
-from bidpilot.bidding.forecast import BidLandscape, Forecast
 from bidpilot.bidding.kpi import CONVERSION
+from bidpilot.bidding.landscape.forecast import BidLandscape, Forecast
 from bidpilot.solvers.allocation import allocate
 from bidpilot.solvers.pareto import ParetoFront, knee_heights, pareto_front
 

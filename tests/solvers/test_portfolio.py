@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign import Campaign
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.errors import (
     InfeasiblePortfolio,
     InvalidCampaign,
@@ -21,7 +21,7 @@ from bidpilot.bidding.errors import (
     UnknownChannel,
     ZeroIdealPoint,
 )
-from bidpilot.bidding.forecast import BidLandscape, Forecast
+from bidpilot.bidding.landscape.forecast import BidLandscape, Forecast
 from bidpilot.solvers.allocation import allocate
 from bidpilot.solvers.portfolio import Portfolio, PortfolioPlan, roll, solve_portfolio
 from bidpilot.solvers.portfolio.bins import Margin, bin_days, expected_day, scenario_days

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from bidpilot.bidding.campaign.segments import channel_index
 from bidpilot.bidding.errors import InvalidPortfolio
-from bidpilot.bidding.segments import channel_index
-from bidpilot.envs.days import DayBatch
-from bidpilot.envs.defaults import preset_forecast, preset_market
-from bidpilot.envs.forecasting import fit_forecast
-from bidpilot.envs.materialise import DayAuctions, materialise
+from bidpilot.envs.clearing.day import DayAuctions, materialise
+from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.markets.defaults import preset_forecast, preset_market
+from bidpilot.envs.markets.forecasting import fit_forecast
 from bidpilot.solvers.portfolio import (
     Portfolio,
     PortfolioPlan,

@@ -10,8 +10,8 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from bidpilot.bidding.day.observation import FEATURES
 from bidpilot.bidding.errors import InvalidConfig, RunNotFound
-from bidpilot.bidding.observation import FEATURES
 from bidpilot.training.ablate.catalogue import Variant
 from bidpilot.training.config import AblateConfig, TrainConfig
 from bidpilot.training.tracking import RunInfo, latest_finished_run

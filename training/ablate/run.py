@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bidpilot.agents.policy import MlpPolicy
+from bidpilot.agents.acting.policy import MlpPolicy
 from bidpilot.training.ablate.catalogue import FULL, Variant, named_variants
 from bidpilot.training.ablate.jobs import Job, jobs
 from bidpilot.training.ablate.markdown import Ablation, markdown

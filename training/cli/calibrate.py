@@ -17,10 +17,10 @@ def run(config: CalibrateConfig) -> None:
     """Fit a market to a log, store it, and print and draw how well its days look like the recorded ones."""
     # Polars, numba and matplotlib load only when this command runs.
     from bidpilot.envs import seeding
-    from bidpilot.envs.calibrate import calibrate
     from bidpilot.envs.logs.storage import load_log
-    from bidpilot.envs.market_fit import compare
-    from bidpilot.envs.market_model import CalibratedMarket
+    from bidpilot.envs.markets.fitted.compare import compare
+    from bidpilot.envs.markets.fitted.fit import calibrate
+    from bidpilot.envs.markets.fitted.model import CalibratedMarket
     from bidpilot.training.report.calibration import calibration_figure
 
     _check_folder(config.out)
@@ -44,7 +44,7 @@ def run(config: CalibrateConfig) -> None:
 
 
 def _check_folder(folder: Path) -> None:
-    from bidpilot.envs.market_model import MODEL_FILE
+    from bidpilot.envs.markets.fitted.model import MODEL_FILE
 
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / MODEL_FILE).is_file()):
         raise NotAMarket(f"{folder} exists and is no market; it was left alone. Name an empty or new folder.")

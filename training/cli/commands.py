@@ -57,11 +57,13 @@ COMMANDS: tuple[Command, ...] = (
         "promote", f"{_CONFIG}:PromoteConfig", "bidpilot.training.export.promote:run", "make the challenger champion"
     ),
     Command("serve", f"{_CONFIG}:ServeCommand", "bidpilot.serving.server:run", "answer bid requests with a bundle"),
-    Command("ipinyou", f"{_CONFIG}:IPinYouConfig", "bidpilot.training.protocols:run", "play the iPinYou protocol"),
+    Command(
+        "ipinyou", f"{_CONFIG}:IPinYouConfig", "bidpilot.training.protocols.ipinyou:run", "play the iPinYou protocol"
+    ),
     Command(
         "auctionnet",
         f"{_CONFIG}:AuctionNetConfig",
-        "bidpilot.training.protocols_auctionnet:run",
+        "bidpilot.training.protocols.auctionnet:run",
         "play the AuctionNet protocol",
     ),
     Command("ui", f"{_CONFIG}:UiConfig", "bidpilot.training.tracking.ui:run", "open the runs in the MLflow UI"),

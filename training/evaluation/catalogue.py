@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from bidpilot.bidding.campaign import Campaign, Delays
-from bidpilot.bidding.scalarisation import Scalarisation
-from bidpilot.envs.presets import DAILY, INVALID, RARE, SHIFT, SPARSE, STEADY
+from bidpilot.bidding.campaign.campaign import Campaign, Delays
+from bidpilot.bidding.campaign.scalarisation import Scalarisation
+from bidpilot.envs.markets.presets import DAILY, INVALID, RARE, SHIFT, SPARSE, STEADY
 from bidpilot.envs.synthetic.config import SyntheticConfig
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.agents.gains import tuned_gains
-from bidpilot.bidding.campaign import Campaign
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.training.evaluation.catalogue import SuiteRecord
 from bidpilot.training.evaluation.play import Arena, in_ideal_points
 from bidpilot.training.evaluation.players import Player

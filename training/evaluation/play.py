@@ -8,13 +8,14 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.agents.agent import Agent
-from bidpilot.agents.constant import constant_bids, constant_rule
-from bidpilot.bidding.campaign import Campaign, CampaignBatch
+from bidpilot.agents.acting.agent import Agent
+from bidpilot.agents.baselines.constant import constant_bids, constant_rule
+from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
 from bidpilot.bidding.errors import InfeasibleCampaign
-from bidpilot.bidding.forecast import Forecast
-from bidpilot.envs.days import DayBatch, Market
-from bidpilot.envs.episode import Episode
+from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.markets.base import Market
 from bidpilot.solvers.hindsight import hindsight_optimum
 from bidpilot.solvers.hindsight_rule import best_constant_rule
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bidpilot.agents.agent import controller_agent
-from bidpilot.agents.controllers import CONTROLLERS, MPC
-from bidpilot.agents.policy import MlpPolicy
+from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.agents.acting.controllers import CONTROLLERS, MPC
+from bidpilot.agents.acting.policy import MlpPolicy
 from bidpilot.bidding.errors import PolicyMismatch, UnknownAgent
 from bidpilot.training.evaluation.play import Arena, Outcome
 from bidpilot.training.evaluation.suites import Suite

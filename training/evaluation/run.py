@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.console import Console
 
 from bidpilot.bidding.errors import InvalidConfig, RunNotFound
-from bidpilot.bidding.forecast import Forecast
+from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.training.config import EvaluateConfig, flat
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, SuiteRecord
 from bidpilot.training.evaluation.front import front_rows, play_front

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.agents.gains import tuned_gains
-from bidpilot.bidding.campaign import Campaign
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.errors import UnknownSuite
-from bidpilot.bidding.forecast import Forecast
+from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs import seeding
-from bidpilot.envs.days import DayBatch
-from bidpilot.envs.defaults import synthetic_forecast, synthetic_market
+from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.logs.storage import load_log
-from bidpilot.envs.replay import RecordedMarket
+from bidpilot.envs.markets.defaults import synthetic_forecast, synthetic_market
+from bidpilot.envs.markets.recorded.replay import RecordedMarket
 from bidpilot.envs.synthetic import SyntheticMarket
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, EVERY, SUITES, SuiteRecord
 from bidpilot.training.evaluation.play import Arena

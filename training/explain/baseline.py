@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bidpilot.bidding.campaign.segments import is_tail
+from bidpilot.bidding.day.observation import POSITION, bounds
 from bidpilot.bidding.kpi import CONVERSION
-from bidpilot.bidding.observation import POSITION, bounds
-from bidpilot.bidding.segments import is_tail
-from bidpilot.envs.episode import Episode
+from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.training.explain.groups import CONTEXT
 
 Array = NDArray[np.float64]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.action import FIRST_SEGMENT, SCALE_REACH, TILT_REACH
-from bidpilot.envs.episode import Episode
+from bidpilot.bidding.day.action import FIRST_SEGMENT, SCALE_REACH, TILT_REACH
+from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.training.explain.baseline import baseline_observation
 from bidpilot.training.explain.gradients import integrated_gradients
 from bidpilot.training.explain.groups import GROUPS, group_of

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bidpilot.agents.hidden import GROUPS as HIDEABLE_GROUPS
-from bidpilot.bidding.observation import SEGMENT_FEATURE
+from bidpilot.agents.acting.hidden import GROUPS as HIDEABLE_GROUPS
+from bidpilot.bidding.day.observation import SEGMENT_FEATURE
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "clock": ("time_left", "block_left", "hour_sin", "hour_cos", "planned_share"),

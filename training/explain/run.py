@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table as TextTable
 
-from bidpilot.agents.controllers import CONTROLLERS
-from bidpilot.agents.policy import MlpPolicy
+from bidpilot.agents.acting.controllers import CONTROLLERS
+from bidpilot.agents.acting.policy import MlpPolicy
 from bidpilot.bidding.errors import InvalidConfig, RunNotFound, UnknownAgent
-from bidpilot.bidding.forecast import Forecast
+from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.training.config import ExplainConfig, flat
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.suites import Suite, log_suite, named_suites, synthetic_suite

@@ -8,10 +8,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.agents.controllers import Controller
-from bidpilot.agents.policy import RESIDUAL_REACH, MlpPolicy, compose
-from bidpilot.bidding.action import FIRST_SEGMENT
-from bidpilot.bidding.observation import FEATURES, POSITION, feature_names
+from bidpilot.agents.acting.controllers import Controller
+from bidpilot.agents.acting.policy import RESIDUAL_REACH, MlpPolicy, compose
+from bidpilot.bidding.day.action import FIRST_SEGMENT
+from bidpilot.bidding.day.observation import FEATURES, POSITION, feature_names
 
 Array = NDArray[np.float64]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bidpilot.agents.acting.actor import load_actor
 from bidpilot.bidding.bundle import Bundle, load_bundle
 from bidpilot.bidding.errors import PolicyMismatch
-from bidpilot.serving.actor import load_actor
 
 
 class BundleAgent:

@@ -9,8 +9,8 @@ import mlflow
 import numpy as np
 from mlflow.pyfunc.model import PythonModel
 
+from bidpilot.agents.acting.actor import load_actor
 from bidpilot.bidding.bundle import load_bundle
-from bidpilot.serving.actor import load_actor
 
 
 class BundleModel(PythonModel):

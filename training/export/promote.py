@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from bidpilot.agents.agent import Agent, controller_agent
+from bidpilot.agents.acting.agent import Agent, controller_agent
 from bidpilot.bidding.errors import InvalidConfig, PromotionRefused, RunNotFound
-from bidpilot.envs.presets import PRESETS
+from bidpilot.envs.markets.presets import PRESETS
 from bidpilot.training.config import PromoteConfig, flat
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import interval
@@ -132,7 +132,7 @@ def latest_log(folder: Path) -> Path | None:
 def _log_arena(folder: Path, new: BundleAgent) -> tuple[str, Arena, NDArray[np.int64]]:
     """The recorded days under the challenger's forecast and campaign, each with its own budget."""
     from bidpilot.envs.logs.storage import load_log
-    from bidpilot.envs.replay import RecordedMarket
+    from bidpilot.envs.markets.recorded.replay import RecordedMarket
 
     log, forecast = load_log(folder), new.bundle.forecast
     market = RecordedMarket(log, level_slots=forecast.level_slots)

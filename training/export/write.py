@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.agents.agent import Agent, ControllerAgent, controller_agent
-from bidpilot.agents.controllers import CONTROLLERS
-from bidpilot.agents.controllers.mpc import MPC
+from bidpilot.agents.acting.actor import NetworkActor, load_actor
+from bidpilot.agents.acting.agent import Agent, ControllerAgent, controller_agent
+from bidpilot.agents.acting.controllers import CONTROLLERS
+from bidpilot.agents.acting.controllers.mpc import MPC
+from bidpilot.agents.acting.policy import RESIDUAL_REACH, MlpPolicy
 from bidpilot.agents.gains import tuned_gains
-from bidpilot.agents.policy import RESIDUAL_REACH, MlpPolicy
 from bidpilot.bidding.bundle import (
     FORECAST_FILE,
     MANIFEST_FILE,
@@ -35,10 +36,9 @@ from bidpilot.bidding.bundle import (
     write_golden,
     write_manifest,
 )
-from bidpilot.bidding.campaign import Campaign
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.errors import BundleMismatch, InvalidBundle, InvalidConfig
-from bidpilot.bidding.forecast import Forecast
-from bidpilot.serving.actor import NetworkActor, load_actor
+from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.training.export.onnx_file import run_onnx, write_onnx
 from bidpilot.training.tracking import RunInfo
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import InvalidMarket
-from bidpilot.envs.market_fit import LAGS, LEVELS, MarketFit
+from bidpilot.envs.markets.fitted.compare import LAGS, LEVELS, MarketFit
 from bidpilot.training.report.style import INK, new_figure, tidy
 
 _RECORDED, _FITTED = "#d55e00", "#0072b2"

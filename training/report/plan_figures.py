@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike
 
-from bidpilot.bidding.segments import channel_index, channels, is_tail
+from bidpilot.bidding.campaign.segments import channel_index, channels, is_tail
 from bidpilot.solvers.allocation import ConstraintDual
 from bidpilot.training.report.checks import finite
 from bidpilot.training.report.style import INK, new_figure, tidy

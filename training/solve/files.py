@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError
 
-from bidpilot.bidding.campaign import Campaign
+from bidpilot.bidding.campaign.campaign import Campaign
+from bidpilot.bidding.campaign.profile import KpiProfile, named_profile, named_profiles
 from bidpilot.bidding.errors import BidpilotError, InvalidConfig, UnknownProfile
-from bidpilot.bidding.profile import KpiProfile, named_profile, named_profiles
 from bidpilot.training.config import Config
 from bidpilot.training.yaml_file import explain, load_mapping
 

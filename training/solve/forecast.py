@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bidpilot.bidding.forecast import Forecast
-from bidpilot.bidding.profile import KpiProfile
+from bidpilot.bidding.campaign.profile import KpiProfile
+from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs import seeding
-from bidpilot.envs.defaults import market_forecast, preset_forecast
-from bidpilot.envs.forecasting import fit_forecast
-from bidpilot.envs.presets import PRESETS
-from bidpilot.envs.replay import RecombinedMarket, RecordedMarket
+from bidpilot.envs.markets.defaults import market_forecast, preset_forecast
+from bidpilot.envs.markets.forecasting import fit_forecast
+from bidpilot.envs.markets.presets import PRESETS
+from bidpilot.envs.markets.recorded.replay import RecombinedMarket, RecordedMarket
 from bidpilot.envs.synthetic import SyntheticMarket
 from bidpilot.training.config import SolveConfig
 from bidpilot.training.solve.files import CampaignFile, PortfolioFile

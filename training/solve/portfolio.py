@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bidpilot.bidding.profile import KpiProfile
+from bidpilot.bidding.campaign.profile import KpiProfile
 from bidpilot.training.config import SolveConfig, flat
 from bidpilot.training.report.plan_figures import dual_bars
 from bidpilot.training.report.plan_tables import budget_table, dual_table

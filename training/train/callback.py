@@ -11,8 +11,8 @@ from rich.progress import Progress
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 
-from bidpilot.agents.policy import MlpPolicy
-from bidpilot.agents.sb3 import BiddingVecEnv
+from bidpilot.agents.learners.common.trained_policy import trained_policy
+from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.training.config import TrainConfig
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import interquartile_mean
@@ -84,7 +84,7 @@ class TrainingCallback(BaseCallback):
 
     def validate(self) -> None:
         """Play the validation days; keep the policy if it is the best so far."""
-        policy = MlpPolicy.from_sb3(self.ppo, self.config.ppo.residual, self.config.ppo.hidden)
+        policy = trained_policy(self.ppo, self.config.ppo.residual, self.config.ppo.hidden)
         outcome = self.arena.play(policy)
         step, iqm = self.ppo.num_timesteps, interquartile_mean(outcome.ratio)
         p5, low, high = (float(q) for q in np.quantile(outcome.ratio, [0.05, 0.25, 0.75]))

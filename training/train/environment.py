@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bidpilot.agents.ppo import ClosedFormPPO, make_ppo
-from bidpilot.agents.sb3 import BiddingVecEnv
+from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
+from bidpilot.agents.learners.ppo.learner import ClosedFormPPO, make_ppo
 from bidpilot.envs import seeding
-from bidpilot.envs.bidding import BiddingVectorEnv
-from bidpilot.envs.broad import broad_market
-from bidpilot.envs.campaign_pool import CampaignPool, draw_pool
-from bidpilot.envs.constraint_prices import ConstraintPrices
-from bidpilot.envs.days import Market
+from bidpilot.envs.bidding_env.campaign_pool import CampaignPool, draw_pool
+from bidpilot.envs.bidding_env.constraint_prices import ConstraintPrices
+from bidpilot.envs.bidding_env.env import BiddingVectorEnv
+from bidpilot.envs.markets.base import Market
+from bidpilot.envs.markets.broad import broad_market
 from bidpilot.training.config import TrainConfig
 from bidpilot.training.setting import Setting
 

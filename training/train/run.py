@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from stable_baselines3.common.logger import Logger
 
-from bidpilot.agents.agent import controller_agent
-from bidpilot.agents.controllers import CONTROLLERS
+from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.agents.acting.controllers import CONTROLLERS
+from bidpilot.agents.acting.policy import MlpPolicy
 from bidpilot.agents.gains import tuned_gains
-from bidpilot.agents.imitation import imitate
-from bidpilot.agents.policy import MlpPolicy
-from bidpilot.agents.ppo_settings import tuned_ppo
+from bidpilot.agents.learners.common.imitation import imitate
+from bidpilot.agents.learners.ppo.settings import tuned_ppo
+from bidpilot.bidding.day.observation import FEATURES
 from bidpilot.bidding.errors import InvalidConfig, RunNotFound
-from bidpilot.bidding.observation import FEATURES
 from bidpilot.envs import seeding
 from bidpilot.training.config import TrainConfig, flat, given
 from bidpilot.training.evaluation.statistics import interquartile_mean

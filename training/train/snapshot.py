@@ -20,8 +20,8 @@ import torch
 from numpy.typing import NDArray
 from stable_baselines3 import PPO
 
-from bidpilot.agents.policy import MlpPolicy
-from bidpilot.agents.sb3 import BiddingVecEnv
+from bidpilot.agents.acting.policy import MlpPolicy
+from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.bidding.errors import CheckpointMismatch
 
 _SCHEMA = 2

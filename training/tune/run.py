@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
-from bidpilot.agents.agent import controller_agent
-from bidpilot.agents.ppo_config import PpoConfig
+from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.agents.learners.ppo.config import PpoConfig
 from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.envs import seeding
 from bidpilot.training.config import TuneConfig, flat

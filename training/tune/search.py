@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import optuna
 
-from bidpilot.agents.controllers.base import Gain
+from bidpilot.agents.acting.controllers.base import Gain
 from bidpilot.training.tracking import Run, open_run
 from bidpilot.training.tune.spaces import Choice, Settings, defaults, suggested
 

@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bidpilot.agents.imitation import imitate
-from bidpilot.agents.policy import MlpPolicy
-from bidpilot.agents.ppo import ClosedFormPPO
-from bidpilot.agents.ppo_config import PpoConfig
-from bidpilot.agents.sb3 import BiddingVecEnv
+from bidpilot.agents.acting.policy import MlpPolicy
+from bidpilot.agents.learners.common.imitation import imitate
+from bidpilot.agents.learners.common.trained_policy import trained_policy
+from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
+from bidpilot.agents.learners.ppo.config import PpoConfig
+from bidpilot.agents.learners.ppo.learner import ClosedFormPPO
 from bidpilot.training.config import TrainConfig, TuneConfig
 from bidpilot.training.train.environment import TrainingGround, new_model
 
@@ -75,7 +76,7 @@ def short_run(config: TrainConfig, ground: TrainingGround, warm: WarmStart | Non
     if warm is not None:
         warm.bring(model, env)
     model.learn(config.total_steps)
-    return MlpPolicy.from_sb3(model, config.ppo.residual, config.ppo.hidden)
+    return trained_policy(model, config.ppo.residual, config.ppo.hidden)
 
 
 def _unheard(turn: int, actor: float, critic: float) -> None:

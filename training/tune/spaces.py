@@ -8,9 +8,9 @@ from typing import Any
 
 from optuna import Trial
 
-from bidpilot.agents.controllers import CONTROLLERS
-from bidpilot.agents.controllers.base import Gain
-from bidpilot.agents.ppo_config import PpoConfig
+from bidpilot.agents.acting.controllers import CONTROLLERS
+from bidpilot.agents.acting.controllers.base import Gain
+from bidpilot.agents.learners.ppo.config import PpoConfig
 
 Settings = dict[str, Any]
 """Value by name: a controller's gains, or fields of `PpoConfig`."""

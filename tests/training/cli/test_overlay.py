@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from bidpilot.agents.ppo_config import PpoConfig
+from bidpilot.agents.learners.ppo.config import PpoConfig
 from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.training.cli.commands import COMMANDS
 from bidpilot.training.cli.overlay import read_config

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bidpilot.bidding.campaign import Campaign
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.envs import seeding
-from bidpilot.envs.defaults import synthetic_forecast, synthetic_market
-from bidpilot.envs.presets import DAILY
+from bidpilot.envs.markets.defaults import synthetic_forecast, synthetic_market
+from bidpilot.envs.markets.presets import DAILY
 from bidpilot.envs.synthetic.config import SyntheticConfig
 from bidpilot.training.evaluation.catalogue import SuiteRecord
 from bidpilot.training.evaluation.play import Arena

@@ -6,10 +6,10 @@ from dataclasses import fields
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.agents.agent import controller_agent
-from bidpilot.bidding.action import SCALE_REACH
-from bidpilot.bidding.campaign import Campaign
-from bidpilot.bidding.scalarisation import Scalarisation
+from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.bidding.campaign.campaign import Campaign
+from bidpilot.bidding.campaign.scalarisation import Scalarisation
+from bidpilot.bidding.day.action import SCALE_REACH
 from bidpilot.training.evaluation.play import Arena, Outcome
 from bidpilot.training.evaluation.suites import Suite
 

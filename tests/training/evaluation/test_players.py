@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from bidpilot.agents.policy import MlpPolicy
+from bidpilot.agents.acting.policy import MlpPolicy
+from bidpilot.bidding.day.observation import feature_names
 from bidpilot.bidding.errors import PolicyMismatch, RunNotFound, UnknownAgent
-from bidpilot.bidding.observation import feature_names
 from bidpilot.training.evaluation.players import ALL_AGENTS, Player, find_players
 from bidpilot.training.evaluation.suites import Suite
 

@@ -7,21 +7,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bidpilot.agents.agent import Agent, controller_agent
-from bidpilot.agents.imitation import imitate
-from bidpilot.agents.imitation_config import ImitationConfig
-from bidpilot.agents.policy import MlpPolicy
-from bidpilot.agents.ppo import make_ppo
-from bidpilot.agents.ppo_config import PpoConfig
-from bidpilot.agents.sb3 import BiddingVecEnv
-from bidpilot.bidding.campaign import Campaign, CampaignBatch
-from bidpilot.bidding.plan import Planner
+from bidpilot.agents.acting.agent import Agent, controller_agent
+from bidpilot.agents.acting.policy import MlpPolicy
+from bidpilot.agents.learners.common.imitation import imitate
+from bidpilot.agents.learners.common.imitation_config import ImitationConfig
+from bidpilot.agents.learners.common.trained_policy import trained_policy
+from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
+from bidpilot.agents.learners.ppo.config import PpoConfig
+from bidpilot.agents.learners.ppo.learner import make_ppo
+from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.plan.planner import Planner
 from bidpilot.envs import seeding
-from bidpilot.envs.bidding import BiddingVectorEnv
-from bidpilot.envs.campaign_pool import CampaignPool
-from bidpilot.envs.days import DayBatch
-from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_market
-from bidpilot.envs.episode import Episode
+from bidpilot.envs.bidding_env.campaign_pool import CampaignPool
+from bidpilot.envs.bidding_env.env import BiddingVectorEnv
+from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.training.evaluation.play import Arena, in_ideal_points
 from bidpilot.training.evaluation.statistics import interquartile_mean
 
@@ -59,7 +60,7 @@ def imitator(preferences: list[Preference]) -> MlpPolicy:
     model = make_ppo(PpoConfig(net=(32, 32), batch_size=ROWS * SLOTS, residual=False), env, seed=0)
     env.seed(0)
     imitate(model, env, ImitationConfig(rounds=5, epochs=4), lambda *_: None)
-    return MlpPolicy.from_sb3(model)
+    return trained_policy(model)
 
 
 @pytest.fixture(scope="module")

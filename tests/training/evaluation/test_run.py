@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bidpilot.agents.policy import MlpPolicy
+from bidpilot.agents.acting.policy import MlpPolicy
+from bidpilot.bidding.day.observation import feature_names
 from bidpilot.bidding.errors import InvalidConfig, UnknownAgent, UnknownSuite
-from bidpilot.bidding.observation import feature_names
 from bidpilot.training.config import EvaluateConfig
 from bidpilot.training.evaluation.run import run
 from bidpilot.training.tracking import download, latest_finished_run, open_run

@@ -5,14 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from bidpilot.bidding.campaign import CampaignBatch
+from bidpilot.bidding.campaign.campaign import CampaignBatch
 from bidpilot.bidding.errors import UnknownSuite
 from bidpilot.envs import seeding
-from bidpilot.envs.days import DayBatch
-from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_market
-from bidpilot.envs.episode import Episode
-from bidpilot.envs.materialise import materialise
-from bidpilot.envs.presets import DAILY, PRESETS, RARE, STEADY
+from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.clearing.day import materialise
+from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
+from bidpilot.envs.markets.presets import DAILY, PRESETS, RARE, STEADY
 from bidpilot.envs.synthetic import SyntheticMarket
 from bidpilot.solvers.hindsight import hindsight_optimum
 from bidpilot.training.evaluation.catalogue import SUITES

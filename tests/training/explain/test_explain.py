@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bidpilot.agents.controllers import MPC, PLAN
-from bidpilot.agents.policy import MlpPolicy
-from bidpilot.bidding.campaign import Campaign, CampaignBatch
-from bidpilot.bidding.observation import POSITION, feature_names
+from bidpilot.agents.acting.controllers import MPC, PLAN
+from bidpilot.agents.acting.policy import MlpPolicy
+from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.day.observation import POSITION, feature_names
 from bidpilot.envs import seeding
-from bidpilot.envs.defaults import preset_campaign, preset_forecast, preset_market
-from bidpilot.envs.episode import Episode
+from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.training.cli import main
 from bidpilot.training.config import ExplainConfig
 from bidpilot.training.explain.baseline import baseline_observation

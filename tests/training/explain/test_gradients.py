@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bidpilot.agents.controllers import MPC, PID
-from bidpilot.agents.policy import RESIDUAL_REACH, MlpPolicy
-from bidpilot.bidding.observation import FEATURES, POSITION, bounds, feature_names
+from bidpilot.agents.acting.controllers import MPC, PID
+from bidpilot.agents.acting.policy import RESIDUAL_REACH, MlpPolicy
+from bidpilot.bidding.day.observation import FEATURES, POSITION, bounds, feature_names
 from bidpilot.training.explain.gradients import integrated_gradients
 from bidpilot.training.explain.groups import CONTEXT, GROUPS, group_of
 from bidpilot.training.explain.subjects import ControllerSubject, PolicySubject

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bidpilot.agents.policy import MlpPolicy
-from bidpilot.bidding.action import action_size
-from bidpilot.bidding.observation import feature_names
+from bidpilot.agents.acting.policy import MlpPolicy
+from bidpilot.bidding.day.action import action_size
+from bidpilot.bidding.day.observation import feature_names
 from bidpilot.envs import seeding
 from bidpilot.training.config import TrainConfig
 from bidpilot.training.evaluation.suites import setting_arena

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bidpilot.agents.agent import controller_agent
-from bidpilot.agents.controllers import CONTROLLERS
+from bidpilot.agents.acting.actor import load_actor
+from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.agents.acting.controllers import CONTROLLERS
+from bidpilot.agents.acting.policy import MlpPolicy
 from bidpilot.agents.gains import tuned_gains
-from bidpilot.agents.policy import MlpPolicy
 from bidpilot.bidding.bundle import PARITY, load_bundle, observed_features
 from bidpilot.bidding.errors import BundleMismatch, InvalidBundle, InvalidConfig, PolicyMismatch, RunNotFound
-from bidpilot.serving.actor import load_actor
 from bidpilot.training.config import ExportConfig
 from bidpilot.training.export.agent import BundleAgent
 from bidpilot.training.export.onnx_file import run_onnx

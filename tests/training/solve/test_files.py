@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from bidpilot.bidding.campaign.profile import named_profile
 from bidpilot.bidding.errors import BidpilotError, InvalidCampaign, InvalidConfig, UnknownProfile
-from bidpilot.bidding.profile import named_profile
 from bidpilot.training.solve.files import CampaignFile, PortfolioFile, read_file
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bidpilot.bidding.campaign import Campaign
-from bidpilot.bidding.profile import named_profile
+from bidpilot.bidding.campaign.campaign import Campaign
+from bidpilot.bidding.campaign.profile import named_profile
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord
 from bidpilot.envs.logs.storage import save_log
 from bidpilot.training.config import SolveConfig

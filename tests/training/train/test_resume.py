@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from bidpilot.agents.hidden import hidden_columns
-from bidpilot.agents.imitation_config import ImitationConfig
-from bidpilot.agents.policy import MlpPolicy
-from bidpilot.agents.ppo_config import PpoConfig
-from bidpilot.agents.sb3 import BiddingVecEnv
+from bidpilot.agents.acting.hidden import hidden_columns
+from bidpilot.agents.acting.policy import MlpPolicy
+from bidpilot.agents.learners.common.imitation_config import ImitationConfig
+from bidpilot.agents.learners.common.trained_policy import trained_policy
+from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
+from bidpilot.agents.learners.ppo.config import PpoConfig
+from bidpilot.bidding.day.observation import FEATURES
 from bidpilot.bidding.errors import CheckpointMismatch, InvalidConfig, NotALog, RunNotFound
-from bidpilot.bidding.forecast import Forecast
-from bidpilot.bidding.observation import FEATURES
-from bidpilot.bidding.pool_config import PoolConfig
+from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs import seeding
+from bidpilot.envs.bidding_env.pool_config import PoolConfig
 from bidpilot.training.cli import main
 from bidpilot.training.config import TrainConfig
 from bidpilot.training.evaluation.statistics import interquartile_mean
@@ -125,7 +126,7 @@ def test_a_checkpoint_read_back_plays_as_the_run_did_to_the_last_digit(whole: st
     model, env = new_model(TINY, training_ground(TINY, setting))
     standing = restore_snapshot(snapshot, model, env)
     arena = setting_arena(setting, TINY.validation_days, seeding.VALIDATION, TINY.seed)
-    last = arena.play(MlpPolicy.from_sb3(model, TINY.ppo.residual)).ratio
+    last = arena.play(trained_policy(model, TINY.ppo.residual)).ratio
     assert interquartile_mean(last) == standing.curve[-1].iqm
     assert standing.policy is not None
     stored = MlpPolicy.load(download(whole, "policy") / "policy.npz")

@@ -8,14 +8,14 @@ import numpy as np
 import optuna
 import pytest
 
-from bidpilot.agents.agent import controller_agent
+from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.agents.gains import tuned_gains
-from bidpilot.agents.imitation_config import ImitationConfig
-from bidpilot.agents.ppo_config import PpoConfig
-from bidpilot.agents.ppo_settings import tuned_ppo
+from bidpilot.agents.learners.common.imitation_config import ImitationConfig
+from bidpilot.agents.learners.ppo.config import PpoConfig
+from bidpilot.agents.learners.ppo.settings import tuned_ppo
 from bidpilot.bidding.errors import InvalidConfig
-from bidpilot.bidding.pool_config import PoolConfig
 from bidpilot.envs import seeding
+from bidpilot.envs.bidding_env.pool_config import PoolConfig
 from bidpilot.training.cli import main
 from bidpilot.training.config import TrainConfig, TuneConfig
 from bidpilot.training.evaluation.play import Arena

@@ -1,0 +1,1 @@
+"""What decides: controllers and policies, in NumPy on `bidding/` alone, so that a bid server may import it."""

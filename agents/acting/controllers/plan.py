@@ -1,0 +1,15 @@
+"""The plan: zero action, the reference coefficients all day."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.agents.acting.controllers.base import Controller, Parameters, State, scale_action
+
+
+def _step(parameters: Parameters, state: State, observation: NDArray[np.float32]) -> tuple[NDArray[np.float64], State]:
+    return scale_action(np.zeros(len(observation)), observation), state
+
+
+PLAN = Controller("plan", _step)

@@ -1,0 +1,1 @@
+"""Bidders to compare with: one constant bid, and those of published protocols."""

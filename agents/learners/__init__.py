@@ -1,0 +1,1 @@
+"""What trains agents: a folder for each kind, and what they share."""

@@ -1,0 +1,1 @@
+"""What a campaign may insist on."""

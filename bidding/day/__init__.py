@@ -1,0 +1,1 @@
+"""The day under way: statistics, beliefs, re-plan, steering, observation, action."""

@@ -1,0 +1,307 @@
+"""The observation: named, dimensionless features, computed by the same code in training and serving.
+
+Every feature is a ratio of like quantities, or a function of such ratios, without additive epsilons: with
+prices, budget and conversion value multiplied by a power of two the observation does not change by a bit,
+nor with any KPI column multiplied so.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.bidding.day.action import FIRST_SEGMENT, SCALE_REACH, action_size
+from bidpilot.bidding.day.beliefs import Posterior
+from bidpilot.bidding.day.replan import Replanner
+from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE, DayStatistics
+from bidpilot.bidding.day.steering import Progress, Steering
+from bidpilot.bidding.kpi import CONVERSION
+from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.bidding.plan.planner import BudgetPlan
+
+
+class Feature(NamedTuple):
+    """One entry of the observation."""
+
+    name: str
+    low: float
+    high: float
+    meaning: str
+
+
+_LEVEL = "log2 of a level against the forecast, over 2"
+
+FEATURES: tuple[Feature, ...] = (
+    Feature("time_left", 0, 1, "share of the day's slots to come"),
+    Feature("block_left", 0, 1, "share of the current level block to come"),
+    Feature("hour_sin", -1, 1, "sine of the time of day"),
+    Feature("hour_cos", -1, 1, "cosine of the time of day"),
+    Feature("budget_left", 0, 1, "budget not settled / budget"),
+    Feature("budget_free", 0, 1, "budget neither settled nor reserved / budget"),
+    Feature("pace_gap", -1, 1, "budget left minus what the plan would have left, over budget"),
+    Feature("tightness", -2, 2, "log2 of budget / cost of all forecast auctions, over 4"),
+    Feature("planned_share", 0, 4, "plan's spend of the coming slot / mean spend per slot"),
+    Feature("traffic_slot", -2, 2, f"{_LEVEL}: auctions of the last slot"),
+    Feature("traffic_block", -2, 2, f"{_LEVEL}: auctions, believed of this block"),
+    Feature("traffic_day", -2, 2, f"{_LEVEL}: auctions, believed of this day"),
+    Feature("value_slot", -2, 2, f"{_LEVEL}: value of requests in the last slot"),
+    Feature("value_block", -2, 2, f"{_LEVEL}: value of requests, believed of this block"),
+    Feature("value_day", -2, 2, f"{_LEVEL}: value of requests, believed of this day"),
+    Feature("traffic_mean", -2, 2, f"{_LEVEL}: auctions, mean of the slots so far"),
+    Feature("value_mean", -2, 2, f"{_LEVEL}: value of requests, mean of the slots so far"),
+    Feature("price_mean", -2, 2, f"{_LEVEL}: market price, mean of the slots so far (0 where not shown)"),
+    Feature("price_block", -2, 2, f"{_LEVEL}: market price, believed of this block (0 where not shown)"),
+    Feature("price_day", -2, 2, f"{_LEVEL}: market price, believed of this day (0 where not shown)"),
+    Feature("ratio_50", -2, 2, "log2 of the 50th percentile of value per price against the forecast's, over 2"),
+    Feature("ratio_75", -2, 2, "the same at the 75th percentile"),
+    Feature("ratio_90", -2, 2, "the same at the 90th percentile"),
+    Feature("ratio_97", -2, 2, "the same at the 97th percentile"),
+    Feature("ratio_99", -2, 2, "the same at the 99th percentile"),
+    Feature("win_rate", 0, 1, "wins / auctions of the last slot reported"),
+    Feature("win_rate_day", 0, 1, "wins / auctions so far"),
+    Feature("cost_slot", 0, 4, "spend of the last slot reported / the plan's of that slot"),
+    Feature("cost_day", 0, 4, "spend so far / the plan's so far"),
+    Feature("exposure_to_plan", 0, 4, "predicted exposure won so far / the plan's at the same spend share"),
+    Feature("interaction_to_plan", 0, 4, "predicted interaction won so far / the plan's, likewise"),
+    Feature("conversion_to_plan", 0, 4, "predicted conversion won so far / the plan's, likewise"),
+    Feature("exposure_to_ideal", 0, 2, "predicted exposure won so far / ideal point"),
+    Feature("interaction_to_ideal", 0, 2, "predicted interaction won so far / ideal point"),
+    Feature("conversion_to_ideal", 0, 2, "predicted conversion won so far / ideal point"),
+    Feature("replan", -2, 2, "re-plan's scale against the plan's, as an action: ln(scale) / 1.5"),
+    Feature("replan_change", -2, 2, "the same, minus the previous action's scale"),
+    Feature("exposure_preference", 0, 1, "preference w, exposure"),
+    Feature("interaction_preference", 0, 1, "preference w, interaction"),
+    Feature("conversion_preference", 0, 1, "preference w, conversion"),
+    Feature("weighted_sum", 0, 1, "scalarisation, one-hot"),
+    Feature("nash", 0, 1, "scalarisation, one-hot"),
+    Feature("chebyshev", 0, 1, "scalarisation, one-hot"),
+    Feature("first_price", 0, 1, "1 where a winner pays its bid"),
+    Feature("full_feedback", 0, 1, "1 where all market prices are reported"),
+    Feature("win_delay", 0, 1, "delay of wins, share of the day"),
+    Feature("interaction_delay", 0, 1, "delay of interactions, share of the day"),
+    Feature("conversion_delay", 0, 1, "delay of conversions, share of the day"),
+    Feature("has_max_cpa", 0, 1, "1 where the campaign has a CPA target"),
+    Feature("cpa_slack", -2, 2, "log2 of target CPA / predicted CPA so far, over 2 (0 without target or wins)"),
+    Feature("has_tail_share", 0, 1, "1 where the campaign has a least tail share"),
+    Feature("tail_share", 0, 1, "share of won exposures on long-tail content so far"),
+    Feature("tail_slack", -1, 1, "tail share minus the least one (0 without one or without wins)"),
+    Feature("last_scale", -1, 1, "previous action, scale"),
+    Feature("last_interaction_tilt", -1, 1, "previous action, interaction tilt"),
+    Feature("last_conversion_tilt", -1, 1, "previous action, conversion tilt"),
+    Feature("invalid_share", 0, 1, "estimated share of invalid traffic among wins"),
+)
+SEGMENT_FEATURE = Feature(
+    "replan_segment", -1, 1, "re-plan's entry of one segment, as an action (0 without constraints)"
+)
+"""What follows `FEATURES`, once for each segment."""
+POSITION = {f.name: i for i, f in enumerate(FEATURES)}
+
+
+def feature_names(segments: int) -> tuple[str, ...]:
+    """Names of all F = len(FEATURES) + S entries."""
+    return (*POSITION, *(f"{SEGMENT_FEATURE.name}_{s}" for s in range(segments)))
+
+
+def bounds(segments: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Least and greatest value (F,) of every entry."""
+    every = (*FEATURES, *([SEGMENT_FEATURE] * segments))
+    return np.array([f.low for f in every], np.float32), np.array([f.high for f in every], np.float32)
+
+
+def feature(observation: NDArray[np.floating], name: str) -> NDArray[np.floating]:
+    """Column (B,) of one named feature of an observation (B, F)."""
+    return observation[:, POSITION[name]]
+
+
+def segment_features(observation: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Columns (B, S) of the re-plan's segment entries."""
+    return observation[:, len(FEATURES) :]
+
+
+class Observer:
+    """Computes observations of B rows; holds what stays constant over a day."""
+
+    def __init__(self, forecast: Forecast, rows: int) -> None:
+        self.forecast = forecast
+        low, high = bounds(len(forecast.segments))
+        self._wide = np.zeros((len(low), rows))
+        self._low, self._high = low[:, None].astype(np.float64), high[:, None].astype(np.float64)
+        self._row = {name: self._wide[i] for name, i in POSITION.items()}
+
+    def reset(
+        self,
+        statistics: DayStatistics,
+        plan: BudgetPlan,
+        index: NDArray[np.int64],
+        replanner: Replanner | None = None,
+    ) -> None:
+        """Begin the day that `statistics` has just begun; a `replanner` of one's own takes the usual one's place."""
+        campaigns, row, slots = statistics.campaigns, self._row, self.forecast.slots
+        self._replanner = replanner or Replanner(self.forecast, plan, index)
+        self._steering = Steering(self.forecast, plan, index, campaigns) if campaigns.constrained.any() else None
+        self._reserve = campaigns.reserve * campaigns.budget
+        self._alpha = plan.alpha[index]
+        self._ideal = np.where(plan.ideal > 0, plan.ideal, 1.0)[index]
+        self._planned_kpi = np.where(plan.kpi > 0, plan.kpi, 1.0)[index]
+        self._day_spend = plan.spend[:, -1][index]
+        self._planned = plan.spend[index].T.copy()  # (T + 1, B)
+        self._planned_ratio = plan.ratio_quantiles[index].T
+        self._wide[:] = 0.0
+        row["tightness"][:] = np.log2(campaigns.budget / plan.market[index]) / 4
+        for j, name in enumerate(("exposure", "interaction", "conversion")):
+            row[f"{name}_preference"][:] = campaigns.preference[:, j]
+        for code, name in enumerate(("weighted_sum", "nash", "chebyshev")):
+            row[name][:] = campaigns.kind == code
+        row["first_price"][:] = campaigns.first_price
+        row["full_feedback"][:] = campaigns.full_feedback
+        row["win_delay"][:] = campaigns.win_delay / slots
+        row["interaction_delay"][:] = campaigns.interaction_delay / slots
+        row["conversion_delay"][:] = campaigns.conversion_delay / slots
+        self._capped = np.isfinite(campaigns.max_cpa)
+        self._any_capped = bool(self._capped.any())
+        row["has_max_cpa"][:] = self._capped
+        row["has_tail_share"][:] = campaigns.min_tail_share > 0
+        self._any_tail = bool((campaigns.min_tail_share > 0).any())
+
+    def observe(self, statistics: DayStatistics, last_action: NDArray[np.floating] | None) -> NDArray[np.float32]:
+        """The observation (B, F) before slot `statistics.t`; `last_action` (B, A) is None at the start."""
+        self._time(statistics.t)
+        self._money(statistics)
+        self._levels(statistics)
+        if statistics.t > 0:
+            self._results(statistics)
+        if last_action is not None:
+            self._row["last_scale"][:] = last_action[:, 0]
+            self._row["last_interaction_tilt"][:] = last_action[:, 1]
+            self._row["last_conversion_tilt"][:] = last_action[:, 2]
+        np.subtract(self._row["replan"], self._row["last_scale"], out=self._row["replan_change"])
+        return np.minimum(np.maximum(self._wide, self._low), self._high).T.astype(np.float32)
+
+    def _time(self, t: int) -> None:
+        f, row = self.forecast, self._row
+        row["time_left"][:] = 1.0 - t / f.slots
+        row["block_left"][:] = 1.0 - (t % f.level_slots) / f.level_slots
+        row["hour_sin"][:] = math.sin(2 * math.pi * t / f.slots)
+        row["hour_cos"][:] = math.cos(2 * math.pi * t / f.slots)
+        if t < f.slots:
+            slot = self._planned[t + 1] - self._planned[t]
+            np.divide(slot * f.slots, self._day_spend, out=row["planned_share"])
+
+    def _money(self, statistics: DayStatistics) -> None:
+        row, budget, t = self._row, statistics.campaigns.budget, statistics.t
+        settled, reserved = statistics.budget()
+        self._left = np.maximum(budget - settled - reserved, 0.0)
+        np.subtract(1.0, settled / budget, out=row["budget_left"])
+        np.divide(self._left, budget, out=row["budget_free"])
+        np.divide(self._planned[t] - settled, budget, out=row["pace_gap"])
+        self._settled = settled
+
+    def _levels(self, statistics: DayStatistics) -> None:
+        row, levels = self._row, statistics.levels()
+        last = statistics.log_level
+        np.multiply(last[TRAFFIC], 0.5, out=row["traffic_slot"])
+        np.multiply(levels.block[TRAFFIC], 0.5, out=row["traffic_block"])
+        np.multiply(levels.day[TRAFFIC], 0.5, out=row["traffic_day"])
+        np.multiply(last[VALUE], 0.5, out=row["value_slot"])
+        np.multiply(levels.block[VALUE], 0.5, out=row["value_block"])
+        np.multiply(levels.day[VALUE], 0.5, out=row["value_day"])
+        np.multiply(levels.block[PRICE], 0.5, out=row["price_block"])
+        np.multiply(levels.day[PRICE], 0.5, out=row["price_day"])
+        mean = statistics.mean_levels()
+        np.multiply(mean[TRAFFIC], 0.5, out=row["traffic_mean"])
+        np.multiply(mean[VALUE], 0.5, out=row["value_mean"])
+        np.multiply(mean[PRICE], 0.5, out=row["price_mean"])
+        if statistics.t > 0:
+            first = POSITION["ratio_50"]
+            shown = statistics.campaigns.full_feedback
+            gap = statistics.ratio_quantiles.T - self._planned_ratio
+            np.multiply(gap, 0.5 * shown, out=self._wide[first : first + 5])
+        if statistics.t < self.forecast.slots:
+            scale, segment = self._replanned(statistics, self._replanner, levels)
+            np.multiply(scale, np.log(2.0) / SCALE_REACH, out=row["replan"])
+            if self._steering is not None:
+                self._wide[len(FEATURES) :, self._steering.rows] = segment.T
+
+    def own_replan(self) -> NDArray[np.float64]:
+        """The action (B, 3 + S) that follows the re-plan of the latest observation."""
+        action = np.zeros((self._wide.shape[1], action_size(len(self.forecast.segments))))
+        action[:, 0] = self._row["replan"]
+        action[:, FIRST_SEGMENT:] = self._wide[len(FEATURES) :].T
+        return np.clip(action, -1.0, 1.0)
+
+    def replanned_action(self, statistics: DayStatistics, replanner: Replanner) -> NDArray[np.float64]:
+        """The action (B, 3 + S) that follows a re-plan of one's own, given the day so far; after `observe`."""
+        scale, segment = self._replanned(statistics, replanner, statistics.levels())
+        action = np.zeros((len(scale), action_size(len(self.forecast.segments))))
+        action[:, 0] = scale * (np.log(2.0) / SCALE_REACH)
+        if self._steering is not None:
+            action[self._steering.rows, FIRST_SEGMENT:] = segment
+        return np.clip(action, -1.0, 1.0)
+
+    def _replanned(
+        self, statistics: DayStatistics, replanner: Replanner, levels: Posterior
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """log2 of the scale (B,) against the plan's, and segment entries (R, S) of the constrained rows."""
+        beliefs = replanner.beliefs(levels, statistics.t)
+        scale = replanner.scale(beliefs, self._spendable(statistics.t), statistics.t)
+        steering, told = self._steering, statistics.reported
+        if steering is None:
+            return scale, np.zeros((0, len(self.forecast.segments)))
+        kpi = told(statistics.predicted)
+        progress = Progress(
+            wins=told(statistics.wins),
+            tail_wins=told(statistics.tail_wins),
+            spend=self._settled,
+            conversions=kpi[:, CONVERSION],
+            value=(kpi * self._alpha).sum(axis=1),
+            channel_spend=told(statistics.channel_spend),
+        )
+        scale[steering.rows], segment = steering.steer(scale[steering.rows], beliefs, statistics.t, progress)
+        return scale, segment
+
+    def _spendable(self, t: int) -> NDArray[np.float64]:
+        """The budget left (B,) without its reserve, which the day's last block releases."""
+        if t >= self.forecast.slots - self.forecast.level_slots:
+            return self._left
+        return np.maximum(self._left - self._reserve, 0.0)
+
+    def _results(self, statistics: DayStatistics) -> None:
+        row, campaigns = self._row, statistics.campaigns
+        told = statistics.reported
+        wins, before = (told(statistics.wins, back) for back in (0, 1))
+        seen, seen_before = (told(statistics.auctions, back) for back in (0, 1))
+        _ratio(wins - before, seen - seen_before, row["win_rate"])
+        _ratio(wins, seen, row["win_rate_day"])
+        settled_before = told(statistics.spend, back=1)
+        planned, planned_before = (told(self._planned, back) for back in (0, 1))
+        _ratio(self._settled - settled_before, planned - planned_before, row["cost_slot"])
+        _ratio(self._settled, planned, row["cost_day"])
+        kpi = told(statistics.predicted)
+        share = self._settled / self._day_spend
+        first = POSITION["exposure_to_plan"]
+        _ratio(kpi.T, self._planned_kpi.T * share, self._wide[first : first + 3])
+        first = POSITION["exposure_to_ideal"]
+        np.divide(kpi.T, self._ideal.T, out=self._wide[first : first + 3])
+        tail = told(statistics.tail_wins)
+        _ratio(tail, wins, row["tail_share"])
+        if self._any_tail:
+            known = (campaigns.min_tail_share > 0) & (wins > 0)
+            row["tail_slack"][:] = np.where(known, row["tail_share"] - campaigns.min_tail_share, 0.0)
+        if self._any_capped:
+            self._cpa(kpi[:, 2], campaigns.max_cpa)
+        row["invalid_share"][:] = statistics.invalid_share()
+
+    def _cpa(self, conversions: NDArray[np.float64], max_cpa: NDArray[np.float64]) -> None:
+        known = self._capped & (self._settled > 0)
+        allowed = np.where(known, conversions * np.where(known, max_cpa, 1.0), 1.0)
+        slack = np.log2(np.maximum(allowed / np.where(known, self._settled, 1.0), 2.0**-16))
+        self._row["cpa_slack"][:] = np.where(known, 0.5 * slack, 0.0)
+
+
+def _ratio(above: NDArray[np.float64], below: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """above / below where below is positive, else 0; written to `out`."""
+    out[:] = 0.0
+    np.divide(above, below, out=out, where=below > 0)

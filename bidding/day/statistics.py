@@ -1,0 +1,245 @@
+"""What a bidder knows of its day: slot totals, reported with delay, and the levels they imply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.segments import channel_index, channels, is_tail
+from bidpilot.bidding.day.beliefs import Posterior, posterior
+from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.bidding.landscape.spread import TINY
+from bidpilot.bidding.plan.planner import RATIO_QUANTILES, BudgetPlan
+
+
+@dataclass(frozen=True)
+class SlotTotals:
+    """What one slot brought, per row. Money in currency, KPI in units of the triple."""
+
+    auctions: NDArray[np.int64]  # (B,)
+    requested: NDArray[np.float64]  # (B, 3) predicted KPI of all auctions, won or not
+    price_sum: NDArray[np.float64]  # (B,) market prices of all auctions
+    wins: NDArray[np.int64]  # (B,)
+    spend: NDArray[np.float64]  # (B,)
+    committed: NDArray[np.float64]  # (B,) bids of the won auctions, >= spend
+    predicted: NDArray[np.float64]  # (B, 3) predicted KPI of won auctions
+    true: NDArray[np.float64]  # (B, 3) true KPI of won valid auctions
+    realised: NDArray[np.float64]  # (B, 3) realised KPI of won auctions
+    invalid_wins: NDArray[np.int64]  # (B,) ground truth, for reports only
+    segment_auctions: NDArray[np.int64]  # (B, S)
+    segment_wins: NDArray[np.int64]  # (B, S)
+    segment_spend: NDArray[np.float64]  # (B, S)
+    source_wins: NDArray[np.int64]  # (B, C)
+    source_spend: NDArray[np.float64]  # (B, C)
+    source_predicted: NDArray[np.float64]  # (B, C) predicted interactions of won auctions
+    source_realised: NDArray[np.float64]  # (B, C) realised interactions of won auctions
+    ratio_quantiles: NDArray[np.float64]  # (B, 5) of value per price at the reference coefficients
+
+    @classmethod
+    def zeros(cls, rows: int, segments: int, sources: int) -> SlotTotals:
+        """Totals of `rows` rows, all zero."""
+        count, money, kpi = (rows,), (rows,), (rows, 3)
+        return cls(
+            auctions=np.zeros(count, np.int64),
+            requested=np.zeros(kpi),
+            price_sum=np.zeros(money),
+            wins=np.zeros(count, np.int64),
+            spend=np.zeros(money),
+            committed=np.zeros(money),
+            predicted=np.zeros(kpi),
+            true=np.zeros(kpi),
+            realised=np.zeros(kpi),
+            invalid_wins=np.zeros(count, np.int64),
+            segment_auctions=np.zeros((rows, segments), np.int64),
+            segment_wins=np.zeros((rows, segments), np.int64),
+            segment_spend=np.zeros((rows, segments)),
+            source_wins=np.zeros((rows, sources), np.int64),
+            source_spend=np.zeros((rows, sources)),
+            source_predicted=np.zeros((rows, sources)),
+            source_realised=np.zeros((rows, sources)),
+            ratio_quantiles=np.zeros((rows, len(RATIO_QUANTILES))),
+        )
+
+
+TOTALS = tuple(f.name for f in fields(SlotTotals))
+"""Names of the slot totals, in order."""
+
+VALUE, PRICE, TRAFFIC = range(3)
+_LEAST_LOG_LEVEL = -16.0
+_LEAST_POSITIVE = float(np.finfo(np.float64).tiny)
+_SOURCE_PRIOR = 100.0  # wins of a source after which its shortfall of interactions counts half
+
+
+class DayStatistics:
+    """Statistics of B rows over one day, written slot by slot and read by observation and re-plan.
+
+    Cumulative totals are kept per slot, so that a row whose reports come `d` slots late reads the
+    totals of slot `t - d`. Levels of value, price and traffic are log2 ratios to the forecast; value
+    and traffic come from requests and are known in every feedback mode, prices only in `full`.
+    """
+
+    def __init__(self, forecast: Forecast, rows: int, sources: int) -> None:
+        slots = forecast.slots
+        self.forecast = forecast
+        self._rows = np.arange(rows)
+        self.spend = np.zeros((slots + 1, rows))  # cumulative, currency
+        self.committed = np.zeros((slots + 1, rows))  # cumulative bids of won auctions, currency
+        self.wins = np.zeros((slots + 1, rows))  # cumulative
+        self.tail_wins = np.zeros((slots + 1, rows))  # cumulative
+        self.auctions = np.zeros((slots + 1, rows))  # cumulative
+        self.predicted = np.zeros((slots + 1, rows, 3))  # cumulative predicted KPI of won auctions
+        self.realised = np.zeros((slots + 1, rows, 3))  # cumulative realised KPI of won auctions
+        self.source = np.zeros((3, rows, sources))  # wins, predicted and realised interactions, as reported
+        self._by_source = np.empty((2, rows, sources))  # room to work in
+        self.ratio_quantiles = np.zeros((rows, 5))  # log2, of the last slot
+        self.log_level = np.zeros((3, rows))  # of the last slot: value, price, traffic
+        self._day_sum, self._block_sum = np.zeros((3, rows)), np.zeros((3, rows))
+        self._seen, self._block_seen, self._blocks = (np.zeros((3, rows)) for _ in range(3))
+        self._known = np.ones((3, rows), np.bool_)  # which levels the last slot told of
+        self._tail = is_tail(forecast.segments).astype(np.int64)
+        self._channels, self._channel_of = channels(forecast.segments), channel_index(forecast.segments)
+        self._channel = np.eye(len(self._channels))[self._channel_of]  # (S, C)
+        self.channel_spend = np.zeros(
+            (slots + 1, rows, self._channel.shape[1])
+        )  # cumulative; where segments are steered
+        self.t = 0
+
+    def reset(self, campaigns: CampaignBatch, plan: BudgetPlan, index: NDArray[np.int64]) -> None:
+        """Begin a day of `campaigns` (B) whose plans are rows `index` (B,) of `plan`."""
+        self.t = 0
+        self.campaigns = campaigns
+        self._mean_value = plan.mean_value.sum(axis=1)[index]
+        self._alpha = plan.alpha[index]
+        for array in (self.source, self.ratio_quantiles, self.log_level, self._day_sum, self._block_sum):
+            array[:] = 0.0
+        for array in (self._seen, self._block_seen, self._blocks):
+            array[:] = 0.0
+        shown = campaigns.full_feedback
+        self._variance = tuple(
+            np.stack(
+                [
+                    getattr(plan.value_spread, part)[index],
+                    np.where(shown, getattr(plan.price_spread, part), TINY**2),
+                    np.broadcast_to(getattr(plan.traffic_spread, part), shown.shape),
+                ]
+            )
+            for part in ("day", "block", "slot")
+        )
+        self._shown = shown
+        self._steered = bool(campaigns.steers_segments.any())
+        self._prompt = not campaigns.win_delay.any()
+        self._source_delay = np.maximum(campaigns.win_delay, campaigns.interaction_delay)
+        self._source_prompt = not self._source_delay.any()
+        if not self._source_prompt:
+            self._source_by_slot = np.zeros((self.forecast.slots, *self.source.shape))
+
+    def update(self, totals: SlotTotals) -> None:
+        """Take in the slot that has just passed."""
+        t = self.t
+        # the kernel counts down from the budget; summing slots must not pass it by a rounding either
+        self.spend[t + 1] = np.minimum(self.spend[t] + totals.spend, self.campaigns.budget)
+        self.committed[t + 1] = self.committed[t] + totals.committed
+        self.wins[t + 1] = self.wins[t] + totals.wins
+        self.tail_wins[t + 1] = self.tail_wins[t] + totals.segment_wins @ self._tail
+        self.auctions[t + 1] = self.auctions[t] + totals.auctions
+        self.predicted[t + 1] = self.predicted[t] + totals.predicted
+        self.realised[t + 1] = self.realised[t] + totals.realised
+        if self._steered:
+            self.channel_spend[t + 1] = self.channel_spend[t] + totals.segment_spend @ self._channel
+        self._update_sources(totals)
+        self._update_levels(totals)
+        self.t = t + 1
+
+    def _update_sources(self, totals: SlotTotals) -> None:
+        """Add what is now reported of each source: interactions are compared once wins and they are known."""
+        if self._source_prompt:
+            self.source[0] += totals.source_wins
+            self.source[1] += totals.source_predicted
+            self.source[2] += totals.source_realised
+            return
+        self._source_by_slot[self.t] = totals.source_wins, totals.source_predicted, totals.source_realised
+        told = np.flatnonzero(self._source_delay <= self.t)
+        self.source[:, told] += self._source_by_slot[self.t - self._source_delay[told], :, told].swapaxes(0, 1)
+
+    def _update_levels(self, totals: SlotTotals) -> None:
+        f, t, level, known = self.forecast, self.t, self.log_level, self._known
+        if t % f.level_slots == 0:
+            self._block_sum[:] = 0.0
+            self._block_seen[:] = 0.0
+        count = totals.auctions
+        np.greater(count, 0, out=known[VALUE])
+        np.logical_and(known[VALUE], self._shown, out=known[PRICE])
+        divisor = np.maximum(count, 1)
+        value = np.einsum("bj,bj->b", self._alpha, totals.requested) / (divisor * self._mean_value)
+        price = totals.price_sum / (divisor * (f.landscape.mean_price * f.price_curve[t]))
+        level[VALUE] = _log2_level(value, known[VALUE])
+        level[PRICE] = _log2_level(price, known[PRICE])
+        level[TRAFFIC] = np.log2(np.maximum(count, 0.5) / f.auctions[t]) if f.auctions[t] > 0 else 0.0
+        self._blocks += known & (self._block_seen == 0)
+        self._seen += known
+        self._block_seen += known
+        self._day_sum += level
+        self._block_sum += level
+        quantiles = np.log2(np.maximum(totals.ratio_quantiles, 2.0**_LEAST_LOG_LEVEL))
+        np.copyto(self.ratio_quantiles, quantiles, where=known[PRICE][:, None])
+
+    def levels(self) -> Posterior:
+        """What is believed of the day's and the block's levels after `t` slots, each (3, B)."""
+        fresh = self.t % self.forecast.level_slots == 0
+        block_seen = np.zeros_like(self._block_seen) if fresh else self._block_seen
+        return posterior(self._variance, self._day_sum, self._seen, self._blocks, self._block_sum, block_seen)
+
+    def mean_levels(self) -> NDArray[np.float64]:
+        """Mean log2 level (3, B) of the slots seen so far, not drawn towards the forecast as in `levels`."""
+        return self._day_sum / np.maximum(self._seen, 1.0)
+
+    def reported(self, totals: NDArray[np.float64], back: int = 0) -> NDArray[np.float64]:
+        """The cumulative `totals` (T + 1, B, ...) of wins that each row has been told of, `back` slots ago."""
+        at = max(self.t - back, 0)
+        if self._prompt:
+            return totals[at]  # type: ignore[no-any-return]
+        return totals[np.maximum(at - self.campaigns.win_delay, 0), self._rows]
+
+    def budget(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Settled spend and money reserved for wins not yet reported, currency (B,) each."""
+        settled = self.reported(self.spend)
+        if self._prompt:
+            return settled, np.zeros_like(settled)
+        return settled, self.committed[self.t] - self.reported(self.committed)
+
+    def capped_segments(self) -> NDArray[np.bool_]:
+        """(B, S) segments of channels whose reported spend has reached its cap."""
+        spend = self.reported(self.channel_spend)
+        reached = np.zeros(spend.shape, np.bool_)
+        for name, cap in self.campaigns.channel_caps.items():
+            k = self._channels.index(name)
+            reached[:, k] = spend[:, k] >= cap
+        return reached[:, self._channel_of]
+
+    def invalid_share(self) -> NDArray[np.float64]:
+        """Estimated share (B,) of won auctions that were invalid: sources whose interactions fall short.
+
+        A source's shortfall is 1 - realised / expected, where expected is its prediction times the
+        ratio that the other sources realise; few wins count little.
+        """
+        wins, predicted, realised = self.source
+        total_wins, total_predicted, total_realised = np.einsum("kbs->kb", self.source)
+        ratio = np.divide(total_realised, total_predicted, out=np.ones_like(total_predicted), where=total_predicted > 0)
+        divisor, missing = self._by_source
+        np.multiply(predicted, ratio[:, None], out=divisor)  # the expected
+        np.subtract(divisor, realised, out=missing)
+        np.maximum(missing, 0.0, out=missing)  # 0 where nothing is expected, whatever the divisor
+        missing *= wins
+        np.maximum(divisor, _LEAST_POSITIVE, out=divisor)
+        missing /= divisor
+        np.add(wins, _SOURCE_PRIOR, out=divisor)
+        np.divide(wins, divisor, out=divisor)
+        share = np.einsum("bs,bs->b", missing, divisor) / np.maximum(total_wins, 1.0)
+        return np.minimum(share, 1.0)  # type: ignore[no-any-return]
+
+
+def _log2_level(level: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return np.log2(np.where(known, np.maximum(level, 2.0**_LEAST_LOG_LEVEL), 1.0))

@@ -1,0 +1,1 @@
+"""The forecast, and what is read off it: bid landscape, curves, bins, shading."""

@@ -1,0 +1,148 @@
+"""Directions of the best bids: the multipliers of scalarisations and constraints, solved for on the binned day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.constraints.rows import Limit, limits, scaled_day
+from bidpilot.bidding.kpi import CONVERSION
+from bidpilot.bidding.landscape.binned import BinnedDay, ForecastAuctions, bin_auctions
+from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.bidding.landscape.unit_curves import Steer
+from bidpilot.bidding.plan.dual import DualRule, Multipliers, rule_of, solve_dual
+
+_ROUNDS, _TILTED_ROUNDS = 3, 5  # bins are finest at the margin of a rule, so the rule found is where they are made next
+_FIRST_STEP = (
+    0.5  # bins answer a tilt of the coefficients less than their auctions do, so that a full step goes too far
+)
+_BINDS = 1e-6  # of the largest multiplier: below it the budget does not bind
+
+
+@dataclass(frozen=True)
+class Directions:
+    """What U campaigns bid at scale 1, conversions in money."""
+
+    kpi: NDArray[np.float64]  # (U, 3)
+    steer: Steer
+    most: NDArray[np.float64]  # (U,) log2 of the largest scale that the other constraints leave; inf: the budget's
+    budget_price: NDArray[np.float64]  # (U,) utility per budget; NaN where the scale gives it
+    duals: tuple[dict[str, float], ...]
+
+    @classmethod
+    def plain(cls, kpi: NDArray[np.float64], segments: int) -> Directions:
+        """The same bid in all segments; only the budget limits the scale."""
+        rows = len(kpi)
+        steer = Steer(np.ones((rows, segments)), np.zeros((rows, segments)))
+        return cls(kpi, steer, np.full(rows, np.inf), np.full(rows, np.nan), tuple({} for _ in range(rows)))
+
+
+@dataclass(frozen=True)
+class Solved:
+    """One campaign's multipliers and rule on the day that was binned for it."""
+
+    day: BinnedDay
+    rows: tuple[Limit, ...]
+    found: Multipliers
+    rule: DualRule
+
+
+def _leaving_none_out(
+    alpha: NDArray[np.float64], relevant: NDArray[np.bool_], ideal: NDArray[np.float64], mean: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Half `alpha` (3,), half the same worth spread evenly over the relevant KPIs: bins that know them all."""
+    even = np.where(relevant & (ideal > 0), 1.0 / np.where(ideal > 0, ideal, 1.0), 0.0)
+    worth = float(even @ mean)
+    return alpha if worth <= 0 else 0.5 * (alpha + even * (float(alpha @ mean) / worth))
+
+
+def relevant_kpis(campaigns: CampaignBatch, row: int) -> NDArray[np.bool_]:
+    """(3,) the KPIs that preference or constraints of a campaign count."""
+    relevant: NDArray[np.bool_] = (campaigns.preference[row] > 0) | (campaigns.kpi_floors[row] > 0)
+    relevant[CONVERSION] |= bool(np.isfinite(campaigns.max_cpa[row]) or campaigns.min_roi[row] > 0)
+    return relevant
+
+
+def solve_campaign(
+    forecast: Forecast,
+    auctions: ForecastAuctions,
+    campaigns: CampaignBatch,
+    row: int,
+    ideal: NDArray[np.float64],
+    alpha: NDArray[np.float64],
+) -> Solved:
+    """Multipliers of one campaign; `alpha` (3,) is near its bids, `ideal` (3,) its ideal point, both in money.
+
+    Raises:
+        InfeasibleCampaign, UnknownChannel.
+    """
+    budget, preference = float(campaigns.budget[row]), campaigns.preference[row]
+    count = len(forecast.segments)
+    multiplier, beta = np.ones(count), np.zeros(count)
+    relevant = relevant_kpis(campaigns, row)
+    solved: Solved | None = None
+    several = int(relevant.sum()) > 1
+    if (campaigns.kpi_floors[row] > 0).any():
+        alpha = _leaving_none_out(alpha, relevant, ideal, forecast.landscape.mean_value)
+    relax, mean = _Relaxation(), np.where(forecast.landscape.mean_value > 0, forecast.landscape.mean_value, 1.0)
+    for _ in range(_TILTED_ROUNDS if several else _ROUNDS):
+        day = bin_auctions(forecast, auctions, alpha, multiplier, beta, relevant)
+        scaled = scaled_day(day, budget, ideal)
+        rows = limits(campaigns, row, forecast.segments, ideal, budget / day.market)
+        found = solve_dual(scaled, rows, preference, int(campaigns.kind[row]), solved.found if solved else None)
+        rule = rule_of(found, rows)
+        new = rule.scale * rule.gain * budget / np.where(ideal > 0, ideal, 1.0)
+        if several:
+            new = alpha + relax.step((new - alpha) * mean) / mean
+            rule = rule._replace(gain=new * np.where(ideal > 0, ideal, 1.0) / (rule.scale * budget))
+        alpha = new
+        multiplier, beta = rule.multiplier, rule.scale * rule.multiplier * rule.share * (budget / day.demand)
+        solved = Solved(day, rows, found, rule)
+    assert solved is not None
+    return solved
+
+
+class _Relaxation:
+    """Aitken's dynamic relaxation of a vector fixed point (Irons and Tuck, Int. J. Numer. Meth. Eng. 1, 1969)."""
+
+    def __init__(self) -> None:
+        self._share = _FIRST_STEP
+        self._last: NDArray[np.float64] | None = None
+
+    def step(self, residual: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The part of `residual`, new minus old point, to go."""
+        if self._last is not None:
+            change = residual - self._last
+            size = float(change @ change)
+            if size > 0:
+                self._share = min(max(-self._share * float(self._last @ change) / size, 0.1), 1.0)
+        self._last = residual
+        return self._share * residual
+
+
+def solve_directions(
+    forecast: Forecast,
+    auctions: ForecastAuctions,
+    campaigns: CampaignBatch,
+    rows: NDArray[np.int64],
+    ideal: NDArray[np.float64],
+    plain: Directions,
+    scale: NDArray[np.float64],
+) -> Directions:
+    """Directions of campaigns `rows` (U,); `plain` and its `scale` (U,) hold where nothing needs solving."""
+    kpi, multiplier, share = plain.kpi.copy(), plain.steer.multiplier.copy(), plain.steer.share.copy()
+    most, price, duals = plain.most.copy(), plain.budget_price.copy(), list(plain.duals)
+    for u in np.flatnonzero(campaigns.constrained[rows] | (campaigns.kind[rows] != 0)):
+        row, budget = int(rows[u]), float(campaigns.budget[rows[u]])
+        solved = solve_campaign(forecast, auctions, campaigns, row, ideal[u], kpi[u] * 2.0 ** scale[u])
+        rule, found = solved.rule, solved.found
+        kpi[u] = rule.gain * budget / np.where(ideal[u] > 0, ideal[u], 1.0)
+        multiplier[u], share[u] = rule.multiplier, rule.share * (budget / solved.day.demand)
+        if found.limit[0] <= _BINDS * found.limit.max():
+            most[u] = np.log2(rule.scale)
+        price[u] = found.limit[0]
+        duals[u] = {limit.name: float(p) for limit, p in zip(solved.rows, found.limit, strict=True)}
+    return Directions(kpi, Steer(multiplier, share), most, price, tuple(duals))

@@ -1,0 +1,366 @@
+"""The plan: reference coefficients, ideal point and budget curve of a campaign under a forecast.
+
+For one budget and a weighted sum the best bids are `alpha . v` with one scale for the whole day: the dual of
+the budget is the scale's inverse (design section 5). Other scalarisations and constraints first find their
+multipliers (`bidpilot.bidding.plan.directions`). The scale is found on curves over the forecast's auctions, in
+expectation over the levels seen on training days. No solver is involved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.scalarisation import check_ideal_point, utility
+from bidpilot.bidding.landscape import curves
+from bidpilot.bidding.landscape.binned import ForecastAuctions, forecast_auctions
+from bidpilot.bidding.landscape.forecast import CONVERSION_LEVEL, PRICE_LEVEL, TRAFFIC_LEVEL, Forecast
+from bidpilot.bidding.landscape.shading import fit_shading
+from bidpilot.bidding.landscape.spread import Spread, fit_spread
+from bidpilot.bidding.landscape.unit_curves import Steer, UnitCurves, segment_curves, unit_curves
+from bidpilot.bidding.plan.directions import Directions, solve_directions
+
+RATIO_QUANTILES = np.array([0.50, 0.75, 0.90, 0.97, 0.99])
+"""Quantiles of value per price that are observed where prices are shown."""
+
+ALPHA_FLOOR = 0.01  # of the single-KPI coefficient, where the preference is positive
+_DAY_NODES, _BLOCK_NODES = 21, 9
+_UNSPENT = 0.999  # a budget above this share of what all auctions cost does not bind
+
+
+@dataclass(frozen=True)
+class BudgetPlan:
+    """Plans of U campaigns; every array's first axis is U unless said."""
+
+    ideal: NDArray[np.float64]  # (U, 3) z, own units of each KPI
+    alpha: NDArray[np.float64]  # (U, 3) reference coefficients, currency per unit of KPI
+    multiplier: NDArray[np.float64]  # (U, S) reference multipliers m, at most 1
+    beta: NDArray[np.float64]  # (U, S) reference share prices, currency per exposure
+    shadow_price: NDArray[np.float64]  # (U,) lambda, utility per unit of budget
+    duals: tuple[dict[str, float], ...]  # U: constraint to utility per unit of its bound, see `limits`
+    kpi: NDArray[np.float64]  # (U, 3) expected totals of the plan
+    utility: NDArray[np.float64]  # (U,) of the expected totals
+    spend: NDArray[np.float64]  # (U, T + 1) expected cumulative spend, currency; the last is the day's
+    wins: NDArray[np.float64]  # (U, T) expected wins per slot
+    market: NDArray[np.float64]  # (U,) spend that would buy every auction of the forecast, currency
+    scale: NDArray[np.float64]  # (U,) log2 of the plan's bid scale on the curves' grid
+    now: NDArray[np.float64]  # (U, POINTS) spend per auction at unit level
+    later_unknown: NDArray[np.float64]  # (U, blocks + 1, POINTS) spend from block b on, day level unknown
+    later_known: NDArray[np.float64]  # (U, blocks + 1, POINTS) the same at a known day level of 1
+    ratio_quantiles: NDArray[np.float64]  # (U, 5) log2 of value per price at the reference coefficients
+    mean_value: NDArray[np.float64]  # (U, 3) alpha times mean KPI per auction, currency
+    value_spread: Spread  # (U,) of the log2 value level
+    price_spread: Spread  # (1,)
+    traffic_spread: Spread  # (1,)
+    by_segment: (
+        NDArray[np.float64] | None
+    )  # (U, 3, S, 4, POINTS) wins, spend, conversions, value; None without constraints:
+    # of the day with its level unknown, of the day with it known, and per auction at unit level
+
+
+@dataclass(frozen=True)
+class _Nodes:
+    """Levels of equal weight: (U, K) log2 value-per-price shift, (U, K, 4) levels of KPI and price."""
+
+    shift: NDArray[np.float64]
+    level: NDArray[np.float64]
+
+
+class Planner:
+    """Plans campaigns under one forecast."""
+
+    def __init__(self, forecast: Forecast) -> None:
+        self.forecast = forecast
+        self._planned_for: NDArray[np.float64] = np.empty((0, 0))
+        self._last_plan: BudgetPlan
+
+    @cached_property
+    def shading(self) -> NDArray[np.float64]:
+        """First-price shading factors of the forecast's win curve."""
+        return fit_shading(self.forecast.landscape)
+
+    def plan(self, campaigns: CampaignBatch) -> tuple[BudgetPlan, NDArray[np.int64]]:
+        """Plans of the distinct campaigns, and the plan's index (B,) for each row.
+
+        Raises:
+            ZeroIdealPoint: the forecast brings none of a KPI whose preference is positive.
+        """
+        key = np.column_stack(
+            [
+                campaigns.budget,
+                campaigns.conversion_value,
+                campaigns.preference,
+                campaigns.kind,
+                campaigns.first_price,
+                campaigns.max_cpa,
+                campaigns.min_roi,
+                campaigns.min_tail_share,
+                campaigns.kpi_floors,
+                campaigns.reserve,
+                *campaigns.channel_caps.values(),
+            ]
+        )
+        distinct, first, index = np.unique(key, axis=0, return_index=True, return_inverse=True)
+        if not np.array_equal(distinct, self._planned_for):  # days of one campaign share its plan
+            self._last_plan, self._planned_for = self._plan(campaigns, first), distinct
+        return self._last_plan, index.reshape(-1)
+
+    def _plan(self, campaigns: CampaignBatch, rows: NDArray[np.int64]) -> BudgetPlan:
+        budget, worth = campaigns.budget[rows], campaigns.conversion_value[rows]
+        preference, kind = campaigns.preference[rows], campaigns.kind[rows]
+        first_price = campaigns.first_price[rows]
+        money = np.stack([np.ones_like(worth), np.ones_like(worth), worth], axis=1)  # conversions are priced
+        ideal, single_alpha = self._ideal(budget, first_price)
+        check_ideal_point(ideal, preference)
+        found = self._directions(campaigns, rows, ideal)
+        direction, steer = found.kpi, found.steer
+        unit = self._unit(direction, first_price, steer)
+        nodes = self._nodes(direction, within_day=False)
+        total = self._total(unit.spend, nodes)
+        scale = np.minimum(_reach(total, budget * (1.0 - campaigns.reserve[rows])), found.most)
+        kpi = self._kpi_at(unit, nodes, scale)
+        bid_scale = 2.0 ** scale[:, None]
+        alpha = direction * bid_scale
+        alpha = np.where(preference > 0, np.maximum(alpha, ALPHA_FLOOR * single_alpha), alpha)
+        slot_spend, slot_wins = self._by_slot(unit, nodes, scale)
+        spend = np.concatenate([np.zeros((len(rows), 1)), np.cumsum(slot_spend, axis=1)], axis=1)
+        mean_value = alpha * self.forecast.landscape.mean_value
+        return BudgetPlan(
+            ideal=ideal / money,
+            alpha=alpha * money,
+            multiplier=steer.multiplier,
+            beta=steer.multiplier * steer.share * bid_scale,
+            shadow_price=np.where(np.isnan(found.budget_price), 2.0**-scale, found.budget_price) / budget,
+            duals=found.duals,
+            kpi=kpi / money,
+            utility=utility(kpi, ideal, preference, kind),
+            spend=spend,
+            wins=slot_wins,
+            market=total[:, -1],
+            scale=scale,
+            now=unit.spend,
+            later_unknown=self._later(unit.spend, nodes),
+            later_known=self._later(unit.spend, self._nodes(direction, within_day=True)),
+            ratio_quantiles=self._ratio_quantiles(direction, scale),
+            mean_value=mean_value,
+            value_spread=self._value_spread(direction),
+            price_spread=self._level_spread(PRICE_LEVEL),
+            traffic_spread=self._level_spread(TRAFFIC_LEVEL),
+            by_segment=self._by_segment(direction, first_price, steer) if campaigns.constrained.any() else None,
+        )
+
+    def _directions(self, campaigns: CampaignBatch, rows: NDArray[np.int64], ideal: NDArray[np.float64]) -> Directions:
+        """Directions of the best bids; multipliers are solved for where the preference alone does not give them."""
+        first_price = campaigns.first_price[rows]
+        budget = campaigns.budget[rows, None]
+        kpi = campaigns.preference[rows] / np.where(ideal > 0, ideal, 1.0) * budget
+        plain = Directions.plain(kpi, len(self.forecast.segments))
+        if not (campaigns.constrained[rows] | (campaigns.kind[rows] != 0)).any():
+            return plain
+        spend = self._unit(kpi, first_price).spend
+        scale = _reach(self._total(spend, self._nodes(kpi, within_day=False)), budget[:, 0])
+        return solve_directions(self.forecast, self._auctions, campaigns, rows, ideal, plain, scale)
+
+    # --- curves over the forecast's auctions ---------------------------------------------------
+
+    @cached_property
+    def _auctions(self) -> ForecastAuctions:
+        return forecast_auctions(self.forecast)
+
+    def _unit(
+        self, direction: NDArray[np.float64], first_price: NDArray[np.bool_], steer: Steer | None = None
+    ) -> UnitCurves:
+        """Curves per auction at unit level, (U, POINTS) each."""
+        shading = self.shading if first_price.any() else None
+        return unit_curves(self.forecast.landscape, direction, first_price, shading, steer)
+
+    def _by_segment(
+        self, direction: NDArray[np.float64], first_price: NDArray[np.bool_], steer: Steer
+    ) -> NDArray[np.float64]:
+        """(U, 3, S, 4, POINTS) expected wins, spend, conversions and value, as `BudgetPlan.by_segment`."""
+        shading = self.shading if first_price.any() else None
+        unit = segment_curves(self.forecast.landscape, direction, first_price, shading, steer)
+        days = [self._over_day(unit, self._nodes(direction, within_day=known)) for known in (False, True)]
+        return np.stack([*days, unit], axis=1)
+
+    def _over_day(self, unit: NDArray[np.float64], nodes: _Nodes) -> NDArray[np.float64]:
+        """(U, S, 4, POINTS) the day's totals of what is given per auction (U, S, 4, POINTS)."""
+        shifts, level = self._slot_shifts(nodes), nodes.level
+        value = level[:, :, PRICE_LEVEL] * np.exp2(nodes.shift)  # a node's shift is its value over its price
+        weights = (
+            self._slot_weights(np.ones_like(nodes.shift), priced=False),
+            self._slot_weights(level[:, :, PRICE_LEVEL], priced=True),
+            self._slot_weights(level[:, :, CONVERSION_LEVEL], priced=False),
+            self._slot_weights(value, priced=False),
+        )
+        out = np.empty_like(unit)
+        for k, weight in enumerate(weights):
+            for s in range(unit.shape[1]):
+                out[:, s, k] = _mix(unit[:, s, k], shifts, weight)
+        return out
+
+    def _ratio_quantiles(self, direction: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(U, 5) log2 of value per price; a bid wins at second price where its value per price is at least 1."""
+        wins = self._unit(direction, np.zeros(len(scale), np.bool_)).wins
+        needed = [curves.invert(wins, np.full(len(scale), 1 - q)) for q in RATIO_QUANTILES]
+        return scale[:, None] - np.stack(needed, axis=1)
+
+    def _slot_shifts(self, nodes: _Nodes) -> NDArray[np.float64]:
+        """(U, T, K) shift of value per price by slot and node."""
+        return nodes.shift[:, None, :] - np.log2(self.forecast.price_curve)[None, :, None]
+
+    def _slot_weights(self, level: NDArray[np.float64], priced: bool) -> NDArray[np.float64]:
+        """(U, T, K) expected auctions times a level (U, K), and times the price curve for money."""
+        f = self.forecast
+        demand = f.auctions * f.price_curve if priced else f.auctions
+        return demand[None, :, None] * level[:, None, :] / level.shape[1]  # type: ignore[no-any-return]
+
+    def _total(self, spend: NDArray[np.float64], nodes: _Nodes) -> NDArray[np.float64]:
+        return _mix(spend, self._slot_shifts(nodes), self._slot_weights(nodes.level[:, :, PRICE_LEVEL], priced=True))
+
+    def _later(self, spend: NDArray[np.float64], nodes: _Nodes) -> NDArray[np.float64]:
+        """(U, blocks + 1, POINTS) expected spend from each block on; the last is zero."""
+        f = self.forecast
+        shifts, weights = (
+            self._slot_shifts(nodes),
+            self._slot_weights(nodes.level[:, :, PRICE_LEVEL], priced=True),
+        )
+        out = np.zeros((spend.shape[0], f.blocks + 1, curves.POINTS))
+        for b in reversed(range(f.blocks)):
+            part = slice(b * f.level_slots, (b + 1) * f.level_slots)
+            out[:, b] = out[:, b + 1] + _mix(spend, shifts[:, part], weights[:, part])
+        return out
+
+    def _kpi_at(self, unit: UnitCurves, nodes: _Nodes, scale: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(U, 3) expected totals, conversions in money."""
+        x = (scale[:, None, None] + self._slot_shifts(nodes)).reshape(len(scale), -1)
+        out = np.empty((len(scale), 3))
+        for j in range(3):
+            weights = self._slot_weights(nodes.level[:, :, j], priced=False).reshape(len(scale), -1)
+            out[:, j] = (curves.lookup(unit.kpi[:, j], x) * weights).sum(axis=1)
+        return out
+
+    def _by_slot(
+        self, unit: UnitCurves, nodes: _Nodes, scale: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(U, T) expected spend and wins."""
+        shifts = self._slot_shifts(nodes)
+        x = (scale[:, None, None] + shifts).reshape(len(scale), -1)
+        price = self._slot_weights(nodes.level[:, :, PRICE_LEVEL], priced=True)
+        count = self._slot_weights(np.ones_like(nodes.shift), priced=False)
+        spend = (curves.lookup(unit.spend, x).reshape(shifts.shape) * price).sum(axis=2)
+        wins = (curves.lookup(unit.wins, x).reshape(shifts.shape) * count).sum(axis=2)
+        return spend, wins
+
+    # --- ideal point --------------------------------------------------------------------------
+
+    def _ideal(
+        self, budget: NDArray[np.float64], first_price: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What each KPI alone could reach with the budget, and its coefficient then: (U, 3) each, money units."""
+        ideal, alpha = np.zeros((len(budget), 3)), np.zeros((len(budget), 3))
+        for j in range(3):
+            for first in np.unique(first_price):
+                rows = first_price == first
+                single = self._single(j, bool(first))
+                if single is None:
+                    continue
+                direction, total, kpi = single
+                x = _reach(np.repeat(total, rows.sum(), axis=0), budget[rows])
+                ideal[rows, j] = curves.lookup(np.repeat(kpi, rows.sum(), axis=0), x)
+                alpha[rows, j] = direction * 2.0**x
+        return ideal, alpha
+
+    def _single(self, j: int, first: bool) -> tuple[float, NDArray[np.float64], NDArray[np.float64]] | None:
+        """Direction, expected spend curve and KPI curve (1, POINTS) of KPI j alone; None where it never occurs."""
+        cache: dict[tuple[int, bool], tuple[float, NDArray[np.float64], NDArray[np.float64]]] = self._single_cache
+        land = self.forecast.landscape
+        if land.mean_value[j] <= 0:
+            return None
+        if (j, first) not in cache:
+            size = land.mean_price / land.mean_value[j]
+            direction = np.zeros((1, 3))
+            direction[0, j] = size
+            unit = self._unit(direction, np.array([first]))
+            nodes = self._nodes(direction, within_day=False)
+            total = self._total(unit.spend, nodes)
+            kpi = _mix(
+                unit.kpi[:, j],
+                self._slot_shifts(nodes),
+                self._slot_weights(nodes.level[:, :, j], priced=False),
+            )
+            cache[j, first] = (size, total, kpi)
+        return cache[j, first]
+
+    @cached_property
+    def _single_cache(self) -> dict[tuple[int, bool], tuple[float, NDArray[np.float64], NDArray[np.float64]]]:
+        return {}
+
+    # --- levels of training days --------------------------------------------------------------
+
+    def _value_log_level(self, direction: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(U, D, T) log2 level of value at this direction, on training days."""
+        part = direction * self.forecast.landscape.mean_value
+        share = part / part.sum(axis=1, keepdims=True)
+        level = np.einsum("uj,dtj->udt", share, self.forecast.history[:, :, :3])
+        return np.log2(np.where(self.forecast.observed, np.maximum(level, 2.0**-16), 1.0))
+
+    def _value_spread(self, direction: NDArray[np.float64]) -> Spread:
+        return fit_spread(self._value_log_level(direction), self.forecast.observed, self.forecast.level_slots)
+
+    def _level_spread(self, column: int) -> Spread:
+        f = self.forecast
+        level = np.log2(np.where(f.observed, np.maximum(f.history[:, :, column], 2.0**-16), 1.0))
+        return fit_spread(level[None], f.observed, f.level_slots)
+
+    def _nodes(self, direction: NDArray[np.float64], within_day: bool) -> _Nodes:
+        """Levels of the training days' blocks, grouped by value per price into nodes of equal weight."""
+        f = self.forecast
+        levels, seen = f.block_levels
+        part = direction * f.landscape.mean_value
+        share = part / part.sum(axis=1, keepdims=True)
+        value = np.einsum("uj,dbj->udb", share, levels[:, :, :3])
+        log_value = np.log2(np.maximum(value, 2.0**-16))
+        log_price = np.log2(levels[:, :, PRICE_LEVEL])
+        shift = log_value - log_price[None]
+        level = np.broadcast_to(levels[None, :, :, : PRICE_LEVEL + 1], (*shift.shape, PRICE_LEVEL + 1))
+        if within_day:
+            shift, level = _remove_day(shift, level, seen)
+        flat, flat_level = shift[:, seen], level[:, seen]
+        order = np.argsort(flat, axis=1, kind="stable")
+        groups = min(_BLOCK_NODES if within_day else _DAY_NODES, flat.shape[1])
+        cuts = np.linspace(0, flat.shape[1], groups + 1).astype(int)
+        sizes = np.diff(cuts)
+        ordered = np.take_along_axis(flat, order, axis=1)
+        ordered_level = np.take_along_axis(flat_level, order[:, :, None], axis=1)
+        return _Nodes(
+            shift=np.add.reduceat(ordered, cuts[:-1], axis=1) / sizes,
+            level=np.add.reduceat(ordered_level, cuts[:-1], axis=1) / sizes[None, :, None],
+        )
+
+
+def _mix(curve: NDArray[np.float64], shifts: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    rows = curve.shape[0]
+    return curves.shifted_mean(curve, shifts.reshape(rows, -1), weights.reshape(rows, -1))
+
+
+def _reach(total: NDArray[np.float64], budget: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The scale at which a total (U, POINTS) meets the budget, or nearly buys everything."""
+    return curves.invert(total, np.minimum(budget, _UNSPENT * total[:, -1]))
+
+
+def _remove_day(
+    shift: NDArray[np.float64], level: NDArray[np.float64], seen: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Shifts and levels relative to their day, widened for the blocks that the day's own mean is made from."""
+    blocks = np.maximum(seen.sum(axis=1), 1)
+    widen = np.sqrt(blocks / np.maximum(blocks - 1, 1))[:, None]
+    mean = np.where(seen, shift, 0.0).sum(axis=2) / blocks
+    log_level = np.log2(np.maximum(level, 2.0**-16))
+    mean_level = np.where(seen[..., None], log_level, 0.0).sum(axis=2) / blocks[:, None]
+    residual = (log_level - mean_level[:, :, None]) * widen[..., None]
+    return (shift - mean[:, :, None]) * widen, 2.0**residual

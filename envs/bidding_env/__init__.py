@@ -1,0 +1,1 @@
+"""The Gymnasium environments, and the day of B campaigns that they step."""

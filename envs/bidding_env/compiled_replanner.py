@@ -1,0 +1,65 @@
+"""The re-plan for many rows at once: compiled, which the library that serves cannot be."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.bidding.day.replan import Replanner
+from bidpilot.bidding.landscape import curves
+
+# an argument, since a compiled function that is kept on disk keeps another module's constants with it
+_GRID = curves.LOWEST, curves.PER_OCTAVE, curves.POINTS - 1
+
+
+class CompiledReplanner(Replanner):
+    """`Replanner` to the last bit, its search row by row in place of all rows step by step."""
+
+    def _solve(
+        self,
+        first: NDArray[np.int64],
+        size: NDArray[np.float64],
+        shift: NDArray[np.float64],
+        left: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        x: NDArray[np.float64] = _solve_rows(self._curves, _GRID, first, size, shift, left)
+        return x
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _solve_rows(table, grid, first, size, shift, left):  # type: ignore[no-untyped-def]
+    lowest, per_octave, last = grid
+    x = np.empty(left.size)
+    place, above, below = np.empty(3, np.int64), np.empty(3), np.empty(3)
+    for b in range(left.size):
+        for j in range(3):
+            offset = min(max(shift[j, b] * per_octave, -last), last)
+            whole = np.floor(offset)
+            place[j] = np.int64(whole)
+            above[j] = size[j, b] * (offset - whole)
+            below[j] = size[j, b] - above[j]
+        low, step = 0, 1
+        while 2 * step <= last:
+            step *= 2
+        while step > 0:
+            if _spend(low + step, table, last, first[:, b], place, above, below) <= left[b]:
+                low += step
+            step >>= 1
+        low = min(low, last - 1)
+        at_low = _spend(low, table, last, first[:, b], place, above, below)
+        rise = _spend(low + 1, table, last, first[:, b], place, above, below) - at_low
+        fraction = (left[b] - at_low) / rise if rise > 0.0 else 1.0
+        x[b] = lowest + (low + min(max(fraction, 0.0), 1.0)) / per_octave
+    return x
+
+
+@numba.njit(inline="always")
+def _spend(k, table, last, first, place, above, below):  # type: ignore[no-untyped-def]
+    """Expected spend at grid point `k`; the terms in the order that NumPy adds them in."""
+    total = 0.0
+    for j in range(3):
+        total += below[j] * table[first[j] + min(max(place[j] + k, 0), last)]
+    for j in range(3):
+        total += above[j] * table[first[j] + min(max(place[j] + 1 + k, 0), last)]
+    return total

@@ -1,0 +1,62 @@
+"""Prices of missed constraints in training: a multiplier for each kind of constraint and bucket of tightness.
+
+A day that misses a constraint pays its multiplier times the relative excess. After each batch of days a multiplier
+rises by what was missed beyond the tolerance and falls where it was kept (dual ascent, Altman 1999, ch. 12).
+A cost target is not priced: its score already is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.envs.bidding_env.episode import CONSTRAINTS, Episode
+
+PRICED = tuple(kind for kind in CONSTRAINTS if kind != "max_cpa")
+BUCKETS = 3  # tight, medium and ample budgets, by budget against the market
+_EDGES = (0.03, 0.1)
+
+
+class ConstraintPrices:
+    """The multipliers, in plan utilities per relative excess."""
+
+    def __init__(self, rate: float = 2.0, tolerance: float = 0.002, most: float = 20.0) -> None:
+        self.rate, self.tolerance, self.most = rate, tolerance, most
+        self.multiplier = np.zeros((len(PRICED), BUCKETS))
+
+    def charge(self, episode: Episode) -> NDArray[np.float64]:
+        """What a finished day pays (B,); adapts the multipliers to what was missed."""
+        missed = episode.violations()
+        tightness = episode.campaigns.budget / episode.plan.market[episode.index]
+        bucket = np.searchsorted(_EDGES, tightness, side="right")
+        asked = self._asked(episode)
+        charge = np.zeros(episode.rows)
+        for k, kind in enumerate(PRICED):
+            charge += self.multiplier[k, bucket] * missed[kind]
+            for b in range(BUCKETS):
+                rows = asked[kind] & (bucket == b)
+                if rows.any():
+                    gap = float(missed[kind][rows].mean()) - self.tolerance
+                    self.multiplier[k, b] = min(max(self.multiplier[k, b] + self.rate * gap, 0.0), self.most)
+        return charge
+
+    def _asked(self, episode: Episode) -> dict[str, NDArray[np.bool_]]:
+        c = episode.campaigns
+        capped = np.zeros(episode.rows, np.bool_)
+        for cap in c.channel_caps.values():
+            capped |= np.isfinite(cap)
+        return {
+            "min_roi": c.min_roi > 0,
+            "kpi_floors": np.asarray((c.kpi_floors > 0).any(axis=1)),
+            "min_tail_share": c.min_tail_share > 0,
+            "channel_caps": capped,
+        }
+
+    def metrics(self) -> dict[str, float]:
+        """Multipliers by name, for curves."""
+        names = ("tight", "medium", "ample")
+        return {
+            f"multiplier/{kind}_{names[b]}": float(self.multiplier[k, b])
+            for k, kind in enumerate(PRICED)
+            for b in range(BUCKETS)
+        }

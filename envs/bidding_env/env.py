@@ -1,0 +1,280 @@
+"""The bidding environments: one vector implementation; the single one is the vector one with one row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.day.action import action_size
+from bidpilot.bidding.day.observation import bounds
+from bidpilot.bidding.errors import InvalidMarket
+from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.envs import seeding
+from bidpilot.envs.bidding_env.campaign_pool import CampaignPool
+from bidpilot.envs.bidding_env.constraint_prices import ConstraintPrices
+from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.bidding_env.regret import REWARD_SCALE, HindsightBaseline
+from bidpilot.envs.bidding_env.viewer import DayTrace, draw_day
+from bidpilot.envs.markets.base import Market
+from bidpilot.envs.markets.defaults import default_setting
+
+Info = dict[str, Any]
+
+
+class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]):
+    """B campaigns buying traffic for a day, one slot a step, all rows in step.
+
+    Description:
+        Each row is one campaign on one day of the market, redrawn at every reset. The action sets the
+        bid rule for the coming slot; the slot's auctions are cleared in arrival order.
+
+    Action Space:
+        `Box(-1, 1, (3 + S,))` per row: scale, interaction tilt, conversion tilt, a multiplier per segment
+        (`bidpilot.bidding.day.action`). Zero bids the plan.
+
+    Observation Space:
+        `Box(low, high, (F,))` per row: the named dimensionless features of `bidpilot.bidding.day.observation.FEATURES`,
+        then the re-plan's entry of each segment.
+
+    Rewards:
+        The slot's increment of utility over the plan's expected utility; a day's rewards sum to
+        `u(day) / u_plan`. With a CPA target the last reward turns the sum into `score / u_plan`. `prices` and
+        `regret` change that (below).
+
+    Starting State:
+        A day drawn by the row's own generator: row b of an environment seeded s is the single
+        environment seeded s + b.
+
+    Episode End:
+        Termination after the last slot, T. Rows end together and the same step begins the next day
+        (`AutoresetMode.SAME_STEP`); the last observation is in `info["final_obs"]`.
+
+    Arguments:
+        num_envs: rows. market, forecast, campaign: what is bid in; the default market `daily` where none.
+        seed_domain: domain of the random stream (`bidpilot.envs.seeding`).
+        pool: planned campaigns that each day draws one of, in place of `campaign`.
+        prices: multipliers of missed constraints, taken off a day's last reward.
+        regret: rewards are regrets against hindsight (`bidpilot.envs.bidding_env.regret`), in 1 / 32 of plan utility.
+
+    Version History:
+        v0: first.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
+        "autoreset_mode": AutoresetMode.SAME_STEP,
+        "render_modes": ["rgb_array"],
+        "render_fps": 4,
+    }
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        market: Market | None = None,
+        forecast: Forecast | None = None,
+        campaign: Campaign | None = None,
+        seed_domain: int = seeding.TRAINING,
+        render_mode: str | None = None,
+        max_episode_steps: int | None = None,
+        pool: CampaignPool | None = None,
+        prices: ConstraintPrices | None = None,
+        regret: bool = False,
+    ) -> None:
+        if num_envs < 1:
+            raise InvalidMarket(f"an environment needs at least one row; got num_envs = {num_envs}. Give 1 or more.")
+        if market is None or forecast is None or campaign is None:
+            market, forecast, campaign = default_setting(market, forecast, campaign)
+        self.num_envs, self.render_mode, self.campaign = num_envs, render_mode, campaign
+        self.episode = Episode(market, forecast, num_envs)
+        self._domain = seed_domain
+        low, high = bounds(self.episode.segments)
+        self.single_observation_space = gym.spaces.Box(low, high, dtype=np.float32)
+        self.single_action_space = gym.spaces.Box(-1.0, 1.0, (action_size(self.episode.segments),), np.float32)
+        self.observation_space = gym.vector.utils.batch_space(self.single_observation_space, num_envs)
+        self.action_space = gym.vector.utils.batch_space(self.single_action_space, num_envs)
+        self.generators: list[np.random.Generator] = []
+        self.pool, self.prices, self._regret = pool, prices, regret
+        self.uniforms = np.zeros((num_envs, market.draws + (pool is not None)))
+        self._trace = DayTrace() if render_mode == "rgb_array" else None
+
+    def reset(
+        self, *, seed: int | list[int | None] | None = None, options: Info | None = None
+    ) -> tuple[NDArray[np.float32], Info]:
+        """Begin a day in every row; `seed` seeds row b with seed + b, or each row with its own of a list."""
+        if isinstance(seed, (int, np.integer)):
+            seeds: list[int | None] = [int(seed) + b for b in range(self.num_envs)]
+        elif seed is None:
+            entropy = None if self.generators else int(np.random.SeedSequence().generate_state(1)[0])
+            seeds = [None if entropy is None else entropy + b for b in range(self.num_envs)]
+        else:
+            seeds = list(seed)
+            if len(seeds) != self.num_envs:
+                raise InvalidMarket(f"got {len(seeds)} seeds for {self.num_envs} rows. Give one seed, or one per row.")
+        if not self.generators:
+            self.generators = [seeding.stream(self._domain, 0 if s is None else s) for s in seeds]
+        else:
+            for b, s in enumerate(seeds):
+                if s is not None:
+                    self.generators[b] = seeding.stream(self._domain, s)
+        return self._draw_days(), {}
+
+    def _draw_days(self) -> NDArray[np.float32]:
+        for row, generator in zip(self.uniforms, self.generators, strict=True):
+            generator.random(out=row)
+        return self.begin_days()
+
+    def begin_days(self) -> NDArray[np.float32]:
+        """Begin the days that `uniforms` describe; the observation (B, F)."""
+        days = self.episode.market.days(self.uniforms[:, : self.episode.market.draws])
+        if self.pool is None:
+            campaigns = CampaignBatch.repeat(
+                self.campaign, self.num_envs, days.budget, days.conversion_value, days.max_cpa
+            )
+            observation = self.episode.begin(days, campaigns)
+        else:
+            pick = (self.uniforms[:, -1] * len(self.pool)).astype(np.int64)
+            plan = self.pool.plan, self.pool.index[pick]
+            observation = self.episode.begin(days, self.pool.campaigns.take(pick), plan=plan)
+        if self._regret:
+            self._baseline = HindsightBaseline(self.episode)
+        if self._trace is not None:
+            self._trace.begin(self.episode)
+        return observation
+
+    def step(  # type: ignore[override]
+        self, actions: NDArray[np.floating]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], Info]:
+        """Play one slot in every row."""
+        if not self.generators:
+            raise gym.error.ResetNeeded("no day has begun. Call reset before step.")
+        episode = self.episode
+        before = self._value()
+        observation = episode.play(np.asarray(actions))
+        if self._trace is not None:
+            self._trace.record(episode)
+        done = episode.t == episode.slots
+        reward = self._reward(before, done)
+        info: Info = {}
+        if done:
+            info = self._final(observation)
+            observation = self._draw_days()
+        ended = np.full(self.num_envs, done)
+        return observation, reward, ended, np.zeros(self.num_envs, np.bool_), info
+
+    def _value(self) -> NDArray[np.float64]:
+        return self.episode.utility
+
+    def _reward(self, before: NDArray[np.float64], done: bool) -> NDArray[np.float64]:
+        episode = self.episode
+        after = episode.score() if done else episode.utility
+        reward: NDArray[np.float64] = (after - before) / episode.plan_utility
+        if done and self.prices is not None:
+            reward -= self.prices.charge(episode)
+        if self._regret:
+            reward -= (episode.utility - before) / episode.plan_utility
+            reward += self._baseline.change()
+            reward *= REWARD_SCALE
+        return reward
+
+    def _final(self, observation: NDArray[np.float32]) -> Info:
+        """What a finished day leaves: observation, utility, score, spend and KPI per row."""
+        e = self.episode
+        yes = np.ones(self.num_envs, np.bool_)
+        result: Info = {
+            "utility": e.utility.copy(),
+            "score": e.score().copy(),
+            "plan_utility": e.plan_utility.copy(),
+            "spend": e.campaigns.budget - e.left,
+            "budget": e.campaigns.budget.copy(),
+            "kpi": e.kpi.copy(),
+        }
+        result |= {f"_{key}": yes for key in list(result)}
+        final = np.empty(self.num_envs, object)
+        final[:] = list(observation)
+        return {"final_obs": final, "_final_obs": yes, "final_info": result, "_final_info": yes}
+
+    def render(self) -> tuple[Any, ...]:
+        """A picture (H, W, 3) of row 0's day so far: budget left against plan, alpha, wins, KPI."""
+        if self._trace is None:
+            raise InvalidMarket('render needs render_mode="rgb_array". Pass it to make or make_vec.')
+        return (draw_day(self._trace),)
+
+
+class MOBiddingVectorEnv(BiddingVectorEnv):
+    """The same, with the vector reward `delta x_j / z_j` (B, 3) in MO-Gymnasium's convention."""
+
+    reward_space = gym.spaces.Box(0.0, np.inf, (3,), np.float32)
+
+    def __init__(self, *args: Any, **setting: Any) -> None:
+        super().__init__(*args, **setting)
+        if self._regret or self.prices is not None:
+            raise InvalidMarket("regret and prices shape one reward, not three. Leave them out, or use Bidding-v0.")
+
+    def _value(self) -> NDArray[np.float64]:
+        return self.episode.kpi.copy()
+
+    def _reward(self, before: NDArray[np.float64], done: bool) -> NDArray[np.float64]:
+        ideal = self.episode.ideal
+        return np.divide(self.episode.kpi - before, ideal, out=np.zeros_like(before), where=ideal > 0)
+
+
+class BiddingEnv(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
+    """One campaign's day: `BiddingVectorEnv` with one row; see there for spaces, rewards and arguments."""
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 4}  # type: ignore[misc]
+    _vector: ClassVar[Callable[..., BiddingVectorEnv]] = BiddingVectorEnv
+
+    def __init__(self, render_mode: str | None = None, **setting: Any) -> None:
+        self.vector = type(self)._vector(1, render_mode=render_mode, **setting)
+        self.render_mode = render_mode
+        self.observation_space = self.vector.single_observation_space
+        self.action_space = self.vector.single_action_space
+
+    def reset(self, *, seed: int | None = None, options: Info | None = None) -> tuple[NDArray[np.float32], Info]:
+        """Begin a day."""
+        super().reset(seed=seed)
+        observation, info = self.vector.reset(seed=seed)
+        return observation[0], info
+
+    def step(self, action: NDArray[np.floating]) -> tuple[NDArray[np.float32], Any, bool, bool, Info]:
+        """Play one slot; after the last one, `reset` begins the next day."""
+        vector = self.vector
+        if not vector.generators or vector.episode.t >= vector.episode.slots:
+            raise gym.error.ResetNeeded("no day has begun, or it is over. Call reset before step.")
+        before = vector._value()
+        observation = vector.episode.play(np.asarray(action)[None])
+        if vector._trace is not None:
+            vector._trace.record(vector.episode)
+        done = vector.episode.t == vector.episode.slots
+        reward = self._row_reward(vector._reward(before, done))
+        info: Info = {}
+        if done:
+            final = vector._final(observation)["final_info"]
+            info = {key: value[0] for key, value in final.items() if not key.startswith("_")}
+        return observation[0], reward, done, False, info
+
+    def _row_reward(self, reward: NDArray[np.float64]) -> Any:
+        return float(reward[0])
+
+    def render(self) -> Any:
+        """A picture (H, W, 3) of the day so far."""
+        return self.vector.render()[0]
+
+
+class MOBiddingEnv(BiddingEnv):
+    """The same, with the vector reward `delta x_j / z_j` (3,) in MO-Gymnasium's convention."""
+
+    _vector = MOBiddingVectorEnv
+
+    def __init__(self, render_mode: str | None = None, **setting: Any) -> None:
+        super().__init__(render_mode, **setting)
+        self.reward_space = MOBiddingVectorEnv.reward_space
+        self.reward_dim = 3
+
+    def _row_reward(self, reward: NDArray[np.float64]) -> Any:
+        return reward[0].astype(np.float32)

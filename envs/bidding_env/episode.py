@@ -1,0 +1,198 @@
+"""One day of B campaigns against a market: the state that every environment and evaluation steps."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.scalarisation import utility
+from bidpilot.bidding.campaign.segments import channels
+from bidpilot.bidding.day.action import decode
+from bidpilot.bidding.day.observation import Observer
+from bidpilot.bidding.day.replan import Replanner
+from bidpilot.bidding.day.statistics import DayStatistics, SlotTotals
+from bidpilot.bidding.errors import InvalidAction, InvalidMarket, PolicyMismatch
+from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.bidding.plan.planner import BudgetPlan, Planner
+from bidpilot.bidding.rule import Rule
+from bidpilot.envs.bidding_env.compiled_replanner import CompiledReplanner
+from bidpilot.envs.bidding_env.oracle import HindsightReplanner, InformedReplanner
+from bidpilot.envs.clearing.slot import clear_slot
+from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.markets.base import Market
+
+
+class Episode:
+    """B days side by side. `begin`, then T times `play` or `play_rule`."""
+
+    def __init__(self, market: Market, forecast: Forecast, rows: int) -> None:
+        if market.slots != forecast.slots or len(market.log.segments) != len(forecast.segments):
+            raise PolicyMismatch(
+                f"the forecast has {forecast.slots} slots and {len(forecast.segments)} segments, the market "
+                f"{market.slots} and {len(market.log.segments)}. Use this market's own forecast."
+            )
+        self.market, self.planner = market, Planner(forecast)
+        self.rows, self.slots, self.segments = rows, market.slots, len(market.log.segments)
+        self.totals = SlotTotals.zeros(rows, self.segments, market.log.sources)
+        self.statistics = DayStatistics(forecast, rows, market.log.sources)
+        self.observer = Observer(forecast, rows)
+        self.kpi = np.zeros((rows, 3))  # true KPI of valid auctions so far
+        self.left = np.zeros(rows)
+        self.utility = np.zeros(rows)
+
+    def begin(
+        self,
+        days: DayBatch,
+        campaigns: CampaignBatch,
+        informed: bool = False,
+        plan: tuple[BudgetPlan, NDArray[np.int64]] | None = None,
+    ) -> NDArray[np.float32]:
+        """Start the days; the first observation (B, F). `plan` holds plans made before, and each row's (B,).
+
+        An `informed` episode tells the re-plan the true levels of the slots to come: a bound for evaluation.
+
+        Raises:
+            InvalidMarket: not one day and one campaign for each row.
+        """
+        if len(days) != self.rows or len(campaigns) != self.rows:
+            raise InvalidMarket(
+                f"an episode of {self.rows} rows needs as many days and campaigns; got {len(days)} days and "
+                f"{len(campaigns)} campaigns. Make one of each per row."
+            )
+        self.days, self.campaigns = days, campaigns
+        self.plan, self.index = self.planner.plan(campaigns) if plan is None else plan
+        self._hindsight: HindsightReplanner | None = None
+        self.alpha = self.plan.alpha[self.index]
+        self.multiplier, self.beta = self.plan.multiplier[self.index], self.plan.beta[self.index]
+        self.ideal = self.plan.ideal[self.index]
+        self.plan_utility = self.plan.utility[self.index]
+        self.left[:] = campaigns.budget
+        self.kpi[:] = 0.0
+        self.utility[:] = 0.0
+        self.statistics.reset(campaigns, self.plan, self.index)
+        forecast = self.planner.forecast
+        replanner: Replanner
+        if informed:
+            replanner = InformedReplanner(self.market, days, campaigns, forecast, self.plan, self.index)
+        else:
+            replanner = CompiledReplanner(forecast, self.plan, self.index)
+        self.observer.reset(self.statistics, self.plan, self.index, replanner)
+        return self.observer.observe(self.statistics, None)
+
+    @property
+    def t(self) -> int:
+        """Slots played."""
+        return self.statistics.t
+
+    def play(self, action: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Play one slot with actions (B, 3 + S); the next observation (B, F)."""
+        self.rule = self.decoded(action)
+        self.play_rule(self.rule)
+        return self.observer.observe(self.statistics, np.clip(action, -1.0, 1.0))
+
+    def action_to_imitate(self) -> NDArray[np.float64]:
+        """The label (B, 3 + S): the action that spends the money left best, all auctions to come known.
+
+        Under first price the levels to come are known, not the auctions. Rows with a target cost are labelled with
+        their own re-plan: hindsight has no doubt, and would teach them to leave no room for it.
+        """
+        if self._hindsight is None:
+            planner = self.planner
+            self._hindsight = HindsightReplanner(
+                self.market, self.days, self.campaigns, planner.forecast, self.plan, self.index
+            )
+        label = self.observer.replanned_action(self.statistics, self._hindsight)
+        targeted = np.isfinite(self.campaigns.max_cpa) | (self.campaigns.min_roi > 0)
+        return np.where(targeted[:, None], self.observer.own_replan(), label)
+
+    def decoded(self, action: NDArray[np.floating]) -> Rule:
+        """The rule of actions (B, 3 + S), without bids in channels whose cap is known to be reached."""
+        rule = decode(action, self.alpha, self.multiplier, self.beta)
+        if self.campaigns.channel_caps:
+            closed = self.statistics.capped_segments()
+            rule.multiplier[closed] = 0.0
+            rule.beta[closed] = 0.0
+        return rule
+
+    def play_rule(self, rule: Rule) -> None:
+        """Play one slot with a rule given outright, without an observation.
+
+        Raises:
+            InvalidAction: the rule is not of this market's segments and this episode's rows.
+            InvalidMarket: the day is over.
+        """
+        if rule.multiplier.shape != (self.rows, self.segments) or rule.beta.shape != rule.multiplier.shape:
+            raise InvalidAction(
+                f"a rule needs a multiplier and a beta for {self.rows} rows and {self.segments} segments; got "
+                f"{rule.multiplier.shape} and {rule.beta.shape}. Actions have 3 + segments entries."
+            )
+        if self.t >= self.slots:
+            raise InvalidMarket(f"all {self.slots} slots of the day are played. Begin the next day.")
+        clear_slot(
+            self.market,
+            self.days,
+            self.t,
+            self.campaigns,
+            rule,
+            self.left,
+            self.planner.shading if self.campaigns.first_price.any() else _NO_SHADING,
+            self.planner.forecast.landscape.mean_price,
+            self.alpha,
+            self.totals,
+        )
+        self.kpi += self.totals.true
+        self.statistics.update(self.totals)
+        self.utility = utility(self.kpi, self.ideal, self.campaigns.preference, self.campaigns.kind)
+
+    def score(self) -> NDArray[np.float64]:
+        """R (B,): utility so far, reduced by `min(1, (max_cpa / CPA) ** 2)` where there is a CPA target."""
+        cap = self.campaigns.max_cpa
+        if not np.isfinite(cap).any():
+            return self.utility
+        spend = self.campaigns.budget - self.left
+        over = np.isfinite(cap) & (spend > cap * self.kpi[:, 2])
+        allowed = np.where(over, cap * self.kpi[:, 2], 1.0)
+        return self.utility * np.where(over, (allowed / np.where(over, spend, 1.0)) ** 2, 1.0)
+
+    def violation(self) -> NDArray[np.float64]:
+        """(B,) the worst relative excess over a constraint so far, in true KPIs; 0 where all are kept."""
+        return np.max([*self.violations().values(), np.zeros(self.rows)], axis=0)  # type: ignore[no-any-return]
+
+    def violations(self) -> dict[str, NDArray[np.float64]]:
+        """Relative excess (B,) over each kind of constraint so far, in true KPIs; 0 where it is kept or not asked."""
+        c, statistics, t = self.campaigns, self.statistics, self.t
+        spend = c.budget - self.left
+        found = {kind: np.zeros(self.rows) for kind in CONSTRAINTS}
+
+        def take(kind: str, value: NDArray[np.float64], most: NDArray[np.float64], where: NDArray[np.bool_]) -> None:
+            worst = found[kind]
+            excess = value / np.where(where & (most > 0), most, 1.0) - 1.0
+            np.maximum(
+                worst, np.where(where, np.where(most > 0, excess, np.where(value > 0, 1.0, 0.0)), 0.0), out=worst
+            )
+
+        take(
+            "max_cpa", spend, np.where(np.isfinite(c.max_cpa), c.max_cpa, 0.0) * self.kpi[:, 2], np.isfinite(c.max_cpa)
+        )
+        take("min_roi", c.min_roi * spend, c.conversion_value * self.kpi[:, 2], c.min_roi > 0)
+        for j in range(3):
+            take("kpi_floors", c.kpi_floors[:, j], self.kpi[:, j], c.kpi_floors[:, j] > 0)
+        wins, tail = statistics.wins[t], statistics.tail_wins[t]
+        take("min_tail_share", c.min_tail_share * wins, tail, (c.min_tail_share > 0) & (wins > 0))
+        for k, name in enumerate(channels(self.planner.forecast.segments)):
+            if name in c.channel_caps:
+                cap = c.channel_caps[name]
+                take(
+                    "channel_caps",
+                    statistics.channel_spend[t, :, k],
+                    np.where(np.isfinite(cap), cap, 0.0),
+                    np.isfinite(cap),
+                )
+        return found
+
+
+CONSTRAINTS = ("max_cpa", "min_roi", "kpi_floors", "min_tail_share", "channel_caps")
+"""Kinds of constraints that a day may miss."""
+
+_NO_SHADING = np.ones(1)

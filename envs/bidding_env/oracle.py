@@ -1,0 +1,107 @@
+"""The re-plan told the future: an upper reference for evaluation, never for training or serving."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.day.beliefs import Posterior
+from bidpilot.bidding.day.replan import Replanner
+from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE
+from bidpilot.bidding.landscape import curves
+from bidpilot.bidding.landscape.forecast import PRICE_LEVEL, Forecast
+from bidpilot.bidding.plan.planner import BudgetPlan
+from bidpilot.envs.clearing.day import materialise
+from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.markets.base import Market
+from bidpilot.envs.markets.forecasting import true_levels
+
+_LEAST = 2.0**-16
+
+
+class InformedReplanner(Replanner):
+    """Knows each block's value and price level and each slot's auctions of B days; not the auctions themselves."""
+
+    def __init__(
+        self,
+        market: Market,
+        days: DayBatch,
+        campaigns: CampaignBatch,
+        forecast: Forecast,
+        plan: BudgetPlan,
+        index: NDArray[np.int64],
+    ) -> None:
+        super().__init__(forecast, plan, index)
+        self._market, self._days, self._first_price = market, days, campaigns.first_price
+        level, counts = true_levels(market, days, forecast, campaigns.conversion_value)
+        worth = plan.alpha[index] / np.stack([np.ones(len(days)), np.ones(len(days)), campaigns.conversion_value], 1)
+        part = worth * forecast.landscape.mean_value
+        share = part / np.maximum(part.sum(axis=1, keepdims=True), _LEAST)
+        value = np.log2(np.maximum(np.einsum("bj,btj->bt", share, level[:, :, :3]), _LEAST))
+        price = np.log2(np.maximum(level[:, :, PRICE_LEVEL], _LEAST))
+        traffic = np.log2(np.maximum(counts, 0.5) / np.maximum(forecast.auctions, _LEAST))
+        self._level = np.stack([value, price, traffic])  # (3, B, T), in the order of `Posterior`
+        assert (VALUE, PRICE, TRAFFIC) == (0, 1, 2)
+        self._counts = counts
+        self._spend_left = self._curves_of_rest(forecast, plan, index, counts, value - price, np.exp2(price))
+
+    def _curves_of_rest(
+        self,
+        forecast: Forecast,
+        plan: BudgetPlan,
+        index: NDArray[np.int64],
+        counts: NDArray[np.int64],
+        shift: NDArray[np.float64],
+        price: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """(T + 1, B, POINTS) spend from each slot on."""
+        now = plan.now[index]
+        rest = np.zeros((forecast.slots + 1, *now.shape))
+        for t in reversed(range(forecast.slots)):
+            level = price[:, t] * forecast.price_curve[t]
+            there = curves.GRID + (shift[:, t] - np.log2(forecast.price_curve[t]))[:, None]
+            rest[t] = rest[t + 1] + curves.lookup(now, there) * (counts[:, t] * level)[:, None]
+        return rest
+
+    def beliefs(self, levels: Posterior, t: int) -> Posterior:
+        """The truth: the mean of later blocks, and the current block."""
+        width = self._level_slots
+        later = self._level[:, :, -(-t // width) * width :]
+        block = self._level[:, :, min(t, self._level.shape[2] - 1)]
+        day = later.mean(axis=2) if later.shape[2] else block
+        return Posterior(day=day, block=block, trust=np.ones_like(day))
+
+    def scale(self, levels: Posterior, left: NDArray[np.float64], t: int) -> NDArray[np.float64]:
+        """log2 of the scale (B,) that spends `left` on what is really to come."""
+        return curves.invert(self._spend_left[t], np.minimum(left, self._spend_left[t][:, -1])) - self._scale
+
+
+class HindsightReplanner(InformedReplanner):
+    """Knows the auctions themselves: at its scale the money left is spent exactly, which is the hindsight optimum
+    of the remaining day among rules of the plan's direction. Under first price, where bids are shaded and paid, it
+    knows the levels alone."""
+
+    def _curves_of_rest(
+        self,
+        forecast: Forecast,
+        plan: BudgetPlan,
+        index: NDArray[np.int64],
+        counts: NDArray[np.int64],
+        shift: NDArray[np.float64],
+        price: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """(T + 1, B, POINTS) spend from each slot on, linear between grid points."""
+        slots, points = forecast.slots, curves.POINTS
+        rest = super()._curves_of_rest(forecast, plan, index, counts, shift, price)
+        for row in np.flatnonzero(~self._first_price):
+            u = index[row]
+            day = materialise(self._market, self._days, int(row))
+            bid = plan.multiplier[u][day.segment] * (day.predicted @ plan.alpha[u]) + plan.beta[u][day.segment]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                needed = plan.scale[u] + np.log2(day.price) - np.log2(np.maximum(bid, 0.0))
+            place = np.clip((needed - curves.LOWEST) * curves.PER_OCTAVE, 0.0, float(points))
+            key = day.slot.astype(np.int64) * (points + 1) + np.ceil(np.nan_to_num(place, nan=0.0)).astype(np.int64)
+            spend = np.bincount(key, day.price, slots * (points + 1)).reshape(slots, points + 1)[:, :points]
+            rest[:slots, row] = np.cumsum(np.cumsum(spend, axis=1)[::-1], axis=0)[::-1]
+        return rest

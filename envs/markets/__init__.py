@@ -1,0 +1,1 @@
+"""Markets: whatever yields days of auctions."""

@@ -1,0 +1,52 @@
+"""Sums per slot: of a recorded log's days, and of any batch of days, by one method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.envs.clearing.day import materialise
+from bidpilot.envs.logs.auction_log import AuctionLog
+from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.markets.base import Market
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SlotMeans:
+    """Sums over each slot's auctions, all (D, T)."""
+
+    count: Array  # auctions
+    price_sum: Array  # currency
+    value_sum: Array  # currency: conversions times their worth, or interactions where a log has no conversions
+
+
+def slot_means(log: AuctionLog) -> SlotMeans:
+    """The sums of a log's recorded days, day by day, so that a mapped log is never whole in memory."""
+    converts = bool(log.conversion.any())
+    sums = np.zeros((2, log.n_days, log.slots))
+    for d, day in enumerate(log.days):
+        edges = log.offsets[d]
+        window = slice(edges[0], edges[-1])
+        value = log.conversion[window] if converts else log.interaction[window]
+        worth = day.conversion_value if converts else 1.0
+        slot = np.repeat(np.arange(log.slots), np.diff(edges))
+        sums[0, d] = np.bincount(slot, log.market_price[window], log.slots)
+        sums[1, d] = np.bincount(slot, value, log.slots) * worth
+    return SlotMeans(log.counts.astype(np.float64), sums[0], sums[1])
+
+
+def batch_means(market: Market, days: DayBatch) -> SlotMeans:
+    """The same sums of any market's days."""
+    column = 2 if market.log.conversion.any() else 1
+    sums = np.zeros((3, len(days), market.slots))
+    for d in range(len(days)):
+        day = materialise(market, days, d)
+        worth = days.conversion_value[d] if column == 2 and np.isfinite(days.conversion_value[d]) else 1.0
+        sums[0, d] = np.bincount(day.slot, minlength=market.slots)
+        sums[1, d] = np.bincount(day.slot, day.price, market.slots)
+        sums[2, d] = np.bincount(day.slot, day.predicted[:, column], market.slots) * worth
+    return SlotMeans(*sums)

@@ -1,0 +1,137 @@
+"""Fits the forecast of a market on its training days: landscape at unit level, demand, and levels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.bidding.errors import InvalidLandscape
+from bidpilot.bidding.landscape.forecast import PRICE_LEVEL, TRAFFIC_LEVEL, BidLandscape, Forecast
+from bidpilot.envs.clearing.day import DayAuctions, materialise
+from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.markets.base import Market
+
+LANDSCAPE_AUCTIONS = 8192
+_PRICE_DAYS_PRIOR = 2.0  # days at price level 1 that each slot's price curve starts from
+
+
+def fit_forecast(market: Market, days: DayBatch, conversion_value: float = 1.0) -> Forecast:
+    """The forecast from training `days` alone.
+
+    `conversion_value` (currency) prices conversions on days that record none of their own.
+
+    Raises:
+        InvalidLandscape: the days have no auctions.
+    """
+    worth = np.where(np.isnan(days.conversion_value), conversion_value, days.conversion_value)
+    total = int(days.count.sum())
+    if total == 0:
+        raise InvalidLandscape("the training days have no auctions. Train on days that have some.")
+    sums, counts = _slot_sums(market, days, worth)  # (D, T, 4), (D, T)
+    mean = sums.sum(axis=(0, 1)) / counts.sum()
+    per_auction = np.divide(sums, counts[..., None], out=np.zeros_like(sums), where=counts[..., None] > 0)
+    relative = np.divide(per_auction, mean, out=np.ones_like(sums), where=mean > 0)
+    observed = counts > 0
+    price_curve = _price_curve(relative[:, :, 3], counts)
+    auctions = counts.mean(axis=0)
+    history = np.ones((len(days), market.slots, 5))
+    history[:, :, :3] = np.where(observed[..., None], relative[:, :, :3], 1.0)
+    history[:, :, PRICE_LEVEL] = np.where(observed, relative[:, :, 3] / price_curve, 1.0)
+    history[:, :, TRAFFIC_LEVEL] = np.divide(counts, auctions, out=np.ones(counts.shape), where=auctions > 0)
+    levels = _block_means(history, counts, market.level_slots)
+    landscape = _landscape(market, days, worth, levels, price_curve, max(total // LANDSCAPE_AUCTIONS, 1))
+    return Forecast(
+        landscape=landscape,
+        auctions=auctions,
+        price_curve=price_curve,
+        history=history,
+        observed=observed,
+        level_slots=market.level_slots,
+        segments=market.log.segments,
+    )
+
+
+def true_levels(
+    market: Market, days: DayBatch, forecast: Forecast, conversion_value: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """What days really bring: block levels (B, T, 4) of KPIs and price against the forecast, and auctions (B, T)."""
+    sums, counts = _slot_sums(market, days, conversion_value)
+    land = forecast.landscape
+    mean = np.append(land.mean_value, land.mean_price)
+    per_auction = np.divide(sums, counts[..., None], out=np.zeros_like(sums), where=counts[..., None] > 0)
+    relative = np.divide(per_auction, mean, out=np.ones_like(sums), where=mean > 0)
+    relative[:, :, 3] /= forecast.price_curve
+    return _block_means(np.where(counts[..., None] > 0, relative, 1.0), counts, market.level_slots), counts
+
+
+def _walk(
+    market: Market, days: DayBatch, worth: NDArray[np.float64]
+) -> Iterator[tuple[DayAuctions, NDArray[np.float64]]]:
+    """Each day's auctions and their predicted values, conversions in money, with the price: (N, 4)."""
+    for row in range(len(days)):
+        day = materialise(market, days, row)
+        values = np.column_stack([day.predicted, day.price]).astype(np.float64)
+        values[:, 2] *= worth[row]
+        yield day, values
+
+
+def _slot_sums(
+    market: Market, days: DayBatch, worth: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    sums = np.zeros((len(days), market.slots, 4))
+    counts = np.zeros((len(days), market.slots), np.int64)
+    for d, (day, values) in enumerate(_walk(market, days, worth)):
+        counts[d] = np.bincount(day.slot, minlength=market.slots)
+        for j in range(4):
+            sums[d, :, j] = np.bincount(day.slot, values[:, j], market.slots)
+    return sums, counts
+
+
+def _price_curve(relative: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(T,) mean price level by slot, drawn towards 1 where days are few; mean 1 over auctions."""
+    seen = counts > 0
+    curve = ((relative * seen).sum(axis=0) + _PRICE_DAYS_PRIOR) / (seen.sum(axis=0) + _PRICE_DAYS_PRIOR)
+    weight = counts.sum(axis=0)
+    return curve * (weight.sum() / (weight @ curve))  # type: ignore[no-any-return]
+
+
+def _block_means(history: NDArray[np.float64], counts: NDArray[np.int64], level_slots: int) -> NDArray[np.float64]:
+    """(D, T, 4) levels of the block that a slot lies in; 1 where there was nothing."""
+    days, slots = counts.shape
+    shape = (days, slots // level_slots, level_slots)
+    weight = counts.reshape(shape)
+    total = weight.sum(axis=2)
+    mean = np.einsum("dbt,dbtk->dbk", weight, history[:, :, :4].reshape(*shape, 4))
+    mean = np.where(total[..., None] > 0, mean / np.maximum(total, 1)[..., None], 1.0)
+    mean = np.where(mean > 0, mean, 1.0)
+    return np.repeat(mean, level_slots, axis=1)
+
+
+def _landscape(
+    market: Market,
+    days: DayBatch,
+    worth: NDArray[np.float64],
+    levels: NDArray[np.float64],
+    price_curve: NDArray[np.float64],
+    stride: int,
+) -> BidLandscape:
+    """Every `stride`-th auction of the training days, brought to unit level."""
+    parts, segments, offset = [], [], 0
+    for d, (day, values) in enumerate(_walk(market, days, worth)):
+        pick = np.arange(offset, len(day.slot), stride)
+        offset = (offset - len(day.slot)) % stride
+        slot = day.slot[pick]
+        unit = values[pick].copy()
+        unit[:, :3] /= levels[d, slot, :3]
+        unit[:, 3] /= levels[d, slot, PRICE_LEVEL] * price_curve[slot]
+        parts.append(unit)
+        segments.append(day.segment[pick])
+    table = np.concatenate(parts)
+    return BidLandscape(
+        price=np.ascontiguousarray(table[:, 3]),
+        value=np.ascontiguousarray(table[:, :3]),
+        segment=np.concatenate(segments),
+        weight=np.full(len(table), 1.0 / len(table)),
+    )

@@ -1,0 +1,101 @@
+"""A mixture of markets: each day comes from one of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.bidding.errors import InvalidMarket
+from bidpilot.envs.logs.auction_log import AuctionLog
+from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.logs.joining import join_logs
+from bidpilot.envs.markets.base import Market
+
+
+class MixedMarket:
+    """Days of several markets, each with its share. Logs that differ are joined into one.
+
+    Raises:
+        InvalidMarket: markets that differ in slots, blocks, segments, sources or in how outcomes come about.
+    """
+
+    def __init__(self, markets: Sequence[Market], shares: Sequence[float]) -> None:
+        first = markets[0]
+        for other in markets[1:]:
+            same = other.slots == first.slots and other.log.segments == first.log.segments
+            same = same and other.log.sources == first.log.sources
+            if not same or other.level_slots != first.level_slots or other.draws_outcomes != first.draws_outcomes:
+                raise InvalidMarket(
+                    "markets can be mixed only where slots, blocks, segments and sources are the same, and where all "
+                    "of them draw outcomes or none."
+                )
+        self._markets, self._edges = tuple(markets), np.cumsum(shares) / np.sum(shares)
+        logs = list({market.log.digest: market.log for market in markets}.values())
+        begin = dict(zip((log.digest for log in logs), np.cumsum([0, *(log.n for log in logs)]), strict=False))
+        self._log = join_logs(logs)
+        self._begin = [int(begin[market.log.digest]) for market in markets]  # of each market's log in the joined one
+        self._digest = hashlib.blake2b(digest_size=16)
+        for market, share in zip(markets, shares, strict=True):
+            self._digest.update(f"{market.digest}{share}".encode())
+
+    @property
+    def log(self) -> AuctionLog:
+        """The log of all of them."""
+        return self._log
+
+    @property
+    def slots(self) -> int:
+        """Slots per day, T."""
+        return self._markets[0].slots
+
+    @property
+    def draws(self) -> int:
+        """One uniform to choose the market, then as many as the neediest takes."""
+        return 1 + max(market.draws for market in self._markets)
+
+    @property
+    def level_slots(self) -> int:
+        """Slots over which a value level lasts."""
+        return self._markets[0].level_slots
+
+    @property
+    def draws_outcomes(self) -> bool:
+        """As the markets'."""
+        return self._markets[0].draws_outcomes
+
+    @property
+    def digest(self) -> str:
+        """Of the markets and their shares."""
+        return self._digest.hexdigest()
+
+    def days(self, uniforms: NDArray[np.float64]) -> DayBatch:
+        """Make B days from `uniforms` (B, draws): the windows, levels and overlay shares of each row's market.
+
+        Which auctions are thinned or overlaid, and outcomes, are drawn by an auction's place in the joined log.
+        """
+        choice = np.searchsorted(self._edges, uniforms[:, 0], side="right")
+        choice = np.minimum(choice, len(self._markets) - 1)
+        parts, rows = [], []
+        for k in np.unique(choice):
+            market, chosen = self._markets[k], np.flatnonzero(choice == k)
+            made = market.days(uniforms[chosen, 1 : 1 + market.draws])
+            parts.append(replace(made, start=made.start + self._begin[k]))
+            rows.append(chosen)
+        return _gather(parts, np.argsort(np.concatenate(rows), kind="stable"), len(self._log.segments))
+
+
+def _gather(parts: Sequence[DayBatch], order: NDArray[np.intp], segments: int) -> DayBatch:
+    """The parts' days one after the other, in this order; where some days keep all auctions, all say what they keep."""
+    if any(part.keep is not None for part in parts):
+        parts = [
+            part if part.keep is not None else replace(part, keep=np.ones((*part.count.shape, segments), np.float32))
+            for part in parts
+        ]
+    columns = {f.name: [getattr(part, f.name) for part in parts] for f in fields(DayBatch)}
+    gathered: dict[str, Any] = {n: None if c[0] is None else np.concatenate(c)[order] for n, c in columns.items()}
+    return DayBatch(**gathered)

@@ -1,0 +1,1 @@
+"""Markets over recorded days: as they were, and recombined for training."""

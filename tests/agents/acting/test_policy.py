@@ -1,0 +1,146 @@
+"""The stored policy: the network that was trained, without its library, and only where it fits."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from stable_baselines3 import PPO
+
+from bidpilot.agents.acting.hidden import hidden_columns
+from bidpilot.agents.acting.policy import MlpPolicy, compose
+from bidpilot.agents.learners.common.trained_policy import trained_policy
+from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
+from bidpilot.agents.learners.ppo.config import PpoConfig
+from bidpilot.agents.learners.ppo.learner import linear, make_ppo
+from bidpilot.bidding.campaign.scalarisation import Scalarisation
+from bidpilot.bidding.day.observation import POSITION, bounds, feature_names
+from bidpilot.bidding.errors import PolicyMismatch
+from bidpilot.bidding.kpi import KPI
+from bidpilot.envs.bidding_env.env import BiddingVectorEnv
+from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
+
+
+@pytest.fixture(scope="module")
+def model() -> PPO:
+    vector = BiddingVectorEnv(2, preset_market("steady"), preset_forecast("steady"), preset_campaign("steady"))
+    ppo = make_ppo(PpoConfig(batch_size=32, net=(16, 8)), BiddingVecEnv(vector), seed=3)
+    torch.manual_seed(0)
+    with torch.no_grad():  # an output as large as a trained one's, some of it beyond [-1, 1]
+        for parameter in ppo.policy.get_submodule("action_net").parameters():
+            parameter.normal_()
+    return ppo
+
+
+def observations(count: int = 200) -> NDArray[np.float32]:
+    low, high = bounds(8)
+    return np.random.default_rng(0).uniform(low, high, (count, len(low))).astype(np.float32)
+
+
+def test_numpy_and_torch_give_the_same_action(model: PPO) -> None:
+    expected, _ = model.predict(observations(), deterministic=True)
+    action = trained_policy(model).act(observations())
+    assert (np.abs(expected) == 1.0).any()
+    np.testing.assert_allclose(action, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("hidden", [("preference",), ("replan", "hour_sin"), ()])
+def test_a_stored_policy_ignores_what_was_hidden_from_its_network(model: PPO, hidden: tuple[str, ...]) -> None:
+    policy, seen = trained_policy(model, hidden=hidden), observations()
+    masked = seen.copy()
+    masked[:, hidden_columns(hidden, 8)] = 0.0
+    expected, _ = model.predict(masked, deterministic=True)
+    np.testing.assert_allclose(policy.act(seen), expected, atol=1e-5)
+    np.testing.assert_array_equal(policy.act(masked), policy.act(seen))
+
+
+def test_hiding_leaves_the_model_that_is_exported_as_it_was(model: PPO) -> None:
+    before = trained_policy(model)
+    trained_policy(model, hidden=("preference",))
+    np.testing.assert_array_equal(trained_policy(model).weights[0], before.weights[0])
+
+
+def test_a_group_of_features_hides_all_of_it_and_nothing_else() -> None:
+    def named(*hidden: str) -> list[str]:
+        return [feature_names(2)[column] for column in hidden_columns(hidden, 2)]
+
+    assert named("replan") == ["replan", "replan_change", "replan_segment_0", "replan_segment_1"]
+    assert named("replan_change", "time_left") == ["time_left", "replan_change"]
+    kpis = [f"{kpi}_preference" for kpi in KPI]
+    assert named("preference", "nash") == [*kpis, *(kind.value for kind in Scalarisation)]
+
+
+def test_an_unknown_feature_is_an_error_that_lists_the_known_ones() -> None:
+    with pytest.raises(ValidationError, match="no feature is called 'moon_phase': use preference replan time_left"):
+        PpoConfig(hidden=("replan", "moon_phase"))
+
+
+def test_a_fresh_model_bids_close_to_the_plan() -> None:
+    vector = BiddingVectorEnv(2, preset_market("steady"), preset_forecast("steady"), preset_campaign("steady"))
+    fresh = make_ppo(PpoConfig(batch_size=32), BiddingVecEnv(vector), seed=1)
+    assert np.abs(trained_policy(fresh).act(observations())).max() < 0.1
+
+
+def test_the_same_seed_makes_the_same_weights() -> None:
+    vector = BiddingVectorEnv(2, preset_market("steady"), preset_forecast("steady"), preset_campaign("steady"))
+    first, same, other = (
+        trained_policy(make_ppo(PpoConfig(batch_size=32), BiddingVecEnv(vector), seed)) for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first.weights[0], same.weights[0])
+    assert not np.array_equal(first.weights[0], other.weights[0])
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_a_stored_policy_acts_the_same(model: PPO, tmp_path: Path, residual: bool) -> None:
+    policy = trained_policy(model, residual)
+    policy.save(tmp_path / "policy.npz")
+    again = MlpPolicy.load(tmp_path / "policy.npz")
+    assert again.residual is residual
+    np.testing.assert_array_equal(again.act(observations()), policy.act(observations()))
+
+
+def test_a_residual_policy_adds_to_the_replan() -> None:
+    seen = np.zeros((3, len(feature_names(1))), np.float32)
+    seen[:, -1] = [0.0, 0.5, -1.0]
+    seen[:, POSITION["replan"]] = [0.5, -2.0, 0.9]
+    raw = np.array([[0.5, 1.0, -5.0, 0.0], [1.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, -0.5]], np.float32)
+    expected = [[0.65, 0.3, -0.3, 0.0], [-0.7, 0.0, 0.0, 0.5], [1.0, 0.0, 0.0, -1.0]]
+    np.testing.assert_allclose(compose(seen, raw, residual=True), expected, atol=1e-6)
+    np.testing.assert_array_equal(compose(seen, raw, residual=False), np.clip(raw, -1, 1))
+    assert raw[0, 2] == -5.0  # the caller's array stays as it was
+
+
+def test_a_policy_refuses_another_number_of_segments(model: PPO) -> None:
+    policy = trained_policy(model)
+    policy.start(4, policy.segments)
+    with pytest.raises(PolicyMismatch, match=f"acts on {policy.segments} segments, the market has 1"):
+        policy.start(4, 1)
+
+
+def test_a_policy_for_other_features_is_refused(model: PPO) -> None:
+    policy = trained_policy(model)
+    with pytest.raises(PolicyMismatch, match="moon_phase"):
+        MlpPolicy(policy.weights, policy.biases, features=("moon_phase", *feature_names(8)[1:]))
+
+
+def test_weights_that_are_not_finite_are_refused(model: PPO) -> None:
+    policy = trained_policy(model)
+    broken = (*policy.biases[:-1], np.full_like(policy.biases[-1], np.nan))
+    with pytest.raises(PolicyMismatch, match="not finite"):
+        MlpPolicy(policy.weights, broken)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a policy", b"text"])
+def test_a_file_that_is_no_policy_is_a_named_error(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "policy.npz").write_bytes(content)
+    with pytest.raises(PolicyMismatch, match="not a saved policy"):
+        MlpPolicy.load(tmp_path / "policy.npz")
+
+
+def test_a_linear_decay_meets_both_its_ends() -> None:
+    schedule = linear(1e-3, 1e-4)
+    assert schedule(1.0) == pytest.approx(1e-3)
+    assert schedule(0.0) == pytest.approx(1e-4)
+    assert schedule(0.5) == pytest.approx(5.5e-4)

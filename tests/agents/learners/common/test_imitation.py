@@ -1,0 +1,134 @@
+"""Imitation of the hindsight optimum: it learns its labels, beats the policy it began as, and repeats itself."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from bidpilot.agents.acting.policy import RESIDUAL_REACH, MlpPolicy, compose
+from bidpilot.agents.learners.common.imitation import imitate, raw_label
+from bidpilot.agents.learners.common.imitation_config import ImitationConfig
+from bidpilot.agents.learners.common.trained_policy import trained_policy
+from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
+from bidpilot.agents.learners.ppo.config import PpoConfig
+from bidpilot.agents.learners.ppo.learner import ClosedFormPPO, make_ppo
+from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.day.action import action_size
+from bidpilot.envs import seeding
+from bidpilot.envs.bidding_env.env import BiddingVectorEnv
+from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
+
+ROWS, SLOTS, DAYS, ROUNDS = 32, 48, 64, 4
+BRIEF = ImitationConfig(rounds=ROUNDS, epochs=4, batch_size=256)
+PPO_CONFIG = PpoConfig(net=(16, 16), batch_size=ROWS * SLOTS, residual=False)
+
+
+@dataclass(frozen=True)
+class Imitated:
+    """One imitation: the policies before and after, and the losses heard, each (rounds,)."""
+
+    before: MlpPolicy
+    after: MlpPolicy
+    actor: list[float]
+    critic: list[float]
+    day_over: bool  # whether the environment stands at the start of a day
+
+
+def untrained(residual: bool = False) -> tuple[ClosedFormPPO, BiddingVecEnv]:
+    vector = BiddingVectorEnv(ROWS, preset_market(), preset_forecast(), preset_campaign())
+    env = BiddingVecEnv(vector, residual)
+    model = make_ppo(PPO_CONFIG, env, seed=1)
+    env.seed(100)
+    return model, env
+
+
+def imitated() -> Imitated:
+    model, env = untrained()
+    heard: list[tuple[int, float, float]] = []
+    before = trained_policy(model)
+    imitate(model, env, BRIEF, lambda *told: heard.append(told))
+    turns, actor, critic = zip(*heard, strict=True)
+    assert turns == tuple(range(ROUNDS))
+    return Imitated(before, trained_policy(model), list(actor), list(critic), env.vector.episode.t == 0)
+
+
+@pytest.fixture(scope="module")
+def brief() -> Imitated:
+    return imitated()
+
+
+def utility(policy: MlpPolicy) -> NDArray[np.float64]:
+    """(D,) what the policy attains on days that it never imitated on."""
+    market = preset_market()
+    episode = Episode(market, preset_forecast(), DAYS)
+    days = market.days(seeding.stream(seeding.VALIDATION, 0).random((DAYS, market.draws)))
+    observation = episode.begin(days, CampaignBatch.repeat(preset_campaign(), DAYS))
+    for _ in range(episode.slots):
+        observation = episode.play(policy.act(observation))
+    return episode.utility.copy()
+
+
+def test_losses_of_actor_and_critic_fall(brief: Imitated) -> None:
+    assert brief.actor[-1] < 0.5 * brief.actor[0]
+    assert brief.critic[-1] < 0.5 * brief.critic[0]
+
+
+def test_imitation_leaves_the_environment_at_the_start_of_a_day(brief: Imitated) -> None:
+    assert brief.day_over
+
+
+def test_the_imitator_beats_what_it_was_before_on_other_days_of_its_market(brief: Imitated) -> None:
+    gain = utility(brief.after) / utility(brief.before) - 1.0
+    assert gain.mean() > 0.02
+    assert gain.mean() > 4.0 * gain.std() / np.sqrt(DAYS)
+
+
+def test_the_same_seed_gives_the_same_weights(brief: Imitated) -> None:
+    again = imitated()
+    for first, second in zip(brief.after.weights, again.after.weights, strict=True):
+        np.testing.assert_array_equal(first, second)
+    assert again.actor == brief.actor
+
+
+def test_no_rounds_change_nothing_and_play_nothing() -> None:
+    model, env = untrained()
+    before = {name: value.clone() for name, value in model.policy.state_dict().items()}
+    imitate(model, env, ImitationConfig(rounds=0), lambda *told: pytest.fail("a round was told of"))
+    assert not env.vector.generators  # no day has begun
+    for name, value in model.policy.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def observations() -> NDArray[np.float32]:
+    """(N, F) from a day of random actions, whose re-plans differ."""
+    _, env = untrained(residual=True)
+    rng, seen = np.random.default_rng(0), [env.reset()]
+    for _ in range(8):
+        action = rng.uniform(-1, 1, (ROWS, action_size(env.vector.episode.segments)))
+        seen.append(env.step(action.astype(np.float32))[0])
+    return np.concatenate(seen)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_a_label_within_reach_is_inverted(residual: bool) -> None:
+    observation = observations()
+    raw = np.random.default_rng(1).uniform(-1, 1, (len(observation), 11)).astype(np.float32)
+    action = compose(observation, raw, residual)
+    inner = np.abs(action) < 1.0  # an action that was clipped to the box has several raw outputs
+    assert inner.mean() > 0.5
+    label = raw_label(observation, action.astype(np.float64), residual)
+    np.testing.assert_allclose(label[inner], raw[inner], atol=1e-5)
+    np.testing.assert_allclose(compose(observation, label, residual), action, atol=1e-5)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_a_label_out_of_reach_is_met_as_nearly_as_can_be(residual: bool) -> None:
+    observation = observations()
+    base = compose(observation, np.zeros((len(observation), 11), np.float32), residual)
+    reach = RESIDUAL_REACH if residual else 1.0
+    for side in (-1.0, 1.0):
+        label = raw_label(observation, base.astype(np.float64) + side * (reach + 0.1), residual)
+        assert (label == side).all()

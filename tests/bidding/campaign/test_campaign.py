@@ -1,0 +1,84 @@
+"""Facts about campaigns: what is refused before any work, and how a day's record replaces the campaign's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch, Delays
+from bidpilot.bidding.campaign.scalarisation import Scalarisation
+from bidpilot.bidding.errors import InvalidCampaign
+
+
+@pytest.mark.parametrize("name", ["budget", "conversion_value", "max_cpa", "min_roi"])
+@pytest.mark.parametrize("value", [0.0, -3.0, float("nan"), float("inf")])
+def test_amounts_are_positive_and_finite(name: str, value: float) -> None:
+    with pytest.raises(InvalidCampaign, match=name):
+        Campaign.model_validate({"budget": 1.0} | {name: value})
+
+
+@pytest.mark.parametrize("name", ["min_tail_share", "reserve"])
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
+def test_shares_lie_between_0_and_1(name: str, value: float) -> None:
+    with pytest.raises(InvalidCampaign, match=name):
+        Campaign.model_validate({"budget": 1.0, name: value})
+
+
+@pytest.mark.parametrize("floors", [(-1.0, 0.0, 0.0), (0.0, float("nan"), 0.0), (0.0, 0.0, float("inf"))])
+def test_floors_are_finite_and_not_negative(floors: tuple[float, float, float]) -> None:
+    with pytest.raises(InvalidCampaign, match="kpi_floors"):
+        Campaign(budget=1.0, kpi_floors=floors)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"bugdet": 1.0}, {"auction": "third"}, {"feedback": "none"}, {"delays": {"win": 1}}]
+)
+def test_unknown_keys_and_choices_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Campaign.model_validate({"budget": 1.0} | changes)
+
+
+def test_a_days_record_replaces_what_it_knows_and_nothing_else() -> None:
+    campaign = Campaign(budget=10.0, conversion_value=2.0, scalarisation=Scalarisation.nash, delays=Delays(wins=3))
+    batch = CampaignBatch.repeat(campaign, 3, np.array([np.nan, 5.0, 7.0]), np.array([np.nan, np.nan, 4.0]))
+    np.testing.assert_array_equal(batch.budget, [10.0, 5.0, 7.0])
+    np.testing.assert_array_equal(batch.conversion_value, [2.0, 2.0, 4.0])
+    assert (batch.kind == Scalarisation.nash.code).all()
+    assert (batch.win_delay == 3).all()
+    assert np.isinf(batch.max_cpa).all()
+    assert len(batch) == 3
+
+
+def test_a_recorded_target_counts_only_where_the_campaign_has_one() -> None:
+    recorded = np.array([np.nan, 6.0])
+    free = CampaignBatch.repeat(Campaign(budget=1.0), 2, max_cpa=recorded)
+    bound = CampaignBatch.repeat(Campaign(budget=1.0, max_cpa=5.0), 2, max_cpa=recorded)
+    assert np.isinf(free.max_cpa).all()
+    np.testing.assert_array_equal(bound.max_cpa, [5.0, 6.0])
+
+
+@pytest.mark.parametrize("bad", [0.0, -1.0, np.inf])
+def test_an_unusable_recorded_budget_is_refused(bad: float) -> None:
+    with pytest.raises(InvalidCampaign, match="budget"):
+        CampaignBatch.repeat(Campaign(budget=1.0), 2, budget=np.array([1.0, bad]))
+
+
+def test_batches_in_a_row_keep_every_row_and_leave_channels_free_that_only_others_cap() -> None:
+    first = CampaignBatch.repeat(Campaign(budget=2.0, channel_caps={"feed": 1.0}, max_cpa=3.0), 2)
+    second = CampaignBatch.repeat(Campaign(budget=5.0, channel_caps={"search": 4.0}, preference=(1.0, 0.0, 0.0)), 1)
+    both = CampaignBatch.concatenate([first, second])
+    assert len(both) == 3
+    np.testing.assert_array_equal(both.budget, [2.0, 2.0, 5.0])
+    np.testing.assert_array_equal(both.preference, [(0.2, 0.3, 0.5), (0.2, 0.3, 0.5), (1.0, 0.0, 0.0)])
+    np.testing.assert_array_equal(both.max_cpa, [3.0, 3.0, np.inf])
+    np.testing.assert_array_equal(both.channel_caps["feed"], [1.0, 1.0, np.inf])
+    np.testing.assert_array_equal(both.channel_caps["search"], [np.inf, np.inf, 4.0])
+    np.testing.assert_array_equal(both.steers_segments, [True, True, True])
+
+
+def test_no_batch_is_refused() -> None:
+    with pytest.raises(InvalidCampaign, match="at least one"):
+        CampaignBatch.concatenate([])

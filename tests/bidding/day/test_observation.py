@@ -1,0 +1,164 @@
+"""Facts about the observation: what each feature says, that none leaves its range, and that no NaN travels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bidpilot.bidding.campaign.campaign import CampaignBatch, Delays
+from bidpilot.bidding.campaign.scalarisation import Scalarisation
+from bidpilot.bidding.day.observation import FEATURES, bounds, feature, feature_names
+from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
+
+ROWS = 4
+
+
+def played(
+    actions: NDArray[np.float64] | None = None, empty: slice | None = None, **changes: Any
+) -> tuple[Episode, NDArray[np.float32]]:
+    """A day's observations (T + 1, B, F); slots in `empty` have no auctions."""
+    market = preset_market()
+    days = market.days(np.random.default_rng(8).random((ROWS, market.draws)))
+    if empty is not None:
+        days.count[:, empty] = 0
+    campaign = preset_campaign().model_copy(update=changes)
+    episode = Episode(market, preset_forecast(), ROWS)
+    observations = [episode.begin(days, CampaignBatch.repeat(campaign, ROWS))]
+    for action in np.zeros((48, ROWS, 11)) if actions is None else actions:
+        observations.append(episode.play(action))
+    return episode, np.array(observations)
+
+
+def column(observations: NDArray[np.float32], name: str) -> NDArray[np.floating]:
+    return observations[..., feature_names(8).index(name)]
+
+
+def test_features_are_named_once_and_have_a_meaning_and_a_range() -> None:
+    assert len(set(feature_names(8))) == len(FEATURES) + 8
+    assert all(f.meaning and f.low < f.high for f in FEATURES)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"budget": 0.01},
+        {"budget": 1e5},
+        {"auction": "first"},
+        {"feedback": "won_only"},
+        {"delays": Delays(wins=2, interactions=3, conversions=40)},
+        {"max_cpa": 3.0, "min_tail_share": 0.3},
+        {"min_roi": 3.0, "channel_caps": {"feed": 5.0}, "delays": Delays(wins=3)},
+        {"scalarisation": Scalarisation.nash, "preference": (0.0, 0.0, 1.0)},
+        {"scalarisation": Scalarisation.chebyshev},
+    ],
+)
+@pytest.mark.parametrize("empty", [None, slice(0, 9), slice(20, 48), slice(0, 48)], ids=str)
+def test_every_feature_is_finite_and_in_its_range_also_without_traffic(
+    changes: dict[str, Any], empty: slice | None
+) -> None:
+    actions = np.random.default_rng(0).uniform(-1, 1, (48, ROWS, 11))
+    _, observations = played(actions, empty, **changes)
+    assert np.isfinite(observations).all()
+    low, high = bounds(8)
+    assert (observations >= low).all()
+    assert (observations <= high).all()
+
+
+def test_time_runs_out_and_money_is_what_is_left() -> None:
+    episode, observations = played()
+    np.testing.assert_allclose(column(observations, "time_left")[:, 0], 1 - np.arange(49) / 48, rtol=1e-6)
+    np.testing.assert_allclose(column(observations, "block_left")[:17, 0], [*(1 - np.arange(8) / 8)] * 2 + [1])
+    left = 1 - episode.statistics.spend / episode.campaigns.budget
+    np.testing.assert_allclose(column(observations, "budget_left"), left, rtol=1e-6)
+    np.testing.assert_array_equal(column(observations, "budget_left"), column(observations, "budget_free"))
+    planned = 1 - episode.plan.spend[0] / episode.campaigns.budget[0]
+    gap = column(observations, "budget_left")[:, 0] - planned
+    np.testing.assert_allclose(column(observations, "pace_gap")[:, 0], gap, atol=1e-6)
+
+
+def test_results_are_shares_of_plan_and_ideal_point() -> None:
+    episode, observations = played()
+    s = episode.statistics
+    np.testing.assert_allclose(column(observations, "win_rate_day")[30], s.wins[30] / s.auctions[30], rtol=1e-6)
+    wins, auctions = s.wins[30] - s.wins[29], s.auctions[30] - s.auctions[29]
+    np.testing.assert_allclose(column(observations, "win_rate")[30], wins / auctions, rtol=1e-6)
+    spend = (s.spend[30] - s.spend[29]) / (episode.plan.spend[0, 30] - episode.plan.spend[0, 29])
+    np.testing.assert_allclose(column(observations, "cost_slot")[30], np.minimum(spend, 4), rtol=1e-6)
+    for j, name in enumerate(("exposure", "interaction", "conversion")):
+        ideal = s.predicted[30, :, j] / episode.ideal[:, j]
+        np.testing.assert_allclose(column(observations, f"{name}_to_ideal")[30], ideal, rtol=1e-6)
+        share = s.spend[30] / episode.plan.spend[0, -1]
+        plan = s.predicted[30, :, j] / (episode.plan.kpi[0, j] * share)
+        np.testing.assert_allclose(column(observations, f"{name}_to_plan")[30], plan, rtol=1e-6)
+
+
+def test_ratios_of_value_per_price_are_near_the_forecasts_in_both_auctions() -> None:
+    """Percentiles are compared with the forecast's own: on average over slots and days they agree."""
+    for auction in ("second", "first"):
+        _, observations = played(auction=auction)
+        for name in ("ratio_50", "ratio_75", "ratio_90", "ratio_97", "ratio_99"):
+            assert abs(column(observations, name)[1:].mean()) < 0.15
+
+
+def test_a_campaigns_terms_are_said_one_hot_and_as_shares_of_the_day() -> None:
+    changes: dict[str, Any] = {"scalarisation": Scalarisation.nash, "auction": "first", "feedback": "won_only"}
+    _, observations = played(**changes, delays=Delays(wins=12, interactions=24, conversions=48))
+    first = observations[0]
+    want: dict[str, float] = {"weighted_sum": 0, "nash": 1, "chebyshev": 0, "first_price": 1, "full_feedback": 0}
+    want |= {"win_delay": 0.25, "interaction_delay": 0.5, "conversion_delay": 1.0, "has_max_cpa": 0}
+    for name, value in want.items():
+        assert (feature(first, name) == value).all(), name
+    weights = [feature(first, f"{name}_preference")[0] for name in ("exposure", "interaction", "conversion")]
+    np.testing.assert_allclose(weights, preset_campaign().preference, rtol=1e-6)
+
+
+def test_slacks_measure_the_distance_to_their_limits() -> None:
+    episode, observations = played(max_cpa=5.0, min_tail_share=0.25)
+    s = episode.statistics
+    cpa = s.spend[20] / s.predicted[20, :, 2]
+    np.testing.assert_allclose(column(observations, "cpa_slack")[20], 0.5 * np.log2(5.0 / cpa), rtol=1e-5)
+    tail = s.tail_wins[20] / s.wins[20]
+    np.testing.assert_allclose(column(observations, "tail_slack")[20], tail - 0.25, atol=1e-6)
+    assert (column(observations, "cpa_slack")[0] == 0).all()
+    _, without = played()
+    assert (column(without, "cpa_slack") == 0).all()
+    assert (column(without, "tail_slack") == 0).all()
+
+
+def test_the_previous_action_is_remembered() -> None:
+    actions = np.random.default_rng(0).uniform(-1.5, 1.5, (48, ROWS, 11))
+    _, observations = played(actions)
+    assert (column(observations, "last_scale")[0] == 0).all()
+    for j, name in enumerate(("last_scale", "last_interaction_tilt", "last_conversion_tilt")):
+        np.testing.assert_allclose(column(observations, name)[1:], np.clip(actions[:, :, j], -1, 1), rtol=1e-6)
+
+
+def test_wins_that_are_not_told_are_not_seen() -> None:
+    """With wins three slots late, everything that wins decide is as it was three slots ago."""
+    names = ("win_rate", "win_rate_day", "cost_slot", "cost_day", "conversion_to_plan", "tail_share")
+    actions = np.zeros((48, ROWS, 11))
+    _, prompt = played(actions)
+    _, late = played(actions, delays=Delays(wins=3))
+    for name in names:
+        assert (column(late, name)[:4] == 0).all(), name
+        np.testing.assert_array_equal(column(late, name)[4:], column(prompt, name)[1:-3], err_msg=name)
+    for name in ("value_slot", "traffic_slot", "price_block", "ratio_90"):  # requests are known at once
+        np.testing.assert_array_equal(column(late, name), column(prompt, name), err_msg=name)
+
+
+def test_mean_levels_are_those_of_the_slots_seen_without_shrinking() -> None:
+    gap = slice(2, 5)
+    _, observations = played(empty=gap)
+    value, traffic = column(observations, "value_slot"), column(played()[1], "traffic_slot")
+    seen = np.delete(np.arange(48), gap)
+    for t in (1, 4, 20, 48):
+        before = seen[seen < t]
+        np.testing.assert_allclose(column(observations, "value_mean")[t], value[before + 1].mean(axis=0), atol=1e-6)
+        np.testing.assert_allclose(column(played()[1], "traffic_mean")[t], traffic[1 : t + 1].mean(axis=0), atol=1e-6)
+    assert (column(played(feedback="won_only")[1], "price_mean") == 0).all()
+    assert column(observations, "price_mean")[1:].any()

@@ -1,0 +1,167 @@
+"""Facts about slot statistics: levels, what is reported when, and the estimate of invalid traffic."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch, Delays
+from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE, DayStatistics, SlotTotals
+from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.bidding.plan.planner import Planner
+
+ROWS, SOURCES = 2, 4
+
+
+def begin(forecast: Forecast, **changes: Any) -> DayStatistics:
+    campaigns = CampaignBatch.repeat(Campaign.model_validate({"budget": 50.0} | changes), ROWS)
+    plan, index = Planner(forecast).plan(campaigns)
+    statistics = DayStatistics(forecast, ROWS, SOURCES)
+    statistics.reset(campaigns, plan, index)
+    return statistics
+
+
+def slot(**changes: Any) -> SlotTotals:
+    """A slot of `even` exactly as forecast: 100 auctions of value 1 and mean price 0.505; 10 wins for 1 each."""
+    plain = {
+        "auctions": 100,
+        "requested": 100.0,
+        "price_sum": 50.5,
+        "wins": 10,
+        "spend": 10.0,
+        "committed": 12.0,
+        "predicted": 10.0,
+        "ratio_quantiles": 1.0,
+        "segment_wins": np.array([6, 4]),
+    }
+    totals = SlotTotals.zeros(ROWS, 2, SOURCES)
+    for name, value in (plain | changes).items():
+        getattr(totals, name)[:] = value
+    return totals
+
+
+def test_a_slot_as_forecast_has_no_level(even: Forecast) -> None:
+    statistics = begin(even)
+    statistics.update(slot())
+    np.testing.assert_allclose(statistics.log_level, 0.0, atol=1e-12)
+    np.testing.assert_allclose(statistics.levels().day, 0.0, atol=1e-12)
+
+
+@pytest.mark.parametrize("feedback", ["full", "won_only"])
+def test_levels_are_octaves_over_the_forecast_and_prices_need_full_feedback(even: Forecast, feedback: str) -> None:
+    statistics = begin(even, feedback=feedback)
+    statistics.update(slot(auctions=200, requested=800.0, price_sum=25.25))
+    shown = feedback == "full"
+    np.testing.assert_allclose(statistics.log_level[TRAFFIC], 1.0)
+    np.testing.assert_allclose(statistics.log_level[VALUE], 2.0)
+    np.testing.assert_allclose(statistics.log_level[PRICE], -2.0 if shown else 0.0)
+    if not shown:
+        np.testing.assert_array_equal(statistics.levels().day[PRICE], 0.0)
+        np.testing.assert_array_equal(statistics.ratio_quantiles, 0.0)
+
+
+def test_a_slot_without_auctions_teaches_traffic_alone(even: Forecast) -> None:
+    statistics = begin(even)
+    statistics.update(slot(auctions=200, requested=400.0, ratio_quantiles=4.0))
+    before = statistics.levels()
+    statistics.update(SlotTotals.zeros(ROWS, 2, SOURCES))
+    after = statistics.levels()
+    assert np.isfinite(statistics.log_level).all()
+    np.testing.assert_array_equal(after.day[VALUE], before.day[VALUE])
+    np.testing.assert_array_equal(statistics.ratio_quantiles, 2.0)
+    assert (after.day[TRAFFIC] < before.day[TRAFFIC]).all()
+
+
+def test_a_block_is_forgotten_when_the_next_begins(even: Forecast) -> None:
+    history = 2.0 ** np.random.default_rng(0).normal(0, 0.5, (20, 2, 1)).repeat(2, axis=1).repeat(5, axis=2)
+    varied = replace(even, history=history, observed=np.ones((20, 4), np.bool_))
+    statistics = begin(varied)
+    for _ in range(2):
+        statistics.update(slot(requested=400.0))
+    np.testing.assert_array_equal(statistics.levels().block, statistics.levels().day)
+    statistics.update(slot(requested=100.0))
+    levels = statistics.levels()
+    assert (levels.block[VALUE] < levels.day[VALUE]).all()
+
+
+@pytest.mark.parametrize("delay", [0, 1, 3])
+def test_wins_and_spend_are_told_as_many_slots_late(even: Forecast, delay: int) -> None:
+    statistics = begin(even, delays=Delays(wins=delay))
+    for t in range(4):
+        told = max(t - delay, 0)
+        settled, reserved = statistics.budget()
+        np.testing.assert_allclose(settled, 10.0 * told)
+        np.testing.assert_allclose(reserved, 12.0 * (t - told) if delay else 0.0)
+        np.testing.assert_allclose(statistics.reported(statistics.wins), 10 * told)
+        np.testing.assert_allclose(statistics.reported(statistics.wins, back=1), 10 * max(max(t - 1, 0) - delay, 0))
+        np.testing.assert_allclose(statistics.reported(statistics.tail_wins), 4 * told)
+        statistics.update(slot())
+
+
+def test_each_row_has_its_own_delay(even: Forecast) -> None:
+    statistics = begin(even)
+    campaigns = replace(statistics.campaigns, win_delay=np.array([0, 2]))
+    plan, index = Planner(even).plan(campaigns)
+    statistics.reset(campaigns, plan, index)
+    for _ in range(3):
+        statistics.update(slot())
+    np.testing.assert_array_equal(statistics.reported(statistics.wins), [30, 10])
+    np.testing.assert_array_equal(statistics.reported(statistics.predicted)[:, 0], [30, 10])
+
+
+def sources(realised: list[float], wins: float = 300.0, predicted: float = 100.0) -> SlotTotals:
+    return slot(source_wins=wins, source_predicted=predicted, source_realised=np.array(realised))
+
+
+def test_a_source_that_realises_nothing_is_suspected_by_its_wins(even: Forecast) -> None:
+    """Three of four alike sources realise as predicted: the fourth's 300 wins count 300^2 / 400 = 225 of 1,200."""
+    statistics = begin(even)
+    statistics.update(sources([100, 100, 100, 0]))
+    np.testing.assert_allclose(statistics.invalid_share(), 225 / 1200)
+
+
+def test_sources_that_are_alike_are_not_suspected_however_little_they_realise(even: Forecast) -> None:
+    statistics = begin(even)
+    for realised in ([100.0] * 4, [7.0] * 4, [0.0] * 4):
+        statistics.update(sources(realised))
+        np.testing.assert_allclose(statistics.invalid_share(), 0.0, atol=1e-12)
+
+
+def test_few_wins_say_little_and_no_wins_nothing(even: Forecast) -> None:
+    statistics = begin(even)
+    np.testing.assert_array_equal(statistics.invalid_share(), 0.0)
+    statistics.update(sources([1, 1, 1, 0], wins=3.0, predicted=1.0))
+    assert (statistics.invalid_share() < 0.01).all()
+
+
+@pytest.mark.parametrize("delays", [Delays(interactions=2), Delays(wins=2), Delays(wins=1, interactions=2)])
+def test_the_estimate_of_invalid_traffic_waits_for_its_reports(even: Forecast, delays: Delays) -> None:
+    """With reports two slots late it is what a bidder without delay would have known two slots earlier."""
+    days = [[100, 100, 100, 0], [100, 100, 50, 0], [0, 100, 100, 100], [100, 100, 100, 100]]
+    seen: list[list[NDArray[np.float64]]] = []
+    for delay in (Delays(), delays):
+        statistics, shares = begin(even, delays=delay), []
+        for realised in days:
+            statistics.update(sources([float(x) for x in realised]))
+            shares.append(statistics.invalid_share())
+        seen.append(shares)
+    np.testing.assert_array_equal(seen[1][:2], 0.0)
+    np.testing.assert_array_equal(seen[1][2:], seen[0][:2])
+
+
+def test_a_day_begins_without_memory_of_the_last(even: Forecast) -> None:
+    used, fresh = begin(even, delays=Delays(wins=1)), begin(even, delays=Delays(wins=1))
+    for _ in range(4):
+        used.update(sources([100, 100, 100, 0]))
+    plan, index = Planner(even).plan(used.campaigns)
+    used.reset(used.campaigns, plan, index)
+    for statistics in (used, fresh):
+        statistics.update(slot())
+        statistics.update(slot(requested=200.0))
+    np.testing.assert_array_equal(used.levels().day, fresh.levels().day)
+    np.testing.assert_array_equal(used.invalid_share(), fresh.invalid_share())
+    np.testing.assert_array_equal(used.budget(), fresh.budget())

@@ -1,0 +1,146 @@
+"""Mixed markets: each day is a day of one of them, as often as asked; the broad market keeps its share of own days."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bidpilot.bidding.errors import InvalidMarket
+from bidpilot.envs.clearing.day import DayAuctions, materialise
+from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.markets import broad
+from bidpilot.envs.markets.base import Market
+from bidpilot.envs.markets.mixed import MixedMarket
+from bidpilot.envs.markets.presets import DAILY, SHIFT
+from bidpilot.envs.synthetic import SyntheticConfig, SyntheticMarket
+
+SMALL = SyntheticConfig(slots=8, level_slots=4, auctions_per_slot=20.0, log_auctions=2000)
+
+
+def market(seed: int = 0, **changes: Any) -> SyntheticMarket:
+    return SyntheticMarket(SMALL.model_copy(update=changes), np.random.SeedSequence(seed))
+
+
+def drawn(mixed: Market, rows: int) -> NDArray[np.float64]:
+    return np.random.default_rng(3).random((rows, mixed.draws))
+
+
+def same(first: DayAuctions, second: DayAuctions) -> bool:
+    return all(np.array_equal(getattr(first, name), getattr(second, name)) for name in vars(first))
+
+
+def levels_equal(mixed: DayBatch, alone: DayBatch) -> NDArray[np.bool_]:
+    """(B,) whether a day has the traffic and the levels of the other batch's."""
+    scales = (mixed.price_scale == alone.price_scale) & (mixed.value_scale == alone.value_scale)
+    return np.asarray(scales.all(axis=(1, 2)) & (mixed.count == alone.count).all(axis=1))
+
+
+def test_each_day_is_one_of_its_markets_days_auction_for_auction_in_the_shares_asked_for() -> None:
+    rows, parts = 400, [market(), market(day_price_std=0.5), market(day_value_std=0.5)]
+    mixed = MixedMarket(parts, [1.0, 2.0, 1.0])
+    uniforms = drawn(mixed, rows)
+    days = mixed.days(uniforms)
+    alone = [part.days(uniforms[:, 1 : 1 + part.draws]) for part in parts]
+    made = np.array([levels_equal(days, other) for other in alone])
+    assert (made.sum(axis=0) == 1).all()
+    np.testing.assert_allclose(made.mean(axis=1), [0.25, 0.5, 0.25], atol=0.07)  # three standard deviations
+    for row in range(0, rows, 20):
+        chosen = int(np.argmax(made[:, row]))
+        assert same(materialise(mixed, days, row), materialise(parts[chosen], alone[chosen], row))
+
+
+def test_a_day_is_its_uniforms_whatever_the_other_rows() -> None:
+    mixed = MixedMarket([market(), market(day_price_std=0.5)], [0.5, 0.5])
+    uniforms = drawn(mixed, 20)
+    days, alone = mixed.days(uniforms), mixed.days(uniforms[7:8])
+    assert same(materialise(mixed, days, 7), materialise(mixed, alone, 0))
+
+
+def test_a_market_that_thins_segments_does_not_thin_the_others_days() -> None:
+    parts = [market(), market(segment_demand_std=0.5)]
+    mixed = MixedMarket(parts, [0.5, 0.5])
+    uniforms = drawn(mixed, 20)
+    days, whole = mixed.days(uniforms), parts[0].days(uniforms[:, 1:])
+    own = np.flatnonzero(uniforms[:, 0] < 0.5)
+    assert 0 < len(own) < 20
+    assert all(same(materialise(mixed, days, row), materialise(parts[0], whole, row)) for row in own.tolist())
+
+
+def test_shares_and_markets_are_part_of_the_digest() -> None:
+    first, second = market(), market(day_price_std=0.5)
+    digests = [
+        MixedMarket(parts, shares).digest
+        for parts, shares in (
+            ([first, second], [0.5, 0.5]),
+            ([first, second], [0.4, 0.6]),
+            ([second, first], [0.5, 0.5]),
+            ([first, market(day_price_std=0.4)], [0.5, 0.5]),
+        )
+    ]
+    assert len(set(digests)) == len(digests)
+    assert MixedMarket([market(), market(day_price_std=0.5)], [0.5, 0.5]).digest == digests[0]
+
+
+@pytest.mark.parametrize("other", [{"slots": 16}, {"level_slots": 2}, {"sources": 8}])
+def test_markets_that_differ_in_slots_blocks_or_sources_are_not_mixed(other: dict[str, int]) -> None:
+    with pytest.raises(InvalidMarket, match="can be mixed only"):
+        MixedMarket([market(), market(**other)], [0.5, 0.5])
+
+
+def test_each_day_reads_the_log_of_its_own_market() -> None:
+    parts = [market(seed=1), market(seed=2, log_auctions=3000), market(seed=1)]
+    mixed = MixedMarket(parts, [1.0, 1.0, 1.0])
+    uniforms = drawn(mixed, 30)
+    days = mixed.days(uniforms)
+    alone = [part.days(uniforms[:, 1:]) for part in parts[:2]]
+    seen = set()
+    for row in range(len(uniforms)):
+        day = materialise(mixed, days, row)
+        found = [k for k in (0, 1) if same(day, materialise(parts[k], alone[k], row))]
+        assert len(found) == 1
+        seen.update(found)
+    assert seen == {0, 1}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_training_market_reaches_what_the_suite_shift_plays(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    worlds = [broad._drawn(DAILY, rng) for _ in range(200)]
+    for name in ("price_level", "price_log_std", "conversion_log_std", "block_price_std"):
+        reached = np.array([getattr(world, name) for world in worlds])
+        assert reached.max() < getattr(SHIFT, name)
+        assert len(set(reached)) > 50
+    curves = {world.demand_curve for world in worlds}
+    assert len(curves) > 3
+    hours = len(DAILY.demand_curve)
+    mirrored = {tuple(np.roll(SHIFT.demand_curve, k)) for k in range(hours)}
+    assert not curves & mirrored
+
+
+def test_a_broad_market_is_a_function_of_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broad, "PRESETS", {"short": DAILY.model_copy(update={"log_auctions": 40_000})})
+    monkeypatch.setattr(broad, "WORLDS", 2)
+    seed = np.random.SeedSequence(5)
+    assert broad.broad_market("short", seed).digest == broad.broad_market("short", seed).digest
+    assert broad.broad_market("short", seed).digest != broad.broad_market("short", np.random.SeedSequence(6)).digest
+
+
+def test_the_broad_market_holds_its_share_of_the_presets_own_days_and_the_rest_varies_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows, short = 600, DAILY.model_copy(update={"log_auctions": 40_000})
+    monkeypatch.setattr(broad, "PRESETS", {"short": short})
+    monkeypatch.setattr(broad, "WORLDS", 8)
+    own, mixed = (
+        SyntheticMarket(short, np.random.SeedSequence(0)),
+        broad.broad_market("short", np.random.SeedSequence(0)),
+    )
+    uniforms = drawn(mixed, rows)
+    days, alone = mixed.days(uniforms), own.days(uniforms[:, 1 : 1 + own.draws])
+    made = levels_equal(days, alone)
+    assert made.mean() == pytest.approx(broad.OWN_SHARE, abs=0.06)
+    level = np.log(np.stack([days.price_scale, days.value_scale]).mean(axis=(2, 3)))
+    assert (level[:, ~made].std(axis=1) > 1.5 * level[:, made].std(axis=1)).all()
+    assert days.invalid_share[~made].any()
+    assert not days.invalid_share[made].any()
