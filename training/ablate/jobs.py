@@ -13,8 +13,9 @@ from pydantic import ValidationError
 from bidpilot.bidding.day.observation import FEATURES
 from bidpilot.bidding.errors import InvalidConfig, RunNotFound
 from bidpilot.training.ablate.catalogue import Variant
-from bidpilot.training.config import AblateConfig, TrainConfig
+from bidpilot.training.ablate.config import AblateConfig
 from bidpilot.training.tracking import RunInfo, latest_finished_run
+from bidpilot.training.train.config import TrainConfig
 from bidpilot.training.yaml_file import explain
 
 KIND: Final = "ablate"

@@ -10,8 +10,9 @@ from rich.console import Console
 
 from bidpilot.bidding.errors import InvalidConfig, RunNotFound
 from bidpilot.bidding.landscape.forecast import Forecast
-from bidpilot.training.config import EvaluateConfig, flat
+from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, SuiteRecord
+from bidpilot.training.evaluation.config import EvaluateConfig
 from bidpilot.training.evaluation.front import front_rows, play_front
 from bidpilot.training.evaluation.play import Outcome
 from bidpilot.training.evaluation.players import ALL_AGENTS, LEARNED, Player, find_players

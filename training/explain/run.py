@@ -15,9 +15,10 @@ from bidpilot.agents.acting.controllers import CONTROLLERS
 from bidpilot.agents.acting.policy import MlpPolicy
 from bidpilot.bidding.errors import InvalidConfig, RunNotFound, UnknownAgent
 from bidpilot.bidding.landscape.forecast import Forecast
-from bidpilot.training.config import ExplainConfig, flat
+from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.suites import Suite, log_suite, named_suites, synthetic_suite
+from bidpilot.training.explain.config import ExplainConfig
 from bidpilot.training.explain.explanation import KPIS, Explanation, explain_slot
 from bidpilot.training.explain.subjects import ControllerSubject, PolicySubject, Subject
 from bidpilot.training.report.attribution import Bars, Table, attribution_figure

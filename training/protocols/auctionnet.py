@@ -19,8 +19,8 @@ from bidpilot.bidding.errors import InvalidProtocol, PolicyMismatch, RunNotFound
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.storage import load_log
-from bidpilot.training.config import AuctionNetConfig
 from bidpilot.training.evaluation.statistics import interquartile_mean, interval
+from bidpilot.training.protocols.config import AuctionNetConfig
 from bidpilot.training.report.auctionnet import ScoreRow, score_table
 from bidpilot.training.report.tables import PairRow, pair_table
 from bidpilot.training.setting import training_setting

@@ -16,7 +16,7 @@ from bidpilot.envs.markets.forecasting import fit_forecast
 from bidpilot.envs.markets.presets import PRESETS
 from bidpilot.envs.markets.recorded.replay import RecombinedMarket, RecordedMarket
 from bidpilot.envs.synthetic import SyntheticMarket
-from bidpilot.training.config import SolveConfig
+from bidpilot.training.solve.config import SolveConfig
 from bidpilot.training.solve.files import CampaignFile, PortfolioFile
 
 

@@ -8,9 +8,10 @@ from bidpilot.bidding.errors import InfeasibleCampaign, InvalidConfig
 from bidpilot.bidding.kpi import KPI
 from bidpilot.solvers.allocation import allocate
 from bidpilot.solvers.pareto import pareto_front
-from bidpilot.training.config import ParetoConfig, flat
+from bidpilot.training.cli.config import flat
 from bidpilot.training.report.front import front_panels
 from bidpilot.training.report.plan_tables import front_table
+from bidpilot.training.solve.config import ParetoConfig
 from bidpilot.training.solve.files import PortfolioFile, read_file
 from bidpilot.training.solve.forecast import ground
 from bidpilot.training.solve.records import front_record, write_json

@@ -7,9 +7,10 @@ from typing import Any
 from rich.console import Console
 
 from bidpilot.bidding.campaign.profile import KpiProfile
-from bidpilot.training.config import SolveConfig, flat
+from bidpilot.training.cli.config import flat
 from bidpilot.training.report.plan_figures import dual_bars
 from bidpilot.training.report.plan_tables import budget_table, dual_table
+from bidpilot.training.solve.config import SolveConfig
 from bidpilot.training.solve.files import PortfolioFile, validated
 from bidpilot.training.solve.forecast import Ground, ground
 from bidpilot.training.solve.records import dual_records, write_json

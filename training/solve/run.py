@@ -9,9 +9,10 @@ from rich.console import Console
 from bidpilot.bidding.errors import InfeasibleCampaign
 from bidpilot.bidding.kpi import KPI
 from bidpilot.solvers.allocation import Allocation, allocate
-from bidpilot.training.config import SolveConfig, flat
+from bidpilot.training.cli.config import flat
 from bidpilot.training.report.plan_figures import dual_bars, spend_by_slot
 from bidpilot.training.report.plan_tables import conflict_table, dual_table, plan_table, rule_table
+from bidpilot.training.solve.config import SolveConfig
 from bidpilot.training.solve.files import CampaignFile, PortfolioFile, read_file
 from bidpilot.training.solve.forecast import Ground, ground
 from bidpilot.training.solve.portfolio import run_portfolio

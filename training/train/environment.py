@@ -14,8 +14,8 @@ from bidpilot.envs.bidding_env.constraint_prices import ConstraintPrices
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv
 from bidpilot.envs.markets.base import Market
 from bidpilot.envs.markets.broad import broad_market
-from bidpilot.training.config import TrainConfig
 from bidpilot.training.setting import Setting
+from bidpilot.training.train.config import TrainConfig
 
 
 @dataclass(frozen=True)

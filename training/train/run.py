@@ -21,7 +21,7 @@ from bidpilot.agents.learners.ppo.settings import tuned_ppo
 from bidpilot.bidding.day.observation import FEATURES
 from bidpilot.bidding.errors import InvalidConfig, RunNotFound
 from bidpilot.envs import seeding
-from bidpilot.training.config import TrainConfig, flat, given
+from bidpilot.training.cli.config import flat, given
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import setting_arena
 from bidpilot.training.report.comparison import ratio_distribution
@@ -30,6 +30,7 @@ from bidpilot.training.setting import Setting, training_setting
 from bidpilot.training.tracking import Run, download, find_run, open_run
 from bidpilot.training.tracking.writer import MlflowWriter
 from bidpilot.training.train.callback import TrainingCallback
+from bidpilot.training.train.config import TrainConfig
 from bidpilot.training.train.environment import new_model, training_ground
 from bidpilot.training.train.snapshot import Point, Snapshot, Standing, latest_snapshot, restore_snapshot
 

@@ -1,6 +1,7 @@
 """The command line: one clear line per mistake, the file below the options, every option explained."""
 
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 from pydantic import BaseModel
@@ -8,17 +9,13 @@ from pydantic.fields import FieldInfo
 
 from bidpilot.agents.learners.ppo.config import PpoConfig
 from bidpilot.bidding.errors import InvalidConfig
-from bidpilot.training.cli.commands import COMMANDS
+from bidpilot.training.cli.commands import COMMANDS, Command
+from bidpilot.training.cli.config import Config, flat, given
 from bidpilot.training.cli.overlay import read_config
-from bidpilot.training.config import (
-    Config,
-    EvaluateConfig,
-    ImportConfig,
-    TrainConfig,
-    UiConfig,
-    flat,
-    given,
-)
+from bidpilot.training.evaluation.config import EvaluateConfig
+from bidpilot.training.importing.config import ImportConfig
+from bidpilot.training.tracking.config import UiConfig
+from bidpilot.training.train.config import TrainConfig
 
 
 def read(model: type[Config], *arguments: str) -> Config:
@@ -141,8 +138,9 @@ def fields_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
     return found
 
 
-@pytest.mark.parametrize("model", [TrainConfig, EvaluateConfig, ImportConfig, UiConfig])
-def test_every_field_is_described(model: type[Config]) -> None:
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_field_is_described(command: Command) -> None:
+    model = resolve_name(command.config)
     assert [name for name, field in fields_of(model).items() if not field.description] == []
 
 

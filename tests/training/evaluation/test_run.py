@@ -9,7 +9,7 @@ import pytest
 from bidpilot.agents.acting.policy import MlpPolicy
 from bidpilot.bidding.day.observation import feature_names
 from bidpilot.bidding.errors import InvalidConfig, UnknownAgent, UnknownSuite
-from bidpilot.training.config import EvaluateConfig
+from bidpilot.training.evaluation.config import EvaluateConfig
 from bidpilot.training.evaluation.run import run
 from bidpilot.training.tracking import download, latest_finished_run, open_run
 

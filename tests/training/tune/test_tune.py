@@ -17,14 +17,15 @@ from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.pool_config import PoolConfig
 from bidpilot.training.cli import main
-from bidpilot.training.config import TrainConfig, TuneConfig
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import setting_arena
 from bidpilot.training.setting import training_setting
 from bidpilot.training.tracking import current_store, download, find_run
-from bidpilot.training.train import run as train
+from bidpilot.training.train.config import TrainConfig
+from bidpilot.training.train.run import run as train
 from bidpilot.training.tune import run as command
+from bidpilot.training.tune.config import TuneConfig
 from bidpilot.training.tune.results import data_folder, read_table, write_entry
 from bidpilot.training.tune.short_run import trial_config
 from bidpilot.training.tune.spaces import BASELINES, PPO, Choice, defaults

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bidpilot.bidding.errors import NotAMarket
-from bidpilot.training.config import CalibrateConfig
+from bidpilot.training.calibrate.config import CalibrateConfig
 
 FIT_FILE, FIGURE_FILE = "fit.json", "fit.png"
 
