@@ -42,7 +42,7 @@ from bidpilot.serving.server import applications
 from bidpilot.training.export.onnx_file import run_onnx
 from bidpilot.training.export.registry import register
 from bidpilot.training.export.write import write_bundle
-from bidpilot.training.setting import training_setting
+from bidpilot.training.setting.setting import training_setting
 from bidpilot.training.tracking import RunInfo, open_run
 
 TOKEN = "benchmark"

@@ -7,10 +7,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bidpilot.training.cli.config import Config, Count, JsonFile, Positive, Seed, Share, json_file
+from bidpilot.training.cli.config import Count, JsonFile, Seed, json_file
+from bidpilot.training.setting.terms import CampaignTerms
 
 
-class EvaluateConfig(Config):
+class EvaluateConfig(CampaignTerms):
     """Play agents over held-out days, print R / R* per suite and the paired differences."""
 
     agents: tuple[str, ...] = Field(
@@ -29,17 +30,17 @@ class EvaluateConfig(Config):
         description="Play 15 preferences instead, and compare the totals with the front of the hindsight optimum: "
         "hypervolume share and worst utility loss. On daily where no suite is named, with ppo where no agent is.",
     )
-    log: Path | None = Field(None, description="Folder of an imported auction log; its name becomes the suite's.")
+    log: Path | None = Field(
+        None,
+        description="Folder of an imported auction log; its name becomes the suite's. Played under the forecast and "
+        "campaign of the training run that is named first.",
+    )
     days: Count = Field(512, description="Held-out days per suite; a log's suite has the days it has.")
     seed: Seed = Field(0, description="Seed of the suites' days and of the bootstrap.")
-    max_cpa: Positive | None = Field(None, description="Target cost per conversion of the suites' campaigns, currency.")
     cpa_margin: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0,
         description="Share of a target cost per conversion that agents keep free: they are told (1 - margin) times the "
         "target, and scored by the target itself.",
-    )
-    min_tail_share: Share | None = Field(
-        None, description="Least share of won exposures on long-tail content that the suites' campaigns ask for."
     )
     json_file: JsonFile = json_file("the printed rows")
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")

@@ -23,7 +23,7 @@ from bidpilot.training.evaluation.statistics import interquartile_mean, interval
 from bidpilot.training.protocols.config import AuctionNetConfig
 from bidpilot.training.report.auctionnet import ScoreRow, score_table
 from bidpilot.training.report.tables import PairRow, pair_table
-from bidpilot.training.setting import training_setting
+from bidpilot.training.setting.setting import training_setting
 from bidpilot.training.tracking import download, find_run, latest_finished_run
 
 ORACLE = "hindsight"

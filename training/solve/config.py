@@ -8,10 +8,11 @@ from typing import Literal
 import tyro
 from pydantic import Field
 
-from bidpilot.training.cli.config import Config, JsonFile, Seed, json_file
+from bidpilot.training.cli.config import JsonFile, Seed, json_file
+from bidpilot.training.setting.terms import CampaignTerms
 
 
-class SolveConfig(Config):
+class SolveConfig(CampaignTerms):
     """Plan a campaign or a portfolio: what to spend when and where, what to bid, what each constraint costs."""
 
     file: tyro.conf.Positional[Path] = Field(

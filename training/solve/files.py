@@ -11,7 +11,7 @@ from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.profile import KpiProfile, named_profile, named_profiles
 from bidpilot.bidding.errors import BidpilotError, InvalidConfig, UnknownProfile
 from bidpilot.training.cli.config import Config
-from bidpilot.training.yaml_file import explain, load_mapping
+from bidpilot.training.cli.yaml_file import explain, load_mapping
 
 M = TypeVar("M", bound=BaseModel)
 

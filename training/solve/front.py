@@ -13,7 +13,7 @@ from bidpilot.training.report.front import front_panels
 from bidpilot.training.report.plan_tables import front_table
 from bidpilot.training.solve.config import ParetoConfig
 from bidpilot.training.solve.files import PortfolioFile, read_file
-from bidpilot.training.solve.forecast import ground
+from bidpilot.training.solve.forecast import campaign_ground
 from bidpilot.training.solve.records import front_record, write_json
 from bidpilot.training.solve.run import head, report_conflict
 from bidpilot.training.tracking import open_run
@@ -25,6 +25,7 @@ def run(config: ParetoConfig) -> None:
     Raises:
         InfeasibleCampaign: after its explanation is printed, logged and written.
         InvalidConfig, InvalidCampaign, UnknownProfile: the file's faults, with its name.
+        ZeroIdealPoint: the preference weighs a KPI that the forecast has none of.
     """
     console = Console()
     file, profile = read_file(config.file)
@@ -32,7 +33,7 @@ def run(config: ParetoConfig) -> None:
         raise InvalidConfig(
             f"{config.file} is a portfolio, and a front is of one campaign: give a file with `campaign:`"
         )
-    on = ground(config, file, profile, file.campaign.conversion_value)
+    file, on = campaign_ground(config, file, profile)
     params = flat(config) | {f"campaign.{k}": v for k, v in flat(file.campaign.model_dump(mode="json")).items()}
     name = f"pareto {config.file.stem}"
     with open_run(config.experiment, name, params, {"ground": on.name}, kind="pareto") as tracked:

@@ -10,15 +10,18 @@ from pydantic import Field, model_validator
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
 from bidpilot.agents.learners.ppo.config import PpoConfig
 from bidpilot.envs.bidding_env.pool_config import PoolConfig
-from bidpilot.training.cli.config import Config, Count, Seed
+from bidpilot.training.cli.config import Count, Seed
+from bidpilot.training.setting.terms import CampaignTerms
 
 
-class TrainConfig(Config):
+class TrainConfig(CampaignTerms):
     """Train a bid policy with PPO, on synthetic days or on a recorded log."""
 
     market: Literal["daily", "steady"] = Field("daily", description="Preset of the synthetic market.")
     log: Path | None = Field(
-        None, description="Folder of an imported auction log to train on instead of the synthetic market."
+        None,
+        description="Folder of an imported auction log to train on instead of the synthetic market. Where no "
+        "preference is given, conversions alone count there, in a log without them interactions, else exposures.",
     )
     seed: Seed = Field(0, description="Seed of the weights and of the training days.")
     total_steps: int = Field(

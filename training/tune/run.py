@@ -15,7 +15,7 @@ from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import setting_arena
-from bidpilot.training.setting import Setting, training_setting
+from bidpilot.training.setting.setting import Setting, training_setting
 from bidpilot.training.tracking import Run, open_run
 from bidpilot.training.train.environment import training_ground
 from bidpilot.training.tune.config import TuneConfig

@@ -14,7 +14,7 @@ from bidpilot.bidding.errors import RunNotFound
 from bidpilot.training.cli import main
 from bidpilot.training.protocols.auctionnet import run
 from bidpilot.training.protocols.config import AuctionNetConfig
-from bidpilot.training.setting import training_setting
+from bidpilot.training.setting.setting import training_setting
 from bidpilot.training.tracking import open_run
 
 AUCTIONS = 30  # of a slot

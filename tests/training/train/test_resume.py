@@ -22,7 +22,7 @@ from bidpilot.envs.bidding_env.pool_config import PoolConfig
 from bidpilot.training.cli import main
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import setting_arena
-from bidpilot.training.setting import training_setting
+from bidpilot.training.setting.setting import training_setting
 from bidpilot.training.tracking import download, find_run
 from bidpilot.training.tracking.store import current_store
 from bidpilot.training.train.config import TrainConfig

@@ -20,7 +20,7 @@ from bidpilot.training.cli import main
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import setting_arena
-from bidpilot.training.setting import training_setting
+from bidpilot.training.setting.setting import training_setting
 from bidpilot.training.tracking import current_store, download, find_run
 from bidpilot.training.train.config import TrainConfig
 from bidpilot.training.train.run import run as train
