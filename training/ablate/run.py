@@ -16,8 +16,9 @@ from bidpilot.training.ablate.markdown import Ablation, markdown
 from bidpilot.training.ablate.parallel import trained
 from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.catalogue import EVERY, SuiteRecord
+from bidpilot.training.evaluation.names import REFERENCES
 from bidpilot.training.evaluation.play import Outcome
-from bidpilot.training.evaluation.players import REFERENCES, Player
+from bidpilot.training.evaluation.players import Player
 from bidpilot.training.evaluation.rows import agent_rows, pair_rows
 from bidpilot.training.evaluation.suites import named_suites, synthetic_suite
 from bidpilot.training.report.differences import difference_map

@@ -8,6 +8,8 @@ from typing import Annotated
 from pydantic import Field
 
 from bidpilot.training.cli.config import Count, JsonFile, Seed, json_file
+from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, EVERY, SUITES
+from bidpilot.training.evaluation.names import ALL_AGENTS, LEARNED, REFERENCES
 from bidpilot.training.setting.terms import CampaignTerms
 
 
@@ -16,19 +18,20 @@ class EvaluateConfig(CampaignTerms):
 
     agents: tuple[str, ...] = Field(
         (),
-        description="Agents by name: constant plan pid dual_descent mpc mpc_informed ppo, or ppo@RUN "
-        "for a particular training run, ppo@RUN,RUN,RUN for one agent over seeds; all of them where none is named. "
-        "mpc and mpc_informed, which is told the levels to come, are always played.",
+        description=f"Agents by name: {' '.join(ALL_AGENTS)}, or {LEARNED}@RUN for a particular training run, "
+        f"{LEARNED}@RUN,RUN,RUN for one agent over seeds; all of them where none is named. "
+        f"{' and '.join(REFERENCES)}, which is told the levels to come, are always played.",
     )
     suites: tuple[str, ...] = Field(
         (),
-        description="Suites by name: steady daily shift sparse first_price won_only delayed invalid cpa balanced tail, "
-        "or all; steady and daily where none is named and no log is given.",
+        description=f"Suites by name: {' '.join(SUITES)}, or {EVERY}; {' and '.join(DEFAULT_SUITES)} where none is "
+        "named and no log is given.",
     )
     front: bool = Field(
         False,
         description="Play 15 preferences instead, and compare the totals with the front of the hindsight optimum: "
-        "hypervolume share and worst utility loss. On daily where no suite is named, with ppo where no agent is.",
+        "hypervolume share and worst utility loss. On daily where no suite is named, "
+        f"with {LEARNED} where no agent is.",
     )
     log: Path | None = Field(
         None,

@@ -14,8 +14,9 @@ from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, SuiteRecord
 from bidpilot.training.evaluation.config import EvaluateConfig
 from bidpilot.training.evaluation.front import front_rows, play_front
+from bidpilot.training.evaluation.names import ALL_AGENTS, LEARNED
 from bidpilot.training.evaluation.play import Outcome
-from bidpilot.training.evaluation.players import ALL_AGENTS, LEARNED, Player, find_players
+from bidpilot.training.evaluation.players import Player, find_players
 from bidpilot.training.evaluation.rows import agent_rows, pair_rows
 from bidpilot.training.evaluation.suites import (
     Suite,

@@ -9,6 +9,7 @@ import tyro
 from pydantic import Field
 
 from bidpilot.training.cli.config import Config, Count, Seed
+from bidpilot.training.evaluation.names import DECIDING
 
 
 class ExportConfig(Config):
@@ -21,7 +22,7 @@ class ExportConfig(Config):
     )
     out: Path = Field(description="Folder to write the bundle to.")
     agent: str = Field(
-        "ppo", min_length=1, description="The run's policy, or a controller under the run's forecast: mpc pid plan ..."
+        "ppo", min_length=1, description=f"The run's policy, or a controller under its forecast: {' '.join(DECIDING)}."
     )
     name: str = Field("bidpilot", min_length=1, description="Name of the bundle and of the registered model.")
     register_model: Annotated[bool, tyro.conf.arg(name="register")] = Field(

@@ -9,6 +9,7 @@ import tyro
 from pydantic import Field
 
 from bidpilot.training.cli.config import Config, Count, JsonFile, Seed, json_file
+from bidpilot.training.evaluation.names import FORECASTING, LEARNED, REFERENCES
 
 
 class IPinYouConfig(Config):
@@ -33,9 +34,9 @@ class AuctionNetConfig(Config):
     test: tyro.conf.Positional[Path] = Field(description="Folder of the imported test log, of other days.")
     agents: tuple[str, ...] = Field(
         (),
-        description="Agents by name: fixed_cpa budget_pid cpa_pid online_lp, of the benchmark, and plan pid "
-        "dual_descent mpc mpc_informed ppo, or ppo@RUN for a particular training run. Where none is named: those of "
-        "the benchmark, plan, mpc, mpc_informed, and ppo where a run was trained on the training log.",
+        description="Agents by name: fixed_cpa budget_pid cpa_pid online_lp, of the benchmark, and "
+        f"{' '.join(FORECASTING)}, or {LEARNED}@RUN for a particular training run. Where none is named: those of the "
+        f"benchmark, plan, {', '.join(REFERENCES)}, and {LEARNED} where a run was trained on the training log.",
     )
     against: tuple[str, ...] = Field(
         ("online_lp", "mpc"), description="Agents that every other one is compared with, paired by day."

@@ -10,13 +10,14 @@ from pydantic import Field
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
 from bidpilot.envs.bidding_env.pool_config import PoolConfig
 from bidpilot.training.cli.config import Config, Count, Seed
+from bidpilot.training.evaluation.names import TUNED_BASELINES
 
 
 class TuneConfig(Config):
     """Tune PPO and every baseline with the same number of trials each, on training days only."""
 
     agents: Literal["all", "baselines", "ppo"] = Field(
-        "all", description="What to tune; baselines: constant pid dual_descent mpc, always together."
+        "all", description=f"What to tune; baselines: {' '.join(TUNED_BASELINES)}, always together."
     )
     market: Literal["daily", "steady"] = Field("daily", description="Preset of the synthetic market.")
     log: Path | None = Field(

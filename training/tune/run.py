@@ -12,6 +12,7 @@ from bidpilot.agents.learners.ppo.config import PpoConfig
 from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.envs import seeding
 from bidpilot.training.cli.config import flat
+from bidpilot.training.evaluation.names import CONSTANT
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import setting_arena
@@ -22,7 +23,7 @@ from bidpilot.training.tune.config import TuneConfig
 from bidpilot.training.tune.results import GAINS_FILE, PPO_FILE, data_folder, read_table, write_entry
 from bidpilot.training.tune.search import Best, Score, search
 from bidpilot.training.tune.short_run import WarmStart, short_run, trial_config
-from bidpilot.training.tune.spaces import BASELINES, CONSTANT, PPO, Choice
+from bidpilot.training.tune.spaces import BASELINES, PPO, Choice
 
 STUDIES = "optuna.db"
 """The database of studies, beside MLflow's."""
