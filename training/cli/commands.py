@@ -29,7 +29,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "pareto",
         f"{_ROOMS}.solve.config:ParetoConfig",
-        f"{_ROOMS}.solve.front:run",
+        f"{_ROOMS}.solve.pareto:run",
         "trace what each KPI of a campaign costs in the others",
     ),
     Command(

@@ -13,10 +13,10 @@ from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, SuiteRecord
 from bidpilot.training.evaluation.config import EvaluateConfig
-from bidpilot.training.evaluation.front import front_rows, play_front
 from bidpilot.training.evaluation.names import ALL_AGENTS, LEARNED
 from bidpilot.training.evaluation.play import Outcome
 from bidpilot.training.evaluation.players import Player, find_players
+from bidpilot.training.evaluation.preference_front import front_rows, play_front
 from bidpilot.training.evaluation.rows import agent_rows, pair_rows
 from bidpilot.training.evaluation.suites import (
     Suite,
@@ -28,9 +28,16 @@ from bidpilot.training.evaluation.suites import (
     synthetic_suite,
 )
 from bidpilot.training.report.comparison import Interval, interval_plot
-from bidpilot.training.report.fronts import front_plot
+from bidpilot.training.report.preference_front import preference_front_plot
 from bidpilot.training.report.profile import performance_profile
-from bidpilot.training.report.tables import AgentRow, FrontRow, PairRow, print_fronts, print_tables, short_name
+from bidpilot.training.report.tables import (
+    AgentRow,
+    PairRow,
+    PreferenceFrontRow,
+    print_preference_fronts,
+    print_tables,
+    short_name,
+)
 from bidpilot.training.setting.feasible import check_feasible
 from bidpilot.training.setting.terms import terms_of
 from bidpilot.training.tracking import Run, download, latest_finished_run, open_run
@@ -54,7 +61,7 @@ def run(config: EvaluateConfig) -> None:
         )
     players = find_players(config.agents or ((LEARNED,) if config.front else ALL_AGENTS), config.experiment)
     console = Console()
-    rows: Sequence[AgentRow | PairRow | FrontRow]
+    rows: Sequence[AgentRow | PairRow | PreferenceFrontRow]
     params, suites = (flat(config), ()) if config.front else _suites(config, records, players)
     with open_run(config.experiment, "evaluate", params, kind="evaluate") as tracked:
         if config.front:
@@ -107,19 +114,19 @@ def _comparison(
 
 def _fronts(
     config: EvaluateConfig, records: Sequence[SuiteRecord], players: Sequence[Player], tracked: Run, console: Console
-) -> list[FrontRow]:
+) -> list[PreferenceFrontRow]:
     """Rows of every agent's front on every suite, printed, drawn and logged."""
-    rows: list[FrontRow] = []
+    rows: list[PreferenceFrontRow] = []
     seeds = {player.name: player.seeds for player in players}
     for record in records:
         console.print(f"playing the front of {', '.join(short_name(p.name) for p in players)} on {record.name} ...")
         front = play_front(record, players, config.days, config.seed)
-        tracked.log_figure(front_plot(front), f"figures/front_{record.name}.png")
+        tracked.log_figure(preference_front_plot(front), f"figures/front_{record.name}.png")
         rows += front_rows(front, seeds, config.days)
     names = _metric_names([row["agent"] for row in rows])
     for key in ("hypervolume_share", "worst_loss"):
         tracked.log_metrics({f"{row['suite']}/{names[row['agent']]}/{key}": row[key] for row in rows}, 0)
-    print_fronts(rows, console)
+    print_preference_fronts(rows, console)
     return rows
 
 

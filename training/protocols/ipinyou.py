@@ -14,7 +14,7 @@ from bidpilot.agents.baselines.published.linear import Linear, Mcpc, Replan
 from bidpilot.agents.baselines.published.value_table import rlb, ss_mdp, value_table
 from bidpilot.training.evaluation.statistics import interval
 from bidpilot.training.protocols.config import IPinYouConfig
-from bidpilot.training.report.protocols import ProtocolPair, ProtocolRow, protocol_pairs, protocol_table
+from bidpilot.training.report.ipinyou import ProtocolPair, ProtocolRow, protocol_pairs, protocol_table
 
 AGAINST = "rlb"
 
