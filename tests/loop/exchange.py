@@ -61,10 +61,8 @@ class Exchange:
 
     def play_slot(self, auctions: list[dict[str, Any]], rough: bool) -> None:
         """Send one slot's auctions and what came of them; those of before that are late come first."""
-        for row, entry, bid in self._late:
-            self._bill(row, entry, bid, rough)
-        self._late = []
-        late = _LATE_AUCTIONS if rough and auctions and auctions[0]["slot"] < SLOTS - 1 else 0
+        self._bill_late(rough)
+        late = _LATE_AUCTIONS if rough and auctions else 0
         begin = len(auctions) - late
         for row in auctions[:begin]:
             self._play(row, rough, late=False)
@@ -72,6 +70,19 @@ class Exchange:
             self.move(auctions[0]["day"], auctions[0]["slot"] + 1 - _LATE_SECONDS * SLOTS / DAY_SECONDS)
         for row in auctions[begin:]:
             self._play(row, rough, late=True)
+
+    def end_day(self, day: str, rough: bool) -> None:
+        """Let midnight pass; what is late is billed then.
+
+        Nothing is told of what those exposures brought: a server listens to events on the day of their auction alone.
+        """
+        self.move(day, SLOTS)
+        self._bill_late(rough, events=False)
+
+    def _bill_late(self, rough: bool, events: bool = True) -> None:
+        for row, entry, bid in self._late:
+            self._bill(row, entry, bid, rough, events)
+        self._late = []
 
     def _play(self, row: dict[str, Any], rough: bool, late: bool) -> None:
         kept = {name: row[name] for name in ("day", "slot", "request_id", "price", *KPIS)}
@@ -97,7 +108,9 @@ class Exchange:
         else:
             self._bill(row, entry, bid, rough)
 
-    def _bill(self, row: dict[str, Any], entry: dict[str, Any], bid: dict[str, Any], rough: bool) -> None:
+    def _bill(
+        self, row: dict[str, Any], entry: dict[str, Any], bid: dict[str, Any], rough: bool, events: bool = True
+    ) -> None:
         """The bid has won: tell so, bill it at the market price, and tell what the exposure brought."""
         price = entry["price"] / _MILLE
         self._tell(bid["nurl"], 204, "win", price, price)
@@ -109,7 +122,7 @@ class Exchange:
         if again:
             self._tell(bid["burl"], 204, "duplicate", price, price)
             self._tell(bid["lurl"], 204, "loss", least=price)  # nothing is freed that was billed
-        if row["interacted"] or row["converted"]:
+        if events and (row["interacted"] or row["converted"]):
             entry |= {name: row[name] for name in ("interacted", "converted")}
             url = bid["ext"]["bidpilot"]["event_url"]
             told = f"&i={row['interacted']}&c={row['converted']}"

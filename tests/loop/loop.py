@@ -68,7 +68,7 @@ def walk(room: Room) -> bool:
         try:
             room.go(name, step)
         except JointBroken as broken:
-            complain(room, f"the loop broke in step '{name}', at the joint {broken}")
+            complain(room, f"the loop broke in step '{name}', at the joint {broken}\n\n{room.last}")
             return False
         except CommandFailed as failed:
             complain(room, f"the loop broke in step '{name}': {failed}")
@@ -109,6 +109,8 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="new folder to work in and to keep; a temporary one by default")
     given = parser.parse_args()
     kept = given.folder is not None
+    if kept and given.folder.exists():
+        parser.error(f"{given.folder} exists: the loop wants a folder, and in it a tracking store, of its own")
     folder = given.folder.resolve() if kept else Path(tempfile.mkdtemp(prefix="bidpilot-loop-"))
     folder.mkdir(parents=True, exist_ok=True)
     room = Room(folder, SIZES[given.size], np.random.default_rng(given.seed))

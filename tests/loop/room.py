@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from tests.loop.source import Source
 
 _TAIL = 40  # lines of a failed command's output that are shown
 _PATIENCE = 1800.0  # seconds that a command may take
+_STORES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")  # the loop has a store of its own
 
 
 class JointBroken(Exception):
@@ -68,6 +70,7 @@ class Room:
         books: what the exchange counted, a row per request (see `exchange.Exchange`).
         expected_spend: of the served policy over the served days, as a share of the budget, by evaluation.
         lines: steps that were gone through.
+        last: the step's last command, with the end of its output.
     """
 
     folder: Path
@@ -78,13 +81,14 @@ class Room:
     books: pl.DataFrame = field(default_factory=pl.DataFrame)
     expected_spend: float = float("nan")
     lines: list[Line] = field(default_factory=list)
+    last: str = ""
     _told: list[str] = field(default_factory=list)
     _checked: list[str] = field(default_factory=list)
 
     def go(self, name: str, step: Callable[[Room], None]) -> None:
         """Go through one step and keep how long it took and what it checked."""
         begin = perf_counter()
-        self._told, self._checked = [], []
+        self._told, self._checked, self.last = [], [], ""
         print(f"{name} ...", flush=True)
         step(self)
         self.lines.append(Line(name, perf_counter() - begin, tuple(self._told), tuple(self._checked)))
@@ -100,11 +104,14 @@ class Room:
             CommandFailed: it ended with none of `status`; shows the end of its output.
         """
         command = [sys.executable, "-m", "bidpilot", *map(str, arguments)]
+        environment = {name: value for name, value in os.environ.items() if name not in _STORES}
         done = subprocess.run(
-            command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=_PATIENCE
-        )
+            command, cwd=self.folder, env=environment, timeout=_PATIENCE,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        self.last = f"`{' '.join(command)}` ended with {done.returncode}:\n{tail(done.stdout)}"
         if done.returncode not in status:
-            raise CommandFailed(f"`{' '.join(command)}` ended with {done.returncode}:\n{tail(done.stdout)}")
+            raise CommandFailed(self.last)
         return done
 
     def tell(self, figures: str) -> None:

@@ -187,13 +187,14 @@ def test_a_decision_log_like_the_books_passes(room: Room, books: pl.DataFrame) -
 @pytest.mark.parametrize(
     ("row", "values", "joint"),
     [
-        (0, {"result": "lost", "cost": 0.0}, "lost auctions per slot: 2026-03-02 slot 0: auctions 2 came out, 1"),
-        (0, {"cost": 0.050002}, "spend and KPIs bought per slot: 2026-03-02 slot 0: cost 50002 came out, 50001"),
+        (0, {"result": "lost"}, "lost auctions per slot: 2026-03-02 slot 0: auctions 2 came out, 1"),
+        (0, {"cost": 0.050002}, "auctions, cost and KPIs per slot: 2026-03-02 slot 0: cost 50002 came out, 50001"),
+        (1, {"cost": 0.000001}, "auctions, cost and KPIs per slot: 2026-03-02 slot 0: cost 50002 came out, 50001"),
         (1, {"market_price": 0.080001}, "market prices per slot: 2026-03-02 slot 0: price 130002"),
         (1, {"market_price": None}, "market prices per slot: 2026-03-02 slot 0: auctions 1"),
-        (2, {"slot": 4}, "auctions and KPIs per slot: 2026-03-02 slot 3: auctions 1 came out, 2"),
+        (2, {"slot": 4}, "auctions, cost and KPIs per slot: 2026-03-02 slot 3: auctions 1 came out, 2"),
         (3, {"result": "no_money"}, "expired auctions per slot: 2026-03-02 slot 3"),
-        (4, {"conversion": 0.004004}, "auctions and KPIs per slot: 2026-03-03 slot 1: conversion 4004"),
+        (4, {"conversion": 0.004004}, "auctions, cost and KPIs per slot: 2026-03-03 slot 1: conversion 4004"),
         (4, {"bid": 0.2}, "bids per slot: 2026-03-03 slot 1: bid 200000"),
         (5, {"segment": SEGMENTS[0]}, "segments and sources"),
     ],
@@ -209,7 +210,7 @@ def test_one_corrupted_row_breaks_the_decision_log(
 def test_outcomes_told_twice_or_of_lost_bids_break_the_decision_log(room: Room, books: pl.DataFrame) -> None:
     rows, outcomes = logged(books)
     with broken(
-        "exchange -> decision log: spend and KPIs bought per slot: 2026-03-02 slot 0: interacted 10 came out, 5"
+        "exchange -> decision log: cost, KPIs and outcomes bought per slot: 2026-03-02 slot 0: interacted 10 came"
     ):
         decisions.check_decisions(room, books, rows, pl.concat([outcomes, outcomes.head(1)]))
     stray = outcomes.head(1).with_columns(key=pl.lit(str(rows["key"][1])))
@@ -269,11 +270,13 @@ def test_the_step_and_the_joint_that_broke_are_told(
         room.same("a -> b: money", 1, 1)
 
     def bad(room: Room) -> None:
+        room.bidpilot("--version")
         room.same("b -> c: money", 1, 2)
 
     monkeypatch.setattr(loop, "STEPS", (("good", good), ("bad", bad), ("after", good)))
     assert not loop.walk(room)
     told = capsys.readouterr()
     assert "broke in step 'bad', at the joint b -> c: money: 1 came out, 2 went in" in told.err
+    assert "bidpilot --version` ended with 0:\nbidpilot " in told.err
     assert "after" not in told.out
     assert [(line.step, line.checked) for line in room.lines] == [("good", ("a -> b: money",))]

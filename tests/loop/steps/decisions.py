@@ -33,15 +33,17 @@ def check_decisions(room: Room, books: pl.DataFrame, rows: pl.DataFrame, outcome
     found = in_micro(rows.rename({"date": "day", "market_price": "price"}), "price", "cost", "bid", *KPIS)
     found = found.join(told, on="key", how="left").with_columns(pl.col(OUTCOMES).fill_null(0.0).round().cast(pl.Int64))
     joint = "exchange -> decision log"
-    room.same(f"{joint}: auctions and KPIs per slot", tally(found, KPIS), tally(books, KPIS))
+    offered = ("cost", *KPIS)
+    room.same(f"{joint}: auctions, cost and KPIs per slot", tally(found, offered), tally(books, offered))
     room.same(f"{joint}: bids per slot", *(tally(f.filter(pl.col("key") != ""), ("bid",)) for f in (found, books)))
     for result in ("lost", "expired", "won"):
-        mine, theirs = (f.filter(pl.col("result") == result) for f in (found, books))
-        room.same(f"{joint}: {result} auctions per slot", tally(mine, ()), tally(theirs, ()))
-    room.same(f"{joint}: spend and KPIs bought per slot", tally(mine, _BOUGHT), tally(theirs, _BOUGHT))
+        of_result = (f.filter(pl.col("result") == result) for f in (found, books))
+        room.same(f"{joint}: {result} auctions per slot", *(tally(f, ()) for f in of_result))
+    won, bought = (f.filter(pl.col("result") == "won") for f in (found, books))
+    room.same(f"{joint}: cost, KPIs and outcomes bought per slot", tally(won, _BOUGHT), tally(bought, _BOUGHT))
     priced = found.filter(pl.col("price").is_not_null()), books.filter("priced")
     room.same(f"{joint}: market prices per slot", *(tally(f, ("price",)) for f in priced))
     named = [f.group_by("segment", "source").len().sort("segment", "source").rows() for f in (found, books)]
     room.same(f"{joint}: segments and sources", *named)
-    orphans = outcomes.filter(~pl.col("key").is_in(mine["key"].implode())).height
+    orphans = outcomes.filter(~pl.col("key").is_in(won["key"].implode())).height
     room.same(f"{joint}: outcomes of bids that did not win", orphans, 0)

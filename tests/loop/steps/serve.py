@@ -37,7 +37,6 @@ def run(room: Room) -> None:
             exchange = Exchange(bidder, admin, room.rng)
             for day, rough in days:
                 play_day(room, exchange, day, rough)
-            exchange.move(days[-1][0], SLOTS)
             room.books = exchange.books
             check_counters(room, room.books, exchange.sent, str(admin.send("GET", "/metrics")[1]))
         room.same("server: a clean end", server.stop(), 0)
@@ -62,6 +61,7 @@ def play_day(room: Room, exchange: Exchange, day: str, rough: bool) -> None:
         exchange.play_slot(of_day.filter(of_day["slot"] == slot).to_dicts(), rough)
         billed = sum(entry["cost"] for entry in exchange.entries[begin:])
         check_money(room, exchange.admin, f"{day} slot {slot}", billed, round(source.budget * MICRO))
+    exchange.end_day(day, rough)
 
 
 def check_money(room: Room, admin: Client, when: str, billed: int, budget: int) -> None:
