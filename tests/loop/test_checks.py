@@ -18,7 +18,7 @@ from tests.loop.books import differences, in_micro, tally
 from tests.loop.registry import Decision
 from tests.loop.room import SIZES, CommandFailed, JointBroken, Room
 from tests.loop.source import AMOUNTS, CONVERSION_VALUE, KPIS, MICRO, REASONS, Source, draw, write_csv
-from tests.loop.steps import decisions, evaluate, import_decisions, import_logs, promote, serve
+from tests.loop.steps import crown, decisions, evaluate, import_decisions, import_logs, promote, serve
 from tests.loop.steps.export import SEGMENTS
 
 BUDGET = 6.0
@@ -243,6 +243,13 @@ def test_an_auction_that_an_import_moves_or_loses_is_seen(room: Room, books: pl.
     write_served_log(folder, books.head(5))
     with broken("decision log -> log: rows in = priced + set aside"):
         import_decisions.check_served_log(room, books, folder, BUDGET)
+
+
+def test_a_bundle_that_plays_otherwise_than_its_policy_did_is_seen(room: Room) -> None:
+    rows: list[dict[str, Any]] = [{"agent": "ppo@abc"}, {"agent": "ppo@abc", "against": "plan", "diff": 0.18}]
+    crown.check_duel(room, Decision("r", True, "because", [{"difference": 0.18}]), rows)
+    with broken("evaluation -> duel"):
+        crown.check_duel(room, Decision("r", True, "because", [{"difference": 0.17}]), rows)
 
 
 def test_a_promotion_that_contradicts_its_rows_is_seen(room: Room) -> None:
