@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
 from bidpilot.bidding.day.action import action_size
-from bidpilot.bidding.day.observation import bounds, feature_names
+from bidpilot.bidding.day.features import bounds, feature_names
 from bidpilot.bidding.errors import BundleMismatch, InvalidBundle, InvalidLandscape
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.day.action import FIRST_SEGMENT
-from bidpilot.bidding.day.observation import feature, feature_names, segment_features
+from bidpilot.bidding.day.features import feature, feature_names, segment_features
 from bidpilot.bidding.errors import PolicyMismatch
 
 RESIDUAL_REACH: Final = 0.3  # share of the network's action that is added to the controller's

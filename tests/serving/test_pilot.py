@@ -14,7 +14,7 @@ from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.bidding.bundle import ControllerEntry
 from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
 from bidpilot.bidding.day.action import action_size
-from bidpilot.bidding.day.observation import POSITION
+from bidpilot.bidding.day.features import POSITION
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.plan.planner import RATIO_QUANTILES, Planner
 from bidpilot.bidding.rule import Rule

@@ -9,15 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.day.action import FIRST_SEGMENT, SCALE_REACH, TILT_REACH
+from bidpilot.bidding.day.features import FEATURES, GROUPS, SEGMENT_FEATURE
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.training.explain.baseline import baseline_observation
 from bidpilot.training.explain.gradients import integrated_gradients
-from bidpilot.training.explain.groups import GROUPS, group_of
 from bidpilot.training.explain.subjects import Subject
 
 Array = NDArray[np.float64]
 
 KPIS = ("exposure", "interaction", "conversion")
+MEMORY = "memory"
+"""The group of what a controller remembers, whose inputs are called `memory_...`."""
+_GROUP_OF: dict[str, str] = {f.name: f.group for f in (*FEATURES, SEGMENT_FEATURE)}
 _ACTION = ("scale", "interaction_tilt", "conversion_tilt")
 
 
@@ -48,7 +51,7 @@ class Explanation:
     def groups(self) -> tuple[str, ...]:
         """The groups that the inputs are in, in a fixed order."""
         present = {group_of(name) for name in self.inputs}
-        return tuple(group for group in GROUPS if group in present)
+        return tuple(group for group in (*GROUPS, MEMORY) if group in present)
 
     def by_group(self) -> Array:
         """Shares (P, A, G) summed over the inputs of each group."""
@@ -102,6 +105,13 @@ class Explanation:
             for p, part in enumerate(self.parts)
         }
         return {"played": self.action[a], "on_a_day_as_forecast": self.at_baseline[a], "parts": parts}
+
+
+def group_of(name: str) -> str:
+    """The group of an input: a feature, a re-plan's segment entry, or a `memory_...`."""
+    if name.startswith(f"{MEMORY}_"):
+        return MEMORY
+    return _GROUP_OF[SEGMENT_FEATURE.name if name.startswith(f"{SEGMENT_FEATURE.name}_") else name]
 
 
 def explain_slot(episode: Episode, observation: NDArray[np.float32], subject: Subject, row: int) -> Explanation:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bidpilot.agents.acting.controllers import Controller
 from bidpilot.agents.acting.policy import RESIDUAL_REACH, MlpPolicy, compose
 from bidpilot.bidding.day.action import FIRST_SEGMENT
-from bidpilot.bidding.day.observation import FEATURES, POSITION, feature_names
+from bidpilot.bidding.day.features import FEATURES, POSITION, feature_names
 
 Array = NDArray[np.float64]
 

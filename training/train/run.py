@@ -18,7 +18,7 @@ from bidpilot.agents.acting.policy import MlpPolicy
 from bidpilot.agents.gains import tuned_gains
 from bidpilot.agents.learners.common.imitation import imitate
 from bidpilot.agents.learners.ppo.settings import tuned_ppo
-from bidpilot.bidding.day.observation import FEATURES
+from bidpilot.bidding.day.features import FEATURES
 from bidpilot.bidding.errors import InvalidConfig, RunNotFound
 from bidpilot.envs import seeding
 from bidpilot.training.config import TrainConfig, flat, given

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.day.action import action_size
-from bidpilot.bidding.day.observation import FEATURES
+from bidpilot.bidding.day.features import FEATURES
 
 Parameters = Mapping[str, float]
 State = dict[str, NDArray[np.float64]]  # each (B,)

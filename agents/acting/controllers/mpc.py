@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bidpilot.agents.acting.controllers.base import Controller, Gain, Parameters, State, scale_action
 from bidpilot.bidding.day.action import FIRST_SEGMENT
-from bidpilot.bidding.day.observation import feature, segment_features
+from bidpilot.bidding.day.features import feature, segment_features
 
 
 def _step(parameters: Parameters, state: State, observation: NDArray[np.float32]) -> tuple[NDArray[np.float64], State]:

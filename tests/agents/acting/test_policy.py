@@ -16,7 +16,7 @@ from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.agents.learners.ppo.config import PpoConfig
 from bidpilot.agents.learners.ppo.learner import linear, make_ppo
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
-from bidpilot.bidding.day.observation import POSITION, bounds, feature_names
+from bidpilot.bidding.day.features import POSITION, bounds, feature_names
 from bidpilot.bidding.errors import PolicyMismatch
 from bidpilot.bidding.kpi import KPI
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv

@@ -19,7 +19,7 @@ from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.agents.acting.controllers import CONTROLLERS
 from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch, Delays
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
-from bidpilot.bidding.day.observation import feature
+from bidpilot.bidding.day.features import feature
 from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.rule import Rule

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bidpilot.agents.acting.policy import MlpPolicy
-from bidpilot.bidding.day.observation import feature_names
+from bidpilot.bidding.day.features import feature_names
 from bidpilot.bidding.errors import PolicyMismatch, RunNotFound, UnknownAgent
 from bidpilot.training.evaluation.players import ALL_AGENTS, Player, find_players
 from bidpilot.training.evaluation.suites import Suite

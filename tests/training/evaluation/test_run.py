@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bidpilot.agents.acting.policy import MlpPolicy
-from bidpilot.bidding.day.observation import feature_names
+from bidpilot.bidding.day.features import feature_names
 from bidpilot.bidding.errors import InvalidConfig, UnknownAgent, UnknownSuite
 from bidpilot.training.config import EvaluateConfig
 from bidpilot.training.evaluation.run import run

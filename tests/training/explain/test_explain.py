@@ -10,15 +10,14 @@ import pytest
 from bidpilot.agents.acting.controllers import MPC, PLAN
 from bidpilot.agents.acting.policy import MlpPolicy
 from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
-from bidpilot.bidding.day.observation import POSITION, feature_names
+from bidpilot.bidding.day.features import GROUPS, POSITION, feature_names
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.training.cli import main
 from bidpilot.training.config import ExplainConfig
-from bidpilot.training.explain.baseline import baseline_observation
-from bidpilot.training.explain.explanation import explain_slot
-from bidpilot.training.explain.groups import CONTEXT
+from bidpilot.training.explain.baseline import CONTEXT, baseline_observation
+from bidpilot.training.explain.explanation import explain_slot, group_of
 from bidpilot.training.explain.run import run
 from bidpilot.training.explain.subjects import ControllerSubject, PolicySubject
 from bidpilot.training.tracking import download, find_run, latest_finished_run, open_run
@@ -67,6 +66,12 @@ def test_days_that_bid_the_plan_lie_around_the_baseline(win_delay: int) -> None:
         assert usual[POSITION[name]] == pytest.approx(baseline[POSITION[name]], abs=0.05), name
 
 
+def test_every_input_has_a_group() -> None:
+    names = (*feature_names(SEGMENTS), "memory_gap")
+    assert {group_of(name) for name in names} == {*GROUPS, "memory"}
+    assert (group_of("replan_segment_3"), group_of("replan"), group_of("pace_gap")) == ("replan", "replan", "budget")
+
+
 def test_before_the_first_slot_a_day_is_its_baseline() -> None:
     episode, observation = begun()
     baseline = baseline_observation(episode, observation, 0)
@@ -108,7 +113,7 @@ def test_under_a_tail_share_the_segments_are_moved_by_the_replans_entries() -> N
     subject = ControllerSubject(MPC, None, SEGMENTS)
     found = explain_slot(episode, advanced(episode, observation, subject, 24), subject, row=1)
     assert np.abs(found.action[3:]).max() > 0.005
-    moved = found.by_group()[0, 3:, found.groups.index("re-plan")]
+    moved = found.by_group()[0, 3:, found.groups.index("replan")]
     np.testing.assert_allclose(moved, found.action[3:], atol=1e-6)
 
 
@@ -124,7 +129,7 @@ def test_a_policys_explanation_is_kept_with_its_run(tmp_path: Path, capsys: pyte
     assert json.loads(download(trained.run_id, f"{name}.json").read_text()) == written
     assert download(trained.run_id, f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert find_run(trained.run_id).status == "FINISHED"
-    assert "re-plan" in capsys.readouterr().out
+    assert "replan" in capsys.readouterr().out
     again = run(ExplainConfig(suite="steady", day=2, slot=30))  # the latest run
     assert again.action.tolist() == [entry["played"] for entry in written["action"].values()]
 

@@ -1,6 +1,5 @@
 """Integrated gradients: shares add up, follow the closed form where there is one, and ignore what does not matter."""
 
-from collections import Counter
 from itertools import pairwise
 
 import numpy as np
@@ -11,9 +10,8 @@ from numpy.typing import NDArray
 
 from bidpilot.agents.acting.controllers import MPC, PID
 from bidpilot.agents.acting.policy import RESIDUAL_REACH, MlpPolicy
-from bidpilot.bidding.day.observation import FEATURES, POSITION, bounds, feature_names
+from bidpilot.bidding.day.features import FEATURES, POSITION, bounds, feature_names
 from bidpilot.training.explain.gradients import integrated_gradients
-from bidpilot.training.explain.groups import CONTEXT, GROUPS, group_of
 from bidpilot.training.explain.subjects import ControllerSubject, PolicySubject
 
 SEGMENTS = 2
@@ -121,11 +119,3 @@ def test_what_a_pid_controller_remembers_has_its_share() -> None:
     assert shares[0, POSITION["pace_gap"]] == pytest.approx(3.1 * 0.05)
     assert shares[0, -2] == pytest.approx(-1.0 * 0.02)
     assert shares[0, -1] == pytest.approx(0.1 * 0.6)
-
-
-def test_every_feature_is_in_one_group() -> None:
-    count = Counter(name for names in GROUPS.values() for name in names)
-    assert set(count.values()) == {1}
-    assert set(count) == {*POSITION, "replan_segment"}
-    assert {group_of(name) for name in (*NAMES, "memory_gap")} == set(GROUPS)
-    assert set(POSITION) > CONTEXT

@@ -13,7 +13,7 @@ import pytest
 
 from bidpilot.agents.acting.policy import MlpPolicy
 from bidpilot.bidding.day.action import action_size
-from bidpilot.bidding.day.observation import feature_names
+from bidpilot.bidding.day.features import feature_names
 from bidpilot.envs import seeding
 from bidpilot.training.config import TrainConfig
 from bidpilot.training.evaluation.suites import setting_arena

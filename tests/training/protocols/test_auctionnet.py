@@ -9,7 +9,7 @@ import pytest
 
 from bidpilot.agents.acting.policy import MlpPolicy
 from bidpilot.bidding.day.action import action_size
-from bidpilot.bidding.day.observation import feature_names
+from bidpilot.bidding.day.features import feature_names
 from bidpilot.bidding.errors import RunNotFound
 from bidpilot.training.cli import main
 from bidpilot.training.config import AuctionNetConfig

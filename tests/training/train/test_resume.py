@@ -15,7 +15,7 @@ from bidpilot.agents.learners.common.imitation_config import ImitationConfig
 from bidpilot.agents.learners.common.trained_policy import trained_policy
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.agents.learners.ppo.config import PpoConfig
-from bidpilot.bidding.day.observation import FEATURES
+from bidpilot.bidding.day.features import FEATURES
 from bidpilot.bidding.errors import CheckpointMismatch, InvalidConfig, NotALog, RunNotFound
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs import seeding
