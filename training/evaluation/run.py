@@ -12,9 +12,9 @@ from bidpilot.bidding.errors import InvalidConfig, RunNotFound
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.training.config import EvaluateConfig, flat
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, SuiteRecord
+from bidpilot.training.evaluation.contestants import ALL_AGENTS, LEARNED, Contestant, find_contestants
 from bidpilot.training.evaluation.front import front_rows, play_front
 from bidpilot.training.evaluation.play import Outcome
-from bidpilot.training.evaluation.players import ALL_AGENTS, LEARNED, Player, find_players
 from bidpilot.training.evaluation.rows import agent_rows, pair_rows
 from bidpilot.training.evaluation.suites import Suite, log_suite, named_suites, synthetic_suite
 from bidpilot.training.report.comparison import Interval, interval_plot
@@ -39,14 +39,14 @@ def run(config: EvaluateConfig) -> None:
             f"a margin of {config.cpa_margin:g} needs a target cost, and no campaign has one. Add --suites cpa or "
             "--max-cpa."
         )
-    players = find_players(config.agents or ((LEARNED,) if config.front else ALL_AGENTS), config.experiment)
+    contestants = find_contestants(config.agents or ((LEARNED,) if config.front else ALL_AGENTS), config.experiment)
     console = Console()
     rows: Sequence[AgentRow | PairRow | FrontRow]
     with open_run(config.experiment, "evaluate", flat(config), kind="evaluate") as tracked:
         if config.front:
-            rows = _fronts(config, records, players, tracked, console)
+            rows = _fronts(config, records, contestants, tracked, console)
         else:
-            rows = _comparison(config, _suites(config, records, players), players, tracked, console)
+            rows = _comparison(config, _suites(config, records, contestants), contestants, tracked, console)
         tracked.log_json(rows, "evaluation.json")
     if config.json_file is not None:
         config.json_file.parent.mkdir(parents=True, exist_ok=True)
@@ -63,19 +63,19 @@ def _check(config: EvaluateConfig) -> None:
 
 
 def _comparison(
-    config: EvaluateConfig, suites: Iterator[Suite], players: Sequence[Player], tracked: Run, console: Console
+    config: EvaluateConfig, suites: Iterator[Suite], contestants: Sequence[Contestant], tracked: Run, console: Console
 ) -> list[AgentRow | PairRow]:
     """Rows of every agent on every suite, printed, drawn and logged; pairs of agents, not of their single seeds."""
     rows: list[AgentRow] = []
     pairs: list[PairRow] = []
     profiles = {}
-    seeds = {player.name: player.seeds for player in players}
+    seeds = {contestant.name: contestant.seeds for contestant in contestants}
     for suite in suites:
         outcomes: dict[str, Outcome] = {}
-        for player in players:
-            console.print(f"playing {short_name(player.name)} on {suite.name} ...")
-            outcomes |= player.play(suite)
-        whole = {player.name: outcomes[player.name] for player in players}
+        for contestant in contestants:
+            console.print(f"playing {short_name(contestant.name)} on {suite.name} ...")
+            outcomes |= contestant.play(suite)
+        whole = {contestant.name: outcomes[contestant.name] for contestant in contestants}
         rows += agent_rows(suite, outcomes, seeds, config.seed)
         pairs += pair_rows(suite, whole, config.seed)
         profiles[suite.name] = {short_name(a): o.ratio for a, o in whole.items()}
@@ -89,14 +89,18 @@ def _comparison(
 
 
 def _fronts(
-    config: EvaluateConfig, records: Sequence[SuiteRecord], players: Sequence[Player], tracked: Run, console: Console
+    config: EvaluateConfig,
+    records: Sequence[SuiteRecord],
+    contestants: Sequence[Contestant],
+    tracked: Run,
+    console: Console,
 ) -> list[FrontRow]:
     """Rows of every agent's front on every suite, printed, drawn and logged."""
     rows: list[FrontRow] = []
-    seeds = {player.name: player.seeds for player in players}
+    seeds = {contestant.name: contestant.seeds for contestant in contestants}
     for record in records:
-        console.print(f"playing the front of {', '.join(short_name(p.name) for p in players)} on {record.name} ...")
-        front = play_front(record, players, config.days, config.seed)
+        console.print(f"playing the front of {', '.join(short_name(p.name) for p in contestants)} on {record.name} ...")
+        front = play_front(record, contestants, config.days, config.seed)
         tracked.log_figure(front_plot(front), f"figures/front_{record.name}.png")
         rows += front_rows(front, seeds, config.days)
     names = _metric_names([row["agent"] for row in rows])
@@ -112,19 +116,21 @@ def _metric_names(agents: Sequence[str]) -> Mapping[str, str]:
     return {a: LEARNED if {a} == learned else re.sub(r"[^\w.-]", "_", short_name(a)) for a in agents}
 
 
-def _suites(config: EvaluateConfig, records: Sequence[SuiteRecord], players: Sequence[Player]) -> Iterator[Suite]:
+def _suites(
+    config: EvaluateConfig, records: Sequence[SuiteRecord], contestants: Sequence[Contestant]
+) -> Iterator[Suite]:
     """One suite after the other, so that only one is held in memory."""
     if config.log is not None:
-        yield _log_suite(config, players)
+        yield _log_suite(config, contestants)
         return
     for record in records:
         yield synthetic_suite(record, config.days, config.seed, _limits(config), config.cpa_margin)
 
 
-def _log_suite(config: EvaluateConfig, players: Sequence[Player]) -> Suite:
+def _log_suite(config: EvaluateConfig, contestants: Sequence[Contestant]) -> Suite:
     """The log, under the forecast of the first training run that was named, or of the last one that finished."""
     assert config.log is not None
-    runs = [run_id for player in players for run_id in player.runs]
+    runs = [run_id for contestant in contestants for run_id in contestant.runs]
     run_id = runs[0] if runs else latest_finished_run("train", experiment=config.experiment).run_id
     folder = download(run_id, "policy")
     setting = json.loads((folder / "policy.json").read_text())

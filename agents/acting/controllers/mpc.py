@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.agents.acting.controllers.base import Controller, Gain, Parameters, State, scale_action
+from bidpilot.agents.acting.controllers.base import Controller, Gain, Parameters, scale_action
+from bidpilot.agents.acting.state import State
 from bidpilot.bidding.day.action import FIRST_SEGMENT
 from bidpilot.bidding.day.features import feature, segment_features
 

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bidpilot.agents.acting.policy import MlpPolicy
+from bidpilot.agents.acting.network import Mlp
+from bidpilot.agents.acting.policy import NetworkPolicy
+from bidpilot.agents.acting.residual import RESIDUAL
 from bidpilot.bidding.day.action import action_size
 from bidpilot.bidding.day.features import feature_names
 from bidpilot.envs import seeding
@@ -22,15 +24,17 @@ from bidpilot.training.tracking import open_run
 from bidpilot.training.train.run import save_policy
 
 
-def random_policy(segments: int, residual: bool = False, scale: float = 0.6) -> MlpPolicy:
+def random_policy(segments: int, residual: bool = False, scale: float = 0.6) -> NetworkPolicy:
     """A network with outputs on both sides of the clip."""
     generator = np.random.default_rng(5)
     sizes = (len(feature_names(segments)), 16, 8, action_size(segments))
     pairs = list(itertools.pairwise(sizes))
-    return MlpPolicy(
-        weights=tuple(generator.normal(0, scale, pair).astype(np.float32) for pair in pairs),
-        biases=tuple(generator.normal(0, scale, pair[1]).astype(np.float32) for pair in pairs),
-        residual=residual,
+    return NetworkPolicy(
+        network=Mlp(
+            weights=tuple(generator.normal(0, scale, pair).astype(np.float32) for pair in pairs),
+            biases=tuple(generator.normal(0, scale, pair[1]).astype(np.float32) for pair in pairs),
+        ),
+        residual=RESIDUAL if residual else None,
     )
 
 
