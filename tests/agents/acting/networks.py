@@ -22,9 +22,11 @@ def random_mlp(inputs: int, outputs: int, scale: float = 0.6, seed: int = 5) -> 
 
 def random_lstm(inputs: int, outputs: int, units: int = 12, scale: float = 0.4, seed: int = 5) -> Lstm:
     generator = np.random.default_rng(seed)
-    shapes = ((4 * units, inputs), (4 * units, units), (4 * units,))
-    weights = (generator.normal(0, scale, shape).astype(np.float32) for shape in shapes)
-    return Lstm(*weights, head=random_mlp(units, outputs, seed=seed))
+    weight_ih, weight_hh, bias = (
+        generator.normal(0, scale, shape).astype(np.float32)
+        for shape in ((4 * units, inputs), (4 * units, units), (4 * units,))
+    )
+    return Lstm(weight_ih, weight_hh, bias, random_mlp(units, outputs, seed=seed))
 
 
 def sizes_of(segments: int) -> tuple[int, int]:

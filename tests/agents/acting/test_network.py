@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from bidpilot.agents.acting.network import Lstm, Mlp, Network, network_of
+from bidpilot.agents.acting.state import State
 from bidpilot.bidding.errors import PolicyMismatch
 from tests.agents.acting.networks import random_lstm, random_mlp
 
@@ -76,7 +77,7 @@ def test_two_layers_by_hand() -> None:
 def test_the_backward_pass_is_the_forward_passs_derivative_at_a_fixed_memory(network: Network) -> None:
     rng = np.random.default_rng(1)
     seen, back = rng.normal(size=(5, INPUTS)), rng.normal(size=(5, 3, OUTPUTS))
-    state = {name: rng.normal(0, 0.5, array.shape) for name, array in network.start(5).items()}
+    state: State = {name: rng.normal(0, 0.5, array.shape) for name, array in network.start(5).items()}
     found = network.backward(seen, state, back)
     for i in range(INPUTS):
         step = 1e-6 * np.eye(INPUTS)[i]
