@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def trained_policy(model: PPO, residual: bool = False, hidden: Iterable[str] = ()) -> NetworkPolicy:
-    """The actor of a stable-baselines3 PPO model with its `MlpPolicy` and tanh, weights copied.
+    """The actor of a stable-baselines3 PPO model with a tanh network, weights copied.
 
     Features that were `hidden` in training get the weight 0, so that the policy needs no mask.
     """
