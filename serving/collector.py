@@ -112,26 +112,25 @@ class SlotCollector:
         self._won.realised[0, 2] += conversion
         self._won.source_realised[0, source] += interaction
 
-    def totals(self, unwatched: float = 0.0) -> SlotTotals:
-        """The slot's totals, one row.
+    def totals(self, unwatched: float = 0.0, bidders: int = 1) -> SlotTotals:
+        """The slot's totals of all `bidders`, one row: what this one saw was its even share of the traffic.
 
-        The share `unwatched` of the slot, when no bidder ran, is taken to have been as the forecast says.
-        Prices stand for all auctions, also where only some were shown.
+        The share `unwatched` of the slot, when no bidder ran, is taken to have been as the forecast says, which is of
+        all bidders already. Prices stand for all auctions, also where only some were shown.
         """
         self._drain()
-        totals, land = self._won, self._forecast.landscape
-        unseen = self._forecast.auctions[self.slot] * unwatched
-        extra = round(unseen)
-        totals.auctions[0] = self.auctions + extra
-        totals.requested[0] = np.asarray(self._requested) + self._usual * extra
-        totals.segment_auctions[0] = self._segment_auctions
-        usual = land.mean_price * float(self._forecast.price_curve[self.slot])
+        totals = of_all(self._won, bidders)
+        seen, extra = self.auctions * bidders, round(self._forecast.auctions[self.slot] * unwatched)
+        totals.auctions[0] = seen + extra
+        totals.requested[0] = np.asarray(self._requested) * bidders + self._usual * extra
+        totals.segment_auctions[0] = np.asarray(self._segment_auctions) * bidders
+        usual = self._forecast.landscape.mean_price * float(self._forecast.price_curve[self.slot])
         if self._priced:
             shown = self._price_sum * self.auctions / self._priced
-            totals.price_sum[0] = shown + usual * extra
+            totals.price_sum[0] = shown * bidders + usual * extra
             totals.ratio_quantiles[0] = ratio_quantiles(self._bins, RATIO_QUANTILES)
         else:
-            totals.price_sum[0] = usual * (self.auctions + extra)
+            totals.price_sum[0] = usual * (seen + extra)
             totals.ratio_quantiles[0] = self._ratios
         return totals
 
@@ -142,6 +141,16 @@ class SlotCollector:
         self._shown = array("f")
         bins = ratio_bins(np.ascontiguousarray(rows[:, :3]), np.ascontiguousarray(rows[:, 3]), self._reference)
         self._bins += np.bincount(bins, minlength=_BINS)
+
+
+def of_all(totals: SlotTotals, bidders: int) -> SlotTotals:
+    """What all bidders saw, where this one saw its even share of the traffic; `totals` stay as they are."""
+    return SlotTotals(
+        **{
+            name: column.copy() if name == "ratio_quantiles" else column * bidders
+            for name, column in vars(totals).items()
+        }
+    )
 
 
 def add_win(totals: SlotTotals, value: Value, segment: int, source: int, cost: float, bid: float) -> None:
