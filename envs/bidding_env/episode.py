@@ -18,6 +18,7 @@ from bidpilot.bidding.plan.planner import BudgetPlan, Planner
 from bidpilot.bidding.rule import Rule
 from bidpilot.envs.bidding_env.compiled_replanner import CompiledReplanner
 from bidpilot.envs.bidding_env.oracle import HindsightReplanner, InformedReplanner
+from bidpilot.envs.clearing.columns import FirstPrice
 from bidpilot.envs.clearing.slot import clear_slot
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
@@ -67,6 +68,8 @@ class Episode:
         self.multiplier, self.beta = self.plan.multiplier[self.index], self.plan.beta[self.index]
         self.ideal = self.plan.ideal[self.index]
         self.plan_utility = self.plan.utility[self.index]
+        factors = self.planner.shading if campaigns.first_price.any() else _NO_SHADING
+        self._first_price = FirstPrice(campaigns.first_price, factors, self.planner.forecast.landscape.mean_price)
         self.left[:] = campaigns.budget
         self.kpi[:] = 0.0
         self.utility[:] = 0.0
@@ -133,11 +136,9 @@ class Episode:
             self.market,
             self.days,
             self.t,
-            self.campaigns,
             rule,
             self.left,
-            self.planner.shading if self.campaigns.first_price.any() else _NO_SHADING,
-            self.planner.forecast.landscape.mean_price,
+            self._first_price,
             self.alpha,
             self.totals,
         )

@@ -15,16 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.campaign.scalarisation import utility
+from bidpilot.bidding.landscape.octaves import OctaveGrid
+from bidpilot.bidding.rule import Rule
 from bidpilot.envs.bidding_env.episode import Episode
-from bidpilot.envs.clearing.slot import octave_bin
+from bidpilot.envs.clearing.auction import bid_of, keep_share, market_price, octave_bin, weights_of, worth_of
+from bidpilot.envs.clearing.columns import auction_columns, day_columns, rule_columns
 
 REWARD_SCALE = 32.0
 """Regrets are a few hundredths of a plan's utility: in this unit they are of the order of 1, as critics want them."""
 
 
-_OCTAVES = 6  # value per price is told apart from 2 ** -6 to 2 ** 6 times the plan's least,
-_BINS = 2 * _OCTAVES << 3  # in 8 bins to the octave
-_SHIFT, _FIRST_BIN = 23 - 3, (127 - _OCTAVES) << 3  # of a float32's bits
+_GRID = OctaveGrid(6, 3)  # value per price is told apart from 2 ** -6 to 2 ** 6 times the plan's least
+_BINS, _SHIFT, _FIRST_BIN = _GRID.bins, _GRID.shift, _GRID.first
 
 
 class HindsightBaseline:
@@ -36,15 +38,11 @@ class HindsightBaseline:
     def __init__(self, episode: Episode) -> None:
         """Tabulate the days that `episode` has just begun."""
         self._episode = episode
-        log, days = episode.market.log, episode.days
-        self._rest = np.zeros((episode.slots + 1, episode.rows, _BINS + 1, 4), np.float32)
-        _tabulate(
-            log.market_price, log.exposure, log.interaction, log.conversion,
-            log.true_exposure, log.true_interaction, log.true_conversion, log.segment, log.invalid,
-            days.start, days.count, days.keep, days.price_scale, days.value_scale, days.calibration, days.invalid_share,
-            episode.alpha.astype(np.float32), episode.multiplier.astype(np.float32), episode.beta.astype(np.float32),
-            self._rest,
-        )  # fmt: skip
+        self._rest = np.zeros((episode.slots + 1, episode.rows, _GRID.bins + 1, 4), np.float32)
+        plan = Rule(
+            episode.alpha.astype(np.float32), episode.multiplier.astype(np.float32), episode.beta.astype(np.float32)
+        )
+        _tabulate(auction_columns(episode.market), day_columns(episode.days), rule_columns(plan), self._rest)
         self._rows = np.arange(episode.rows)
         self.potential = self._potential()  # u + h, (B,) in plan utilities
 
@@ -66,40 +64,41 @@ class HindsightBaseline:
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _tabulate(  # type: ignore[no-untyped-def]
-    market_price, exposure, interaction, conversion, true_exposure, true_interaction, true_conversion,
-    segment, invalid, start, count, keep, price_scale, value_scale, calibration, invalid_share,
-    alpha, multiplier, beta, rest,
-):  # fmt: skip
-    """Fill `rest` (T + 1, B, bins + 1, 4), cumulative over bins from the best down and over slots from the last back.
-
-    Thinned and overlaid auctions count by their probability.
-    """
+def _tabulate(columns, days, rule, rest):  # type: ignore[no-untyped-def]
+    """Fill `rest` (T + 1, B, bins + 1, 4): over bins summed from the best down, over slots from the last back."""
     here = np.zeros((_BINS, 4), np.float32)
     total = np.zeros(4, np.float32)
-    for b in range(count.shape[0]):
-        for t in range(count.shape[1] - 1, -1, -1):
+    for b in range(days.auctions.shape[0]):
+        weights = weights_of(rule.alpha[b], days.calibration[b])
+        for t in range(days.auctions.shape[1] - 1, -1, -1):
             here[:] = 0.0
-            for i in range(start[b, t], start[b, t] + count[b, t]):
-                s = segment[i]
-                scale = value_scale[b, t, s]
-                value = alpha[b, 0] * calibration[b, 0] * exposure[i]
-                value += alpha[b, 1] * calibration[b, 1] * scale * interaction[i]
-                value += alpha[b, 2] * calibration[b, 2] * scale * conversion[i]
-                bid = multiplier[b, s] * value + beta[b, s]
-                if bid <= 0.0:
-                    continue
-                price = market_price[i] * price_scale[b, t, s]
-                k = _BINS - 1 - octave_bin(bid / price, _SHIFT, _FIRST_BIN, _BINS)
-                weight = np.float32(1.0) if keep is None else keep[b, t, s]
-                here[k, 0] += price * weight
-                if not invalid[i]:
-                    weight *= np.float32(1.0) - invalid_share[b, t]
-                    here[k, 1] += true_exposure[i] * weight
-                    here[k, 2] += true_interaction[i] * scale * weight
-                    here[k, 3] += true_conversion[i] * scale * weight
+            _tabulate_slot(b, t, columns, days, rule, weights, here)
             total[:] = 0.0
             for k in range(_BINS):
                 for j in range(4):
                     total[j] += here[k, j]
                     rest[t, b, k + 1, j] = rest[t + 1, b, k + 1, j] + total[j]
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _tabulate_slot(b, t, columns, days, rule, weights, here):  # type: ignore[no-untyped-def]
+    """Add row b's slot t to `here` (bins, 4), from the best bin down: spend and true KPIs.
+
+    Thinned and overlaid auctions count by their probability.
+    """
+    for i in range(days.start[b, t], days.start[b, t] + days.auctions[b, t]):
+        s = columns.segment[i]
+        scale = days.value_scale[b, t, s]
+        worth = worth_of(weights, scale, columns.exposure[i], columns.interaction[i], columns.conversion[i])
+        bid = bid_of(worth, rule.multiplier[b, s], rule.beta[b, s])
+        if bid <= 0.0:
+            continue
+        price = market_price(columns.market_price[i], days.price_scale[b, t, s])
+        k = _BINS - 1 - octave_bin(bid / price, _SHIFT, _FIRST_BIN, _BINS)
+        weight = keep_share(days.keep, b, t, s)
+        here[k, 0] += price * weight
+        if not columns.invalid[i]:
+            weight *= np.float32(1.0) - days.invalid_share[b, t]
+            here[k, 1] += columns.true_exposure[i] * weight
+            here[k, 2] += columns.true_interaction[i] * scale * weight
+            here[k, 3] += columns.true_conversion[i] * scale * weight

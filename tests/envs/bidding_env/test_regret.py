@@ -77,16 +77,18 @@ def test_what_is_left_counts_thinning_invalid_traffic_errors_of_prediction_and_t
         value_scale=np.array([[[1.0, 3.0]]], np.float32),
         calibration=np.array([[1.0, 2.0, 1.0]], np.float32),
         invalid_share=np.array([[0.25]], np.float32),
+        invalid_source=np.zeros((1, 1), np.int16),
+        salt=np.zeros(1, np.uint64),
     )
     ones = np.ones(2, np.float32)
     log = SimpleNamespace(
         market_price=np.array([1.0, 4.0], np.float32),
         exposure=ones, interaction=ones, conversion=ones,
         true_exposure=0.8 * ones, true_interaction=0.6 * ones, true_conversion=0.4 * ones,
-        segment=np.array([0, 1], np.int16), invalid=np.zeros(2, np.bool_),
+        segment=np.array([0, 1], np.int16), source=np.zeros(2, np.int16), invalid=np.zeros(2, np.bool_),
     )  # fmt: skip
     episode = SimpleNamespace(
-        market=SimpleNamespace(log=log), days=days, slots=1, rows=1, t=0,
+        market=SimpleNamespace(log=log, draws_outcomes=True), days=days, slots=1, rows=1, t=0,
         alpha=np.array([[1.0, 0.5, 1.0]]), multiplier=np.array([[1.0, 0.25]]), beta=np.array([[1.0, 0.0]]),
         left=np.array([3.0]), kpi=np.zeros((1, 3)), ideal=np.ones((1, 3)), plan_utility=np.ones(1),
         campaigns=SimpleNamespace(preference=np.array([[0.5, 0.3, 0.2]]), kind=np.zeros(1, np.int64)),
