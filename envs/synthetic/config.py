@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -211,8 +212,12 @@ class SyntheticConfig(BaseModel):
 
     @property
     def digest(self) -> str:
-        """Hex digest of all parameters, 32 digits."""
-        return hashlib.blake2b(self.model_dump_json().encode(), digest_size=16).hexdigest()
+        """Hex digest of the parameters that are not at their default, 32 digits.
+
+        A new effect, off by default, changes no market's digest; for that a default, once published, stays as it is.
+        """
+        changed = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+        return hashlib.blake2b(changed.encode(), digest_size=16).hexdigest()
 
 
 def _explain(error: ValidationError) -> str:

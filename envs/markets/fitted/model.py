@@ -126,7 +126,8 @@ class CalibratedMarket(MarketWrapper):
     @property
     def digest(self) -> str:
         """Hex digest of the model and of the log that was drawn."""
-        text = f"calibrated:{self._record.model_dump_json()}:{self._log.digest}"
+        known = self._record.model_dump_json(exclude={"levels"})
+        text = f"calibrated:{known}:{self._record.levels.digest}:{self._log.digest}"
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def days(self, uniforms: NDArray[np.float64]) -> DayBatch:
