@@ -1,6 +1,8 @@
-"""The re-plan told the future: an upper reference for evaluation, never for training or serving."""
+"""What is told the future: re-plans, an upper reference for evaluation; and labels of actions, for imitation."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,9 @@ from bidpilot.envs.clearing.day import materialise
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
 from bidpilot.envs.markets.forecasting import true_levels
+
+if TYPE_CHECKING:
+    from bidpilot.envs.bidding_env.episode import Episode
 
 _LEAST = 2.0**-16
 
@@ -105,3 +110,23 @@ class HindsightReplanner(InformedReplanner):
             spend = np.bincount(key, day.price, slots * (points + 1)).reshape(slots, points + 1)[:, :points]
             rest[:slots, row] = np.cumsum(np.cumsum(spend, axis=1)[::-1], axis=0)[::-1]
         return rest
+
+
+class Oracle:
+    """Labels the actions of the day that an episode has begun, with all auctions to come known.
+
+    Under first price the levels to come are known, not the auctions. Rows with a target cost are labelled with
+    their own re-plan: hindsight has no doubt, and would teach them to leave no room for it.
+    """
+
+    def __init__(self, episode: Episode) -> None:
+        e, campaigns = episode, episode.campaigns
+        self._episode = episode
+        self._replanner = HindsightReplanner(e.market, e.days, campaigns, e.planner.forecast, e.plan, e.index)
+        self._targeted = np.isfinite(campaigns.max_cpa) | (campaigns.min_roi > 0)
+
+    def action(self) -> NDArray[np.float64]:
+        """The label (B, 3 + S) of the coming slot: the action that spends the money left best."""
+        observer = self._episode.observer
+        label = observer.action_of(self._replanner, self._episode.statistics)
+        return np.where(self._targeted[:, None], observer.replanned_action(), label)
