@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from bidpilot.bidding.campaign.scalarisation import utility
 from bidpilot.bidding.landscape.octaves import OctaveGrid
 from bidpilot.bidding.rule import Rule
+from bidpilot.envs.bidding_env.constraint_prices import ConstraintPrices
 from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.bidding_env.rewards.utility import UtilityReward
 from bidpilot.envs.clearing.auction import bid_of, keep_share, market_price, octave_bin, weights_of, worth_of
 from bidpilot.envs.clearing.columns import auction_columns, day_columns, rule_columns
 
@@ -61,6 +63,32 @@ class HindsightBaseline:
         gain = low[:, 1:] + np.minimum(part, 1.0)[:, None] * (high[:, 1:] - low[:, 1:])
         c = e.campaigns
         return utility(e.kpi + gain, e.ideal, c.preference, c.kind) / e.plan_utility
+
+
+class RegretReward:
+    """Rewards against hindsight, in 1 / `REWARD_SCALE` of the plan's utility.
+
+    Args:
+        prices: multipliers of missed constraints; None: no charge.
+    """
+
+    def __init__(self, prices: ConstraintPrices | None = None) -> None:
+        self._utility = UtilityReward(prices)
+
+    def begin(self, episode: Episode) -> None:
+        """Tabulate the day."""
+        self._utility.begin(episode)
+        self._before = episode.utility.copy()
+        self._baseline = HindsightBaseline(episode)
+
+    def pay(self, episode: Episode) -> NDArray[np.float64]:
+        """The slot's reward (B,)."""
+        before, self._before = self._before, episode.utility
+        reward = self._utility.pay(episode)
+        reward -= (episode.utility - before) / episode.plan_utility
+        reward += self._baseline.change()
+        reward *= REWARD_SCALE
+        return reward
 
 
 @numba.njit(cache=True, error_model="numpy")

@@ -10,7 +10,7 @@ from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.envs.bidding_env.constraint_prices import ConstraintPrices
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv
 from bidpilot.envs.bidding_env.oracle import Oracle
-from bidpilot.envs.bidding_env.regret import REWARD_SCALE, HindsightBaseline
+from bidpilot.envs.bidding_env.rewards.regret import REWARD_SCALE, HindsightBaseline
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.solvers.hindsight import hindsight_optimum
 
@@ -44,7 +44,7 @@ def play(env: BiddingVectorEnv) -> np.ndarray:
 def test_a_day_sums_to_its_score_less_hindsights_utility(change: dict[str, object]) -> None:
     campaign = Campaign(**{**preset_campaign("daily").model_dump(), **change})
     regrets, plain = environment(campaign), environment(campaign, regret=False)
-    hindsight = regrets._baseline.potential.copy()
+    hindsight = HindsightBaseline(regrets.episode).potential
     np.testing.assert_allclose(
         play(regrets).sum(axis=0) / REWARD_SCALE, play(plain).sum(axis=0) - hindsight, atol=1e-12
     )
@@ -57,7 +57,7 @@ def test_missed_constraints_are_charged_in_the_same_unit() -> None:
         prices = ConstraintPrices(rate=0.0)
         prices.multiplier[:] = 3.0
         env = environment(campaign, regret, prices)
-        hindsight = env._baseline.potential.copy() if regret else 0.0
+        hindsight = HindsightBaseline(env.episode).potential if regret else 0.0
         total = np.zeros(ROWS)
         for _ in range(env.episode.slots):
             total += env.step(np.zeros((ROWS, 11), np.float32))[1]
