@@ -50,7 +50,9 @@ class InformedReplanner(Replanner):
         self._level = np.stack([value, price_level, traffic])  # (3, B, T), in the order of `Posterior`
         assert (VALUE, PRICE, TRAFFIC) == (0, 1, 2)
         self._counts = counts
-        self._spend_left = self._curves_of_rest(forecast, plan, index, counts, value - price_level, np.exp2(price_level))
+        self._spend_left = self._curves_of_rest(
+            forecast, plan, index, counts, value - price_level, np.exp2(price_level)
+        )
 
     def _curves_of_rest(
         self,
