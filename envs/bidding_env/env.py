@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
 from bidpilot.bidding.day.action import action_size
-from bidpilot.bidding.day.observation import bounds
+from bidpilot.bidding.day.features import bounds
 from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs import seeding
