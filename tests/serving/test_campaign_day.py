@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bidpilot.bidding.day.observation import POSITION
+from bidpilot.bidding.day.features import POSITION
 from bidpilot.envs.markets.defaults import preset_forecast
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import open_bidder
