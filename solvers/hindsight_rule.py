@@ -11,6 +11,7 @@ from bidpilot.bidding.campaign.segments import channels
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.landscape import shading
 from bidpilot.bidding.rule import Rule
+from bidpilot.envs.clearing.columns import FirstPrice
 from bidpilot.envs.clearing.slot import clear_slot
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
@@ -76,9 +77,9 @@ class _Player:
         rule = Rule(alpha, np.ones((rows, self.segments)), np.zeros((rows, self.segments)))
         left, kpi = self.campaigns.budget.copy(), np.zeros((rows, 3))
         wins, spend = np.zeros((rows, self.segments)), np.zeros((rows, self.segments))
-        flat = np.ones(shading.POINTS)
+        unshaded = FirstPrice(self.campaigns.first_price, np.ones(shading.POINTS), 1.0)
         for t in range(self.market.slots):
-            clear_slot(self.market, self.days, t, self.campaigns, rule, left, flat, 1.0, alpha, self.totals)
+            clear_slot(self.market, self.days, t, rule, left, unshaded, alpha, self.totals)
             kpi += self.totals.true
             wins += self.totals.segment_wins
             spend += self.totals.segment_spend

@@ -127,15 +127,15 @@ class Observer:
             if self._steering is not None:
                 self._wide[len(FEATURES) :, self._steering.rows] = segment.T
 
-    def own_replan(self) -> NDArray[np.float64]:
+    def replanned_action(self) -> NDArray[np.float64]:
         """The action (B, 3 + S) that follows the re-plan of the latest observation."""
         action = np.zeros((self._wide.shape[1], action_size(len(self.forecast.segments))))
         action[:, 0] = self._row["replan"]
         action[:, FIRST_SEGMENT:] = self._wide[len(FEATURES) :].T
         return np.clip(action, -1.0, 1.0)
 
-    def replanned_action(self, statistics: DayStatistics, replanner: Replanner) -> NDArray[np.float64]:
-        """The action (B, 3 + S) that follows a re-plan of one's own, given the day so far; after `observe`."""
+    def action_of(self, replanner: Replanner, statistics: DayStatistics) -> NDArray[np.float64]:
+        """The action (B, 3 + S) that follows the re-plan of any replanner, given the day so far; after `observe`."""
         scale, segment = self._replanned(statistics, replanner, statistics.levels())
         action = np.zeros((len(scale), action_size(len(self.forecast.segments))))
         action[:, 0] = scale * (np.log(2.0) / SCALE_REACH)

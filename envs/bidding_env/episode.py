@@ -17,7 +17,8 @@ from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import BudgetPlan, Planner
 from bidpilot.bidding.rule import Rule
 from bidpilot.envs.bidding_env.compiled_replanner import CompiledReplanner
-from bidpilot.envs.bidding_env.oracle import HindsightReplanner, InformedReplanner
+from bidpilot.envs.bidding_env.oracle import InformedReplanner
+from bidpilot.envs.clearing.columns import FirstPrice
 from bidpilot.envs.clearing.slot import clear_slot
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
@@ -62,11 +63,12 @@ class Episode:
             )
         self.days, self.campaigns = days, campaigns
         self.plan, self.index = self.planner.plan(campaigns) if plan is None else plan
-        self._hindsight: HindsightReplanner | None = None
         self.alpha = self.plan.alpha[self.index]
         self.multiplier, self.beta = self.plan.multiplier[self.index], self.plan.beta[self.index]
         self.ideal = self.plan.ideal[self.index]
         self.plan_utility = self.plan.utility[self.index]
+        factors = self.planner.shading if campaigns.first_price.any() else _NO_SHADING
+        self._first_price = FirstPrice(campaigns.first_price, factors, self.planner.forecast.landscape.mean_price)
         self.left[:] = campaigns.budget
         self.kpi[:] = 0.0
         self.utility[:] = 0.0
@@ -90,21 +92,6 @@ class Episode:
         self.rule = self.decoded(action)
         self.play_rule(self.rule)
         return self.observer.observe(self.statistics, np.clip(action, -1.0, 1.0))
-
-    def action_to_imitate(self) -> NDArray[np.float64]:
-        """The label (B, 3 + S): the action that spends the money left best, all auctions to come known.
-
-        Under first price the levels to come are known, not the auctions. Rows with a target cost are labelled with
-        their own re-plan: hindsight has no doubt, and would teach them to leave no room for it.
-        """
-        if self._hindsight is None:
-            planner = self.planner
-            self._hindsight = HindsightReplanner(
-                self.market, self.days, self.campaigns, planner.forecast, self.plan, self.index
-            )
-        label = self.observer.replanned_action(self.statistics, self._hindsight)
-        targeted = np.isfinite(self.campaigns.max_cpa) | (self.campaigns.min_roi > 0)
-        return np.where(targeted[:, None], self.observer.own_replan(), label)
 
     def decoded(self, action: NDArray[np.floating]) -> Rule:
         """The rule of actions (B, 3 + S), without bids in channels whose cap is known to be reached."""
@@ -133,11 +120,9 @@ class Episode:
             self.market,
             self.days,
             self.t,
-            self.campaigns,
             rule,
             self.left,
-            self.planner.shading if self.campaigns.first_price.any() else _NO_SHADING,
-            self.planner.forecast.landscape.mean_price,
+            self._first_price,
             self.alpha,
             self.totals,
         )

@@ -15,15 +15,16 @@ from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
 from bidpilot.bidding.day.action import action_size
 from bidpilot.bidding.day.features import POSITION
 from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.landscape.octaves import RATIOS
 from bidpilot.bidding.plan.planner import RATIO_QUANTILES, Planner
 from bidpilot.bidding.rule import Rule
 from bidpilot.envs.bidding_env.episode import Episode
-from bidpilot.envs.clearing.slot import _quantiles_from_bins
+from bidpilot.envs.clearing.chunk import quantiles_from_bins
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast
 from bidpilot.envs.markets.recorded.replay import RecordedMarket
 from bidpilot.serving.calendar import Calendar, ManualClock
-from bidpilot.serving.collector import _BINS, SlotCollector, add_win, ratio_quantiles
+from bidpilot.serving.collector import SlotCollector, add_win, ratio_quantiles
 from bidpilot.serving.guardrails import Cause, EventLog
 from bidpilot.serving.pilot import Pilot
 from tests.serving.conftest import recorded_day
@@ -91,10 +92,12 @@ def play_auction(collector: SlotCollector, rule: Rule, log: AuctionLog, i: int, 
 def test_quantiles_of_value_per_price_are_the_kernels() -> None:
     generator = np.random.default_rng(0)
     for _ in range(50):
-        counts = generator.poisson(generator.exponential(2.0, _BINS) * (generator.random(_BINS) < 0.2)).astype(np.int64)
-        counts[generator.integers(_BINS)] += 1
+        counts = generator.poisson(
+            generator.exponential(2.0, RATIOS.bins) * (generator.random(RATIOS.bins) < 0.2)
+        ).astype(np.int64)
+        counts[generator.integers(RATIOS.bins)] += 1
         expected = np.empty(len(RATIO_QUANTILES))
-        _quantiles_from_bins(counts.astype(np.int32), int(counts.sum()), RATIO_QUANTILES, expected)
+        quantiles_from_bins(counts.astype(np.int32), int(counts.sum()), RATIO_QUANTILES, expected)
         np.testing.assert_allclose(ratio_quantiles(counts, RATIO_QUANTILES), expected, rtol=1e-12)
 
 

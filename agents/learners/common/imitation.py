@@ -1,7 +1,7 @@
 """Imitation of the hindsight optimum, on-policy: what to do in the states that the policy itself comes to.
 
 Each round plays one day in every row with the policy as it is, asks at every visited state for the action that spends
-the money left best with all auctions to come known (`Episode.action_to_imitate`), and fits the actor to all labels so
+the money left best with all auctions to come known (`Oracle`), and fits the actor to all labels so
 far (DAgger; Ross, Gordon and Bagnell, AISTATS 2011) and the critic to the returns of the latest days.
 """
 
@@ -17,6 +17,7 @@ from bidpilot.agents.acting.residual import RESIDUAL_REACH, compose
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.agents.learners.ppo.learner import ClosedFormPPO
+from bidpilot.envs.bidding_env.oracle import Oracle
 
 Matrix = NDArray[np.float32]
 
@@ -55,10 +56,11 @@ def imitate(
 def _play_day(model: ClosedFormPPO, env: BiddingVecEnv, observation: Matrix) -> tuple[Matrix, Matrix, Matrix, Matrix]:
     """States (N, F), raw labels (N, 3 + S) and returns (N,) of one day of each row, and the next day's observation."""
     episode = env.vector.episode
+    oracle = Oracle(episode)
     states, labels, rewards = [], [], []
     for _ in range(episode.slots):
         states.append(observation.copy())
-        labels.append(raw_label(env.unmasked, episode.action_to_imitate(), env.residual))
+        labels.append(raw_label(env.unmasked, oracle.action(), env.residual))
         observation, reward, _, _ = env.step(actor_mean(model, observation))
         rewards.append(reward)
     to_come = np.cumsum(np.stack(rewards)[::-1], axis=0)[::-1]

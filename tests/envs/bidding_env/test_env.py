@@ -22,7 +22,8 @@ from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.envs.markets.forecasting import fit_forecast
-from bidpilot.envs.markets.recorded.replay import RecombinedMarket, RecordedMarket
+from bidpilot.envs.markets.recorded.recombined import RecombinedMarket
+from bidpilot.envs.markets.recorded.replay import RecordedMarket
 
 ROWS, ACTIONS = 3, 11
 
