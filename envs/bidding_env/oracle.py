@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.day.beliefs import Posterior
 from bidpilot.bidding.day.replan import Replanner
 from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE
 from bidpilot.bidding.landscape import curves
 from bidpilot.bidding.landscape.forecast import PRICE_LEVEL, Forecast
-from bidpilot.bidding.plan.planner import BudgetPlan
+from bidpilot.bidding.plan.budget_plan import BudgetPlan
 from bidpilot.envs.clearing.day import materialise
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market

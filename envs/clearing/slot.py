@@ -11,10 +11,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.landscape import shading as shading_grid
-from bidpilot.bidding.plan.planner import RATIO_QUANTILES
+from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
 from bidpilot.bidding.rule import Rule
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market

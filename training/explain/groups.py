@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from bidpilot.agents.acting.hidden import GROUPS as HIDEABLE_GROUPS
+from bidpilot.bidding.constraints.catalogue import CATALOGUE
 from bidpilot.bidding.day.observation import SEGMENT_FEATURE
+
+CONSTANT = tuple(f.name for c in CATALOGUE for f in c.features[: c.constant_features])
+"""Features of constraints that stay the same all day."""
+CHANGING = tuple(f.name for c in CATALOGUE for f in c.features[c.constant_features :])
+"""Features of constraints that follow what was won."""
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "clock": ("time_left", "block_left", "hour_sin", "hour_cos", "planned_share"),
@@ -15,8 +21,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "win_delay",
         "interaction_delay",
         "conversion_delay",
-        "has_max_cpa",
-        "has_tail_share",
+        *CONSTANT,
     ),
     "budget": ("budget_left", "budget_free", "pace_gap"),
     "traffic": ("traffic_slot", "traffic_block", "traffic_day", "traffic_mean"),
@@ -33,7 +38,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "conversion_to_ideal",
     ),
     "re-plan": HIDEABLE_GROUPS["replan"],
-    "constraints": ("cpa_slack", "tail_share", "tail_slack"),
+    "constraints": CHANGING,
     "previous action": ("last_scale", "last_interaction_tilt", "last_conversion_tilt"),
     "invalid traffic": ("invalid_share",),
     "memory": (),
