@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from bidpilot.agents.acting.actor import Actor, ControllerActor
 from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.bidding.bundle import ControllerEntry
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.action import action_size
 from bidpilot.bidding.day.observation import POSITION
 from bidpilot.bidding.day.statistics import SlotTotals
-from bidpilot.bidding.plan.planner import RATIO_QUANTILES, Planner
+from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
+from bidpilot.bidding.plan.planner import Planner
 from bidpilot.bidding.rule import Rule
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.clearing.slot import _quantiles_from_bins

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.landscape.shading import POINTS, shade
-from bidpilot.bidding.plan.planner import RATIO_QUANTILES
+from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
 from bidpilot.bidding.rule import Rule
 from bidpilot.envs.clearing.slot import EVENT_PROBABILITY, clear_slot
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord

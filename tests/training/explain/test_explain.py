@@ -9,7 +9,8 @@ import pytest
 
 from bidpilot.agents.acting.controllers import MPC, PLAN
 from bidpilot.agents.acting.policy import MlpPolicy
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.observation import POSITION, feature_names
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.episode import Episode
@@ -34,7 +35,7 @@ def begun(campaign: Campaign | None = None) -> tuple[Episode, np.ndarray]:
     days = market.days(seeding.stream(seeding.VALIDATION, 0).random((DAYS, market.draws)))
     episode = Episode(market, preset_forecast("steady"), DAYS)
     campaigns = CampaignBatch.repeat(
-        campaign or preset_campaign("steady"), DAYS, days.budget, days.conversion_value, days.max_cpa
+        campaign or preset_campaign("steady"), DAYS, days.budget, days.conversion_value, days.bounds
     )
     return episode, episode.begin(days, campaigns)
 
