@@ -11,6 +11,7 @@ from bidpilot.bidding.campaign.scalarisation import Scalarisation, check_prefere
 from bidpilot.bidding.constraints.budget import Reserve
 from bidpilot.bidding.constraints.channel_caps import Caps
 from bidpilot.bidding.constraints.kpi_floors import Floors
+from bidpilot.bidding.constraints.max_channel_share import ChannelShares
 from bidpilot.bidding.constraints.max_cpa import TargetCost
 from bidpilot.bidding.constraints.min_roi import LeastReturn
 from bidpilot.bidding.constraints.min_tail_share import TailShare
@@ -47,6 +48,7 @@ class Campaign(BaseModel):
     min_tail_share: TailShare = None
     kpi_floors: Floors = (0.0, 0.0, 0.0)
     channel_caps: Caps = Field(default_factory=dict)
+    max_channel_share: ChannelShares = Field(default_factory=dict)
     reserve: Reserve = 0.0
     auction: Literal["second", "first"] = Field("second", description="what a winner pays: market price or own bid")
     feedback: Literal["full", "won_only"] = Field("full", description="whose market prices are reported")
