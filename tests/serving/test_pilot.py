@@ -42,6 +42,18 @@ def make_pilot(campaign: Campaign, actor: Actor | None = None, sources: int = 8,
     return Pilot(Planner(forecast), campaign, actor or usual, sources, events, patience)
 
 
+def test_two_campaigns_of_one_server_that_differ_in_the_channel_capped_have_rules_of_their_own() -> None:
+    """They share a planner, as those of one bundle do."""
+    planner, rules = Planner(preset_forecast()), []
+    for channel in ("feed", "search"):
+        campaign = preset_campaign().model_copy(update={"channel_caps": {channel: 8.0}})
+        actor = ControllerActor(ControllerEntry(name="mpc", parameters=dict(controller_agent("mpc").gains)))
+        rules.append(Pilot(planner, campaign, actor, 8, EventLog(ManualClock())).begin().rule)
+    feed, search = (rule.multiplier[0] / rule.multiplier[0].max() for rule in rules)
+    assert feed[0] < 0.9 < feed[2]
+    assert search[2] < 0.9 < search[0]
+
+
 @pytest.mark.parametrize("feedback", ["full", "won_only"])
 def test_a_replayed_day_gives_the_environments_observations_and_coefficients(
     feedback: Literal["full", "won_only"],
