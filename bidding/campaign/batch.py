@@ -142,6 +142,11 @@ class CampaignBatch:
         return cls(bounds=bounds, **{name: np.concatenate([getattr(b, name) for b in batches]) for name in _ARRAYS})
 
 
+def has_soft_bound(campaign: Campaign) -> bool:
+    """Whether a campaign asks for something that is a part of its score: a target."""
+    return any(c.soft and c.bounds(getattr(campaign, c.field)) for c in CATALOGUE)
+
+
 _ARRAYS = tuple(field.name for field in fields(CampaignBatch) if field.name != "bounds")
 
 

@@ -139,8 +139,10 @@ def test_the_worst_of_several_bounds_counts_and_nothing_asked_misses_nothing() -
 def test_a_missed_target_costs_the_square_of_what_is_missing() -> None:
     campaigns = CampaignBatch.of([Campaign(budget=40.0, max_cpa=4.0), Campaign(budget=40.0)])
     factor = score_factor(campaigns.bounds, np.array([20.0, 20.0]), np.tile([0.0, 0.0, 4.0], (2, 1)))
+    assert factor is not None
     np.testing.assert_allclose(factor, [0.64, 1.0])  # 16 of 20 allowed
     kept = score_factor(campaigns.bounds, np.array([16.0, 16.0]), np.tile([0.0, 0.0, 4.0], (2, 1)))
+    assert kept is not None
     np.testing.assert_array_equal(kept, [1.0, 1.0])
     assert (
         score_factor(CampaignBatch.repeat(Campaign(budget=1.0, min_roi=2.0), 1).bounds, np.ones(1), np.ones((1, 3)))
