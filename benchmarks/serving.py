@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from bidpilot.agents.acting.actor import load_actor
+from bidpilot.agents.acting.from_bundle import agent_of
 from bidpilot.agents.learners.common.trained_policy import trained_policy
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.agents.learners.ppo.config import PpoConfig
@@ -39,7 +39,7 @@ from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.guardrails import GuardrailConfig
 from bidpilot.serving.messages import decode_request, encode
 from bidpilot.serving.server import applications
-from bidpilot.training.export.onnx_file import run_onnx
+from bidpilot.training.export.onnx_file import OnnxNetwork
 from bidpilot.training.export.registry import register
 from bidpilot.training.export.write import write_bundle
 from bidpilot.training.setting.setting import training_setting
@@ -109,16 +109,11 @@ def make_bundle(folder: Path) -> Path:
 
 def policy_microseconds(bundle: Path) -> None:
     """One decision of the network in NumPy, beside onnxruntime with its session kept."""
-    import onnxruntime as ort
-
     loaded = load_bundle(bundle)
-    actor = load_actor(loaded)
-    actor.start(1)
+    agent = agent_of(loaded)
+    state = agent.start(1)
     row = loaded.golden.observations[:1]
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = ort.InferenceSession(str(bundle / "policy.onnx"), options, providers=["CPUExecutionProvider"])
-    assert np.allclose(session.run(None, {"observation": row})[0], run_onnx(bundle / "policy.onnx", row))
+    session = OnnxNetwork(bundle / "policy.onnx").session
 
     def best(call: Any) -> float:
         rounds = []
@@ -130,7 +125,7 @@ def policy_microseconds(bundle: Path) -> None:
         return min(rounds) * 1000
 
     theirs = best(lambda: session.run(None, {"observation": row}))
-    report("policy_decision", best(lambda: actor.act(row)), "us", theirs)
+    report("policy_decision", best(lambda: agent.act(row, state)), "us", theirs)
 
 
 def rich(bidder: Bidder) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
-from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.agents.acting.agent import AgentDay, controller_agent
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.landscape.forecast import BidLandscape, Forecast
@@ -108,9 +108,9 @@ def control(one_solve: float) -> None:
     days = market.days(rng.random((ROWS, market.draws)))
     for name, limits in (("", {}), ("_cpa", {"max_cpa": 3.0}), ("_tail", {"min_tail_share": 0.5})):
         campaign = preset_campaign().model_copy(update=limits)
-        episode, agent = Episode(market, preset_forecast(), ROWS), controller_agent("mpc")
+        episode = Episode(market, preset_forecast(), ROWS)
         observation = episode.begin(days, CampaignBatch.repeat(campaign, ROWS))
-        agent.start(ROWS, episode.segments)
+        agent = AgentDay(controller_agent("mpc"), ROWS, episode.segments)
         spent = 0.0
         for _ in range(episode.slots):
             action = agent.act(observation)

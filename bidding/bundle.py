@@ -2,7 +2,7 @@
 
 manifest.json   what the bundle is, with the checksum of every other file
 forecast.npz    bid landscape, demand and levels of training days, from which the plan is made
-golden.json     inputs and outputs of the agent, which every reader must reproduce
+golden.json     a day of inputs and outputs of the agent, which every reader must reproduce slot after slot
 network.npz     weights of a policy network (absent where the agent is a controller)
 policy.onnx     the same network in portable form, for other runtimes
 """
@@ -10,13 +10,12 @@ policy.onnx     the same network in portable form, for other runtimes
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.action import action_size
-from bidpilot.bidding.day.observation import bounds, feature_names
+from bidpilot.bidding.day.features import bounds, feature_names
 from bidpilot.bidding.errors import BundleMismatch, InvalidBundle, InvalidLandscape
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
@@ -100,7 +99,9 @@ class Manifest(_Entry):
     campaign: Campaign = Field(description="campaign that is served where none is named")
     plan: PlanEntry = Field(description="plan of that campaign")
     agent: AgentEntry = Field(description="what decides")
-    initial_state: dict[str, float] = Field(description="what the agent remembers at the start of a day")
+    initial_state: dict[str, float | tuple[float, ...]] = Field(
+        description="what the agent remembers at the start of a day: a number, or one for each unit of a network"
+    )
     origin: Origin = Field(description="where it comes from")
     checksums: dict[str, str] = Field(description="SHA-256 of every other file of the bundle, hex")
 
@@ -124,7 +125,7 @@ class Bundle:
     manifest: Manifest
     forecast: Forecast
     golden: Golden
-    layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]  # (inputs, outputs), (outputs,); () if none
+    network: Mapping[str, NDArray[Any]]  # its weights by name, as agents/acting/network.py stores them; {} if none
 
 
 def observed_features(segments: int) -> tuple[FeatureEntry, ...]:
@@ -179,7 +180,8 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 def load_bundle(folder: str | Path) -> Bundle:
     """Read a bundle, and refuse what is not whole or does not fit.
 
-    The agent itself is made, and held against the golden outputs, by `bidpilot.agents.acting.actor.load_actor`.
+    The agent is made, its network checked and held against the golden outputs, by
+    `bidpilot.agents.acting.from_bundle.agent_of`.
 
     Raises:
         InvalidBundle: no manifest, a file missing or altered, arrays that do not fit together.
@@ -197,10 +199,8 @@ def load_bundle(folder: str | Path) -> Bundle:
         raise InvalidBundle(f"{folder}: the forecast's segments or slots are not the manifest's. {_REMEDY}")
     _check_plan(manifest, forecast)
     size = action_size(len(manifest.segments))
-    layers = _read_layers(folder / NETWORK_FILE) if manifest.agent.kind == "network" else ()
-    if layers and (layers[0][0].shape[0] != len(manifest.features) or layers[-1][0].shape[1] != size):
-        raise InvalidBundle(f"{folder}: the network's inputs or outputs are not the manifest's. {_REMEDY}")
-    return Bundle(manifest, forecast, _read_golden(folder / GOLDEN_FILE, len(manifest.features), size), layers)
+    network = _read_network(folder / NETWORK_FILE) if manifest.agent.kind == "network" else {}
+    return Bundle(manifest, forecast, _read_golden(folder / GOLDEN_FILE, len(manifest.features), size), network)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -261,22 +261,12 @@ def _check_plan(manifest: Manifest, forecast: Forecast) -> None:
         )
 
 
-def _read_layers(path: Path) -> tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]:
+def _read_network(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-            count = sum(key.startswith("weight_") for key in data.files)
-            layers = tuple(
-                (np.ascontiguousarray(data[f"weight_{i}"], np.float32), data[f"bias_{i}"].astype(np.float32))
-                for i in range(count)
-            )
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            return {name: data[name] for name in data.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise InvalidBundle(f"{path} is no policy network ({error}). {_REMEDY}") from error
-    fits = all(
-        w.ndim == 2 and b.shape == (w.shape[1],) and np.isfinite(w).all() and np.isfinite(b).all() for w, b in layers
-    )
-    if not layers or not fits or any(a[0].shape[1] != b[0].shape[0] for a, b in itertools.pairwise(layers)):
-        raise InvalidBundle(f"{path}: its layers do not fit together, or hold numbers that are not finite. {_REMEDY}")
-    return layers
 
 
 def _read_golden(path: Path, features: int, size: int) -> Golden:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.agents.acting.agent import AgentDay, controller_agent
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.segments import is_tail
@@ -111,11 +111,10 @@ def _cheapest(stage: Stage, campaign: Campaign) -> list[NDArray[np.int64]]:
 
 def _rules(stage: Stage, episode: Episode, campaigns: CampaignBatch, agent: str) -> list[Rule]:
     """The rule of each slot that an agent plays."""
-    player, rules = controller_agent(agent), []
+    day, rules = AgentDay(controller_agent(agent), episode.rows, episode.segments), []
     observation = episode.begin(stage.days, campaigns)
-    player.start(episode.rows, episode.segments)
     for _ in range(episode.slots):
-        observation = episode.play(player.act(observation))
+        observation = episode.play(day.act(observation))
         rules.append(episode.rule)
     return rules
 

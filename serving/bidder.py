@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from bidpilot.agents.acting.actor import load_actor
+from bidpilot.agents.acting.from_bundle import agent_of
 from bidpilot.bidding.bundle import Bundle
 from bidpilot.bidding.errors import InvalidNotice, InvalidServing
 from bidpilot.serving.auction import Bid, NoBid, Opportunity, Record, row
@@ -51,7 +51,8 @@ class Bidder:
         decisions: DecisionLog | None = None,
     ) -> None:
         self.bundle, self.desk, self.calendar, self.decisions = bundle, desk, calendar, decisions
-        self._shadow = shadow
+        self._agent = agent_of(bundle)
+        self._shadow = None if shadow is None else agent_of(shadow)
         self.reasons: Counter[str] = Counter()  # why there was no bid
         self.notices: Counter[str] = Counter()  # what became of notices
         self.bids = self.auctions = 0
@@ -99,9 +100,8 @@ class Bidder:
             self.decisions.flush()
 
     def _begin_day(self, name: str, moment: Moment) -> None:
-        shadow = None if self._shadow is None else load_actor(self._shadow)
         self.days[name] = CampaignDay(
-            self.desk, self._served[name], moment, load_actor(self.bundle), shadow, self._campaign_events[name]
+            self.desk, self._served[name], moment, self._agent, self._shadow, self._campaign_events[name]
         )
         self.days[name].wallet.on_expired = self._expired
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from bidpilot.agents.acting.actor import Actor
+from bidpilot.agents.acting.agent import Agent
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.landscape.forecast import Forecast
@@ -74,13 +74,13 @@ class CampaignDay:
     """
 
     def __init__(
-        self, desk: Desk, served: ServedCampaign, moment: Moment, actor: Actor, shadow: Actor | None, events: EventLog
+        self, desk: Desk, served: ServedCampaign, moment: Moment, agent: Agent, shadow: Agent | None, events: EventLog
     ) -> None:
         self.desk, self.served, self.moment, self.events = desk, served, moment, events
         self.account = f"{served.name}@{moment.date}"
         self.sold: dict[str, tuple[float, float]] = {}  # outcomes already told, by bid
         guard, campaign = desk.guardrails, served.campaign
-        self._pilot = Pilot(desk.planner, campaign, actor, desk.sources, events, guard.patience)
+        self._pilot = Pilot(desk.planner, campaign, agent, desk.sources, events, guard.patience)
         self._shadow_pilot = None
         if shadow is not None:
             quiet = EventLog(desk.clock, f"{served.name} (shadow)")

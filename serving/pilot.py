@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.agents.acting.actor import Action, Actor
+from bidpilot.agents.acting.agent import Action, Agent, AgentDay
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.segments import channel_index, is_tail
@@ -35,12 +35,15 @@ class Decision:
 class Pilot:
     """One campaign's day: `begin`, then `close_slot` with each slot's totals.
 
+    What the agent remembers is stored nowhere: closing the slots of a day again, in order, with the totals that were
+    stored brings it back, as it does the statistics.
+
     The policy is asked once per slot. Where it fails, takes longer than `patience` seconds, or answers
     outside its range, the slot is bid at the plan (zero action) and the cause is counted.
     """
 
     def __init__(
-        self, planner: Planner, campaign: Campaign, actor: Actor, sources: int, events: EventLog, patience: float = 0.05
+        self, planner: Planner, campaign: Campaign, agent: Agent, sources: int, events: EventLog, patience: float = 0.05
     ) -> None:
         forecast = planner.forecast
         self.forecast, self.campaign = forecast, campaign
@@ -48,7 +51,7 @@ class Pilot:
         self._plan, self._index = planner.plan(self._batch)
         self.alpha = self._plan.alpha[self._index]
         self._multiplier, self._beta = self._plan.multiplier[self._index], self._plan.beta[self._index]
-        self._actor, self._events, self._patience = actor, events, patience
+        self._agent, self._events, self._patience = agent, events, patience
         self._statistics = DayStatistics(forecast, 1, sources)
         self._observer = Observer(forecast, 1)
         self._size = action_size(len(forecast.segments))
@@ -86,7 +89,7 @@ class Pilot:
         """Begin the day; what holds in its first slot."""
         self._statistics.reset(self._batch, self._plan, self._index)
         self._observer.reset(self._statistics, self._plan, self._index)
-        self._actor.start(1)
+        self._day = AgentDay(self._agent, 1, len(self.forecast.segments))
         return self._decide(None)
 
     def close_slot(self, totals: SlotTotals) -> Decision:
@@ -123,12 +126,12 @@ class Pilot:
             self.slot, observation[0], action[0], decode(action, self.alpha, self._multiplier, self._beta), planned
         )
 
-    def _ask(self, observation: NDArray[np.float32]) -> Action | None:
+    def _ask(self, observation: NDArray[np.float32]) -> NDArray[np.float64] | None:
         """The policy's action, clipped; None where the plan must take its place."""
         if self._asked is not None and not self._asked.done():
             self._events.record(Cause.policy_slow, "the policy still works on an earlier slot")
             return None
-        self._asked = self._asker.submit(self._actor.act, observation)
+        self._asked = self._asker.submit(self._day.act, observation)
         try:
             action = np.asarray(self._asked.result(self._patience), np.float64)
         except TimeoutError:

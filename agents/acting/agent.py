@@ -1,33 +1,64 @@
-"""What every agent offers, and the controllers in that form."""
+"""The protocol of whatever decides, an agent's day, and a controller as an agent."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.agents.acting.controllers import CONTROLLERS, Controller
+from bidpilot.agents.acting.state import State
 from bidpilot.bidding.errors import UnknownAgent
+
+Action = NDArray[np.floating[Any]]
 
 
 class Agent(Protocol):
-    """Batched: one observation row in, one action row out, for every campaign."""
+    """Decides once per slot, for B rows at a time; what it remembers is passed in and given back."""
 
     @property
     def name(self) -> str:
         """The name it is compared under."""
 
-    def start(self, rows: int, segments: int) -> None:
-        """Begin a day of `rows` campaigns over `segments` segments."""
+    def check(self, segments: int) -> None:
+        """Refuse a market of S segments that it was not made for.
 
-    def act(self, observation: NDArray[np.float32]) -> NDArray[np.floating]:
-        """Actions (B, 3 + S) in [-1, 1] for observations (B, F)."""
+        Raises:
+            PolicyMismatch: it acts on another number of segments.
+        """
+
+    def start(self, rows: int) -> State:
+        """What it remembers before the first slot of a day of `rows` campaigns."""
+
+    def act(self, observation: NDArray[np.float32], state: State) -> tuple[Action, State]:
+        """Actions (B, 3 + S) in [-1, 1] for observations (B, F) and what it remembers; what it remembers then."""
+
+
+class AgentDay:
+    """An agent through one day of `rows` campaigns over `segments` segments: asked slot after slot, it remembers.
+
+    Raises:
+        PolicyMismatch: the agent was made for another number of segments.
+    """
+
+    def __init__(self, agent: Agent, rows: int, segments: int) -> None:
+        agent.check(segments)
+        self.agent, self.state = agent, agent.start(rows)
+
+    def act(self, observation: NDArray[np.float32]) -> Action:
+        """The coming slot's actions (B, 3 + S) for its observations (B, F)."""
+        action, self.state = self.agent.act(observation, self.state)
+        return action
 
 
 class ControllerAgent:
-    """A controller with its gains."""
+    """A controller with its gains, those of `gains` before the controller's defaults.
+
+    Raises:
+        UnknownAgent: the controller has no such gain.
+    """
 
     def __init__(self, controller: Controller, gains: Mapping[str, float] | None = None) -> None:
         self.controller, self.name = controller, controller.name
@@ -38,14 +69,16 @@ class ControllerAgent:
                 f"{controller.name} has no gain {unknown[0]!r}. Its gains: {', '.join(controller.gains) or 'none'}."
             )
 
-    def start(self, rows: int, segments: int) -> None:
-        """Forget the day before."""
-        self._state = self.controller.start(rows)
+    def check(self, segments: int) -> None:
+        """A controller acts on any number of segments."""
 
-    def act(self, observation: NDArray[np.float32]) -> NDArray[np.floating]:
+    def start(self, rows: int) -> State:
+        """Nothing remembered yet: zeros (B,)."""
+        return self.controller.start(rows)
+
+    def act(self, observation: NDArray[np.float32], state: State) -> tuple[Action, State]:
         """The controller's action."""
-        action, self._state = self.controller.step(self.gains, self._state, observation)
-        return action
+        return self.controller.step(self.gains, state, observation)
 
 
 def controller_agent(name: str, gains: Mapping[str, float] | None = None) -> ControllerAgent:

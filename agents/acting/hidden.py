@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.day.observation import FEATURES, POSITION, SEGMENT_FEATURE
+from bidpilot.bidding.day.feature import Group
+from bidpilot.bidding.day.features import FEATURES, GROUPS, POSITION, SEGMENT_FEATURE
 
-GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "preference": (
-            "exposure_preference",
-            "interaction_preference",
-            "conversion_preference",
-            "weighted_sum",
-            "nash",
-            "chebyshev",
-        ),
-        "replan": ("replan", "replan_change", SEGMENT_FEATURE.name),
-    }
-)
-"""Group to the features in it; a name that is a group's and a feature's stands for the group."""
-
-HIDEABLE: Final = tuple(dict.fromkeys((*GROUPS, *POSITION)))
-"""Every name that may be hidden."""
+_GROUPS: Final[tuple[Group, ...]] = ("preference", "replan")
+HIDEABLE: Final = tuple(dict.fromkeys((*_GROUPS, *POSITION)))
+"""Every name that may be hidden; one that is a group's and a feature's stands for the group."""
 
 
 def hidden_columns(names: Iterable[str], segments: int) -> NDArray[np.int64]:
     """Columns of an observation (B, F) of S segments that `names`, each one of `HIDEABLE`, stand for, ascending."""
-    wanted = {feature for name in names for feature in GROUPS.get(name, (name,))}
+    groups: dict[str, tuple[str, ...]] = {group: GROUPS[group] for group in _GROUPS}
+    wanted = {feature for name in names for feature in groups.get(name, (name,))}
     columns = [column for feature, column in POSITION.items() if feature in wanted]
     if SEGMENT_FEATURE.name in wanted:
         columns += range(len(FEATURES), len(FEATURES) + segments)

@@ -56,8 +56,7 @@ class Constraint(ABC):
     can_be_missed: ClassVar[bool] = True
     lifts: ClassVar[bool] = False  # may ask for more of a KPI than the preference buys
     moves_segments: ClassVar[bool] = False  # steering keeps it by moving segments against each other
-    features: ClassVar[tuple[Feature, ...]] = ()  # of the observation; first those that stay the same all day
-    constant_features: ClassVar[int] = 0  # how many of them stay the same all day
+    features: ClassVar[tuple[Feature, ...]] = ()  # of the observation
 
     # --- its bounds ---------------------------------------------------------------------------
 

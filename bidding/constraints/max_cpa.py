@@ -31,10 +31,15 @@ class MaxCpa(Constraint):
     at_most = True
     soft = True
     features = (
-        Feature("has_max_cpa", 0, 1, "1 where the campaign has a CPA target"),
-        Feature("cpa_slack", -2, 2, "log2 of target CPA / predicted CPA so far, over 2 (0 without target or wins)"),
+        Feature("has_max_cpa", "campaign", 0, 1, "1 where the campaign has a CPA target"),
+        Feature(
+            "cpa_slack",
+            "constraints",
+            -2,
+            2,
+            "log2 of target CPA / predicted CPA so far, over 2 (0 without target or wins)",
+        ),
     )
-    constant_features = 1
 
     def bounds(self, value: float | None) -> dict[str, float]:
         """Currency per conversion."""

@@ -24,11 +24,10 @@ class MinTailShare(Constraint):
     at_most = False
     moves_segments = True
     features = (
-        Feature("has_tail_share", 0, 1, "1 where the campaign has a least tail share"),
-        Feature("tail_share", 0, 1, "share of won exposures on long-tail content so far"),
-        Feature("tail_slack", -1, 1, "tail share minus the least one (0 without one or without wins)"),
+        Feature("has_tail_share", "campaign", 0, 1, "1 where the campaign has a least tail share"),
+        Feature("tail_share", "constraints", 0, 1, "share of won exposures on long-tail content so far"),
+        Feature("tail_slack", "constraints", -1, 1, "tail share minus the least one (0 without one or without wins)"),
     )
-    constant_features = 1
 
     def bounds(self, value: float | None) -> dict[str, float]:
         """Share of won exposures."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.action import action_size
-from bidpilot.bidding.day.observation import bounds
+from bidpilot.bidding.day.features import bounds
 from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs import seeding

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.agents.acting.from_bundle import initial_state
 from bidpilot.bidding.bundle import (
     SCHEMA_VERSION,
     AgentEntry,
@@ -51,7 +52,7 @@ def write_controller_bundle(
         campaign=campaign,
         plan=plan_entry(forecast, campaign),
         agent=AgentEntry(name=name, kind="controller", controller=entry),
-        initial_state={},
+        initial_state=initial_state(agent),
         origin=Origin(run_id="0", setting="daily", market_digest="", metrics={}, tags={}, created=""),
         checksums={},
     )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.agents.acting.agent import AgentDay, controller_agent
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.errors import InvalidNotice, InvalidServing
 from bidpilot.bidding.landscape import shading
@@ -122,9 +122,9 @@ def test_a_replayed_day_ends_with_the_environments_spend_and_kpi(
     episode = Episode(market, forecast, 1)
     seen = episode.begin(days, CampaignBatch.repeat(campaign, 1, days.budget))
     agent = controller_agent(name)
-    agent.start(1, episode.segments)
+    acting = AgentDay(agent, 1, episode.segments)
     for _ in range(episode.slots):
-        seen = episode.play(agent.act(seen))
+        seen = episode.play(acting.act(seen))
     with open_bidder(ServeConfig(bundle=folder, state=memory), clock) as bidder:
         spend, kpi = replay(bidder, log, clock)
         day = bidder.days["default"]

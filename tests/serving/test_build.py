@@ -111,7 +111,7 @@ def test_a_shadow_with_other_segments_is_refused(
 
     other = load_bundle(bundle_folder)
     changed = type(other)(
-        other.manifest.model_copy(update={"segments": ("feed/head",)}), other.forecast, other.golden, other.layers
+        other.manifest.model_copy(update={"segments": ("feed/head",)}), other.forecast, other.golden, other.network
     )
     answers = iter([other, changed])
     monkeypatch.setattr("bidpilot.serving.build.load_bundle", lambda folder: next(answers))

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bidpilot.agents.acting.actor import Actor, ControllerActor
-from bidpilot.agents.acting.agent import controller_agent
-from bidpilot.bidding.bundle import ControllerEntry
+from bidpilot.agents.acting.agent import Agent, AgentDay, controller_agent
+from bidpilot.agents.acting.state import State
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.action import action_size
-from bidpilot.bidding.day.observation import POSITION
+from bidpilot.bidding.day.features import POSITION
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
 from bidpilot.bidding.plan.planner import Planner
@@ -34,12 +33,10 @@ from tests.serving.conftest import recorded_day
 SIZE = action_size(len(preset_forecast().segments))
 
 
-def make_pilot(campaign: Campaign, actor: Actor | None = None, sources: int = 8, patience: float = 1.0) -> Pilot:
+def make_pilot(campaign: Campaign, agent: Agent | None = None, sources: int = 8, patience: float = 1.0) -> Pilot:
     forecast = preset_forecast()
-    agent = controller_agent("mpc")
-    usual = ControllerActor(ControllerEntry(name="mpc", parameters=dict(agent.gains)))
     events = EventLog(ManualClock())
-    return Pilot(Planner(forecast), campaign, actor or usual, sources, events, patience)
+    return Pilot(Planner(forecast), campaign, agent or controller_agent("mpc"), sources, events, patience)
 
 
 def test_two_campaigns_of_one_server_that_differ_in_the_channel_capped_have_rules_of_their_own() -> None:
@@ -47,8 +44,7 @@ def test_two_campaigns_of_one_server_that_differ_in_the_channel_capped_have_rule
     planner, rules = Planner(preset_forecast()), []
     for channel in ("feed", "search"):
         campaign = preset_campaign().model_copy(update={"channel_caps": {channel: 8.0}})
-        actor = ControllerActor(ControllerEntry(name="mpc", parameters=dict(controller_agent("mpc").gains)))
-        rules.append(Pilot(planner, campaign, actor, 8, EventLog(ManualClock())).begin().rule)
+        rules.append(Pilot(planner, campaign, controller_agent("mpc"), 8, EventLog(ManualClock())).begin().rule)
     feed, search = (rule.multiplier[0] / rule.multiplier[0].max() for rule in rules)
     assert feed[0] < 0.9 < feed[2]
     assert search[2] < 0.9 < search[0]
@@ -65,14 +61,14 @@ def test_a_replayed_day_gives_the_environments_observations_and_coefficients(
     episode = Episode(market, forecast, 1)
     seen = episode.begin(days, CampaignBatch.repeat(campaign, 1, days.budget))
     agent = controller_agent("mpc")
-    agent.start(1, episode.segments)
+    day = AgentDay(agent, 1, episode.segments)
     pilot = make_pilot(campaign)
     decision = pilot.begin()
     collector = pilot.collector(log.sources)
     left = campaign.budget
     for slot in range(log.slots):
         np.testing.assert_allclose(decision.observation, seen[0], atol=2e-6)
-        action = agent.act(seen)
+        action = day.act(seen)
         np.testing.assert_allclose(decision.action, action[0], atol=2e-6)
         seen = episode.play(action)
         np.testing.assert_allclose(decision.rule.alpha, episode.rule.alpha, rtol=1e-5)
@@ -120,7 +116,7 @@ def test_a_win_billed_late_is_booked_where_it_would_have_been_in_time() -> None:
     value, segment, source = (0.5, 0.2, 0.01), 1, 3
     observations = []
     for late in (False, True):
-        pilot = make_pilot(campaign, ControllerActor(ControllerEntry(name="plan", parameters={})))
+        pilot = make_pilot(campaign, controller_agent("plan"))
         pilot.begin()
         collector = pilot.collector(8)
         for slot in range(4):
@@ -146,16 +142,21 @@ class Bad:
     def __init__(self, answer: Exception | float | NDArray[np.float64]) -> None:
         self.answer = answer
 
-    def start(self, rows: int) -> None:
+    name = "bad"
+
+    def check(self, segments: int) -> None:
         pass
 
-    def act(self, observation: NDArray[np.float32]) -> NDArray[np.float64]:
+    def start(self, rows: int) -> State:
+        return {}
+
+    def act(self, observation: NDArray[np.float32], state: State) -> tuple[NDArray[np.float64], State]:
         if isinstance(self.answer, Exception):
             raise self.answer
         if isinstance(self.answer, float):
             time.sleep(self.answer)
-            return np.zeros((1, SIZE))
-        return self.answer
+            return np.zeros((1, SIZE)), state
+        return self.answer, state
 
 
 @pytest.mark.parametrize(

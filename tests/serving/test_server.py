@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.agents.acting.agent import AgentDay, controller_agent
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast
@@ -228,9 +228,9 @@ def test_a_replayed_day_through_the_server_ends_as_in_the_environment(bundle_fol
     episode = Episode(RecordedMarket(log, forecast.level_slots), forecast, 1)
     seen = episode.begin(days, CampaignBatch.repeat(campaign, 1, days.budget))
     agent = controller_agent("mpc")
-    agent.start(1, episode.segments)
+    day = AgentDay(agent, 1, episode.segments)
     for _ in range(episode.slots):
-        seen = episode.play(agent.act(seen))
+        seen = episode.play(day.act(seen))
     kpi = np.zeros(3)
     with (
         Served(bundle_folder, memory, "--clock", "manual") as server,

@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from bidpilot.bidding.day.observation import FEATURES
+from bidpilot.bidding.day.features import FEATURES
 from bidpilot.bidding.errors import InvalidConfig, RunNotFound
 from bidpilot.training.ablate.catalogue import Variant
 from bidpilot.training.ablate.config import AblateConfig

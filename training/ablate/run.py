@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bidpilot.agents.acting.policy import MlpPolicy
+from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.training.ablate.catalogue import FULL, Variant, named_variants
 from bidpilot.training.ablate.config import AblateConfig
 from bidpilot.training.ablate.jobs import Job, jobs
@@ -16,9 +16,9 @@ from bidpilot.training.ablate.markdown import Ablation, markdown
 from bidpilot.training.ablate.parallel import trained
 from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.catalogue import EVERY, SuiteRecord
+from bidpilot.training.evaluation.contestants import Contestant
 from bidpilot.training.evaluation.names import REFERENCES
 from bidpilot.training.evaluation.play import Outcome
-from bidpilot.training.evaluation.players import Player
 from bidpilot.training.evaluation.rows import agent_rows, pair_rows
 from bidpilot.training.evaluation.suites import named_suites, synthetic_suite
 from bidpilot.training.report.differences import difference_map
@@ -40,9 +40,9 @@ def run(config: AblateConfig) -> str:
     console = Console()
     with open_run(config.experiment, "ablation", flat(config), kind="ablation") as tracked:
         runs = _train(wanted, config, tracked, console)
-        players = [*(Player(name) for name in REFERENCES), *(_player(v, wanted, runs) for v in variants)]
-        agents, pairs = _play(records, players, variants, config.days, console)
-        names = {player.name for player in players}
+        contestants = [*(Contestant(name) for name in REFERENCES), *(_contestant(v, wanted, runs) for v in variants)]
+        agents, pairs = _play(records, contestants, variants, config.days, console)
+        names = {contestant.name for contestant in contestants}
         whole = [row for row in agents if row["agent"] in names]
         text = markdown(Ablation(config, variants, agents, pairs))
         rows: list[AgentRow | PairRow] = [*agents, *pairs]
@@ -81,33 +81,37 @@ def _train(wanted: Sequence[Job], config: AblateConfig, tracked: Run, console: C
     return runs
 
 
-def _player(variant: Variant, wanted: Sequence[Job], runs: Mapping[str, str]) -> Player:
+def _contestant(variant: Variant, wanted: Sequence[Job], runs: Mapping[str, str]) -> Contestant:
     """The variant as one agent over its seeds; a single one has no row of its own."""
     ids = [runs[str(job.config.run_name)] for job in wanted if job.variant is variant]
     rows = [f"{variant.name}@{run_id}" for run_id in ids] if len(ids) > 1 else [variant.name]
     policies = {
-        row: MlpPolicy.load(download(run_id, "policy") / "policy.npz", row)
+        row: NetworkPolicy.load(download(run_id, "policy") / "policy.npz", row)
         for row, run_id in zip(rows, ids, strict=True)
     }
-    return Player(variant.name, policies, tuple(ids))
+    return Contestant(variant.name, policies, tuple(ids))
 
 
 def _play(
-    records: Sequence[SuiteRecord], players: Sequence[Player], variants: Sequence[Variant], days: int, console: Console
+    records: Sequence[SuiteRecord],
+    contestants: Sequence[Contestant],
+    variants: Sequence[Variant],
+    days: int,
+    console: Console,
 ) -> tuple[list[AgentRow], list[PairRow]]:
     """Rows of every agent and every training, and the pairs that are asked about, suite by suite."""
     agents: list[AgentRow] = []
     pairs: list[PairRow] = []
-    seeds = {player.name: player.seeds for player in players}
+    seeds = {contestant.name: contestant.seeds for contestant in contestants}
     asked = {(v.name, against) for v in variants for against in (REFERENCES[0], FULL, v.beside)}
     for record in records:
         suite = synthetic_suite(record, days, _SEED)
         outcomes: dict[str, Outcome] = {}
-        for player in players:
-            console.print(f"playing {player.name} on {suite.name} ...")
-            outcomes |= player.play(suite)
+        for contestant in contestants:
+            console.print(f"playing {contestant.name} on {suite.name} ...")
+            outcomes |= contestant.play(suite)
         agents += agent_rows(suite, outcomes, seeds, _SEED)
-        whole = {player.name: outcomes[player.name] for player in players}
+        whole = {contestant.name: outcomes[contestant.name] for contestant in contestants}
         pairs += [row for row in pair_rows(suite, whole, _SEED) if (row["agent"], row["against"]) in asked]
     return agents, pairs
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.agents.acting.agent import Agent
+from bidpilot.agents.acting.agent import Agent, AgentDay
 from bidpilot.agents.baselines.constant import constant_bids, constant_rule
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
@@ -80,10 +80,10 @@ class Arena:
         """The agent's days; where `informed`, its re-plan is told the levels to come."""
         episode = self.episode
         observation = episode.begin(self.days, self._told, informed)
-        agent.start(episode.rows, episode.segments)
+        day = AgentDay(agent, episode.rows, episode.segments)
         log_bid = np.empty((episode.slots, episode.rows))
         for t in range(episode.slots):
-            observation = episode.play(agent.act(observation))
+            observation = episode.play(day.act(observation))
             log_bid[t] = np.log(episode.rule.alpha @ self.forecast.landscape.mean_value)
         return self._outcome(np.abs(np.diff(log_bid, axis=0)).sum(axis=0) / max(episode.slots - 1, 1))
 

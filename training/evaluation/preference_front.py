@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from bidpilot.agents.gains import tuned_gains
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.training.evaluation.catalogue import SuiteRecord
+from bidpilot.training.evaluation.contestants import Contestant
 from bidpilot.training.evaluation.play import Arena, in_ideal_points
-from bidpilot.training.evaluation.players import Player
 from bidpilot.training.evaluation.suites import Suite, held_out, suite_forecast
 from bidpilot.training.report.preference_front import PreferenceFront
 from bidpilot.training.report.tables import PreferenceFrontRow
@@ -35,7 +35,7 @@ def hypervolume(points: Floats) -> float:
     return float(volume)
 
 
-def play_front(record: SuiteRecord, players: Sequence[Player], days: int, seed: int) -> PreferenceFront:
+def play_front(record: SuiteRecord, contestants: Sequence[Contestant], days: int, seed: int) -> PreferenceFront:
     """Mean totals x / z of each agent, and of the hindsight optimum, for every preference of the grid.
 
     A weighted sum and no constraint, on the suite's market, auction format, feedback and delays. The optimum of a
@@ -49,7 +49,7 @@ def play_front(record: SuiteRecord, players: Sequence[Player], days: int, seed: 
         arena = Arena(market, forecast, _campaign(record.campaigns[0], preference), drawn)
         exact.append(in_ideal_points(arena.optimum.kpi, arena.episode.ideal)[arena.kept].mean(axis=0))
         suite = Suite(record.name, gains, arena, np.arange(days))
-        played = [row for player in players for row in player.play(suite).items()]
+        played = [row for contestant in contestants for row in contestant.play(suite).items()]
         attained.append({name: outcome.reached.mean(axis=0) for name, outcome in played})
     fronts = {agent: np.array([totals[agent] for totals in attained]) for agent in attained[0]}
     return PreferenceFront(record.name, grid, np.array(exact), fronts)

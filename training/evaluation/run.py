@@ -14,9 +14,9 @@ from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, SuiteRecord
 from bidpilot.training.evaluation.config import EvaluateConfig
+from bidpilot.training.evaluation.contestants import Contestant, find_contestants
 from bidpilot.training.evaluation.names import ALL_AGENTS, LEARNED
 from bidpilot.training.evaluation.play import Outcome
-from bidpilot.training.evaluation.players import Player, find_players
 from bidpilot.training.evaluation.preference_front import front_rows, play_front
 from bidpilot.training.evaluation.rows import agent_rows, pair_rows
 from bidpilot.training.evaluation.suites import (
@@ -60,15 +60,15 @@ def run(config: EvaluateConfig) -> None:
             f"a margin of {config.cpa_margin:g} needs a target cost, and no campaign has one. Add --suites cpa or "
             "--max-cpa."
         )
-    players = find_players(config.agents or ((LEARNED,) if config.front else ALL_AGENTS), config.experiment)
+    contestants = find_contestants(config.agents or ((LEARNED,) if config.front else ALL_AGENTS), config.experiment)
     console = Console()
     rows: Sequence[AgentRow | PairRow | PreferenceFrontRow]
-    params, suites = (flat(config), ()) if config.front else _suites(config, records, players)
+    params, suites = (flat(config), ()) if config.front else _suites(config, records, contestants)
     with open_run(config.experiment, "evaluate", params, kind="evaluate") as tracked:
         if config.front:
-            rows = _fronts(config, records, players, tracked, console)
+            rows = _fronts(config, records, contestants, tracked, console)
         else:
-            rows = _comparison(config, suites, players, tracked, console)
+            rows = _comparison(config, suites, contestants, tracked, console)
         tracked.log_json(rows, "evaluation.json")
     if config.json_file is not None:
         config.json_file.parent.mkdir(parents=True, exist_ok=True)
@@ -88,19 +88,19 @@ def _check(config: EvaluateConfig) -> None:
 
 
 def _comparison(
-    config: EvaluateConfig, suites: Iterable[Suite], players: Sequence[Player], tracked: Run, console: Console
+    config: EvaluateConfig, suites: Iterable[Suite], contestants: Sequence[Contestant], tracked: Run, console: Console
 ) -> list[AgentRow | PairRow]:
     """Rows of every agent on every suite, printed, drawn and logged; pairs of agents, not of their single seeds."""
     rows: list[AgentRow] = []
     pairs: list[PairRow] = []
     profiles = {}
-    seeds = {player.name: player.seeds for player in players}
+    seeds = {contestant.name: contestant.seeds for contestant in contestants}
     for suite in suites:
         outcomes: dict[str, Outcome] = {}
-        for player in players:
-            console.print(f"playing {short_name(player.name)} on {suite.name} ...")
-            outcomes |= player.play(suite)
-        whole = {player.name: outcomes[player.name] for player in players}
+        for contestant in contestants:
+            console.print(f"playing {short_name(contestant.name)} on {suite.name} ...")
+            outcomes |= contestant.play(suite)
+        whole = {contestant.name: outcomes[contestant.name] for contestant in contestants}
         rows += agent_rows(suite, outcomes, seeds, config.seed)
         pairs += pair_rows(suite, whole, config.seed)
         profiles[suite.name] = {short_name(a): o.ratio for a, o in whole.items()}
@@ -114,14 +114,18 @@ def _comparison(
 
 
 def _fronts(
-    config: EvaluateConfig, records: Sequence[SuiteRecord], players: Sequence[Player], tracked: Run, console: Console
+    config: EvaluateConfig,
+    records: Sequence[SuiteRecord],
+    contestants: Sequence[Contestant],
+    tracked: Run,
+    console: Console,
 ) -> list[PreferenceFrontRow]:
     """Rows of every agent's front on every suite, printed, drawn and logged."""
     rows: list[PreferenceFrontRow] = []
-    seeds = {player.name: player.seeds for player in players}
+    seeds = {contestant.name: contestant.seeds for contestant in contestants}
     for record in records:
-        console.print(f"playing the front of {', '.join(short_name(p.name) for p in players)} on {record.name} ...")
-        front = play_front(record, players, config.days, config.seed)
+        console.print(f"playing the front of {', '.join(short_name(p.name) for p in contestants)} on {record.name} ...")
+        front = play_front(record, contestants, config.days, config.seed)
         tracked.log_figure(preference_front_plot(front), f"figures/front_{record.name}.png")
         rows += front_rows(front, seeds, config.days)
     names = _metric_names([row["agent"] for row in rows])
@@ -138,7 +142,7 @@ def _metric_names(agents: Sequence[str]) -> Mapping[str, str]:
 
 
 def _suites(
-    config: EvaluateConfig, records: Sequence[SuiteRecord], players: Sequence[Player]
+    config: EvaluateConfig, records: Sequence[SuiteRecord], contestants: Sequence[Contestant]
 ) -> tuple[dict[str, Any], Iterable[Suite]]:
     """Parameters to record, with the campaign's terms on a log, and what is played.
 
@@ -148,7 +152,7 @@ def _suites(
         ZeroIdealPoint, UnknownChannel, InfeasibleCampaign: at once, where the terms that were asked for have no plan.
     """
     if config.log is not None:
-        trained = _trained(config, players)
+        trained = _trained(config, contestants)
         suite = log_suite(config.log, trained, config, config.cpa_margin)
         return flat(config) | flat(terms_of(config.agreed(trained.campaign))), [suite]
     if config.terms():
@@ -159,9 +163,9 @@ def _suites(
     return flat(config), (synthetic_suite(r, config.days, config.seed, config, margin) for r in records)
 
 
-def _trained(config: EvaluateConfig, players: Sequence[Player]) -> Trained:
+def _trained(config: EvaluateConfig, contestants: Sequence[Contestant]) -> Trained:
     """What the first training run that was named holds, or the last one that finished."""
-    runs = [run_id for player in players for run_id in player.runs]
+    runs = [run_id for contestant in contestants for run_id in contestant.runs]
     run_id = runs[0] if runs else latest_finished_run("train", experiment=config.experiment).run_id
     return Trained.of_run(run_id, download(run_id, "policy"))
 

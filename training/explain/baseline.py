@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from bidpilot.bidding.campaign.segments import channels, is_tail
 from bidpilot.bidding.constraints.catalogue import CATALOGUE
 from bidpilot.bidding.constraints.totals import DayTotals
-from bidpilot.bidding.day.observation import POSITION, bounds
+from bidpilot.bidding.day.features import GROUPS, POSITION, bounds
 from bidpilot.envs.bidding_env.episode import Episode
-from bidpilot.training.explain.groups import CONTEXT
 
 Array = NDArray[np.float64]
+
+CONTEXT = frozenset((*GROUPS["clock"], *GROUPS["campaign"], *GROUPS["preference"]))
+"""Features that say where we are rather than how the day goes: the same in the baseline, and so without a share."""
 
 
 def baseline_observation(episode: Episode, observation: NDArray[np.float32], row: int) -> Array:

@@ -8,16 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bidpilot.agents.acting.state import State
 from bidpilot.bidding.day.action import FIRST_SEGMENT, SCALE_REACH, TILT_REACH
+from bidpilot.bidding.day.features import FEATURES, GROUPS, SEGMENT_FEATURE
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.training.explain.baseline import baseline_observation
+from bidpilot.training.explain.function import Explainable, decision_of
 from bidpilot.training.explain.gradients import integrated_gradients
-from bidpilot.training.explain.groups import GROUPS, group_of
-from bidpilot.training.explain.subjects import Subject
 
 Array = NDArray[np.float64]
 
 KPIS = ("exposure", "interaction", "conversion")
+MEMORY = "memory"
+"""The group of what a controller remembers, whose inputs are called `memory_...`."""
+_GROUP_OF: dict[str, str] = {f.name: f.group for f in (*FEATURES, SEGMENT_FEATURE)}
 _ACTION = ("scale", "interaction_tilt", "conversion_tilt")
 
 
@@ -34,7 +38,7 @@ class Explanation:
     observed: Array  # (I,)
     baseline: Array  # (I,) the same on a day as forecast
     action: Array  # (A,) as played
-    at_baseline: Array  # (A,) what the agent does on a day as forecast
+    at_baseline: Array  # (A,) what the agent does on a day as forecast; a network with memory, remembering what it does
     shares: Array  # (P, A, I) in units of the action
     reference: Array  # (3,) the plan's alpha, currency per unit of KPI
     alpha: Array  # (3,) as played, currency per unit of KPI
@@ -48,7 +52,7 @@ class Explanation:
     def groups(self) -> tuple[str, ...]:
         """The groups that the inputs are in, in a fixed order."""
         present = {group_of(name) for name in self.inputs}
-        return tuple(group for group in GROUPS if group in present)
+        return tuple(group for group in (*GROUPS, MEMORY) if group in present)
 
     def by_group(self) -> Array:
         """Shares (P, A, G) summed over the inputs of each group."""
@@ -104,24 +108,34 @@ class Explanation:
         return {"played": self.action[a], "on_a_day_as_forecast": self.at_baseline[a], "parts": parts}
 
 
-def explain_slot(episode: Episode, observation: NDArray[np.float32], subject: Subject, row: int) -> Explanation:
-    """Let `subject` act on `observation` (B, F) of an episode's coming slot, and explain what it does in row `row`.
+def group_of(name: str) -> str:
+    """The group of an input: a feature, a re-plan's segment entry, or a `memory_...`."""
+    if name.startswith(f"{MEMORY}_"):
+        return MEMORY
+    return _GROUP_OF[SEGMENT_FEATURE.name if name.startswith(f"{SEGMENT_FEATURE.name}_") else name]
+
+
+def explain_slot(
+    episode: Episode, observation: NDArray[np.float32], agent: Explainable, state: State, row: int
+) -> Explanation:
+    """What `agent`, remembering `state`, does on `observation` (B, F) of an episode's coming slot, explained in `row`.
 
     The episode is left as it is.
     """
-    action = np.clip(subject.act(observation), -1.0, 1.0)
-    memory = subject.memory(row)
-    observed = np.concatenate([observation[row].astype(np.float64), memory])
-    baseline = np.concatenate([baseline_observation(episode, observation, row), np.zeros_like(memory)])
+    action, _ = agent.act(observation, state)
+    own = {name: array[row : row + 1] for name, array in state.items()}
+    decision = decision_of(agent, own, episode.segments)
+    observed = np.concatenate([observation[row].astype(np.float64), decision.memory])
+    baseline = np.concatenate([baseline_observation(episode, observation, row), np.zeros_like(decision.memory)])
     return Explanation(
-        inputs=subject.inputs,
+        inputs=decision.inputs,
         segments=episode.planner.forecast.segments,
-        parts=subject.parts,
+        parts=decision.parts,
         observed=observed,
         baseline=baseline,
         action=action[row].astype(np.float64),
-        at_baseline=subject.value(baseline[None])[0],
-        shares=integrated_gradients(subject, observed, baseline),
+        at_baseline=decision.value(baseline[None])[0],
+        shares=integrated_gradients(decision, observed, baseline),
         reference=episode.alpha[row].copy(),
         alpha=episode.decoded(action).alpha[row].copy(),
     )

@@ -11,15 +11,16 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table as TextTable
 
+from bidpilot.agents.acting.agent import AgentDay, controller_agent
 from bidpilot.agents.acting.controllers import CONTROLLERS
-from bidpilot.agents.acting.policy import MlpPolicy
+from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.bidding.errors import InvalidConfig, UnknownAgent
 from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.suites import Suite, Trained, log_suite, named_suites, synthetic_suite
 from bidpilot.training.explain.config import ExplainConfig
 from bidpilot.training.explain.explanation import KPIS, Explanation, explain_slot
-from bidpilot.training.explain.subjects import ControllerSubject, PolicySubject, Subject
+from bidpilot.training.explain.function import Explainable
 from bidpilot.training.report.attribution import Bars, Table, attribution_figure
 from bidpilot.training.tracking import Run, current_store, download, find_run, latest_finished_run, open_run
 
@@ -42,8 +43,7 @@ def run(config: ExplainConfig) -> Explanation:
     run_id = _run_id(config)
     folder = None if run_id is None else download(run_id, "policy")
     suite = _suite(config, run_id, folder)
-    subject = _subject(config, suite, folder)
-    found = _play(config, suite.arena, subject)
+    found = _play(config, suite.arena, _agent(config, suite, folder))
     title = f"{config.agent} on {suite.name}, day {config.day}, slot {config.slot}"
     data = {"agent": config.agent, "run": run_id, "suite": suite.name, "day": config.day, "slot": config.slot}
     data |= found.as_data()
@@ -100,21 +100,20 @@ def _suite(config: ExplainConfig, run_id: str | None, folder: Path | None) -> Su
     return suite
 
 
-def _subject(config: ExplainConfig, suite: Suite, folder: Path | None) -> Subject:
+def _agent(config: ExplainConfig, suite: Suite, folder: Path | None) -> Explainable:
     if config.agent == POLICY:
         assert folder is not None
-        return PolicySubject(MlpPolicy.load(folder / "policy.npz"))
-    gains: Mapping[str, float] | None = suite.gains.get(config.agent)
-    return ControllerSubject(CONTROLLERS[config.agent], gains, suite.arena.episode.segments)
+        return NetworkPolicy.load(folder / "policy.npz")
+    return controller_agent(config.agent, suite.gains.get(config.agent))
 
 
-def _play(config: ExplainConfig, arena: Arena, subject: Subject) -> Explanation:
+def _play(config: ExplainConfig, arena: Arena, agent: Explainable) -> Explanation:
     episode = arena.episode
     observation = episode.begin(arena.days, arena.campaigns)
-    subject.start(episode.rows, episode.segments)
+    day = AgentDay(agent, episode.rows, episode.segments)
     for _ in range(config.slot):
-        observation = episode.play(subject.act(observation))
-    return explain_slot(episode, observation, subject, config.day)
+        observation = episode.play(day.act(observation))
+    return explain_slot(episode, observation, agent, day.state, config.day)
 
 
 def _keep(tracked: Run, data: Mapping[str, object], figure: Figure, name: str) -> None:

@@ -9,7 +9,7 @@ import mlflow
 import numpy as np
 from mlflow.pyfunc.model import PythonModel
 
-from bidpilot.agents.acting.actor import load_actor
+from bidpilot.agents.acting.from_bundle import agent_of
 from bidpilot.bidding.bundle import load_bundle
 
 
@@ -18,14 +18,14 @@ class BundleModel(PythonModel):
 
     def load_context(self, context: Any) -> None:
         """Read and check the bundle among the model's files."""
-        self.actor = load_actor(load_bundle(Path(context.artifacts["bundle"])))
+        self.agent = agent_of(load_bundle(Path(context.artifacts["bundle"])))
 
     # MLflow reads hints of `predict` as a schema of its own; the signature comes from the input example.
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """Actions in [-1, 1]."""
         observation = np.asarray(model_input, np.float32)
-        self.actor.start(len(observation))
-        return self.actor.act(observation)
+        action, _ = self.agent.act(observation, self.agent.start(len(observation)))
+        return action
 
 
 mlflow.models.set_model(BundleModel())

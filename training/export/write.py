@@ -8,13 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bidpilot.agents.acting.actor import NetworkActor, load_actor
-from bidpilot.agents.acting.agent import Agent, ControllerAgent, controller_agent
+from bidpilot.agents.acting.agent import Agent, AgentDay, ControllerAgent, controller_agent
 from bidpilot.agents.acting.controllers import CONTROLLERS
-from bidpilot.agents.acting.controllers.mpc import MPC
-from bidpilot.agents.acting.policy import RESIDUAL_REACH, MlpPolicy
+from bidpilot.agents.acting.from_bundle import agent_of, initial_state
+from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.gains import tuned_gains
 from bidpilot.bidding.bundle import (
     FORECAST_FILE,
@@ -39,7 +37,7 @@ from bidpilot.bidding.bundle import (
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.errors import BundleMismatch, InvalidBundle, InvalidConfig
 from bidpilot.bidding.landscape.forecast import Forecast
-from bidpilot.training.export.onnx_file import run_onnx, write_onnx
+from bidpilot.training.export.onnx_file import onnx_difference, write_onnx
 from bidpilot.training.tracking import RunInfo
 
 _GOLDEN_SEED = 0
@@ -64,12 +62,10 @@ def write_bundle(out: Path, policy_folder: Path, run: RunInfo, agent_name: str, 
     forecast = Forecast.load(policy_folder / "forecast.npz")
     campaign = Campaign.model_validate(described["campaign"])
     shutil.copyfile(policy_folder / "forecast.npz", out / FORECAST_FILE)
-    agent, entry, state = _agent(agent_name, policy_folder, described)
-    if isinstance(agent, MlpPolicy):
-        layers = tuple(zip(agent.weights, agent.biases, strict=True))
-        arrays = {f"weight_{i}": w for i, (w, _) in enumerate(layers)}
-        np.savez(out / NETWORK_FILE, **arrays, **{f"bias_{i}": b for i, (_, b) in enumerate(layers)})  # type: ignore[arg-type]
-        write_onnx(layers, out / ONNX_FILE)
+    agent, entry = _agent(agent_name, policy_folder, described)
+    if isinstance(agent, NetworkPolicy):
+        np.savez(out / NETWORK_FILE, **agent.network.arrays())  # type: ignore[arg-type]
+        write_onnx(agent.network, out / ONNX_FILE)
     write_golden(out, golden_day(agent, len(forecast.segments), forecast.slots))
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
@@ -81,7 +77,7 @@ def write_bundle(out: Path, policy_folder: Path, run: RunInfo, agent_name: str, 
         campaign=campaign,
         plan=plan_entry(forecast, campaign),
         agent=entry,
-        initial_state=state,
+        initial_state=initial_state(agent),
         origin=_origin(run, described),
         checksums={},
     )
@@ -96,10 +92,9 @@ def check_bundle(folder: Path) -> Bundle:
         InvalidBundle, BundleMismatch: it cannot be served.
     """
     bundle = load_bundle(folder)
-    actor = load_actor(bundle)
-    if isinstance(actor, NetworkActor):
-        seen = bundle.golden.observations
-        difference = float(np.abs(run_onnx(folder / ONNX_FILE, seen) - actor.network(seen)).max())
+    agent = agent_of(bundle)
+    if isinstance(agent, NetworkPolicy):
+        difference = onnx_difference(folder / ONNX_FILE, agent.network, bundle.golden.observations)
         if not difference <= PARITY:
             raise BundleMismatch(f"{folder / ONNX_FILE} differs from the network by {difference:.2g}. Export it again.")
     return bundle
@@ -112,24 +107,22 @@ def golden_day(agent: Agent, segments: int, slots: int) -> Golden:
     low, high = (np.array([getattr(f, end) for f in features], np.float32) for end in ("low", "high"))
     seen = generator.uniform(low, high, (slots, len(features))).astype(np.float32)
     seen[1::7], seen[2::7] = low, high
-    agent.start(1, segments)
-    actions: list[NDArray[np.float64]] = [np.array(agent.act(row[None]), np.float64)[0] for row in seen]
-    return Golden(seen, np.clip(np.stack(actions), -1.0, 1.0))
+    day = AgentDay(agent, 1, segments)
+    return Golden(seen, np.concatenate([day.act(row[None]) for row in seen]).astype(np.float64))
 
 
-def _agent(name: str, folder: Path, described: dict[str, object]) -> tuple[Agent, AgentEntry, dict[str, float]]:
+def _agent(name: str, folder: Path, described: dict[str, object]) -> tuple[Agent, AgentEntry]:
     if name in CONTROLLERS:
         gains = tuned_gains(str(described["setting"]), recorded=described["log"] is not None).get(name)
         controller = controller_agent(name, gains)
-        entry = AgentEntry(name=name, kind="controller", controller=_controller(controller))
-        return controller, entry, dict.fromkeys(controller.controller.state, 0.0)
+        return controller, AgentEntry(name=name, kind="controller", controller=_controller(controller))
     if name != "ppo":
         raise InvalidConfig(f"no agent is called {name!r} in a training run. Use ppo, or {', '.join(CONTROLLERS)}.")
-    policy = MlpPolicy.load(folder / "policy.npz")
-    if not policy.residual:
-        return policy, AgentEntry(name=name, kind="network", controller=None), {}
-    base = ControllerAgent(MPC)  # what a residual policy is trained on: the re-plan with gains of 1 and 0
-    return policy, AgentEntry(name=name, kind="network", controller=_controller(base), reach=RESIDUAL_REACH), {}
+    policy = NetworkPolicy.load(folder / "policy.npz")
+    if policy.residual is None:
+        return policy, AgentEntry(name=name, kind="network", controller=None)
+    base = _controller(policy.residual.base)
+    return policy, AgentEntry(name=name, kind="network", controller=base, reach=policy.residual.reach)
 
 
 def _controller(agent: ControllerAgent) -> ControllerEntry:

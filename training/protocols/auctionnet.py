@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.agents.acting.controllers import MPC
-from bidpilot.agents.acting.policy import MlpPolicy
+from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.baselines.published.auctionnet import BenchmarkBidder, Field, Floats, Play, TestDays
 from bidpilot.agents.baselines.published.auctionnet_bidders import BudgetPid, CpaPid, FixedCpa, OnlineLp
 from bidpilot.agents.gains import tuned_gains
@@ -116,7 +116,7 @@ def _play_policy(name: str, folder: Path, test: TestDays) -> Play:
     """A policy plays under the forecast that it was trained with."""
     try:
         field = Field(test, Forecast.load(folder / "forecast.npz"))
-        return field.play_agent(MlpPolicy.load(folder / "policy.npz", name))
+        return field.play_agent(NetworkPolicy.load(folder / "policy.npz", name))
     except PolicyMismatch as error:
         raise PolicyMismatch(f"{name} cannot play {test.log.name}: {error}") from error
 

@@ -14,11 +14,11 @@ from stable_baselines3.common.logger import Logger
 
 from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.agents.acting.controllers import CONTROLLERS
-from bidpilot.agents.acting.policy import MlpPolicy
+from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.gains import tuned_gains
 from bidpilot.agents.learners.common.imitation import imitate
 from bidpilot.agents.learners.ppo.settings import tuned_ppo
-from bidpilot.bidding.day.observation import FEATURES
+from bidpilot.bidding.day.features import FEATURES
 from bidpilot.bidding.errors import InvalidConfig, RunNotFound
 from bidpilot.envs import seeding
 from bidpilot.training.cli.config import flat, given
@@ -172,7 +172,7 @@ def _finish(config: TrainConfig, setting: Setting, tracked: Run, callback: Train
 
 def save_policy(
     folder: Path,
-    policy: MlpPolicy,
+    policy: NetworkPolicy,
     setting: Setting,
     config: TrainConfig,
     best: Point,

@@ -20,7 +20,9 @@ import torch
 from numpy.typing import NDArray
 from stable_baselines3 import PPO
 
-from bidpilot.agents.acting.policy import MlpPolicy
+from bidpilot.agents.acting.network import Mlp
+from bidpilot.agents.acting.policy import NetworkPolicy
+from bidpilot.agents.acting.residual import RESIDUAL
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.bidding.errors import CheckpointMismatch
 
@@ -43,14 +45,14 @@ class Standing:
     """The validations so far, and the policy that did best."""
 
     curve: tuple[Point, ...] = ()
-    policy: MlpPolicy | None = None
+    policy: NetworkPolicy | None = None
 
     @property
     def best(self) -> Point:
         """The best policy's validation; the earlier of equal ones. Only after a first validation."""
         return max(self.curve, key=lambda point: point.iqm)
 
-    def after(self, point: Point, policy: MlpPolicy) -> Standing:
+    def after(self, point: Point, policy: NetworkPolicy) -> Standing:
         """The standing after one more validation."""
         standing = replace(self, curve=(*self.curve, point))
         return replace(standing, policy=policy) if standing.best is point else standing
@@ -60,7 +62,8 @@ def take_snapshot(model: PPO, env: BiddingVecEnv, standing: Standing) -> Snapsho
     """A copy of the state at the start of a day, a few milliseconds; training may go on."""
     # stable-baselines3 draws its minibatches from NumPy's global generator.
     name, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002
-    policy = standing.policy
+    network = None if standing.policy is None else standing.policy.network
+    assert network is None or isinstance(network, Mlp)
     return {
         "schema": _SCHEMA,
         "step": int(model.num_timesteps),
@@ -76,8 +79,8 @@ def take_snapshot(model: PPO, env: BiddingVecEnv, standing: Standing) -> Snapsho
         "episode_starts": torch.from_numpy(np.array(model._last_episode_starts)),
         "prices": torch.from_numpy(_prices(env).copy()),
         "curve": [[p.step, p.iqm, p.low, p.high] for p in standing.curve],
-        "best_weights": [] if policy is None else [torch.from_numpy(w.copy()) for w in policy.weights],
-        "best_biases": [] if policy is None else [torch.from_numpy(b.copy()) for b in policy.biases],
+        "best_weights": [] if network is None else [torch.from_numpy(w.copy()) for w in network.weights],
+        "best_biases": [] if network is None else [torch.from_numpy(b.copy()) for b in network.biases],
     }
 
 
@@ -109,7 +112,7 @@ def restore_snapshot(snapshot: Snapshot, model: PPO, env: BiddingVecEnv) -> Stan
     curve = tuple(Point(int(step), *rest) for step, *rest in snapshot["curve"])
     weights = tuple(w.numpy() for w in snapshot["best_weights"])
     biases = tuple(b.numpy() for b in snapshot["best_biases"])
-    return Standing(curve, MlpPolicy(weights, biases, env.residual) if weights else None)
+    return Standing(curve, NetworkPolicy(Mlp(weights, biases), RESIDUAL if env.residual else None) if weights else None)
 
 
 _REMEDY = "The log or the code has changed: check out the run's git commit and use its log, or train anew."

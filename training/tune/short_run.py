@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bidpilot.agents.acting.policy import MlpPolicy
+from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.learners.common.imitation import imitate
 from bidpilot.agents.learners.common.trained_policy import trained_policy
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
@@ -71,7 +71,7 @@ class WarmStart:
         np.random.set_state(self.numpy_generator)  # noqa: NPY002
 
 
-def short_run(config: TrainConfig, ground: TrainingGround, warm: WarmStart | None) -> MlpPolicy:
+def short_run(config: TrainConfig, ground: TrainingGround, warm: WarmStart | None) -> NetworkPolicy:
     """The policy that `bidpilot train` has after the last step of `config`."""
     model, env = new_model(config, ground)
     if warm is not None:

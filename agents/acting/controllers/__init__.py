@@ -1,6 +1,6 @@
 """Controllers: pure NumPy step functions (parameters, state, observation) -> (action, state), on bidding/ alone."""
 
-from bidpilot.agents.acting.controllers.base import Controller, State, StepFunction
+from bidpilot.agents.acting.controllers.base import Controller, StepFunction
 from bidpilot.agents.acting.controllers.dual_descent import DUAL_DESCENT
 from bidpilot.agents.acting.controllers.mpc import MPC
 from bidpilot.agents.acting.controllers.pid import PID
@@ -9,4 +9,4 @@ from bidpilot.agents.acting.controllers.plan import PLAN
 CONTROLLERS: dict[str, Controller] = {c.name: c for c in (PLAN, PID, DUAL_DESCENT, MPC)}
 """Every controller by name."""
 
-__all__ = ["CONTROLLERS", "DUAL_DESCENT", "MPC", "PID", "PLAN", "Controller", "State", "StepFunction"]
+__all__ = ["CONTROLLERS", "DUAL_DESCENT", "MPC", "PID", "PLAN", "Controller", "StepFunction"]

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from bidpilot.agents.acting.state import State
 from bidpilot.bidding.day.action import action_size
-from bidpilot.bidding.day.observation import FEATURES
+from bidpilot.bidding.day.features import FEATURES
 
 Parameters = Mapping[str, float]
-State = dict[str, NDArray[np.float64]]  # each (B,)
 StepFunction = Callable[[Parameters, State, NDArray[np.float32]], tuple[NDArray[np.float64], State]]
 """(parameters, state, observation (B, F)) -> (action (B, 3 + S), next state)."""
 
 
-def scale_action(scale: NDArray[np.float64], observation: NDArray[np.float32]) -> NDArray[np.float64]:
+def scale_action(scale: NDArray[np.floating], observation: NDArray[np.float32]) -> NDArray[np.float64]:
     """The action (B, 3 + S) that moves the scale alone: entry a[0] is `scale` (B,), clipped to [-1, 1]."""
     segments = observation.shape[1] - len(FEATURES)
     action = np.zeros((len(scale), action_size(segments)))

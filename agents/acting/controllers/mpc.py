@@ -12,9 +12,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.agents.acting.controllers.base import Controller, Gain, Parameters, State, scale_action
+from bidpilot.agents.acting.controllers.base import Controller, Gain, Parameters, scale_action
+from bidpilot.agents.acting.state import State
 from bidpilot.bidding.day.action import FIRST_SEGMENT
-from bidpilot.bidding.day.observation import feature, segment_features
+from bidpilot.bidding.day.features import feature, segment_features
 
 
 def _step(parameters: Parameters, state: State, observation: NDArray[np.float32]) -> tuple[NDArray[np.float64], State]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.agents.acting.controllers.base import Controller, Parameters, State, scale_action
+from bidpilot.agents.acting.controllers.base import Controller, Parameters, scale_action
+from bidpilot.agents.acting.state import State
 
 
 def _step(parameters: Parameters, state: State, observation: NDArray[np.float32]) -> tuple[NDArray[np.float64], State]:

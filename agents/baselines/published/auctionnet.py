@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.agents.acting.agent import Agent
+from bidpilot.agents.acting.agent import Agent, AgentDay
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.errors import InvalidProtocol
@@ -146,9 +146,9 @@ class Field:
         """Play an agent, whose campaigns have the days' target CPA; `informed`: its re-plan knows the levels."""
         episode, realised = self._episode, np.zeros(len(self._test))
         observation = episode.begin(self._days, self._campaigns, informed)
-        agent.start(episode.rows, episode.segments)
+        day = AgentDay(agent, episode.rows, episode.segments)
         for _ in range(episode.slots):
-            observation = episode.play(agent.act(observation))
+            observation = episode.play(day.act(observation))
             realised += episode.totals.realised[:, CONVERSION]
         return self._played(realised)
 

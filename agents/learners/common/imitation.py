@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bidpilot.agents.acting.policy import RESIDUAL_REACH, compose
+from bidpilot.agents.acting.residual import RESIDUAL_REACH, compose
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.agents.learners.ppo.learner import ClosedFormPPO

@@ -6,15 +6,17 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from bidpilot.agents.acting.hidden import hidden_columns
-from bidpilot.agents.acting.policy import MlpPolicy
+from bidpilot.agents.acting.network import Mlp
+from bidpilot.agents.acting.policy import NetworkPolicy
+from bidpilot.agents.acting.residual import RESIDUAL
 from bidpilot.bidding.day.action import FIRST_SEGMENT
 
 if TYPE_CHECKING:
     from stable_baselines3 import PPO
 
 
-def trained_policy(model: PPO, residual: bool = False, hidden: Iterable[str] = ()) -> MlpPolicy:
-    """The actor of a stable-baselines3 PPO model with its `MlpPolicy` and tanh, weights copied.
+def trained_policy(model: PPO, residual: bool = False, hidden: Iterable[str] = ()) -> NetworkPolicy:
+    """The actor of a stable-baselines3 PPO model with a tanh network, weights copied.
 
     Features that were `hidden` in training get the weight 0, so that the policy needs no mask.
     """
@@ -28,4 +30,4 @@ def trained_policy(model: PPO, residual: bool = False, hidden: Iterable[str] = (
     weights = tuple(state[f"{layer}.weight"].T.copy() for layer in layers)
     biases = tuple(state[f"{layer}.bias"].copy() for layer in layers)
     weights[0][hidden_columns(hidden, len(biases[-1]) - FIRST_SEGMENT)] = 0.0
-    return MlpPolicy(weights, biases, residual)
+    return NetworkPolicy(Mlp(weights, biases), RESIDUAL if residual else None)

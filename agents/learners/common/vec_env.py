@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
 from bidpilot.agents.acting.hidden import hidden_columns
-from bidpilot.agents.acting.policy import compose
+from bidpilot.agents.acting.residual import compose
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv
 
 Indices = None | int | Iterable[int]
@@ -27,7 +27,7 @@ class BiddingVecEnv(VecEnv):
 
     Args:
         env: the environment; its campaigns, market and seeds are its own.
-        residual: whether actions are added to the controller's (`bidpilot.agents.acting.policy.compose`).
+        residual: whether actions are added to the controller's (`bidpilot.agents.acting.residual.compose`).
         hidden: features that are 0 in every observation returned (`bidpilot.agents.acting.hidden.HIDEABLE`); the
             controller of a residual action sees them.
     """

@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from stable_baselines3 import PPO
 
+from bidpilot.agents.acting.agent import AgentDay
 from bidpilot.agents.acting.hidden import hidden_columns
-from bidpilot.agents.acting.policy import MlpPolicy, compose
+from bidpilot.agents.acting.policy import NetworkPolicy
+from bidpilot.agents.acting.residual import RESIDUAL
 from bidpilot.agents.learners.common.trained_policy import trained_policy
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.agents.learners.ppo.config import PpoConfig
 from bidpilot.agents.learners.ppo.learner import linear, make_ppo
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
-from bidpilot.bidding.day.observation import POSITION, bounds, feature_names
+from bidpilot.bidding.day.features import bounds, feature_names
 from bidpilot.bidding.errors import PolicyMismatch
 from bidpilot.bidding.kpi import KPI
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv
@@ -39,9 +41,14 @@ def observations(count: int = 200) -> NDArray[np.float32]:
     return np.random.default_rng(0).uniform(low, high, (count, len(low))).astype(np.float32)
 
 
+def acted(policy: NetworkPolicy, seen: NDArray[np.float32]) -> NDArray[np.floating]:
+    """What the policy does in the first slot of a day in every row."""
+    return AgentDay(policy, len(seen), policy.segments).act(seen)
+
+
 def test_numpy_and_torch_give_the_same_action(model: PPO) -> None:
     expected, _ = model.predict(observations(), deterministic=True)
-    action = trained_policy(model).act(observations())
+    action = acted(trained_policy(model), observations())
     assert (np.abs(expected) == 1.0).any()
     np.testing.assert_allclose(action, expected, atol=1e-5)
 
@@ -52,14 +59,15 @@ def test_a_stored_policy_ignores_what_was_hidden_from_its_network(model: PPO, hi
     masked = seen.copy()
     masked[:, hidden_columns(hidden, 8)] = 0.0
     expected, _ = model.predict(masked, deterministic=True)
-    np.testing.assert_allclose(policy.act(seen), expected, atol=1e-5)
-    np.testing.assert_array_equal(policy.act(masked), policy.act(seen))
+    np.testing.assert_allclose(acted(policy, seen), expected, atol=1e-5)
+    np.testing.assert_array_equal(acted(policy, masked), acted(policy, seen))
 
 
 def test_hiding_leaves_the_model_that_is_exported_as_it_was(model: PPO) -> None:
     before = trained_policy(model)
     trained_policy(model, hidden=("preference",))
-    np.testing.assert_array_equal(trained_policy(model).weights[0], before.weights[0])
+    after = trained_policy(model).network.arrays()
+    np.testing.assert_array_equal(after["weight_0"], before.network.arrays()["weight_0"])
 
 
 def test_a_group_of_features_hides_all_of_it_and_nothing_else() -> None:
@@ -80,63 +88,46 @@ def test_an_unknown_feature_is_an_error_that_lists_the_known_ones() -> None:
 def test_a_fresh_model_bids_close_to_the_plan() -> None:
     vector = BiddingVectorEnv(2, preset_market("steady"), preset_forecast("steady"), preset_campaign("steady"))
     fresh = make_ppo(PpoConfig(batch_size=32), BiddingVecEnv(vector), seed=1)
-    assert np.abs(trained_policy(fresh).act(observations())).max() < 0.1
+    assert np.abs(acted(trained_policy(fresh), observations())).max() < 0.1
 
 
 def test_the_same_seed_makes_the_same_weights() -> None:
     vector = BiddingVectorEnv(2, preset_market("steady"), preset_forecast("steady"), preset_campaign("steady"))
     first, same, other = (
-        trained_policy(make_ppo(PpoConfig(batch_size=32), BiddingVecEnv(vector), seed)) for seed in (1, 1, 2)
+        trained_policy(make_ppo(PpoConfig(batch_size=32), BiddingVecEnv(vector), seed)).network.arrays()["weight_0"]
+        for seed in (1, 1, 2)
     )
-    np.testing.assert_array_equal(first.weights[0], same.weights[0])
-    assert not np.array_equal(first.weights[0], other.weights[0])
+    np.testing.assert_array_equal(first, same)
+    assert not np.array_equal(first, other)
 
 
 @pytest.mark.parametrize("residual", [False, True])
 def test_a_stored_policy_acts_the_same(model: PPO, tmp_path: Path, residual: bool) -> None:
     policy = trained_policy(model, residual)
     policy.save(tmp_path / "policy.npz")
-    again = MlpPolicy.load(tmp_path / "policy.npz")
-    assert again.residual is residual
-    np.testing.assert_array_equal(again.act(observations()), policy.act(observations()))
-
-
-def test_a_residual_policy_adds_to_the_replan() -> None:
-    seen = np.zeros((3, len(feature_names(1))), np.float32)
-    seen[:, -1] = [0.0, 0.5, -1.0]
-    seen[:, POSITION["replan"]] = [0.5, -2.0, 0.9]
-    raw = np.array([[0.5, 1.0, -5.0, 0.0], [1.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, -0.5]], np.float32)
-    expected = [[0.65, 0.3, -0.3, 0.0], [-0.7, 0.0, 0.0, 0.5], [1.0, 0.0, 0.0, -1.0]]
-    np.testing.assert_allclose(compose(seen, raw, residual=True), expected, atol=1e-6)
-    np.testing.assert_array_equal(compose(seen, raw, residual=False), np.clip(raw, -1, 1))
-    assert raw[0, 2] == -5.0  # the caller's array stays as it was
+    again = NetworkPolicy.load(tmp_path / "policy.npz")
+    assert again.residual is (RESIDUAL if residual else None)
+    np.testing.assert_array_equal(acted(again, observations()), acted(policy, observations()))
 
 
 def test_a_policy_refuses_another_number_of_segments(model: PPO) -> None:
     policy = trained_policy(model)
-    policy.start(4, policy.segments)
+    policy.check(policy.segments)
     with pytest.raises(PolicyMismatch, match=f"acts on {policy.segments} segments, the market has 1"):
-        policy.start(4, 1)
+        policy.check(1)
 
 
 def test_a_policy_for_other_features_is_refused(model: PPO) -> None:
     policy = trained_policy(model)
     with pytest.raises(PolicyMismatch, match="moon_phase"):
-        MlpPolicy(policy.weights, policy.biases, features=("moon_phase", *feature_names(8)[1:]))
-
-
-def test_weights_that_are_not_finite_are_refused(model: PPO) -> None:
-    policy = trained_policy(model)
-    broken = (*policy.biases[:-1], np.full_like(policy.biases[-1], np.nan))
-    with pytest.raises(PolicyMismatch, match="not finite"):
-        MlpPolicy(policy.weights, broken)
+        NetworkPolicy(policy.network, features=("moon_phase", *feature_names(8)[1:]))
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a policy", b"text"])
 def test_a_file_that_is_no_policy_is_a_named_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "policy.npz").write_bytes(content)
     with pytest.raises(PolicyMismatch, match="not a saved policy"):
-        MlpPolicy.load(tmp_path / "policy.npz")
+        NetworkPolicy.load(tmp_path / "policy.npz")
 
 
 def test_a_linear_decay_meets_both_its_ends() -> None:

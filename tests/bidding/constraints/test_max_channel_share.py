@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.agents.acting.agent import AgentDay, controller_agent
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.constraints.base import Terms
@@ -104,11 +104,11 @@ def test_what_it_conflicts_with_is_named_with_what_would_mend_it() -> None:
 def finished(agent: str, rows: int = 16) -> Episode:
     market = preset_market()
     days = market.days(np.random.default_rng(3).random((rows, market.draws)))
-    episode, player = Episode(market, preset_forecast(), rows), controller_agent(agent)
+    episode = Episode(market, preset_forecast(), rows)
     observation = episode.begin(days, CampaignBatch.repeat(campaign(**FEED), rows))
-    player.start(rows, episode.segments)
+    day = AgentDay(controller_agent(agent), rows, episode.segments)
     for _ in range(episode.slots):
-        observation = episode.play(player.act(observation))
+        observation = episode.play(day.act(observation))
     return episode
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Delays
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
-from bidpilot.bidding.day.observation import FEATURES, bounds, feature, feature_names
+from bidpilot.bidding.day.features import FEATURES, bounds, feature, feature_names
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.agents.acting.agent import AgentDay, controller_agent
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Delays
 from bidpilot.envs.bidding_env.episode import Episode
@@ -22,12 +22,12 @@ def days_of(agent: str, **changes: Any) -> tuple[Episode, NDArray[np.float64]]:
     market = preset_market()
     days = market.days(np.random.default_rng(3).random((ROWS, market.draws)))
     campaigns = CampaignBatch.repeat(preset_campaign().model_copy(update=changes), ROWS)
-    episode, player = Episode(market, preset_forecast(), ROWS), controller_agent(agent)
+    episode = Episode(market, preset_forecast(), ROWS)
     observation = episode.begin(days, campaigns)
-    player.start(ROWS, episode.segments)
+    day = AgentDay(controller_agent(agent), ROWS, episode.segments)
     spend = np.zeros((ROWS, episode.segments))
     for _ in range(episode.slots):
-        observation = episode.play(player.act(observation))
+        observation = episode.play(day.act(observation))
         spend += episode.totals.segment_spend
     return episode, spend
 

@@ -15,7 +15,7 @@ import bidpilot.envs  # noqa: F401 - registers the environments
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
-from bidpilot.bidding.day.observation import bounds
+from bidpilot.bidding.day.features import bounds
 from bidpilot.bidding.errors import InvalidAction, InvalidMarket, PolicyMismatch
 from bidpilot.envs.bidding_env.constraint_prices import ConstraintPrices
 from bidpilot.envs.bidding_env.env import BiddingEnv, BiddingVectorEnv, MOBiddingVectorEnv

@@ -15,12 +15,12 @@ from scipy.optimize import linprog
 from stable_baselines3.common.env_checker import check_env as check_env_sb3
 
 import bidpilot.envs  # noqa: F401 - registers the environments
-from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.agents.acting.agent import AgentDay, controller_agent
 from bidpilot.agents.acting.controllers import CONTROLLERS
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign, Delays
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
-from bidpilot.bidding.day.observation import feature
+from bidpilot.bidding.day.features import feature
 from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.rule import Rule
@@ -207,10 +207,10 @@ def test_actions_before_a_slot_do_not_depend_on_the_day_after_it(name: str, fore
         agent = controller_agent(name)
         episode = Episode(market, forecast, ROWS)
         observation = episode.begin(batch, CampaignBatch.repeat(preset_campaign(), ROWS))
-        agent.start(ROWS, 8)
+        day = AgentDay(agent, ROWS, 8)
         actions = []
         for _ in range(48):
-            actions.append(np.array(agent.act(observation)))
+            actions.append(np.array(day.act(observation)))
             observation = episode.play(actions[-1])
         played.append(np.array(actions))
     np.testing.assert_array_equal(played[0][: cut + 1], played[1][: cut + 1])
@@ -253,9 +253,9 @@ def test_hindsight_equals_a_linear_program_and_bounds_every_agent(forecast: Fore
     campaigns = CampaignBatch.repeat(campaign, 32)
     for name in CONTROLLERS:
         observation, agent = episode.begin(days, campaigns), controller_agent(name)
-        agent.start(32, 8)
+        day = AgentDay(agent, 32, 8)
         for _ in range(48):
-            observation = episode.play(agent.act(observation))
+            observation = episode.play(day.act(observation))
         assert (episode.score() <= hindsight_utility(market, days, campaigns, episode.ideal)).all()
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bidpilot.agents.acting.agent import controller_agent
-from bidpilot.agents.acting.policy import compose
+from bidpilot.agents.acting.agent import AgentDay, controller_agent
+from bidpilot.agents.acting.residual import compose
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.landscape import curves
@@ -80,9 +80,9 @@ def test_labels_played_out_spend_the_budget_and_beat_the_controller() -> None:
     episode = Episode(market, preset_forecast(), ROWS)
     agent = controller_agent("mpc")
     observation = episode.begin(days, campaigns)
-    agent.start(ROWS, episode.segments)
+    day = AgentDay(agent, ROWS, episode.segments)
     for _ in range(episode.slots):
-        observation = episode.play(agent.act(observation))
+        observation = episode.play(day.act(observation))
     controlled = episode.utility.copy()
     episode.begin(days, campaigns)
     for _ in range(episode.slots):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bidpilot.agents.acting.policy import compose
+from bidpilot.agents.acting.residual import compose
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.envs.bidding_env.constraint_prices import ConstraintPrices
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv

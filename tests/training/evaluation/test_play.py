@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.agents.acting.controllers.base import scale_action
+from bidpilot.agents.acting.state import State
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
 from bidpilot.bidding.day.action import SCALE_REACH
@@ -22,13 +24,14 @@ class Swinging:
     def __init__(self, a: float) -> None:
         self.a = a
 
-    def start(self, rows: int, segments: int) -> None:
-        self._action = np.zeros((rows, 3 + segments))
-        self._action[:, 0] = self.a
+    def check(self, segments: int) -> None:
+        pass
 
-    def act(self, observation: NDArray[np.float32]) -> NDArray[np.float64]:
-        self._action = -self._action
-        return self._action
+    def start(self, rows: int) -> State:
+        return {"next": np.full(rows, -self.a)}
+
+    def act(self, observation: NDArray[np.float32], state: State) -> tuple[NDArray[np.float64], State]:
+        return scale_action(state["next"], observation), {"next": -state["next"]}
 
 
 def test_roughness_is_the_mean_change_of_the_log_bid_between_slots(suite: Suite) -> None:

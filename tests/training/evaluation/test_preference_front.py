@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bidpilot.training.evaluation.catalogue import SuiteRecord
-from bidpilot.training.evaluation.players import Player
+from bidpilot.training.evaluation.contestants import Contestant
 from bidpilot.training.evaluation.preference_front import front_rows, hypervolume, play_front, preference_grid
 from bidpilot.training.report.preference_front import PreferenceFront
 
@@ -34,7 +34,7 @@ def test_losses_are_measured_at_the_preference_that_the_agent_was_told() -> None
 
 
 def test_no_agent_passes_the_front_of_the_hindsight_optimum(record: SuiteRecord) -> None:
-    front = play_front(record, [Player("plan"), Player("mpc"), Player("mpc_informed")], days=6, seed=0)
+    front = play_front(record, [Contestant("plan"), Contestant("mpc"), Contestant("mpc_informed")], days=6, seed=0)
     best = front.preference @ front.exact.T  # (P, P) utility of each optimum at each preference
     assert (best.diagonal()[:, None] >= best - 1e-9).all()  # each is best at its own
     for points in front.attained.values():

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bidpilot.agents.acting.agent import Agent, controller_agent
-from bidpilot.agents.acting.policy import MlpPolicy
+from bidpilot.agents.acting.agent import Agent, AgentDay, controller_agent
+from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.learners.common.imitation import imitate
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
 from bidpilot.agents.learners.common.trained_policy import trained_policy
@@ -51,7 +51,7 @@ def held_out_days(copies: int = 1) -> DayBatch:
     return market.days(np.tile(uniforms, (copies, 1)))
 
 
-def imitator(preferences: list[Preference]) -> MlpPolicy:
+def imitator(preferences: list[Preference]) -> NetworkPolicy:
     """A plain policy (no re-plan beneath it) that imitated the hindsight optimum of these preferences."""
     campaigns = CampaignBatch.of([campaign(preference) for preference in preferences])
     plan, index = Planner(preset_forecast()).plan(campaigns)
@@ -65,12 +65,14 @@ def imitator(preferences: list[Preference]) -> MlpPolicy:
 
 
 @pytest.fixture(scope="module")
-def generalist() -> MlpPolicy:
+def generalist() -> NetworkPolicy:
     drawn = np.random.default_rng(0).dirichlet(np.full(3, 0.7), 64)
     return imitator([(float(e), float(i), float(c)) for e, i, c in drawn])
 
 
-def test_a_policy_trained_on_one_preference_is_worse_on_others_than_one_trained_on_many(generalist: MlpPolicy) -> None:
+def test_a_policy_trained_on_one_preference_is_worse_on_others_than_one_trained_on_many(
+    generalist: NetworkPolicy,
+) -> None:
     specialist, days = imitator([(1.0, 0.0, 0.0)]), held_out_days()
     gains = []
     for preference in HELD_OUT:
@@ -82,11 +84,11 @@ def test_a_policy_trained_on_one_preference_is_worse_on_others_than_one_trained_
     assert min(gains) > 0.0
 
 
-def mpc(generalist: MlpPolicy) -> Agent:
+def mpc(generalist: NetworkPolicy) -> Agent:
     return controller_agent("mpc")
 
 
-def itself(generalist: MlpPolicy) -> Agent:
+def itself(generalist: NetworkPolicy) -> Agent:
     return generalist
 
 
@@ -96,16 +98,16 @@ def mean_totals(agent: Agent, preferences: tuple[Preference, ...]) -> NDArray[np
     campaigns = CampaignBatch.concatenate([CampaignBatch.repeat(campaign(p), DAYS) for p in preferences])
     episode = Episode(preset_market(), preset_forecast(), len(days))
     observation = episode.begin(days, campaigns)
-    agent.start(episode.rows, episode.segments)
+    day = AgentDay(agent, episode.rows, episode.segments)
     for _ in range(episode.slots):
-        observation = episode.play(agent.act(observation))
+        observation = episode.play(day.act(observation))
     reached = in_ideal_points(episode.kpi, episode.ideal)
     return np.asarray(reached.reshape(len(preferences), DAYS, 3).mean(axis=1))
 
 
 @pytest.mark.parametrize("made", [mpc, itself], ids=["mpc", "policy"])
 def test_totals_move_with_the_preference_between_any_two(
-    made: Callable[[MlpPolicy], Agent], generalist: MlpPolicy
+    made: Callable[[NetworkPolicy], Agent], generalist: NetworkPolicy
 ) -> None:
     """`(w - w') . (x / z - x' / z) >= 0`, as for any maximiser of a weighted sum."""
     totals, preferences = mean_totals(made(generalist), CORNERS_AND_MIXES), np.array(CORNERS_AND_MIXES)

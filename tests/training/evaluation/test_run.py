@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bidpilot.agents.acting.policy import MlpPolicy
-from bidpilot.bidding.day.observation import feature_names
+from bidpilot.agents.acting.network import Mlp
+from bidpilot.agents.acting.policy import NetworkPolicy
+from bidpilot.bidding.day.features import feature_names
 from bidpilot.bidding.errors import InfeasibleCampaign, InvalidConfig, UnknownAgent, UnknownChannel, UnknownSuite
 from bidpilot.training.evaluation.config import EvaluateConfig
 from bidpilot.training.evaluation.run import run
@@ -21,7 +22,7 @@ def trained(folder: Path, scale: float) -> str:
     bias = np.zeros(3 + SEGMENTS, np.float32)
     bias[0] = scale
     weight = np.zeros((len(feature_names(SEGMENTS)), 3 + SEGMENTS), np.float32)
-    MlpPolicy((weight,), (bias,)).save(folder / "policy.npz")
+    NetworkPolicy(Mlp((weight,), (bias,))).save(folder / "policy.npz")
     with open_run("bidpilot", "train", {}, kind="train") as tracked:
         tracked.log_artifact(folder / "policy.npz", "policy")
     return tracked.run_id

@@ -7,21 +7,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bidpilot.agents.acting.controllers import MPC, PLAN
-from bidpilot.agents.acting.policy import MlpPolicy
+from bidpilot.agents.acting.agent import AgentDay, controller_agent
+from bidpilot.agents.acting.network import Mlp
+from bidpilot.agents.acting.policy import NetworkPolicy
+from bidpilot.agents.acting.residual import RESIDUAL
+from bidpilot.agents.acting.state import State
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
-from bidpilot.bidding.day.observation import POSITION, feature_names
+from bidpilot.bidding.day.features import GROUPS, POSITION, feature_names
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.training.cli import main
-from bidpilot.training.explain.baseline import baseline_observation
+from bidpilot.training.explain.baseline import CONTEXT, baseline_observation
 from bidpilot.training.explain.config import ExplainConfig
-from bidpilot.training.explain.explanation import explain_slot
-from bidpilot.training.explain.groups import CONTEXT
+from bidpilot.training.explain.explanation import explain_slot, group_of
+from bidpilot.training.explain.function import Explainable
 from bidpilot.training.explain.run import run
-from bidpilot.training.explain.subjects import ControllerSubject, PolicySubject
 from bidpilot.training.tracking import download, find_run, latest_finished_run, open_run
 
 pytestmark = pytest.mark.usefixtures("project")
@@ -40,32 +42,39 @@ def begun(campaign: Campaign | None = None) -> tuple[Episode, np.ndarray]:
     return episode, episode.begin(days, campaigns)
 
 
-def network(residual: bool = False) -> MlpPolicy:
+def network(residual: bool = False) -> NetworkPolicy:
     rng, sizes = np.random.default_rng(5), (len(feature_names(SEGMENTS)), 16, 3 + SEGMENTS)
     weights = [rng.normal(0, 0.7 / np.sqrt(n), (n, m)).astype(np.float32) for n, m in pairwise(sizes)]
-    return MlpPolicy(tuple(weights), tuple(np.zeros(m, np.float32) for m in sizes[1:]), residual)
+    return NetworkPolicy(
+        Mlp(tuple(weights), tuple(np.zeros(m, np.float32) for m in sizes[1:])), RESIDUAL if residual else None
+    )
 
 
-def advanced(
-    episode: Episode, observation: np.ndarray, subject: PolicySubject | ControllerSubject, slots: int
-) -> np.ndarray:
-    subject.start(episode.rows, episode.segments)
+def advanced(episode: Episode, observation: np.ndarray, agent: Explainable, slots: int) -> tuple[np.ndarray, State]:
+    """The observation before the slot after `slots` of them, and what the agent remembers there."""
+    day = AgentDay(agent, episode.rows, episode.segments)
     for _ in range(slots):
-        observation = episode.play(subject.act(observation))
-    return observation
+        observation = episode.play(day.act(observation))
+    return observation, day.state
 
 
 @pytest.mark.parametrize("win_delay", [0, 3])
 def test_days_that_bid_the_plan_lie_around_the_baseline(win_delay: int) -> None:
     campaign = preset_campaign("steady").model_copy(update={"win_delay": win_delay})
     episode, observation = begun(campaign)
-    observation = advanced(episode, observation, ControllerSubject(PLAN, None, SEGMENTS), 24)
+    observation, _ = advanced(episode, observation, controller_agent("plan"), 24)
     baseline = baseline_observation(episode, observation, 0)
     usual = np.median(observation.astype(np.float64), axis=0)
     far = {name: (usual[i], baseline[i]) for name, i in POSITION.items() if abs(usual[i] - baseline[i]) > 0.12}
     assert not far
     for name in ("budget_left", "budget_free", "pace_gap", "win_rate_day", "tail_share", "exposure_to_ideal"):
         assert usual[POSITION[name]] == pytest.approx(baseline[POSITION[name]], abs=0.05), name
+
+
+def test_every_input_has_a_group() -> None:
+    names = (*feature_names(SEGMENTS), "memory_gap")
+    assert {group_of(name) for name in names} == {*GROUPS, "memory"}
+    assert (group_of("replan_segment_3"), group_of("replan"), group_of("pace_gap")) == ("replan", "replan", "budget")
 
 
 def test_before_the_first_slot_a_day_is_its_baseline() -> None:
@@ -77,10 +86,10 @@ def test_before_the_first_slot_a_day_is_its_baseline() -> None:
 @pytest.mark.parametrize("residual", [False, True])
 def test_plan_offset_and_groups_multiply_to_alpha(residual: bool) -> None:
     episode, observation = begun()
-    subject = PolicySubject(network(residual))
-    observation = advanced(episode, observation, subject, 20)
-    found = explain_slot(episode, observation, subject, row=3)
-    np.testing.assert_array_equal(found.action, subject.policy.act(observation)[3])
+    policy = network(residual)
+    observation, state = advanced(episode, observation, policy, 20)
+    found = explain_slot(episode, observation, policy, state, row=3)
+    np.testing.assert_array_equal(found.action, policy.act(observation, state)[0][3])
     assert found.gap < 1e-4
     data = found.as_data()
     for entry in data["alpha"].values():
@@ -98,18 +107,20 @@ def test_plan_offset_and_groups_multiply_to_alpha(residual: bool) -> None:
 
 def test_the_plan_is_moved_by_nothing() -> None:
     episode, observation = begun()
-    subject = ControllerSubject(PLAN, None, SEGMENTS)
-    found = explain_slot(episode, advanced(episode, observation, subject, 10), subject, row=0)
+    plan = controller_agent("plan")
+    observation, state = advanced(episode, observation, plan, 10)
+    found = explain_slot(episode, observation, plan, state, row=0)
     assert not found.shares.any()
     np.testing.assert_array_equal(found.alpha, found.reference)
 
 
 def test_under_a_tail_share_the_segments_are_moved_by_the_replans_entries() -> None:
     episode, observation = begun(preset_campaign("steady").model_copy(update={"min_tail_share": 0.6}))
-    subject = ControllerSubject(MPC, None, SEGMENTS)
-    found = explain_slot(episode, advanced(episode, observation, subject, 24), subject, row=1)
+    mpc = controller_agent("mpc")
+    observation, state = advanced(episode, observation, mpc, 24)
+    found = explain_slot(episode, observation, mpc, state, row=1)
     assert np.abs(found.action[3:]).max() > 0.005
-    moved = found.by_group()[0, 3:, found.groups.index("re-plan")]
+    moved = found.by_group()[0, 3:, found.groups.index("replan")]
     np.testing.assert_allclose(moved, found.action[3:], atol=1e-6)
 
 
@@ -125,7 +136,7 @@ def test_a_policys_explanation_is_kept_with_its_run(tmp_path: Path, capsys: pyte
     assert json.loads(download(trained.run_id, f"{name}.json").read_text()) == written
     assert download(trained.run_id, f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert find_run(trained.run_id).status == "FINISHED"
-    assert "re-plan" in capsys.readouterr().out
+    assert "replan" in capsys.readouterr().out
     again = run(ExplainConfig(suite="steady", day=2, slot=30))  # the latest run
     assert again.action.tolist() == [entry["played"] for entry in written["action"].values()]
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bidpilot.agents.acting.actor import load_actor
-from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.agents.acting.agent import AgentDay, controller_agent
 from bidpilot.agents.acting.controllers import CONTROLLERS
-from bidpilot.agents.acting.policy import MlpPolicy
+from bidpilot.agents.acting.from_bundle import agent_of
+from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.gains import tuned_gains
 from bidpilot.bidding.bundle import PARITY, load_bundle, observed_features
 from bidpilot.bidding.errors import BundleMismatch, InvalidBundle, InvalidConfig, PolicyMismatch, RunNotFound
 from bidpilot.training.export.agent import BundleAgent
 from bidpilot.training.export.config import ExportConfig
-from bidpilot.training.export.onnx_file import run_onnx
+from bidpilot.training.export.onnx_file import OnnxNetwork
 from bidpilot.training.export.run import run as export
 from bidpilot.training.tracking import download
 from tests.training.export.conftest import make_run
@@ -46,15 +46,13 @@ def copy(source: Path, target: Path) -> Path:
 def test_the_bundle_and_its_onnx_answer_as_the_trained_policy(tmp_path: Path, residual: bool) -> None:
     run_id = make_run(residual)
     export(ExportConfig(run=run_id, out=tmp_path / "b", register_model=False))
-    trained = MlpPolicy.load(download(run_id, "policy") / "policy.npz")
+    trained = NetworkPolicy.load(download(run_id, "policy") / "policy.npz")
     bundle = load_bundle(tmp_path / "b")
-    actor = load_actor(bundle)
     seen = observations()
-    actor.start(len(seen))
-    found = actor.act(seen)
-    np.testing.assert_allclose(found, trained.act(seen), atol=PARITY)
+    found = AgentDay(agent_of(bundle), len(seen), 8).act(seen)
+    np.testing.assert_array_equal(found, AgentDay(trained, len(seen), 8).act(seen))
     assert (np.abs(found) > 0.99).any() or residual
-    raw = np.clip(run_onnx(tmp_path / "b" / "policy.onnx", seen), -1, 1)
+    raw = np.clip(OnnxNetwork(tmp_path / "b" / "policy.onnx").forward(seen, {})[0], -1, 1)
     if not residual:
         np.testing.assert_allclose(raw, found, atol=PARITY)
     else:
@@ -67,13 +65,11 @@ def test_every_controller_exports_as_its_parameters(tmp_path: Path, run_id: str,
     export(ExportConfig(run=run_id, out=out, agent=name, register_model=False))
     assert not (out / "policy.onnx").exists()
     served, trained = BundleAgent.load(out), controller_agent(name, tuned_gains("steady").get(name))
-    segments = len(served.bundle.manifest.segments)
-    served.start(200, segments)
-    trained.start(200, segments)
+    ours, theirs = (AgentDay(agent, 200, len(served.bundle.manifest.segments)) for agent in (served, trained))
     for _ in range(3):  # what a controller remembers is part of what it is
-        np.testing.assert_array_equal(served.act(observations()), trained.act(observations()))
+        np.testing.assert_array_equal(ours.act(observations()), theirs.act(observations()))
     with pytest.raises(PolicyMismatch, match="has 1"):
-        served.start(1, 1)
+        AgentDay(served, 1, 1)
 
 
 def test_the_manifest_says_where_the_bundle_comes_from(bundle_folder: Path, run_id: str) -> None:
@@ -140,7 +136,7 @@ def test_an_agent_that_misses_its_golden_outputs_is_refused(bundle_folder: Path)
     bundle = load_bundle(bundle_folder)
     bundle.golden.actions[3, 0] += 2 * PARITY
     with pytest.raises(BundleMismatch, match="golden"):
-        load_actor(bundle)
+        agent_of(bundle)
 
 
 @pytest.mark.parametrize("entry", ["../golden.json", "/etc/hostname", "sub/file"])

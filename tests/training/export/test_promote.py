@@ -9,7 +9,8 @@ import mlflow
 import numpy as np
 import pytest
 
-from bidpilot.agents.acting.actor import load_actor
+from bidpilot.agents.acting.agent import AgentDay
+from bidpilot.agents.acting.from_bundle import agent_of
 from bidpilot.bidding.bundle import load_bundle
 from bidpilot.bidding.errors import PromotionRefused, RunNotFound
 from bidpilot.training.export.config import ExportConfig, PromoteConfig
@@ -52,10 +53,9 @@ def test_the_champion_is_whoever_won(run_id: str, tmp_path: Path) -> None:
     with active(current_store()):
         model = mlflow.pyfunc.load_model("models:/duel@champion")
     bundle = load_bundle(tmp_path / "served")
-    actor = load_actor(bundle)
     rows_in = bundle.golden.observations
-    actor.start(len(rows_in))
-    np.testing.assert_array_equal(model.predict(rows_in), actor.act(rows_in))
+    first_slot = AgentDay(agent_of(bundle), len(rows_in), len(bundle.manifest.segments))
+    np.testing.assert_array_equal(model.predict(rows_in), first_slot.act(rows_in))
     assert model.metadata.signature is not None
 
 

@@ -7,9 +7,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from bidpilot.agents.acting.policy import MlpPolicy
+from bidpilot.agents.acting.network import Mlp
+from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.bidding.day.action import action_size
-from bidpilot.bidding.day.observation import feature_names
+from bidpilot.bidding.day.features import feature_names
 from bidpilot.bidding.errors import RunNotFound
 from bidpilot.training.cli import main
 from bidpilot.training.protocols.auctionnet import run
@@ -49,7 +50,7 @@ def store_idle_policy(log: Path, folder: Path) -> str:
     assert setting.reference_log is not None
     sizes = (len(feature_names(1)), action_size(1))
     folder.mkdir()
-    MlpPolicy((np.zeros(sizes, np.float32),), (np.zeros(sizes[1], np.float32),)).save(folder / "policy.npz")
+    NetworkPolicy(Mlp((np.zeros(sizes, np.float32),), (np.zeros(sizes[1], np.float32),))).save(folder / "policy.npz")
     setting.forecast.save(folder / "forecast.npz")
     with open_run("bidpilot", None, {}, {"log_digest": setting.reference_log.digest}) as tracked:
         tracked.log_folder(folder, "policy")

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from bidpilot.agents.acting.hidden import hidden_columns
-from bidpilot.agents.acting.policy import MlpPolicy
+from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
 from bidpilot.agents.learners.common.trained_policy import trained_policy
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.agents.learners.ppo.config import PpoConfig
-from bidpilot.bidding.day.observation import FEATURES
+from bidpilot.bidding.day.features import FEATURES
 from bidpilot.bidding.errors import CheckpointMismatch, InvalidConfig, NotALog, RunNotFound
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs import seeding
@@ -128,7 +128,7 @@ def test_a_checkpoint_read_back_plays_as_the_run_did_to_the_last_digit(whole: st
     last = arena.play(trained_policy(model, TINY.ppo.residual)).ratio
     assert interquartile_mean(last) == standing.curve[-1].iqm
     assert standing.policy is not None
-    stored = MlpPolicy.load(download(whole, "policy") / "policy.npz")
+    stored = NetworkPolicy.load(download(whole, "policy") / "policy.npz")
     np.testing.assert_array_equal(arena.play(standing.policy).ratio, arena.play(stored).ratio)
 
 
@@ -150,7 +150,7 @@ def test_imitation_alone_ends_where_ppo_would_begin_and_goes_on_with_it_once_giv
     alone = run(TINY.model_copy(update={"total_steps": 0}))
     assert find_run(alone).status == "FINISHED"
     assert end(alone)["curve"] == end(whole)["curve"][:1]
-    assert MlpPolicy.load(download(alone, "policy") / "policy.npz").residual
+    assert NetworkPolicy.load(download(alone, "policy") / "policy.npz").residual
     with pytest.raises(InvalidConfig, match="has done all of its 0 steps"):
         run(TrainConfig(resume=alone))
     run(TrainConfig(resume=alone, total_steps=TINY.total_steps))
@@ -163,7 +163,7 @@ def test_what_is_hidden_stays_so_in_a_resumed_run_and_has_no_weight_in_its_polic
         2 * SLOTS + 7, TINY.model_copy(update={"ppo": TINY.ppo.model_copy(update={"hidden": hidden})})
     )
     run(TrainConfig(resume=stopped))
-    first = MlpPolicy.load(download(stopped, "policy") / "policy.npz").weights[0]
+    first = NetworkPolicy.load(download(stopped, "policy") / "policy.npz").network.arrays()["weight_0"]
     columns = hidden_columns(hidden, len(first) - len(FEATURES))
     assert not first[columns].any()
     assert (np.delete(first, columns, axis=0) != 0.0).all()
@@ -175,9 +175,9 @@ def test_training_moves_the_weights_and_the_best_policy_is_kept(whole: str, tmp_
     assert list(curve) == [0, 2 * ROLLOUT, 4 * ROLLOUT]
     stored = json.loads((download(whole, "policy", tmp_path) / "policy.json").read_text())
     assert stored["validation_ratio_iqm"] == max(curve.values()) == curve[stored["best_step"]]
-    best = MlpPolicy.load(tmp_path / "policy" / "policy.npz")
-    for kept, weight in zip(final["best_weights"], best.weights, strict=True):
-        np.testing.assert_array_equal(kept.numpy(), weight)
+    best = NetworkPolicy.load(tmp_path / "policy" / "policy.npz")
+    for layer, kept in enumerate(final["best_weights"]):
+        np.testing.assert_array_equal(kept.numpy(), best.network.arrays()[f"weight_{layer}"])
 
 
 def test_a_run_holds_what_evaluation_and_a_reader_need(whole: str, tmp_path: Path) -> None:
@@ -222,7 +222,9 @@ def test_a_trial_of_tuning_ends_with_the_weights_of_a_run(whole: str) -> None:
     ground = training_ground(TINY, training_setting(TINY.market, None, TINY.seed))
     policy = short_run(TINY, ground, WarmStart.of(TINY, ground))
     trained = end(whole)["parameters"]["policy"]
-    np.testing.assert_array_equal(policy.weights[-1], trained["action_net.weight"].numpy().T)
+    np.testing.assert_array_equal(
+        policy.network.arrays()[f"weight_{len(TINY.ppo.net)}"], trained["action_net.weight"].numpy().T
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from bidpilot.agents.acting.policy import RESIDUAL_REACH, MlpPolicy, compose
+from bidpilot.agents.acting.agent import AgentDay
+from bidpilot.agents.acting.policy import NetworkPolicy
+from bidpilot.agents.acting.residual import RESIDUAL_REACH, compose
 from bidpilot.agents.learners.common.imitation import imitate, raw_label
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
 from bidpilot.agents.learners.common.trained_policy import trained_policy
@@ -30,8 +32,8 @@ PPO_CONFIG = PpoConfig(net=(16, 16), batch_size=ROWS * SLOTS, residual=False)
 class Imitated:
     """One imitation: the policies before and after, and the losses heard, each (rounds,)."""
 
-    before: MlpPolicy
-    after: MlpPolicy
+    before: NetworkPolicy
+    after: NetworkPolicy
     actor: list[float]
     critic: list[float]
     day_over: bool  # whether the environment stands at the start of a day
@@ -60,14 +62,15 @@ def brief() -> Imitated:
     return imitated()
 
 
-def utility(policy: MlpPolicy) -> NDArray[np.float64]:
+def utility(policy: NetworkPolicy) -> NDArray[np.float64]:
     """(D,) what the policy attains on days that it never imitated on."""
     market = preset_market()
     episode = Episode(market, preset_forecast(), DAYS)
     days = market.days(seeding.stream(seeding.VALIDATION, 0).random((DAYS, market.draws)))
     observation = episode.begin(days, CampaignBatch.repeat(preset_campaign(), DAYS))
+    day = AgentDay(policy, DAYS, episode.segments)
     for _ in range(episode.slots):
-        observation = episode.play(policy.act(observation))
+        observation = episode.play(day.act(observation))
     return episode.utility.copy()
 
 
@@ -88,8 +91,8 @@ def test_the_imitator_beats_what_it_was_before_on_other_days_of_its_market(brief
 
 def test_the_same_seed_gives_the_same_weights(brief: Imitated) -> None:
     again = imitated()
-    for first, second in zip(brief.after.weights, again.after.weights, strict=True):
-        np.testing.assert_array_equal(first, second)
+    for name, array in brief.after.network.arrays().items():
+        np.testing.assert_array_equal(again.after.network.arrays()[name], array)
     assert again.actor == brief.actor
 
 

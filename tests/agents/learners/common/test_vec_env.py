@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bidpilot.agents.acting.policy import RESIDUAL_REACH
+from bidpilot.agents.acting.residual import RESIDUAL_REACH
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.bidding.day.action import action_size
-from bidpilot.bidding.day.observation import FEATURES, POSITION, feature_names
+from bidpilot.bidding.day.features import FEATURES, POSITION, feature_names
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.agents.acting.controllers import MPC
-from bidpilot.agents.acting.policy import MlpPolicy
+from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.bidding.errors import PolicyMismatch, UnknownAgent
 from bidpilot.training.evaluation.names import ALL_AGENTS, CONSTANT, INFORMED, LEARNED, REFERENCES
 from bidpilot.training.evaluation.play import Arena, Outcome
@@ -16,11 +16,11 @@ from bidpilot.training.tracking import download, find_run, latest_finished_run
 
 
 @dataclass(frozen=True)
-class Player:
-    """One agent as it was asked for; a learned one holds the policy of each of its training runs."""
+class Contestant:
+    """An agent as it was asked for: a learned one with the policy of each of its training runs."""
 
     name: str
-    policies: Mapping[str, MlpPolicy] = field(default_factory=dict)  # by the name of its own row
+    policies: Mapping[str, NetworkPolicy] = field(default_factory=dict)  # by the name of its own row
     runs: tuple[str, ...] = ()  # ids, one for each policy
 
     @property
@@ -45,14 +45,14 @@ def play_fixed(name: str, arena: Arena, gains: Mapping[str, Mapping[str, float]]
     return arena.play(controller_agent(name, gains.get(name)))
 
 
-def _play_policy(policy: MlpPolicy, name: str, suite: Suite) -> Outcome:
+def _play_policy(policy: NetworkPolicy, name: str, suite: Suite) -> Outcome:
     try:
         return suite.arena.play(policy)
     except PolicyMismatch as error:
         raise PolicyMismatch(f"{name} cannot play {suite.name}: {error}") from error
 
 
-def find_players(named: tuple[str, ...], experiment: str) -> list[Player]:
+def find_contestants(named: tuple[str, ...], experiment: str) -> list[Contestant]:
     """The agents of these names, with both reference controllers before them where they are not named.
 
     `ppo` is the last training run that finished, `ppo@RUN` that run, `ppo@RUN,RUN,...` one agent over seeds.
@@ -69,19 +69,20 @@ def find_players(named: tuple[str, ...], experiment: str) -> list[Player]:
                 f"{LEARNED}@RUN,RUN for several seeds."
             )
     missing = [name for name in REFERENCES if name not in named]
-    return [_player(name, experiment) for name in dict.fromkeys((*missing, *named))]
+    return [_contestant(name, experiment) for name in dict.fromkeys((*missing, *named))]
 
 
-def _player(name: str, experiment: str) -> Player:
+def _contestant(name: str, experiment: str) -> Contestant:
     base, at, typed = name.partition("@")
     if base != LEARNED:
-        return Player(name)
+        return Contestant(name)
     if at:
         runs = tuple(find_run(run).run_id for run in dict.fromkeys(typed.split(",")))
         rows = [f"{base}@{run}" for run in runs] if len(runs) > 1 else [name]
     else:
         runs, rows = (latest_finished_run("train", experiment=experiment).run_id,), [name]
     policies = {
-        row: MlpPolicy.load(download(run, "policy") / "policy.npz", row) for row, run in zip(rows, runs, strict=True)
+        row: NetworkPolicy.load(download(run, "policy") / "policy.npz", row)
+        for row, run in zip(rows, runs, strict=True)
     }
-    return Player(name, policies, runs)
+    return Contestant(name, policies, runs)
