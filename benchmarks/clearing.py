@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.day.statistics import SlotTotals
-from bidpilot.bidding.plan.planner import RATIO_QUANTILES
+from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
 from bidpilot.bidding.rule import Rule
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.clearing.columns import FirstPrice

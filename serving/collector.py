@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.landscape.octaves import RATIOS
-from bidpilot.bidding.plan.planner import RATIO_QUANTILES
+from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
 
 Value = tuple[float, float, float]
 

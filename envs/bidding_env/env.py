@@ -10,7 +10,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.action import action_size
 from bidpilot.bidding.day.features import bounds
 from bidpilot.bidding.errors import InvalidMarket
@@ -143,7 +144,7 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         days = self.episode.market.days(self.uniforms[:, : self.episode.market.draws])
         if self.pool is None:
             campaigns = CampaignBatch.repeat(
-                self.campaign, self.num_envs, days.budget, days.conversion_value, days.max_cpa
+                self.campaign, self.num_envs, days.budget, days.conversion_value, days.bounds
             )
             observation = self.episode.begin(days, campaigns)
         else:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.constraints.together import target_cost
 from bidpilot.bidding.day.beliefs import Posterior
 from bidpilot.bidding.day.replan import Replanner
 from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE
 from bidpilot.bidding.landscape import curves
 from bidpilot.bidding.landscape.forecast import PRICE_LEVEL, Forecast
-from bidpilot.bidding.plan.planner import BudgetPlan
+from bidpilot.bidding.plan.budget_plan import BudgetPlan
 from bidpilot.bidding.rule import Rule, price
 from bidpilot.envs.clearing.day import materialise
 from bidpilot.envs.logs.day_batch import DayBatch
@@ -127,7 +128,7 @@ class Oracle:
         e, campaigns = episode, episode.campaigns
         self._episode = episode
         self._replanner = HindsightReplanner(e.market, e.days, campaigns, e.planner.forecast, e.plan, e.index)
-        self._targeted = np.isfinite(campaigns.max_cpa) | (campaigns.min_roi > 0)
+        self._targeted = np.isfinite(target_cost(campaigns.bounds, campaigns.conversion_value))
 
     def action(self) -> NDArray[np.float64]:
         """The label (B, 3 + S) of the coming slot: the action that spends the money left best."""

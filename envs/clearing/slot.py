@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.day.statistics import SlotTotals
-from bidpilot.bidding.plan.planner import RATIO_QUANTILES
+from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
 from bidpilot.bidding.rule import Rule
 from bidpilot.envs.clearing import chunk
 from bidpilot.envs.clearing.auction import weights_of

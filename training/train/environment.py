@@ -8,7 +8,7 @@ import numpy as np
 
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.agents.learners.ppo.learner import ClosedFormPPO, make_ppo
-from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.campaign_pool import CampaignPool, draw_pool
 from bidpilot.envs.bidding_env.constraint_prices import ConstraintPrices

@@ -12,7 +12,8 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 import bidpilot.envs  # noqa: F401 - registers the environments
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
 from bidpilot.bidding.day.features import bounds
 from bidpilot.bidding.errors import InvalidAction, InvalidMarket, PolicyMismatch

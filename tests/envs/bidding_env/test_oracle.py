@@ -7,7 +7,8 @@ import pytest
 
 from bidpilot.agents.acting.agent import AgentDay, controller_agent
 from bidpilot.agents.acting.residual import compose
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.landscape import curves
 from bidpilot.bidding.landscape.forecast import BidLandscape, Forecast
 from bidpilot.envs.bidding_env.episode import Episode

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.landscape.shading import POINTS, shade
-from bidpilot.bidding.plan.planner import RATIO_QUANTILES
+from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
 from bidpilot.bidding.rule import Rule
 from bidpilot.envs.clearing.columns import FirstPrice
 from bidpilot.envs.clearing.settle import EVENT_PROBABILITY

@@ -15,7 +15,8 @@ from bidpilot.agents.learners.common.trained_policy import trained_policy
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.agents.learners.ppo.config import PpoConfig
 from bidpilot.agents.learners.ppo.learner import make_ppo
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.campaign_pool import CampaignPool

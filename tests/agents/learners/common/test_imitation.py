@@ -16,7 +16,7 @@ from bidpilot.agents.learners.common.trained_policy import trained_policy
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.agents.learners.ppo.config import PpoConfig
 from bidpilot.agents.learners.ppo.learner import ClosedFormPPO, make_ppo
-from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.day.action import action_size
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv
