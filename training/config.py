@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 import tyro
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
+from bidpilot.agents.learners.catalogue import LearnerChoice, LearnerName
+from bidpilot.agents.learners.common.config import Count
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
-from bidpilot.agents.learners.ppo.config import Count, PpoConfig
 from bidpilot.envs.bidding_env.pool_config import PoolConfig
 from bidpilot.serving.config import ServeConfig
 from bidpilot.training.ablate.catalogue import VARIANTS
@@ -26,8 +27,8 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class TrainConfig(Config):
-    """Train a bid policy with PPO, on synthetic days or on a recorded log."""
+class TrainConfig(LearnerChoice, Config):
+    """Train a bid policy, on synthetic days or on a recorded log."""
 
     market: Literal["daily", "steady"] = Field("daily", description="Preset of the synthetic market.")
     log: Path | None = Field(
@@ -62,15 +63,14 @@ class TrainConfig(Config):
     regret: bool = Field(
         True,
         description="Reward each slot with what it lost against hindsight, which takes the luck of the day out of "
-        "PPO's gradient; else with the utility that it brought.",
+        "the gradient; else with the utility that it brought.",
     )
     imitation: ImitationConfig = Field(ImitationConfig(), description="Warm start by imitating the hindsight optimum.")
     tuned: bool = Field(
         False,
-        description="Take the settings that `bidpilot tune` found for this market or log, where ppo's are at their "
-        "defaults.",
+        description="Take the settings that `bidpilot tune` found for this learner on this market or log, where "
+        "they are at their defaults.",
     )
-    ppo: PpoConfig = Field(PpoConfig(), description="PPO's hyperparameters.")
 
     @property
     def broadens(self) -> bool:
@@ -79,10 +79,10 @@ class TrainConfig(Config):
 
     @model_validator(mode="after")
     def _batches_fit(self) -> TrainConfig:
-        rollout = self.rows * self.ppo.n_steps
-        if rollout < self.ppo.batch_size or rollout % self.ppo.batch_size:
+        name, batch, rollout = self.learner, self.settings.batch_size, self.rows * self.settings.n_steps
+        if rollout < batch or rollout % batch:
             raise ValueError(
-                f"rows * ppo.n_steps = {rollout} is no multiple of ppo.batch_size = {self.ppo.batch_size}: "
+                f"rows * {name}.n_steps = {rollout} is no multiple of {name}.batch_size = {batch}: "
                 "choose a batch that divides the rollout"
             )
         return self
@@ -292,10 +292,12 @@ class ServeCommand(ServeConfig, Config):
 
 
 class TuneConfig(Config):
-    """Tune PPO and every baseline with the same number of trials each, on training days only."""
+    """Tune the learners and every baseline with the same number of trials each, on training days only."""
 
-    agents: Literal["all", "baselines", "ppo"] = Field(
-        "all", description="What to tune; baselines: constant pid dual_descent mpc, always together."
+    agents: Literal["all", "baselines"] | LearnerName = Field(
+        "all",
+        description="What to tune: baselines (constant pid dual_descent mpc, always together), a learner, or all: the "
+        "baselines and the learners that are not experimental.",
     )
     market: Literal["daily", "steady"] = Field("daily", description="Preset of the synthetic market.")
     log: Path | None = Field(
@@ -303,16 +305,17 @@ class TuneConfig(Config):
     )
     trials: Count = Field(32, description="Trials per agent; the first are its defaults.")
     days: Count = Field(256, description="Training days that each trial is scored on.")
-    steps: Count = Field(122_880, description="Environment steps of each of PPO's trials.")
-    rows: Count = Field(256, description="Days played side by side in PPO's trials.")
-    randomise: bool = Field(True, description="Whether PPO's trials draw campaigns and markets, as `train` does.")
-    pool: PoolConfig = Field(PoolConfig(), description="The pool of campaigns of PPO's trials.")
-    regret: bool = Field(True, description="Whether PPO's trials learn from regrets against hindsight.")
-    imitation: ImitationConfig = Field(ImitationConfig(), description="Warm start of PPO's trials.")
+    steps: Count = Field(122_880, description="Environment steps of each of a learner's trials.")
+    rows: Count = Field(256, description="Days played side by side in a learner's trials.")
+    randomise: bool = Field(True, description="Whether a learner's trials draw campaigns and markets, as `train` does.")
+    pool: PoolConfig = Field(PoolConfig(), description="The pool of campaigns of a learner's trials.")
+    regret: bool = Field(True, description="Whether a learner's trials learn from regrets against hindsight.")
+    imitation: ImitationConfig = Field(ImitationConfig(), description="Warm start of a learner's trials.")
     seed: Seed = Field(0, description="Seed of the training days and of the search.")
     out: Path | None = Field(
         None,
-        description="Folder of gains.json and ppo.json, which training and evaluation read; agents/data where none.",
+        description="Folder of gains.json and of a file per learner, which training and evaluation read; agents/data "
+        "where none.",
     )
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
 
@@ -320,8 +323,8 @@ class TuneConfig(Config):
 _TRAINING = TrainConfig()
 
 
-class AblateConfig(Config):
-    """Train PPO with one part left out at a time, and say what each part buys on which suite."""
+class AblateConfig(LearnerChoice, Config):
+    """Train with one part left out at a time, and say what each part buys on which suite."""
 
     variants: tuple[str, ...] = Field(
         (),
@@ -329,7 +332,7 @@ class AblateConfig(Config):
     )
     seeds: tuple[Seed, ...] = Field((0, 1, 2), min_length=1, description="Training seeds of every variant.")
     total_steps: Count = Field(
-        _TRAINING.total_steps, description="Length of each training with PPO, environment steps over all rows."
+        _TRAINING.total_steps, description="Length of each training with the learner, environment steps over all rows."
     )
     rows: Count = Field(_TRAINING.rows, description="Days played side by side in training.")
     validation_days: Count = Field(_TRAINING.validation_days, description="Days per validation.")
@@ -349,14 +352,13 @@ class AblateConfig(Config):
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
     pool: PoolConfig = Field(_TRAINING.pool, description="The pool of campaigns.")
     imitation: ImitationConfig = Field(_TRAINING.imitation, description="Warm start of the variants that have one.")
-    ppo: PpoConfig = Field(_TRAINING.ppo, description="PPO's hyperparameters, where a variant has none of its own.")
 
     @model_validator(mode="after")
     def _whole(self) -> AblateConfig:
-        if self.ppo.hidden or not self.ppo.residual or self.imitation.rounds == 0:
+        if self.settings.hidden or not self.settings.residual or self.imitation.rounds == 0:
             raise ValueError(
-                "ppo.hidden, ppo.no-residual and imitation.rounds = 0 are what the variants leave out: leave them as "
-                "they are, and name variants"
+                f"{self.learner}.hidden, {self.learner}.no-residual and imitation.rounds = 0 are what the variants "
+                "leave out: leave them as they are, and name variants"
             )
         return self
 

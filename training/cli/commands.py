@@ -38,7 +38,7 @@ COMMANDS: tuple[Command, ...] = (
         "bidpilot.training.explain.run:run",
         "say which features moved alpha in a slot",
     ),
-    Command("tune", f"{_CONFIG}:TuneConfig", "bidpilot.training.tune.run:run", "tune PPO and every baseline alike"),
+    Command("tune", f"{_CONFIG}:TuneConfig", "bidpilot.training.tune.run:run", "tune learners and baselines alike"),
     Command(
         "ablate",
         f"{_CONFIG}:AblateConfig",
