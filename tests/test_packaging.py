@@ -9,6 +9,7 @@ import sys
 import tomllib
 from importlib.metadata import entry_points, version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,9 +103,12 @@ def broken_contracts(tmp_path: Path, file: str, line: str) -> str:
     for folder in ("bidpilot", *FOLDERS):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "__init__.py").touch()
-    (tmp_path / "agents" / "acting" / "controllers").mkdir(parents=True)
-    (tmp_path / "agents" / "acting" / "__init__.py").touch()
-    (tmp_path / "agents" / "acting" / "controllers" / "__init__.py").touch()
+    contracts: Any = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    named = {module for contract in contracts for module in contract.get("source_modules", ())}
+    for module in sorted(named | {"bidpilot.agents.acting.controllers"}):
+        package = tmp_path / module.removeprefix("bidpilot.").replace(".", "/")
+        package.mkdir(exist_ok=True)
+        (package / "__init__.py").touch()
     for folder in FOLDERS:
         (tmp_path / "bidpilot" / folder).symlink_to(f"../{folder}")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
@@ -131,6 +135,8 @@ def broken_contracts(tmp_path: Path, file: str, line: str) -> str:
         ("agents/acting/controllers/x.py", "import scipy", "a deployed bidder reaches no heavy library"),
         ("serving/x.py", "import bidpilot.agents", "serving imports bidding and agents.acting only"),
         ("serving/x.py", "import torch", "a deployed bidder reaches no heavy library"),
+        ("training/evaluation/x.py", "import torch", "only what trains sees torch"),
+        ("envs/x.py", "import stable_baselines3", "only what trains sees torch"),
         ("bidding/x.py", "import bidpilot.serving", "the layers under training do not know serving"),
     ],
 )

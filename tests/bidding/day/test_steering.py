@@ -21,9 +21,9 @@ def days_of(agent: str, **changes: Any) -> tuple[Episode, NDArray[np.float64]]:
     market = preset_market()
     days = market.days(np.random.default_rng(3).random((ROWS, market.draws)))
     campaigns = CampaignBatch.repeat(preset_campaign().model_copy(update=changes), ROWS)
-    episode, player = Episode(market, preset_forecast(), ROWS), controller_agent(agent)
+    episode = Episode(market, preset_forecast(), ROWS)
     observation = episode.begin(days, campaigns)
-    day = AgentDay(player, ROWS, episode.segments)
+    day = AgentDay(controller_agent(agent), ROWS, episode.segments)
     spend = np.zeros((ROWS, episode.segments))
     for _ in range(episode.slots):
         observation = episode.play(day.act(observation))

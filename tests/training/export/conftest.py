@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 
-from bidpilot.agents.acting.network import Mlp
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.acting.residual import RESIDUAL
-from bidpilot.bidding.day.action import action_size
-from bidpilot.bidding.day.features import feature_names
 from bidpilot.envs import seeding
 from bidpilot.training.config import TrainConfig
 from bidpilot.training.evaluation.suites import setting_arena
 from bidpilot.training.setting import training_setting
 from bidpilot.training.tracking import open_run
 from bidpilot.training.train.run import save_policy
+from tests.agents.acting.networks import random_lstm, random_mlp, sizes_of
 
 
-def random_policy(segments: int, residual: bool = False, scale: float = 0.6) -> NetworkPolicy:
+def random_policy(segments: int, residual: bool = False, recurrent: bool = False) -> NetworkPolicy:
     """A network with outputs on both sides of the clip."""
-    generator = np.random.default_rng(5)
-    sizes = (len(feature_names(segments)), 16, 8, action_size(segments))
-    pairs = list(itertools.pairwise(sizes))
-    return NetworkPolicy(
-        network=Mlp(
-            weights=tuple(generator.normal(0, scale, pair).astype(np.float32) for pair in pairs),
-            biases=tuple(generator.normal(0, scale, pair[1]).astype(np.float32) for pair in pairs),
-        ),
-        residual=RESIDUAL if residual else None,
-    )
+    network = (random_lstm if recurrent else random_mlp)(*sizes_of(segments))
+    return NetworkPolicy(network, RESIDUAL if residual else None)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -43,13 +31,13 @@ def _in_project(project: Path) -> None:
     """Every test here has a store."""
 
 
-def make_run(residual: bool = False) -> str:
+def make_run(residual: bool = False, recurrent: bool = False) -> str:
     """A finished training run on `steady` whose policy is a random network."""
     setting = training_setting("steady", None, 0)
     arena = setting_arena(setting, 1, seeding.VALIDATION, 0)
     callback: Any = SimpleNamespace(arena=arena)
     best: Any = SimpleNamespace(iqm=0.9, step=1)
-    policy = random_policy(len(setting.forecast.segments), residual)
+    policy = random_policy(len(setting.forecast.segments), residual, recurrent)
     with open_run("bidpilot", None, {}, {"setting": "steady"}) as tracked:
         folder = Path("policy-files")
         folder.mkdir(exist_ok=True)
