@@ -1,4 +1,4 @@
-"""Steps per second: the native vector environment, and the default learner on it beside stable-baselines3's DummyVecEnv."""
+"""Steps per second: the native vector environment, and learning on it beside stable-baselines3's DummyVecEnv."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Seconds until the default learner reaches R / R* 0.98 on `steady`: the native vector environment beside SB3's DummyVecEnv.
+"""Seconds until a learner reaches R / R* 0.98 on `steady`: the native vector environment beside SB3's DummyVecEnv.
 
-Both train the same learner on the same days (row b of the one is single environment b of the other), and are validated on
-the same validation days after every rollout; validation is not counted.
+Both train the default learner on the same days (row b of the one is single environment b of the other), and are
+validated on the same validation days after every rollout; validation is not counted.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 import bidpilot
+from bidpilot.agents.learners.catalogue import LEARNERS
 from bidpilot.training.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -98,6 +100,27 @@ def test_every_pin_of_the_project_is_in_the_constraints() -> None:
     assert names - {"bidpilot"} <= pinned
 
 
+def test_nothing_names_a_learner_but_its_folder_and_the_catalogue() -> None:
+    catalogue, learners = ROOT / "agents" / "learners" / "catalogue.py", ROOT / "agents" / "learners"
+    named = re.compile(rf"(?i)(?<![a-z])(?:{'|'.join(LEARNERS)})(?![a-z])")
+    assert named.search(catalogue.read_text())
+    found = [
+        str(path.relative_to(ROOT))
+        for folder in FOLDERS
+        for path in (ROOT / folder).rglob("*.py")
+        if path != catalogue
+        and not any((learners / name) in path.parents for name in LEARNERS)
+        and named.search(path.read_text())
+    ]
+    assert found == []
+
+
+def test_the_contract_of_learners_lists_every_one() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (contract,) = (entry for entry in contracts if entry["id"] == "learners")
+    assert contract["forbidden_modules"] == [f"bidpilot.agents.learners.{name}" for name in LEARNERS]
+
+
 def broken_contracts(tmp_path: Path, file: str, line: str) -> str:
     """Copy the imports' skeleton, plant one import, and return what import-linter says is broken."""
     for folder in ("bidpilot", *FOLDERS):
@@ -133,6 +156,13 @@ def broken_contracts(tmp_path: Path, file: str, line: str) -> str:
         ("envs/x.py", "import bidpilot.agents", "bidding <- envs"),
         ("agents/acting/controllers/x.py", "import bidpilot.solvers", "agents.acting stands on bidding alone"),
         ("agents/acting/controllers/x.py", "import scipy", "a deployed bidder reaches no heavy library"),
+        ("training/x.py", "import bidpilot.agents.learners.ppo", "only the catalogue imports a learner"),
+        ("agents/learners/common/x.py", "import bidpilot.agents.learners.ppo", "only the catalogue imports a learner"),
+        (
+            "agents/learners/recurrent_ppo/x.py",
+            "import bidpilot.agents.learners.ppo",
+            "only the catalogue imports a learner",
+        ),
         ("serving/x.py", "import bidpilot.agents", "serving imports bidding and agents.acting only"),
         ("serving/x.py", "import torch", "a deployed bidder reaches no heavy library"),
         ("training/evaluation/x.py", "import torch", "only what trains sees torch"),
@@ -151,6 +181,9 @@ def test_an_arrow_the_wrong_way_is_caught(tmp_path: Path, file: str, line: str, 
         ("serving/__init__.py", "import bidpilot.bidding, bidpilot.agents.acting.controllers"),
         ("serving/x.py", "from bidpilot.agents.acting.controllers import __doc__ as doc"),
         ("training/x.py", "import bidpilot.serving"),
+        ("training/x.py", "import bidpilot.agents.learners.catalogue"),
+        ("agents/learners/catalogue.py", "import bidpilot.agents.learners.ppo"),
+        ("agents/learners/ppo/x.py", "import bidpilot.agents.learners.ppo"),
     ],
 )
 def test_an_arrow_the_right_way_is_let_through(tmp_path: Path, file: str, line: str) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import tyro
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
-from bidpilot.agents.learners.catalogue import LearnerChoice, LearnerName
+from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS, LearnerChoice, LearnerName
 from bidpilot.agents.learners.common.config import Count
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
 from bidpilot.envs.bidding_env.pool_config import PoolConfig
@@ -99,8 +99,9 @@ class EvaluateConfig(Config):
 
     agents: tuple[str, ...] = Field(
         (),
-        description="Agents by name: constant plan pid dual_descent mpc mpc_informed ppo, or ppo@RUN "
-        "for a particular training run, ppo@RUN,RUN,RUN for one agent over seeds; all of them where none is named. "
+        description=f"Agents by name: constant plan pid dual_descent mpc mpc_informed {' '.join(LEARNERS)}, or "
+        f"{DEFAULT}@RUN for a particular training run, {DEFAULT}@RUN,RUN,RUN for one agent over seeds; where none is named, all but "
+        "experimental ones. "
         "mpc and mpc_informed, which is told the levels to come, are always played.",
     )
     suites: tuple[str, ...] = Field(
@@ -111,7 +112,8 @@ class EvaluateConfig(Config):
     front: bool = Field(
         False,
         description="Play 15 preferences instead, and compare the totals with the front of the hindsight optimum: "
-        "hypervolume share and worst utility loss. On daily where no suite is named, with ppo where no agent is.",
+        "hypervolume share and worst utility loss. On daily where no suite is named, with "
+        f"{DEFAULT} where no agent is.",
     )
     log: Path | None = Field(None, description="Folder of an imported auction log; its name becomes the suite's.")
     days: Count = Field(512, description="Held-out days per suite; a log's suite has the days it has.")
@@ -238,8 +240,10 @@ class ExportConfig(Config):
         description="Id of a training run, or `latest`, or a registered model: models:/NAME@champion.",
     )
     out: Path = Field(description="Folder to write the bundle to.")
-    agent: str = Field(
-        "ppo", min_length=1, description="The run's policy, or a controller under the run's forecast: mpc pid plan ..."
+    agent: str | None = Field(
+        None,
+        min_length=1,
+        description="Controller to export under the run's forecast: mpc pid plan ...; the run's policy where none.",
     )
     name: str = Field("bidpilot", min_length=1, description="Name of the bundle and of the registered model.")
     register_model: Annotated[bool, tyro.conf.arg(name="register")] = Field(
@@ -254,7 +258,11 @@ class ExplainConfig(Config):
     run: tyro.conf.Positional[str | None] = Field(
         None, min_length=1, description="Id of the training run to explain; the latest where none is named."
     )
-    agent: str = Field("ppo", min_length=1, description="Agent by name: ppo plan pid dual_descent mpc.")
+    agent: str | None = Field(
+        None,
+        min_length=1,
+        description=f"Agent by name: {' '.join(LEARNERS)} plan pid dual_descent mpc; the run's policy where none.",
+    )
     suite: str = Field("daily", min_length=1, description="Suite whose day is played: steady daily.")
     log: Path | None = Field(None, description="Folder of an imported auction log whose day is played instead.")
     day: int = Field(0, ge=0, description="Day of the suite, counted from 0.")
@@ -371,8 +379,9 @@ class AuctionNetConfig(Config):
     agents: tuple[str, ...] = Field(
         (),
         description="Agents by name: fixed_cpa budget_pid cpa_pid online_lp, of the benchmark, and plan pid "
-        "dual_descent mpc mpc_informed ppo, or ppo@RUN for a particular training run. Where none is named: those of "
-        "the benchmark, plan, mpc, mpc_informed, and ppo where a run was trained on the training log.",
+        f"dual_descent mpc mpc_informed {' '.join(LEARNERS)}, or {DEFAULT}@RUN for a particular training run. Where "
+        f"none is named: those of the benchmark, plan, mpc, mpc_informed, and {DEFAULT} where a run was trained on the "
+        "training log.",
     )
     against: tuple[str, ...] = Field(
         ("online_lp", "mpc"), description="Agents that every other one is compared with, paired by day."
@@ -383,7 +392,7 @@ class AuctionNetConfig(Config):
         validation_alias=AliasChoices("json", "json_file"),
         description="File to write the printed rows to, as JSON.",
     )
-    experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment that ppo comes from.")
+    experiment: str = Field("bidpilot", min_length=1, description="Name of the experiment that policies come from.")
 
 
 class UiConfig(Config):

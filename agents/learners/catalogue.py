@@ -35,7 +35,7 @@ class Entry:
 
 
 LearnerName = Literal["ppo", "recurrent_ppo"]
-LEARNERS: Final[Mapping[str, Entry]] = MappingProxyType(
+LEARNERS: Final[Mapping[LearnerName, Entry]] = MappingProxyType(
     {
         "ppo": Entry(PpoConfig(), "bidpilot.agents.learners.ppo.learner:LEARNER", "PPO's hyperparameters."),
         "recurrent_ppo": Entry(
@@ -63,14 +63,14 @@ class LearnerChoice(BaseModel):
         return settings
 
     @property
-    def others(self) -> frozenset[str]:
+    def others(self) -> set[str]:
         """The learners that do not train."""
-        return frozenset(LEARNERS) - {self.learner}
+        return {name for name in LEARNERS if name != self.learner}
 
     @model_validator(mode="after")
     def _no_others(self) -> LearnerChoice:
-        for name in sorted(self.others):
-            if getattr(self, name) != LEARNERS[name].config:
+        for name, entry in LEARNERS.items():
+            if name != self.learner and getattr(self, name) != entry.config:
                 raise ValueError(
                     f"{name} is given hyperparameters and {self.learner} is trained: give learner = {name}, or leave "
                     "them out"
@@ -78,6 +78,6 @@ class LearnerChoice(BaseModel):
         return self
 
 
-def learner_of(tags: Mapping[str, str]) -> str:
-    """The learner that a training run of these tags is of; runs from when there was one learner have no tag of it."""
-    return tags.get("learner", DEFAULT)
+def learner_of(described: Mapping[str, Any]) -> str:
+    """The learner of a training run, by its tags or `policy.json`; runs from when there was one do not say."""
+    return str(described.get("learner", DEFAULT))

@@ -8,17 +8,21 @@ from dataclasses import dataclass, field
 from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.agents.acting.controllers import CONTROLLERS, MPC
 from bidpilot.agents.acting.policy import NetworkPolicy
+from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
 from bidpilot.bidding.errors import PolicyMismatch, UnknownAgent
 from bidpilot.training.evaluation.play import Arena, Outcome
 from bidpilot.training.evaluation.suites import Suite
-from bidpilot.training.tracking import download, find_run, latest_finished_run
+from bidpilot.training.tracking import download
+from bidpilot.training.tracking.learned import latest_run_of, run_of
 
-CONSTANT, LEARNED = "constant", "ppo"
+CONSTANT = "constant"
 INFORMED = "mpc_informed"
 """The model-predictive controller told the levels to come: it bounds the room above the one that is not."""
 REFERENCES = (MPC.name, INFORMED)
 """They stand in every table."""
-ALL_AGENTS = (CONSTANT, *CONTROLLERS, INFORMED, LEARNED)
+ALL_AGENTS = (CONSTANT, *CONTROLLERS, INFORMED, DEFAULT)
+"""Who plays where no agent is named."""
+_KNOWN = (CONSTANT, *CONTROLLERS, INFORMED, *LEARNERS)
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,8 @@ def _play_policy(policy: NetworkPolicy, name: str, suite: Suite) -> Outcome:
 def find_contestants(named: tuple[str, ...], experiment: str) -> list[Contestant]:
     """The agents of these names, with both reference controllers before them where they are not named.
 
-    `ppo` is the last training run that finished, `ppo@RUN` that run, `ppo@RUN,RUN,...` one agent over seeds.
+    A learner's name is its last training run that finished, `NAME@RUN` that run, `NAME@RUN,RUN,...` one agent over
+    seeds.
 
     Raises:
         UnknownAgent: no such agent.
@@ -69,10 +74,10 @@ def find_contestants(named: tuple[str, ...], experiment: str) -> list[Contestant
     """
     for name in named:
         base, at, _ = name.partition("@")
-        if base not in ALL_AGENTS or (at and base != LEARNED):
+        if base not in _KNOWN or (at and base not in LEARNERS):
             raise UnknownAgent(
-                f"no agent is called {name!r}. Use one of: {', '.join(ALL_AGENTS)}, {LEARNED}@RUN, or "
-                f"{LEARNED}@RUN,RUN for several seeds."
+                f"no agent is called {name!r}. Use one of: {', '.join(_KNOWN)}, {DEFAULT}@RUN, or "
+                f"{DEFAULT}@RUN,RUN for several seeds."
             )
     missing = [name for name in REFERENCES if name not in named]
     return [_contestant(name, experiment) for name in dict.fromkeys((*missing, *named))]
@@ -80,13 +85,13 @@ def find_contestants(named: tuple[str, ...], experiment: str) -> list[Contestant
 
 def _contestant(name: str, experiment: str) -> Contestant:
     base, at, typed = name.partition("@")
-    if base != LEARNED:
+    if base not in LEARNERS:
         return Contestant(name)
     if at:
-        runs = tuple(find_run(run).run_id for run in dict.fromkeys(typed.split(",")))
+        runs = tuple(run_of(base, run).run_id for run in dict.fromkeys(typed.split(",")))
         rows = [f"{base}@{run}" for run in runs] if len(runs) > 1 else [name]
     else:
-        runs, rows = (latest_finished_run("train", experiment=experiment).run_id,), [name]
+        runs, rows = (latest_run_of(base, experiment).run_id,), [name]
     policies = {
         row: NetworkPolicy.load(download(run, "policy") / "policy.npz", row)
         for row, run in zip(rows, runs, strict=True)

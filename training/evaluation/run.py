@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 
+from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
 from bidpilot.bidding.errors import InvalidConfig, RunNotFound
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.training.config import EvaluateConfig, flat
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, SuiteRecord
-from bidpilot.training.evaluation.contestants import ALL_AGENTS, LEARNED, Contestant, find_contestants
+from bidpilot.training.evaluation.contestants import ALL_AGENTS, Contestant, find_contestants
 from bidpilot.training.evaluation.front import front_rows, play_front
 from bidpilot.training.evaluation.play import Outcome
 from bidpilot.training.evaluation.rows import agent_rows, pair_rows
@@ -39,7 +40,7 @@ def run(config: EvaluateConfig) -> None:
             f"a margin of {config.cpa_margin:g} needs a target cost, and no campaign has one. Add --suites cpa or "
             "--max-cpa."
         )
-    contestants = find_contestants(config.agents or ((LEARNED,) if config.front else ALL_AGENTS), config.experiment)
+    contestants = find_contestants(config.agents or ((DEFAULT,) if config.front else ALL_AGENTS), config.experiment)
     console = Console()
     rows: Sequence[AgentRow | PairRow | FrontRow]
     with open_run(config.experiment, "evaluate", flat(config), kind="evaluate") as tracked:
@@ -111,9 +112,9 @@ def _fronts(
 
 
 def _metric_names(agents: Sequence[str]) -> Mapping[str, str]:
-    """A name per agent that a metric may have: `ppo` where only one agent is learned."""
-    learned = {agent for agent in agents if agent.startswith(LEARNED)}
-    return {a: LEARNED if {a} == learned else re.sub(r"[^\w.-]", "_", short_name(a)) for a in agents}
+    """A name per agent that a metric may have: the learner's alone where only one agent is learned."""
+    learned = {agent for agent in agents if agent.partition("@")[0] in LEARNERS}
+    return {a: a.partition("@")[0] if {a} == learned else re.sub(r"[^\w.-]", "_", short_name(a)) for a in agents}
 
 
 def _suites(
@@ -137,7 +138,7 @@ def _log_suite(config: EvaluateConfig, contestants: Sequence[Contestant]) -> Sui
     if setting["log"] is None:
         raise RunNotFound(
             f"run {run_id} was trained on {setting['setting']}, not on a log, and has no forecast for one. "
-            "Train with --log first, or name such a run as ppo@RUN."
+            f"Train with --log first, or name such a run as {DEFAULT}@RUN."
         )
     forecast = Forecast.load(folder / "forecast.npz")
     return log_suite(config.log, lambda: (setting["setting"], forecast), _limits(config), config.cpa_margin)

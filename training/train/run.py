@@ -66,7 +66,7 @@ def run(config: TrainConfig, kind: str = "train", tags: Mapping[str, str] | None
         "market_digest": setting.market.digest,
         "log_digest": _log_digest(setting) or "none",
     }
-    params = flat(config.model_dump(exclude=set(config.others)))
+    params = flat(config.model_dump(exclude=config.others))
     with open_run(config.experiment, config.run_name, params, tags, kind=kind, resume=config.resume) as tracked:
         tracked.log_json(config.model_dump(mode="json", exclude={"resume"}), "config.json")
         _train(config, setting, tracked, snapshot)
@@ -154,7 +154,7 @@ def _finish(
     config: TrainConfig, setting: Setting, tracked: Run, arena: Arena, standing: Standing, steps: int, console: Console
 ) -> None:
     """Play the best policy and the controllers on the validation days; figures, files, and what to do next."""
-    name, best, policy = config.learner, standing.best, standing.policy
+    name, best, policy = str(config.learner), standing.best, standing.policy
     assert policy is not None
     gains = tuned_gains(setting.name, recorded=config.log is not None)
     rivals = {rival: arena.play(controller_agent(rival, gains.get(rival))).ratio for rival in CONTROLLERS}

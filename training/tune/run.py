@@ -38,7 +38,7 @@ def run(config: TuneConfig) -> str:
     console = Console()
     folder = config.out or data_folder()
     usual = [name for name, entry in LEARNERS.items() if not entry.experimental]
-    learners = {"all": usual, "baselines": []}.get(config.agents, [config.agents])
+    learners = _learners(config, usual)
     files = [GAINS_FILE, *(settings_file(name) for name in dict.fromkeys((*usual, *learners)))]
     for file in files:
         read_table(folder / file)
@@ -62,6 +62,13 @@ def run(config: TuneConfig) -> str:
     _warn_if_unequal(tables, setting.name, console)
     console.print(f"written to {folder}, by run {tracked.run_id}", soft_wrap=True)
     return tracked.run_id
+
+
+def _learners(config: TuneConfig, usual: list[LearnerName]) -> list[LearnerName]:
+    """The learners that are tuned."""
+    if config.agents == "all":
+        return usual
+    return [] if config.agents == "baselines" else [config.agents]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sb3_contrib import RecurrentPPO
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
@@ -35,26 +34,30 @@ class RecurrentPpo:
     def actor(self, model: OnPolicyAlgorithm, sequences: Tensor) -> Tensor:
         """Mean actions (n, L, 3 + S) over whole days."""
         policy = model.policy
-        mean: Tensor = policy.action_net(policy.mlp_extractor.forward_actor(_remembered(policy.lstm_actor, sequences)))
+        mean: Tensor = policy.action_net(
+            policy.mlp_extractor.forward_actor(_remembered(_lstm(model, "lstm_actor"), sequences))
+        )
         return mean
 
     def critic(self, model: OnPolicyAlgorithm, sequences: Tensor) -> Tensor:
         """Values (n, L) over whole days."""
-        policy = model.policy
-        value: Tensor = policy.value_net(
-            policy.mlp_extractor.forward_critic(_remembered(policy.lstm_critic, sequences))
-        )
+        policy, remembered = model.policy, _remembered(_lstm(model, "lstm_critic"), sequences)
+        value: Tensor = policy.value_net(policy.mlp_extractor.forward_critic(remembered))
         return value.squeeze(-1)
 
     def network(self, model: OnPolicyAlgorithm, hidden: NDArray[np.int64]) -> Lstm:
         """The actor's LSTM, and the layers after it."""
-        policy, lstm = model.policy, model.policy.lstm_actor
-        weight_ih = copied(lstm.weight_ih_l0)
+        policy, lstm = model.policy, _lstm(model, "lstm_actor")
+        weight_ih, weight_hh, *biases = (copied(parameter) for parameter in lstm.parameters())  # in torch's order
         weight_ih[:, hidden] = 0.0
-        with torch.no_grad():
-            bias = copied(lstm.bias_ih_l0 + lstm.bias_hh_l0)
         head = mlp(policy.mlp_extractor.policy_net, policy.action_net)
-        return Lstm(weight_ih, copied(lstm.weight_hh_l0), bias, head)
+        return Lstm(weight_ih, weight_hh, biases[0] + biases[1], head)
+
+
+def _lstm(model: OnPolicyAlgorithm, name: str) -> nn.LSTM:
+    lstm = getattr(model.policy, name)
+    assert isinstance(lstm, nn.LSTM)
+    return lstm
 
 
 def _remembered(lstm: nn.LSTM, sequences: Tensor) -> Tensor:
