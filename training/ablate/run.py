@@ -10,12 +10,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.training.ablate.catalogue import FULL, Variant, named_variants
+from bidpilot.training.ablate.config import AblateConfig
 from bidpilot.training.ablate.jobs import Job, jobs
 from bidpilot.training.ablate.markdown import Ablation, markdown
 from bidpilot.training.ablate.parallel import trained
-from bidpilot.training.config import AblateConfig, flat
+from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.catalogue import EVERY, SuiteRecord
-from bidpilot.training.evaluation.contestants import REFERENCES, Contestant
+from bidpilot.training.evaluation.contestants import Contestant
+from bidpilot.training.evaluation.names import REFERENCES
 from bidpilot.training.evaluation.play import Outcome
 from bidpilot.training.evaluation.rows import agent_rows, pair_rows
 from bidpilot.training.evaluation.suites import named_suites, synthetic_suite

@@ -6,23 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bidpilot.agents.acting.agent import controller_agent
-from bidpilot.agents.acting.controllers import CONTROLLERS, MPC
+from bidpilot.agents.acting.controllers import MPC
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
 from bidpilot.bidding.errors import PolicyMismatch, UnknownAgent
+from bidpilot.training.evaluation.names import CONSTANT, INFORMED, KNOWN_AGENTS, REFERENCES
 from bidpilot.training.evaluation.play import Arena, Outcome
 from bidpilot.training.evaluation.suites import Suite
 from bidpilot.training.tracking import download
 from bidpilot.training.tracking.learned import latest_run_of, run_of
-
-CONSTANT = "constant"
-INFORMED = "mpc_informed"
-"""The model-predictive controller told the levels to come: it bounds the room above the one that is not."""
-REFERENCES = (MPC.name, INFORMED)
-"""They stand in every table."""
-ALL_AGENTS = (CONSTANT, *CONTROLLERS, INFORMED, DEFAULT)
-"""Who plays where no agent is named."""
-_KNOWN = (CONSTANT, *CONTROLLERS, INFORMED, *LEARNERS)
 
 
 @dataclass(frozen=True)
@@ -74,9 +66,9 @@ def find_contestants(named: tuple[str, ...], experiment: str) -> list[Contestant
     """
     for name in named:
         base, at, _ = name.partition("@")
-        if base not in _KNOWN or (at and base not in LEARNERS):
+        if base not in KNOWN_AGENTS or (at and base not in LEARNERS):
             raise UnknownAgent(
-                f"no agent is called {name!r}. Use one of: {', '.join(_KNOWN)}, {DEFAULT}@RUN, or "
+                f"no agent is called {name!r}. Use one of: {', '.join(KNOWN_AGENTS)}, {DEFAULT}@RUN, or "
                 f"{DEFAULT}@RUN,RUN for several seeds."
             )
     missing = [name for name in REFERENCES if name not in named]

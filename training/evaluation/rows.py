@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bidpilot.training.evaluation.contestants import REFERENCES
+from bidpilot.training.evaluation.names import REFERENCES
 from bidpilot.training.evaluation.play import Outcome
 from bidpilot.training.evaluation.statistics import interquartile_mean, interval
 from bidpilot.training.evaluation.suites import Suite

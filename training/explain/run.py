@@ -15,11 +15,11 @@ from bidpilot.agents.acting.agent import AgentDay, controller_agent
 from bidpilot.agents.acting.controllers import CONTROLLERS
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.learners.catalogue import LEARNERS, learner_of
-from bidpilot.bidding.errors import InvalidConfig, RunNotFound, UnknownAgent
-from bidpilot.bidding.landscape.forecast import Forecast
-from bidpilot.training.config import ExplainConfig, flat
+from bidpilot.bidding.errors import InvalidConfig, UnknownAgent
+from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.play import Arena
-from bidpilot.training.evaluation.suites import Suite, log_suite, named_suites, synthetic_suite
+from bidpilot.training.evaluation.suites import Suite, Trained, log_suite, named_suites, synthetic_suite
+from bidpilot.training.explain.config import ExplainConfig
 from bidpilot.training.explain.explanation import KPIS, Explanation, explain_slot
 from bidpilot.training.explain.function import Explainable
 from bidpilot.training.report.attribution import Bars, Table, attribution_figure
@@ -43,7 +43,7 @@ def run(config: ExplainConfig) -> Explanation:
     run_id = _run_id(config)
     name = learner_of(find_run(run_id).tags) if config.agent is None and run_id is not None else str(config.agent)
     folder = None if run_id is None else download(run_id, "policy")
-    suite = _suite(config, folder)
+    suite = _suite(config, run_id, folder)
     found = _play(config, suite.arena, _agent(config, suite, folder))
     title = f"{name} on {suite.name}, day {config.day}, slot {config.slot}"
     data = {"agent": name, "run": run_id, "suite": suite.name, "day": config.day, "slot": config.slot}
@@ -87,19 +87,13 @@ def _run_id(config: ExplainConfig) -> str | None:
     return None
 
 
-def _suite(config: ExplainConfig, folder: Path | None) -> Suite:
+def _suite(config: ExplainConfig, run_id: str | None, folder: Path | None) -> Suite:
     if config.log is None:
         # Days are drawn one after the other, so that those before the one asked for need be drawn, and no more.
         suite = synthetic_suite(named_suites((config.suite,))[0], config.day + 1, config.seed)
     else:
         assert folder is not None
-        setting = json.loads((folder / "policy.json").read_text())
-        if setting["log"] is None:
-            raise RunNotFound(
-                f"the run was trained on {setting['setting']}, not on a log, and has no forecast for one. "
-                "Name a run that was trained with --log."
-            )
-        suite = log_suite(config.log, lambda: (setting["setting"], Forecast.load(folder / "forecast.npz")))
+        suite = log_suite(config.log, Trained.of_run(str(run_id), folder))
     episode = suite.arena.episode
     if config.day >= episode.rows or config.slot >= episode.slots:
         raise InvalidConfig(

@@ -7,7 +7,8 @@ from bidpilot.agents.acting.network import Mlp
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.bidding.day.features import feature_names
 from bidpilot.bidding.errors import PolicyMismatch, RunNotFound, UnknownAgent
-from bidpilot.training.evaluation.contestants import ALL_AGENTS, Contestant, find_contestants
+from bidpilot.training.evaluation.contestants import Contestant, find_contestants
+from bidpilot.training.evaluation.names import ALL_AGENTS
 from bidpilot.training.evaluation.suites import Suite
 
 

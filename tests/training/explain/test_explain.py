@@ -18,8 +18,8 @@ from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.training.cli import main
-from bidpilot.training.config import ExplainConfig
 from bidpilot.training.explain.baseline import CONTEXT, baseline_observation
+from bidpilot.training.explain.config import ExplainConfig
 from bidpilot.training.explain.explanation import explain_slot, group_of
 from bidpilot.training.explain.function import Explainable
 from bidpilot.training.explain.run import run

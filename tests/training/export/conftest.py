@@ -11,10 +11,10 @@ from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.acting.residual import RESIDUAL
 from bidpilot.agents.learners.common.snapshot import Point, Standing
 from bidpilot.envs import seeding
-from bidpilot.training.config import TrainConfig
 from bidpilot.training.evaluation.suites import setting_arena
-from bidpilot.training.setting import training_setting
+from bidpilot.training.setting.setting import training_setting
 from bidpilot.training.tracking import open_run
+from bidpilot.training.train.config import TrainConfig
 from bidpilot.training.train.run import save_policy
 from tests.agents.acting.networks import random_lstm, random_mlp, sizes_of
 

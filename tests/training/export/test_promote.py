@@ -13,7 +13,7 @@ from bidpilot.agents.acting.agent import AgentDay
 from bidpilot.agents.acting.from_bundle import agent_of
 from bidpilot.bidding.bundle import load_bundle
 from bidpilot.bidding.errors import PromotionRefused, RunNotFound
-from bidpilot.training.config import ExportConfig, PromoteConfig
+from bidpilot.training.export.config import ExportConfig, PromoteConfig
 from bidpilot.training.export.promote import Duel, latest_log, verdict
 from bidpilot.training.export.promote import run as promote
 from bidpilot.training.export.registry import active, find_version

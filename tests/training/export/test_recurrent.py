@@ -22,8 +22,8 @@ from bidpilot.envs.markets.defaults import preset_market
 from bidpilot.serving.calendar import ManualClock
 from bidpilot.serving.guardrails import EventLog
 from bidpilot.serving.pilot import Pilot
-from bidpilot.training.config import ExportConfig
 from bidpilot.training.explain.explanation import explain_slot
+from bidpilot.training.export.config import ExportConfig
 from bidpilot.training.export.onnx_file import OnnxNetwork, onnx_difference
 from bidpilot.training.export.run import run as export
 from bidpilot.training.tracking import download
