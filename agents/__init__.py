@@ -1,1 +1,1 @@
-"""Agents: controllers, imitation, PPO."""
+"""Agents: what decides, and the learners that train it."""

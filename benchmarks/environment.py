@@ -1,4 +1,4 @@
-"""Steps per second: the native vector environment, and PPO on it beside stable-baselines3's DummyVecEnv."""
+"""Steps per second: the native vector environment, and learning on it beside stable-baselines3's DummyVecEnv."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ import time
 
 import gymnasium as gym
 import numpy as np
-from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 import bidpilot.envs  # noqa: F401 - registers the environments
+from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
-from bidpilot.agents.learners.ppo.config import PpoConfig
-from bidpilot.agents.learners.ppo.learner import make_ppo
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv
 
 ROWS, AUCTIONS = 256, 200
@@ -46,9 +44,9 @@ def vector_steps(rows: int, steps: int) -> float:
 
 
 def training_steps(env: VecEnv, rows: int, rollouts: int) -> float:
-    """Training steps per second of PPO with its updates; the best of five rounds of `rollouts`."""
-    config = PpoConfig(batch_size=min(2048, rows * 48))
-    model: PPO = make_ppo(config, env, 0)
+    """Training steps per second of the default learner with its updates; the best of five rounds of `rollouts`."""
+    config = LEARNERS[DEFAULT].config.model_copy(update={"batch_size": min(2048, rows * 48)})
+    model = LEARNERS[DEFAULT].load().make(config, env, 0)
     model.learn(rows * 48)
     rates = []
     for _ in range(5):
@@ -63,7 +61,7 @@ def main() -> None:
     report("vector_env_steps", vector_steps(ROWS, 48), "steps/s", vector_steps(1, 48))
     dummy = DummyVecEnv([lambda: gym.make("bidpilot/Bidding-v0") for _ in range(16)])
     usual = training_steps(dummy, 16, 2)
-    report("ppo_training_steps", training_steps(BiddingVecEnv(BiddingVectorEnv(ROWS)), ROWS, 4), "steps/s", usual)
+    report("training_steps", training_steps(BiddingVecEnv(BiddingVectorEnv(ROWS)), ROWS, 4), "steps/s", usual)
 
 
 if __name__ == "__main__":

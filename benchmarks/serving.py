@@ -26,10 +26,9 @@ from typing import Any
 import numpy as np
 
 from bidpilot.agents.acting.from_bundle import agent_of
-from bidpilot.agents.learners.common.trained_policy import trained_policy
+from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
+from bidpilot.agents.learners.common.learner import trained_policy
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
-from bidpilot.agents.learners.ppo.config import PpoConfig
-from bidpilot.agents.learners.ppo.learner import make_ppo
 from bidpilot.bidding.bundle import load_bundle
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv
 from bidpilot.serving.auction import Bid, Opportunity
@@ -92,10 +91,11 @@ def report(name: str, value: float, unit: str, baseline: float, **more: Any) -> 
 
 
 def make_bundle(folder: Path) -> Path:
-    """The bundle of a fresh PPO policy of the default size: untrained weights compute as fast as trained ones."""
+    """The bundle of a fresh policy of the default size: untrained weights compute as fast as trained ones."""
     setting = training_setting("daily", None, 0)
     env = BiddingVecEnv(BiddingVectorEnv(2, setting.market, setting.forecast, setting.campaign))
-    policy = trained_policy(make_ppo(PpoConfig(batch_size=32), env, 0))
+    learner, config = LEARNERS[DEFAULT].load(), LEARNERS[DEFAULT].config.model_copy(update={"batch_size": 32})
+    policy = trained_policy(learner, learner.make(config, env, 0), config.model_copy(update={"residual": False}))
     files = folder / "policy"
     files.mkdir()
     policy.save(files / "policy.npz")
@@ -103,7 +103,7 @@ def make_bundle(folder: Path) -> Path:
     described = {"campaign": setting.campaign.model_dump(mode="json"), "setting": "daily", "log": None}
     (files / "policy.json").write_text(json.dumps(described | {"market_digest": ""}))
     run = RunInfo("benchmark", "benchmark", "0", "FINISHED", {}, {}, {}, 0, 0)
-    write_bundle(folder / "bundle", files, run, "ppo", "benchmark")
+    write_bundle(folder / "bundle", files, run, DEFAULT, "benchmark")
     return folder / "bundle"
 
 

@@ -1,7 +1,7 @@
-"""Seconds until PPO reaches R / R* 0.98 on `steady`: the native vector environment beside SB3's DummyVecEnv.
+"""Seconds until a learner reaches R / R* 0.98 on `steady`: the native vector environment beside SB3's DummyVecEnv.
 
-Both train the same PPO on the same days (row b of the one is single environment b of the other), and are validated on
-the same validation days after every rollout; validation is not counted.
+Both train the default learner on the same days (row b of the one is single environment b of the other), and are
+validated on the same validation days after every rollout; validation is not counted.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ import json
 import time
 
 import gymnasium as gym
-from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
-from bidpilot.agents.learners.common.trained_policy import trained_policy
+from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
+from bidpilot.agents.learners.common.learner import trained_policy
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
-from bidpilot.agents.learners.ppo.config import PpoConfig
-from bidpilot.agents.learners.ppo.learner import make_ppo
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv
 from bidpilot.training.evaluation.play import Arena
@@ -26,7 +25,8 @@ from bidpilot.training.evaluation.suites import setting_arena
 from bidpilot.training.setting.setting import training_setting
 
 ROWS, GOAL, MOST = 256, 0.98, 1_000_000
-CONFIG = PpoConfig(residual=False, learning_rate=1e-3, log_std_init=-1.5)
+LEARNER = LEARNERS[DEFAULT].load()
+CONFIG = LEARNERS[DEFAULT].config.model_copy(update={"residual": False, "learning_rate": 1e-3, "log_std_init": -1.5})
 
 
 class _Until(BaseCallback):
@@ -43,8 +43,8 @@ class _Until(BaseCallback):
     def _on_rollout_start(self) -> None:
         now = time.perf_counter()
         self.seconds = now - self._began - self._validating
-        assert isinstance(self.model, PPO)
-        self.ratio = interquartile_mean(self.arena.play(trained_policy(self.model)).ratio)
+        assert isinstance(self.model, OnPolicyAlgorithm)
+        self.ratio = interquartile_mean(self.arena.play(trained_policy(LEARNER, self.model, CONFIG)).ratio)
         self._validating += time.perf_counter() - now
 
     def _on_step(self) -> bool:
@@ -53,7 +53,7 @@ class _Until(BaseCallback):
 
 def seconds_to_goal(env: VecEnv, arena: Arena) -> tuple[float, int]:
     """Seconds of training until the goal, and the environment steps that it took."""
-    model = make_ppo(CONFIG, env, 0)
+    model = LEARNER.make(CONFIG, env, 0)
     env.seed(0)
     until = _Until(arena)
     model.learn(MOST, until)

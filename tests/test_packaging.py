@@ -3,6 +3,7 @@
 import ast
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 import bidpilot
+from bidpilot.agents.learners.catalogue import LEARNERS
 from bidpilot.training.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -98,6 +100,27 @@ def test_every_pin_of_the_project_is_in_the_constraints() -> None:
     assert names - {"bidpilot"} <= pinned
 
 
+def test_nothing_names_a_learner_but_its_folder_and_the_catalogue() -> None:
+    catalogue, learners = ROOT / "agents" / "learners" / "catalogue.py", ROOT / "agents" / "learners"
+    named = re.compile(rf"(?i)(?<![a-z])(?:{'|'.join(LEARNERS)})(?![a-z])")
+    assert named.search(catalogue.read_text())
+    found = [
+        str(path.relative_to(ROOT))
+        for folder in FOLDERS
+        for path in (ROOT / folder).rglob("*.py")
+        if path != catalogue
+        and not any((learners / name) in path.parents for name in LEARNERS)
+        and named.search(path.read_text())
+    ]
+    assert found == []
+
+
+def test_the_contract_of_learners_lists_every_one() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (contract,) = (entry for entry in contracts if entry["id"] == "learners")
+    assert contract["protected_modules"] == [f"bidpilot.agents.learners.{name}" for name in LEARNERS]
+
+
 def broken_contracts(tmp_path: Path, file: str, line: str) -> str:
     """Copy the imports' skeleton, plant one import, and return what import-linter says is broken."""
     for folder in ("bidpilot", *FOLDERS):
@@ -105,7 +128,9 @@ def broken_contracts(tmp_path: Path, file: str, line: str) -> str:
         (tmp_path / folder / "__init__.py").touch()
     contracts: Any = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     named = {module for contract in contracts for module in contract.get("source_modules", ())}
-    for module in sorted(named | {"bidpilot.agents.acting.controllers"}):
+    named |= {f"bidpilot.agents.{room}" for room in ("acting.controllers", "learners", "learners.common")}
+    named |= {f"bidpilot.agents.learners.{name}" for name in LEARNERS}
+    for module in sorted(named):
         package = tmp_path / module.removeprefix("bidpilot.").replace(".", "/")
         package.mkdir(exist_ok=True)
         (package / "__init__.py").touch()
@@ -113,6 +138,7 @@ def broken_contracts(tmp_path: Path, file: str, line: str) -> str:
         (tmp_path / "envs" / room).mkdir()
         (tmp_path / "envs" / room / "__init__.py").touch()
     (tmp_path / "envs" / "seeding.py").touch()
+    (tmp_path / "agents" / "learners" / "catalogue.py").touch()
     for folder in FOLDERS:
         (tmp_path / "bidpilot" / folder).symlink_to(f"../{folder}")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
@@ -142,6 +168,13 @@ def broken_contracts(tmp_path: Path, file: str, line: str) -> str:
         ("envs/seeding.py", "import bidpilot.envs.logs", "inside envs"),
         ("agents/acting/controllers/x.py", "import bidpilot.solvers", "agents.acting stands on bidding alone"),
         ("agents/acting/controllers/x.py", "import scipy", "a deployed bidder reaches no heavy library"),
+        ("training/x.py", "import bidpilot.agents.learners.ppo", "only the catalogue imports a learner"),
+        ("agents/learners/common/x.py", "import bidpilot.agents.learners.ppo", "only the catalogue imports a learner"),
+        (
+            "agents/learners/recurrent_ppo/x.py",
+            "import bidpilot.agents.learners.ppo",
+            "only the catalogue imports a learner",
+        ),
         ("serving/x.py", "import bidpilot.agents", "serving imports bidding and agents.acting only"),
         ("serving/x.py", "import torch", "a deployed bidder reaches no heavy library"),
         ("training/evaluation/x.py", "import torch", "only what trains sees torch"),
@@ -162,6 +195,9 @@ def test_an_arrow_the_wrong_way_is_caught(tmp_path: Path, file: str, line: str, 
         ("serving/__init__.py", "import bidpilot.bidding, bidpilot.agents.acting.controllers"),
         ("serving/x.py", "from bidpilot.agents.acting.controllers import __doc__ as doc"),
         ("training/x.py", "import bidpilot.serving"),
+        ("training/x.py", "import bidpilot.agents.learners.catalogue"),
+        ("agents/learners/catalogue.py", "import bidpilot.agents.learners.ppo"),
+        ("agents/learners/ppo/x.py", "import bidpilot.agents.learners.ppo"),
     ],
 )
 def test_an_arrow_the_right_way_is_let_through(tmp_path: Path, file: str, line: str) -> None:

@@ -29,7 +29,7 @@ class NetworkPolicy:
     network: Network  # F inputs, 3 + S outputs
     residual: Residual | None = None
     features: tuple[str, ...] = ()  # names of the F inputs; those of this version where empty
-    name: str = "ppo"
+    name: str = "policy"
 
     def __post_init__(self) -> None:
         expected = feature_names(self.segments)
@@ -87,7 +87,7 @@ class NetworkPolicy:
         np.savez(path, **own, **self.network.arrays())  # type: ignore[arg-type]
 
     @classmethod
-    def load(cls, path: Path, name: str = "ppo") -> NetworkPolicy:
+    def load(cls, path: Path, name: str = "policy") -> NetworkPolicy:
         """Read what `save` wrote.
 
         Raises:

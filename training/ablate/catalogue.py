@@ -10,6 +10,8 @@ from typing import Any, Final
 from bidpilot.bidding.errors import UnknownVariant
 
 FULL: Final = "full"
+SETTINGS: Final = "settings"
+"""Group of the learner's hyperparameters, whichever is trained."""
 
 
 @dataclass(frozen=True)
@@ -27,33 +29,33 @@ _NO_IMITATION: Final = {"rounds": 0}
 _FROM_SCRATCH: Final = {"learning_rate": 1e-3, "log_std_init": -1.5}  # what starts from nothing has further to go
 
 _ALL = (
-    Variant(FULL, "nothing: residual on the re-plan, imitation, PPO, campaigns and markets drawn at random", {}),
+    Variant(FULL, "nothing: residual on the re-plan, imitation, the learner, campaigns and markets at random", {}),
     Variant(
         "plain",
-        "the re-plan under the action, and imitation: PPO alone, with steps of 1e-3 from a spread of exp(-1.5)",
-        {"ppo": {**_NOT_RESIDUAL, **_FROM_SCRATCH}, "imitation": _NO_IMITATION},
+        "the re-plan under the action, and imitation: the learner alone, with steps of 1e-3 from a spread of exp(-1.5)",
+        {SETTINGS: {**_NOT_RESIDUAL, **_FROM_SCRATCH}, "imitation": _NO_IMITATION},
     ),
-    Variant("warm_started", "the re-plan under the action: imitation, then PPO", {"ppo": _NOT_RESIDUAL}),
+    Variant("warm_started", "the re-plan under the action: imitation, then the learner", {SETTINGS: _NOT_RESIDUAL}),
     Variant(
         "residual",
-        "imitation: PPO from the re-plan on, with steps of 1e-3 from a spread of exp(-1.5)",
-        {"ppo": _FROM_SCRATCH, "imitation": _NO_IMITATION},
+        "imitation: the learner from the re-plan on, with steps of 1e-3 from a spread of exp(-1.5)",
+        {SETTINGS: _FROM_SCRATCH, "imitation": _NO_IMITATION},
     ),
     Variant(
         "no_regret",
-        "imitation, and regrets as rewards: PPO from the re-plan on, with the luck of the day in its rewards",
-        {"ppo": _FROM_SCRATCH, "imitation": _NO_IMITATION, "regret": False},
+        "imitation, and regrets as rewards: the learner from the re-plan on, with the luck of the day in its rewards",
+        {SETTINGS: _FROM_SCRATCH, "imitation": _NO_IMITATION, "regret": False},
         beside="residual",
     ),
-    Variant("imitation", "PPO: imitation alone", {"total_steps": 0}),
+    Variant("imitation", "the learner: imitation alone", {"total_steps": 0}),
     Variant(
-        "no_preference", "sight of the campaign's preference and scalarisation", {"ppo": {"hidden": ("preference",)}}
+        "no_preference", "sight of the campaign's preference and scalarisation", {SETTINGS: {"hidden": ("preference",)}}
     ),
     Variant("no_randomisation", "domain randomisation: the market and campaign of `daily` alone", {"randomise": False}),
     Variant(
         "no_replan",
         "the re-plan altogether, as the action's base and as a feature; one part less than `warm_started`",
-        {"ppo": {**_NOT_RESIDUAL, "hidden": ("replan",)}},
+        {SETTINGS: {**_NOT_RESIDUAL, "hidden": ("replan",)}},
         beside="warm_started",
     ),
 )

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
+from bidpilot.agents.learners.catalogue import LearnerChoice
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
-from bidpilot.agents.learners.ppo.config import PpoConfig
 from bidpilot.envs.bidding_env.pool_config import PoolConfig
 from bidpilot.training.ablate.catalogue import VARIANTS
 from bidpilot.training.cli.config import Config, Count, JsonFile, Seed, json_file
@@ -16,8 +16,8 @@ from bidpilot.training.train.config import TrainConfig
 _TRAINING = TrainConfig()
 
 
-class AblateConfig(Config):
-    """Train PPO with one part left out at a time, and say what each part buys on which suite."""
+class AblateConfig(LearnerChoice, Config):
+    """Train with one part left out at a time, and say what each part buys on which suite."""
 
     variants: tuple[str, ...] = Field(
         (),
@@ -25,7 +25,7 @@ class AblateConfig(Config):
     )
     seeds: tuple[Seed, ...] = Field((0, 1, 2), min_length=1, description="Training seeds of every variant.")
     total_steps: Count = Field(
-        _TRAINING.total_steps, description="Length of each training with PPO, environment steps over all rows."
+        _TRAINING.total_steps, description="Length of each training with the learner, environment steps over all rows."
     )
     rows: Count = Field(_TRAINING.rows, description="Days played side by side in training.")
     validation_days: Count = Field(_TRAINING.validation_days, description="Days per validation.")
@@ -41,13 +41,12 @@ class AblateConfig(Config):
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
     pool: PoolConfig = Field(_TRAINING.pool, description="The pool of campaigns.")
     imitation: ImitationConfig = Field(_TRAINING.imitation, description="Warm start of the variants that have one.")
-    ppo: PpoConfig = Field(_TRAINING.ppo, description="PPO's hyperparameters, where a variant has none of its own.")
 
     @model_validator(mode="after")
     def _whole(self) -> AblateConfig:
-        if self.ppo.hidden or not self.ppo.residual or self.imitation.rounds == 0:
+        if self.settings.hidden or not self.settings.residual or self.imitation.rounds == 0:
             raise ValueError(
-                "ppo.hidden, ppo.no-residual and imitation.rounds = 0 are what the variants leave out: leave them as "
-                "they are, and name variants"
+                f"{self.learner}.hidden, {self.learner}.no-residual and imitation.rounds = 0 are what the variants "
+                "leave out: leave them as they are, and name variants"
             )
         return self

@@ -10,9 +10,10 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from bidpilot.agents.learners.catalogue import LEARNERS
 from bidpilot.bidding.day.features import FEATURES
 from bidpilot.bidding.errors import InvalidConfig, RunNotFound
-from bidpilot.training.ablate.catalogue import Variant
+from bidpilot.training.ablate.catalogue import SETTINGS, Variant
 from bidpilot.training.ablate.config import AblateConfig
 from bidpilot.training.cli.yaml_file import explain
 from bidpilot.training.tracking import RunInfo, latest_finished_run
@@ -21,7 +22,7 @@ from bidpilot.training.train.config import TrainConfig
 KIND: Final = "ablate"
 """Tag of the trainings: they are found by id, and not taken for the last training run."""
 
-_SHARED: Final = {"total_steps", "rows", "validation_days", "experiment", "pool", "imitation", "ppo"}
+_SHARED: Final = {"total_steps", "rows", "validation_days", "experiment", "pool", "imitation", "learner", *LEARNERS}
 _NAMES: Final = {"run_name", "experiment", "resume"}
 
 
@@ -65,6 +66,7 @@ def _seeds(config: AblateConfig) -> tuple[int, ...]:
 
 def _training(variant: Variant, config: AblateConfig, seed: int) -> TrainConfig:
     fields = config.model_dump(include=_SHARED)
-    for name, value in variant.overrides.items():
+    for key, value in variant.overrides.items():
+        name = config.learner if key == SETTINGS else key
         fields[name] = {**fields[name], **value} if isinstance(value, Mapping) else value
     return TrainConfig(**fields, seed=seed, run_name=f"ablate {variant.name} {seed}")

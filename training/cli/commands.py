@@ -38,7 +38,7 @@ COMMANDS: tuple[Command, ...] = (
         f"{_ROOMS}.explain.run:run",
         "say which features moved alpha in a slot",
     ),
-    Command("tune", f"{_ROOMS}.tune.config:TuneConfig", f"{_ROOMS}.tune.run:run", "tune PPO and every baseline alike"),
+    Command("tune", f"{_ROOMS}.tune.config:TuneConfig", f"{_ROOMS}.tune.run:run", "tune learners and baselines alike"),
     Command(
         "ablate",
         f"{_ROOMS}.ablate.config:AblateConfig",

@@ -86,7 +86,7 @@ def _from_yaml(model: type[C], path: Path) -> C:
 
 
 def _typed(arguments: Sequence[str]) -> set[str]:
-    """The names of the options among the arguments, as fields are called: `--ppo.no-residual` gives `ppo.residual`."""
+    """The names of the options among the arguments, as fields are called: `--group.no-name` gives `group.name`."""
     names = set()
     for argument in arguments:
         if argument.startswith("--"):

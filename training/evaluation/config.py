@@ -7,9 +7,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from bidpilot.agents.learners.catalogue import DEFAULT
 from bidpilot.training.cli.config import Count, JsonFile, Seed, json_file
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, EVERY, SUITES
-from bidpilot.training.evaluation.names import ALL_AGENTS, LEARNED, REFERENCES
+from bidpilot.training.evaluation.names import KNOWN_AGENTS, REFERENCES
 from bidpilot.training.setting.terms import CampaignTerms
 
 
@@ -18,8 +19,8 @@ class EvaluateConfig(CampaignTerms):
 
     agents: tuple[str, ...] = Field(
         (),
-        description=f"Agents by name: {' '.join(ALL_AGENTS)}, or {LEARNED}@RUN for a particular training run, "
-        f"{LEARNED}@RUN,RUN,RUN for one agent over seeds; all of them where none is named. "
+        description=f"Agents by name: {' '.join(KNOWN_AGENTS)}, or {DEFAULT}@RUN for a particular training run, "
+        f"{DEFAULT}@RUN,RUN,RUN for one agent over seeds; where none is named, all but experimental ones. "
         f"{' and '.join(REFERENCES)}, which is told the levels to come, are always played.",
     )
     suites: tuple[str, ...] = Field(
@@ -31,7 +32,7 @@ class EvaluateConfig(CampaignTerms):
         False,
         description="Play 15 preferences instead, and compare the totals with the front of the hindsight optimum: "
         "hypervolume share and worst utility loss. On daily where no suite is named, "
-        f"with {LEARNED} where no agent is.",
+        f"with {DEFAULT} where no agent is.",
     )
     log: Path | None = Field(
         None,

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.agents.acting.controllers import MPC
 from bidpilot.agents.acting.policy import NetworkPolicy
+from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
 from bidpilot.bidding.errors import PolicyMismatch, UnknownAgent
-from bidpilot.training.evaluation.names import ALL_AGENTS, CONSTANT, INFORMED, LEARNED, REFERENCES
+from bidpilot.training.evaluation.names import CONSTANT, INFORMED, KNOWN_AGENTS, REFERENCES
 from bidpilot.training.evaluation.play import Arena, Outcome
 from bidpilot.training.evaluation.suites import Suite
-from bidpilot.training.tracking import download, find_run, latest_finished_run
+from bidpilot.training.tracking import download
+from bidpilot.training.tracking.learned import latest_run_of, run_of
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ def _play_policy(policy: NetworkPolicy, name: str, suite: Suite) -> Outcome:
 def find_contestants(named: tuple[str, ...], experiment: str) -> list[Contestant]:
     """The agents of these names, with both reference controllers before them where they are not named.
 
-    `ppo` is the last training run that finished, `ppo@RUN` that run, `ppo@RUN,RUN,...` one agent over seeds.
+    A learner's name is its last training run that finished, `NAME@RUN` that run, `NAME@RUN,RUN,...` one agent over
+    seeds.
 
     Raises:
         UnknownAgent: no such agent.
@@ -63,10 +66,10 @@ def find_contestants(named: tuple[str, ...], experiment: str) -> list[Contestant
     """
     for name in named:
         base, at, _ = name.partition("@")
-        if base not in ALL_AGENTS or (at and base != LEARNED):
+        if base not in KNOWN_AGENTS or (at and base not in LEARNERS):
             raise UnknownAgent(
-                f"no agent is called {name!r}. Use one of: {', '.join(ALL_AGENTS)}, {LEARNED}@RUN, or "
-                f"{LEARNED}@RUN,RUN for several seeds."
+                f"no agent is called {name!r}. Use one of: {', '.join(KNOWN_AGENTS)}, {DEFAULT}@RUN, or "
+                f"{DEFAULT}@RUN,RUN for several seeds."
             )
     missing = [name for name in REFERENCES if name not in named]
     return [_contestant(name, experiment) for name in dict.fromkeys((*missing, *named))]
@@ -74,13 +77,13 @@ def find_contestants(named: tuple[str, ...], experiment: str) -> list[Contestant
 
 def _contestant(name: str, experiment: str) -> Contestant:
     base, at, typed = name.partition("@")
-    if base != LEARNED:
+    if base not in LEARNERS:
         return Contestant(name)
     if at:
-        runs = tuple(find_run(run).run_id for run in dict.fromkeys(typed.split(",")))
+        runs = tuple(run_of(base, run).run_id for run in dict.fromkeys(typed.split(",")))
         rows = [f"{base}@{run}" for run in runs] if len(runs) > 1 else [name]
     else:
-        runs, rows = (latest_finished_run("train", experiment=experiment).run_id,), [name]
+        runs, rows = (latest_run_of(base, experiment).run_id,), [name]
     policies = {
         row: NetworkPolicy.load(download(run, "policy") / "policy.npz", row)
         for row, run in zip(rows, runs, strict=True)

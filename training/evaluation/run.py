@@ -9,13 +9,14 @@ from typing import Any
 
 from rich.console import Console
 
+from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
 from bidpilot.bidding.campaign.batch import has_soft_bound
 from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, SuiteRecord
 from bidpilot.training.evaluation.config import EvaluateConfig
 from bidpilot.training.evaluation.contestants import Contestant, find_contestants
-from bidpilot.training.evaluation.names import ALL_AGENTS, LEARNED
+from bidpilot.training.evaluation.names import ALL_AGENTS
 from bidpilot.training.evaluation.play import Outcome
 from bidpilot.training.evaluation.preference_front import front_rows, play_front
 from bidpilot.training.evaluation.rows import agent_rows, pair_rows
@@ -60,7 +61,7 @@ def run(config: EvaluateConfig) -> None:
             f"a margin of {config.cpa_margin:g} needs a target cost, and no campaign has one. Add --suites cpa or "
             "--max-cpa."
         )
-    contestants = find_contestants(config.agents or ((LEARNED,) if config.front else ALL_AGENTS), config.experiment)
+    contestants = find_contestants(config.agents or ((DEFAULT,) if config.front else ALL_AGENTS), config.experiment)
     console = Console()
     rows: Sequence[AgentRow | PairRow | PreferenceFrontRow]
     params, suites = (flat(config), ()) if config.front else _suites(config, records, contestants)
@@ -136,9 +137,9 @@ def _fronts(
 
 
 def _metric_names(agents: Sequence[str]) -> Mapping[str, str]:
-    """A name per agent that a metric may have: `ppo` where only one agent is learned."""
-    learned = {agent for agent in agents if agent.startswith(LEARNED)}
-    return {a: LEARNED if {a} == learned else re.sub(r"[^\w.-]", "_", short_name(a)) for a in agents}
+    """A name per agent that a metric may have: the learner's alone where only one agent is learned."""
+    learned = {agent for agent in agents if agent.partition("@")[0] in LEARNERS}
+    return {a: a.partition("@")[0] if {a} == learned else re.sub(r"[^\w.-]", "_", short_name(a)) for a in agents}
 
 
 def _suites(

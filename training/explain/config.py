@@ -18,7 +18,11 @@ class ExplainConfig(Config):
     run: tyro.conf.Positional[str | None] = Field(
         None, min_length=1, description="Id of the training run to explain; the latest where none is named."
     )
-    agent: str = Field("ppo", min_length=1, description=f"Agent by name: {' '.join(DECIDING)}.")
+    agent: str | None = Field(
+        None,
+        min_length=1,
+        description=f"Agent by name: {' '.join(DECIDING)}; the run's policy where none is named.",
+    )
     suite: str = Field("daily", min_length=1, description=f"Suite whose day is played: {' '.join(SUITES)}.")
     log: Path | None = Field(None, description="Folder of an imported auction log whose day is played instead.")
     day: int = Field(0, ge=0, description="Day of the suite, counted from 0.")

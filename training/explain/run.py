@@ -14,6 +14,7 @@ from rich.table import Table as TextTable
 from bidpilot.agents.acting.agent import AgentDay, controller_agent
 from bidpilot.agents.acting.controllers import CONTROLLERS
 from bidpilot.agents.acting.policy import NetworkPolicy
+from bidpilot.agents.learners.catalogue import LEARNERS, learner_of
 from bidpilot.bidding.errors import InvalidConfig, UnknownAgent
 from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.play import Arena
@@ -23,8 +24,7 @@ from bidpilot.training.explain.explanation import KPIS, Explanation, explain_slo
 from bidpilot.training.explain.function import Explainable
 from bidpilot.training.report.attribution import Bars, Table, attribution_figure
 from bidpilot.training.tracking import Run, current_store, download, find_run, latest_finished_run, open_run
-
-POLICY = "ppo"
+from bidpilot.training.tracking.learned import latest_run_of, run_of
 
 
 def run(config: ExplainConfig) -> Explanation:
@@ -37,26 +37,27 @@ def run(config: ExplainConfig) -> Explanation:
         InvalidConfig: the suite has no such day, or the day no such slot.
     """
     console = Console()
-    if config.agent != POLICY and config.agent not in CONTROLLERS:
-        names = ", ".join((*CONTROLLERS, POLICY))
+    if config.agent not in (None, *CONTROLLERS, *LEARNERS):
+        names = ", ".join((*CONTROLLERS, *LEARNERS))
         raise UnknownAgent(f"no agent is called {config.agent!r} that could be explained. Use one of: {names}.")
     run_id = _run_id(config)
+    name = learner_of(find_run(run_id).tags) if config.agent is None and run_id is not None else str(config.agent)
     folder = None if run_id is None else download(run_id, "policy")
     suite = _suite(config, run_id, folder)
     found = _play(config, suite.arena, _agent(config, suite, folder))
-    title = f"{config.agent} on {suite.name}, day {config.day}, slot {config.slot}"
-    data = {"agent": config.agent, "run": run_id, "suite": suite.name, "day": config.day, "slot": config.slot}
+    title = f"{name} on {suite.name}, day {config.day}, slot {config.slot}"
+    data = {"agent": name, "run": run_id, "suite": suite.name, "day": config.day, "slot": config.slot}
     data |= found.as_data()
-    name = f"explain/{config.agent}_{suite.name}_day{config.day}_slot{config.slot}"
+    path = f"explain/{name}_{suite.name}_day{config.day}_slot{config.slot}"
     if run_id is None:
-        with open_run(config.experiment, f"explain {config.agent}", flat(config), kind="explain") as tracked:
-            _keep(tracked, data, explanation_figure(found, title), name)
+        with open_run(config.experiment, f"explain {name}", flat(config), kind="explain") as tracked:
+            _keep(tracked, data, explanation_figure(found, title), path)
     else:
         info = find_run(run_id)
         tracked = Run(info.run_id, info.experiment_id, info.name, current_store())
-        _keep(tracked, data, explanation_figure(found, title), name)
+        _keep(tracked, data, explanation_figure(found, title), path)
     _print(found, title, console)
-    console.print(f"figure and data: artifacts {name}.png and .json of run {tracked.run_id}", soft_wrap=True)
+    console.print(f"figure and data: artifacts {path}.png and .json of run {tracked.run_id}", soft_wrap=True)
     if config.json_file is not None:
         config.json_file.parent.mkdir(parents=True, exist_ok=True)
         config.json_file.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n")
@@ -78,8 +79,10 @@ def explanation_figure(found: Explanation, title: str) -> Figure:
 def _run_id(config: ExplainConfig) -> str | None:
     """The run that the agent comes from; None for a controller of no run."""
     if config.run is not None:
-        return find_run(config.run).run_id
-    if config.agent == POLICY or config.log is not None:
+        return (run_of(str(config.agent), config.run) if config.agent in LEARNERS else find_run(config.run)).run_id
+    if config.agent in LEARNERS:
+        return latest_run_of(str(config.agent), config.experiment).run_id
+    if config.agent is None or config.log is not None:
         return latest_finished_run("train", experiment=config.experiment).run_id
     return None
 
@@ -101,7 +104,7 @@ def _suite(config: ExplainConfig, run_id: str | None, folder: Path | None) -> Su
 
 
 def _agent(config: ExplainConfig, suite: Suite, folder: Path | None) -> Explainable:
-    if config.agent == POLICY:
+    if config.agent is None or config.agent in LEARNERS:
         assert folder is not None
         return NetworkPolicy.load(folder / "policy.npz")
     return controller_agent(config.agent, suite.gains.get(config.agent))

@@ -21,8 +21,10 @@ class ExportConfig(Config):
         description="Id of a training run, or `latest`, or a registered model: models:/NAME@champion.",
     )
     out: Path = Field(description="Folder to write the bundle to.")
-    agent: str = Field(
-        "ppo", min_length=1, description=f"The run's policy, or a controller under its forecast: {' '.join(DECIDING)}."
+    agent: str | None = Field(
+        None,
+        min_length=1,
+        description=f"Agent under the run's forecast: {' '.join(DECIDING)}; the run's policy where none is named.",
     )
     name: str = Field("bidpilot", min_length=1, description="Name of the bundle and of the registered model.")
     register_model: Annotated[bool, tyro.conf.arg(name="register")] = Field(

@@ -53,8 +53,9 @@ def _from_run(config: ExportConfig, console: Console) -> Bundle:
         files = download(info.run_id, "policy", Path(folder))
         bundle = write_bundle(config.out, files, info, config.agent, config.name)
     if config.register_model:
-        tags = {"source_run": info.run_id, "agent": config.agent}
-        with open_run(config.experiment, f"export {config.agent}", flat(config), tags, kind="export") as tracked:
+        agent = bundle.manifest.agent.name
+        tags = {"source_run": info.run_id, "agent": agent}
+        with open_run(config.experiment, f"export {agent}", flat(config), tags, kind="export") as tracked:
             version = register(tracked, config.out, bundle, config.name)
         console.print(f"registered as models:/{version.name}/{version.version}, alias challenger")
     return bundle

@@ -6,6 +6,7 @@ import json
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from bidpilot.agents.acting.controllers import CONTROLLERS
 from bidpilot.agents.acting.from_bundle import agent_of, initial_state
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.gains import tuned_gains
+from bidpilot.agents.learners.catalogue import learner_of
 from bidpilot.bidding.bundle import (
     FORECAST_FILE,
     MANIFEST_FILE,
@@ -43,14 +45,14 @@ from bidpilot.training.tracking import RunInfo
 _GOLDEN_SEED = 0
 
 
-def write_bundle(out: Path, policy_folder: Path, run: RunInfo, agent_name: str, name: str) -> Bundle:
+def write_bundle(out: Path, policy_folder: Path, run: RunInfo, agent_name: str | None, name: str) -> Bundle:
     """Write the bundle of a run's policy, or of a controller under the run's forecast, into folder `out`.
 
     Args:
         out: new, empty, or an older bundle, which is replaced.
         policy_folder: the run's artifacts `policy/`.
         run: the run.
-        agent_name: `ppo`, or a controller's name.
+        agent_name: a controller's name, or that of the learner of the run's policy, which is taken where None.
         name: name of the bundle.
 
     Raises:
@@ -62,7 +64,7 @@ def write_bundle(out: Path, policy_folder: Path, run: RunInfo, agent_name: str, 
     forecast = Forecast.load(policy_folder / "forecast.npz")
     campaign = Campaign.model_validate(described["campaign"])
     shutil.copyfile(policy_folder / "forecast.npz", out / FORECAST_FILE)
-    agent, entry = _agent(agent_name, policy_folder, described)
+    agent, entry = _agent(agent_name or learner_of(described), policy_folder, described)
     if isinstance(agent, NetworkPolicy):
         np.savez(out / NETWORK_FILE, **agent.network.arrays())  # type: ignore[arg-type]
         write_onnx(agent.network, out / ONNX_FILE)
@@ -111,13 +113,14 @@ def golden_day(agent: Agent, segments: int, slots: int) -> Golden:
     return Golden(seen, np.concatenate([day.act(row[None]) for row in seen]).astype(np.float64))
 
 
-def _agent(name: str, folder: Path, described: dict[str, object]) -> tuple[Agent, AgentEntry]:
+def _agent(name: str, folder: Path, described: dict[str, Any]) -> tuple[Agent, AgentEntry]:
     if name in CONTROLLERS:
         gains = tuned_gains(str(described["setting"]), recorded=described["log"] is not None).get(name)
         controller = controller_agent(name, gains)
         return controller, AgentEntry(name=name, kind="controller", controller=_controller(controller))
-    if name != "ppo":
-        raise InvalidConfig(f"no agent is called {name!r} in a training run. Use ppo, or {', '.join(CONTROLLERS)}.")
+    own = learner_of(described)
+    if name != own:
+        raise InvalidConfig(f"no agent is called {name!r} in this run. Use {own}, or {', '.join(CONTROLLERS)}.")
     policy = NetworkPolicy.load(folder / "policy.npz")
     if policy.residual is None:
         return policy, AgentEntry(name=name, kind="network", controller=None)

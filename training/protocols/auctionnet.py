@@ -15,6 +15,7 @@ from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.baselines.published.auctionnet import BenchmarkBidder, Field, Floats, Play, TestDays
 from bidpilot.agents.baselines.published.auctionnet_bidders import BudgetPid, CpaPid, FixedCpa, OnlineLp
 from bidpilot.agents.gains import tuned_gains
+from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
 from bidpilot.bidding.errors import InvalidProtocol, PolicyMismatch, RunNotFound, UnknownAgent
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs.logs.auction_log import AuctionLog
@@ -25,7 +26,8 @@ from bidpilot.training.protocols.config import AuctionNetConfig
 from bidpilot.training.report.auctionnet import ScoreRow, score_table
 from bidpilot.training.report.tables import PairRow, pair_table
 from bidpilot.training.setting.setting import training_setting
-from bidpilot.training.tracking import download, find_run, latest_finished_run
+from bidpilot.training.tracking import download
+from bidpilot.training.tracking.learned import latest_run_of, run_of
 
 ORACLE = "hindsight"
 BENCHMARK = (FixedCpa.name, BudgetPid.name, CpaPid.name, OnlineLp.name)
@@ -69,27 +71,28 @@ def _check_apart(training: AuctionLog, test: AuctionLog) -> None:
 
 
 def _policies(config: AuctionNetConfig, training: AuctionLog, console: Console) -> dict[str, Path]:
-    """Folder of the stored policy that each agent `ppo` or `ppo@RUN` stands for.
+    """Folder of the stored policy that each learned agent, `NAME` or `NAME@RUN`, stands for.
 
     Raises:
         UnknownAgent: a name that no agent has.
         RunNotFound: a run that was asked for is not there.
     """
     for agent in config.agents:
-        if agent.partition("@")[0] not in KNOWN or ("@" in agent and not agent.startswith("ppo@")):
-            raise UnknownAgent(f"no agent is called {agent!r}. Use one of: {', '.join(KNOWN)}, ppo@RUN.")
+        base, at, _ = agent.partition("@")
+        if base not in KNOWN or (at and base not in LEARNERS):
+            raise UnknownAgent(f"no agent is called {agent!r}. Use one of: {', '.join(KNOWN)}, {DEFAULT}@RUN.")
     found = {}
-    for agent in config.agents or ("ppo",):
+    for agent in config.agents or (DEFAULT,):
         name, _, run_id = agent.partition("@")
-        if name != "ppo":
+        if name not in LEARNERS:
             continue
         try:
             tags = {"log_digest": training.digest}
-            named = find_run(run_id) if run_id else latest_finished_run(experiment=config.experiment, tags=tags)
+            named = run_of(name, run_id) if run_id else latest_run_of(name, config.experiment, tags)
         except RunNotFound:
             if config.agents:
                 raise
-            console.print("ppo is left out: no finished training run on this log")
+            console.print(f"{name} is left out: no finished training run on this log")
             continue
         found[agent] = download(named.run_id, "policy")
     return found

@@ -8,8 +8,9 @@ from typing import Annotated
 import tyro
 from pydantic import Field
 
+from bidpilot.agents.learners.catalogue import DEFAULT
 from bidpilot.training.cli.config import Config, Count, JsonFile, Seed, json_file
-from bidpilot.training.evaluation.names import FORECASTING, LEARNED, REFERENCES
+from bidpilot.training.evaluation.names import FORECASTING, REFERENCES
 
 
 class IPinYouConfig(Config):
@@ -35,12 +36,12 @@ class AuctionNetConfig(Config):
     agents: tuple[str, ...] = Field(
         (),
         description="Agents by name: fixed_cpa budget_pid cpa_pid online_lp, of the benchmark, and "
-        f"{' '.join(FORECASTING)}, or {LEARNED}@RUN for a particular training run. Where none is named: those of the "
-        f"benchmark, plan, {', '.join(REFERENCES)}, and {LEARNED} where a run was trained on the training log.",
+        f"{' '.join(FORECASTING)}, or {DEFAULT}@RUN for a particular training run. Where none is named: those of the "
+        f"benchmark, plan, {', '.join(REFERENCES)}, and {DEFAULT} where a run was trained on the training log.",
     )
     against: tuple[str, ...] = Field(
         ("online_lp", "mpc"), description="Agents that every other one is compared with, paired by day."
     )
     seed: Seed = Field(0, description="Seed of the bootstrap.")
     json_file: JsonFile = json_file("the printed rows")
-    experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment that ppo comes from.")
+    experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment of policies.")

@@ -9,11 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from bidpilot.agents.learners.catalogue import DEFAULT
+
 INK = "#333333"
 GRID = "#e3e3e3"
 # Okabe and Ito's palette, told apart by colour-blind readers; an agent keeps its colour in every figure.
 _AGENTS = {
-    "ppo": "#0072b2",
+    DEFAULT: "#0072b2",
     "mpc": "#d55e00",
     "mpc_informed": "#8c510a",
     "dual_descent": "#009e73",
@@ -26,7 +28,7 @@ _OTHERS = ("#56b4e9", "#882255", "#44aa99", "#999933", "#332288", "#aa4499")
 
 
 def colours(names: Sequence[str]) -> dict[str, str]:
-    """A colour per name; known agents keep theirs, and so does the first of `ppo@RUN` or `ppo, seed 1`."""
+    """A colour per name; known agents keep theirs, and so does the first of `NAME@RUN` or `NAME, seed 1`."""
     chosen: dict[str, str] = {}
     spare = iter(_OTHERS * (1 + len(names) // len(_OTHERS)))
     for name in names:

@@ -56,7 +56,7 @@ class PreferenceFrontRow(TypedDict):
 
 
 def short_name(agent: str) -> str:
-    """`ppo@` and the first 8 digits of its run, `+2` where two more runs are pooled with it."""
+    """`NAME@` and the first 8 digits of its run, `+2` where two more runs are pooled with it."""
     base, at, runs = agent.partition("@")
     first, *others = runs.split(",")
     return f"{base}{at}{first[:8]}" + (f"+{len(others)}" if others else "")

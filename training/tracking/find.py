@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
 
 _SHOWN = 3  # ids named in an error
+_LOOKED_THROUGH = 1000  # runs, the latest first, where a tag alone does not tell the ones wanted
 
 
 @dataclass(frozen=True)
@@ -62,23 +63,26 @@ def latest_finished_run(
     *,
     experiment: str | None = None,
     tags: Mapping[str, str] | None = None,
+    wanted: tuple[str, Callable[[RunInfo], bool]] = ("", lambda run: True),
     store: Store | None = None,
 ) -> RunInfo:
-    """The run of this kind that finished last, among those with all of `tags`.
+    """The run of this kind that finished last, among those with all of `tags` and that are `wanted`, as said in words.
 
     Raises:
         RunNotFound: where there is none.
         TrackingError: where the store cannot be used.
     """
     store = store or current_store()
-    wanted = {"kind": kind, **(tags or {})}
-    found = _finished(store, wanted, experiment, 1) if store.exists else []
-    if not found:
-        where = f" with {', '.join(f'{k} = {v}' for k, v in tags.items())}" if tags else ""
+    words, accepts = wanted
+    latest = _finished(store, {"kind": kind, **(tags or {})}, experiment, _LOOKED_THROUGH) if store.exists else []
+    found = next((run for run in latest if accepts(run)), None)
+    if found is None:
+        where = f" {words}" if words else ""
+        where += f" with {', '.join(f'{k} = {v}' for k, v in tags.items())}" if tags else ""
         raise RunNotFound(
             f"no finished {kind} run{where} in {store.uri}: let `bidpilot {kind}` end, or give a run's id"
         )
-    return found[0]
+    return found
 
 
 def download(run_id: str, path: str, into: Path | None = None, *, store: Store | None = None) -> Path:

@@ -7,15 +7,15 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from bidpilot.agents.learners.catalogue import LearnerChoice
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
-from bidpilot.agents.learners.ppo.config import PpoConfig
 from bidpilot.envs.bidding_env.pool_config import PoolConfig
 from bidpilot.training.cli.config import Count, Seed
 from bidpilot.training.setting.terms import CampaignTerms
 
 
-class TrainConfig(CampaignTerms):
-    """Train a bid policy with PPO, on synthetic days or on a recorded log."""
+class TrainConfig(LearnerChoice, CampaignTerms):
+    """Train a bid policy, on synthetic days or on a recorded log."""
 
     market: Literal["daily", "steady"] = Field("daily", description="Preset of the synthetic market.")
     log: Path | None = Field(
@@ -52,15 +52,14 @@ class TrainConfig(CampaignTerms):
     regret: bool = Field(
         True,
         description="Reward each slot with what it lost against hindsight, which takes the luck of the day out of "
-        "PPO's gradient; else with the utility that it brought.",
+        "the gradient; else with the utility that it brought.",
     )
     imitation: ImitationConfig = Field(ImitationConfig(), description="Warm start by imitating the hindsight optimum.")
     tuned: bool = Field(
         False,
-        description="Take the settings that `bidpilot tune` found for this market or log, where ppo's are at their "
-        "defaults.",
+        description="Take the settings that `bidpilot tune` found for this learner on this market or log, where "
+        "they are at their defaults.",
     )
-    ppo: PpoConfig = Field(PpoConfig(), description="PPO's hyperparameters.")
 
     @property
     def broadens(self) -> bool:
@@ -69,10 +68,10 @@ class TrainConfig(CampaignTerms):
 
     @model_validator(mode="after")
     def _batches_fit(self) -> TrainConfig:
-        rollout = self.rows * self.ppo.n_steps
-        if rollout < self.ppo.batch_size or rollout % self.ppo.batch_size:
+        name, batch, rollout = self.learner, self.settings.batch_size, self.rows * self.settings.n_steps
+        if rollout < batch or rollout % batch:
             raise ValueError(
-                f"rows * ppo.n_steps = {rollout} is no multiple of ppo.batch_size = {self.ppo.batch_size}: "
+                f"rows * {name}.n_steps = {rollout} is no multiple of {name}.batch_size = {batch}: "
                 "choose a batch that divides the rollout"
             )
         return self

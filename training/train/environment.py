@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
+from bidpilot.agents.learners.catalogue import LEARNERS
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
-from bidpilot.agents.learners.ppo.learner import ClosedFormPPO, make_ppo
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.campaign_pool import CampaignPool, draw_pool
@@ -38,7 +39,7 @@ class TrainingGround:
             prices=ConstraintPrices() if self.pool is not None or _constrained(self.setting) else None,
             regret=config.regret,
         )
-        return BiddingVecEnv(vector, config.ppo.residual, config.ppo.hidden)
+        return BiddingVecEnv(vector, config.settings.residual, config.settings.hidden)
 
 
 def _constrained(setting: Setting) -> bool:
@@ -55,9 +56,9 @@ def training_ground(config: TrainConfig, setting: Setting) -> TrainingGround:
     return TrainingGround(setting, market, pool)
 
 
-def new_model(config: TrainConfig, ground: TrainingGround) -> tuple[ClosedFormPPO, BiddingVecEnv]:
+def new_model(config: TrainConfig, ground: TrainingGround) -> tuple[OnPolicyAlgorithm, BiddingVecEnv]:
     """An untrained model and its environment, seeded by `config.seed` for the first reset."""
     env = ground.environment(config)
-    model = make_ppo(config.ppo, env, config.seed % 2**32)
+    model = LEARNERS[config.learner].load().make(config.settings, env, config.seed % 2**32)
     env.seed(config.seed * config.rows)  # two seeds share no row's stream
     return model, env

@@ -1,4 +1,4 @@
-"""`bidpilot train`: one PPO run, tracked from its configuration to its policy."""
+"""`bidpilot train`: one training run, tracked from its configuration to its policy."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ from stable_baselines3.common.logger import Logger
 
 from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.agents.acting.controllers import CONTROLLERS
-from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.gains import tuned_gains
+from bidpilot.agents.learners.catalogue import LEARNERS
+from bidpilot.agents.learners.common.callback import BetweenRollouts
 from bidpilot.agents.learners.common.imitation import imitate
-from bidpilot.agents.learners.ppo.settings import tuned_ppo
+from bidpilot.agents.learners.common.learner import trained_policy
+from bidpilot.agents.learners.common.snapshot import Snapshot, Standing, latest_snapshot, restore_snapshot
+from bidpilot.agents.learners.common.tuned import tuned
 from bidpilot.bidding.day.features import FEATURES
 from bidpilot.bidding.errors import InvalidConfig, RunNotFound
 from bidpilot.envs import seeding
 from bidpilot.training.cli.config import flat, given
+from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import setting_arena
 from bidpilot.training.report.comparison import ratio_distribution
@@ -30,10 +34,9 @@ from bidpilot.training.setting.setting import Setting, training_setting
 from bidpilot.training.setting.terms import terms_of
 from bidpilot.training.tracking import Run, download, find_run, open_run
 from bidpilot.training.tracking.writer import MlflowWriter
-from bidpilot.training.train.callback import TrainingCallback
 from bidpilot.training.train.config import TrainConfig
 from bidpilot.training.train.environment import new_model, training_ground
-from bidpilot.training.train.snapshot import Point, Snapshot, Standing, latest_snapshot, restore_snapshot
+from bidpilot.training.train.watch import RunWatch
 
 POLICY_SCHEMA = 1
 _WITH_RESUME = ("resume", "total-steps")
@@ -44,7 +47,7 @@ def run(config: TrainConfig, kind: str = "train", tags: Mapping[str, str] | None
 
     Args:
         config: what to train.
-        kind: the run's tag `kind`; `ppo` in evaluation is the last finished run of kind "train".
+        kind: the run's tag `kind`; a learner's name in evaluation is its last finished run of kind "train".
         tags: further tags of the run.
 
     Raises:
@@ -60,11 +63,12 @@ def run(config: TrainConfig, kind: str = "train", tags: Mapping[str, str] | None
         config = _tuned(config, setting)
     tags = {
         **(tags or {}),
+        "learner": config.learner,
         "setting": setting.name,
         "market_digest": setting.market.digest,
         "log_digest": _log_digest(setting) or "none",
     }
-    params = flat(config) | flat(terms_of(setting.campaign))
+    params = flat(config.model_dump(exclude=config.others)) | flat(terms_of(setting.campaign))
     with open_run(config.experiment, config.run_name, params, tags, kind=kind, resume=config.resume) as tracked:
         tracked.log_json(config.model_dump(mode="json", exclude={"resume"}), "config.json")
         _train(config, setting, tracked, snapshot)
@@ -104,13 +108,13 @@ def _resumed(config: TrainConfig) -> tuple[Snapshot, TrainConfig]:
 
 
 def _tuned(config: TrainConfig, setting: Setting) -> TrainConfig:
-    """The configuration with PPO's tuned settings written out, so that a resumed run keeps them."""
-    ppo = tuned_ppo(config.ppo, setting.name)
-    return TrainConfig.model_validate({**config.model_dump(), "tuned": False, "ppo": ppo.model_dump()})
+    """The configuration with the learner's tuned settings written out, so that a resumed run keeps them."""
+    settings = tuned(config.learner, config.settings, setting.name)
+    return TrainConfig.model_validate({**config.model_dump(), "tuned": False, config.learner: settings.model_dump()})
 
 
 def _train(config: TrainConfig, setting: Setting, tracked: Run, snapshot: Snapshot | None) -> None:
-    console = Console()
+    console, learner = Console(), LEARNERS[config.learner].load()
     console.print(f"run {tracked.run_id}: {setting.name}, {config.total_steps:,} steps, {config.rows} rows")
     arena = setting_arena(setting, config.validation_days, seeding.VALIDATION, config.seed)
     if config.broadens:
@@ -119,11 +123,19 @@ def _train(config: TrainConfig, setting: Setting, tracked: Run, snapshot: Snapsh
     model.set_logger(Logger(folder=None, output_formats=[MlflowWriter(tracked)]))
     standing = Standing() if snapshot is None else restore_snapshot(snapshot, model, env)
     if snapshot is None:
-        imitate(model, env, config.imitation, lambda *told: _imitated(tracked, console, *told))
+        imitate(learner, model, env, config.imitation, lambda *told: _imitated(tracked, console, *told))
     done = model.num_timesteps
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
-        callback = TrainingCallback(config, env, arena, tracked, progress, standing, done)
+        callback = BetweenRollouts(
+            env,
+            lambda trained: trained_policy(learner, trained, config.settings),
+            RunWatch(env, arena, tracked, progress, done, config.total_steps),
+            standing,
+            done,
+            config.validate_every,
+            config.checkpoint_every,
+        )
         try:
             # A resumed run keeps its horizon, so that the learning rate decays as if uninterrupted.
             model.learn(config.total_steps - done, callback, reset_num_timesteps=snapshot is None)
@@ -132,7 +144,7 @@ def _train(config: TrainConfig, setting: Setting, tracked: Run, snapshot: Snapsh
             console.print(f"stopped; go on with: bidpilot train --resume {tracked.run_id}")
             raise
         callback.finish()
-    _finish(config, setting, tracked, callback, console)
+    _finish(config, setting, tracked, arena, callback.standing, model.num_timesteps, console)
 
 
 def _imitated(tracked: Run, console: Console, turn: int, actor: float, critic: float) -> None:
@@ -140,50 +152,48 @@ def _imitated(tracked: Run, console: Console, turn: int, actor: float, critic: f
     console.print(f"imitation {turn + 1:>3}: actor loss {actor:.4f}, critic loss {critic:.4f}")
 
 
-def _finish(config: TrainConfig, setting: Setting, tracked: Run, callback: TrainingCallback, console: Console) -> None:
-    policy, best = callback.standing.policy, callback.standing.best
+def _finish(
+    config: TrainConfig, setting: Setting, tracked: Run, arena: Arena, standing: Standing, steps: int, console: Console
+) -> None:
+    """Play the best policy and the controllers on the validation days; figures, files, and what to do next."""
+    name, best, policy = str(config.learner), standing.best, standing.policy
     assert policy is not None
     gains = tuned_gains(setting.name, recorded=config.log is not None)
-    rivals = {name: callback.arena.play(controller_agent(name, gains.get(name))).ratio for name in CONTROLLERS}
-    outcome = callback.arena.play(policy)
-    steps, iqm, low, high = np.array([[p.step, p.iqm, p.low, p.high] for p in callback.standing.curve]).T
-    curves = {"ppo": Curve(steps, iqm, low, high)}
+    rivals = {rival: arena.play(controller_agent(rival, gains.get(rival))).ratio for rival in CONTROLLERS}
+    outcome = arena.play(policy)
+    validated, iqm, low, high = np.array([[p.step, p.iqm, p.low, p.high] for p in standing.curve]).T
+    curves = {name: Curve(validated, iqm, low, high)}
     title = f"{setting.name}: validation days"
-    references = {name: interquartile_mean(ratio) for name, ratio in rivals.items()}
+    references = {rival: interquartile_mean(ratio) for rival, ratio in rivals.items()}
     tracked.log_figure(learning_curve(curves, references, title), "figures/learning_curve.png")
-    tracked.log_figure(ratio_distribution({**rivals, "ppo": outcome.ratio}, title), "figures/ratio.png")
+    tracked.log_figure(ratio_distribution({**rivals, name: outcome.ratio}, title), "figures/ratio.png")
     sample = np.linspace(0, len(outcome.ratio) - 1, 6).astype(int)
     labels = [f"R / R* {outcome.ratio[d]:.3f}" for d in sample]
     left = np.clip(outcome.left[sample], 0.0, 1.0)
-    planned = np.clip(callback.arena.planned[sample], 0.0, 1.0)
+    planned = np.clip(arena.planned[sample], 0.0, 1.0)
     tracked.log_figure(budget_curves(left, planned, labels), "figures/budget_left.png")
-    tracked.log_metrics({"best/ratio_iqm": best.iqm, "best/step": best.step}, callback.ppo.num_timesteps)
+    tracked.log_metrics({"best/ratio_iqm": best.iqm, "best/step": best.step}, steps)
     with tempfile.TemporaryDirectory() as folder:
-        save_policy(Path(folder), policy, setting, config, best, callback)
+        save_policy(Path(folder), setting, config, arena, standing)
         tracked.log_folder(Path(folder), "policy")
     days = len(outcome.ratio)
     console.print(f"best policy: R / R* {best.iqm:.4f} on {days} validation days, at step {best.step:,}")
     console.print(f"its files: artifacts policy/ of run {tracked.run_id} in {tracked.store.uri}", soft_wrap=True)
-    agents = f"{' '.join(CONTROLLERS)} ppo@{tracked.run_id}"
+    agents = f"{' '.join(CONTROLLERS)} {name}@{tracked.run_id}"
     suite = f"--suites {setting.name}" if config.log is None else "--log TESTLOG"
     console.print(f"compare it:  bidpilot evaluate --agents {agents} {suite}", soft_wrap=True)
     console.print("open the UI: bidpilot ui")
 
 
-def save_policy(
-    folder: Path,
-    policy: NetworkPolicy,
-    setting: Setting,
-    config: TrainConfig,
-    best: Point,
-    callback: TrainingCallback,
-) -> None:
-    """Write the policy with its forecast, ideal point and plan."""
-    policy.save(folder / "policy.npz")
+def save_policy(folder: Path, setting: Setting, config: TrainConfig, arena: Arena, standing: Standing) -> None:
+    """Write the best policy with its forecast, ideal point and plan."""
+    assert standing.policy is not None
+    standing.policy.save(folder / "policy.npz")
     setting.forecast.save(folder / "forecast.npz")
-    plan = callback.arena.episode.plan
+    plan = arena.episode.plan
     description = {
         "schema": POLICY_SCHEMA,
+        "learner": config.learner,
         "features": [f._asdict() for f in FEATURES],
         "segments": list(setting.forecast.segments),
         "slots": setting.forecast.slots,
@@ -195,8 +205,8 @@ def save_policy(
         "ideal": plan.ideal.tolist(),
         "alpha": plan.alpha.tolist(),
         "planned_spend": plan.spend.tolist(),
-        "validation_ratio_iqm": best.iqm,
-        "best_step": best.step,
+        "validation_ratio_iqm": standing.best.iqm,
+        "best_step": standing.best.step,
         "config": config.model_dump(mode="json"),
     }
     (folder / "policy.json").write_text(json.dumps(description, indent=1))

@@ -1,1 +1,1 @@
-"""Tuning PPO and the baselines alike: as many trials for each, on training days only."""
+"""Tuning the learners and the baselines alike: as many trials for each, on training days only."""

@@ -9,7 +9,12 @@ from typing import Any
 
 from bidpilot.bidding.errors import InvalidConfig
 
-GAINS_FILE, PPO_FILE = "gains.json", "ppo.json"
+GAINS_FILE = "gains.json"
+
+
+def settings_file(learner: str) -> str:
+    """Name of the file of a learner's tuned settings."""
+    return f"{learner}.json"
 
 
 def data_folder() -> Path:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import optuna
 
-from bidpilot.agents.acting.controllers.base import Gain
+from bidpilot.agents.learners.common.space import Space
 from bidpilot.training.tracking import Run, open_run
-from bidpilot.training.tune.spaces import Choice, Settings, defaults, suggested
+from bidpilot.training.tune.spaces import Settings, defaults, suggested
 
 Score = Callable[[Settings], float]
 """Settings to interquartile mean of R / R* on the training days."""
@@ -26,7 +26,7 @@ class Best:
 
 def search(
     agent: str,
-    space: Mapping[str, Gain | Choice],
+    space: Space,
     score: Score,
     trials: int,
     seed: int,

@@ -1,4 +1,4 @@
-"""PPO's trials: training runs without validation, checkpoints or figures, whose last policy counts.
+"""A learner's trials: training runs without validation, checkpoints or figures, whose last policy counts.
 
 No setting that is searched changes what is imitated, so that one warm start serves all trials.
 """
@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from bidpilot.agents.acting.policy import NetworkPolicy
+from bidpilot.agents.learners.catalogue import LEARNERS, LearnerName
+from bidpilot.agents.learners.common.config import LearnerConfig
 from bidpilot.agents.learners.common.imitation import imitate
-from bidpilot.agents.learners.common.trained_policy import trained_policy
+from bidpilot.agents.learners.common.learner import trained_policy
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
-from bidpilot.agents.learners.ppo.config import PpoConfig
-from bidpilot.agents.learners.ppo.learner import ClosedFormPPO
 from bidpilot.training.train.config import TrainConfig
 from bidpilot.training.train.environment import TrainingGround, new_model
 from bidpilot.training.tune.config import TuneConfig
@@ -27,14 +28,15 @@ _SHARED = ("market", "log", "seed", "rows", "randomise", "pool", "regret", "imit
 _SPREAD = "log_std"  # of the actions: a setting that is searched
 
 
-def trial_config(config: TuneConfig, ppo: PpoConfig) -> TrainConfig:
-    """The training that a trial of these settings is."""
-    return TrainConfig(total_steps=config.steps, ppo=ppo, **{name: getattr(config, name) for name in _SHARED})
+def trial_config(config: TuneConfig, learner: LearnerName, settings: LearnerConfig) -> TrainConfig:
+    """The training that a trial of these settings of a learner is."""
+    own: dict[str, Any] = {"learner": learner, learner: settings}
+    return TrainConfig(total_steps=config.steps, **own, **{name: getattr(config, name) for name in _SHARED})
 
 
 @dataclass(frozen=True)
 class WarmStart:
-    """Where a training stands before PPO's first step."""
+    """Where a training stands before the learner's first step."""
 
     weights: dict[str, torch.Tensor]  # of the policy, without the spread
     row_generators: list[dict[str, Any]]
@@ -48,7 +50,7 @@ class WarmStart:
         if config.imitation.rounds == 0:
             return None
         model, env = new_model(config, ground)
-        imitate(model, env, config.imitation, _unheard)
+        imitate(LEARNERS[config.learner].load(), model, env, config.imitation, _unheard)
         weights = {k: v.clone() for k, v in model.policy.state_dict().items() if k != _SPREAD}
         prices = env.vector.prices
         return cls(
@@ -59,7 +61,7 @@ class WarmStart:
             np.random.get_state(),  # noqa: NPY002 - stable-baselines3 draws its minibatches from it
         )
 
-    def bring(self, model: ClosedFormPPO, env: BiddingVecEnv) -> None:
+    def bring(self, model: OnPolicyAlgorithm, env: BiddingVecEnv) -> None:
         """Bring a new model and its environment here."""
         env.reset()
         for generator, state in zip(env.vector.generators, self.row_generators, strict=True):
@@ -77,7 +79,7 @@ def short_run(config: TrainConfig, ground: TrainingGround, warm: WarmStart | Non
     if warm is not None:
         warm.bring(model, env)
     model.learn(config.total_steps)
-    return trained_policy(model, config.ppo.residual, config.ppo.hidden)
+    return trained_policy(LEARNERS[config.learner].load(), model, config.settings)
 
 
 def _unheard(turn: int, actor: float, critic: float) -> None:

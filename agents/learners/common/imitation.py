@@ -2,27 +2,41 @@
 
 Each round plays one day in every row with the policy as it is, asks at every visited state for the action that spends
 the money left best with all auctions to come known (`Oracle`), and fits the actor to all labels so
-far (DAgger; Ross, Gordon and Bagnell, AISTATS 2011) and the critic to the returns of the latest days.
+far (DAgger; Ross, Gordon and Bagnell, AISTATS 2011) and the critic to the returns of the latest days. What remembers
+is fitted to whole days, what does not to single slots.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from torch.nn.functional import mse_loss
 
 from bidpilot.agents.acting.residual import RESIDUAL_REACH, compose
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
+from bidpilot.agents.learners.common.learner import Learner
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
-from bidpilot.agents.learners.ppo.learner import ClosedFormPPO
+from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.envs.bidding_env.oracle import Oracle
 
-Matrix = NDArray[np.float32]
+Array = NDArray[np.float32]
+_NOTHING = np.zeros(0, np.int64)
 
 
-def raw_label(observation: Matrix, label: NDArray[np.float64], residual: bool) -> Matrix:
+class Days(NamedTuple):
+    """What was seen on played days, and what is learnt from it, as sequences; L is a day, or a slot by itself."""
+
+    states: Array  # (n, L, F)
+    labels: Array  # (n, L, 3 + S) raw labels
+    returns: Array  # (n, L) rewards to come
+
+
+def raw_label(observation: Array, label: NDArray[np.float64], residual: bool) -> Array:
     """What the network must put out (B, 3 + S), in [-1, 1], for the action to come nearest to `label` (B, 3 + S)."""
     if not residual:
         return np.clip(label, -1.0, 1.0).astype(np.float32)
@@ -31,70 +45,85 @@ def raw_label(observation: Matrix, label: NDArray[np.float64], residual: bool) -
 
 
 def imitate(
-    model: ClosedFormPPO, env: BiddingVecEnv, config: ImitationConfig, told: Callable[[int, float, float], None]
+    learner: Learner[Any],
+    model: OnPolicyAlgorithm,
+    env: BiddingVecEnv,
+    config: ImitationConfig,
+    told: Callable[[int, float, float], None],
 ) -> None:
     """Warm `model`'s actor and critic; `told` hears round, actor loss and critic loss after each round.
 
     Leaves the environment at the start of a day, and the model's optimiser fresh.
+
+    Raises:
+        InvalidConfig: a batch holds no whole day, and the learner needs whole ones.
     """
     if config.rounds == 0:
         return
     rng = np.random.default_rng(np.random.SeedSequence([model.seed or 0, config.rounds]))
     optimiser = torch.optim.Adam(model.policy.parameters(), lr=config.learning_rate, fused=True)
-    seen: list[tuple[Matrix, Matrix]] = []
+    length = env.vector.episode.slots if learner.remembers else 1
+    if config.batch_size < length:
+        raise InvalidConfig(
+            f"imitation.batch_size = {config.batch_size} is less than the {length} slots of a day, which "
+            f"{learner.name} learns from whole. Give a multiple of {length}."
+        )
+    seen: list[Days] = []
     observation = env.reset()
     for turn in range(config.rounds):
         for group in optimiser.param_groups:
             group["lr"] = config.learning_rate * (1.0 - turn / config.rounds)
-        states, labels, returns, observation = _play_day(model, env, observation)
-        seen = [*seen[-config.kept + 1 :], (states, labels)] if config.kept > 1 else [(states, labels)]
-        inputs, targets = np.concatenate([s for s, _ in seen]), np.concatenate([t for _, t in seen])
-        losses = _fit(model, optimiser, (inputs, targets), (states, returns), config, rng)
-        told(turn, *losses)
+        latest, observation = _play_day(learner, model, env, observation, length)
+        seen = [*seen[-config.kept + 1 :], latest] if config.kept > 1 else [latest]
+        told(turn, *_fit(learner, model, optimiser, seen, config, rng))
 
 
-def _play_day(model: ClosedFormPPO, env: BiddingVecEnv, observation: Matrix) -> tuple[Matrix, Matrix, Matrix, Matrix]:
-    """States (N, F), raw labels (N, 3 + S) and returns (N,) of one day of each row, and the next day's observation."""
-    episode = env.vector.episode
-    oracle = Oracle(episode)
+def _play_day(
+    learner: Learner[Any], model: OnPolicyAlgorithm, env: BiddingVecEnv, observation: Array, length: int
+) -> tuple[Days, Array]:
+    """One day of each row in sequences of `length` slots, and the next day's observation (B, F)."""
+    episode, network = env.vector.episode, learner.network(model, _NOTHING)
+    oracle, state = Oracle(episode), network.start(env.num_envs)
     states, labels, rewards = [], [], []
     for _ in range(episode.slots):
         states.append(observation.copy())
         labels.append(raw_label(env.unmasked, oracle.action(), env.residual))
-        observation, reward, _, _ = env.step(actor_mean(model, observation))
+        raw, state = network.forward(observation, state)
+        observation, reward, _, _ = env.step(raw.astype(np.float32, copy=False))
         rewards.append(reward)
-    to_come = np.cumsum(np.stack(rewards)[::-1], axis=0)[::-1]
-    return np.concatenate(states), np.concatenate(labels), to_come.reshape(-1).astype(np.float32), observation
+    to_come = np.cumsum(np.stack(rewards)[::-1], axis=0)[::-1].astype(np.float32)
+    played = (np.stack(states), np.stack(labels), to_come)
+    return Days(*(_sequences(part, length) for part in played)), observation
 
 
-def actor_mean(model: ClosedFormPPO, observation: Matrix) -> Matrix:
-    """The actor's mean output (B, 3 + S)."""
-    mean: Matrix = model.policy.actor.forward(torch.from_numpy(observation)).numpy()
-    return mean
+def _sequences(played: Array, length: int) -> Array:
+    """(T, B, ...) of T slots in B rows as (n, length, ...), slots by themselves in the order they were played in."""
+    if length == 1:
+        return played.reshape(-1, 1, *played.shape[2:])
+    return np.ascontiguousarray(played.swapaxes(0, 1))
 
 
 def _fit(
-    model: ClosedFormPPO,
+    learner: Learner[Any],
+    model: OnPolicyAlgorithm,
     optimiser: torch.optim.Optimizer,
-    actions: tuple[Matrix, Matrix],
-    values: tuple[Matrix, Matrix],
+    seen: list[Days],
     config: ImitationConfig,
     rng: np.random.Generator,
 ) -> tuple[float, float]:
-    actor, critic = model.policy.actor, model.policy.critic
-    inputs, targets = (torch.from_numpy(a) for a in actions)
-    states, returns = (torch.from_numpy(v) for v in values)
+    """Mean losses of actor and critic over `config.epochs` passes."""
+    inputs, targets = (torch.from_numpy(np.concatenate(part)) for part in list(zip(*seen, strict=True))[:2])
+    states, returns = torch.from_numpy(seen[-1].states), torch.from_numpy(seen[-1].returns)
     losses = []
-    optimiser.zero_grad()  # what is not set below, the spread, stays as it is
     for _ in range(config.epochs):
         order = torch.from_numpy(rng.permutation(len(inputs)))
-        for part in torch.split(order, config.batch_size):
+        for part in torch.split(order, config.batch_size // inputs.shape[1]):
             pick = torch.from_numpy(rng.integers(len(states), size=len(part)))
-            error = actor.forward(inputs[part]) - targets[part]
-            surprise = critic.forward(states[pick]) - returns[pick, None]
-            actor.backward(error * (2.0 / error.numel()))  # of the mean square
-            critic.backward(surprise * (2.0 / surprise.numel()))
+            actor = mse_loss(learner.actor(model, inputs[part]), targets[part])
+            critic = mse_loss(learner.critic(model, states[pick]), returns[pick])
+            optimiser.zero_grad()
+            (actor + critic).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-            losses.append((torch.square(error).mean().item(), torch.square(surprise).mean().item()))
+            losses.append((actor.item(), critic.item()))
     actor_loss, critic_loss = np.mean(losses, axis=0)
     return float(actor_loss), float(critic_loss)

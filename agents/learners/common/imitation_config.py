@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class ImitationConfig(BaseModel):
-    """How much is imitated before PPO begins."""
+    """How much is imitated before the learner begins."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

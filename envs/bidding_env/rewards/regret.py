@@ -1,4 +1,4 @@
-"""Regret against hindsight: PPO's rewards without the luck of the day.
+"""Regret against hindsight: a learner's rewards without the luck of the day.
 
 With `h` the utility that the money left would still bring at the best scale of the plan's direction, all auctions to
 come known, a slot's reward `u' - u` becomes `(u' + h') - (u + h)`: what the slot's bids lost against hindsight. The

@@ -99,7 +99,7 @@ def test_the_page_says_seeds_steps_and_days_and_what_each_variant_leaves_out() -
         ({"workers": 1, "fresh": True, "json": Path("rows.json"), "experiment": "mine"}, "bidpilot ablate"),
         (
             {"seeds": (0, 1), "out": Path("my docs/ablation.md"), "ppo": {"batch_size": 1024}},
-            "bidpilot ablate --seeds 0 1 --out 'my docs/ablation.md' --ppo.batch-size 1024",
+            "bidpilot ablate --ppo.batch-size 1024 --seeds 0 1 --out 'my docs/ablation.md'",
         ),
     ],
 )

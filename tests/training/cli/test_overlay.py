@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from bidpilot.agents.acting.controllers import CONTROLLERS
-from bidpilot.agents.learners.ppo.config import PpoConfig
+from bidpilot.agents.learners.catalogue import LEARNERS
 from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.training.cli.commands import COMMANDS, Command
 from bidpilot.training.cli.config import Config, flat, given
@@ -42,7 +42,7 @@ def test_options_override_the_file_and_the_file_overrides_the_defaults(tmp_path:
     path = yaml_file(tmp_path, "seed: 5\nppo:\n  epochs: 3\n  net: [32, 16]\n  learning_rate: 3e-1\n")
     config = read(TrainConfig, "--config", path, "--ppo.epochs", "7")
     assert config == TrainConfig(
-        seed=5, ppo=PpoConfig(epochs=7, net=(32, 16), learning_rate=0.3)
+        seed=5, ppo=type(LEARNERS["ppo"].config)(epochs=7, net=(32, 16), learning_rate=0.3)
     )  # "3e-1" is text to PyYAML and must still be a number here
 
 

@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 
 from bidpilot.agents.acting.agent import Agent, AgentDay, controller_agent
 from bidpilot.agents.acting.policy import NetworkPolicy
+from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
 from bidpilot.agents.learners.common.imitation import imitate
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
-from bidpilot.agents.learners.common.trained_policy import trained_policy
+from bidpilot.agents.learners.common.learner import trained_policy
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
-from bidpilot.agents.learners.ppo.config import PpoConfig
-from bidpilot.agents.learners.ppo.learner import make_ppo
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.plan.planner import Planner
@@ -58,10 +57,13 @@ def imitator(preferences: list[Preference]) -> NetworkPolicy:
     pool = CampaignPool(campaigns, plan, index)
     vector = BiddingVectorEnv(ROWS, preset_market(), preset_forecast(), preset_campaign(), pool=pool)
     env = BiddingVecEnv(vector)
-    model = make_ppo(PpoConfig(net=(32, 32), batch_size=ROWS * SLOTS, residual=False), env, seed=0)
+    learner = LEARNERS[DEFAULT].load()
+    own = {"net": (32, 32), "batch_size": ROWS * SLOTS, "residual": False}
+    config = LEARNERS[DEFAULT].config.model_copy(update=own)
+    model = learner.make(config, env, seed=0)
     env.seed(0)
-    imitate(model, env, ImitationConfig(rounds=5, epochs=4), lambda *_: None)
-    return trained_policy(model)
+    imitate(learner, model, env, ImitationConfig(rounds=5, epochs=4), lambda *_: None)
+    return trained_policy(learner, model, config)
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.acting.residual import RESIDUAL
+from bidpilot.agents.learners.common.snapshot import Point, Standing
 from bidpilot.envs import seeding
 from bidpilot.training.evaluation.suites import setting_arena
 from bidpilot.training.setting.setting import training_setting
@@ -35,13 +34,12 @@ def make_run(residual: bool = False, recurrent: bool = False) -> str:
     """A finished training run on `steady` whose policy is a random network."""
     setting = training_setting("steady", None, 0)
     arena = setting_arena(setting, 1, seeding.VALIDATION, 0)
-    callback: Any = SimpleNamespace(arena=arena)
-    best: Any = SimpleNamespace(iqm=0.9, step=1)
     policy = random_policy(len(setting.forecast.segments), residual, recurrent)
     with open_run("bidpilot", None, {}, {"setting": "steady"}) as tracked:
         folder = Path("policy-files")
         folder.mkdir(exist_ok=True)
-        save_policy(folder, policy, setting, TrainConfig(market="steady"), best, callback)
+        standing = Standing().after(Point(1, 0.9, 0.8, 1.0), policy)
+        save_policy(folder, setting, TrainConfig(market="steady"), arena, standing)
         assert json.loads((folder / "policy.json").read_text())["setting"] == "steady"
         tracked.log_folder(folder, "policy")
         tracked.log_metrics({"best/ratio_iqm": 0.9}, 1)

@@ -10,10 +10,11 @@ import torch
 
 from bidpilot.agents.acting.hidden import hidden_columns
 from bidpilot.agents.acting.policy import NetworkPolicy
+from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS, LearnerName
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
-from bidpilot.agents.learners.common.trained_policy import trained_policy
+from bidpilot.agents.learners.common.learner import trained_policy
+from bidpilot.agents.learners.common.snapshot import Snapshot, latest_snapshot, restore_snapshot
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
-from bidpilot.agents.learners.ppo.config import PpoConfig
 from bidpilot.bidding.day.features import FEATURES
 from bidpilot.bidding.errors import CheckpointMismatch, InvalidConfig, NotALog, RunNotFound
 from bidpilot.bidding.landscape.forecast import Forecast
@@ -28,7 +29,6 @@ from bidpilot.training.tracking.store import current_store
 from bidpilot.training.train.config import TrainConfig
 from bidpilot.training.train.environment import new_model, training_ground
 from bidpilot.training.train.run import run
-from bidpilot.training.train.snapshot import Snapshot, latest_snapshot, restore_snapshot
 from bidpilot.training.tune.short_run import WarmStart, short_run
 
 pytestmark = pytest.mark.usefixtures("project")
@@ -36,6 +36,15 @@ pytestmark = pytest.mark.usefixtures("project")
 RUN_MODULE = "bidpilot.training.train.run"
 ROWS, SLOTS = 4, 48
 ROLLOUT = ROWS * SLOTS
+OTHER: LearnerName = next(name for name in LEARNERS if name != DEFAULT)
+SMALL = {"batch_size": 64, "epochs": 2, "net": (8, 8)}
+
+
+def with_settings(config: TrainConfig, **changes: Any) -> TrainConfig:
+    """`config` with other hyperparameters of its learner."""
+    return config.model_copy(update={config.learner: config.settings.model_copy(update=changes)})
+
+
 TINY = TrainConfig(
     market="steady",
     rows=ROWS,
@@ -45,9 +54,15 @@ TINY = TrainConfig(
     checkpoint_every=2 * ROLLOUT,
     pool=PoolConfig(size=4, own=0.25, max_cpa=0.0, tail=0.7),  # its tail shares move the multipliers
     imitation=ImitationConfig(rounds=1, batch_size=64),
-    ppo=PpoConfig(batch_size=64, epochs=2, net=(8, 8)),
+    **{DEFAULT: LEARNERS[DEFAULT].config.model_copy(update=SMALL)},
 )
 WARM = SLOTS * TINY.imitation.rounds  # steps that imitation plays before a new run begins
+
+
+def tiny(learner: LearnerName) -> TrainConfig:
+    """`TINY` by another learner."""
+    other = TINY.model_copy(update={"learner": learner, DEFAULT: LEARNERS[DEFAULT].config})
+    return with_settings(other, **SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -107,10 +122,12 @@ def assert_same(first: Any, second: Any) -> None:
         assert first == second
 
 
-@pytest.mark.parametrize("residual", [False, True])
-@pytest.mark.parametrize("steps", [2 * SLOTS + 7, 3 * SLOTS + 1])
-def test_an_interrupted_run_resumed_ends_bit_for_bit_as_an_uninterrupted_one(steps: int, residual: bool) -> None:
-    config = TINY.model_copy(update={"ppo": TINY.ppo.model_copy(update={"residual": residual})})
+@pytest.mark.parametrize("learner", LEARNERS)
+@pytest.mark.parametrize(("steps", "residual"), [(2 * SLOTS + 7, False), (3 * SLOTS + 1, True)])
+def test_an_interrupted_run_resumed_ends_bit_for_bit_as_an_uninterrupted_one(
+    steps: int, residual: bool, learner: LearnerName
+) -> None:
+    config = with_settings(tiny(learner), residual=residual)
     stopped = interrupted(steps, config)
     assert find_run(stopped).status == "KILLED"
     assert end(stopped)["step"] == steps // SLOTS * ROLLOUT  # the last day boundary before Ctrl-C
@@ -125,17 +142,17 @@ def test_a_checkpoint_read_back_plays_as_the_run_did_to_the_last_digit(whole: st
     model, env = new_model(TINY, training_ground(TINY, setting))
     standing = restore_snapshot(snapshot, model, env)
     arena = setting_arena(setting, TINY.validation_days, seeding.VALIDATION, TINY.seed)
-    last = arena.play(trained_policy(model, TINY.ppo.residual)).ratio
+    last = arena.play(trained_policy(LEARNERS[TINY.learner].load(), model, TINY.settings)).ratio
     assert interquartile_mean(last) == standing.curve[-1].iqm
     assert standing.policy is not None
     stored = NetworkPolicy.load(download(whole, "policy") / "policy.npz")
     np.testing.assert_array_equal(arena.play(standing.policy).ratio, arena.play(stored).ratio)
 
 
-def test_a_rollout_that_is_no_whole_day_resumes_from_a_day_boundary_bit_for_bit() -> None:
-    config = TINY.model_copy(
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_a_rollout_that_is_no_whole_day_resumes_from_a_day_boundary_bit_for_bit(learner: LearnerName) -> None:
+    config = with_settings(tiny(learner), n_steps=32).model_copy(
         update={
-            "ppo": TINY.ppo.model_copy(update={"n_steps": 32}),
             "total_steps": 9 * ROWS * 32,  # days begin with rollouts 0, 3, 6 and 9
             "checkpoint_every": ROWS * 32,
         }
@@ -159,9 +176,7 @@ def test_imitation_alone_ends_where_ppo_would_begin_and_goes_on_with_it_once_giv
 
 def test_what_is_hidden_stays_so_in_a_resumed_run_and_has_no_weight_in_its_policy() -> None:
     hidden = ("replan", "nash")
-    stopped = interrupted(
-        2 * SLOTS + 7, TINY.model_copy(update={"ppo": TINY.ppo.model_copy(update={"hidden": hidden})})
-    )
+    stopped = interrupted(2 * SLOTS + 7, with_settings(TINY, hidden=hidden))
     run(TrainConfig(resume=stopped))
     first = NetworkPolicy.load(download(stopped, "policy") / "policy.npz").network.arrays()["weight_0"]
     columns = hidden_columns(hidden, len(first) - len(FEATURES))
@@ -176,8 +191,8 @@ def test_training_moves_the_weights_and_the_best_policy_is_kept(whole: str, tmp_
     stored = json.loads((download(whole, "policy", tmp_path) / "policy.json").read_text())
     assert stored["validation_ratio_iqm"] == max(curve.values()) == curve[stored["best_step"]]
     best = NetworkPolicy.load(tmp_path / "policy" / "policy.npz")
-    for layer, kept in enumerate(final["best_weights"]):
-        np.testing.assert_array_equal(kept.numpy(), best.network.arrays()[f"weight_{layer}"])
+    for name, kept in final["best"].items():
+        np.testing.assert_array_equal(kept if isinstance(kept, str) else kept.numpy(), best.network.arrays()[name])
 
 
 def test_a_run_holds_what_evaluation_and_a_reader_need(whole: str, tmp_path: Path) -> None:
@@ -185,7 +200,9 @@ def test_a_run_holds_what_evaluation_and_a_reader_need(whole: str, tmp_path: Pat
     assert found.status == "FINISHED"
     assert (found.tags["kind"], found.tags["setting"]) == ("train", "steady")
     assert len(found.tags["market_digest"]) == 32
-    assert found.params["ppo.batch_size"] == "64"
+    assert found.params[f"{DEFAULT}.batch_size"] == "64"
+    assert found.tags["learner"] == DEFAULT
+    assert not any(name.startswith("recurrent") for name in found.params)  # only what trains has parameters
     assert 0.5 < found.metrics["best/ratio_iqm"] <= 1.0
     folder = download(whole, "policy", tmp_path)
     stored = json.loads((folder / "policy.json").read_text())
@@ -203,8 +220,11 @@ def test_a_finished_run_is_not_resumed_unless_made_longer(whole: str) -> None:
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        (["--ppo.epochs", "3"], "--ppo.epochs cannot"),
-        (["--ppo.epochs", str(PpoConfig().epochs)], "--ppo.epochs cannot"),  # the default, which is not the run's
+        ([f"--{DEFAULT}.epochs", "3"], f"--{DEFAULT}.epochs cannot"),
+        (
+            [f"--{DEFAULT}.epochs", str(LEARNERS[DEFAULT].config.epochs)],
+            f"--{DEFAULT}.epochs cannot",
+        ),  # the default, which is not the run's
         (["--seed", "8", "--no-randomise", "--total-steps", "9999"], "--seed --randomise cannot"),
     ],
 )
@@ -223,7 +243,7 @@ def test_a_trial_of_tuning_ends_with_the_weights_of_a_run(whole: str) -> None:
     policy = short_run(TINY, ground, WarmStart.of(TINY, ground))
     trained = end(whole)["parameters"]["policy"]
     np.testing.assert_array_equal(
-        policy.network.arrays()[f"weight_{len(TINY.ppo.net)}"], trained["action_net.weight"].numpy().T
+        policy.network.arrays()[f"weight_{len(TINY.settings.net)}"], trained["action_net.weight"].numpy().T
     )
 
 
@@ -257,7 +277,7 @@ def test_a_run_without_a_checkpoint_is_a_named_error() -> None:
     stopped = interrupted(0)  # Ctrl-C in the first slot: the state before it is kept
     assert end(stopped)["step"] == 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bidpilot.training.train.callback.TrainingCallback.checkpoint", lambda self: None)
+        patch.setattr("bidpilot.agents.learners.common.callback.BetweenRollouts.checkpoint", lambda self: None)
         without = interrupted(0)
     with pytest.raises(RunNotFound, match="no checkpoint"):
         run(TrainConfig(resume=without))
@@ -267,11 +287,13 @@ def test_a_run_without_a_checkpoint_is_a_named_error() -> None:
     ("options", "reason"),
     [
         (["--rows", "0"], "rows"),
-        (["--ppo.batch-size", "1000"], "no multiple"),
-        (["--ppo.learning-rate", "nan"], "learning_rate"),
+        ([f"--{DEFAULT}.batch-size", "1000"], "no multiple"),
+        ([f"--{DEFAULT}.learning-rate", "nan"], "learning_rate"),
         (["--total-steps", "0", "--imitation.rounds", "0"], "train nothing"),
-        (["--ppo.hidden", "moon_phase"], "no feature is called 'moon_phase'"),
+        ([f"--{DEFAULT}.hidden", "moon_phase"], "no feature is called 'moon_phase'"),
         (["--stepz", "3"], "stepz"),
+        (["--learner", "dqn"], "learner"),
+        ([f"--{OTHER}.epochs", "3"], f"give learner = {OTHER}"),
     ],
 )
 def test_a_bad_option_is_one_line_before_any_work(

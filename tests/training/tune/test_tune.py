@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.agents.gains import tuned_gains
+from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
-from bidpilot.agents.learners.ppo.config import PpoConfig
-from bidpilot.agents.learners.ppo.settings import tuned_ppo
+from bidpilot.agents.learners.common.space import Choice
+from bidpilot.agents.learners.common.tuned import tuned as tuned_settings
 from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv
@@ -30,12 +31,13 @@ from bidpilot.training.tune import run as command
 from bidpilot.training.tune.config import TuneConfig
 from bidpilot.training.tune.results import data_folder, read_table, write_entry
 from bidpilot.training.tune.short_run import trial_config
-from bidpilot.training.tune.spaces import BASELINES, PPO, Choice, defaults
+from bidpilot.training.tune.spaces import BASELINES, defaults
 
 pytestmark = pytest.mark.usefixtures("project")
 
 TRIALS, DAYS = 2, 16
 STEPS = 256 * 48
+SETTINGS = LEARNERS[DEFAULT].config
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +92,7 @@ def test_every_agent_gets_the_same_number_of_trials_each_a_child_run(tuned: tupl
     children = client.search_runs(
         [store.experiment_id("bidpilot")], f"tags.`mlflow.parentRunId` = '{run_id}'", max_results=100
     )
-    count = dict.fromkeys((*BASELINES, "ppo"), 0)
+    count = dict.fromkeys((*BASELINES, DEFAULT), 0)
     for child in children:
         assert child.info.status == "FINISHED"
         assert 0.3 < child.data.metrics["ratio_iqm"] <= 1.0
@@ -103,7 +105,7 @@ def test_the_studies_are_kept_beside_the_runs(tuned: tuple[str, Path]) -> None:
     folder = current_store().folder
     assert folder is not None
     storage = f"sqlite:///{folder / command.STUDIES}"
-    assert set(optuna.get_all_study_names(storage)) == {f"{run_id}/{agent}" for agent in (*BASELINES, "ppo")}
+    assert set(optuna.get_all_study_names(storage)) == {f"{run_id}/{agent}" for agent in (*BASELINES, DEFAULT)}
     study = optuna.load_study(study_name=f"{run_id}/mpc", storage=storage)
     assert study.trials[0].params == defaults(BASELINES["mpc"])
     assert find_run(run_id).metrics["mpc/untuned"] == study.trials[0].value
@@ -117,10 +119,10 @@ def test_the_files_say_what_was_found_and_by_which_run(tuned: tuple[str, Path]) 
     assert {agent: set(found) for agent, found in gains["gains"].items()} == {
         agent: set(found) for agent, found in shipped["gains"].items()
     }
-    ppo = json.loads((folder / "ppo.json").read_text())["steady"]
-    assert (gains["run"], gains["trials"]) == (ppo["run"], ppo["trials"]) == (run_id, TRIALS)
-    assert ppo["settings"].keys() == PPO.keys()
-    assert ppo["steps"] == STEPS
+    learnt = json.loads((folder / f"{DEFAULT}.json").read_text())["steady"]
+    assert (gains["run"], gains["trials"]) == (learnt["run"], learnt["trials"]) == (run_id, TRIALS)
+    assert learnt["settings"].keys() == LEARNERS[DEFAULT].load().space.keys()
+    assert learnt["steps"] == STEPS
 
 
 def test_the_best_trial_is_what_is_written(tuned: tuple[str, Path]) -> None:
@@ -147,10 +149,10 @@ def test_trials_are_scored_on_training_days_that_no_trial_trains_on(
 
 
 def test_a_trial_of_the_defaults_is_a_training_of_the_defaults() -> None:
-    assert trial_config(TuneConfig(), PpoConfig()) == TrainConfig(total_steps=TuneConfig().steps)
+    assert trial_config(TuneConfig(), DEFAULT, SETTINGS) == TrainConfig(total_steps=TuneConfig().steps)
     unwarmed = ImitationConfig(rounds=0)
     asked = TuneConfig(seed=3, market="steady", rows=512, randomise=False, regret=False, imitation=unwarmed)
-    assert trial_config(asked, PpoConfig(epochs=3)) == TrainConfig(
+    assert trial_config(asked, DEFAULT, SETTINGS.model_copy(update={"epochs": 3})) == TrainConfig(
         seed=3,
         market="steady",
         rows=512,
@@ -158,14 +160,14 @@ def test_a_trial_of_the_defaults_is_a_training_of_the_defaults() -> None:
         regret=False,
         imitation=unwarmed,
         total_steps=asked.steps,
-        ppo=PpoConfig(epochs=3),
+        **{DEFAULT: SETTINGS.model_copy(update={"epochs": 3})},
     )
 
 
 def test_training_takes_the_tuned_settings_where_nothing_else_was_asked_for(tuned: tuple[str, Path]) -> None:
     _, folder = tuned
-    found = json.loads((folder / "ppo.json").read_text())["steady"]["settings"]
-    taken = tuned_ppo(PpoConfig(epochs=7, residual=True), "steady", folder)
+    found = json.loads((folder / f"{DEFAULT}.json").read_text())["steady"]["settings"]
+    taken = tuned_settings(DEFAULT, SETTINGS.model_copy(update={"epochs": 7}), "steady", folder)
     assert (taken.epochs, taken.residual) == (7, True)
     assert {name: getattr(taken, name) for name in found} == {**found, "epochs": 7}
 
@@ -180,8 +182,11 @@ def test_an_entry_leaves_the_others_alone(tmp_path: Path) -> None:
 
 
 def test_every_searched_setting_exists_and_starts_at_its_default() -> None:
-    assert PpoConfig(**defaults(PPO)) == PpoConfig()
-    for space in (*BASELINES.values(), PPO):
+    spaces = {name: learner.load().space for name, learner in LEARNERS.items()}
+    for learner, searched in spaces.items():
+        default = LEARNERS[learner].config
+        assert type(default)(**defaults(searched)) == default
+    for space in (*BASELINES.values(), *spaces.values()):
         for name, entry in space.items():
             if isinstance(entry, Choice):
                 assert defaults(space)[name] in entry.values
@@ -207,25 +212,25 @@ def test_a_tuning_that_cannot_run_is_one_line_before_any_work(
 
 
 def test_a_damaged_file_is_not_written_over(tmp_path: Path) -> None:
-    (tmp_path / "ppo.json").write_text("{")
+    (tmp_path / f"{DEFAULT}.json").write_text("{")
     with pytest.raises(InvalidConfig, match="is no table of tuned settings"):
         command.run(TuneConfig(out=tmp_path, agents="baselines"))
-    assert (tmp_path / "ppo.json").read_text() == "{"
+    assert (tmp_path / f"{DEFAULT}.json").read_text() == "{"
 
 
 def test_training_with_settings_that_nobody_tuned_is_a_named_error(tmp_path: Path) -> None:
     with pytest.raises(InvalidConfig, match="not tuned for 'steady'"):
-        tuned_ppo(PpoConfig(), "steady", tmp_path)
+        tuned_settings(DEFAULT, SETTINGS, "steady", tmp_path)
 
 
 def test_a_training_run_keeps_the_tuned_settings_written_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A resumed run reads its stored configuration, which a later tuning must not change."""
     folder = tmp_path
-    write_entry(folder / "ppo.json", "steady", {"settings": {"epochs": 3, "clip_range": 0.3}})
+    write_entry(folder / f"{DEFAULT}.json", "steady", {"settings": {"epochs": 3, "clip_range": 0.3}})
     monkeypatch.setattr(
         import_module("bidpilot.training.train.run"),
-        "tuned_ppo",
-        lambda ppo, setting: tuned_ppo(ppo, setting, folder),
+        "tuned",
+        lambda learner, settings, setting: tuned_settings(learner, settings, setting, folder),
     )
     trained = train(
         TrainConfig(
@@ -238,5 +243,5 @@ def test_a_training_run_keeps_the_tuned_settings_written_out(tmp_path: Path, mon
         )
     )
     stored = TrainConfig.model_validate_json(download(trained, "config.json").read_text())
-    assert stored.ppo == PpoConfig(epochs=3, clip_range=0.3)
+    assert stored.settings == SETTINGS.model_copy(update={"epochs": 3, "clip_range": 0.3})
     assert not stored.tuned

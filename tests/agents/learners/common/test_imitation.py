@@ -1,23 +1,25 @@
 """Imitation of the hindsight optimum: it learns its labels, beats the policy it began as, and repeats itself."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from bidpilot.agents.acting.agent import AgentDay
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.acting.residual import RESIDUAL_REACH, compose
+from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS, LearnerName
 from bidpilot.agents.learners.common.imitation import imitate, raw_label
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
-from bidpilot.agents.learners.common.trained_policy import trained_policy
+from bidpilot.agents.learners.common.learner import Learner, trained_policy
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
-from bidpilot.agents.learners.ppo.config import PpoConfig
-from bidpilot.agents.learners.ppo.learner import ClosedFormPPO, make_ppo
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.day.action import action_size
+from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv
 from bidpilot.envs.bidding_env.episode import Episode
@@ -25,13 +27,14 @@ from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, pre
 
 ROWS, SLOTS, DAYS, ROUNDS = 32, 48, 64, 4
 BRIEF = ImitationConfig(rounds=ROUNDS, epochs=4, batch_size=256)
-PPO_CONFIG = PpoConfig(net=(16, 16), batch_size=ROWS * SLOTS, residual=False)
+SETTINGS = {"net": (16, 16), "batch_size": ROWS * SLOTS, "residual": False}
 
 
 @dataclass(frozen=True)
 class Imitated:
     """One imitation: the policies before and after, and the losses heard, each (rounds,)."""
 
+    learner: LearnerName
     before: NetworkPolicy
     after: NetworkPolicy
     actor: list[float]
@@ -39,27 +42,29 @@ class Imitated:
     day_over: bool  # whether the environment stands at the start of a day
 
 
-def untrained(residual: bool = False) -> tuple[ClosedFormPPO, BiddingVecEnv]:
+def untrained(name: LearnerName, residual: bool = False) -> tuple[Learner[Any], OnPolicyAlgorithm, BiddingVecEnv]:
     vector = BiddingVectorEnv(ROWS, preset_market(), preset_forecast(), preset_campaign())
-    env = BiddingVecEnv(vector, residual)
-    model = make_ppo(PPO_CONFIG, env, seed=1)
+    env, learner = BiddingVecEnv(vector, residual), LEARNERS[name].load()
+    model = learner.make(LEARNERS[name].config.model_copy(update=SETTINGS), env, seed=1)
     env.seed(100)
-    return model, env
+    return learner, model, env
 
 
-def imitated() -> Imitated:
-    model, env = untrained()
+def imitated(name: LearnerName) -> Imitated:
+    learner, model, env = untrained(name)
+    config = LEARNERS[name].config.model_copy(update=SETTINGS)
     heard: list[tuple[int, float, float]] = []
-    before = trained_policy(model)
-    imitate(model, env, BRIEF, lambda *told: heard.append(told))
+    before = trained_policy(learner, model, config)
+    imitate(learner, model, env, BRIEF, lambda *told: heard.append(told))
     turns, actor, critic = zip(*heard, strict=True)
     assert turns == tuple(range(ROUNDS))
-    return Imitated(before, trained_policy(model), list(actor), list(critic), env.vector.episode.t == 0)
+    after = trained_policy(learner, model, config)
+    return Imitated(name, before, after, list(actor), list(critic), env.vector.episode.t == 0)
 
 
-@pytest.fixture(scope="module")
-def brief() -> Imitated:
-    return imitated()
+@pytest.fixture(scope="module", params=LEARNERS)
+def brief(request: pytest.FixtureRequest) -> Imitated:
+    return imitated(request.param)
 
 
 def utility(policy: NetworkPolicy) -> NDArray[np.float64]:
@@ -90,16 +95,28 @@ def test_the_imitator_beats_what_it_was_before_on_other_days_of_its_market(brief
 
 
 def test_the_same_seed_gives_the_same_weights(brief: Imitated) -> None:
-    again = imitated()
+    again = imitated(brief.learner)
     for name, array in brief.after.network.arrays().items():
         np.testing.assert_array_equal(again.after.network.arrays()[name], array)
     assert again.actor == brief.actor
 
 
+def test_a_batch_shorter_than_a_day_is_refused_where_days_are_learnt_from_whole() -> None:
+    short = ImitationConfig(rounds=1, batch_size=SLOTS - 1)
+    for name in LEARNERS:
+        learner, model, env = untrained(name)
+        if learner.remembers:
+            with pytest.raises(InvalidConfig, match=f"less than the {SLOTS} slots of a day"):
+                imitate(learner, model, env, short, lambda *told: None)
+            break
+    else:
+        pytest.fail("no learner remembers")
+
+
 def test_no_rounds_change_nothing_and_play_nothing() -> None:
-    model, env = untrained()
+    learner, model, env = untrained(DEFAULT)
     before = {name: value.clone() for name, value in model.policy.state_dict().items()}
-    imitate(model, env, ImitationConfig(rounds=0), lambda *told: pytest.fail("a round was told of"))
+    imitate(learner, model, env, ImitationConfig(rounds=0), lambda *told: pytest.fail("a round was told of"))
     assert not env.vector.generators  # no day has begun
     for name, value in model.policy.state_dict().items():
         assert torch.equal(value, before[name])
@@ -107,7 +124,7 @@ def test_no_rounds_change_nothing_and_play_nothing() -> None:
 
 def observations() -> NDArray[np.float32]:
     """(N, F) from a day of random actions, whose re-plans differ."""
-    _, env = untrained(residual=True)
+    *_, env = untrained(DEFAULT, residual=True)
     rng, seen = np.random.default_rng(0), [env.reset()]
     for _ in range(8):
         action = rng.uniform(-1, 1, (ROWS, action_size(env.vector.episode.segments)))

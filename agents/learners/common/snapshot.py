@@ -3,7 +3,8 @@
 A snapshot holds all that decides the rest of a run: parameters and optimiser, torch's and NumPy's generator
 states, each row's generator, the uniforms of the days about to begin, the step count, the best policy so far
 and the validation curve. Days in progress are never stored: a snapshot is taken when a rollout starts at the
-first slot of a day. One file of tensors and plain values, which `torch.load(weights_only=True)` reads.
+first slot of a day, where an agent with memory has nothing to remember yet. One file of tensors and plain
+values, which `torch.load(weights_only=True)` reads.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from stable_baselines3 import PPO
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-from bidpilot.agents.acting.network import Mlp
+from bidpilot.agents.acting.network import network_of
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.acting.residual import RESIDUAL
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.bidding.errors import CheckpointMismatch
 
-_SCHEMA = 2
+_SCHEMA = 3
 Snapshot = dict[str, Any]
 
 
@@ -58,12 +59,11 @@ class Standing:
         return replace(standing, policy=policy) if standing.best is point else standing
 
 
-def take_snapshot(model: PPO, env: BiddingVecEnv, standing: Standing) -> Snapshot:
+def take_snapshot(model: OnPolicyAlgorithm, env: BiddingVecEnv, standing: Standing) -> Snapshot:
     """A copy of the state at the start of a day, a few milliseconds; training may go on."""
     # stable-baselines3 draws its minibatches from NumPy's global generator.
     name, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002
-    network = None if standing.policy is None else standing.policy.network
-    assert network is None or isinstance(network, Mlp)
+    policy = standing.policy
     return {
         "schema": _SCHEMA,
         "step": int(model.num_timesteps),
@@ -79,12 +79,12 @@ def take_snapshot(model: PPO, env: BiddingVecEnv, standing: Standing) -> Snapsho
         "episode_starts": torch.from_numpy(np.array(model._last_episode_starts)),
         "prices": torch.from_numpy(_prices(env).copy()),
         "curve": [[p.step, p.iqm, p.low, p.high] for p in standing.curve],
-        "best_weights": [] if network is None else [torch.from_numpy(w.copy()) for w in network.weights],
-        "best_biases": [] if network is None else [torch.from_numpy(b.copy()) for b in network.biases],
+        "best": {} if policy is None else _network(policy),
+        "best_name": "" if policy is None else policy.name,
     }
 
 
-def restore_snapshot(snapshot: Snapshot, model: PPO, env: BiddingVecEnv) -> Standing:
+def restore_snapshot(snapshot: Snapshot, model: OnPolicyAlgorithm, env: BiddingVecEnv) -> Standing:
     """Bring `model` and `env`, made by the run's own configuration, to where the snapshot was taken.
 
     Then `model.learn(total - model.num_timesteps, reset_num_timesteps=False)` goes on with the run.
@@ -110,9 +110,18 @@ def restore_snapshot(snapshot: Snapshot, model: PPO, env: BiddingVecEnv) -> Stan
     keys = snapshot["numpy_keys"].numpy().astype(np.uint32)
     np.random.set_state((name, keys, position, has_gauss, cached))  # noqa: NPY002
     curve = tuple(Point(int(step), *rest) for step, *rest in snapshot["curve"])
-    weights = tuple(w.numpy() for w in snapshot["best_weights"])
-    biases = tuple(b.numpy() for b in snapshot["best_biases"])
-    return Standing(curve, NetworkPolicy(Mlp(weights, biases), RESIDUAL if env.residual else None) if weights else None)
+    return Standing(curve, _policy(snapshot, env.residual) if snapshot["best"] else None)
+
+
+def _network(policy: NetworkPolicy) -> dict[str, torch.Tensor | str]:
+    """A policy's network by the names that it is stored under; what is no number is text."""
+    arrays = policy.network.arrays()
+    return {k: str(a) if a.dtype.kind == "U" else torch.from_numpy(a.copy()) for k, a in arrays.items()}
+
+
+def _policy(snapshot: Snapshot, residual: bool) -> NetworkPolicy:
+    stored = {k: np.array(v) if isinstance(v, str) else v.numpy() for k, v in snapshot["best"].items()}
+    return NetworkPolicy(network_of(stored), RESIDUAL if residual else None, name=snapshot["best_name"])
 
 
 _REMEDY = "The log or the code has changed: check out the run's git commit and use its log, or train anew."

@@ -1,0 +1,1 @@
+"""PPO with memory: an LSTM before its networks."""
