@@ -14,7 +14,9 @@ from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.segments import channel_index, is_tail
 from bidpilot.bidding.day.action import action_size, decode
 from bidpilot.bidding.day.observation import Observer
+from bidpilot.bidding.day.replan import Replanner
 from bidpilot.bidding.day.statistics import DayStatistics, SlotTotals
+from bidpilot.bidding.day.steering import Steering
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.bidding.rule import Rule
 from bidpilot.serving.collector import SlotCollector
@@ -87,8 +89,10 @@ class Pilot:
 
     def begin(self) -> Decision:
         """Begin the day; what holds in its first slot."""
-        self._statistics.reset(self._batch, self._plan, self._index)
-        self._observer.reset(self._statistics, self._plan, self._index)
+        forecast, plan, index = self.forecast, self._plan, self._index
+        steering = Steering.where_constrained(forecast, plan, index, self._batch)
+        self._statistics.begin(self._batch, plan, index)
+        self._observer.begin(self._statistics, plan, index, Replanner(forecast, plan, index), steering)
         self._day = AgentDay(self._agent, 1, len(self.forecast.segments))
         return self._decide(None)
 
@@ -122,9 +126,8 @@ class Pilot:
         if action is None:
             action = np.zeros((1, self._size))
         self._last = action
-        return Decision(
-            self.slot, observation[0], action[0], decode(action, self.alpha, self._multiplier, self._beta), planned
-        )
+        rule = decode(action, self.alpha, self._multiplier, self._beta)
+        return Decision(self.slot, observation[0], action[0], self._statistics.close_full_channels(rule), planned)
 
     def _ask(self, observation: NDArray[np.float32]) -> NDArray[np.float64] | None:
         """The policy's action, clipped; None where the plan must take its place."""

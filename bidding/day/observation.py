@@ -8,10 +8,12 @@ nor with any KPI column multiplied so.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bidpilot.bidding.campaign.scalarisation import Scalarisation
 from bidpilot.bidding.constraints.catalogue import CATALOGUE
 from bidpilot.bidding.day.action import FIRST_SEGMENT, SCALE_REACH, action_size
 from bidpilot.bidding.day.beliefs import Posterior
@@ -19,12 +21,27 @@ from bidpilot.bidding.day.features import FEATURES, POSITION, bounds
 from bidpilot.bidding.day.replan import Replanner
 from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE, DayStatistics
 from bidpilot.bidding.day.steering import Steering
+from bidpilot.bidding.kpi import KPI
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.budget_plan import BudgetPlan
 
 
+@dataclass(frozen=True)
+class _Today:
+    """What stays as it is over a day of B rows."""
+
+    replanner: Replanner
+    steering: Steering | None  # None where no row is constrained
+    held_back: NDArray[np.float64]  # (B,) currency
+    alpha: NDArray[np.float64]  # (B, 3) the plan's coefficients
+    ideal: NDArray[np.float64]  # (B, 3), 1 where there is none
+    planned_kpi: NDArray[np.float64]  # (B, 3), 1 where there is none
+    planned_spend: NDArray[np.float64]  # (T + 1, B) currency, cumulative
+    planned_ratio: NDArray[np.float64]  # (5, B) log2 of value per price
+
+
 class Observer:
-    """Computes observations of B rows; holds what stays constant over a day."""
+    """Computes observations of B rows, from `begin` on slot by slot."""
 
     def __init__(self, forecast: Forecast, rows: int) -> None:
         self.forecast = forecast
@@ -32,31 +49,35 @@ class Observer:
         self._wide = np.zeros((len(low), rows))
         self._low, self._high = low[:, None].astype(np.float64), high[:, None].astype(np.float64)
         self._row = {name: self._wide[i] for name, i in POSITION.items()}
+        self._settled, self._left = np.zeros(rows), np.zeros(rows)  # before the slot, currency
+        self._today: _Today
 
-    def reset(
+    def begin(
         self,
         statistics: DayStatistics,
         plan: BudgetPlan,
         index: NDArray[np.int64],
-        replanner: Replanner | None = None,
+        replanner: Replanner,
+        steering: Steering | None,
     ) -> None:
-        """Begin the day that `statistics` has just begun; a `replanner` of one's own takes the usual one's place."""
+        """Begin the day that `statistics` has just begun; row b follows plan `index[b]`."""
         campaigns, row, slots = statistics.campaigns, self._row, self.forecast.slots
-        self._replanner = replanner or Replanner(self.forecast, plan, index)
-        self._steering = Steering(self.forecast, plan, index, campaigns) if campaigns.constrained.any() else None
-        self._held_back = campaigns.held_back * campaigns.budget
-        self._alpha = plan.alpha[index]
-        self._ideal = np.where(plan.ideal > 0, plan.ideal, 1.0)[index]
-        self._planned_kpi = np.where(plan.kpi > 0, plan.kpi, 1.0)[index]
-        self._day_spend = plan.spend[:, -1][index]
-        self._planned = plan.spend[index].T.copy()  # (T + 1, B)
-        self._planned_ratio = plan.ratio_quantiles[index].T
+        self._today = _Today(
+            replanner=replanner,
+            steering=steering,
+            held_back=campaigns.held_back * campaigns.budget,
+            alpha=plan.alpha[index],
+            ideal=np.where(plan.ideal > 0, plan.ideal, 1.0)[index],
+            planned_kpi=np.where(plan.kpi > 0, plan.kpi, 1.0)[index],
+            planned_spend=plan.spend[index].T.copy(),
+            planned_ratio=plan.ratio_quantiles[index].T,
+        )
         self._wide[:] = 0.0
         row["tightness"][:] = np.log2(campaigns.budget / plan.market[index]) / 4
-        for j, name in enumerate(("exposure", "interaction", "conversion")):
+        for j, name in enumerate(KPI):
             row[f"{name}_preference"][:] = campaigns.preference[:, j]
-        for code, name in enumerate(("weighted_sum", "nash", "chebyshev")):
-            row[name][:] = campaigns.kind == code
+        for kind in Scalarisation:
+            row[kind.value][:] = campaigns.kind == kind.code
         row["first_price"][:] = campaigns.first_price
         row["full_feedback"][:] = campaigns.full_feedback
         row["win_delay"][:] = campaigns.win_delay / slots
@@ -86,8 +107,8 @@ class Observer:
         row["hour_sin"][:] = math.sin(2 * math.pi * t / f.slots)
         row["hour_cos"][:] = math.cos(2 * math.pi * t / f.slots)
         if t < f.slots:
-            slot = self._planned[t + 1] - self._planned[t]
-            np.divide(slot * f.slots, self._day_spend, out=row["planned_share"])
+            planned = self._today.planned_spend
+            np.divide((planned[t + 1] - planned[t]) * f.slots, planned[-1], out=row["planned_share"])
 
     def _money(self, statistics: DayStatistics) -> None:
         row, budget, t = self._row, statistics.campaigns.budget, statistics.t
@@ -95,7 +116,7 @@ class Observer:
         self._left = np.maximum(budget - settled - reserved, 0.0)
         np.subtract(1.0, settled / budget, out=row["budget_left"])
         np.divide(self._left, budget, out=row["budget_free"])
-        np.divide(self._planned[t] - settled, budget, out=row["pace_gap"])
+        np.divide(self._today.planned_spend[t] - settled, budget, out=row["pace_gap"])
         self._settled = settled
 
     def _levels(self, statistics: DayStatistics) -> None:
@@ -116,13 +137,13 @@ class Observer:
         if statistics.t > 0:
             first = POSITION["ratio_50"]
             shown = statistics.campaigns.full_feedback
-            gap = statistics.ratio_quantiles.T - self._planned_ratio
+            gap = statistics.ratio_quantiles.T - self._today.planned_ratio
             np.multiply(gap, 0.5 * shown, out=self._wide[first : first + 5])
         if statistics.t < self.forecast.slots:
-            scale, segment = self._replanned(statistics, self._replanner, levels)
+            scale, segment = self._replanned(statistics, self._today.replanner, levels)
             np.multiply(scale, np.log(2.0) / SCALE_REACH, out=row["replan"])
-            if self._steering is not None:
-                self._wide[len(FEATURES) :, self._steering.rows] = segment.T
+            if self._today.steering is not None:
+                self._wide[len(FEATURES) :, self._today.steering.rows] = segment.T
 
     def replanned_action(self) -> NDArray[np.float64]:
         """The action (B, 3 + S) that follows the re-plan of the latest observation."""
@@ -136,8 +157,8 @@ class Observer:
         scale, segment = self._replanned(statistics, replanner, statistics.levels())
         action = np.zeros((len(scale), action_size(len(self.forecast.segments))))
         action[:, 0] = scale * (np.log(2.0) / SCALE_REACH)
-        if self._steering is not None:
-            action[self._steering.rows, FIRST_SEGMENT:] = segment
+        if self._today.steering is not None:
+            action[self._today.steering.rows, FIRST_SEGMENT:] = segment
         return np.clip(action, -1.0, 1.0)
 
     def _replanned(
@@ -146,11 +167,11 @@ class Observer:
         """log2 of the scale (B,) against the plan's, and segment entries (R, S) of the constrained rows."""
         beliefs = replanner.beliefs(levels, statistics.t)
         scale = replanner.scale(beliefs, self._spendable(statistics.t), statistics.t)
-        steering = self._steering
+        steering = self._today.steering
         if steering is None:
             return scale, np.zeros((0, len(self.forecast.segments)))
         progress = statistics.told()
-        value = (progress.kpi * self._alpha).sum(axis=1)
+        value = (progress.kpi * self._today.alpha).sum(axis=1)
         rows = steering.rows
         scale[rows], segment = steering.steer(scale[rows], beliefs, statistics.t, progress, value)
         return scale, segment
@@ -159,7 +180,7 @@ class Observer:
         """The budget left (B,) without what is held back of it, which the day's last block releases."""
         if t >= self.forecast.slots - self.forecast.level_slots:
             return self._left
-        return np.maximum(self._left - self._held_back, 0.0)
+        return np.maximum(self._left - self._today.held_back, 0.0)
 
     def _results(self, statistics: DayStatistics) -> None:
         row, told = self._row, statistics.reported
@@ -168,16 +189,16 @@ class Observer:
         _ratio(wins - before, seen - seen_before, row["win_rate"])
         _ratio(wins, seen, row["win_rate_day"])
         settled_before = told(statistics.spend, back=1)
-        planned, planned_before = (told(self._planned, back) for back in (0, 1))
+        planned, planned_before = (told(self._today.planned_spend, back) for back in (0, 1))
         _ratio(self._settled - settled_before, planned - planned_before, row["cost_slot"])
         _ratio(self._settled, planned, row["cost_day"])
         progress = statistics.told()
         kpi = progress.kpi
-        share = self._settled / self._day_spend
+        share = self._settled / self._today.planned_spend[-1]
         first = POSITION["exposure_to_plan"]
-        _ratio(kpi.T, self._planned_kpi.T * share, self._wide[first : first + 3])
+        _ratio(kpi.T, self._today.planned_kpi.T * share, self._wide[first : first + 3])
         first = POSITION["exposure_to_ideal"]
-        np.divide(kpi.T, self._ideal.T, out=self._wide[first : first + 3])
+        np.divide(kpi.T, self._today.ideal.T, out=self._wide[first : first + 3])
         for constraint in CATALOGUE:
             constraint.observe(statistics.campaigns.bounds, progress, row)
         row["invalid_share"][:] = statistics.invalid_share()

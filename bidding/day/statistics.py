@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from bidpilot.bidding.day.beliefs import Posterior, posterior
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.landscape.spread import TINY
 from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES, BudgetPlan
+from bidpilot.bidding.rule import Rule
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,46 @@ _LEAST_POSITIVE = float(np.finfo(np.float64).tiny)
 _SOURCE_PRIOR = 100.0  # wins of a source after which its shortfall of interactions counts half
 
 
+@dataclass(frozen=True)
+class _Today:
+    """What stays as it is over a day of B rows."""
+
+    campaigns: CampaignBatch
+    alpha: NDArray[np.float64]  # (B, 3) the plan's coefficients
+    mean_value: NDArray[np.float64]  # (B,) of an auction at these, currency
+    variance: tuple[NDArray[np.float64], ...]  # (3, B) each: of log2 levels between days, blocks, slots
+    steered: bool  # whether segments differ in any row
+    prompt: bool  # whether every row is told of its wins at once
+    source_delay: NDArray[np.int64]  # (B,) slots until wins and their interactions are known
+    source_by_slot: NDArray[np.float64] | None  # (T, 3, B, C) what is told late; None where all is known at once
+
+    @classmethod
+    def of(
+        cls, campaigns: CampaignBatch, plan: BudgetPlan, index: NDArray[np.int64], slots: int, sources: int
+    ) -> _Today:
+        """A day of `campaigns` (B) whose plans are rows `index` (B,) of `plan`."""
+        shown, late = campaigns.full_feedback, np.maximum(campaigns.win_delay, campaigns.interaction_delay)
+        return cls(
+            campaigns=campaigns,
+            alpha=plan.alpha[index],
+            mean_value=plan.mean_value.sum(axis=1)[index],
+            variance=tuple(
+                np.stack(
+                    [
+                        getattr(plan.value_spread, part)[index],
+                        np.where(shown, getattr(plan.price_spread, part), TINY**2),
+                        np.broadcast_to(getattr(plan.traffic_spread, part), shown.shape),
+                    ]
+                )
+                for part in ("day", "block", "slot")
+            ),
+            steered=bool(campaigns.steers_segments.any()),
+            prompt=not campaigns.win_delay.any(),
+            source_delay=late,
+            source_by_slot=np.zeros((slots, 3, len(campaigns), sources)) if late.any() else None,
+        )
+
+
 class DayStatistics:
     """Statistics of B rows over one day, written slot by slot and read by observation and re-plan.
 
@@ -108,35 +149,28 @@ class DayStatistics:
             (slots + 1, rows, self._channel.shape[1])
         )  # cumulative; where segments are steered
         self.t = 0
+        self._today: _Today
 
-    def reset(self, campaigns: CampaignBatch, plan: BudgetPlan, index: NDArray[np.int64]) -> None:
+    def begin(self, campaigns: CampaignBatch, plan: BudgetPlan, index: NDArray[np.int64]) -> None:
         """Begin a day of `campaigns` (B) whose plans are rows `index` (B,) of `plan`."""
         self.t = 0
-        self.campaigns = campaigns
-        self._mean_value = plan.mean_value.sum(axis=1)[index]
-        self._alpha = plan.alpha[index]
+        self._today = _Today.of(campaigns, plan, index, self.forecast.slots, self.source.shape[2])
         for array in (self.source, self.ratio_quantiles, self.log_level, self._day_sum, self._block_sum):
             array[:] = 0.0
         for array in (self._seen, self._block_seen, self._blocks):
             array[:] = 0.0
-        shown = campaigns.full_feedback
-        self._variance = tuple(
-            np.stack(
-                [
-                    getattr(plan.value_spread, part)[index],
-                    np.where(shown, getattr(plan.price_spread, part), TINY**2),
-                    np.broadcast_to(getattr(plan.traffic_spread, part), shown.shape),
-                ]
-            )
-            for part in ("day", "block", "slot")
-        )
-        self._shown = shown
-        self._steered = bool(campaigns.steers_segments.any())
-        self._prompt = not campaigns.win_delay.any()
-        self._source_delay = np.maximum(campaigns.win_delay, campaigns.interaction_delay)
-        self._source_prompt = not self._source_delay.any()
-        if not self._source_prompt:
-            self._source_by_slot = np.zeros((self.forecast.slots, *self.source.shape))
+
+    @property
+    def campaigns(self) -> CampaignBatch:
+        """The campaigns of the day's rows (B)."""
+        return self._today.campaigns
+
+    def close_full_channels(self, rule: Rule) -> Rule:
+        """The rule without bids in channels that are known to have taken the most that they may of the day."""
+        if not self._today.steered:
+            return rule
+        open_ = ~self.capped_segments()
+        return replace(rule, multiplier=rule.multiplier * open_, beta=rule.beta * open_)
 
     def update(self, totals: SlotTotals) -> None:
         """Take in the slot that has just passed."""
@@ -149,7 +183,7 @@ class DayStatistics:
         self.auctions[t + 1] = self.auctions[t] + totals.auctions
         self.predicted[t + 1] = self.predicted[t] + totals.predicted
         self.realised[t + 1] = self.realised[t] + totals.realised
-        if self._steered:
+        if self._today.steered:
             self.channel_spend[t + 1] = self.channel_spend[t] + totals.segment_spend @ self._channel
         self._update_sources(totals)
         self._update_levels(totals)
@@ -157,14 +191,15 @@ class DayStatistics:
 
     def _update_sources(self, totals: SlotTotals) -> None:
         """Add what is now reported of each source: interactions are compared once wins and they are known."""
-        if self._source_prompt:
+        by_slot, delay = self._today.source_by_slot, self._today.source_delay
+        if by_slot is None:
             self.source[0] += totals.source_wins
             self.source[1] += totals.source_predicted
             self.source[2] += totals.source_realised
             return
-        self._source_by_slot[self.t] = totals.source_wins, totals.source_predicted, totals.source_realised
-        told = np.flatnonzero(self._source_delay <= self.t)
-        self.source[:, told] += self._source_by_slot[self.t - self._source_delay[told], :, told].swapaxes(0, 1)
+        by_slot[self.t] = totals.source_wins, totals.source_predicted, totals.source_realised
+        told = np.flatnonzero(delay <= self.t)
+        self.source[:, told] += by_slot[self.t - delay[told], :, told].swapaxes(0, 1)
 
     def _update_levels(self, totals: SlotTotals) -> None:
         f, t, level, known = self.forecast, self.t, self.log_level, self._known
@@ -173,9 +208,9 @@ class DayStatistics:
             self._block_seen[:] = 0.0
         count = totals.auctions
         np.greater(count, 0, out=known[VALUE])
-        np.logical_and(known[VALUE], self._shown, out=known[PRICE])
+        np.logical_and(known[VALUE], self.campaigns.full_feedback, out=known[PRICE])
         divisor = np.maximum(count, 1)
-        value = np.einsum("bj,bj->b", self._alpha, totals.requested) / (divisor * self._mean_value)
+        value = np.einsum("bj,bj->b", self._today.alpha, totals.requested) / (divisor * self._today.mean_value)
         price = totals.price_sum / (divisor * (f.landscape.mean_price * f.price_curve[t]))
         level[VALUE] = _log2_level(value, known[VALUE])
         level[PRICE] = _log2_level(price, known[PRICE])
@@ -192,7 +227,7 @@ class DayStatistics:
         """What is believed of the day's and the block's levels after `t` slots, each (3, B)."""
         fresh = self.t % self.forecast.level_slots == 0
         block_seen = np.zeros_like(self._block_seen) if fresh else self._block_seen
-        return posterior(self._variance, self._day_sum, self._seen, self._blocks, self._block_sum, block_seen)
+        return posterior(self._today.variance, self._day_sum, self._seen, self._blocks, self._block_sum, block_seen)
 
     def mean_levels(self) -> NDArray[np.float64]:
         """Mean log2 level (3, B) of the slots seen so far, not drawn towards the forecast as in `levels`."""
@@ -201,14 +236,14 @@ class DayStatistics:
     def reported(self, totals: NDArray[np.float64], back: int = 0) -> NDArray[np.float64]:
         """The cumulative `totals` (T + 1, B, ...) of wins that each row has been told of, `back` slots ago."""
         at = max(self.t - back, 0)
-        if self._prompt:
+        if self._today.prompt:
             return totals[at]  # type: ignore[no-any-return]
         return totals[np.maximum(at - self.campaigns.win_delay, 0), self._rows]
 
     def budget(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Settled spend and money reserved for wins not yet reported, currency (B,) each."""
         settled = self.reported(self.spend)
-        if self._prompt:
+        if self._today.prompt:
             return settled, np.zeros_like(settled)
         return settled, self.committed[self.t] - self.reported(self.committed)
 

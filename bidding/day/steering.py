@@ -78,6 +78,13 @@ class Steering:
         self._set_segments(plan, of, campaigns)
         self._later, self._now = zip(*(_to_come(forecast, t) for t in range(forecast.slots)), strict=True)
 
+    @classmethod
+    def where_constrained(
+        cls, forecast: Forecast, plan: BudgetPlan, index: NDArray[np.int64], campaigns: CampaignBatch
+    ) -> Steering | None:
+        """The day's steering; None where no row has a constraint."""
+        return cls(forecast, plan, index, campaigns) if campaigns.constrained.any() else None
+
     def _set_targets(self, plan: BudgetPlan, of: NDArray[np.int64], campaigns: CampaignBatch) -> None:
         """Keep what rows with a target cost, `_aimed` of the constrained ones, are aimed by."""
         worth = campaigns.conversion_value[self.rows]

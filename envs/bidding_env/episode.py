@@ -12,6 +12,7 @@ from bidpilot.bidding.day.action import decode
 from bidpilot.bidding.day.observation import Observer
 from bidpilot.bidding.day.replan import Replanner
 from bidpilot.bidding.day.statistics import DayStatistics, SlotTotals
+from bidpilot.bidding.day.steering import Steering
 from bidpilot.bidding.errors import InvalidAction, InvalidMarket, PolicyMismatch
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.budget_plan import BudgetPlan
@@ -73,14 +74,15 @@ class Episode:
         self.left[:] = campaigns.budget
         self.kpi[:] = 0.0
         self.utility[:] = 0.0
-        self.statistics.reset(campaigns, self.plan, self.index)
+        self.statistics.begin(campaigns, self.plan, self.index)
         forecast = self.planner.forecast
         replanner: Replanner
         if informed:
             replanner = InformedReplanner(self.market, days, campaigns, forecast, self.plan, self.index)
         else:
             replanner = CompiledReplanner(forecast, self.plan, self.index)
-        self.observer.reset(self.statistics, self.plan, self.index, replanner)
+        steering = Steering.where_constrained(forecast, self.plan, self.index, campaigns)
+        self.observer.begin(self.statistics, self.plan, self.index, replanner, steering)
         return self.observer.observe(self.statistics, None)
 
     @property
@@ -96,12 +98,7 @@ class Episode:
 
     def decoded(self, action: NDArray[np.floating]) -> Rule:
         """The rule of actions (B, 3 + S), without bids in channels known to have taken the most that they may."""
-        rule = decode(action, self.alpha, self.multiplier, self.beta)
-        if self.campaigns.steers_segments.any():
-            closed = self.statistics.capped_segments()
-            rule.multiplier[closed] = 0.0
-            rule.beta[closed] = 0.0
-        return rule
+        return self.statistics.close_full_channels(decode(action, self.alpha, self.multiplier, self.beta))
 
     def play_rule(self, rule: Rule) -> None:
         """Play one slot with a rule given outright, without an observation.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Literal
 
 import numpy as np
 import pytest
@@ -51,22 +50,42 @@ def test_two_campaigns_of_one_server_that_differ_in_the_channel_capped_have_rule
     assert search[2] < 0.9 < search[0]
 
 
-@pytest.mark.parametrize("feedback", ["full", "won_only"])
+class Bold:
+    """Bids all that an action reaches."""
+
+    name = "bold"
+
+    def check(self, segments: int) -> None:
+        """Fits any market."""
+
+    def start(self, rows: int) -> State:
+        return {}
+
+    def act(self, observation: NDArray[np.float32], state: State) -> tuple[NDArray[np.float64], State]:
+        action = np.zeros((len(observation), SIZE))
+        action[:, 0] = 1.0
+        return action, state
+
+
+@pytest.mark.parametrize(
+    ("terms", "closes"), [({}, False), ({"feedback": "won_only"}, False), ({"channel_caps": {"feed": 3.0}}, True)]
+)
 def test_a_replayed_day_gives_the_environments_observations_and_coefficients(
-    feedback: Literal["full", "won_only"],
+    terms: dict[str, object], closes: bool
 ) -> None:
+    """A channel whose cap is reached is closed, here as there."""
     log, forecast = recorded_day(), preset_forecast()
-    campaign = preset_campaign().model_copy(update={"feedback": feedback})
+    campaign = preset_campaign().model_copy(update=terms)
     market = RecordedMarket(log, forecast.level_slots)
     days = market.recorded([0])
     episode = Episode(market, forecast, 1)
     seen = episode.begin(days, CampaignBatch.repeat(campaign, 1, days.budget))
-    agent = controller_agent("mpc")
+    agent: Agent = Bold() if closes else controller_agent("mpc")
     day = AgentDay(agent, 1, episode.segments)
-    pilot = make_pilot(campaign)
+    pilot = make_pilot(campaign, agent)
     decision = pilot.begin()
     collector = pilot.collector(log.sources)
-    left = campaign.budget
+    left, closed = campaign.budget, False
     for slot in range(log.slots):
         np.testing.assert_allclose(decision.observation, seen[0], atol=2e-6)
         action = day.act(seen)
@@ -74,11 +93,13 @@ def test_a_replayed_day_gives_the_environments_observations_and_coefficients(
         seen = episode.play(action)
         np.testing.assert_allclose(decision.rule.alpha, episode.rule.alpha, rtol=1e-5)
         np.testing.assert_allclose(decision.rule.multiplier, episode.rule.multiplier, rtol=1e-5)
+        closed |= bool((decision.rule.multiplier == 0.0).any())
         collector.begin(slot)
         for i in range(log.offsets[0, slot], log.offsets[0, slot + 1]):
             left -= play_auction(collector, decision.rule, log, i, left)
         decision = pilot.close_slot(collector.totals())
     assert pilot.over
+    assert closed == closes
     assert left == pytest.approx(float(episode.left[0]), rel=1e-6, abs=1e-4)
     pilot.close()
 

@@ -22,7 +22,7 @@ def begin(forecast: Forecast, **changes: Any) -> DayStatistics:
     campaigns = CampaignBatch.repeat(Campaign.model_validate({"budget": 50.0} | changes), ROWS)
     plan, index = Planner(forecast).plan(campaigns)
     statistics = DayStatistics(forecast, ROWS, SOURCES)
-    statistics.reset(campaigns, plan, index)
+    statistics.begin(campaigns, plan, index)
     return statistics
 
 
@@ -107,7 +107,7 @@ def test_each_row_has_its_own_delay(even: Forecast) -> None:
     statistics = begin(even)
     campaigns = replace(statistics.campaigns, win_delay=np.array([0, 2]))
     plan, index = Planner(even).plan(campaigns)
-    statistics.reset(campaigns, plan, index)
+    statistics.begin(campaigns, plan, index)
     for _ in range(3):
         statistics.update(slot())
     np.testing.assert_array_equal(statistics.reported(statistics.wins), [30, 10])
@@ -159,7 +159,7 @@ def test_a_day_begins_without_memory_of_the_last(even: Forecast) -> None:
     for _ in range(4):
         used.update(sources([100, 100, 100, 0]))
     plan, index = Planner(even).plan(used.campaigns)
-    used.reset(used.campaigns, plan, index)
+    used.begin(used.campaigns, plan, index)
     for statistics in (used, fresh):
         statistics.update(slot())
         statistics.update(slot(requested=200.0))

@@ -21,7 +21,7 @@ def test_a_scale_is_the_plain_one_to_the_last_bit(rows: int) -> None:
     budgets = campaign.budget * 2.0 ** rng.uniform(-3, 3, rows)
     campaigns = CampaignBatch.repeat(campaign, rows, budgets, np.full(rows, np.nan))
     episode.begin(market.days(rng.random((rows, market.draws))), campaigns)
-    assert isinstance(episode.observer._replanner, CompiledReplanner)
+    assert isinstance(episode.observer._today.replanner, CompiledReplanner)
     plain, compiled = (make(forecast, episode.plan, episode.index) for make in (Replanner, CompiledReplanner))
     seen = []
     for turn in range(ROUNDS):
