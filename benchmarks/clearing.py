@@ -8,11 +8,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.day.statistics import SlotTotals
-from bidpilot.bidding.plan.planner import RATIO_QUANTILES
+from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
 from bidpilot.bidding.rule import Rule
 from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.clearing.columns import FirstPrice
 from bidpilot.envs.clearing.slot import clear_slot
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
@@ -81,11 +82,11 @@ def measure(size: int, full: bool) -> None:
     rule = Rule(episode.alpha, np.ones((ROWS, episode.segments)), np.zeros((ROWS, episode.segments)))
     totals = SlotTotals.zeros(ROWS, episode.segments, episode.market.log.sources)
     reference = episode.alpha if full else None
-    campaigns = episode.campaigns
+    campaigns, second_price = episode.campaigns, FirstPrice(np.zeros(ROWS, np.bool_), np.ones(1), 1.0)
 
     def kernel() -> None:
         left = campaigns.budget.copy()
-        clear_slot(episode.market, days, 0, campaigns, rule, left, np.ones(1), 1.0, reference, totals)
+        clear_slot(episode.market, days, 0, rule, left, second_price, reference, totals)
 
     kernel()
     fast = ROWS * size / best_seconds(kernel, max(1, 4_000_000 // (ROWS * size)))

@@ -9,23 +9,23 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import cvxpy
 import numpy as np
 
-from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.clearing.day import DayAuctions
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.solvers.hindsight import hindsight_optimum, optimum_of_day
-from bidpilot.solvers.hindsight_limits import Layout, Limits
+from bidpilot.solvers.hindsight_held import Held
 
 cp: Any = cvxpy
 SIZE, SMALL, DAYS = 100_000, 2_000, 512
-LAYOUT = Layout.of(("feed/head", "feed/tail", "search/head", "search/tail"))
+SEGMENTS = ("feed/head", "feed/tail", "search/head", "search/tail")
 PREFERENCE = np.array([0.2, 0.3, 0.5])
 
 
@@ -82,18 +82,23 @@ def measure_day(kind: Scalarisation, baseline: float) -> None:
     """A large day under each set of limits."""
     day = a_day(SIZE)
     ideal = day.true.sum(axis=0, dtype=np.float64) * [0.23, 0.16, 0.3]
-    plain = Limits(0.05 * float(day.price.sum()))
-    target = plain.budget / float(day.true[:, 2].sum())
-    limits = {
-        "": plain,
-        "_cpa": replace(plain, max_cpa=4 * target),
-        "_strict_cpa": replace(plain, max_cpa=target),
-        "_tail_caps": replace(plain, min_tail_share=0.7, caps={0: 0.3 * plain.budget}),
-        "_tail_caps_cpa": replace(plain, min_tail_share=0.7, caps={0: 0.3 * plain.budget}, max_cpa=target),
+    budget = 0.05 * float(day.price.sum())
+    target = budget / float(day.true[:, 2].sum())
+    tail_caps: dict[str, Any] = {"min_tail_share": 0.7, "channel_caps": {"feed": 0.3 * budget}}
+    asked: dict[str, dict[str, Any]] = {
+        "": {},
+        "_cpa": {"max_cpa": 4 * target},
+        "_strict_cpa": {"max_cpa": target},
+        "_tail_caps": tail_caps,
+        "_tail_caps_cpa": {**tail_caps, "max_cpa": target},
     }
-    for suffix, limit in limits.items():
-        found = optimum_of_day(day, LAYOUT, limit, kind.code, PREFERENCE, ideal)
-        seconds = best_seconds(lambda limit=limit: optimum_of_day(day, LAYOUT, limit, kind.code, PREFERENCE, ideal))  # type: ignore[misc]
+    for suffix, constraints in asked.items():
+        held = Held.of(CampaignBatch.repeat(Campaign(budget=budget, **constraints), 1), 0, SEGMENTS)
+
+        def solve(held: Held = held) -> Any:
+            return optimum_of_day(day, len(SEGMENTS), held, kind.code, PREFERENCE, ideal)
+
+        found, seconds = solve(), best_seconds(solve)
         show(f"hindsight_{kind}{suffix}_{SIZE}", seconds, "s/day", None if suffix else baseline * SIZE / SMALL)
         show(f"hindsight_{kind}{suffix}_{SIZE}_gap", 1 - found.utility / found.bound, "relative")
 

@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.logs.importers import run_import
 from bidpilot.envs.logs.storage import load_log
@@ -90,7 +91,7 @@ def replay(folder: Path) -> None:
     forecast = fit_forecast(market, market.recorded([0]))
     episode = Episode(market, forecast, len(days))
     campaign = Campaign(budget=2000.0, preference=(0.0, 0.0, 1.0))
-    episode.begin(days, CampaignBatch.repeat(campaign, len(days), days.budget, days.conversion_value, days.max_cpa))
+    episode.begin(days, CampaignBatch.repeat(campaign, len(days), days.budget, days.conversion_value, days.bounds))
     for _ in range(SLOTS):
         episode.play(np.zeros((len(days), 3 + len(market.log.segments))))
 

@@ -7,7 +7,8 @@ import resource
 
 import numpy as np
 
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord
 from bidpilot.envs.markets.forecasting import fit_forecast

@@ -11,7 +11,8 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
 from bidpilot.agents.acting.agent import AgentDay, controller_agent
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.landscape.forecast import BidLandscape, Forecast
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
@@ -62,23 +63,21 @@ def seconds(play: Callable[[PlanProblem], object], problems: list[PlanProblem]) 
 def rebuilt(problem: PlanProblem) -> AllocationProgram:
     """Compile and solve."""
     program = AllocationProgram(problem.shape, OBJECTIVES[problem.shape.kind](problem.shape.active))
-    program.update(problem.scaled, problem.terms)
+    program.update(problem.scaled, problem.rows, problem.preference)
     attempt(program.problem, LINEAR)
     return program
 
 
 def by_linprog(problem: PlanProblem) -> float:
     """The same program by SciPy, matrices included; the optimum."""
-    day, limits = problem.scaled, problem.terms.limits.values()
+    day, asked = problem.scaled, problem.rows
     amount = day.share.ravel()
     price = (day.share * np.multiply.outer(day.curve, day.price)).ravel()
     value = (day.share[:, :, None] * day.value).reshape(-1, 3)
     segment = np.tile(day.segment, len(day.curve))
-    rows = [limit.money[segment] * price - value @ limit.value + limit.wins[segment] * amount for limit in limits]
-    weights = problem.terms.campaigns.preference[0]
-    best = linprog(
-        -(value @ weights), A_ub=csr_array(np.stack(rows)), b_ub=[limit.bound for limit in limits], bounds=(0, 1)
-    )
+    rows = [row.money[segment] * price - value @ row.value + row.wins[segment] * amount for row in asked]
+    weights = problem.preference
+    best = linprog(-(value @ weights), A_ub=csr_array(np.stack(rows)), b_ub=[row.bound for row in asked], bounds=(0, 1))
     return float(-best.fun)
 
 
@@ -90,7 +89,7 @@ def measure(name: str, forecast: Forecast) -> float:
     first = time.perf_counter() - start
 
     def resolve(problem: PlanProblem) -> None:
-        program.update(problem.scaled, problem.terms)
+        program.update(problem.scaled, problem.rows, problem.preference)
         attempt(program.problem, LINEAR)
 
     again, rebuild, scipy = (seconds(play, problems) for play in (resolve, rebuilt, by_linprog))

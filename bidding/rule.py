@@ -17,7 +17,7 @@ class Rule:
     beta: NDArray[np.float64]  # (B, S) currency per exposure
 
 
-def price(rule: Rule, row: int, value: NDArray[np.float64], segment: NDArray[np.int64]) -> NDArray[np.float64]:
+def price(rule: Rule, row: int, value: NDArray[np.floating], segment: NDArray[np.integer]) -> NDArray[np.float64]:
     """Bids (N,) of one row's rule for values (N, 3) in segments (N,), currency, before any shading."""
     bids: NDArray[np.float64] = rule.multiplier[row, segment] * (value @ rule.alpha[row]) + rule.beta[row, segment]
     return bids

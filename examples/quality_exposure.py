@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bidpilot.agents.acting.agent import AgentDay, controller_agent
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.segments import is_tail
 from bidpilot.bidding.rule import Rule
 from bidpilot.envs import seeding

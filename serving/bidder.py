@@ -254,11 +254,11 @@ class Bidder:
     def outcome(self, ticket: Ticket, interaction: float, conversion: float) -> None:
         """What a won exposure brought; told once for each bid."""
         day = self._today(ticket.account)
-        if ticket.test or day is None or ticket.key in day.sold:
+        if ticket.test or day is None or ticket.key in day.told:
             self.notices["event_repeated"] += 1
             return
         self.notices["event"] += 1
-        day.sold[ticket.key] = (interaction, conversion)
+        day.told.add(ticket.key)
         day.outcome(ticket.slot, ticket.source, interaction, conversion)
         if self.decisions is not None:
             self.decisions.outcome(ticket.key, interaction, conversion)

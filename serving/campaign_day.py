@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from bidpilot.agents.acting.agent import Agent
@@ -13,7 +12,7 @@ from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.serving.calendar import Clock, Moment
-from bidpilot.serving.collector import Value, add_win
+from bidpilot.serving.collector import Value, add_win, of_all
 from bidpilot.serving.guardrails import Cause, EventLog, GuardrailConfig, bid_cap, limit_step
 from bidpilot.serving.ledger.keeper import Keeper
 from bidpilot.serving.ledger.store import MICRO
@@ -78,7 +77,7 @@ class CampaignDay:
     ) -> None:
         self.desk, self.served, self.moment, self.events = desk, served, moment, events
         self.account = f"{served.name}@{moment.date}"
-        self.sold: dict[str, tuple[float, float]] = {}  # outcomes already told, by bid
+        self.told: set[str] = set()  # bids whose outcome is known
         guard, campaign = desk.guardrails, served.campaign
         self._pilot = Pilot(desk.planner, campaign, agent, desk.sources, events, guard.patience)
         self._shadow_pilot = None
@@ -131,7 +130,7 @@ class CampaignDay:
 
     def close_slot(self, moment: Moment) -> None:
         """Hand the slot's totals to the pilot, and hold its decision from now on."""
-        totals = scaled(self.collector.totals(self._unwatched), self.desk.bidders)
+        totals = self.collector.totals(self._unwatched, self.desk.bidders)
         self._unwatched = 0.0
         self.desk.state.store_slot(self.account, self.slot, totals)
         self._next(totals)
@@ -198,8 +197,7 @@ class CampaignDay:
             return
         late = SlotTotals.zeros(1, len(self.desk.forecast.segments), self.desk.sources)
         add_win(late, value, segment, source, paid, offered)
-        for pilot in self._pilots():
-            pilot.late(slot, scaled(late, self.desk.bidders))
+        self._tell_late(slot, late)
 
     def outcome(self, slot: int, source: int, interaction: float, conversion: float) -> None:
         """A won exposure's interactions and conversions are known."""
@@ -209,8 +207,13 @@ class CampaignDay:
         late = SlotTotals.zeros(1, len(self.desk.forecast.segments), self.desk.sources)
         late.realised[0, 1:] = interaction, conversion
         late.source_realised[0, source] = interaction
+        self._tell_late(slot, late)
+
+    def _tell_late(self, slot: int, own: SlotTotals) -> None:
+        """Book in every pilot what this bidder is told only now of an earlier slot."""
+        late = of_all(own, self.desk.bidders)
         for pilot in self._pilots():
-            pilot.late(slot, scaled(late, self.desk.bidders))
+            pilot.late(slot, late)
 
     def _chunk(self, budget: int) -> int:
         return min(max(int(_CHUNK_SHARE * budget), _CHUNK_BIDS * _micro(self.cap)), budget)
@@ -231,15 +234,6 @@ class CampaignDay:
         self.wallet.close()
         for pilot in self._pilots():
             pilot.close()
-
-
-def scaled(totals: SlotTotals, bidders: int) -> SlotTotals:
-    """What all bidders saw, where this one saw its even share of the traffic."""
-    if bidders > 1:
-        for field in fields(totals):
-            if field.name != "ratio_quantiles":
-                np.multiply(getattr(totals, field.name), bidders, out=getattr(totals, field.name))
-    return totals
 
 
 def _micro(amount: float) -> int:

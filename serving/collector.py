@@ -9,17 +9,12 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.landscape.forecast import Forecast
-from bidpilot.bidding.plan.planner import RATIO_QUANTILES
+from bidpilot.bidding.landscape.octaves import RATIOS
+from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
 
 Value = tuple[float, float, float]
 
-# Value per price is counted on the kernel's grid: between 2 ** -12 and 2 ** 12, 8 bins to the octave, linear
-# within an octave, so that a bin is read off a float32's leading bits. tests hold it against the kernel.
-_OCTAVES, _BINS_LOG2 = 12, 3
-_BINS = 2 * _OCTAVES << _BINS_LOG2
-_SHIFT, _FIRST_BIN = 23 - _BINS_LOG2, (127 - _OCTAVES) << _BINS_LOG2
-_WHOLE, _PART = np.divmod(np.arange(_BINS + 1), 1 << _BINS_LOG2)
-_EDGES = 2.0 ** (_WHOLE - _OCTAVES) * (1.0 + _PART / (1 << _BINS_LOG2))
+_EDGES = RATIOS.edges()
 _BATCH = 4096  # shown prices are binned so many at a time
 
 
@@ -31,8 +26,7 @@ def ratio_bins(
     worth = a[0] * value[:, 0] + a[1] * value[:, 1] + a[2] * value[:, 2]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = worth / price
-    bins: NDArray[np.int64] = (ratio.view(np.int32) >> _SHIFT).astype(np.int64) - _FIRST_BIN
-    return np.clip(bins, 0, _BINS - 1)
+    return RATIOS.bins_of(ratio)
 
 
 def ratio_quantiles(counts: NDArray[np.int64], quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -40,7 +34,7 @@ def ratio_quantiles(counts: NDArray[np.int64], quantiles: NDArray[np.float64]) -
     total = int(counts.sum())
     ends = np.cumsum(counts)
     goal = np.ceil(quantiles * total).astype(np.int64)
-    k = np.minimum(np.searchsorted(ends, goal, side="left"), _BINS - 1)
+    k = np.minimum(np.searchsorted(ends, goal, side="left"), RATIOS.bins - 1)
     seen = ends[k] - counts[k]
     inside = np.divide(quantiles * total - seen, counts[k], out=np.zeros(len(k)), where=counts[k] > 0)
     found: NDArray[np.float64] = _EDGES[k] + (_EDGES[k + 1] - _EDGES[k]) * inside
@@ -78,7 +72,7 @@ class SlotCollector:
         self._requested = [0.0, 0.0, 0.0]
         self._segment_auctions = [0] * self._segments
         self._shown: array[float] = array("f")  # exposure, interaction, conversion, price of auctions with a price
-        self._bins = np.zeros(_BINS, np.int64)
+        self._bins = np.zeros(RATIOS.bins, np.int64)
         self._price_sum = 0.0
         self._priced = 0
         self._won = SlotTotals.zeros(1, self._segments, self._sources)
@@ -112,26 +106,25 @@ class SlotCollector:
         self._won.realised[0, 2] += conversion
         self._won.source_realised[0, source] += interaction
 
-    def totals(self, unwatched: float = 0.0) -> SlotTotals:
-        """The slot's totals, one row.
+    def totals(self, unwatched: float = 0.0, bidders: int = 1) -> SlotTotals:
+        """The slot's totals of all `bidders`, one row: what this one saw was its even share of the traffic.
 
-        The share `unwatched` of the slot, when no bidder ran, is taken to have been as the forecast says.
-        Prices stand for all auctions, also where only some were shown.
+        The share `unwatched` of the slot, when no bidder ran, is taken to have been as the forecast says, which is of
+        all bidders already. Prices stand for all auctions, also where only some were shown.
         """
         self._drain()
-        totals, land = self._won, self._forecast.landscape
-        unseen = self._forecast.auctions[self.slot] * unwatched
-        extra = round(unseen)
-        totals.auctions[0] = self.auctions + extra
-        totals.requested[0] = np.asarray(self._requested) + self._usual * extra
-        totals.segment_auctions[0] = self._segment_auctions
-        usual = land.mean_price * float(self._forecast.price_curve[self.slot])
+        totals = of_all(self._won, bidders)
+        seen, extra = self.auctions * bidders, round(self._forecast.auctions[self.slot] * unwatched)
+        totals.auctions[0] = seen + extra
+        totals.requested[0] = np.asarray(self._requested) * bidders + self._usual * extra
+        totals.segment_auctions[0] = np.asarray(self._segment_auctions) * bidders
+        usual = self._forecast.landscape.mean_price * float(self._forecast.price_curve[self.slot])
         if self._priced:
             shown = self._price_sum * self.auctions / self._priced
-            totals.price_sum[0] = shown + usual * extra
+            totals.price_sum[0] = shown * bidders + usual * extra
             totals.ratio_quantiles[0] = ratio_quantiles(self._bins, RATIO_QUANTILES)
         else:
-            totals.price_sum[0] = usual * (self.auctions + extra)
+            totals.price_sum[0] = usual * (seen + extra)
             totals.ratio_quantiles[0] = self._ratios
         return totals
 
@@ -141,7 +134,17 @@ class SlotCollector:
         rows = np.frombuffer(self._shown, np.float32).reshape(-1, 4).copy()
         self._shown = array("f")
         bins = ratio_bins(np.ascontiguousarray(rows[:, :3]), np.ascontiguousarray(rows[:, 3]), self._reference)
-        self._bins += np.bincount(bins, minlength=_BINS)
+        self._bins += np.bincount(bins, minlength=RATIOS.bins)
+
+
+def of_all(totals: SlotTotals, bidders: int) -> SlotTotals:
+    """What all bidders saw, where this one saw its even share of the traffic; `totals` stay as they are."""
+    return SlotTotals(
+        **{
+            name: column.copy() if name == "ratio_quantiles" else column * bidders
+            for name, column in vars(totals).items()
+        }
+    )
 
 
 def add_win(totals: SlotTotals, value: Value, segment: int, source: int, cost: float, bid: float) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.agents.acting.agent import Action, Agent, AgentDay
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.segments import channel_index, is_tail
 from bidpilot.bidding.day.action import action_size, decode
 from bidpilot.bidding.day.observation import Observer

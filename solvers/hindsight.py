@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.scalarisation import check_ideal_point
-from bidpilot.bidding.campaign.segments import channels, check_channels
+from bidpilot.bidding.constraints.target import EXPONENT, target_factor
 from bidpilot.envs.clearing.day import DayAuctions, materialise
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
 from bidpilot.solvers.attainable import KPIS, Attainable
 from bidpilot.solvers.hindsight_cpa import Target, best_with_target
 from bidpilot.solvers.hindsight_frontier import best_spend_with_target, fractional_knapsack, knapsack_shares
-from bidpilot.solvers.hindsight_limits import Layout, Limits
+from bidpilot.solvers.hindsight_held import Groups, Held
 from bidpilot.solvers.hindsight_master import CONVERSIONS, NASH, WEIGHTED, Objective
 from bidpilot.solvers.hindsight_program import Found, Program
 
@@ -30,7 +30,7 @@ TOLERANCE = 5e-7
 TOLERANCE_CPA = 1e-5
 """The same with a CPA target, where the gap closes interval by interval."""
 NOTHING = 1e-9
-"""Limits that leave less than this share of what the budget alone would buy leave nothing: it is rounding."""
+"""Constraints that leave less than this share of what the budget alone would buy leave nothing: it is rounding."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class Hindsight:
     """The hindsight optimum of B days and what it was bought with: true values at market prices."""
 
     utility: Floats  # (B,) score that a mixture of purchases attains
-    bound: Floats  # (B,) certified: no purchase within the limits scores more
+    bound: Floats  # (B,) certified: no purchase within the constraints scores more
     gap: Floats  # (B,) (bound - utility) / bound, 0 where both are 0
     spend: Floats  # (B,) currency, of the attained point
     kpi: Floats  # (B, 3) totals of the attained point
     slope: Floats  # (B, 3) gradient of the score with respect to the KPIs there, up to a factor: bid coefficients
-    feasible: NDArray[np.bool_]  # (B,) False where no purchase meets the limits; utility and bound are 0 there
+    feasible: NDArray[np.bool_]  # (B,) False where no purchase meets the constraints; utility and bound are 0 there
 
 
 @dataclass(frozen=True)
@@ -58,21 +58,6 @@ class _Day:
     feasible: bool = True
 
 
-def limits_of(campaigns: CampaignBatch, row: int, channels: tuple[str, ...]) -> Limits:
-    """The limits of one row of a batch; `channels` in order of first appearance among the segments."""
-    caps = {channels.index(name): float(most[row]) for name, most in campaigns.channel_caps.items()}
-    exposure, interaction, conversion = (float(floor) for floor in campaigns.kpi_floors[row])
-    return Limits(
-        min_roi=float(campaigns.min_roi[row]),
-        floors=(exposure, interaction, conversion),
-        caps={channel: most for channel, most in caps.items() if math.isfinite(most)},
-        budget=float(campaigns.budget[row]),
-        max_cpa=float(campaigns.max_cpa[row]),
-        min_tail_share=float(campaigns.min_tail_share[row]),
-        conversion_value=float(campaigns.conversion_value[row]),
-    )
-
-
 def hindsight_optimum(
     market: Market,
     days: DayBatch,
@@ -80,10 +65,10 @@ def hindsight_optimum(
     ideal: Floats,
     tolerance: float | None = None,
 ) -> Hindsight:
-    """Optimum over fractional wins of every scoring function, within the campaign's limits.
+    """Optimum over fractional wins of every scoring function, within the campaign's constraints.
 
-    With a CPA target the score is `u * min(1, (max_cpa / CPA) ** 2)`; the other limits are hard. Market
-    prices are paid, under first price too, which no bidder reaches there. Limits are kept to 1e-7.
+    A target cost per conversion is a part of the score (`bidding.constraints.target`), all else is hard. Market
+    prices are paid, under first price too, which no bidder reaches there. Constraints are kept to 1e-7.
 
     Args:
         market: where the days' auctions are.
@@ -94,17 +79,17 @@ def hindsight_optimum(
 
     Raises:
         ZeroIdealPoint: the ideal point is zero for a KPI with a positive preference.
+        UnknownChannel, InvalidCampaign: as `Held.of`.
     """
     check_ideal_point(ideal, campaigns.preference)
-    check_channels(campaigns.channel_caps, market.log.segments)
-    layout, names = Layout.of(market.log.segments), channels(market.log.segments)
+    segments = market.log.segments
     found = []
     for row in range(len(days)):
         found.append(
             optimum_of_day(
                 materialise(market, days, row),
-                layout,
-                limits_of(campaigns, row, names),
+                len(segments),
+                Held.of(campaigns, row, segments),
                 int(campaigns.kind[row]),
                 campaigns.preference[row],
                 ideal[row],
@@ -125,7 +110,7 @@ def hindsight_optimum(
 
 
 def hindsight_utility(market: Market, days: DayBatch, campaigns: CampaignBatch, ideal: Floats) -> Floats:
-    """R* (B,): the certified upper bound, so that no bidder within the limits passes it. `ideal` is (B, 3).
+    """R* (B,): the certified upper bound, so that no bidder within the constraints passes it. `ideal` is (B, 3).
 
     Raises:
         ZeroIdealPoint: the ideal point is zero for a KPI with a positive preference.
@@ -135,62 +120,65 @@ def hindsight_utility(market: Market, days: DayBatch, campaigns: CampaignBatch, 
 
 def optimum_of_day(
     day: DayAuctions,
-    layout: Layout,
-    limits: Limits,
+    segments: int,
+    held: Held,
     kind: int,
     preference: Floats,
     ideal: Floats,
     tolerance: float | None = None,
 ) -> _Day:
-    """The optimum of one day; `kind` is `Scalarisation.code`, `preference` and `ideal` are (3,)."""
+    """The optimum of one day of so many `segments`.
+
+    `kind` is `Scalarisation.code`, `preference` and `ideal` are (3,).
+    """
     value, price = day.true.astype(np.float64), day.price.astype(np.float64)
-    segment = day.segment
+    groups = Groups.of(held.rows, segments)
+    group = groups.group(day.segment, day.slot)
     active = preference > 0
-    targeted = math.isfinite(limits.max_cpa)
+    targeted = math.isfinite(held.target)
     if targeted and not (value[:, CONVERSIONS].any() and price.any()):  # spend scores 0: what is free remains
         free = price == 0
-        value, price, segment, targeted = value[free], price[free], segment[free], False
-    if limits.only_budget and not targeted and (kind == WEIGHTED or active.sum() == 1):
+        value, price, group, targeted = value[free], price[free], group[free], False
+    if held.only_budget and not targeted and (kind == WEIGHTED or active.sum() == 1):
         weight = np.where(active, preference / np.where(active, ideal, 1.0), 0.0)
         if kind != WEIGHTED:
             weight = np.where(active, 1.0 / np.where(active, ideal, 1.0), 0.0)
-        return _bought(knapsack_shares(value @ weight, price, limits.budget), value, price, weight)
-    if limits.only_budget and targeted and active[CONVERSIONS] and active.sum() == 1:
-        shares = best_spend_with_target(value[:, CONVERSIONS], price, limits.budget, limits.max_cpa)
+        return _bought(knapsack_shares(value @ weight, price, held.budget), value, price, weight)
+    if held.only_budget and targeted and active[CONVERSIONS] and active.sum() == 1:
+        shares = best_spend_with_target(value[:, CONVERSIONS], price, held.budget, held.target)
         weight = np.where(active, 1.0 / np.where(active, ideal, 1.0), 0.0)
-        return _bought(shares, value, price, weight, limits.max_cpa)
+        return _bought(shares, value, price, weight, held.target)
     if tolerance is None:
         tolerance = TOLERANCE_CPA if targeted else TOLERANCE
-    groups = len(layout.channel) if limits.per_segment else 1
-    attainable = Attainable(value, price, segment, groups)
-    return _general(attainable, layout, limits, (kind, preference, ideal), targeted, tolerance)
+    attainable = Attainable(value, price, group, groups.count)
+    return _general(attainable, groups, held, (kind, preference, ideal), targeted, tolerance)
 
 
-def _bought(shares: Floats, value: Floats, price: Floats, weight: Floats, max_cpa: float = math.inf) -> _Day:
+def _bought(shares: Floats, value: Floats, price: Floats, weight: Floats, target: float = math.inf) -> _Day:
     """The day on which these shares (N,) of the auctions are bought, for an exact linear utility `weight` (3,)."""
     kpi, spend = shares @ value, float(shares @ price)
     utility = float(kpi @ weight)
-    if math.isfinite(max_cpa) and spend > max_cpa * kpi[CONVERSIONS]:
-        utility *= (max_cpa * kpi[CONVERSIONS] / spend) ** 2
+    if math.isfinite(target):
+        utility *= float(target_factor(target * kpi[CONVERSIONS], spend))
     return _Day(utility, utility, spend, kpi, weight)
 
 
 def _general(
     attainable: Attainable,
-    layout: Layout,
-    limits: Limits,
+    groups: Groups,
+    held: Held,
     score: tuple[int, Floats, Floats],
     targeted: bool,
     tolerance: float,
 ) -> _Day:
     """Column generation, and branch and bound over the spend where there is a CPA target."""
     kind, preference, ideal = score
-    active, reach, floors = preference > 0, attainable.all[:KPIS], np.array(limits.floors)
+    active, reach, floors = preference > 0, attainable.all[:KPIS], held.floors
     if (floors > reach).any():
         return _Day(feasible=False)
     there = reach > 0
     kpis = (active | ((np.arange(KPIS) == CONVERSIONS) & targeted)) & there
-    program = Program(attainable, limits, layout, kpis | (floors > 0))
+    program = Program(attainable, held, groups, kpis | (floors > 0))
     if floors.any() and not program.require(floors):
         return _Day(feasible=False)
     if not (there[active].any() if kind == WEIGHTED else there[active].all()):
@@ -199,8 +187,8 @@ def _general(
     if (kind == NASH or targeted) and not program.enter(kpis):
         return _Day()
     if targeted:
-        kappa = limits.max_cpa * program.scale[CONVERSIONS] / program.spend_scale
-        target = Target(kappa, _ceiling(attainable, limits.max_cpa))
+        kappa = held.target * program.scale[CONVERSIONS] / program.spend_scale
+        target = Target(kappa, _ceiling(attainable, held.target))
         found = best_with_target(program, objective, target, tolerance)
     else:
         found = program.climb(objective, lambda f: f.gap() <= tolerance or f.bound <= NOTHING)
@@ -209,10 +197,10 @@ def _general(
     return _read(found, objective, program)
 
 
-def _ceiling(attainable: Attainable, max_cpa: float) -> float:
+def _ceiling(attainable: Attainable, target: float) -> float:
     """Upper bound of the log-penalty: the cheapest conversion of the day sets it."""
     ratio = attainable.best_ratio(CONVERSIONS)
-    return min(0.0, 2.0 * math.log(max_cpa * ratio)) if math.isfinite(ratio) else 0.0
+    return min(0.0, EXPONENT * math.log(target * ratio)) if math.isfinite(ratio) else 0.0
 
 
 def _read(found: Found, objective: Objective, program: Program) -> _Day:

@@ -1,6 +1,6 @@
 """Hindsight optimum with a CPA target: branch and bound over the spend.
 
-The score `u * min(1, (max_cpa * x_c / s) ** 2)` is log-concave in the totals except for the spend `s`.
+The score `u * min(1, (target * x_c / s) ** 2)` is log-concave in the totals except for the spend `s`.
 On an interval of spend the logarithm of `s` is replaced by its chord, which gives a concave program
 that bounds the score there, with an error that shrinks with the square of the interval's log-width.
 No row holds a program to its interval: outside it the chord is above the logarithm, so that a solution
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bidpilot.bidding.constraints.target import target_factor
 from bidpilot.solvers.attainable import KPIS
 from bidpilot.solvers.hindsight_master import CONVERSIONS, Chord, Objective, best_mixture
 from bidpilot.solvers.hindsight_program import ROUNDS, Found, Program
@@ -33,14 +34,13 @@ _SPLIT = 0.25  # where an interval is cut that starts at nothing
 class Target:
     """A CPA target in scaled units."""
 
-    kappa: float  # max_cpa: scaled spend per scaled conversion
+    kappa: float  # the target: scaled spend per scaled conversion
     ceiling: float  # upper bound of the log-penalty on the day, <= 0
 
     def score(self, objective: Objective, point: Floats, spend: float) -> float:
         """The objective's value at scaled totals, with the penalty."""
         allowed = self.kappa * float(point[CONVERSIONS])
-        value = objective.value(point[:KPIS])
-        return value if spend <= allowed else value * (allowed / spend) ** 2
+        return objective.value(point[:KPIS]) * float(target_factor(allowed, spend))
 
 
 def best_with_target(program: Program, objective: Objective, target: Target, tolerance: float) -> Found:

@@ -1,9 +1,11 @@
-"""Hindsight optima that a sort solves: one linear value, a budget, perhaps a CPA target."""
+"""Hindsight optima that a sort solves: one linear value, a budget, perhaps a target cost per conversion."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bidpilot.bidding.constraints.target import target_factor
 
 Floats = NDArray[np.float64]
 
@@ -36,8 +38,8 @@ def fractional_knapsack(value: Floats, price: Floats, budget: float) -> float:
     return float(value @ knapsack_shares(value, price, budget))
 
 
-def best_spend_with_target(value: Floats, price: Floats, budget: float, max_cpa: float) -> Floats:
-    """Shares (N,) that maximise `X * min(1, (max_cpa * X / s) ** 2)` for X = value . x, s = price . x <= budget.
+def best_spend_with_target(value: Floats, price: Floats, budget: float, target: float) -> Floats:
+    """Shares (N,) that maximise `X * min(1, (target * X / s) ** 2)` for X = value . x, s = price . x <= budget.
 
     For every spend the most X is best, so the optimum lies on the knapsack's frontier, whose cost per
     value only grows. Where the penalty acts, the score on a piece X = a + b s, a, b >= 0, is
@@ -47,18 +49,16 @@ def best_spend_with_target(value: Floats, price: Floats, budget: float, max_cpa:
     order = _by_worth(value, price)
     total = np.concatenate([[0.0], np.cumsum(value[order])])
     spend = np.concatenate([[0.0], np.cumsum(price[order])])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        penalty = np.where(spend > max_cpa * total, (max_cpa * total / spend) ** 2, 1.0)
-    score = np.where(spend <= budget, total * penalty, -1.0)
+    score = np.where(spend <= budget, total * target_factor(target * total, spend), -1.0)
     spends = [min(budget, float(spend[-1])), float(spend[int(np.argmax(score))])]
-    within = spend <= max_cpa * total
+    within = spend <= target * total
     last = int(np.flatnonzero(within)[-1])
-    if last < len(order):  # the penalty starts inside this piece, where a + b s = s / max_cpa
+    if last < len(order):  # the penalty starts inside this piece, where a + b s = s / target
         per_price = value[order[last]] / price[order[last]]
-        spends.append((total[last] - per_price * spend[last]) / (1.0 / max_cpa - per_price))
+        spends.append((total[last] - per_price * spend[last]) / (1.0 / target - per_price))
     tried = [knapsack_shares(value, price, min(s, budget)) for s in spends]
-    return max(tried, key=lambda shares: _score(float(shares @ value), float(shares @ price), max_cpa))
+    return max(tried, key=lambda shares: _score(float(shares @ value), float(shares @ price), target))
 
 
-def _score(total: float, spend: float, max_cpa: float) -> float:
-    return total if spend <= max_cpa * total else total * (max_cpa * total / spend) ** 2
+def _score(total: float, spend: float, target: float) -> float:
+    return total * float(target_factor(target * total, spend))

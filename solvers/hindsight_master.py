@@ -61,13 +61,13 @@ class Objective:
 
 @dataclass(frozen=True)
 class Chord:
-    """The CPA penalty on an interval of spend, made concave.
+    """The penalty of a target cost on an interval of spend, made concave.
 
     `2 log(kappa x_c / s)` is convex in the spend `s`; on the interval `log s` is replaced by its chord
     `offset + slope s`, which lies below it, so that the penalty is bounded from above there.
     """
 
-    log_kappa: float  # of max_cpa in scaled units
+    log_kappa: float  # of the target in scaled units
     offset: float
     slope: float
 

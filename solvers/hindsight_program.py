@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.solvers.attainable import KPIS, Attainable
-from bidpilot.solvers.hindsight_limits import Layout, Limits
+from bidpilot.solvers.hindsight_held import Groups, Held
 from bidpilot.solvers.hindsight_master import CHEBYSHEV, CONVERSIONS, NASH, Chord, Mixture, Objective, best_mixture
 
 Floats = NDArray[np.float64]
@@ -43,17 +43,17 @@ class Found:
 
 
 class Program:
-    """The scaled day of one campaign: columns found, limits as rows.
+    """The scaled day of one campaign: columns found, and rows.
 
     Scaled totals are of order 1: KPIs in units of what a balanced mixture attains with the budget, spend
     in units of the budget (or of the whole day where that is less), wins in units of the day's auctions.
     """
 
-    def __init__(self, attainable: Attainable, limits: Limits, layout: Layout, kpis: NDArray[np.bool_]) -> None:
-        self.attainable, self.limits, self.groups = attainable, limits, attainable.groups
+    def __init__(self, attainable: Attainable, held: Held, groups: Groups, kpis: NDArray[np.bool_]) -> None:
+        self.attainable, self.held, self.groups = attainable, held, attainable.groups
         self.dims = KPIS + 2 * self.groups
         reach = attainable.all
-        self.spend_scale = min(limits.budget, float(reach[KPIS : KPIS + self.groups].sum())) or 1.0
+        self.spend_scale = min(held.budget, float(reach[KPIS : KPIS + self.groups].sum())) or 1.0
         self.scale = np.ones(self.dims)
         self.scale[:KPIS] = np.where(reach[:KPIS] > 0, reach[:KPIS], 1.0)
         self.scale[KPIS : KPIS + self.groups] = self.spend_scale
@@ -62,32 +62,25 @@ class Program:
         typical = self._edge(kpis.astype(np.float64))[:KPIS]
         self.scale[:KPIS] *= np.where(typical > 0, typical, 1.0)
         self.columns[:] = 0.0
-        self.rows, self.limit = self._limits(layout)
+        self.rows, self.limit = self._write(groups)
         self._floorless, self.floors = len(self.limit), np.zeros(KPIS)  # rows before the floors; the floors
-        self._seed(layout, kpis)
+        self._seed(groups, kpis)
 
-    def _limits(self, layout: Layout) -> tuple[Floats, Floats]:
-        """The limits as `rows @ scaled totals <= limit`; the budget comes first, floors last."""
-        limits, G = self.limits, self.groups
-        spend = slice(KPIS, KPIS + G)
-        rows, right = [np.zeros(self.dims)], [limits.budget / self.spend_scale]
+    def _write(self, groups: Groups) -> tuple[Floats, Floats]:
+        """The rows as `rows @ scaled totals <= limit`, each of order 1; the budget comes first, floors last."""
+        G = self.groups
+        spend, wins = slice(KPIS, KPIS + G), slice(KPIS + G, self.dims)
+        rows, right = [np.zeros(self.dims)], [self.held.budget / self.spend_scale]
         rows[0][spend] = 1.0
-        for channel, cap in limits.caps.items():
+        for asked, per_spend, per_win in groups.spread(self.held.rows):
+            used = [s for s, part in ((self.spend_scale, per_spend), (self.scale[-1], per_win)) if part.any()]
+            unit = asked.bound or max([*used, *self.scale[:KPIS][asked.value != 0]], default=1.0)
             row = np.zeros(self.dims)
-            row[spend] = (layout.channel == channel) * (self.spend_scale / cap)
-            rows.append(row)
-            right.append(1.0)
-        if limits.min_tail_share > 0:
-            row = np.zeros(self.dims)
-            row[KPIS + G :] = limits.min_tail_share - layout.tail
-            rows.append(row)
-            right.append(0.0)
-        if limits.min_roi > 0:
-            row = np.zeros(self.dims)
-            row[spend] = 1.0
-            row[CONVERSIONS] = -limits.conversion_value * self.scale[CONVERSIONS] / (limits.min_roi * self.spend_scale)
-            rows.append(row / max(1.0, np.abs(row).max()))
-            right.append(0.0)
+            row[:KPIS] = -asked.value * (self.scale[:KPIS] / unit)
+            row[spend] = per_spend * (self.spend_scale / unit)
+            row[wins] = per_win * (self.scale[-1] / unit)
+            rows.append(row if asked.bound > 0 else row / max(1.0, np.abs(row).max()))
+            right.append(asked.bound / unit)
         return np.array(rows), np.array(right)
 
     def require(self, floors: Floats) -> bool:
@@ -128,14 +121,15 @@ class Program:
         """Scaled spend of scaled totals."""
         return float(point[KPIS : KPIS + self.groups].sum())
 
-    def _seed(self, layout: Layout, kpis: NDArray[np.bool_]) -> None:
-        """First columns: the budget's edge for every KPI alone and together, tail segments alone where they count."""
+    def _seed(self, groups: Groups, kpis: NDArray[np.bool_]) -> None:
+        """First columns: the budget's edge for every KPI alone and together; without groups that a row frowns upon."""
         wishes = [kpis.astype(np.float64)] + (
             [row for row in np.diag(kpis * 1.0) if row.any()] if kpis.sum() > 1 else []
         )
         bans = [np.zeros(self.groups)]
-        if self.limits.min_tail_share > 0:
-            bans.append((~layout.tail).astype(np.float64))
+        for row, per_spend, per_win in groups.spread(self.held.rows):
+            if row.bound == 0 and row.by_segment:
+                bans.append(((per_spend > 0) | (per_win > 0)).astype(np.float64))
         for ban in bans:
             for wish in wishes:
                 self._edge(wish, ban)
@@ -150,7 +144,7 @@ class Program:
 
         Keeps the two columns beside the budget. `ban` (G,) is 1 for groups that are not bought.
         """
-        G, budget = self.groups, self.limits.budget / self.spend_scale
+        G, budget = self.groups, self.held.budget / self.spend_scale
         direction = np.zeros(self.dims)
         direction[:KPIS] = wish
         reach = self.attainable.all / self.scale

@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.scalarisation import utility
-from bidpilot.bidding.campaign.segments import channels
+from bidpilot.bidding.constraints.together import PRICED, missed, score_factor
+from bidpilot.bidding.constraints.totals import DayTotals
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.landscape import shading
 from bidpilot.bidding.rule import Rule
+from bidpilot.envs.clearing.columns import FirstPrice
 from bidpilot.envs.clearing.slot import clear_slot
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
-from bidpilot.solvers.hindsight import Hindsight, hindsight_optimum, limits_of
-from bidpilot.solvers.hindsight_limits import Layout
-from bidpilot.solvers.hindsight_master import CONVERSIONS
+from bidpilot.solvers.hindsight import Hindsight, hindsight_optimum
 
 Floats = NDArray[np.float64]
 
@@ -31,7 +31,7 @@ def best_constant_rule(
 
     The rule is played by the clearing kernel, unshaded: wins in arrival order until the budget stops it, a
     first price pays the bid. So it is a score that a bidder could have had, and never above R*. A scale
-    counts only where its day keeps the campaign's hard limits; 0 where none does.
+    counts only where its day keeps the campaign's hard constraints; 0 where none does.
 
     Args:
         market: where the days' auctions are.
@@ -65,27 +65,26 @@ class _Player:
     def __init__(self, market: Market, days: DayBatch, campaigns: CampaignBatch, ideal: Floats) -> None:
         self.market, self.days, self.campaigns, self.ideal = market, days, campaigns, ideal
         rows, self.segments = len(days), len(market.log.segments)
-        self.layout = Layout.of(market.log.segments)
-        names = channels(market.log.segments)
-        self.limits = [limits_of(campaigns, row, names) for row in range(rows)]
         self.totals = SlotTotals.zeros(rows, self.segments, market.log.sources)
 
     def score(self, alpha: Floats) -> Floats:
-        """Score (B,) of bid coefficients (B, 3); -1 where a hard limit is broken."""
+        """Score (B,) of bid coefficients (B, 3); -1 where a hard constraint is broken."""
         rows = len(self.days)
         rule = Rule(alpha, np.ones((rows, self.segments)), np.zeros((rows, self.segments)))
         left, kpi = self.campaigns.budget.copy(), np.zeros((rows, 3))
         wins, spend = np.zeros((rows, self.segments)), np.zeros((rows, self.segments))
-        flat = np.ones(shading.POINTS)
+        unshaded = FirstPrice(self.campaigns.first_price, np.ones(shading.POINTS), 1.0)
         for t in range(self.market.slots):
-            clear_slot(self.market, self.days, t, self.campaigns, rule, left, flat, 1.0, alpha, self.totals)
+            clear_slot(self.market, self.days, t, rule, left, unshaded, alpha, self.totals)
             kpi += self.totals.true
             wins += self.totals.segment_wins
             spend += self.totals.segment_spend
-        total = self.campaigns.budget - left
-        score = utility(kpi, self.ideal, self.campaigns.preference, self.campaigns.kind)
-        allowed = np.minimum(self.campaigns.max_cpa, 1e300) * kpi[:, CONVERSIONS]
-        over = total > allowed
-        score *= np.where(over, np.where(over, allowed, 1.0) / np.where(over, total, 1.0), 1.0) ** 2
-        kept = [self.layout.keeps(self.limits[b], kpi[b], spend[b], wins[b]) for b in range(rows)]
+        campaigns = self.campaigns
+        score = utility(kpi, self.ideal, campaigns.preference, campaigns.kind)
+        factor = score_factor(campaigns.bounds, campaigns.budget - left, kpi)
+        if factor is not None:
+            score *= factor
+        totals = DayTotals.by_segment(self.market.log.segments, spend, kpi, wins, campaigns.conversion_value)
+        by_kind = missed(campaigns.bounds, totals)
+        kept = np.max([by_kind[kind] for kind in PRICED], axis=0) <= 0
         return np.where(kept, score, -1.0)

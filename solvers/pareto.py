@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
-from bidpilot.bidding.constraints.rows import Limit
+from bidpilot.bidding.constraints.row import Row
 from bidpilot.bidding.errors import InvalidLandscape
 from bidpilot.bidding.kpi import KPI
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.solvers.allocation.allocate import PlanProblem, plan_problem
 from bidpilot.solvers.allocation.infeasible import explain
 from bidpilot.solvers.allocation.program import AllocationProgram, solve
+from bidpilot.solvers.allocation.rows import shapes
 
 Vector = NDArray[np.float64]
 
@@ -34,6 +35,7 @@ _BY_PREFERENCE = 2 / 3  # of the points
 _ROUNDS = 2  # of binning for a point by floors
 _EVEN = 0.25  # of an even preference in the one that bins are made for: bins that leave a KPI out hide what it costs
 _SLACK = 3e-7  # ideal points by which a floor at an optimum is eased; the solvers are exact to 1e-7
+_FLOOR = "least "  # names a point's own rows
 _FLAT = 1e-9  # ends nearer to each other than this trade nothing off
 
 
@@ -111,12 +113,11 @@ class _Search:
         problem = self._problem(preference)
         best = self._solve(problem)
         if best is None:
-            raise explain(problem.shape, problem.scaled, problem.terms)
+            raise explain(problem.shape, problem.scaled, problem.rows, problem.terms)
         others = np.array([k in self._active and k != j for k in range(3)], np.float64)
         if not others.any():
             return self._point(problem, best, preference, None)
-        campaigns = replace(problem.terms.campaigns, preference=(others / others.sum())[None])
-        second = replace(problem, terms=replace(problem.terms, campaigns=campaigns))
+        second = replace(problem, preference=others / others.sum())
         most = self._kpi(problem, best)[j]
         program = self._solve(second, floors=most * preference - _SLACK)
         return self._point(problem, program or self._solved_again(problem), preference, None)
@@ -126,7 +127,7 @@ class _Search:
         problem = self._problem(preference)
         program = self._solve(problem)
         if program is None:
-            raise explain(problem.shape, problem.scaled, problem.terms)
+            raise explain(problem.shape, problem.scaled, problem.rows, problem.terms)
         return self._point(problem, program, preference, None)
 
     def by_floors(self, share: Vector, direction: Vector) -> tuple[FrontPoint, Vector] | None:
@@ -142,13 +143,12 @@ class _Search:
         for _ in range(_ROUNDS):
             direction = (1.0 - _EVEN) * direction + _EVEN * even
             day = self._problem(direction)
-            campaigns = replace(day.terms.campaigns, preference=first[None])
-            problem = replace(day, terms=replace(day.terms, campaigns=campaigns))
+            problem = replace(day, preference=first)
             program = self._solve(problem, least)
             if program is None:
                 break
-            prices = {c.name: float(e.dual_value) for c, e in zip(program.constraints, program.limits, strict=True)}
-            direction = first + [max(prices.get(f"floor/{name}", 0.0), 0.0) for name in KPI]
+            prices = program.prices()
+            direction = first + [prices.get(_FLOOR + name, 0.0) for name in KPI]
             direction /= direction.sum()
             point = self._point(problem, program, None, least * self.ideal)
             if found is None or point.share @ first > found[0].share @ first:
@@ -164,21 +164,18 @@ class _Search:
         return problem
 
     def _solve(self, problem: PlanProblem, floors: Vector | None = None) -> AllocationProgram | None:
-        """Solve with the campaign's limits and `floors` (3,), in ideal points; None where nothing keeps them.
+        """Solve with the campaign's rows and `floors` (3,), in ideal points; None where nothing keeps them.
 
-        All points have the same limits, a floor of 0 where they ask for none, and so the same program.
+        All points have the same rows, a floor of 0 where they ask for none, and so the same program. A floor takes the
+        place of the campaign's own, which it is never below.
         """
-        limits = dict(problem.terms.limits)
-        none = np.zeros(len(problem.shape.segments))
         asked = np.zeros(3) if floors is None else np.maximum(floors, 0.0)
-        for j in self._active:
-            name = f"floor/{KPI[j]}"
-            least = max(asked[j], -limits[name].bound if name in limits else 0.0)
-            limits.pop(name, None)
-            limits[name] = Limit(name, none, np.eye(3)[j], none, -least)
-        terms = replace(problem.terms, limits=limits)
-        shape = problem.shape._replace(active=self._active, limits=tuple(limits))
-        program, solved = solve(shape, problem.scaled, terms)
+        own = {j: -row.bound / row.value[j] for row in problem.rows if (j := row.floor_of) is not None}
+        rows = [row for row in problem.rows if row.floor_of not in self._active]
+        none = np.zeros(len(problem.shape.segments))
+        rows += [Row(_FLOOR + KPI[j], none, np.eye(3)[j], none, -max(asked[j], own.get(j, 0.0))) for j in self._active]
+        shape = problem.shape._replace(active=self._active, rows=shapes(rows))
+        program, solved = solve(shape, problem.scaled, rows, problem.preference)
         return program if solved.status == "optimal" else None
 
     def _solved_again(self, problem: PlanProblem) -> AllocationProgram:

@@ -134,6 +134,10 @@ def broken_contracts(tmp_path: Path, file: str, line: str) -> str:
         package = tmp_path / module.removeprefix("bidpilot.").replace(".", "/")
         package.mkdir(exist_ok=True)
         (package / "__init__.py").touch()
+    for room in ("bidding_env", "markets", "clearing", "synthetic", "logs"):
+        (tmp_path / "envs" / room).mkdir()
+        (tmp_path / "envs" / room / "__init__.py").touch()
+    (tmp_path / "envs" / "seeding.py").touch()
     (tmp_path / "agents" / "learners" / "catalogue.py").touch()
     for folder in FOLDERS:
         (tmp_path / "bidpilot" / folder).symlink_to(f"../{folder}")
@@ -157,6 +161,11 @@ def broken_contracts(tmp_path: Path, file: str, line: str) -> str:
     ("file", "line", "contract"),
     [
         ("envs/x.py", "import bidpilot.agents", "bidding <- envs"),
+        ("envs/clearing/x.py", "import bidpilot.envs.markets", "inside envs"),
+        ("envs/markets/x.py", "import bidpilot.envs.bidding_env", "inside envs"),
+        ("envs/logs/x.py", "import bidpilot.envs.synthetic", "inside envs"),
+        ("envs/synthetic/x.py", "import bidpilot.envs.clearing", "inside envs"),
+        ("envs/seeding.py", "import bidpilot.envs.logs", "inside envs"),
         ("agents/acting/controllers/x.py", "import bidpilot.solvers", "agents.acting stands on bidding alone"),
         ("agents/acting/controllers/x.py", "import scipy", "a deployed bidder reaches no heavy library"),
         ("training/x.py", "import bidpilot.agents.learners.ppo", "only the catalogue imports a learner"),
@@ -181,6 +190,8 @@ def test_an_arrow_the_wrong_way_is_caught(tmp_path: Path, file: str, line: str, 
     ("file", "line"),
     [
         ("envs/x.py", "import bidpilot.bidding, numba"),
+        ("envs/markets/x.py", "import bidpilot.envs.clearing, bidpilot.envs.synthetic"),
+        ("envs/bidding_env/x.py", "import bidpilot.envs.markets, bidpilot.envs.logs"),
         ("serving/__init__.py", "import bidpilot.bidding, bidpilot.agents.acting.controllers"),
         ("serving/x.py", "from bidpilot.agents.acting.controllers import __doc__ as doc"),
         ("training/x.py", "import bidpilot.serving"),

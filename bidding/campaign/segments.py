@@ -26,8 +26,19 @@ def is_tail(segments: Sequence[str]) -> NDArray[np.bool_]:
     return np.array([name.endswith("/tail") for name in segments], np.bool_)
 
 
+def in_channel(channel: str, segments: Sequence[str]) -> NDArray[np.float64]:
+    """(S,) 1 for segments of one channel, else 0.
+
+    Raises:
+        UnknownChannel: there is none.
+    """
+    check_channels((channel,), segments)
+    inside: NDArray[np.bool_] = channel_index(segments) == channels(segments).index(channel)
+    return inside.astype(np.float64)
+
+
 def check_channels(named: Iterable[str], segments: Sequence[str]) -> None:
-    """Refuse a cap on a channel that no segment belongs to.
+    """Refuse a channel that no segment belongs to.
 
     Raises:
         UnknownChannel: names it and those there are.
@@ -35,4 +46,4 @@ def check_channels(named: Iterable[str], segments: Sequence[str]) -> None:
     known = channels(segments)
     for name in named:
         if name not in known:
-            raise UnknownChannel(f"channel_caps name {name!r}; the channels are {', '.join(known)}. Respell it.")
+            raise UnknownChannel(f"no segment belongs to channel {name!r}; there are {', '.join(known)}. Respell it.")

@@ -1,1 +1,1 @@
-"""What a campaign may insist on."""
+"""What a campaign may insist on: one class for each constraint, listed in `catalogue`, asked through `together`."""

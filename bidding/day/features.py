@@ -4,39 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-Group = Literal[
-    "clock",
-    "campaign",
-    "preference",
-    "budget",
-    "traffic",
-    "value",
-    "price",
-    "value per price",
-    "wins and cost",
-    "KPI so far",
-    "replan",
-    "constraints",
-    "previous action",
-    "invalid traffic",
-]
-"""What a feature speaks of. Explanations are summed by group; a network may be kept from seeing some groups."""
-
-
-class Feature(NamedTuple):
-    """One entry of the observation."""
-
-    name: str
-    group: Group
-    low: float
-    high: float
-    meaning: str
-
+from bidpilot.bidding.constraints.catalogue import CATALOGUE
+from bidpilot.bidding.day.feature import Feature, Group
 
 _LEVEL = "log2 of a level against the forecast, over 2"
 
@@ -97,17 +71,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("win_delay", "campaign", 0, 1, "delay of wins, share of the day"),
     Feature("interaction_delay", "campaign", 0, 1, "delay of interactions, share of the day"),
     Feature("conversion_delay", "campaign", 0, 1, "delay of conversions, share of the day"),
-    Feature("has_max_cpa", "campaign", 0, 1, "1 where the campaign has a CPA target"),
-    Feature(
-        "cpa_slack",
-        "constraints",
-        -2,
-        2,
-        "log2 of target CPA / predicted CPA so far, over 2 (0 without target or wins)",
-    ),
-    Feature("has_tail_share", "campaign", 0, 1, "1 where the campaign has a least tail share"),
-    Feature("tail_share", "constraints", 0, 1, "share of won exposures on long-tail content so far"),
-    Feature("tail_slack", "constraints", -1, 1, "tail share minus the least one (0 without one or without wins)"),
+    *(feature for constraint in CATALOGUE for feature in constraint.features),
     Feature("last_scale", "previous action", -1, 1, "previous action, scale"),
     Feature("last_interaction_tilt", "previous action", -1, 1, "previous action, interaction tilt"),
     Feature("last_conversion_tilt", "previous action", -1, 1, "previous action, conversion tilt"),

@@ -12,15 +12,15 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from bidpilot.bidding.constraints.catalogue import CATALOGUE
 from bidpilot.bidding.day.action import FIRST_SEGMENT, SCALE_REACH, action_size
 from bidpilot.bidding.day.beliefs import Posterior
 from bidpilot.bidding.day.features import FEATURES, POSITION, bounds
 from bidpilot.bidding.day.replan import Replanner
 from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE, DayStatistics
-from bidpilot.bidding.day.steering import Progress, Steering
-from bidpilot.bidding.kpi import CONVERSION
+from bidpilot.bidding.day.steering import Steering
 from bidpilot.bidding.landscape.forecast import Forecast
-from bidpilot.bidding.plan.planner import BudgetPlan
+from bidpilot.bidding.plan.budget_plan import BudgetPlan
 
 
 class Observer:
@@ -44,7 +44,7 @@ class Observer:
         campaigns, row, slots = statistics.campaigns, self._row, self.forecast.slots
         self._replanner = replanner or Replanner(self.forecast, plan, index)
         self._steering = Steering(self.forecast, plan, index, campaigns) if campaigns.constrained.any() else None
-        self._reserve = campaigns.reserve * campaigns.budget
+        self._held_back = campaigns.held_back * campaigns.budget
         self._alpha = plan.alpha[index]
         self._ideal = np.where(plan.ideal > 0, plan.ideal, 1.0)[index]
         self._planned_kpi = np.where(plan.kpi > 0, plan.kpi, 1.0)[index]
@@ -62,11 +62,8 @@ class Observer:
         row["win_delay"][:] = campaigns.win_delay / slots
         row["interaction_delay"][:] = campaigns.interaction_delay / slots
         row["conversion_delay"][:] = campaigns.conversion_delay / slots
-        self._capped = np.isfinite(campaigns.max_cpa)
-        self._any_capped = bool(self._capped.any())
-        row["has_max_cpa"][:] = self._capped
-        row["has_tail_share"][:] = campaigns.min_tail_share > 0
-        self._any_tail = bool((campaigns.min_tail_share > 0).any())
+        for constraint in CATALOGUE:
+            constraint.begin(campaigns.bounds, row)
 
     def observe(self, statistics: DayStatistics, last_action: NDArray[np.floating] | None) -> NDArray[np.float32]:
         """The observation (B, F) before slot `statistics.t`; `last_action` (B, A) is None at the start."""
@@ -127,15 +124,15 @@ class Observer:
             if self._steering is not None:
                 self._wide[len(FEATURES) :, self._steering.rows] = segment.T
 
-    def own_replan(self) -> NDArray[np.float64]:
+    def replanned_action(self) -> NDArray[np.float64]:
         """The action (B, 3 + S) that follows the re-plan of the latest observation."""
         action = np.zeros((self._wide.shape[1], action_size(len(self.forecast.segments))))
         action[:, 0] = self._row["replan"]
         action[:, FIRST_SEGMENT:] = self._wide[len(FEATURES) :].T
         return np.clip(action, -1.0, 1.0)
 
-    def replanned_action(self, statistics: DayStatistics, replanner: Replanner) -> NDArray[np.float64]:
-        """The action (B, 3 + S) that follows a re-plan of one's own, given the day so far; after `observe`."""
+    def action_of(self, replanner: Replanner, statistics: DayStatistics) -> NDArray[np.float64]:
+        """The action (B, 3 + S) that follows the re-plan of any replanner, given the day so far; after `observe`."""
         scale, segment = self._replanned(statistics, replanner, statistics.levels())
         action = np.zeros((len(scale), action_size(len(self.forecast.segments))))
         action[:, 0] = scale * (np.log(2.0) / SCALE_REACH)
@@ -149,30 +146,23 @@ class Observer:
         """log2 of the scale (B,) against the plan's, and segment entries (R, S) of the constrained rows."""
         beliefs = replanner.beliefs(levels, statistics.t)
         scale = replanner.scale(beliefs, self._spendable(statistics.t), statistics.t)
-        steering, told = self._steering, statistics.reported
+        steering = self._steering
         if steering is None:
             return scale, np.zeros((0, len(self.forecast.segments)))
-        kpi = told(statistics.predicted)
-        progress = Progress(
-            wins=told(statistics.wins),
-            tail_wins=told(statistics.tail_wins),
-            spend=self._settled,
-            conversions=kpi[:, CONVERSION],
-            value=(kpi * self._alpha).sum(axis=1),
-            channel_spend=told(statistics.channel_spend),
-        )
-        scale[steering.rows], segment = steering.steer(scale[steering.rows], beliefs, statistics.t, progress)
+        progress = statistics.told()
+        value = (progress.kpi * self._alpha).sum(axis=1)
+        rows = steering.rows
+        scale[rows], segment = steering.steer(scale[rows], beliefs, statistics.t, progress, value)
         return scale, segment
 
     def _spendable(self, t: int) -> NDArray[np.float64]:
-        """The budget left (B,) without its reserve, which the day's last block releases."""
+        """The budget left (B,) without what is held back of it, which the day's last block releases."""
         if t >= self.forecast.slots - self.forecast.level_slots:
             return self._left
-        return np.maximum(self._left - self._reserve, 0.0)
+        return np.maximum(self._left - self._held_back, 0.0)
 
     def _results(self, statistics: DayStatistics) -> None:
-        row, campaigns = self._row, statistics.campaigns
-        told = statistics.reported
+        row, told = self._row, statistics.reported
         wins, before = (told(statistics.wins, back) for back in (0, 1))
         seen, seen_before = (told(statistics.auctions, back) for back in (0, 1))
         _ratio(wins - before, seen - seen_before, row["win_rate"])
@@ -181,26 +171,16 @@ class Observer:
         planned, planned_before = (told(self._planned, back) for back in (0, 1))
         _ratio(self._settled - settled_before, planned - planned_before, row["cost_slot"])
         _ratio(self._settled, planned, row["cost_day"])
-        kpi = told(statistics.predicted)
+        progress = statistics.told()
+        kpi = progress.kpi
         share = self._settled / self._day_spend
         first = POSITION["exposure_to_plan"]
         _ratio(kpi.T, self._planned_kpi.T * share, self._wide[first : first + 3])
         first = POSITION["exposure_to_ideal"]
         np.divide(kpi.T, self._ideal.T, out=self._wide[first : first + 3])
-        tail = told(statistics.tail_wins)
-        _ratio(tail, wins, row["tail_share"])
-        if self._any_tail:
-            known = (campaigns.min_tail_share > 0) & (wins > 0)
-            row["tail_slack"][:] = np.where(known, row["tail_share"] - campaigns.min_tail_share, 0.0)
-        if self._any_capped:
-            self._cpa(kpi[:, 2], campaigns.max_cpa)
+        for constraint in CATALOGUE:
+            constraint.observe(statistics.campaigns.bounds, progress, row)
         row["invalid_share"][:] = statistics.invalid_share()
-
-    def _cpa(self, conversions: NDArray[np.float64], max_cpa: NDArray[np.float64]) -> None:
-        known = self._capped & (self._settled > 0)
-        allowed = np.where(known, conversions * np.where(known, max_cpa, 1.0), 1.0)
-        slack = np.log2(np.maximum(allowed / np.where(known, self._settled, 1.0), 2.0**-16))
-        self._row["cpa_slack"][:] = np.where(known, 0.5 * slack, 0.0)
 
 
 def _ratio(above: NDArray[np.float64], below: NDArray[np.float64], out: NDArray[np.float64]) -> None:

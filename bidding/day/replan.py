@@ -13,7 +13,7 @@ from bidpilot.bidding.day.beliefs import Posterior
 from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE
 from bidpilot.bidding.landscape import curves
 from bidpilot.bidding.landscape.forecast import Forecast
-from bidpilot.bidding.plan.planner import BudgetPlan
+from bidpilot.bidding.plan.budget_plan import BudgetPlan
 
 _LAST = curves.POINTS - 1
 _STEPS = tuple(1 << k for k in reversed(range(int(_LAST).bit_length())))

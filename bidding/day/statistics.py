@@ -7,12 +7,14 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.segments import channel_index, channels, is_tail
+from bidpilot.bidding.constraints.together import channel_most
+from bidpilot.bidding.constraints.totals import DayTotals
 from bidpilot.bidding.day.beliefs import Posterior, posterior
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.landscape.spread import TINY
-from bidpilot.bidding.plan.planner import RATIO_QUANTILES, BudgetPlan
+from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES, BudgetPlan
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,8 @@ class DayStatistics:
         self._seen, self._block_seen, self._blocks = (np.zeros((3, rows)) for _ in range(3))
         self._known = np.ones((3, rows), np.bool_)  # which levels the last slot told of
         self._tail = is_tail(forecast.segments).astype(np.int64)
-        self._channels, self._channel_of = channels(forecast.segments), channel_index(forecast.segments)
-        self._channel = np.eye(len(self._channels))[self._channel_of]  # (S, C)
+        self.channels, self._channel_of = channels(forecast.segments), channel_index(forecast.segments)
+        self._channel = np.eye(len(self.channels))[self._channel_of]  # (S, C)
         self.channel_spend = np.zeros(
             (slots + 1, rows, self._channel.shape[1])
         )  # cumulative; where segments are steered
@@ -211,13 +213,36 @@ class DayStatistics:
         return settled, self.committed[self.t] - self.reported(self.committed)
 
     def capped_segments(self) -> NDArray[np.bool_]:
-        """(B, S) segments of channels whose reported spend has reached its cap."""
-        spend = self.reported(self.channel_spend)
-        reached = np.zeros(spend.shape, np.bool_)
-        for name, cap in self.campaigns.channel_caps.items():
-            k = self._channels.index(name)
-            reached[:, k] = spend[:, k] >= cap
+        """(B, S) segments of channels whose reported spend has reached the most that they may take of the day."""
+        most = channel_most(self.campaigns.bounds, self.channels, self.campaigns.budget)
+        reached: NDArray[np.bool_] = self.reported(self.channel_spend) >= most
         return reached[:, self._channel_of]
+
+    def told(self) -> DayTotals:
+        """The totals that each row has been told of, KPIs as predicted."""
+        return self._totals(
+            self.reported(self.spend),
+            self.reported(self.predicted),
+            self.reported(self.wins),
+            self.reported(self.tail_wins),
+            self.reported(self.channel_spend),
+        )
+
+    def so_far(self, spend: NDArray[np.float64], kpi: NDArray[np.float64]) -> DayTotals:
+        """The totals as they are, with spend (B,) and KPIs (B, 3) given."""
+        t = self.t
+        return self._totals(spend, kpi, self.wins[t], self.tail_wins[t], self.channel_spend[t])
+
+    def _totals(
+        self,
+        spend: NDArray[np.float64],
+        kpi: NDArray[np.float64],
+        wins: NDArray[np.float64],
+        tail_wins: NDArray[np.float64],
+        channel_spend: NDArray[np.float64],
+    ) -> DayTotals:
+        worth = self.campaigns.conversion_value
+        return DayTotals(spend, kpi, wins, tail_wins, channel_spend, self.channels, worth)
 
     def invalid_share(self) -> NDArray[np.float64]:
         """Estimated share (B,) of won auctions that were invalid: sources whose interactions fall short.

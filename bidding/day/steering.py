@@ -12,15 +12,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.segments import channel_index, channels, is_tail
+from bidpilot.bidding.constraints.target import target_factor
+from bidpilot.bidding.constraints.together import channel_most, least_tail_share, target_cost
+from bidpilot.bidding.constraints.totals import DayTotals
 from bidpilot.bidding.day.action import SEGMENT_REACH
 from bidpilot.bidding.day.beliefs import Posterior
 from bidpilot.bidding.day.replan import rest_of_block
 from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE
+from bidpilot.bidding.kpi import CONVERSION
 from bidpilot.bidding.landscape import curves
 from bidpilot.bidding.landscape.forecast import Forecast
-from bidpilot.bidding.plan.planner import BudgetPlan
+from bidpilot.bidding.plan.budget_plan import BudgetPlan
 
 Matrix = NDArray[np.float64]
 
@@ -33,17 +37,6 @@ _PARTS = 3  # later blocks with the day's level unknown, the same with it known,
 _STEPS_OF_SCALE = np.arange(-48, 49) / 16  # octaves around the plan's scale, as far as an action reaches
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(3)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
-
-
-class Progress(NamedTuple):
-    """Reported totals so far."""
-
-    wins: Matrix  # (B,)
-    tail_wins: Matrix  # (B,)
-    spend: Matrix  # (B,) currency
-    conversions: Matrix  # (B,) predicted
-    value: Matrix  # (B,) predicted KPIs at the plan's coefficients, currency
-    channel_spend: Matrix  # (B, C) currency
 
 
 class _Rest(NamedTuple):
@@ -87,9 +80,8 @@ class Steering:
 
     def _set_targets(self, plan: BudgetPlan, of: NDArray[np.int64], campaigns: CampaignBatch) -> None:
         """Keep what rows with a target cost, `_aimed` of the constrained ones, are aimed by."""
-        worth, roi = campaigns.conversion_value[self.rows], campaigns.min_roi[self.rows]
-        by_roi = np.divide(worth, roi, out=np.full_like(worth, np.inf), where=roi > 0)
-        target = np.minimum(campaigns.max_cpa[self.rows], by_roi)
+        worth = campaigns.conversion_value[self.rows]
+        target = target_cost(campaigns.bounds, campaigns.conversion_value)[self.rows]
         self._aimed = np.flatnonzero(np.isfinite(target))
         self._target, self._worth = target[self._aimed, None], worth[self._aimed, None]
         plans = of[self._aimed]
@@ -107,10 +99,9 @@ class Steering:
         self._moved = np.flatnonzero(campaigns.steers_segments[self.rows])
         rows, plans = self.rows[self._moved], of[self._moved]
         segments, names = self._forecast.segments, channels(self._forecast.segments)
-        cap = np.full((len(rows), len(names)), np.inf)
-        for name, most in campaigns.channel_caps.items():
-            cap[:, names.index(name)] = most[rows]
-        self._cap, self._capped = cap, bool(np.isfinite(cap).any())
+        self._campaigns = campaigns.take(rows)
+        capped = np.isfinite(channel_most(self._campaigns.bounds, names, self._campaigns.budget))  # (moved, C)
+        self._free, self._capped = ~capped, bool(capped.any())
         key = np.arange(len(segments)) if self._capped else is_tail(segments).astype(np.int64)
         _, first, self._group = np.unique(key, return_index=True, return_inverse=True)  # (G,), (S,)
         assert plan.by_segment is not None
@@ -125,11 +116,17 @@ class Steering:
         channel = channel_index(segments)[first]
         self._channel = np.eye(len(names))[channel]  # (G, C); where nothing is capped, channels do not count
         # bids may rise to what they were without the cap
-        self._room = np.where(np.isfinite(cap[:, channel]), -np.log2(plan.multiplier[plans][:, first]), 0.0)
-        self._share = campaigns.min_tail_share[rows]
+        self._room = np.where(capped[:, channel], -np.log2(plan.multiplier[plans][:, first]), 0.0)
+        self._share = least_tail_share(self._campaigns.bounds, len(rows))
 
-    def steer(self, scale: Matrix, levels: Posterior, t: int, progress: Progress) -> tuple[Matrix, Matrix]:
-        """The re-plan's scale (R,), log2 against the plan's, and segment entries (R, S) of an action, for `rows`."""
+    def steer(
+        self, scale: Matrix, levels: Posterior, t: int, progress: DayTotals, value_won: Matrix
+    ) -> tuple[Matrix, Matrix]:
+        """The re-plan's scale (R,), log2 against the plan's, and segment entries (R, S) of an action, for `rows`.
+
+        `progress` holds what is told of all B rows so far, `value_won` (B,) its predicted KPIs at the plan's
+        coefficients, currency.
+        """
         at = self.rows
         self._size, self._shift = np.empty((_PARTS, _KINDS, len(at))), np.empty((_PARTS, len(at)))
         trust = levels.trust[VALUE][at]
@@ -149,7 +146,7 @@ class Steering:
         x = self._plan_scale + scale
         offset = np.zeros((len(at), self._segments))
         if len(self._aimed):
-            x[self._aimed] = self._aim(x[self._aimed], self._deviation(trust[self._aimed], t), progress)
+            x[self._aimed] = self._aim(x[self._aimed], self._deviation(trust[self._aimed], t), progress, value_won)
         if len(self._moved):
             self._moved_size, self._moved_shift = self._size[..., self._moved, None], self._shift[:, self._moved, None]
             x[self._moved], moved = self._move_segments(x[self._moved], progress)
@@ -184,7 +181,7 @@ class Steering:
         deviation: Matrix = np.sqrt(variance)
         return deviation
 
-    def _aim(self, x: Matrix, doubt: Matrix, progress: Progress) -> Matrix:
+    def _aim(self, x: Matrix, doubt: Matrix, progress: DayTotals, value_won: Matrix) -> Matrix:
         """The scale at or below x of the best expected score `value * min(1, target / cost per conversion) ** 2`.
 
         What is to come is uncertain, and a miss at the end cannot be mended: the expectation leaves room for it.
@@ -198,16 +195,17 @@ class Steering:
             spend = progress.spend[at, None] + self._of_day(_SPEND, there + octaves)
             conversions = self._of_day(_CONVERSIONS, there + octaves) * level / self._worth
             gain = self._of_day(_VALUE, there + octaves) * level * 2.0**scale
-            allowed = self._target * (progress.conversions[at, None] + conversions)
-            kept = np.minimum(1.0, np.divide(allowed, spend, out=np.ones_like(spend), where=spend > 0))
-            score += weight * (progress.value[at, None] + gain) * kept**2
+            allowed = self._target * (progress.kpi[at, CONVERSION, None] + conversions)
+            score += weight * (value_won[at, None] + gain) * target_factor(allowed, spend)
         best: Matrix = there[np.arange(len(x)), score.argmax(axis=1)]
         return best
 
-    def _move_segments(self, x: Matrix, progress: Progress) -> tuple[Matrix, Matrix]:
+    def _move_segments(self, x: Matrix, progress: DayTotals) -> tuple[Matrix, Matrix]:
         """Scale (moved,) and offsets (moved, G) that keep tail share and caps at the spend expected at x."""
         money = self._at(_SPEND, x, np.zeros_like(self._room)).sum(axis=1)
-        cap_left = np.maximum(self._cap - progress.channel_spend[self.rows[self._moved]], 0.0)
+        at = self.rows[self._moved]
+        cap = channel_most(self._campaigns.bounds, progress.channels, progress.spend[at] + money)
+        cap_left = np.maximum(cap - progress.channel_spend[at], 0.0)
         low, high = np.full(len(x), -2.0 * _OCTAVES), np.full(len(x), 2.0 * _OCTAVES)
         shared = self._share > 0
         for _ in range(_STEPS if shared.any() else 0):
@@ -217,7 +215,7 @@ class Steering:
         theta = np.where(shared, high, 0.0)
         return self._spend_it(x, theta, money, cap_left)
 
-    def _tail_share(self, x: Matrix, theta: Matrix, money: Matrix, cap_left: Matrix, progress: Progress) -> Matrix:
+    def _tail_share(self, x: Matrix, theta: Matrix, money: Matrix, cap_left: Matrix, progress: DayTotals) -> Matrix:
         scale, offset = self._spend_it(x, theta, money, cap_left)
         wins = self._at(_WINS, scale, offset)
         at = self.rows[self._moved]
@@ -244,4 +242,4 @@ class Steering:
             drop = 0.5 * (drop_low + drop_high)
             over = self._at(_SPEND, low, free - drop @ self._channel.T) @ self._channel > cap_left
             drop_low, drop_high = np.where(over, drop, drop_low), np.where(over, drop_high, drop)
-        return low, free - np.where(np.isinf(self._cap), 0.0, drop_high) @ self._channel.T
+        return low, free - np.where(self._free, 0.0, drop_high) @ self._channel.T

@@ -6,17 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.landscape.forecast import BidLandscape
+from bidpilot.bidding.landscape.octaves import OctaveGrid
 
-OCTAVES = 8  # factors are given for values between 2 ** -8 and 2 ** 8 times the mean price ...
-PER_OCTAVE = 8  # ... at points that are evenly spaced inside an octave
-POINTS = 2 * OCTAVES * PER_OCTAVE
+GRID = OctaveGrid(8, 3)
+"""Factors are given at the lower edges of the bins of this grid, of values in units of the mean price."""
+POINTS = GRID.bins
 _FACTORS = np.linspace(1.0, 0.02, 99)
 
 
 def grid() -> NDArray[np.float64]:
     """Values (POINTS,) in units of the mean price at which factors are tabulated."""
-    k = np.arange(POINTS)
-    return 2.0 ** (k // PER_OCTAVE - OCTAVES) * (1.0 + (k % PER_OCTAVE) / PER_OCTAVE)
+    return GRID.edges()[:-1]
 
 
 def fit_shading(landscape: BidLandscape) -> NDArray[np.float64]:

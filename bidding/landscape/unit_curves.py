@@ -17,7 +17,7 @@ _FINE = 64  # points to the octave at which shaded bids are inverted
 _REACH = 24  # octaves above and below the mean price that values are told apart in
 
 
-class Steer(NamedTuple):
+class SegmentTerms(NamedTuple):
     """What sets segments apart in a direction: bids are `multiplier[s] * (direction . v + share[s])`."""
 
     multiplier: NDArray[np.float64]  # (U, S)
@@ -38,10 +38,10 @@ def unit_curves(
     direction: NDArray[np.float64],
     first_price: NDArray[np.bool_],
     shading: NDArray[np.float64] | None,
-    steer: Steer | None = None,
+    terms: SegmentTerms | None = None,
 ) -> UnitCurves:
     """Curves of directions (U, 3); `shading` factors are needed where `first_price` (U,) is true."""
-    value = _bids(landscape, direction, steer)
+    value = _bids(landscape, direction, terms)
     needed = _needed(landscape, value, first_price, shading)
     weight = landscape.weight
     wins, spend, *kpi = curves.cumulative(
@@ -58,16 +58,16 @@ def segment_curves(
     direction: NDArray[np.float64],
     first_price: NDArray[np.bool_],
     shading: NDArray[np.float64] | None,
-    steer: Steer,
+    terms: SegmentTerms,
 ) -> NDArray[np.float64]:
     """Wins, spend, conversions and value by segment, (U, S, 4, POINTS); first price is charged at market prices.
 
     The value is the direction's, `direction . v`.
     """
-    needed = _needed(landscape, _bids(landscape, direction, steer), first_price, shading)
+    needed = _needed(landscape, _bids(landscape, direction, terms), first_price, shading)
     worth = _bids(landscape, direction, None)
     parts = []
-    for s in range(steer.share.shape[1]):
+    for s in range(terms.share.shape[1]):
         here = landscape.segment == s
         weight = landscape.weight[here]
         amounts = (weight, weight * landscape.price[here], weight * landscape.value[here, CONVERSION])
@@ -81,12 +81,12 @@ def _own_sums(needed: NDArray[np.float64], amount: NDArray[np.float64]) -> NDArr
     return np.concatenate([curves.cumulative(n[None], (a,))[0] for n, a in zip(needed, amount, strict=True)])
 
 
-def _bids(landscape: BidLandscape, direction: NDArray[np.float64], steer: Steer | None) -> NDArray[np.float64]:
+def _bids(landscape: BidLandscape, direction: NDArray[np.float64], terms: SegmentTerms | None) -> NDArray[np.float64]:
     """Bids (U, M) at scale 1."""
     parts = direction[:, :, None] * landscape.value.T  # matrix products round differently for other U
     value: NDArray[np.float64] = parts[:, 0] + parts[:, 1] + parts[:, 2]
-    if steer is not None:
-        value = steer.multiplier[:, landscape.segment] * (value + steer.share[:, landscape.segment])
+    if terms is not None:
+        value = terms.multiplier[:, landscape.segment] * (value + terms.share[:, landscape.segment])
     return value
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign.campaign import CampaignBatch
-from bidpilot.bidding.constraints.rows import Limit, limits, scaled_day
-from bidpilot.bidding.kpi import CONVERSION
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.constraints.row import Row, scaled_day
+from bidpilot.bidding.constraints.together import demanded_kpis, lifts_kpis, rows_of
 from bidpilot.bidding.landscape.binned import BinnedDay, ForecastAuctions, bin_auctions
 from bidpilot.bidding.landscape.forecast import Forecast
-from bidpilot.bidding.landscape.unit_curves import Steer
+from bidpilot.bidding.landscape.unit_curves import SegmentTerms
 from bidpilot.bidding.plan.dual import DualRule, Multipliers, rule_of, solve_dual
 
 _ROUNDS, _TILTED_ROUNDS = 3, 5  # bins are finest at the margin of a rule, so the rule found is where they are made next
@@ -27,7 +27,7 @@ class Directions:
     """What U campaigns bid at scale 1, conversions in money."""
 
     kpi: NDArray[np.float64]  # (U, 3)
-    steer: Steer
+    segments: SegmentTerms
     most: NDArray[np.float64]  # (U,) log2 of the largest scale that the other constraints leave; inf: the budget's
     budget_price: NDArray[np.float64]  # (U,) utility per budget; NaN where the scale gives it
     duals: tuple[dict[str, float], ...]
@@ -36,8 +36,8 @@ class Directions:
     def plain(cls, kpi: NDArray[np.float64], segments: int) -> Directions:
         """The same bid in all segments; only the budget limits the scale."""
         rows = len(kpi)
-        steer = Steer(np.ones((rows, segments)), np.zeros((rows, segments)))
-        return cls(kpi, steer, np.full(rows, np.inf), np.full(rows, np.nan), tuple({} for _ in range(rows)))
+        same = SegmentTerms(np.ones((rows, segments)), np.zeros((rows, segments)))
+        return cls(kpi, same, np.full(rows, np.inf), np.full(rows, np.nan), tuple({} for _ in range(rows)))
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Solved:
     """One campaign's multipliers and rule on the day that was binned for it."""
 
     day: BinnedDay
-    rows: tuple[Limit, ...]
+    rows: tuple[Row, ...]
     found: Multipliers
     rule: DualRule
 
@@ -61,8 +61,7 @@ def _leaving_none_out(
 
 def relevant_kpis(campaigns: CampaignBatch, row: int) -> NDArray[np.bool_]:
     """(3,) the KPIs that preference or constraints of a campaign count."""
-    relevant: NDArray[np.bool_] = (campaigns.preference[row] > 0) | (campaigns.kpi_floors[row] > 0)
-    relevant[CONVERSION] |= bool(np.isfinite(campaigns.max_cpa[row]) or campaigns.min_roi[row] > 0)
+    relevant: NDArray[np.bool_] = (campaigns.preference[row] > 0) | demanded_kpis(campaigns.asked(row))
     return relevant
 
 
@@ -85,13 +84,13 @@ def solve_campaign(
     relevant = relevant_kpis(campaigns, row)
     solved: Solved | None = None
     several = int(relevant.sum()) > 1
-    if (campaigns.kpi_floors[row] > 0).any():
+    if lifts_kpis(campaigns.asked(row)):
         alpha = _leaving_none_out(alpha, relevant, ideal, forecast.landscape.mean_value)
     relax, mean = _Relaxation(), np.where(forecast.landscape.mean_value > 0, forecast.landscape.mean_value, 1.0)
     for _ in range(_TILTED_ROUNDS if several else _ROUNDS):
         day = bin_auctions(forecast, auctions, alpha, multiplier, beta, relevant)
         scaled = scaled_day(day, budget, ideal)
-        rows = limits(campaigns, row, forecast.segments, ideal, budget / day.market)
+        rows = rows_of(campaigns.terms(row, forecast.segments, ideal, budget / day.market))
         found = solve_dual(scaled, rows, preference, int(campaigns.kind[row]), solved.found if solved else None)
         rule = rule_of(found, rows)
         new = rule.scale * rule.gain * budget / np.where(ideal > 0, ideal, 1.0)
@@ -133,7 +132,7 @@ def solve_directions(
     scale: NDArray[np.float64],
 ) -> Directions:
     """Directions of campaigns `rows` (U,); `plain` and its `scale` (U,) hold where nothing needs solving."""
-    kpi, multiplier, share = plain.kpi.copy(), plain.steer.multiplier.copy(), plain.steer.share.copy()
+    kpi, multiplier, share = plain.kpi.copy(), plain.segments.multiplier.copy(), plain.segments.share.copy()
     most, price, duals = plain.most.copy(), plain.budget_price.copy(), list(plain.duals)
     for u in np.flatnonzero(campaigns.constrained[rows] | (campaigns.kind[rows] != 0)):
         row, budget = int(rows[u]), float(campaigns.budget[rows[u]])
@@ -141,8 +140,8 @@ def solve_directions(
         rule, found = solved.rule, solved.found
         kpi[u] = rule.gain * budget / np.where(ideal[u] > 0, ideal[u], 1.0)
         multiplier[u], share[u] = rule.multiplier, rule.share * (budget / solved.day.demand)
-        if found.limit[0] <= _BINDS * found.limit.max():
+        if found.rows[0] <= _BINDS * found.rows.max():
             most[u] = np.log2(rule.scale)
-        price[u] = found.limit[0]
-        duals[u] = {limit.name: float(p) for limit, p in zip(solved.rows, found.limit, strict=True)}
-    return Directions(kpi, Steer(multiplier, share), most, price, tuple(duals))
+        price[u] = found.rows[0]
+        duals[u] = {row.name: float(p) for row, p in zip(solved.rows, found.rows, strict=True)}
+    return Directions(kpi, SegmentTerms(multiplier, share), most, price, tuple(duals))

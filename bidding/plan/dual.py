@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
-from bidpilot.bidding.constraints.rows import Limit, Scaled, Vector
+from bidpilot.bidding.constraints.row import Row, Scaled, Vector
 from bidpilot.bidding.errors import InfeasibleCampaign
 
 _WIDTHS = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)  # half-widths of a rounded kink, as shares of the price
@@ -29,10 +29,10 @@ _LEAST_Q = 0.1  # a step leaves at least this share of a multiplier that must st
 
 @dataclass(frozen=True)
 class Multipliers:
-    """A dual solution, in utility per unit of `Limit`'s totals."""
+    """A dual solution, in utility per unit of the rows."""
 
     kpi: Vector  # (3,) marginal utility of each KPI, per ideal point
-    limit: Vector  # (K,) multipliers of the limits, >= 0, the budget's first
+    rows: Vector  # (K,) multipliers of the rows, >= 0, the budget's first
     utility: float  # of the optimum
 
 
@@ -45,11 +45,15 @@ class DualRule(NamedTuple):
     scale: float  # 1 / the least multiplier of money
 
 
-def rule_of(found: Multipliers, rows: tuple[Limit, ...]) -> DualRule:
-    """The rule whose bid is what an auction is worth at these multipliers."""
+def rule_of(found: Multipliers, rows: tuple[Row, ...]) -> DualRule:
+    """The rule whose bid is what an auction is worth at these multipliers.
+
+    A rule is one for the whole day: a row that counts some slots alone is charged at its mean over all of them.
+    """
+    prices = [p if row.slots is None else p * row.slots.mean() for p, row in zip(found.rows, rows, strict=True)]
 
     def total(part: str) -> Vector:
-        sums: Vector = sum(p * getattr(limit, part) for p, limit in zip(found.limit, rows, strict=True))
+        sums: Vector = sum(p * getattr(row, part) for p, row in zip(prices, rows, strict=True))
         return sums
 
     gain, share = found.kpi + total("value"), -total("wins")
@@ -59,12 +63,12 @@ def rule_of(found: Multipliers, rows: tuple[Limit, ...]) -> DualRule:
 
 
 def solve_dual(
-    scaled: Scaled, rows: tuple[Limit, ...], preference: Vector, kind: int, start: Multipliers | None = None
+    scaled: Scaled, rows: tuple[Row, ...], preference: Vector, kind: int, start: Multipliers | None = None
 ) -> Multipliers:
-    """Multipliers of the plan that maximises a scalarisation (`kind`, its code) under the limits.
+    """Multipliers of the plan that maximises a scalarisation (`kind`, its code) within the rows.
 
     Raises:
-        InfeasibleCampaign: no plan keeps all limits; names those that conflict.
+        InfeasibleCampaign: no plan keeps all rows; names those that conflict.
     """
     dual = _Dual(scaled, rows, preference, kind)
     y = dual.begin() if start is None else dual.resume(start)
@@ -73,9 +77,7 @@ def solve_dual(
     return dual.multipliers(y)
 
 
-def dual_bound(
-    scaled: Scaled, rows: tuple[Limit, ...], preference: Vector, kind: int, multipliers: Multipliers
-) -> float:
+def dual_bound(scaled: Scaled, rows: tuple[Row, ...], preference: Vector, kind: int, multipliers: Multipliers) -> float:
     """The utility that no plan exceeds, certified by `multipliers`, whatever found them."""
     dual = _Dual(scaled, rows, preference, kind)
     return dual.utility(dual.resume(multipliers))
@@ -88,16 +90,17 @@ class _Value(NamedTuple):
 
 
 class _Dual:
-    """The dual over y = (multipliers of the limits, marginal utilities where the scalarisation leaves them free)."""
+    """The dual over y = (multipliers of the rows, marginal utilities where the scalarisation leaves them free)."""
 
-    def __init__(self, scaled: Scaled, rows: tuple[Limit, ...], preference: Vector, kind: int) -> None:
+    def __init__(self, scaled: Scaled, rows: tuple[Row, ...], preference: Vector, kind: int) -> None:
         self.day, self.rows, self.kind = scaled, rows, kind
         self.preference, self.active = preference, np.flatnonzero(preference > 0)
-        self.bound = np.array([limit.bound for limit in rows])
-        money = np.stack([limit.money for limit in rows])[:, scaled.segment]
+        self.bound = np.array([row.bound for row in rows])
+        money = np.stack([row.money for row in rows])[:, scaled.segment]
         self.priced = money * scaled.price  # (K, N)
-        self.plain = np.stack([limit.wins for limit in rows])[:, scaled.segment]
-        self.plain -= np.stack([limit.value for limit in rows]) @ scaled.value.T
+        self.plain = np.stack([row.wins for row in rows])[:, scaled.segment]
+        self.plain -= np.stack([row.value for row in rows]) @ scaled.value.T
+        self._take_out_slots()
         self.free = kind != Scalarisation.weighted_sum.code
         if self.free:  # a free marginal utility enters as a row that takes -value
             self.priced = np.concatenate([self.priced, np.zeros((len(self.active), scaled.price.size))])
@@ -107,6 +110,23 @@ class _Dual:
         self.ray = preference[self.active] / preference.max()  # chebyshev: shares rise along it
         self.count = len(rows)
         self.reference = 1.0
+
+    def _take_out_slots(self) -> None:
+        """Keep rows that count some slots alone apart: what each of them takes differs by slot."""
+        self.timed = np.array([k for k, row in enumerate(self.rows) if row.slots is not None], np.int64)
+        self.takes = np.zeros((len(self.timed), *self.day.share.shape))  # (J, T, N)
+        for j, k in enumerate(self.timed):
+            whole = self.plain[k] + np.multiply.outer(self.day.curve, self.priced[k])
+            self.takes[j] = np.multiply(self.rows[k].slots, whole.T).T
+            self.plain[k] = self.priced[k] = 0.0
+
+    def _surplus(self, fixed: Vector, y: Vector) -> NDArray[np.float64]:
+        """(T, N) value less what an auction takes of the rows at multipliers y, of the first rows where y is short."""
+        plain, priced = fixed - y @ self.plain[: len(y)], y @ self.priced[: len(y)]
+        surplus = plain - np.multiply.outer(self.day.curve, priced)
+        if len(self.timed):
+            surplus -= np.tensordot(y[self.timed], self.takes, 1)
+        return surplus
 
     def begin(self) -> Vector:
         """The budget's multiplier alone, at the preference as marginal utilities."""
@@ -125,10 +145,10 @@ class _Dual:
 
     def resume(self, start: Multipliers) -> Vector:
         """From another day's solution."""
-        self.reference = float(start.limit.max()) / (start.utility if self.free else 1.0)
+        self.reference = float(start.rows.max()) / (start.utility if self.free else 1.0)
         if not self.free:
-            return start.limit.copy()
-        return np.concatenate([start.limit, np.maximum(start.kpi[self.active], 1e-9)]) / start.utility
+            return start.rows.copy()
+        return np.concatenate([start.rows, np.maximum(start.kpi[self.active], 1e-9)]) / start.utility
 
     def _budget_price(self, gain: Vector) -> float:
         """The budget's multiplier when it is the only limit, at least that at which nearly all is bought."""
@@ -143,9 +163,8 @@ class _Dual:
 
     def evaluate(self, y: Vector, width: float) -> _Value:
         """The rounded dual with its derivatives."""
-        plain, priced = self.fixed - y @ self.plain, y @ self.priced
         half = np.multiply.outer(self.day.curve, width * self.reference * self.day.price)  # (T, N)
-        surplus = plain - np.multiply.outer(self.day.curve, priced)
+        surplus = self._surplus(self.fixed, y)
         inside = np.abs(surplus) < half
         depth = np.divide(surplus, half, out=np.zeros_like(half), where=inside)
         bought = np.where(inside, 0.5 + 0.5 * depth, surplus > 0)
@@ -158,8 +177,24 @@ class _Dual:
         h0, h1, h2 = bend.sum(axis=0), c @ bend, (c * c) @ bend
         cross = (self.plain * h1) @ self.priced.T
         hessian = (self.plain * h0) @ self.plain.T + cross + cross.T + (self.priced * h2) @ self.priced.T
+        if len(self.timed):
+            self._add_timed(amount, bend, gradient, hessian)
         value = float((self.day.share * rounded).sum() + self.bound @ y)
         return self._with_utility(y, value, gradient, hessian)
+
+    def _add_timed(
+        self,
+        amount: NDArray[np.float64],
+        bend: NDArray[np.float64],
+        gradient: Vector,
+        hessian: NDArray[np.float64],
+    ) -> None:
+        """Add rows that count some slots alone to the derivatives, in place."""
+        at, bent = self.timed, self.takes * bend
+        gradient[at] -= np.einsum("jtn,tn->j", self.takes, amount)
+        crossed = bent.sum(axis=1) @ self.plain.T + np.einsum("t,jtn->jn", self.day.curve, bent) @ self.priced.T
+        crossed[:, at] = np.einsum("jtn,ltn->jl", bent, self.takes)
+        hessian[at], hessian[:, at] = crossed, crossed.T
 
     def _with_utility(self, y: Vector, value: float, gradient: Vector, hessian: NDArray[np.float64]) -> _Value:
         """Add the conjugate of log u: `-sum w log q` (nash) or `-log(q . ray)` (chebyshev)."""
@@ -219,15 +254,14 @@ class _Dual:
         return y, now
 
     def _check_feasible(self, y: Vector) -> None:
-        """A negative value of the dual of feasibility alone proves that the limits conflict."""
+        """A negative value of the dual of feasibility alone proves that the rows conflict."""
         theta = y[: self.count]
         size = float(theta.max())
         if size <= 0:
             return
-        plain, priced = -(theta @ self.plain[: self.count]), theta @ self.priced[: self.count]
-        surplus = np.maximum(plain - np.multiply.outer(self.day.curve, priced), 0.0)
+        surplus = np.maximum(self._surplus(np.zeros(self.day.price.size), theta), 0.0)
         if float((self.day.share * surplus).sum() + self.bound[: self.count] @ theta) < _IMPOSSIBLE * size:
-            names = [limit.name for limit, p in zip(self.rows, theta, strict=True) if p > 1e-3 * size]
+            names = [row.name for row, p in zip(self.rows, theta, strict=True) if p > 1e-3 * size]
             raise InfeasibleCampaign(
                 f"no plan keeps {' and '.join(names)} together under the forecast. Relax one of them; `bidpilot solve` "
                 "says by how much."
@@ -235,12 +269,12 @@ class _Dual:
 
     def multipliers(self, y: Vector) -> Multipliers:
         """In utility, not its logarithm."""
-        limit, best = y[: self.count], self.utility(y)
+        rows, best = y[: self.count], self.utility(y)
         if not self.free:
-            return Multipliers(self.preference.copy(), limit.copy(), best)
+            return Multipliers(self.preference.copy(), rows.copy(), best)
         kpi = np.zeros(3)
         kpi[self.active] = y[self.count :]
-        return Multipliers(best * kpi, best * limit, best)
+        return Multipliers(best * kpi, best * rows, best)
 
     def utility(self, y: Vector) -> float:
         """The utility that no plan exceeds, by weak duality."""

@@ -14,52 +14,20 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.scalarisation import check_ideal_point, utility
 from bidpilot.bidding.landscape import curves
 from bidpilot.bidding.landscape.binned import ForecastAuctions, forecast_auctions
 from bidpilot.bidding.landscape.forecast import CONVERSION_LEVEL, PRICE_LEVEL, TRAFFIC_LEVEL, Forecast
 from bidpilot.bidding.landscape.shading import fit_shading
 from bidpilot.bidding.landscape.spread import Spread, fit_spread
-from bidpilot.bidding.landscape.unit_curves import Steer, UnitCurves, segment_curves, unit_curves
+from bidpilot.bidding.landscape.unit_curves import SegmentTerms, UnitCurves, segment_curves, unit_curves
+from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES, BudgetPlan
 from bidpilot.bidding.plan.directions import Directions, solve_directions
-
-RATIO_QUANTILES = np.array([0.50, 0.75, 0.90, 0.97, 0.99])
-"""Quantiles of value per price that are observed where prices are shown."""
 
 ALPHA_FLOOR = 0.01  # of the single-KPI coefficient, where the preference is positive
 _DAY_NODES, _BLOCK_NODES = 21, 9
 _UNSPENT = 0.999  # a budget above this share of what all auctions cost does not bind
-
-
-@dataclass(frozen=True)
-class BudgetPlan:
-    """Plans of U campaigns; every array's first axis is U unless said."""
-
-    ideal: NDArray[np.float64]  # (U, 3) z, own units of each KPI
-    alpha: NDArray[np.float64]  # (U, 3) reference coefficients, currency per unit of KPI
-    multiplier: NDArray[np.float64]  # (U, S) reference multipliers m, at most 1
-    beta: NDArray[np.float64]  # (U, S) reference share prices, currency per exposure
-    shadow_price: NDArray[np.float64]  # (U,) lambda, utility per unit of budget
-    duals: tuple[dict[str, float], ...]  # U: constraint to utility per unit of its bound, see `limits`
-    kpi: NDArray[np.float64]  # (U, 3) expected totals of the plan
-    utility: NDArray[np.float64]  # (U,) of the expected totals
-    spend: NDArray[np.float64]  # (U, T + 1) expected cumulative spend, currency; the last is the day's
-    wins: NDArray[np.float64]  # (U, T) expected wins per slot
-    market: NDArray[np.float64]  # (U,) spend that would buy every auction of the forecast, currency
-    scale: NDArray[np.float64]  # (U,) log2 of the plan's bid scale on the curves' grid
-    now: NDArray[np.float64]  # (U, POINTS) spend per auction at unit level
-    later_unknown: NDArray[np.float64]  # (U, blocks + 1, POINTS) spend from block b on, day level unknown
-    later_known: NDArray[np.float64]  # (U, blocks + 1, POINTS) the same at a known day level of 1
-    ratio_quantiles: NDArray[np.float64]  # (U, 5) log2 of value per price at the reference coefficients
-    mean_value: NDArray[np.float64]  # (U, 3) alpha times mean KPI per auction, currency
-    value_spread: Spread  # (U,) of the log2 value level
-    price_spread: Spread  # (1,)
-    traffic_spread: Spread  # (1,)
-    by_segment: (
-        NDArray[np.float64] | None
-    )  # (U, 3, S, 4, POINTS) wins, spend, conversions, value; None without constraints:
-    # of the day with its level unknown, of the day with it known, and per auction at unit level
 
 
 @dataclass(frozen=True)
@@ -75,7 +43,7 @@ class Planner:
 
     def __init__(self, forecast: Forecast) -> None:
         self.forecast = forecast
-        self._planned_for: NDArray[np.float64] = np.empty((0, 0))
+        self._planned_for: tuple[tuple[str, ...], NDArray[np.float64]] = ((), np.empty((0, 0)))
         self._last_plan: BudgetPlan
 
     @cached_property
@@ -89,24 +57,11 @@ class Planner:
         Raises:
             ZeroIdealPoint: the forecast brings none of a KPI whose preference is positive.
         """
-        key = np.column_stack(
-            [
-                campaigns.budget,
-                campaigns.conversion_value,
-                campaigns.preference,
-                campaigns.kind,
-                campaigns.first_price,
-                campaigns.max_cpa,
-                campaigns.min_roi,
-                campaigns.min_tail_share,
-                campaigns.kpi_floors,
-                campaigns.reserve,
-                *campaigns.channel_caps.values(),
-            ]
-        )
+        names, key = campaigns.plan_key()
         distinct, first, index = np.unique(key, axis=0, return_index=True, return_inverse=True)
-        if not np.array_equal(distinct, self._planned_for):  # days of one campaign share its plan
-            self._last_plan, self._planned_for = self._plan(campaigns, first), distinct
+        last_names, last = self._planned_for
+        if names != last_names or not np.array_equal(distinct, last):  # days of one campaign share its plan
+            self._last_plan, self._planned_for = self._plan(campaigns, first), (names, distinct)
         return self._last_plan, index.reshape(-1)
 
     def _plan(self, campaigns: CampaignBatch, rows: NDArray[np.int64]) -> BudgetPlan:
@@ -117,11 +72,11 @@ class Planner:
         ideal, single_alpha = self._ideal(budget, first_price)
         check_ideal_point(ideal, preference)
         found = self._directions(campaigns, rows, ideal)
-        direction, steer = found.kpi, found.steer
-        unit = self._unit(direction, first_price, steer)
+        direction, segments = found.kpi, found.segments
+        unit = self._unit(direction, first_price, segments)
         nodes = self._nodes(direction, within_day=False)
         total = self._total(unit.spend, nodes)
-        scale = np.minimum(_reach(total, budget * (1.0 - campaigns.reserve[rows])), found.most)
+        scale = np.minimum(_reach(total, budget * (1.0 - campaigns.held_back[rows])), found.most)
         kpi = self._kpi_at(unit, nodes, scale)
         bid_scale = 2.0 ** scale[:, None]
         alpha = direction * bid_scale
@@ -132,8 +87,8 @@ class Planner:
         return BudgetPlan(
             ideal=ideal / money,
             alpha=alpha * money,
-            multiplier=steer.multiplier,
-            beta=steer.multiplier * steer.share * bid_scale,
+            multiplier=segments.multiplier,
+            beta=segments.multiplier * segments.share * bid_scale,
             shadow_price=np.where(np.isnan(found.budget_price), 2.0**-scale, found.budget_price) / budget,
             duals=found.duals,
             kpi=kpi / money,
@@ -150,7 +105,7 @@ class Planner:
             value_spread=self._value_spread(direction),
             price_spread=self._level_spread(PRICE_LEVEL),
             traffic_spread=self._level_spread(TRAFFIC_LEVEL),
-            by_segment=self._by_segment(direction, first_price, steer) if campaigns.constrained.any() else None,
+            by_segment=self._by_segment(direction, first_price, segments) if campaigns.constrained.any() else None,
         )
 
     def _directions(self, campaigns: CampaignBatch, rows: NDArray[np.int64], ideal: NDArray[np.float64]) -> Directions:
@@ -172,18 +127,18 @@ class Planner:
         return forecast_auctions(self.forecast)
 
     def _unit(
-        self, direction: NDArray[np.float64], first_price: NDArray[np.bool_], steer: Steer | None = None
+        self, direction: NDArray[np.float64], first_price: NDArray[np.bool_], segments: SegmentTerms | None = None
     ) -> UnitCurves:
         """Curves per auction at unit level, (U, POINTS) each."""
         shading = self.shading if first_price.any() else None
-        return unit_curves(self.forecast.landscape, direction, first_price, shading, steer)
+        return unit_curves(self.forecast.landscape, direction, first_price, shading, segments)
 
     def _by_segment(
-        self, direction: NDArray[np.float64], first_price: NDArray[np.bool_], steer: Steer
+        self, direction: NDArray[np.float64], first_price: NDArray[np.bool_], segments: SegmentTerms
     ) -> NDArray[np.float64]:
         """(U, 3, S, 4, POINTS) expected wins, spend, conversions and value, as `BudgetPlan.by_segment`."""
         shading = self.shading if first_price.any() else None
-        unit = segment_curves(self.forecast.landscape, direction, first_price, shading, steer)
+        unit = segment_curves(self.forecast.landscape, direction, first_price, shading, segments)
         days = [self._over_day(unit, self._nodes(direction, within_day=known)) for known in (False, True)]
         return np.stack([*days, unit], axis=1)
 

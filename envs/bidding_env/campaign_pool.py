@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch, Delays
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign, Delays
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
 from bidpilot.bidding.campaign.segments import is_tail
 from bidpilot.bidding.errors import InfeasibleCampaign
 from bidpilot.bidding.landscape.forecast import Forecast
-from bidpilot.bidding.plan.planner import BudgetPlan, Planner
+from bidpilot.bidding.plan.budget_plan import BudgetPlan
+from bidpilot.bidding.plan.planner import Planner
 from bidpilot.envs.bidding_env.pool_config import PoolConfig
 
 _TRIES = 20

@@ -2,7 +2,7 @@
 
 A day that misses a constraint pays its multiplier times the relative excess. After each batch of days a multiplier
 rises by what was missed beyond the tolerance and falls where it was kept (dual ascent, Altman 1999, ch. 12).
-A cost target is not priced: its score already is.
+A soft constraint is not priced: its score already is.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.envs.bidding_env.episode import CONSTRAINTS, Episode
+from bidpilot.bidding.constraints.together import PRICED, asked
+from bidpilot.envs.bidding_env.episode import Episode
 
-PRICED = tuple(kind for kind in CONSTRAINTS if kind != "max_cpa")
 BUCKETS = 3  # tight, medium and ample budgets, by budget against the market
 _EDGES = (0.03, 0.1)
 
@@ -29,28 +29,16 @@ class ConstraintPrices:
         missed = episode.violations()
         tightness = episode.campaigns.budget / episode.plan.market[episode.index]
         bucket = np.searchsorted(_EDGES, tightness, side="right")
-        asked = self._asked(episode)
+        by_kind = asked(episode.campaigns.bounds, episode.rows)
         charge = np.zeros(episode.rows)
         for k, kind in enumerate(PRICED):
             charge += self.multiplier[k, bucket] * missed[kind]
             for b in range(BUCKETS):
-                rows = asked[kind] & (bucket == b)
+                rows = by_kind[kind] & (bucket == b)
                 if rows.any():
                     gap = float(missed[kind][rows].mean()) - self.tolerance
                     self.multiplier[k, b] = min(max(self.multiplier[k, b] + self.rate * gap, 0.0), self.most)
         return charge
-
-    def _asked(self, episode: Episode) -> dict[str, NDArray[np.bool_]]:
-        c = episode.campaigns
-        capped = np.zeros(episode.rows, np.bool_)
-        for cap in c.channel_caps.values():
-            capped |= np.isfinite(cap)
-        return {
-            "min_roi": c.min_roi > 0,
-            "kpi_floors": np.asarray((c.kpi_floors > 0).any(axis=1)),
-            "min_tail_share": c.min_tail_share > 0,
-            "channel_caps": capped,
-        }
 
     def metrics(self) -> dict[str, float]:
         """Multipliers by name, for curves."""

@@ -10,7 +10,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.action import action_size
 from bidpilot.bidding.day.features import bounds
 from bidpilot.bidding.errors import InvalidMarket
@@ -19,7 +20,10 @@ from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.campaign_pool import CampaignPool
 from bidpilot.envs.bidding_env.constraint_prices import ConstraintPrices
 from bidpilot.envs.bidding_env.episode import Episode
-from bidpilot.envs.bidding_env.regret import REWARD_SCALE, HindsightBaseline
+from bidpilot.envs.bidding_env.rewards.base import Reward
+from bidpilot.envs.bidding_env.rewards.regret import RegretReward
+from bidpilot.envs.bidding_env.rewards.utility import UtilityReward
+from bidpilot.envs.bidding_env.rewards.vector import VectorReward
 from bidpilot.envs.bidding_env.viewer import DayTrace, draw_day
 from bidpilot.envs.markets.base import Market
 from bidpilot.envs.markets.defaults import default_setting
@@ -60,7 +64,8 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         seed_domain: domain of the random stream (`bidpilot.envs.seeding`).
         pool: planned campaigns that each day draws one of, in place of `campaign`.
         prices: multipliers of missed constraints, taken off a day's last reward.
-        regret: rewards are regrets against hindsight (`bidpilot.envs.bidding_env.regret`), in 1 / 32 of plan utility.
+        regret: rewards are regrets against hindsight (`bidpilot.envs.bidding_env.rewards`), in 1 / 32 of plan utility.
+        reward: what pays for a slot, in place of the one that `prices` and `regret` ask for.
 
     Version History:
         v0: first.
@@ -84,6 +89,7 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         pool: CampaignPool | None = None,
         prices: ConstraintPrices | None = None,
         regret: bool = False,
+        reward: Reward | None = None,
     ) -> None:
         if num_envs < 1:
             raise InvalidMarket(f"an environment needs at least one row; got num_envs = {num_envs}. Give 1 or more.")
@@ -98,9 +104,14 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         self.observation_space = gym.vector.utils.batch_space(self.single_observation_space, num_envs)
         self.action_space = gym.vector.utils.batch_space(self.single_action_space, num_envs)
         self.generators: list[np.random.Generator] = []
-        self.pool, self.prices, self._regret = pool, prices, regret
+        self.pool, self.prices = pool, prices
+        self._reward = reward or self._asked_reward(prices, regret)
         self.uniforms = np.zeros((num_envs, market.draws + (pool is not None)))
         self._trace = DayTrace() if render_mode == "rgb_array" else None
+
+    def _asked_reward(self, prices: ConstraintPrices | None, regret: bool) -> Reward:
+        """What the arguments of that name ask for."""
+        return RegretReward(prices) if regret else UtilityReward(prices)
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: Info | None = None
@@ -133,15 +144,14 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         days = self.episode.market.days(self.uniforms[:, : self.episode.market.draws])
         if self.pool is None:
             campaigns = CampaignBatch.repeat(
-                self.campaign, self.num_envs, days.budget, days.conversion_value, days.max_cpa
+                self.campaign, self.num_envs, days.budget, days.conversion_value, days.bounds
             )
             observation = self.episode.begin(days, campaigns)
         else:
             pick = (self.uniforms[:, -1] * len(self.pool)).astype(np.int64)
             plan = self.pool.plan, self.pool.index[pick]
             observation = self.episode.begin(days, self.pool.campaigns.take(pick), plan=plan)
-        if self._regret:
-            self._baseline = HindsightBaseline(self.episode)
+        self._reward.begin(self.episode)
         if self._trace is not None:
             self._trace.begin(self.episode)
         return observation
@@ -152,13 +162,7 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         """Play one slot in every row."""
         if not self.generators:
             raise gym.error.ResetNeeded("no day has begun. Call reset before step.")
-        episode = self.episode
-        before = self._value()
-        observation = episode.play(np.asarray(actions))
-        if self._trace is not None:
-            self._trace.record(episode)
-        done = episode.t == episode.slots
-        reward = self._reward(before, done)
+        observation, reward, done = self.play(np.asarray(actions))
         info: Info = {}
         if done:
             info = self._final(observation)
@@ -166,20 +170,13 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         ended = np.full(self.num_envs, done)
         return observation, reward, ended, np.zeros(self.num_envs, np.bool_), info
 
-    def _value(self) -> NDArray[np.float64]:
-        return self.episode.utility
-
-    def _reward(self, before: NDArray[np.float64], done: bool) -> NDArray[np.float64]:
+    def play(self, actions: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.float64], bool]:
+        """Play one slot in every row, without what follows a finished day; observation, reward, whether it is over."""
         episode = self.episode
-        after = episode.score() if done else episode.utility
-        reward: NDArray[np.float64] = (after - before) / episode.plan_utility
-        if done and self.prices is not None:
-            reward -= self.prices.charge(episode)
-        if self._regret:
-            reward -= (episode.utility - before) / episode.plan_utility
-            reward += self._baseline.change()
-            reward *= REWARD_SCALE
-        return reward
+        observation = episode.play(actions)
+        if self._trace is not None:
+            self._trace.record(episode)
+        return observation, self._reward.pay(episode), episode.t == episode.slots
 
     def _final(self, observation: NDArray[np.float32]) -> Info:
         """What a finished day leaves: observation, utility, score, spend and KPI per row."""
@@ -210,17 +207,10 @@ class MOBiddingVectorEnv(BiddingVectorEnv):
 
     reward_space = gym.spaces.Box(0.0, np.inf, (3,), np.float32)
 
-    def __init__(self, *args: Any, **setting: Any) -> None:
-        super().__init__(*args, **setting)
-        if self._regret or self.prices is not None:
+    def _asked_reward(self, prices: ConstraintPrices | None, regret: bool) -> Reward:
+        if regret or prices is not None:
             raise InvalidMarket("regret and prices shape one reward, not three. Leave them out, or use Bidding-v0.")
-
-    def _value(self) -> NDArray[np.float64]:
-        return self.episode.kpi.copy()
-
-    def _reward(self, before: NDArray[np.float64], done: bool) -> NDArray[np.float64]:
-        ideal = self.episode.ideal
-        return np.divide(self.episode.kpi - before, ideal, out=np.zeros_like(before), where=ideal > 0)
+        return VectorReward()
 
 
 class BiddingEnv(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
@@ -246,17 +236,12 @@ class BiddingEnv(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
         vector = self.vector
         if not vector.generators or vector.episode.t >= vector.episode.slots:
             raise gym.error.ResetNeeded("no day has begun, or it is over. Call reset before step.")
-        before = vector._value()
-        observation = vector.episode.play(np.asarray(action)[None])
-        if vector._trace is not None:
-            vector._trace.record(vector.episode)
-        done = vector.episode.t == vector.episode.slots
-        reward = self._row_reward(vector._reward(before, done))
+        observation, rewards, done = vector.play(np.asarray(action)[None])
         info: Info = {}
         if done:
             final = vector._final(observation)["final_info"]
             info = {key: value[0] for key, value in final.items() if not key.startswith("_")}
-        return observation[0], reward, done, False, info
+        return observation[0], self._row_reward(rewards), done, False, info
 
     def _row_reward(self, reward: NDArray[np.float64]) -> Any:
         return float(reward[0])

@@ -5,19 +5,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.scalarisation import utility
-from bidpilot.bidding.campaign.segments import channels
+from bidpilot.bidding.constraints.together import missed, score_factor
 from bidpilot.bidding.day.action import decode
 from bidpilot.bidding.day.observation import Observer
 from bidpilot.bidding.day.replan import Replanner
 from bidpilot.bidding.day.statistics import DayStatistics, SlotTotals
 from bidpilot.bidding.errors import InvalidAction, InvalidMarket, PolicyMismatch
 from bidpilot.bidding.landscape.forecast import Forecast
-from bidpilot.bidding.plan.planner import BudgetPlan, Planner
+from bidpilot.bidding.plan.budget_plan import BudgetPlan
+from bidpilot.bidding.plan.planner import Planner
 from bidpilot.bidding.rule import Rule
 from bidpilot.envs.bidding_env.compiled_replanner import CompiledReplanner
-from bidpilot.envs.bidding_env.oracle import HindsightReplanner, InformedReplanner
+from bidpilot.envs.bidding_env.oracle import InformedReplanner
+from bidpilot.envs.clearing.columns import FirstPrice
 from bidpilot.envs.clearing.slot import clear_slot
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
@@ -62,11 +64,12 @@ class Episode:
             )
         self.days, self.campaigns = days, campaigns
         self.plan, self.index = self.planner.plan(campaigns) if plan is None else plan
-        self._hindsight: HindsightReplanner | None = None
         self.alpha = self.plan.alpha[self.index]
         self.multiplier, self.beta = self.plan.multiplier[self.index], self.plan.beta[self.index]
         self.ideal = self.plan.ideal[self.index]
         self.plan_utility = self.plan.utility[self.index]
+        factors = self.planner.shading if campaigns.first_price.any() else _NO_SHADING
+        self._first_price = FirstPrice(campaigns.first_price, factors, self.planner.forecast.landscape.mean_price)
         self.left[:] = campaigns.budget
         self.kpi[:] = 0.0
         self.utility[:] = 0.0
@@ -91,25 +94,10 @@ class Episode:
         self.play_rule(self.rule)
         return self.observer.observe(self.statistics, np.clip(action, -1.0, 1.0))
 
-    def action_to_imitate(self) -> NDArray[np.float64]:
-        """The label (B, 3 + S): the action that spends the money left best, all auctions to come known.
-
-        Under first price the levels to come are known, not the auctions. Rows with a target cost are labelled with
-        their own re-plan: hindsight has no doubt, and would teach them to leave no room for it.
-        """
-        if self._hindsight is None:
-            planner = self.planner
-            self._hindsight = HindsightReplanner(
-                self.market, self.days, self.campaigns, planner.forecast, self.plan, self.index
-            )
-        label = self.observer.replanned_action(self.statistics, self._hindsight)
-        targeted = np.isfinite(self.campaigns.max_cpa) | (self.campaigns.min_roi > 0)
-        return np.where(targeted[:, None], self.observer.own_replan(), label)
-
     def decoded(self, action: NDArray[np.floating]) -> Rule:
-        """The rule of actions (B, 3 + S), without bids in channels whose cap is known to be reached."""
+        """The rule of actions (B, 3 + S), without bids in channels known to have taken the most that they may."""
         rule = decode(action, self.alpha, self.multiplier, self.beta)
-        if self.campaigns.channel_caps:
+        if self.campaigns.steers_segments.any():
             closed = self.statistics.capped_segments()
             rule.multiplier[closed] = 0.0
             rule.beta[closed] = 0.0
@@ -133,11 +121,9 @@ class Episode:
             self.market,
             self.days,
             self.t,
-            self.campaigns,
             rule,
             self.left,
-            self.planner.shading if self.campaigns.first_price.any() else _NO_SHADING,
-            self.planner.forecast.landscape.mean_price,
+            self._first_price,
             self.alpha,
             self.totals,
         )
@@ -146,14 +132,9 @@ class Episode:
         self.utility = utility(self.kpi, self.ideal, self.campaigns.preference, self.campaigns.kind)
 
     def score(self) -> NDArray[np.float64]:
-        """R (B,): utility so far, reduced by `min(1, (max_cpa / CPA) ** 2)` where there is a CPA target."""
-        cap = self.campaigns.max_cpa
-        if not np.isfinite(cap).any():
-            return self.utility
-        spend = self.campaigns.budget - self.left
-        over = np.isfinite(cap) & (spend > cap * self.kpi[:, 2])
-        allowed = np.where(over, cap * self.kpi[:, 2], 1.0)
-        return self.utility * np.where(over, (allowed / np.where(over, spend, 1.0)) ** 2, 1.0)
+        """R (B,): utility so far, reduced where a soft constraint is missed."""
+        factor = score_factor(self.campaigns.bounds, self.campaigns.budget - self.left, self.kpi)
+        return self.utility if factor is None else self.utility * factor
 
     def violation(self) -> NDArray[np.float64]:
         """(B,) the worst relative excess over a constraint so far, in true KPIs; 0 where all are kept."""
@@ -161,38 +142,8 @@ class Episode:
 
     def violations(self) -> dict[str, NDArray[np.float64]]:
         """Relative excess (B,) over each kind of constraint so far, in true KPIs; 0 where it is kept or not asked."""
-        c, statistics, t = self.campaigns, self.statistics, self.t
-        spend = c.budget - self.left
-        found = {kind: np.zeros(self.rows) for kind in CONSTRAINTS}
+        totals = self.statistics.so_far(self.campaigns.budget - self.left, self.kpi)
+        return missed(self.campaigns.bounds, totals)
 
-        def take(kind: str, value: NDArray[np.float64], most: NDArray[np.float64], where: NDArray[np.bool_]) -> None:
-            worst = found[kind]
-            excess = value / np.where(where & (most > 0), most, 1.0) - 1.0
-            np.maximum(
-                worst, np.where(where, np.where(most > 0, excess, np.where(value > 0, 1.0, 0.0)), 0.0), out=worst
-            )
-
-        take(
-            "max_cpa", spend, np.where(np.isfinite(c.max_cpa), c.max_cpa, 0.0) * self.kpi[:, 2], np.isfinite(c.max_cpa)
-        )
-        take("min_roi", c.min_roi * spend, c.conversion_value * self.kpi[:, 2], c.min_roi > 0)
-        for j in range(3):
-            take("kpi_floors", c.kpi_floors[:, j], self.kpi[:, j], c.kpi_floors[:, j] > 0)
-        wins, tail = statistics.wins[t], statistics.tail_wins[t]
-        take("min_tail_share", c.min_tail_share * wins, tail, (c.min_tail_share > 0) & (wins > 0))
-        for k, name in enumerate(channels(self.planner.forecast.segments)):
-            if name in c.channel_caps:
-                cap = c.channel_caps[name]
-                take(
-                    "channel_caps",
-                    statistics.channel_spend[t, :, k],
-                    np.where(np.isfinite(cap), cap, 0.0),
-                    np.isfinite(cap),
-                )
-        return found
-
-
-CONSTRAINTS = ("max_cpa", "min_roi", "kpi_floors", "min_tail_share", "channel_caps")
-"""Kinds of constraints that a day may miss."""
 
 _NO_SHADING = np.ones(1)

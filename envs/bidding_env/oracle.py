@@ -1,21 +1,28 @@
-"""The re-plan told the future: an upper reference for evaluation, never for training or serving."""
+"""What is told the future: re-plans, an upper reference for evaluation; and labels of actions, for imitation."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.constraints.together import target_cost
 from bidpilot.bidding.day.beliefs import Posterior
 from bidpilot.bidding.day.replan import Replanner
 from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE
 from bidpilot.bidding.landscape import curves
 from bidpilot.bidding.landscape.forecast import PRICE_LEVEL, Forecast
-from bidpilot.bidding.plan.planner import BudgetPlan
+from bidpilot.bidding.plan.budget_plan import BudgetPlan
+from bidpilot.bidding.rule import Rule, price
 from bidpilot.envs.clearing.day import materialise
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
 from bidpilot.envs.markets.forecasting import true_levels
+
+if TYPE_CHECKING:
+    from bidpilot.envs.bidding_env.episode import Episode
 
 _LEAST = 2.0**-16
 
@@ -39,12 +46,14 @@ class InformedReplanner(Replanner):
         part = worth * forecast.landscape.mean_value
         share = part / np.maximum(part.sum(axis=1, keepdims=True), _LEAST)
         value = np.log2(np.maximum(np.einsum("bj,btj->bt", share, level[:, :, :3]), _LEAST))
-        price = np.log2(np.maximum(level[:, :, PRICE_LEVEL], _LEAST))
+        price_level = np.log2(np.maximum(level[:, :, PRICE_LEVEL], _LEAST))
         traffic = np.log2(np.maximum(counts, 0.5) / np.maximum(forecast.auctions, _LEAST))
-        self._level = np.stack([value, price, traffic])  # (3, B, T), in the order of `Posterior`
+        self._level = np.stack([value, price_level, traffic])  # (3, B, T), in the order of `Posterior`
         assert (VALUE, PRICE, TRAFFIC) == (0, 1, 2)
         self._counts = counts
-        self._spend_left = self._curves_of_rest(forecast, plan, index, counts, value - price, np.exp2(price))
+        self._spend_left = self._curves_of_rest(
+            forecast, plan, index, counts, value - price_level, np.exp2(price_level)
+        )
 
     def _curves_of_rest(
         self,
@@ -53,13 +62,13 @@ class InformedReplanner(Replanner):
         index: NDArray[np.int64],
         counts: NDArray[np.int64],
         shift: NDArray[np.float64],
-        price: NDArray[np.float64],
+        price_level: NDArray[np.float64],
     ) -> NDArray[np.float64]:
         """(T + 1, B, POINTS) spend from each slot on."""
         now = plan.now[index]
         rest = np.zeros((forecast.slots + 1, *now.shape))
         for t in reversed(range(forecast.slots)):
-            level = price[:, t] * forecast.price_curve[t]
+            level = price_level[:, t] * forecast.price_curve[t]
             there = curves.GRID + (shift[:, t] - np.log2(forecast.price_curve[t]))[:, None]
             rest[t] = rest[t + 1] + curves.lookup(now, there) * (counts[:, t] * level)[:, None]
         return rest
@@ -89,15 +98,16 @@ class HindsightReplanner(InformedReplanner):
         index: NDArray[np.int64],
         counts: NDArray[np.int64],
         shift: NDArray[np.float64],
-        price: NDArray[np.float64],
+        price_level: NDArray[np.float64],
     ) -> NDArray[np.float64]:
         """(T + 1, B, POINTS) spend from each slot on, linear between grid points."""
         slots, points = forecast.slots, curves.POINTS
-        rest = super()._curves_of_rest(forecast, plan, index, counts, shift, price)
+        rest = super()._curves_of_rest(forecast, plan, index, counts, shift, price_level)
+        rule = Rule(plan.alpha, plan.multiplier, plan.beta)
         for row in np.flatnonzero(~self._first_price):
             u = index[row]
             day = materialise(self._market, self._days, int(row))
-            bid = plan.multiplier[u][day.segment] * (day.predicted @ plan.alpha[u]) + plan.beta[u][day.segment]
+            bid = price(rule, int(u), day.predicted, day.segment)
             with np.errstate(divide="ignore", invalid="ignore"):
                 needed = plan.scale[u] + np.log2(day.price) - np.log2(np.maximum(bid, 0.0))
             place = np.clip((needed - curves.LOWEST) * curves.PER_OCTAVE, 0.0, float(points))
@@ -105,3 +115,23 @@ class HindsightReplanner(InformedReplanner):
             spend = np.bincount(key, day.price, slots * (points + 1)).reshape(slots, points + 1)[:, :points]
             rest[:slots, row] = np.cumsum(np.cumsum(spend, axis=1)[::-1], axis=0)[::-1]
         return rest
+
+
+class Oracle:
+    """Labels the actions of the day that an episode has begun, with all auctions to come known.
+
+    Under first price the levels to come are known, not the auctions. Rows with a target cost are labelled with
+    their own re-plan: hindsight has no doubt, and would teach them to leave no room for it.
+    """
+
+    def __init__(self, episode: Episode) -> None:
+        e, campaigns = episode, episode.campaigns
+        self._episode = episode
+        self._replanner = HindsightReplanner(e.market, e.days, campaigns, e.planner.forecast, e.plan, e.index)
+        self._targeted = np.isfinite(target_cost(campaigns.bounds, campaigns.conversion_value))
+
+    def action(self) -> NDArray[np.float64]:
+        """The label (B, 3 + S) of the coming slot: the action that spends the money left best."""
+        observer = self._episode.observer
+        label = observer.action_of(self._replanner, self._episode.statistics)
+        return np.where(self._targeted[:, None], observer.replanned_action(), label)

@@ -30,5 +30,10 @@ class DayBatch:
     conversion_value: NDArray[np.float64]  # (B,) currency per conversion; NaN where the campaign decides
     max_cpa: NDArray[np.float64]  # (B,) recorded target CPA, currency; NaN where none
 
+    @property
+    def bounds(self) -> dict[str, NDArray[np.float64]]:
+        """What the days record of constraints, by row name: (B,), NaN where nothing is recorded."""
+        return {"max_cpa": self.max_cpa}
+
     def __len__(self) -> int:
         return int(self.start.shape[0])

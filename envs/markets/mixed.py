@@ -14,10 +14,10 @@ from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.logs.joining import join_logs
-from bidpilot.envs.markets.base import Market
+from bidpilot.envs.markets.base import Market, MarketWrapper
 
 
-class MixedMarket:
+class MixedMarket(MarketWrapper):
     """Days of several markets, each with its share. Logs that differ are joined into one.
 
     Raises:
@@ -26,6 +26,7 @@ class MixedMarket:
 
     def __init__(self, markets: Sequence[Market], shares: Sequence[float]) -> None:
         first = markets[0]
+        super().__init__(first)  # which all others are like in slots, blocks and outcomes
         for other in markets[1:]:
             same = other.slots == first.slots and other.log.segments == first.log.segments
             same = same and other.log.sources == first.log.sources
@@ -49,24 +50,9 @@ class MixedMarket:
         return self._log
 
     @property
-    def slots(self) -> int:
-        """Slots per day, T."""
-        return self._markets[0].slots
-
-    @property
     def draws(self) -> int:
         """One uniform to choose the market, then as many as the neediest takes."""
         return 1 + max(market.draws for market in self._markets)
-
-    @property
-    def level_slots(self) -> int:
-        """Slots over which a value level lasts."""
-        return self._markets[0].level_slots
-
-    @property
-    def draws_outcomes(self) -> bool:
-        """As the markets'."""
-        return self._markets[0].draws_outcomes
 
     @property
     def digest(self) -> str:

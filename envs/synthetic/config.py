@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -165,6 +166,13 @@ class SyntheticConfig(BaseModel):
     surge_probability: Share = Field(default=0.0, description="Probability of a day with a competitor surge.")
     surge_price_factor: Positive = Field(default=1.6, description="Factor on market prices while a surge lasts.")
     surge_slots: int = Field(default=8, ge=1, description="Slots that a competitor surge lasts.")
+    viral_probability: Share = Field(
+        default=0.0, description="Probability of a day on which a video goes viral and traffic rises; 0: none."
+    )
+    viral_traffic_factor: Annotated[float, Field(ge=1.0, le=4.0, allow_inf_nan=False)] = Field(
+        default=2.0, description="Factor on traffic while a video is viral."
+    )
+    viral_slots: int = Field(default=6, ge=1, description="Slots that a video is viral for.")
     invalid_burst_probability: Share = Field(
         default=0.0, description="Probability of a day with a burst of invalid traffic."
     )
@@ -197,6 +205,8 @@ class SyntheticConfig(BaseModel):
         for name in ("surge_slots", "invalid_burst_slots"):
             if getattr(self, name) > self.slots:
                 raise ValueError(f"{name} {getattr(self, name)} exceeds slots {self.slots}: shorten it")
+        if self.viral_probability > 0.0 and self.viral_slots > self.slots:
+            raise ValueError(f"viral_slots {self.viral_slots} exceeds slots {self.slots}: shorten it")
         if self.platform_shock_depth[0] > self.platform_shock_depth[1] or self.platform_shock_depth[1] == 1.0:
             raise ValueError(f"platform_shock_depth {self.platform_shock_depth}: give (least, greatest) below 1")
         if sum(self.kpi_weights) == 0.0:
@@ -211,8 +221,12 @@ class SyntheticConfig(BaseModel):
 
     @property
     def digest(self) -> str:
-        """Hex digest of all parameters, 32 digits."""
-        return hashlib.blake2b(self.model_dump_json().encode(), digest_size=16).hexdigest()
+        """Hex digest of the parameters that are not at their default, 32 digits.
+
+        A new effect, off by default, changes no market's digest; for that a default, once published, stays as it is.
+        """
+        changed = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+        return hashlib.blake2b(changed.encode(), digest_size=16).hexdigest()
 
 
 def _explain(error: ValidationError) -> str:

@@ -98,6 +98,15 @@ def surge(config: SyntheticConfig, draws: DayDraws, uniforms: Matrix) -> Matrix:
     return np.where(on, config.surge_price_factor, 1.0)
 
 
+def viral(config: SyntheticConfig, draws: DayDraws, uniforms: Matrix) -> Matrix:
+    """Factor on traffic, (B, T), while a video is viral."""
+    if config.viral_probability == 0.0:
+        return np.ones((len(uniforms), config.slots))
+    whether, where = draws.stream(uniforms, "viral", 2).T
+    on = window(where, whether < config.viral_probability, config.viral_slots, config.slots)
+    return np.where(on, config.viral_traffic_factor, 1.0)
+
+
 def invalid_burst(
     config: SyntheticConfig, draws: DayDraws, uniforms: Matrix
 ) -> tuple[NDArray[np.float32], NDArray[np.int16]]:
@@ -112,7 +121,7 @@ def invalid_burst(
 
 
 def traffic(config: SyntheticConfig, draws: DayDraws, uniforms: Matrix) -> Matrix:
-    """Auctions expected per slot relative to the demand curve, (B, T): day, drift, levels, shock."""
+    """Auctions expected per slot relative to the demand curve, (B, T): day, drift, levels, shock, viral video."""
     level = spread_uniformly(
         autocorrelated(draws.normal(uniforms, "traffic"), config.level_autocorrelation),
         config.traffic_halfwidth,
@@ -121,4 +130,5 @@ def traffic(config: SyntheticConfig, draws: DayDraws, uniforms: Matrix) -> Matri
     factor *= mean_one(draws.normal(uniforms, "day")[:, 2:], config.day_traffic_std)
     factor *= drift(draws.normal(uniforms, "drift")[:, 2], config.traffic_drift_std, config.slots)
     factor *= platform_shock(config, draws, uniforms)
+    factor *= viral(config, draws, uniforms)
     return factor

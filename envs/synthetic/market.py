@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.day_batch import DayBatch
-from bidpilot.envs.synthetic import effects as levels
+from bidpilot.envs.synthetic import effects
 from bidpilot.envs.synthetic.config import SyntheticConfig
 from bidpilot.envs.synthetic.draws import DayDraws, Matrix
 from bidpilot.envs.synthetic.generate import SEGMENTS, generate_log, segment_shares
-
-_SALT_BITS = 53  # all that a double-precision uniform holds
 
 
 class SyntheticMarket:
@@ -43,10 +41,10 @@ class SyntheticMarket:
             segments=len(SEGMENTS),
             burst_sources=config.invalid_burst_sources,
         )
-        demand = levels.resampled_curve(config.demand_curve, config.slots)
+        demand = effects.resampled_curve(config.demand_curve, config.slots)
         self._demand = config.auctions_per_slot * demand  # (T,) auctions
-        profile = levels.jump_profile(config.price_jump, config.price_jump_decay, config.level_slots)
-        price = levels.resampled_curve(config.price_curve, config.slots)
+        profile = effects.jump_profile(config.price_jump, config.price_jump_decay, config.level_slots)
+        price = effects.resampled_curve(config.price_curve, config.slots)
         self._price_curve = price * np.tile(profile, config.slots // config.level_slots)  # (T,)
         self._shares = segment_shares(config)  # (S,)
         self._greatest_exposure = float(self._log.exposure.max())
@@ -95,9 +93,8 @@ class SyntheticMarket:
         rows = uniforms.shape[0]
         keep, thinning = self._segment_demand(uniforms)
         count = self._counts(uniforms, thinning)
-        value_level, price_level = levels.block_levels(self._config, self._draws, uniforms)
-        invalid_share, invalid_source = levels.invalid_burst(self._config, self._draws, uniforms)
-        salt = self._draws.uniform(uniforms, "salt")[:, 0]
+        value_level, price_level = effects.block_levels(self._config, self._draws, uniforms)
+        invalid_share, invalid_source = effects.invalid_burst(self._config, self._draws, uniforms)
         undecided = np.full(rows, np.nan)
         return DayBatch(
             start=self._starts(uniforms, count),
@@ -108,7 +105,7 @@ class SyntheticMarket:
             calibration=self._calibration(uniforms),
             invalid_share=invalid_share,
             invalid_source=invalid_source,
-            salt=np.floor(np.ldexp(salt, _SALT_BITS)).astype(np.uint64),
+            salt=self._draws.salt(uniforms),
             budget=undecided,
             conversion_value=undecided.copy(),
             max_cpa=undecided.copy(),
@@ -122,7 +119,7 @@ class SyntheticMarket:
 
     def _counts(self, uniforms: Matrix, thinning: Matrix) -> NDArray[np.int64]:
         """Auctions in each slot's window, (B, T); more where segments are thinned, so that demand stays."""
-        mean = self._demand * levels.traffic(self._config, self._draws, uniforms) / thinning
+        mean = self._demand * effects.traffic(self._config, self._draws, uniforms) / thinning
         if self._config.arrival_noise > 0.0:
             mean += self._config.arrival_noise * np.sqrt(mean) * self._draws.normal(uniforms, "arrivals")
         return np.clip(np.rint(mean), 0, self._config.log_auctions // self.slots).astype(np.int64)
@@ -148,18 +145,18 @@ class SyntheticMarket:
         """(B, T, S): curve, day, drift, block and surge, times the segment's own level of the day."""
         config, draws = self._config, self._draws
         level = level * self._price_curve
-        level *= levels.mean_one(draws.normal(uniforms, "day")[:, 1:2], config.day_price_std)
-        level *= levels.drift(draws.normal(uniforms, "drift")[:, 1], config.price_drift_std, self.slots)
-        level *= levels.surge(config, draws, uniforms)
-        segment = levels.mean_one(draws.normal(uniforms, "segment_price"), config.segment_price_std)
+        level *= effects.mean_one(draws.normal(uniforms, "day")[:, 1:2], config.day_price_std)
+        level *= effects.drift(draws.normal(uniforms, "drift")[:, 1], config.price_drift_std, self.slots)
+        level *= effects.surge(config, draws, uniforms)
+        segment = effects.mean_one(draws.normal(uniforms, "segment_price"), config.segment_price_std)
         scale: NDArray[np.float32] = np.einsum("bt,bs->bts", level, segment).astype(np.float32)
         return scale
 
     def _value_scale(self, uniforms: Matrix, level: Matrix) -> NDArray[np.float32]:
         """(B, T, S): day, drift and block, the same for all segments."""
         config, draws = self._config, self._draws
-        level = level * levels.mean_one(draws.normal(uniforms, "day")[:, :1], config.day_value_std)
-        level *= levels.drift(draws.normal(uniforms, "drift")[:, 0], config.value_drift_std, self.slots)
+        level = level * effects.mean_one(draws.normal(uniforms, "day")[:, :1], config.day_value_std)
+        level *= effects.drift(draws.normal(uniforms, "drift")[:, 0], config.value_drift_std, self.slots)
         return np.repeat(level.astype(np.float32)[:, :, None], len(SEGMENTS), axis=2)
 
     def _calibration(self, uniforms: Matrix) -> NDArray[np.float32]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.constraints.rows import Scaled
+from bidpilot.bidding.constraints.base import Terms
+from bidpilot.bidding.constraints.row import Row, Scaled
+from bidpilot.bidding.constraints.together import constraint_of
 from bidpilot.bidding.errors import Conflict, InfeasibleCampaign
-from bidpilot.solvers.allocation.constraints import Constraint, Terms
 from bidpilot.solvers.allocation.program import ElasticProgram, Shape, compiled_elastic
 
 _FIRST = 0.01  # first step, as a share of the way to where a bound limits nothing
@@ -19,24 +20,27 @@ _CLOSE = 1e-6  # excess that counts as mended
 _TAKES_PART = 1e-6  # of the largest multiplier
 
 
-def elastic_prices(shape: Shape, day: Scaled, terms: Terms) -> NDArray[np.float64]:
-    """(K,) multipliers of the least excess, what each constraint adds to it; 0 where all hold together."""
+def elastic_prices(shape: Shape, day: Scaled, rows: Sequence[Row]) -> NDArray[np.float64]:
+    """(K,) multipliers of the least excess, what each row adds to it; 0 where all hold together."""
     program = compiled_elastic(shape._replace(kind=0, active=()))
-    if program.excess(day, terms) == 0.0:
-        return np.zeros(len(shape.limits))
+    if program.excess(day, rows) == 0.0:
+        return np.zeros(len(rows))
     return np.maximum(program.prices(), 0.0)
 
 
-def explain(shape: Shape, day: Scaled, terms: Terms) -> InfeasibleCampaign:
+def explain(shape: Shape, day: Scaled, rows: Sequence[Row], terms: Terms) -> InfeasibleCampaign:
     """The error that says what conflicts and by how much, by elastic programs."""
     program = compiled_elastic(shape._replace(kind=0, active=()))
-    program.excess(day, terms)
+    program.excess(day, rows)
     prices = program.prices()
-    taking_part = [c for c, p in zip(program.constraints, prices, strict=True) if p > _TAKES_PART * prices.max()]
-    conflicts = tuple(Conflict(c.name, c.bound(terms), _needed(program, c, day, terms)) for c in taking_part)
-    names = " and ".join(c.name for c in conflicts)
+    taking_part = [k for k, price in enumerate(prices) if price > _TAKES_PART * prices.max()]
+    names = [rows[k].name for k in taking_part]
+    conflicts = tuple(
+        Conflict(name, constraint_of(name).bound(name, terms), _needed(program, k, day, rows, terms))
+        for k, name in zip(taking_part, names, strict=True)
+    )
     mends = "; or ".join(_mend(c) for c in conflicts)
-    return InfeasibleCampaign(f"no plan keeps {names} together under the forecast: {mends}.", conflicts)
+    return InfeasibleCampaign(f"no plan keeps {' and '.join(names)} together under the forecast: {mends}.", conflicts)
 
 
 def _mend(conflict: Conflict) -> str:
@@ -45,18 +49,21 @@ def _mend(conflict: Conflict) -> str:
     return f"change {conflict.name} from {conflict.bound:.4g} to {conflict.needed:.4g}"
 
 
-def _needed(program: ElasticProgram, constraint: Constraint, day: Scaled, terms: Terms) -> float | None:
-    """The bound nearest to the campaign's at which all constraints hold together; None where none does.
+def _needed(program: ElasticProgram, k: int, day: Scaled, rows: Sequence[Row], terms: Terms) -> float | None:
+    """The bound of row `k` nearest to the campaign's at which all hold together; None where none does.
 
     The least excess falls convexly as a bound is loosened, so secants through infeasible bounds end at the bound
     sought without passing it; where the excess no longer falls, this constraint alone cannot mend it.
     """
 
-    def excess(bound: float) -> float:
-        moved = constraint.moved(terms, bound)
-        return program.excess(day, replace(terms, limits={**terms.limits, constraint.name: moved}))
+    name = rows[k].name
+    constraint = constraint_of(name)
+    own = constraint.bound(name, terms)
 
-    before, after = constraint.bound(terms), constraint.loosened(terms, _FIRST)
+    def excess(bound: float) -> float:
+        return program.excess(day, [*rows[:k], constraint.moved(name, bound, terms), *rows[k + 1 :]])
+
+    before, after = own, constraint.loosened(own, _FIRST)
     missing, left = excess(before), excess(after)
     while left == 0.0:  # the first step was too long
         after = before + 0.25 * (after - before)
@@ -68,4 +75,4 @@ def _needed(program: ElasticProgram, constraint: Constraint, day: Scaled, terms:
         left = excess(after)
         if left <= _CLOSE:
             break
-    return after + _MARGIN * (after - constraint.bound(terms))  # so that what is printed holds when typed in
+    return after + _MARGIN * (after - own)  # so that what is printed holds when typed in

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -13,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
-from bidpilot.bidding.constraints.rows import Scaled
+from bidpilot.bidding.constraints.row import Row, Scaled
 from bidpilot.bidding.errors import SolverFailed
 from bidpilot.solvers.allocation.backend import CONIC, LINEAR, attempt
-from bidpilot.solvers.allocation.constraints import Constraint, Terms, constraint
 from bidpilot.solvers.allocation.objectives import OBJECTIVES, TANGENTS, NashByTangents, Objective
+from bidpilot.solvers.allocation.rows import ProgramRow, RowShape
 from bidpilot.solvers.allocation.totals import Purchase
 
 _LOG = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ class Shape(NamedTuple):
     segments: tuple[str, ...]
     kind: int  # Scalarisation.code
     active: tuple[int, ...]  # KPIs with a positive preference
-    limits: tuple[str, ...]  # names of `Limit`
+    rows: tuple[RowShape, ...]
 
 
 @dataclass(frozen=True)
@@ -54,22 +55,27 @@ class AllocationProgram:
     def __init__(self, shape: Shape, objective: Objective) -> None:
         self.purchase = Purchase(shape.demand, shape.curve, shape.bins, len(shape.segments))
         self.objective = objective
-        self.constraints: tuple[Constraint, ...] = tuple(constraint(n, shape.segments) for n in shape.limits)
-        totals = self.purchase.totals
-        goal = cp.Maximize(objective.expression(totals))
-        self.limits = [c.excess(totals) <= 0 for c in self.constraints]
-        self.problem = cp.Problem(goal, [*self.purchase.constraints, *objective.constraints, *self.limits])
+        self.rows = tuple(ProgramRow(row, self.purchase) for row in shape.rows)
+        goal = cp.Maximize(objective.expression(self.purchase.totals))
+        self.kept = [row.excess <= 0 for row in self.rows]
+        self.problem = cp.Problem(goal, [*self.purchase.constraints, *objective.constraints, *self.kept])
         assert self.problem.is_dpp()
 
-    def update(self, day: Scaled, terms: Terms) -> None:
-        """Write a day and a campaign."""
+    def update(self, day: Scaled, rows: Sequence[Row], preference: NDArray[np.float64]) -> None:
+        """Write a day, and a campaign's rows and preference (3,)."""
         self.purchase.update(day)
-        self.objective.update(terms.campaigns.preference[terms.row])
-        for term in self.constraints:
-            term.update(terms)
+        self.objective.update(preference)
+        for written, row in zip(self.rows, rows, strict=True):
+            written.update(row)
+
+    def prices(self) -> dict[str, float]:
+        """Multipliers of the last solve by row name, >= 0, in units of the objective."""
+        return {row.name: max(float(kept.dual_value), 0.0) for row, kept in zip(self.rows, self.kept, strict=True)}
 
 
-def solve(shape: Shape, day: Scaled, terms: Terms, solver: str | None = None) -> tuple[AllocationProgram, Solved]:
+def solve(
+    shape: Shape, day: Scaled, rows: Sequence[Row], preference: NDArray[np.float64], solver: str | None = None
+) -> tuple[AllocationProgram, Solved]:
     """Solve a campaign by `solver`, the usual one where None, or by the fallback where that fails numerically.
 
     Linear programs go to HiGHS and fall back on Clarabel. The logarithm of nash goes to HiGHS by its tangent planes
@@ -82,11 +88,11 @@ def solve(shape: Shape, day: Scaled, terms: Terms, solver: str | None = None) ->
     start = time.perf_counter()
     usual, other = (LINEAR, CONIC) if solver in (None, LINEAR) else (str(solver), LINEAR)
     try:
-        program, status = _solve_by(usual, shape, day, terms)
+        program, status = _solve_by(usual, shape, day, rows, preference)
     except SolverFailed as failure:
         _LOG.warning("%s; falling back on %s", failure, other)
         try:
-            program, status = _solve_by(other, shape, day, terms)
+            program, status = _solve_by(other, shape, day, rows, preference)
         except SolverFailed as second:
             raise SolverFailed(
                 f"{failure}, then {second}. Scale budget and floors nearer to what the market offers."
@@ -95,10 +101,12 @@ def solve(shape: Shape, day: Scaled, terms: Terms, solver: str | None = None) ->
     return program, Solved(status, usual, None, time.perf_counter() - start)
 
 
-def _solve_by(solver: str, shape: Shape, day: Scaled, terms: Terms) -> tuple[AllocationProgram, str]:
+def _solve_by(
+    solver: str, shape: Shape, day: Scaled, rows: Sequence[Row], preference: NDArray[np.float64]
+) -> tuple[AllocationProgram, str]:
     curved = shape.kind == Scalarisation.nash.code and solver == LINEAR
     program = compiled_tangents(shape) if curved else compiled(shape)
-    program.update(day, terms)
+    program.update(day, rows, preference)
     return program, _by_tangents(program) if curved else attempt(program.problem, solver)
 
 
@@ -124,25 +132,24 @@ class ElasticProgram:
 
     def __init__(self, shape: Shape) -> None:
         self.purchase = Purchase(shape.demand, shape.curve, shape.bins, len(shape.segments))
-        self.constraints: tuple[Constraint, ...] = tuple(constraint(n, shape.segments) for n in shape.limits)
-        self._slack = cp.Variable(len(self.constraints), nonneg=True)
-        totals = self.purchase.totals
-        self.limits = [c.excess(totals) <= self._slack[k] for k, c in enumerate(self.constraints)]
-        self.problem = cp.Problem(cp.Minimize(cp.sum(self._slack)), [*self.purchase.constraints, *self.limits])
+        self._rows = tuple(ProgramRow(row, self.purchase) for row in shape.rows)
+        self._slack = cp.Variable(len(self._rows), nonneg=True)
+        self._relaxed = [row.excess <= self._slack[k] for k, row in enumerate(self._rows)]
+        self.problem = cp.Problem(cp.Minimize(cp.sum(self._slack)), [*self.purchase.constraints, *self._relaxed])
         assert self.problem.is_dpp()
 
-    def excess(self, day: Scaled, terms: Terms) -> float:
-        """The least total excess; 0 where all constraints hold together."""
+    def excess(self, day: Scaled, rows: Sequence[Row]) -> float:
+        """The least total excess; 0 where all rows hold together."""
         self.purchase.update(day)
-        for term in self.constraints:
-            term.update(terms)
+        for written, row in zip(self._rows, rows, strict=True):
+            written.update(row)
         attempt(self.problem, LINEAR)
         least = float(self.problem.value)
         return least if least > _FEASIBLE else 0.0
 
     def prices(self) -> NDArray[np.float64]:
         """(K,) multipliers of the last solve: those above 0 take part in the conflict."""
-        return np.array([float(limit.dual_value) for limit in self.limits])
+        return np.array([float(relaxed.dual_value) for relaxed in self._relaxed])
 
 
 @lru_cache(maxsize=16)

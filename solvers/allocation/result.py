@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 class ConstraintDual:
     """What one constraint costs."""
 
-    name: str  # budget, max_cpa, min_roi, floor/KPI, min_tail_share, cap/CHANNEL
+    name: str  # of its row
     bound: float  # in its own unit
     attained: float  # by the plan, in the same unit
     utility_per_unit: float  # change of the utility when the bound rises by 1
@@ -36,7 +36,7 @@ class Allocation:
     beta: NDArray[np.float64]  # (S,) share price, currency per exposure
     shadow_price: float  # lambda, utility per unit of budget
     duals: tuple[ConstraintDual, ...]
-    limit_duals: dict[str, float]  # in the units of `bidpilot.bidding.constraints.rows`
+    row_duals: dict[str, float]  # by row name, in the units of `bidpilot.bidding.constraints.row`
     gap: float  # (bound by the multipliers - utility) / utility
     solver: str
     fallback: str | None  # why the usual solver did not solve it

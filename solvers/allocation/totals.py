@@ -8,12 +8,12 @@ import cvxpy as cp
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.constraints.rows import Scaled
+from bidpilot.bidding.constraints.row import Scaled
 
 
 @dataclass(frozen=True)
 class Totals:
-    """Linear totals of a decision, in the units of `bidpilot.bidding.constraints.rows`."""
+    """Linear totals of a decision, in the units of `bidpilot.bidding.constraints.row`."""
 
     spend: cp.Expression  # (S,) budgets per segment
     kpi: cp.Expression  # (3,) ideal points
@@ -28,21 +28,37 @@ class Purchase:
     """
 
     def __init__(self, demand: tuple[float, ...], curve: tuple[float, ...], bins: int, segments: int) -> None:
-        share = np.array(demand) / sum(demand)
+        self._share, self._curve = np.array(demand) / sum(demand), np.array(curve)
+        self._bins, self._segments = bins, segments
         self.part = cp.Variable((len(demand), bins), bounds=[0, 1])
-        count, priced = cp.Variable(bins), cp.Variable(bins)
         self._weight = cp.Parameter(bins, nonneg=True)
         self._cost = cp.Parameter(bins, nonneg=True)
         self._value = cp.Parameter((bins, 3), nonneg=True)
-        members = np.kron(np.eye(segments), np.ones(bins // segments))  # bins are ordered by segment
-        self.totals = Totals(spend=cp.Variable(segments), kpi=cp.Variable(3), wins=cp.Variable(segments))
-        self.constraints = [
+        self.constraints: list[cp.Constraint] = []
+        self._over: dict[tuple[float, ...], Totals] = {}
+        self.totals = self._totals(np.ones(len(demand)))
+
+    def over(self, slots: tuple[float, ...] | None) -> Totals:
+        """Totals of the whole day, or of a part of each slot (T,); made before the program is compiled."""
+        if slots is None:
+            return self.totals
+        if slots not in self._over:
+            self._over[slots] = self._totals(np.array(slots))
+        return self._over[slots]
+
+    def _totals(self, slots: NDArray[np.float64]) -> Totals:
+        count, priced = cp.Variable(self._bins), cp.Variable(self._bins)
+        share = self._share * slots
+        members = np.kron(np.eye(self._segments), np.ones(self._bins // self._segments))  # bins ordered by segment
+        totals = Totals(spend=cp.Variable(self._segments), kpi=cp.Variable(3), wins=cp.Variable(self._segments))
+        self.constraints += [
             count == share @ self.part,
-            priced == (share * np.array(curve)) @ self.part,
-            self.totals.spend == members @ cp.multiply(self._cost, priced),
-            self.totals.kpi == count @ self._value,
-            self.totals.wins == members @ cp.multiply(self._weight, count),
+            priced == (share * self._curve) @ self.part,
+            totals.spend == members @ cp.multiply(self._cost, priced),
+            totals.kpi == count @ self._value,
+            totals.wins == members @ cp.multiply(self._weight, count),
         ]
+        return totals
 
     def update(self, day: Scaled) -> None:
         """Write a day's bins."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from bidpilot.bidding.campaign.campaign import Positive, Share
+from bidpilot.bidding.campaign.amounts import Positive, Share
 from bidpilot.bidding.campaign.scalarisation import check_preference
 from bidpilot.bidding.errors import InvalidPortfolio
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.segments import channels, check_channels
 from bidpilot.bidding.errors import Conflict, InfeasiblePortfolio, InvalidPortfolio
 from bidpilot.bidding.landscape.forecast import Forecast

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bidpilot.agents.acting.agent import AgentDay, controller_agent
-from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.errors import InvalidNotice, InvalidServing
 from bidpilot.bidding.landscape import shading
 from bidpilot.bidding.plan.planner import Planner

@@ -11,19 +11,22 @@ from numpy.typing import NDArray
 
 from bidpilot.agents.acting.agent import Agent, AgentDay, controller_agent
 from bidpilot.agents.acting.state import State
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.action import action_size
 from bidpilot.bidding.day.features import POSITION
 from bidpilot.bidding.day.statistics import SlotTotals
-from bidpilot.bidding.plan.planner import RATIO_QUANTILES, Planner
+from bidpilot.bidding.landscape.octaves import RATIOS
+from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
+from bidpilot.bidding.plan.planner import Planner
 from bidpilot.bidding.rule import Rule
 from bidpilot.envs.bidding_env.episode import Episode
-from bidpilot.envs.clearing.slot import _quantiles_from_bins
+from bidpilot.envs.clearing.chunk import quantiles_from_bins
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast
 from bidpilot.envs.markets.recorded.replay import RecordedMarket
 from bidpilot.serving.calendar import Calendar, ManualClock
-from bidpilot.serving.collector import _BINS, SlotCollector, add_win, ratio_quantiles
+from bidpilot.serving.collector import SlotCollector, add_win, ratio_quantiles
 from bidpilot.serving.guardrails import Cause, EventLog
 from bidpilot.serving.pilot import Pilot
 from tests.serving.conftest import recorded_day
@@ -35,6 +38,17 @@ def make_pilot(campaign: Campaign, agent: Agent | None = None, sources: int = 8,
     forecast = preset_forecast()
     events = EventLog(ManualClock())
     return Pilot(Planner(forecast), campaign, agent or controller_agent("mpc"), sources, events, patience)
+
+
+def test_two_campaigns_of_one_server_that_differ_in_the_channel_capped_have_rules_of_their_own() -> None:
+    """They share a planner, as those of one bundle do."""
+    planner, rules = Planner(preset_forecast()), []
+    for channel in ("feed", "search"):
+        campaign = preset_campaign().model_copy(update={"channel_caps": {channel: 8.0}})
+        rules.append(Pilot(planner, campaign, controller_agent("mpc"), 8, EventLog(ManualClock())).begin().rule)
+    feed, search = (rule.multiplier[0] / rule.multiplier[0].max() for rule in rules)
+    assert feed[0] < 0.9 < feed[2]
+    assert search[2] < 0.9 < search[0]
 
 
 @pytest.mark.parametrize("feedback", ["full", "won_only"])
@@ -91,10 +105,12 @@ def play_auction(collector: SlotCollector, rule: Rule, log: AuctionLog, i: int, 
 def test_quantiles_of_value_per_price_are_the_kernels() -> None:
     generator = np.random.default_rng(0)
     for _ in range(50):
-        counts = generator.poisson(generator.exponential(2.0, _BINS) * (generator.random(_BINS) < 0.2)).astype(np.int64)
-        counts[generator.integers(_BINS)] += 1
+        counts = generator.poisson(
+            generator.exponential(2.0, RATIOS.bins) * (generator.random(RATIOS.bins) < 0.2)
+        ).astype(np.int64)
+        counts[generator.integers(RATIOS.bins)] += 1
         expected = np.empty(len(RATIO_QUANTILES))
-        _quantiles_from_bins(counts.astype(np.int32), int(counts.sum()), RATIO_QUANTILES, expected)
+        quantiles_from_bins(counts.astype(np.int32), int(counts.sum()), RATIO_QUANTILES, expected)
         np.testing.assert_allclose(ratio_quantiles(counts, RATIO_QUANTILES), expected, rtol=1e-12)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bidpilot.agents.acting.agent import AgentDay, controller_agent
-from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast
 from bidpilot.envs.markets.recorded.replay import RecordedMarket

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pytest
 
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.scalarisation import Scalarisation, utility
 from bidpilot.bidding.campaign.segments import is_tail
+from bidpilot.bidding.constraints.together import constraint_of
 from bidpilot.bidding.errors import (
     BidpilotError,
     InfeasibleCampaign,
@@ -80,10 +81,9 @@ def test_the_plan_exceeds_no_constraint_and_is_optimal(name: str, kind: Scalaris
 @pytest.mark.parametrize("name", LIMITS)
 def test_the_vectorised_dual_agrees_with_the_programs_multipliers(name: str, kind: Scalarisation) -> None:
     problem = plan_problem(preset_forecast(), campaign(scalarisation=kind, **LIMITS[name]))
-    terms = problem.terms
-    fast = solve_dual(problem.scaled, tuple(terms.limits.values()), terms.campaigns.preference[0], kind.code)
-    exact = np.array(list(_solved(name, kind).limit_duals.values()))
-    np.testing.assert_allclose(fast.limit, exact, atol=1e-3 * exact.max())
+    fast = solve_dual(problem.scaled, problem.rows, problem.preference, kind.code)
+    exact = np.array(list(_solved(name, kind).row_duals.values()))
+    np.testing.assert_allclose(fast.rows, exact, atol=1e-3 * exact.max())
     assert fast.utility == pytest.approx(_solved(name, kind).utility, rel=1e-4)
 
 
@@ -110,23 +110,21 @@ def test_a_1_percent_change_is_priced_between_the_duals_before_and_after(name: s
     """On one set of bins: the optimum is concave in the bounds, and the duals are its slopes."""
     before = campaign(**LIMITS[name])
     problem = plan_problem(preset_forecast(), before)
+    terms = problem.terms
     results = []
     bound = getattr(before, field)
     for value in (bound, bound * 1.01):
-        constraint = next(c for c in compiled(problem.shape).constraints if c.name == dual)
-        moved = {**problem.terms.limits, dual: constraint.moved(problem.terms, value)}
-        terms = replace(problem.terms, limits=moved)
-        solved, _ = program.solve(problem.shape, problem.scaled, terms)
-        kpi, spend, wins = (
-            e.value for e in (solved.purchase.totals.kpi, solved.purchase.totals.spend, solved.purchase.totals.wins)
-        )
-        price = float(solved.limits[list(moved).index(dual)].dual_value)
+        moved = [constraint_of(r.name).moved(r.name, value, terms) if r.name == dual else r for r in problem.rows]
+        solved, _ = program.solve(problem.shape, problem.scaled, moved, problem.preference)
+        totals = solved.purchase.totals
+        kpi, spend, wins = (e.value for e in (totals.kpi, totals.spend, totals.wins))
         per = {
-            "max_cpa": moved["max_cpa"].value[2] * kpi[2] / value if dual == "max_cpa" else 0.0,
+            "max_cpa": next(r for r in moved if r.name == dual).value[2] * kpi[2] / value,
             "min_roi": -spend.sum(),
-            "min_tail_share": -wins.sum() / problem.terms.auctions_per_budget,
+            "min_tail_share": -wins.sum() / terms.auctions_per_budget,
         }[dual]
-        results.append((float(solved.problem.value), price * per))
+        assert constraint_of(dual).per_unit(dual, terms, spend, kpi, wins) == pytest.approx(per, rel=1e-9)
+        results.append((float(solved.problem.value), solved.prices()[dual] * per))
     change = results[1][0] - results[0][0]
     slopes = sorted(r[1] * bound * 0.01 for r in results)
     assert slopes[0] - 1e-6 <= change <= slopes[1] + 1e-6
@@ -136,10 +134,10 @@ def test_a_little_more_budget_is_priced_between_the_duals_before_and_after() -> 
     problem = plan_problem(preset_forecast(), campaign())
     values, prices = [], []
     for bound in (1.0, 1.01):
-        limits = {"budget": problem.terms.limits["budget"]._replace(bound=bound)}
-        solved, _ = program.solve(problem.shape, problem.scaled, replace(problem.terms, limits=limits))
+        rows = [problem.rows[0]._replace(bound=bound)]
+        solved, _ = program.solve(problem.shape, problem.scaled, rows, problem.preference)
         values.append(float(solved.problem.value))
-        prices.append(float(solved.limits[0].dual_value))
+        prices.append(solved.prices()["budget"])
     assert prices[1] * 0.01 - 1e-9 <= values[1] - values[0] <= prices[0] * 0.01 + 1e-9
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import cvxpy
@@ -13,17 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
 from bidpilot.envs.clearing.day import DayAuctions
 from bidpilot.solvers.hindsight import optimum_of_day
-from bidpilot.solvers.hindsight_limits import Layout, Limits
+from bidpilot.solvers.hindsight_held import Held
 
 Floats = NDArray[np.float64]
 # cvxpy says that it writes weighted means as second-order cones; these weights it writes exactly.
 pytestmark = pytest.mark.filterwarnings("ignore:geo_mean is being approximated")
 cp: Any = cvxpy  # its functions are not all typed
 SEGMENTS = ("feed/head", "feed/tail", "search/head", "search/tail")
-LAYOUT = Layout.of(SEGMENTS)
+CHANNELS = ("feed", "search")
+CHANNEL, TAIL = np.array([0, 0, 1, 1]), np.array([False, True, False, True])
 KINDS = [kind.code for kind in Scalarisation]
 PREFERENCE = np.array([0.2, 0.3, 0.5])
 
@@ -53,17 +55,23 @@ def ideal_of(day: DayAuctions) -> Floats:
     return np.where(total > 0, total, 1.0) * [0.23, 0.16, 0.3]
 
 
-def limits_for(day: DayAuctions, share: float = 0.05, **changes: Any) -> Limits:
-    """A budget of `share` of all prices; `caps` and `floors` in shares of the budget and of the day."""
+def campaign_for(day: DayAuctions, share: float = 0.05, **changes: Any) -> Campaign:
+    """A budget of `share` of all prices; caps and floors in shares of the budget and of the day."""
     budget = max(float(day.price.sum()) * share, 1e-3)
-    if "caps" in changes:
-        changes["caps"] = {channel: cap * budget for channel, cap in changes["caps"].items()}
-    if "floors" in changes:
-        changes["floors"] = tuple(np.array(changes["floors"]) * day.true.sum(axis=0))
-    return Limits(budget=budget, **changes)
+    if "channel_caps" in changes:
+        changes["channel_caps"] = {channel: cap * budget for channel, cap in changes["channel_caps"].items()}
+    if "kpi_floors" in changes:
+        changes["kpi_floors"] = tuple((np.array(changes["kpi_floors"]) * day.true.sum(axis=0)).tolist())
+    return Campaign(budget=budget, **changes)
 
 
-def per_auction(day: DayAuctions, limits: Limits, kind: int, spend: float | None = None) -> float:
+def optimum(day: DayAuctions, campaign: Campaign, kind: int, preference: Floats, ideal: Floats) -> Any:
+    """The optimum of one day for one campaign, whatever its own preference."""
+    held = Held.of(CampaignBatch.repeat(campaign, 1), 0, SEGMENTS)
+    return optimum_of_day(day, len(SEGMENTS), held, kind, preference, ideal)
+
+
+def per_auction(day: DayAuctions, asked: Campaign, kind: int, spend: float | None = None) -> float:
     """The optimum with a variable for each auction; with `spend`, the CPA score at no more spend than that.
 
     Totals and spend are scaled to order 1.
@@ -73,31 +81,31 @@ def per_auction(day: DayAuctions, limits: Limits, kind: int, spend: float | None
     y = cp.Variable(len(price))
     x = cp.Variable(3)  # shares of the day
     gain = total / ideal
-    budget = limits.budget if spend is None else spend
-    rules = [x == (day.true / total).T @ y, y >= 0, y <= 1, (price / limits.budget) @ y <= budget / limits.budget]
-    tail, channel = LAYOUT.tail[segment], LAYOUT.channel[segment]
-    if limits.min_tail_share:
-        rules.append((limits.min_tail_share - tail) @ y <= 0)
-    rules += [(price * (channel == c) / cap) @ y <= 1 for c, cap in limits.caps.items()]
-    if limits.min_roi:
-        rules.append(
-            (price / limits.budget) @ y <= limits.conversion_value * total[2] / limits.min_roi / limits.budget * x[2]
-        )
-    rules += [x[j] >= limits.floors[j] / total[j] for j in range(3) if limits.floors[j] > 0]
+    budget = asked.budget if spend is None else spend
+    rules = [x == (day.true / total).T @ y, y >= 0, y <= 1, (price / asked.budget) @ y <= budget / asked.budget]
+    tail, channel = TAIL[segment], CHANNEL[segment]
+    if asked.min_tail_share:
+        rules.append((asked.min_tail_share - tail) @ y <= 0)
+    rules += [(price * (channel == CHANNELS.index(c)) / cap) @ y <= 1 for c, cap in asked.channel_caps.items()]
+    if asked.min_roi:
+        worth = asked.conversion_value * total[2] / asked.min_roi / asked.budget
+        rules.append((price / asked.budget) @ y <= worth * x[2])
+    rules += [x[j] >= asked.kpi_floors[j] / total[j] for j in range(3) if asked.kpi_floors[j] > 0]
     weighted = (PREFERENCE * gain) @ x
     worst = cp.min(cp.multiply(PREFERENCE.max() * gain / PREFERENCE, x))
     nash = cp.geo_mean(x, [2, 3, 5]) * float((gain**PREFERENCE).prod())
     if spend is None:
         return solved((weighted, nash, worst)[kind], rules)
     # Below the conversions that the target asks for, the cube root of the score is a concave mean; above, it is u.
-    asked = spend / limits.max_cpa / total[2]
+    assert asked.max_cpa is not None
+    least = spend / asked.max_cpa / total[2]
     dear = (
         cp.geo_mean(cp.hstack([weighted, x[2]]), [1, 2]),
         cp.geo_mean(x, [2, 3, 25]) * float((gain**PREFERENCE).prod()) ** (1 / 3),
         cp.geo_mean(cp.hstack([worst, x[2]]), [1, 2]),
     )[kind]
-    within = solved((weighted, nash, worst)[kind], [*rules, x[2] >= asked])
-    return max(within, float(solved(dear, [*rules, x[2] <= asked]) ** 3 / asked**2))
+    within = solved((weighted, nash, worst)[kind], [*rules, x[2] >= least])
+    return max(within, float(solved(dear, [*rules, x[2] <= least]) ** 3 / least**2))
 
 
 def solved(goal: Any, rules: list[Any]) -> float:
@@ -111,15 +119,15 @@ def solved(goal: Any, rules: list[Any]) -> float:
 LIMITS: dict[str, dict[str, Any]] = {
     "budget": {},
     "tail": {"min_tail_share": 0.7},
-    "caps": {"caps": {0: 0.2, 1: 0.5}},
+    "caps": {"channel_caps": {"feed": 0.2, "search": 0.5}},
     "roi": {"min_roi": 3.3, "conversion_value": 10.0},
-    "floors": {"floors": (0.34, 0.0, 0.1)},
+    "floors": {"kpi_floors": (0.34, 0.0, 0.1)},
     "all": {
         "min_tail_share": 0.6,
-        "caps": {0: 0.4},
+        "channel_caps": {"feed": 0.4},
         "min_roi": 2.5,
         "conversion_value": 10.0,
-        "floors": (0.15, 0.02, 0.02),
+        "kpi_floors": (0.15, 0.02, 0.02),
     },
 }
 
@@ -128,22 +136,22 @@ LIMITS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", LIMITS)
 def test_it_is_the_program_with_a_variable_for_each_auction(kind: int, name: str) -> None:
     day = a_day(600, seed=3, free=0.02)
-    limits = limits_for(day, **LIMITS[name])
-    got = optimum_of_day(day, LAYOUT, limits, kind, PREFERENCE, ideal_of(day))
-    best = per_auction(day, limits, kind)
+    asked = campaign_for(day, **LIMITS[name])
+    got = optimum(day, asked, kind, PREFERENCE, ideal_of(day))
+    best = per_auction(day, asked, kind)
     assert got.feasible
     assert got.utility == pytest.approx(best, rel=1e-6)
     assert got.bound == pytest.approx(best, rel=1e-6)
     if name != "budget":  # the limit was felt
-        assert got.bound < 0.9999 * optimum_of_day(day, LAYOUT, limits_for(day), kind, PREFERENCE, ideal_of(day)).bound
+        assert got.bound < 0.9999 * optimum(day, campaign_for(day), kind, PREFERENCE, ideal_of(day)).bound
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_is_that_program_on_two_thousand_auctions(kind: int) -> None:
     day = a_day(2000, seed=4)
-    limits = limits_for(day)
-    got = optimum_of_day(day, LAYOUT, limits, kind, PREFERENCE, ideal_of(day))
-    best = per_auction(day, limits, kind)
+    asked = campaign_for(day)
+    got = optimum(day, asked, kind, PREFERENCE, ideal_of(day))
+    best = per_auction(day, asked, kind)
     assert got.utility == pytest.approx(best, rel=1e-6)
     assert got.bound == pytest.approx(best, rel=1e-6)
 
@@ -153,11 +161,11 @@ def test_it_is_that_program_on_two_thousand_auctions(kind: int) -> None:
 def test_with_a_target_it_is_the_best_of_all_levels_of_spend(kind: int, changes: dict[str, Any], target: float) -> None:
     """Each level's program is log-concave; between two levels a factor q apart the score moves by at most q squared."""
     day = a_day(150, seed=5)
-    limits = limits_for(day, share=0.2, max_cpa=target, **changes)
-    got = optimum_of_day(day, LAYOUT, limits, kind, PREFERENCE, ideal_of(day))
+    asked = campaign_for(day, share=0.2, max_cpa=target, **changes)
+    got = optimum(day, asked, kind, PREFERENCE, ideal_of(day))
     near = got.spend * 1.02 ** np.arange(-3, 4)
-    levels = np.append(limits.budget * np.geomspace(0.02, 1, 12), near[near <= limits.budget])
-    scores = np.array([per_auction(day, limits, kind, float(s)) for s in levels])
+    levels = np.append(asked.budget * np.geomspace(0.02, 1, 12), near[near <= asked.budget])
+    scores = np.array([per_auction(day, asked, kind, float(s)) for s in levels])
     assert got.bound >= scores.max() * (1 - 1e-6)
     assert got.utility <= got.bound
     assert got.utility == pytest.approx(scores.max(), rel=1.1e-5)  # one level is its own spend
@@ -167,11 +175,11 @@ def test_with_a_target_it_is_the_best_of_all_levels_of_spend(kind: int, changes:
 def test_the_target_changes_what_is_bought() -> None:
     """With a strict target the optimum leaves budget, and pays more for a conversion than the target: it is soft."""
     day = a_day(400, seed=6)
-    limits = limits_for(day, share=0.3, max_cpa=0.3)
-    got = optimum_of_day(day, LAYOUT, limits, 0, PREFERENCE, ideal_of(day))
+    asked = campaign_for(day, share=0.3, max_cpa=0.3)
+    got = optimum(day, asked, 0, PREFERENCE, ideal_of(day))
     assert got.kpi is not None
-    assert 0 < got.spend < 0.9 * limits.budget
-    assert got.spend / got.kpi[2] > 1.001 * limits.max_cpa
+    assert 0 < got.spend < 0.9 * asked.budget
+    assert got.spend / got.kpi[2] > 1.001 * 0.3
 
 
 @settings(max_examples=40, deadline=None)
@@ -182,44 +190,44 @@ def test_the_target_changes_what_is_bought() -> None:
     share=st.floats(0.01, 1.5),
     free=st.sampled_from([0.0, 0.2]),
     name=st.sampled_from(sorted(LIMITS)),
-    target=st.sampled_from([math.inf, 2.0, 20.0]),
+    target=st.sampled_from([None, 2.0, 20.0]),
 )
 def test_more_freedom_never_lowers_it(
-    seed: int, size: int, kind: int, share: float, free: float, name: str, target: float
+    seed: int, size: int, kind: int, share: float, free: float, name: str, target: float | None
 ) -> None:
     """A budget half as large again, no limit, no target: each time at least as much, and always a bound above it."""
     day = a_day(size, seed, free)
-    limits = limits_for(day, share, max_cpa=target, **LIMITS[name])
+    asked = campaign_for(day, share, max_cpa=target, **LIMITS[name])
     freer = [
-        replace(limits, budget=limits.budget * 1.5),
-        replace(limits, max_cpa=limits.max_cpa * 1.5),
-        Limits(budget=limits.budget, max_cpa=limits.max_cpa),
-        Limits(budget=limits.budget),
+        asked.model_copy(update={"budget": asked.budget * 1.5}),
+        asked.model_copy(update={"max_cpa": target and target * 1.5}),
+        Campaign(budget=asked.budget, max_cpa=asked.max_cpa),
+        Campaign(budget=asked.budget),
     ]
-    got = optimum_of_day(day, LAYOUT, limits, kind, PREFERENCE, ideal_of(day))
+    got = optimum(day, asked, kind, PREFERENCE, ideal_of(day))
     assert 0 <= got.utility <= got.bound < math.inf
     assert got.utility >= (1 - 1e-5) * got.bound - 1e-9
     assert got.feasible or got.bound == 0
     for other in freer:
-        assert got.utility <= optimum_of_day(day, LAYOUT, other, kind, PREFERENCE, ideal_of(day)).bound * (1 + 1e-6)
+        assert got.utility <= optimum(day, other, kind, PREFERENCE, ideal_of(day)).bound * (1 + 1e-6)
 
 
 @settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 100_000), kind=st.sampled_from(KINDS), target=st.sampled_from([math.inf, 1.0, 10.0]))
-def test_no_purchase_passes_the_bound(seed: int, kind: int, target: float) -> None:
+@given(seed=st.integers(0, 100_000), kind=st.sampled_from(KINDS), target=st.sampled_from([None, 1.0, 10.0]))
+def test_no_purchase_passes_the_bound(seed: int, kind: int, target: float | None) -> None:
     """Random shares of random auctions, scaled to the budget."""
     day, rng = a_day(30, seed), np.random.default_rng(seed)
-    limits, ideal = limits_for(day, share=0.3, max_cpa=target), ideal_of(day)
-    got = optimum_of_day(day, LAYOUT, limits, kind, PREFERENCE, ideal)
+    asked, ideal = campaign_for(day, share=0.3, max_cpa=target), ideal_of(day)
+    got = optimum(day, asked, kind, PREFERENCE, ideal)
     for _ in range(20):
         worth = day.true @ (rng.dirichlet(np.ones(3)) / ideal) / day.price
         y = np.where(worth >= np.quantile(worth, rng.uniform(0, 0.95)), rng.uniform(0.5, 1, 30), 0.0)
         spend = float(y @ day.price)
-        y *= min(1.0, limits.budget / spend)
+        y *= min(1.0, asked.budget / spend)
         spend, x = float(y @ day.price), y @ day.true
         share = x / ideal
         u = (PREFERENCE @ share, (share**PREFERENCE).prod(), PREFERENCE.max() * (share / PREFERENCE).min())[kind]
-        if spend > target * x[2]:
+        if target is not None and spend > target * x[2]:
             u *= (target * x[2] / spend) ** 2
         assert u <= got.bound * (1 + 1e-9)
 
@@ -227,26 +235,26 @@ def test_no_purchase_passes_the_bound(seed: int, kind: int, target: float) -> No
 @pytest.mark.parametrize("kind", KINDS)
 def test_floors_out_of_reach_are_infeasible(kind: int) -> None:
     day = a_day(100, seed=7)
-    for target in (math.inf, 5.0):
+    for target in (None, 5.0):
         for floors in ((0.9, 0.0, 0.0), (1.1, 0.0, 0.0)):
-            limits = limits_for(day, share=0.02, max_cpa=target, floors=floors)
-            got = optimum_of_day(day, LAYOUT, limits, kind, PREFERENCE, ideal_of(day))
+            asked = campaign_for(day, share=0.02, max_cpa=target, kpi_floors=floors)
+            got = optimum(day, asked, kind, PREFERENCE, ideal_of(day))
             assert not got.feasible
             assert got.utility == got.bound == 0.0
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", LIMITS)
-@pytest.mark.parametrize("target", [math.inf, 5.0])
-def test_degenerate_days_have_their_value(kind: int, name: str, target: float) -> None:
-    """Nothing valid: 0. Everything free: all of it, where the limits let it."""
+@pytest.mark.parametrize("target", [None, 5.0])
+def test_degenerate_days_have_their_value(kind: int, name: str, target: float | None) -> None:
+    """Nothing valid: 0. Everything free: all of it, where the asked let it."""
     nothing = a_day(20, seed=8, invalid=1.1)
     ideal = np.ones(3)
-    assert optimum_of_day(nothing, LAYOUT, Limits(1.0, max_cpa=target), kind, PREFERENCE, ideal).bound == 0.0
+    assert optimum(nothing, Campaign(budget=1.0, max_cpa=target), kind, PREFERENCE, ideal).bound == 0.0
     free = a_day(20, seed=8, free=1.1)
     ideal = free.true.sum(axis=0, dtype=np.float64)
-    limits = limits_for(free, max_cpa=target, **LIMITS[name])
-    got = optimum_of_day(free, LAYOUT, limits, kind, PREFERENCE, ideal)
+    asked = campaign_for(free, max_cpa=target, **LIMITS[name])
+    got = optimum(free, asked, kind, PREFERENCE, ideal)
     assert got.spend == 0.0
     if name in ("budget", "caps", "roi", "floors"):
         assert got.utility == pytest.approx(1.0, rel=1e-6)
@@ -259,8 +267,8 @@ def test_without_conversions_a_target_leaves_what_is_free(kind: int) -> None:
     day.true[:, 2] = 0.0
     preference = np.array([0.4, 0.6, 0.0])
     ideal = np.ones(3)
-    limits = limits_for(day, max_cpa=5.0)
-    got = optimum_of_day(day, LAYOUT, limits, kind, preference, ideal)
+    asked = campaign_for(day, max_cpa=5.0)
+    got = optimum(day, asked, kind, preference, ideal)
     share = day.true[day.price == 0].sum(axis=0, dtype=np.float64)[:2]
     weight = preference[:2]
     want = (weight @ share, (share**weight).prod(), weight.max() * (share / weight).min())[kind]
@@ -275,12 +283,12 @@ def test_conversions_alone_with_a_target_are_a_scan_of_the_frontier(
 ) -> None:
     """Against every level of spend on a fine grid, each bought in the order of value per price."""
     day = a_day(size, seed)
-    limits = limits_for(day, share, max_cpa=target)
-    got = optimum_of_day(day, LAYOUT, limits, 0, np.array([0.0, 0.0, 1.0]), np.ones(3))
+    asked = campaign_for(day, share, max_cpa=target)
+    got = optimum(day, asked, 0, np.array([0.0, 0.0, 1.0]), np.ones(3))
     order = np.argsort(-day.true[:, 2] / day.price, kind="stable")
     spend = np.append(0.0, np.cumsum(day.price[order], dtype=np.float64))
     total = np.append(0.0, np.cumsum(day.true[order, 2], dtype=np.float64))
-    top = min(limits.budget, spend[-1])
+    top = min(asked.budget, spend[-1])
     s = np.geomspace(min(1e-3 * spend[1], top), top, 4000)  # steps below 1 %, so 3 % of a score at most
     x = np.interp(s, spend, total)
     score = x * np.minimum(1.0, target * x / s) ** 2

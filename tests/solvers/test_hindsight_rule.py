@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
 from bidpilot.bidding.landscape import shading
 from bidpilot.bidding.rule import Rule

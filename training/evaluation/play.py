@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from bidpilot.agents.acting.agent import Agent, AgentDay
 from bidpilot.agents.baselines.constant import constant_bids, constant_rule
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
+from bidpilot.bidding.constraints.together import tightened
 from bidpilot.bidding.errors import InfeasibleCampaign
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs.bidding_env.episode import Episode
@@ -60,7 +62,7 @@ class Arena:
     ) -> None:
         self.market, self.days, self.forecast = market, days, forecast
         self.campaigns = _by_turns([campaign] if isinstance(campaign, Campaign) else campaign, days)
-        self._told = replace(self.campaigns, max_cpa=(1.0 - cpa_margin) * self.campaigns.max_cpa)
+        self._told = replace(self.campaigns, bounds=tightened(self.campaigns.bounds, cpa_margin))
         self.episode = Episode(market, forecast, len(days))
         self.episode.begin(days, self.campaigns)
         self.optimum = hindsight_optimum(market, days, self.campaigns, self.episode.ideal)
@@ -129,10 +131,10 @@ def in_ideal_points(kpi: NDArray[np.float64], ideal: NDArray[np.float64]) -> NDA
 def _by_turns(campaigns: Sequence[Campaign], days: DayBatch) -> CampaignBatch:
     """Day d's row is campaign d modulo their number, with what the day records of its own."""
     if len(campaigns) == 1:
-        return CampaignBatch.repeat(campaigns[0], len(days), days.budget, days.conversion_value, days.max_cpa)
+        return CampaignBatch.repeat(campaigns[0], len(days), days.budget, days.conversion_value, days.bounds)
     rows = []
     for d in range(len(days)):
         own = slice(d, d + 1)
-        campaign = campaigns[d % len(campaigns)]
-        rows.append(CampaignBatch.repeat(campaign, 1, days.budget[own], days.conversion_value[own], days.max_cpa[own]))
+        campaign, recorded = campaigns[d % len(campaigns)], {name: bound[own] for name, bound in days.bounds.items()}
+        rows.append(CampaignBatch.repeat(campaign, 1, days.budget[own], days.conversion_value[own], recorded))
     return CampaignBatch.concatenate(rows)

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
+from bidpilot.bidding.campaign.batch import has_soft_bound
 from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, SuiteRecord
@@ -173,4 +174,4 @@ def _trained(config: EvaluateConfig, contestants: Sequence[Contestant]) -> Train
 def _targeted(config: EvaluateConfig, records: Sequence[SuiteRecord]) -> bool:
     """Whether some campaign has a target cost per conversion; a log's days may."""
     campaigns = [campaign for record in records for campaign in agreed_campaigns(record, config)]
-    return config.log is not None or any(campaign.max_cpa is not None for campaign in campaigns)
+    return config.log is not None or any(has_soft_bound(campaign) for campaign in campaigns)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign.segments import is_tail
+from bidpilot.bidding.campaign.segments import channels, is_tail
+from bidpilot.bidding.constraints.catalogue import CATALOGUE
+from bidpilot.bidding.constraints.totals import DayTotals
 from bidpilot.bidding.day.features import GROUPS, POSITION, bounds
-from bidpilot.bidding.kpi import CONVERSION
 from bidpilot.envs.bidding_env.episode import Episode
 
 Array = NDArray[np.float64]
@@ -55,30 +56,43 @@ def _on_plan(episode: Episode, row: int) -> dict[str, float]:
     for j, name in enumerate(("exposure", "interaction", "conversion")):
         found[f"{name}_to_plan"] = float(kpi[j] > 0)
         found[f"{name}_to_ideal"] = _ratio(kpi[j], plan.ideal[u, j])
-    return found | _constraints(episode, row, kpi[CONVERSION], spend[told])
+    return found | _constraints(episode, row, kpi, spend[told])
 
 
-def _constraints(episode: Episode, row: int, conversions: float, spend: float) -> dict[str, float]:
-    campaigns = episode.campaigns
-    found = {"tail_share": _planned_tail_share(episode, row)}
-    least = float(np.broadcast_to(campaigns.min_tail_share, episode.rows)[row])
-    if least > 0:
-        found["tail_slack"] = found["tail_share"] - least
-    most = float(np.broadcast_to(campaigns.max_cpa, episode.rows)[row])
-    if np.isfinite(most) and spend > 0:
-        found["cpa_slack"] = 0.5 * float(np.log2(max(conversions * most / spend, 2.0**-16)))
+def _constraints(episode: Episode, row: int, kpi: Array, spend: float) -> dict[str, float]:
+    """The features of constraints, held against the plan's totals so far."""
+    tail, wins = _planned_wins(episode, row)
+    names = channels(episode.planner.forecast.segments)
+    own = episode.campaigns.take(np.array([row]))
+    totals = DayTotals(
+        spend=np.array([spend]),
+        kpi=kpi[None],
+        wins=np.array([wins]),
+        tail_wins=np.array([tail]),
+        channel_spend=np.zeros((1, len(names))),
+        channels=names,
+        conversion_value=own.conversion_value,
+    )
+    found: dict[str, float] = {}
+    for constraint in CATALOGUE:
+        columns = {feature.name: np.zeros(1) for feature in constraint.features}
+        constraint.observe(own.bounds, totals, columns)
+        found |= {name: float(column[0]) for name, column in columns.items() if name not in CONTEXT}
     return found
 
 
-def _planned_tail_share(episode: Episode, row: int) -> float:
-    """Share of the plan's wins on long-tail content: on the landscape at the forecast's levels, bids not shaded."""
+def _planned_wins(episode: Episode, row: int) -> tuple[float, float]:
+    """Shares of auctions that the plan wins, on long-tail content and in all.
+
+    On the landscape at the forecast's levels, bids not shaded.
+    """
     forecast, u = episode.planner.forecast, episode.index[row]
     land = forecast.landscape
     money = np.array([1.0, 1.0, float(episode.campaigns.conversion_value[row])])
     bids = episode.plan.multiplier[u, land.segment] * (land.value @ (episode.plan.alpha[u] / money))
     bids += episode.plan.beta[u, land.segment]
     won = land.weight * (bids >= land.price)
-    return _ratio(float(won @ is_tail(forecast.segments)[land.segment]), float(won.sum()))
+    return float(won @ is_tail(forecast.segments)[land.segment]), float(won.sum())
 
 
 def _ratio(above: float, below: float) -> float:

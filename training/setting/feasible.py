@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.errors import InfeasibleCampaign, ZeroIdealPoint
 from bidpilot.bidding.kpi import KPI
 from bidpilot.bidding.landscape.forecast import Forecast

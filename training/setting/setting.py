@@ -15,7 +15,8 @@ from bidpilot.envs.markets.base import Market
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.envs.markets.fitted.model import MODEL_FILE, CalibratedMarket, MarketModel
 from bidpilot.envs.markets.forecasting import fit_forecast
-from bidpilot.envs.markets.recorded.replay import RecombinedMarket, RecordedMarket
+from bidpilot.envs.markets.recorded.recombined import RecombinedMarket
+from bidpilot.envs.markets.recorded.replay import RecordedMarket
 from bidpilot.training.setting.feasible import check_feasible
 from bidpilot.training.setting.preference import default_preference
 from bidpilot.training.setting.terms import CampaignTerms

@@ -14,7 +14,8 @@ from bidpilot.envs import seeding
 from bidpilot.envs.markets.defaults import market_forecast, preset_forecast
 from bidpilot.envs.markets.forecasting import fit_forecast
 from bidpilot.envs.markets.presets import PRESETS
-from bidpilot.envs.markets.recorded.replay import RecombinedMarket, RecordedMarket
+from bidpilot.envs.markets.recorded.recombined import RecombinedMarket
+from bidpilot.envs.markets.recorded.replay import RecordedMarket
 from bidpilot.envs.synthetic import SyntheticMarket
 from bidpilot.training.setting.feasible import check_weighed
 from bidpilot.training.solve.config import SolveConfig

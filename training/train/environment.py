@@ -9,7 +9,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from bidpilot.agents.learners.catalogue import LEARNERS
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
-from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.campaign_pool import CampaignPool, draw_pool
 from bidpilot.envs.bidding_env.constraint_prices import ConstraintPrices

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.agents.acting.agent import Agent, AgentDay
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.errors import InvalidProtocol
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.rule import Rule
@@ -175,4 +176,4 @@ class Field:
 def _campaigns(days: DayBatch) -> CampaignBatch:
     """Each day's own budget and target; those given here are replaced on every row."""
     stand_in = Campaign(budget=1.0, preference=CONVERSIONS_ALONE, max_cpa=1.0)
-    return CampaignBatch.repeat(stand_in, len(days), days.budget, days.conversion_value, days.max_cpa)
+    return CampaignBatch.repeat(stand_in, len(days), days.budget, days.conversion_value, days.bounds)

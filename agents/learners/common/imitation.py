@@ -1,7 +1,7 @@
 """Imitation of the hindsight optimum, on-policy: what to do in the states that the policy itself comes to.
 
 Each round plays one day in every row with the policy as it is, asks at every visited state for the action that spends
-the money left best with all auctions to come known (`Episode.action_to_imitate`), and fits the actor to all labels so
+the money left best with all auctions to come known (`Oracle`), and fits the actor to all labels so
 far (DAgger; Ross, Gordon and Bagnell, AISTATS 2011) and the critic to the returns of the latest days. What remembers
 is fitted to whole days, what does not to single slots.
 """
@@ -22,6 +22,7 @@ from bidpilot.agents.learners.common.imitation_config import ImitationConfig
 from bidpilot.agents.learners.common.learner import Learner
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.bidding.errors import InvalidConfig
+from bidpilot.envs.bidding_env.oracle import Oracle
 
 Array = NDArray[np.float32]
 _NOTHING = np.zeros(0, np.int64)
@@ -82,11 +83,11 @@ def _play_day(
 ) -> tuple[Days, Array]:
     """One day of each row in sequences of `length` slots, and the next day's observation (B, F)."""
     episode, network = env.vector.episode, learner.network(model, _NOTHING)
-    state = network.start(env.num_envs)
+    oracle, state = Oracle(episode), network.start(env.num_envs)
     states, labels, rewards = [], [], []
     for _ in range(episode.slots):
         states.append(observation.copy())
-        labels.append(raw_label(env.unmasked, episode.action_to_imitate(), env.residual))
+        labels.append(raw_label(env.unmasked, oracle.action(), env.residual))
         raw, state = network.forward(observation, state)
         observation, reward, _, _ = env.step(raw.astype(np.float32, copy=False))
         rewards.append(reward)

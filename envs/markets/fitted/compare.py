@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bidpilot.bidding.kpi import CONVERSION, INTERACTION
 from bidpilot.envs.clearing.day import materialise
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.day_batch import DayBatch
@@ -75,13 +76,13 @@ def compare(log: AuctionLog, market: Market, days: int, traffic_slots: int, rng:
 
 def _auctions(market: Market, days: DayBatch, rng: np.random.Generator) -> tuple[Array, Array]:
     """Prices and values (money) of auctions of some days, by the market's own levels."""
-    column = 2 if market.log.conversion.any() else 1
+    column = CONVERSION if market.log.conversion.any() else INTERACTION
     prices, values = [], []
     total = len(days)
     for row in np.unique(np.linspace(0, total - 1, min(total, _MOST_DAYS)).astype(int)):
         day = materialise(market, days, int(row))
         pick = rng.integers(0, len(day.price), _PER_DAY)
-        worth = days.conversion_value[row] if column == 2 else 1.0
+        worth = days.conversion_value[row] if column == CONVERSION else 1.0
         prices.append(day.price[pick])
         values.append(day.predicted[pick, column] * worth)
     return np.concatenate(prices).astype(np.float64), np.concatenate(values).astype(np.float64)

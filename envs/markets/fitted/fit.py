@@ -16,6 +16,7 @@ from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from bidpilot.bidding.errors import InvalidMarket
+from bidpilot.bidding.kpi import CONVERSION, INTERACTION
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.formats import KPIS
 from bidpilot.envs.logs.manifest import StoredDay
@@ -150,7 +151,7 @@ def _unit_auctions(log: AuctionLog, means: SlotMeans, recorded: RecordedLevels, 
 
 def _money(auctions: UnitAuctions) -> Array:
     """Value of each auction: conversions, or interactions where there are none."""
-    column = 2 if auctions.predicted[:, 2].any() else 1
+    column = CONVERSION if auctions.predicted[:, 2].any() else INTERACTION
     return auctions.predicted[:, column].astype(np.float64)
 
 

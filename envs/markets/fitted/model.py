@@ -19,6 +19,7 @@ from bidpilot.bidding.errors import InvalidMarket, NotAMarket
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.logs.manifest import StoredDay
+from bidpilot.envs.markets.base import MarketWrapper
 from bidpilot.envs.synthetic import SyntheticConfig, SyntheticMarket
 
 MODEL_FILE = "market.json"
@@ -85,7 +86,7 @@ class MarketModel:
         return cls(record, auctions)
 
 
-class CalibratedMarket:
+class CalibratedMarket(MarketWrapper):
     """Days of a fitted market, seeded as the synthetic market's are.
 
     A day reads consecutive auctions of a log that is drawn once, with replacement, from the model's
@@ -104,7 +105,7 @@ class CalibratedMarket:
     def __init__(self, model: MarketModel, seed: np.random.SeedSequence) -> None:
         log_seed, levels_seed = seed.spawn(2)
         self._record = model.record
-        self._levels = SyntheticMarket(model.record.levels, levels_seed, model.record.name)
+        super().__init__(SyntheticMarket(model.record.levels, levels_seed, model.record.name))
         self._log = _draw_log(model, np.random.default_rng(log_seed))
         self._terms = np.array(
             [(day.budget, day.conversion_value, day.max_cpa or np.nan) for day in model.record.campaigns]
@@ -118,29 +119,15 @@ class CalibratedMarket:
         return self._log
 
     @property
-    def slots(self) -> int:
-        """Slots per day, T."""
-        return self._levels.slots
-
-    @property
     def draws(self) -> int:
         """Standard uniforms that one day is made from."""
-        return self._levels.draws + 2
-
-    @property
-    def level_slots(self) -> int:
-        """Slots over which a value level lasts; divides T."""
-        return self._levels.level_slots
-
-    @property
-    def draws_outcomes(self) -> bool:
-        """True: outcomes are drawn."""
-        return True
+        return self.base.draws + 2
 
     @property
     def digest(self) -> str:
         """Hex digest of the model and of the log that was drawn."""
-        text = f"calibrated:{self._record.model_dump_json()}:{self._log.digest}"
+        known = self._record.model_dump_json(exclude={"levels"})
+        text = f"calibrated:{known}:{self._record.levels.digest}:{self._log.digest}"
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def days(self, uniforms: NDArray[np.float64]) -> DayBatch:
@@ -151,7 +138,7 @@ class CalibratedMarket:
         """
         if uniforms.ndim != 2 or uniforms.shape[1] != self.draws:
             raise InvalidMarket(f"uniforms have shape {uniforms.shape}: give (days, {self.draws})")
-        batch = self._levels.days(uniforms[:, :-2])
+        batch = self.base.days(uniforms[:, :-2])
         pick, score = uniforms[:, -2], ndtri(np.maximum(uniforms[:, -1], _LEAST_UNIFORM))
         campaign = (pick * len(self._terms)).astype(np.int64)
         spread = self._record.budget_log_std

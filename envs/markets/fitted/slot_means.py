@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bidpilot.bidding.kpi import CONVERSION, INTERACTION
 from bidpilot.envs.clearing.day import materialise
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.day_batch import DayBatch
@@ -41,11 +42,11 @@ def slot_means(log: AuctionLog) -> SlotMeans:
 
 def batch_means(market: Market, days: DayBatch) -> SlotMeans:
     """The same sums of any market's days."""
-    column = 2 if market.log.conversion.any() else 1
+    column = CONVERSION if market.log.conversion.any() else INTERACTION
     sums = np.zeros((3, len(days), market.slots))
     for d in range(len(days)):
         day = materialise(market, days, d)
-        worth = days.conversion_value[d] if column == 2 and np.isfinite(days.conversion_value[d]) else 1.0
+        worth = days.conversion_value[d] if column == CONVERSION and np.isfinite(days.conversion_value[d]) else 1.0
         sums[0, d] = np.bincount(day.slot, minlength=market.slots)
         sums[1, d] = np.bincount(day.slot, day.price, market.slots)
         sums[2, d] = np.bincount(day.slot, day.predicted[:, column], market.slots) * worth

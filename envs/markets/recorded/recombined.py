@@ -13,8 +13,10 @@ from scipy.special import ndtri
 from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.markets.base import MarketWrapper
 from bidpilot.envs.markets.recorded.days import campaign_terms, plain_days
 from bidpilot.envs.markets.recorded.measure import RecordedLevels, measure_levels
+from bidpilot.envs.markets.recorded.replay import RecordedMarket
 
 Matrix = NDArray[np.float64]
 
@@ -100,7 +102,7 @@ class _Layout:
         }
 
 
-class RecombinedMarket:
+class RecombinedMarket(MarketWrapper):
     """Training days from few recorded ones: blocks of random days with redrawn levels.
 
     A day is a chain of T / level_slots blocks, each copied from the same time of a random recorded day,
@@ -137,7 +139,7 @@ class RecombinedMarket:
                 f"level_slots {config.level_slots} must divide the log's {log.slots} slots, and "
                 f"traffic_slots {config.traffic_slots} must divide level_slots."
             )
-        self._log = log
+        super().__init__(RecordedMarket(log, config.level_slots))
         self.config = config
         self.levels: RecordedLevels = measure_levels(log, config.level_slots, config.traffic_slots)
         self._layout = _Layout(log.slots, log.slots // config.level_slots, log.slots // config.traffic_slots)
@@ -146,24 +148,9 @@ class RecombinedMarket:
         self._half_of_slot = np.arange(log.slots) // config.traffic_slots
 
     @property
-    def log(self) -> AuctionLog:
-        """The log whose blocks are recombined."""
-        return self._log
-
-    @property
-    def slots(self) -> int:
-        """Slots per day, T."""
-        return self._log.slots
-
-    @property
     def draws(self) -> int:
         """Standard uniforms per day."""
         return self._layout.total
-
-    @property
-    def level_slots(self) -> int:
-        """Slots of a block, over which a value level lasts."""
-        return self.config.level_slots
 
     @property
     def draws_outcomes(self) -> bool:
@@ -173,7 +160,7 @@ class RecombinedMarket:
     @property
     def digest(self) -> str:
         """Hex digest of the log and the parameters."""
-        text = f"recombined:{self.config.model_dump_json()}:{self._log.digest}"
+        text = f"recombined:{self.config.model_dump_json()}:{self.log.digest}"
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def days(self, uniforms: NDArray[np.float64]) -> DayBatch:
@@ -188,15 +175,15 @@ class RecombinedMarket:
             raise InvalidMarket("A uniform is not in [0, 1). Draw them with Generator.random.")
         draws = self._layout.split(uniforms)
         scores = ndtri(np.maximum(draws["scores"], _LEAST_UNIFORM))
-        donor = _pick(draws["donor"], self._log.n_days)  # (B, blocks)
-        campaign = _pick(draws["campaign"], self._log.n_days)[:, 0]
+        donor = _pick(draws["donor"], self.log.n_days)  # (B, blocks)
+        campaign = _pick(draws["campaign"], self.log.n_days)[:, 0]
         terms = self._terms[campaign]
         terms[:, 0] *= np.exp(self.config.sigma_budget * scores[:, 3])
         value = self._value_scale(draws["value"], scores[:, 0], donor, campaign)
         price = self._price_scale(scores[:, 1], donor)
         start, count = self._windows(draws, scores[:, 2], donor)
         return plain_days(
-            self._log,
+            self.log,
             start,
             count,
             salt=(draws["salt"][:, 0] * 2.0**53).astype(np.uint64),
@@ -243,11 +230,11 @@ class RecombinedMarket:
         ratio = self._traffic_ratio(draws["traffic"], day, donor)[:, self._half_of_slot]
         donor = donor[:, self._block_of_slot]
         slot = np.arange(self.slots)
-        first = self._log.offsets[donor, slot]
-        recorded = self._log.offsets[donor, slot + 1] - first
+        first = self.log.offsets[donor, slot]
+        recorded = self.log.offsets[donor, slot + 1] - first
         block_slot = self._block_of_slot * self.level_slots
-        block_first = self._log.offsets[donor, block_slot]
-        block_last = self._log.offsets[donor, block_slot + self.level_slots]
+        block_first = self.log.offsets[donor, block_slot]
+        block_last = self.log.offsets[donor, block_slot + self.level_slots]
         count = np.minimum(np.rint(recorded * ratio).astype(np.int64), block_last - block_first)
         spare = np.maximum(recorded - count, 0)
         shorter = first + np.minimum((draws["window"] * (spare + 1)).astype(np.int64), spare)

@@ -1,4 +1,4 @@
-"""The replay markets: recorded days as they were, and recombined for training."""
+"""The replay market: recorded days as they were."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.recorded.days import campaign_terms, plain_days
-from bidpilot.envs.markets.recorded.recombined import RecombinationConfig, RecombinedMarket
-
-__all__ = ["RecombinationConfig", "RecombinedMarket", "RecordedMarket"]
 
 _USUAL_LEVEL_SLOTS = 8
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch, Delays
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign, Delays
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
 from bidpilot.bidding.errors import InvalidCampaign
 
@@ -48,16 +49,16 @@ def test_a_days_record_replaces_what_it_knows_and_nothing_else() -> None:
     np.testing.assert_array_equal(batch.conversion_value, [2.0, 2.0, 4.0])
     assert (batch.kind == Scalarisation.nash.code).all()
     assert (batch.win_delay == 3).all()
-    assert np.isinf(batch.max_cpa).all()
+    assert not batch.bounds
     assert len(batch) == 3
 
 
 def test_a_recorded_target_counts_only_where_the_campaign_has_one() -> None:
     recorded = np.array([np.nan, 6.0])
-    free = CampaignBatch.repeat(Campaign(budget=1.0), 2, max_cpa=recorded)
-    bound = CampaignBatch.repeat(Campaign(budget=1.0, max_cpa=5.0), 2, max_cpa=recorded)
-    assert np.isinf(free.max_cpa).all()
-    np.testing.assert_array_equal(bound.max_cpa, [5.0, 6.0])
+    free = CampaignBatch.repeat(Campaign(budget=1.0), 2, bounds={"max_cpa": recorded})
+    bound = CampaignBatch.repeat(Campaign(budget=1.0, max_cpa=5.0), 2, bounds={"max_cpa": recorded})
+    assert not free.bounds
+    np.testing.assert_array_equal(bound.bounds["max_cpa"], [5.0, 6.0])
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, np.inf])
@@ -73,9 +74,9 @@ def test_batches_in_a_row_keep_every_row_and_leave_channels_free_that_only_other
     assert len(both) == 3
     np.testing.assert_array_equal(both.budget, [2.0, 2.0, 5.0])
     np.testing.assert_array_equal(both.preference, [(0.2, 0.3, 0.5), (0.2, 0.3, 0.5), (1.0, 0.0, 0.0)])
-    np.testing.assert_array_equal(both.max_cpa, [3.0, 3.0, np.inf])
-    np.testing.assert_array_equal(both.channel_caps["feed"], [1.0, 1.0, np.inf])
-    np.testing.assert_array_equal(both.channel_caps["search"], [np.inf, np.inf, 4.0])
+    np.testing.assert_array_equal(both.bounds["max_cpa"], [3.0, 3.0, np.nan])
+    np.testing.assert_array_equal(both.bounds["cap/feed"], [1.0, 1.0, np.nan])
+    np.testing.assert_array_equal(both.bounds["cap/search"], [np.nan, np.nan, 4.0])
     np.testing.assert_array_equal(both.steers_segments, [True, True, True])
 
 

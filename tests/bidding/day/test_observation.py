@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign.campaign import CampaignBatch, Delays
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Delays
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
 from bidpilot.bidding.day.features import FEATURES, bounds, feature, feature_names
 from bidpilot.envs.bidding_env.episode import Episode

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch, Delays
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign, Delays
 from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE, DayStatistics, SlotTotals
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner

@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from bidpilot.agents.acting.agent import AgentDay, controller_agent
-from bidpilot.bidding.campaign.campaign import CampaignBatch, Delays
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Delays
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 

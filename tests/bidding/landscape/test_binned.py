@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.errors import InvalidLandscape
 from bidpilot.bidding.landscape.binned import BINS, BinnedDay, ForecastAuctions, bin_auctions, forecast_auctions
 from bidpilot.bidding.landscape.forecast import BidLandscape, Forecast

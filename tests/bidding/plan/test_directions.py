@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
 from bidpilot.bidding.errors import InfeasibleCampaign, UnknownChannel
 from bidpilot.bidding.landscape import curves
-from bidpilot.bidding.plan.planner import BudgetPlan, Planner
+from bidpilot.bidding.plan.budget_plan import BudgetPlan
+from bidpilot.bidding.plan.planner import Planner
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast
 
 

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.scalarisation import Scalarisation, utility
 from bidpilot.bidding.day.beliefs import Posterior
 from bidpilot.bidding.day.replan import Replanner
 from bidpilot.bidding.errors import ZeroIdealPoint
 from bidpilot.bidding.landscape.forecast import Forecast
-from bidpilot.bidding.plan.planner import ALPHA_FLOOR, BudgetPlan, Planner
+from bidpilot.bidding.plan.budget_plan import BudgetPlan
+from bidpilot.bidding.plan.planner import ALPHA_FLOOR, Planner
 
 CURVE_ERROR = 2e-3  # curves have 8 points to the octave
 W = (0.2, 0.3, 0.5)

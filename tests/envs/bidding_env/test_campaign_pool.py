@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.errors import InfeasibleCampaign
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
@@ -65,9 +66,10 @@ def test_drawn_campaigns_are_valid_and_of_every_kind(pool: CampaignPool) -> None
     assert c.win_delay.max() > 0
     assert (c.win_delay <= c.interaction_delay).all()
     assert (c.interaction_delay <= c.conversion_delay).all()
-    for some in (c.first_price, ~c.full_feedback, np.isfinite(c.max_cpa), c.min_tail_share > 0):
+    target, tail = (~np.isnan(c.bounds[name]) for name in ("max_cpa", "min_tail_share"))
+    for some in (c.first_price, ~c.full_feedback, target, tail):
         assert 0 < some.sum() < len(pool)
-    assert not (np.isfinite(c.max_cpa) & (c.min_tail_share > 0)).any()
+    assert not (target & tail).any()
 
 
 def test_every_campaign_has_the_plan_that_it_would_have_alone(pool: CampaignPool) -> None:
@@ -84,9 +86,10 @@ def test_every_plan_keeps_its_budget_and_at_second_price_nearly_its_cost_target(
     spend, conversions = pool.plan.spend[pool.index, -1], pool.plan.kpi[pool.index, 2]
     assert (pool.plan.utility[pool.index] > 0).all()
     assert (spend <= pool.campaigns.budget * (1 + 1e-6)).all()
-    target = np.isfinite(pool.campaigns.max_cpa) & ~pool.campaigns.first_price
+    bound = pool.campaigns.bounds["max_cpa"]
+    target = ~np.isnan(bound) & ~pool.campaigns.first_price
     assert target.any()
-    assert (spend[target] <= 1.03 * pool.campaigns.max_cpa[target] * conversions[target]).all()
+    assert (spend[target] <= 1.03 * bound[target] * conversions[target]).all()
 
 
 def test_infeasible_campaigns_are_drawn_again_and_not_replaced_by_ones_own(even: Forecast) -> None:

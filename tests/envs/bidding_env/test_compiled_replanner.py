@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.day.replan import Replanner
 from bidpilot.envs.bidding_env.compiled_replanner import CompiledReplanner
 from bidpilot.envs.bidding_env.episode import Episode
@@ -19,7 +19,7 @@ def test_a_scale_is_the_plain_one_to_the_last_bit(rows: int) -> None:
     campaign = preset_campaign()
     episode = Episode(market, forecast, rows)
     budgets = campaign.budget * 2.0 ** rng.uniform(-3, 3, rows)
-    campaigns = CampaignBatch.repeat(campaign, rows, budgets, np.full(rows, np.nan), np.full(rows, np.nan))
+    campaigns = CampaignBatch.repeat(campaign, rows, budgets, np.full(rows, np.nan))
     episode.begin(market.days(rng.random((rows, market.draws))), campaigns)
     assert isinstance(episode.observer._replanner, CompiledReplanner)
     plain, compiled = (make(forecast, episode.plan, episode.index) for make in (Replanner, CompiledReplanner))

@@ -6,11 +6,13 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.segments import is_tail
-from bidpilot.envs.bidding_env.constraint_prices import BUCKETS, PRICED, ConstraintPrices
+from bidpilot.bidding.constraints.together import MISSABLE, PRICED
+from bidpilot.envs.bidding_env.constraint_prices import BUCKETS, ConstraintPrices
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv
-from bidpilot.envs.bidding_env.episode import CONSTRAINTS, Episode
+from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 
 MARKET = 1000.0  # what all auctions cost
@@ -21,7 +23,7 @@ TAIL = PRICED.index("min_tail_share")
 def finished(campaigns: list[Campaign], **missed: list[float]) -> Episode:
     """What the prices read of a finished day of these campaigns: relative excess by kind of constraint."""
     rows = len(campaigns)
-    violations = {kind: np.array(missed.get(kind, [0.0] * rows)) for kind in CONSTRAINTS}
+    violations = {kind: np.array(missed.get(kind, [0.0] * rows)) for kind in MISSABLE}
     day: Any = SimpleNamespace(
         rows=rows,
         campaigns=CampaignBatch.of(campaigns),

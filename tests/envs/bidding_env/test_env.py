@@ -12,7 +12,8 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 import bidpilot.envs  # noqa: F401 - registers the environments
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
 from bidpilot.bidding.day.features import bounds
 from bidpilot.bidding.errors import InvalidAction, InvalidMarket, PolicyMismatch
@@ -22,7 +23,8 @@ from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.envs.markets.forecasting import fit_forecast
-from bidpilot.envs.markets.recorded.replay import RecombinedMarket, RecordedMarket
+from bidpilot.envs.markets.recorded.recombined import RecombinedMarket
+from bidpilot.envs.markets.recorded.replay import RecordedMarket
 
 ROWS, ACTIONS = 3, 11
 

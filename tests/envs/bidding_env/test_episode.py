@@ -17,7 +17,8 @@ from stable_baselines3.common.env_checker import check_env as check_env_sb3
 import bidpilot.envs  # noqa: F401 - registers the environments
 from bidpilot.agents.acting.agent import AgentDay, controller_agent
 from bidpilot.agents.acting.controllers import CONTROLLERS
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch, Delays
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign, Delays
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
 from bidpilot.bidding.day.features import feature
 from bidpilot.bidding.errors import InvalidMarket

@@ -7,10 +7,12 @@ import pytest
 
 from bidpilot.agents.acting.agent import AgentDay, controller_agent
 from bidpilot.agents.acting.residual import compose
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.landscape import curves
 from bidpilot.bidding.landscape.forecast import BidLandscape, Forecast
 from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.bidding_env.oracle import Oracle
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.envs.markets.recorded.replay import RecordedMarket
@@ -66,7 +68,7 @@ def test_the_label_on_a_day_of_two_auctions_is_the_bid_that_hindsight_would_make
     days = market.recorded([0])
     days.budget[:] = budget
     episode.begin(days, CampaignBatch.repeat(campaign, 1))
-    label = episode.action_to_imitate()
+    label = Oracle(episode).action()
     made = episode.decoded(label).alpha[0, 2]
     assert np.log2(made / bid) == pytest.approx(0.0, abs=1.0 / curves.PER_OCTAVE)
     assert (label[0, 1:] == 0).all()
@@ -84,8 +86,9 @@ def test_labels_played_out_spend_the_budget_and_beat_the_controller() -> None:
         observation = episode.play(day.act(observation))
     controlled = episode.utility.copy()
     episode.begin(days, campaigns)
+    oracle = Oracle(episode)
     for _ in range(episode.slots):
-        episode.play(episode.action_to_imitate())
+        episode.play(oracle.action())
     assert (episode.left / campaigns.budget).max() < 0.01
     assert (episode.utility > controlled * 0.999).all()
     assert episode.utility.mean() > controlled.mean() * 1.005
@@ -101,6 +104,6 @@ def test_rows_with_a_target_cost_are_labelled_with_their_own_replan() -> None:
     for _ in range(6):
         observation = episode.play(compose(observation, np.zeros((3, 11), np.float32), residual=True))
     replan = compose(observation, np.zeros((3, 11), np.float32), residual=True)
-    label = episode.action_to_imitate()
+    label = Oracle(episode).action()
     np.testing.assert_allclose(label[1:], replan[1:], atol=1e-6)
     assert abs(label[0, 0] - replan[0, 0]) > 1e-3

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch, Delays
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign, Delays
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.logs.auction_log import AuctionLog

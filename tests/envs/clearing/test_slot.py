@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.landscape.shading import POINTS, shade
-from bidpilot.bidding.plan.planner import RATIO_QUANTILES
+from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
 from bidpilot.bidding.rule import Rule
-from bidpilot.envs.clearing.slot import EVENT_PROBABILITY, clear_slot
+from bidpilot.envs.clearing.columns import FirstPrice
+from bidpilot.envs.clearing.settle import EVENT_PROBABILITY
+from bidpilot.envs.clearing.slot import clear_slot
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord
 from bidpilot.envs.logs.day_batch import DayBatch
 
@@ -33,13 +34,6 @@ class TinyMarket:
 
     log: AuctionLog
     draws_outcomes: bool
-    slots: int = 1
-    draws: int = 1
-    level_slots: int = 1
-    digest: str = "tiny"
-
-    def days(self, uniforms: NDArray[np.float64]) -> DayBatch:
-        raise AssertionError("the tests write this market's days themselves")
 
 
 def make_log(seed: int = 0, n: int = N, **columns: NDArray[Any]) -> AuctionLog:
@@ -104,11 +98,10 @@ def clear(
     shading: NDArray[np.float64] | None = None,
 ) -> tuple[SlotTotals, NDArray[np.float64]]:
     rows = len(days)
-    campaigns = CampaignBatch.repeat(Campaign(budget=1.0, auction="first" if first else "second"), rows)
     left = np.broadcast_to(np.asarray(budget, np.float64), (rows,)).copy()
     out = SlotTotals.zeros(rows, len(SEGMENTS), SOURCES)
     factors = np.ones(POINTS) if shading is None else shading
-    clear_slot(market, days, 0, campaigns, rule, left, factors, UNIT, reference, out)
+    clear_slot(market, days, 0, rule, left, FirstPrice(np.full(rows, first), factors, UNIT), reference, out)
     return out, left
 
 

@@ -20,7 +20,7 @@ from bidpilot.envs.synthetic import SyntheticMarket
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no recorded data at {DATA}")
 
-DAILY_DIGEST = "9724a598c5d334d1ff65290e141fbb8e"
+DAILY_DIGEST = "83684193613a6d84e746d689cb80b5b7"
 
 
 @pytest.fixture(scope="module")

@@ -39,6 +39,7 @@ ALL_ON: dict[str, Any] = {
     "segment_price_std": 0.3,
     "platform_shock_probability": 0.5,
     "surge_probability": 0.5,
+    "viral_probability": 0.5,
     "invalid_burst_probability": 0.5,
 }
 
@@ -254,6 +255,19 @@ def test_a_competitor_surge_raises_prices_for_its_slots() -> None:
     assert np.allclose(price[on], 1.6)
     assert (np.abs(np.diff(on.astype(int), axis=1)).sum(axis=1) <= 2).all()  # one stretch
     assert len(np.unique(on.argmax(axis=1))) > 30
+
+
+def test_a_viral_video_brings_traffic_for_its_slots() -> None:
+    plain, batch = days(), days(viral_probability=0.3, viral_traffic_factor=2.0, viral_slots=5)
+    on = batch.count == 2 * plain.count
+    assert (batch.count[~on] == plain.count[~on]).all()
+    assert set(on.sum(axis=1).tolist()) == {0, 5}
+    assert on.any(axis=1).mean() == pytest.approx(0.3, abs=0.07)
+    first = on[on.any(axis=1)].argmax(axis=1)
+    assert (on[on.any(axis=1)][np.arange(len(first)), first + 4]).all()  # one after the other
+    assert (first.min(), first.max()) == (0, 43)
+    for name in ("price_scale", "value_scale", "calibration", "salt"):
+        np.testing.assert_array_equal(getattr(batch, name), getattr(plain, name))
 
 
 def test_calibration_error_biases_each_prediction_for_the_day() -> None:

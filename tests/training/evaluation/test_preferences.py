@@ -14,7 +14,8 @@ from bidpilot.agents.learners.common.imitation import imitate
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
 from bidpilot.agents.learners.common.learner import trained_policy
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.campaign_pool import CampaignPool

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.errors import UnknownSuite
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.episode import Episode

@@ -12,7 +12,8 @@ from bidpilot.agents.acting.network import Mlp
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.acting.residual import RESIDUAL
 from bidpilot.agents.acting.state import State
-from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.features import GROUPS, POSITION, feature_names
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.episode import Episode
@@ -36,7 +37,7 @@ def begun(campaign: Campaign | None = None) -> tuple[Episode, np.ndarray]:
     days = market.days(seeding.stream(seeding.VALIDATION, 0).random((DAYS, market.draws)))
     episode = Episode(market, preset_forecast("steady"), DAYS)
     campaigns = CampaignBatch.repeat(
-        campaign or preset_campaign("steady"), DAYS, days.budget, days.conversion_value, days.max_cpa
+        campaign or preset_campaign("steady"), DAYS, days.budget, days.conversion_value, days.bounds
     )
     return episode, episode.begin(days, campaigns)
 

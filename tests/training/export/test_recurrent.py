@@ -14,7 +14,7 @@ from bidpilot.agents.acting.from_bundle import agent_of
 from bidpilot.agents.acting.network import Lstm
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.bidding.bundle import PARITY, Bundle, Golden, load_bundle, write_manifest
-from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.errors import BundleMismatch, InvalidBundle
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.envs.bidding_env.episode import Episode

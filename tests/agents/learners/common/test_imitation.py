@@ -17,7 +17,7 @@ from bidpilot.agents.learners.common.imitation import imitate, raw_label
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
 from bidpilot.agents.learners.common.learner import Learner, trained_policy
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
-from bidpilot.bidding.campaign.campaign import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.day.action import action_size
 from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.envs import seeding

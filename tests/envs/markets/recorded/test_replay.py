@@ -15,7 +15,8 @@ from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord, stack_offsets
 from bidpilot.envs.logs.auctionnet import import_auctionnet
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
-from bidpilot.envs.markets.recorded.replay import RecombinationConfig, RecombinedMarket, RecordedMarket
+from bidpilot.envs.markets.recorded.recombined import RecombinationConfig, RecombinedMarket
+from bidpilot.envs.markets.recorded.replay import RecordedMarket
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "auctionnet"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no recorded AuctionNet periods in {DATA}")

@@ -9,7 +9,8 @@ from bidpilot.agents.acting.residual import compose
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.envs.bidding_env.constraint_prices import ConstraintPrices
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv
-from bidpilot.envs.bidding_env.regret import REWARD_SCALE, HindsightBaseline
+from bidpilot.envs.bidding_env.oracle import Oracle
+from bidpilot.envs.bidding_env.rewards.regret import REWARD_SCALE, HindsightBaseline
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.solvers.hindsight import hindsight_optimum
 
@@ -43,7 +44,7 @@ def play(env: BiddingVectorEnv) -> np.ndarray:
 def test_a_day_sums_to_its_score_less_hindsights_utility(change: dict[str, object]) -> None:
     campaign = Campaign(**{**preset_campaign("daily").model_dump(), **change})
     regrets, plain = environment(campaign), environment(campaign, regret=False)
-    hindsight = regrets._baseline.potential.copy()
+    hindsight = HindsightBaseline(regrets.episode).potential
     np.testing.assert_allclose(
         play(regrets).sum(axis=0) / REWARD_SCALE, play(plain).sum(axis=0) - hindsight, atol=1e-12
     )
@@ -56,7 +57,7 @@ def test_missed_constraints_are_charged_in_the_same_unit() -> None:
         prices = ConstraintPrices(rate=0.0)
         prices.multiplier[:] = 3.0
         env = environment(campaign, regret, prices)
-        hindsight = env._baseline.potential.copy() if regret else 0.0
+        hindsight = HindsightBaseline(env.episode).potential if regret else 0.0
         total = np.zeros(ROWS)
         for _ in range(env.episode.slots):
             total += env.step(np.zeros((ROWS, 11), np.float32))[1]
@@ -77,16 +78,18 @@ def test_what_is_left_counts_thinning_invalid_traffic_errors_of_prediction_and_t
         value_scale=np.array([[[1.0, 3.0]]], np.float32),
         calibration=np.array([[1.0, 2.0, 1.0]], np.float32),
         invalid_share=np.array([[0.25]], np.float32),
+        invalid_source=np.zeros((1, 1), np.int16),
+        salt=np.zeros(1, np.uint64),
     )
     ones = np.ones(2, np.float32)
     log = SimpleNamespace(
         market_price=np.array([1.0, 4.0], np.float32),
         exposure=ones, interaction=ones, conversion=ones,
         true_exposure=0.8 * ones, true_interaction=0.6 * ones, true_conversion=0.4 * ones,
-        segment=np.array([0, 1], np.int16), invalid=np.zeros(2, np.bool_),
+        segment=np.array([0, 1], np.int16), source=np.zeros(2, np.int16), invalid=np.zeros(2, np.bool_),
     )  # fmt: skip
     episode = SimpleNamespace(
-        market=SimpleNamespace(log=log), days=days, slots=1, rows=1, t=0,
+        market=SimpleNamespace(log=log, draws_outcomes=True), days=days, slots=1, rows=1, t=0,
         alpha=np.array([[1.0, 0.5, 1.0]]), multiplier=np.array([[1.0, 0.25]]), beta=np.array([[1.0, 0.0]]),
         left=np.array([3.0]), kpi=np.zeros((1, 3)), ideal=np.ones((1, 3)), plan_utility=np.ones(1),
         campaigns=SimpleNamespace(preference=np.array([[0.5, 0.3, 0.2]]), kind=np.zeros(1, np.int64)),
@@ -114,9 +117,9 @@ def test_regrets_vary_far_less_than_rewards() -> None:
 
 def test_hindsight_loses_next_to_nothing() -> None:
     env = environment()
-    rewards = []
+    oracle, rewards = Oracle(env.episode), []
     for _ in range(env.episode.slots):
-        _, reward, *_ = env.step(env.episode.action_to_imitate().astype(np.float32))
+        _, reward, *_ = env.step(oracle.action().astype(np.float32))
         rewards.append(reward / REWARD_SCALE)
     assert abs(np.sum(rewards, axis=0).mean()) < 0.004  # the re-plan loses 0.02
 

@@ -1,0 +1,1 @@
+"""What an environment pays for a slot, each kind a class that is given to it."""

@@ -1,0 +1,124 @@
+"""Passes over a chunk of one slot's auctions, each simple enough to run in vectors."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from bidpilot.bidding.landscape.octaves import RATIOS
+from bidpilot.envs.clearing.auction import arrives, bid_of, market_price, octave_bin, shaded, worth_of
+
+CHUNK = 256
+"""Auctions of a chunk."""
+BINS = RATIOS.bins
+_SHIFT, _FIRST_BIN, _EDGES = RATIOS.shift, RATIOS.first, RATIOS.edges()
+
+# columns of a row's table of factors per segment
+VALUE, MULTIPLIER, BETA, PRICE, FACTORS = range(5)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def load_row(b, t, days, rule, table):  # type: ignore[no-untyped-def]
+    """What row b multiplies by in slot t, per segment, float32 as the columns are: the columns of `table` (S, 4)."""
+    for s in range(table.shape[0]):
+        table[s, VALUE] = days.value_scale[b, t, s]
+        table[s, MULTIPLIER] = rule.multiplier[b, s]
+        table[s, BETA] = rule.beta[b, s]
+        table[s, PRICE] = days.price_scale[b, t, s]
+
+
+@numba.njit(cache=True, error_model="numpy")
+def look_up(segments_of, table, factors):  # type: ignore[no-untyped-def]
+    """Factors (4, N) of a chunk, by the segment of each auction: looked up first, so that the rest runs in vectors."""
+    for k in range(segments_of.size):
+        s = np.uintp(segments_of[k])
+        factors[VALUE, k] = table[s, VALUE]
+        factors[MULTIPLIER, k] = table[s, MULTIPLIER]
+        factors[BETA, k] = table[s, BETA]
+        factors[PRICE, k] = table[s, PRICE]
+
+
+@numba.njit(cache=True, error_model="numpy")
+def price_and_bid(prices, kpis, factors, weights, price_out, bid_out):  # type: ignore[no-untyped-def]
+    """Market prices and unshaded bids of a chunk; `kpis` are its columns of the triple."""
+    e_of, n_of, c_of = kpis
+    value, multiplier, beta, scale = factors[VALUE], factors[MULTIPLIER], factors[BETA], factors[PRICE]
+    for k in range(prices.size):
+        price_out[k] = market_price(prices[k], scale[k])
+        bid_out[k] = bid_of(worth_of(weights, value[k], e_of[k], n_of[k], c_of[k]), multiplier[k], beta[k])
+
+
+@numba.njit(cache=True, error_model="numpy")
+def thin(first, segments_of, keep, b, t, salt, price_out):  # type: ignore[no-untyped-def]
+    """Give the auctions that do not arrive an infinite price: nobody wins them and nobody counts them."""
+    if keep is None:
+        return
+    for k in range(segments_of.size):
+        if not arrives(first + k, salt, keep, b, t, segments_of[k]):
+            price_out[k] = np.inf
+
+
+@numba.njit(cache=True, error_model="numpy")
+def bin_ratios(kpis, value, weights, price, bin_out):  # type: ignore[no-untyped-def]
+    """Bin of the value per price of a chunk's auctions."""
+    e_of, n_of, c_of = kpis
+    for k in range(e_of.size):
+        ratio = worth_of(weights, value[k], e_of[k], n_of[k], c_of[k]) / price[k]
+        bin_out[k] = octave_bin(ratio, _SHIFT, _FIRST_BIN, BINS)
+
+
+@numba.njit(cache=True, error_model="numpy", fastmath={"reassoc"})  # sums in any order: in vectors
+def request(kpis, value, price):  # type: ignore[no-untyped-def]
+    """KPI and price of all auctions of a chunk that arrive, summed, before calibration."""
+    e_of, n_of, c_of = kpis
+    total_e = total_n = total_c = total_price = 0.0
+    for k in range(e_of.size):
+        arriving = np.float32(1.0 if price[k] < np.inf else 0.0)
+        total_e += arriving * e_of[k]
+        total_n += arriving * (value[k] * n_of[k])
+        total_c += arriving * (value[k] * c_of[k])
+        total_price += price[k] if price[k] < np.inf else 0.0
+    return total_e, total_n, total_c, total_price
+
+
+@numba.njit(cache=True, error_model="numpy")
+def count(segments_of, price, bins, histogram, segment_auctions):  # type: ignore[no-untyped-def]
+    """Count the auctions that arrive, by segment and, where there is a histogram, by bin."""
+    for k in range(segments_of.size):
+        arriving = np.int32(price[k] < np.inf)
+        segment_auctions[np.uintp(segments_of[k])] += arriving
+        if histogram is not None:
+            histogram[bins[k]] += arriving
+
+
+@numba.njit(cache=True, error_model="numpy")
+def shade_bids(bid, factors, unit):  # type: ignore[no-untyped-def]
+    """Shade a chunk's bids in place."""
+    for k in range(bid.size):
+        bid[k] = shaded(bid[k], factors, unit)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def pick(price, bid, reaches, picked):  # type: ignore[no-untyped-def]
+    """Positions of the auctions whose bid reaches the market price; compared first, in vectors, then listed."""
+    for k in range(price.size):
+        reaches[k] = bid[k] >= price[k]
+    n = np.uintp(0)  # unsigned: a signed index is checked for being negative
+    for k in range(price.size):
+        picked[n] = k
+        n += np.uintp(reaches[k])
+    return n
+
+
+@numba.njit(cache=True, error_model="numpy")
+def quantiles_from_bins(counts, total, quantiles, out):  # type: ignore[no-untyped-def]
+    """Quantiles, interpolated inside the bin they fall into."""
+    seen, k = 0, 0
+    for j in range(quantiles.size):
+        target = quantiles[j] * total
+        goal = np.int64(np.ceil(target))
+        while k < BINS - 1 and seen + counts[k] < goal:
+            seen += counts[k]
+            k += 1
+        inside = (target - seen) / counts[k] if counts[k] > 0 else 0.0
+        out[j] = _EDGES[k] + (_EDGES[k + 1] - _EDGES[k]) * inside
