@@ -88,6 +88,17 @@ def test_a_block_is_forgotten_when_the_next_begins(even: Forecast) -> None:
     assert (levels.block[VALUE] < levels.day[VALUE]).all()
 
 
+def test_spend_never_passes_the_budget_not_even_by_a_rounding(even: Forecast) -> None:
+    """In floating point 0.1 + 0.2 is 0.30000000000000004."""
+    statistics = begin(even, budget=0.3)
+    for spend in (0.1, 0.2):
+        statistics.update(slot(spend=spend, committed=spend))
+    np.testing.assert_array_equal(statistics.spend[2], [0.3, 0.3])
+    settled, reserved = statistics.budget()
+    np.testing.assert_array_equal(settled, [0.3, 0.3])
+    np.testing.assert_array_equal(reserved, [0.0, 0.0])
+
+
 @pytest.mark.parametrize("delay", [0, 1, 3])
 def test_wins_and_spend_are_told_as_many_slots_late(even: Forecast, delay: int) -> None:
     statistics = begin(even, delays=Delays(wins=delay))

@@ -1,0 +1,72 @@
+"""The headline score and the excess over constraints, in numbers worked out by hand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.markets.defaults import preset_forecast, preset_market
+
+
+def ended(spend: list[float], conversions: list[float], utility: float = 0.8, **changes: Any) -> Episode:
+    """Days on which so much was spent of a budget of 100, for so many conversions."""
+    campaign = Campaign.model_validate({"budget": 100.0, "conversion_value": 12.0} | changes)
+    rows, market = len(spend), preset_market()
+    episode = Episode(market, preset_forecast(), rows)
+    days = market.days(np.random.default_rng(0).random((rows, market.draws)))
+    episode.begin(days, CampaignBatch.repeat(campaign, rows))
+    episode.left[:] = 100.0 - np.array(spend)
+    episode.kpi[:, 2] = conversions
+    episode.utility[:] = utility
+    return episode
+
+
+@pytest.mark.parametrize(
+    ("spend", "conversions", "score"),
+    [
+        (40.0, 20.0, 0.8),  # 2 a conversion, as the target says
+        (20.0, 20.0, 0.8),  # half of the target earns nothing more
+        (80.0, 20.0, 0.2),  # twice the target leaves a quarter
+        (60.0, 10.0, 0.8 / 9),  # three times: a ninth
+        (50.0, 20.0, 0.512),  # 2.5 a conversion: 0.8 ** 2 of 0.8
+        (40.0, 0.0, 0.0),  # money for nothing
+        (0.0, 0.0, 0.8),  # nothing spent: no cost to hold against the target
+    ],
+)
+def test_the_score_falls_with_the_square_of_cost_over_target(spend: float, conversions: float, score: float) -> None:
+    np.testing.assert_allclose(ended([spend], [conversions], max_cpa=2.0).score(), [score], rtol=1e-12, atol=1e-15)
+
+
+def test_without_a_target_the_score_is_the_utility() -> None:
+    np.testing.assert_array_equal(ended([80.0], [20.0]).score(), [0.8])
+
+
+def test_each_day_is_scored_by_its_own_target() -> None:
+    episode = ended([80.0, 80.0, 80.0], [20.0, 20.0, 20.0], max_cpa=2.0)
+    episode.campaigns.max_cpa[:] = [2.0, 4.0, math.inf]
+    np.testing.assert_allclose(episode.score(), [0.2, 0.8, 0.8], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "excess"),
+    [
+        ("max_cpa", {"max_cpa": 2.0}, 1.0),  # 80 spent, 40 allowed for 20 conversions
+        ("max_cpa", {"max_cpa": 5.0}, 0.0),  # 100 allowed
+        ("min_roi", {"min_roi": 6.0}, 1.0),  # 6 * 80 asked, 12 * 20 brought
+        ("min_roi", {"min_roi": 2.0}, 0.0),  # 160 asked, 240 brought
+        ("kpi_floors", {"kpi_floors": (0.0, 0.0, 30.0)}, 0.5),  # 30 asked, 20 brought
+        ("kpi_floors", {"kpi_floors": (0.0, 0.0, 10.0)}, 0.0),
+    ],
+)
+def test_the_excess_over_a_constraint_is_relative(kind: str, changes: dict[str, Any], excess: float) -> None:
+    plain = ended([80.0], [20.0])
+    plain.campaigns = CampaignBatch.repeat(
+        Campaign.model_validate({"budget": 100.0, "conversion_value": 12.0} | changes), 1
+    )
+    np.testing.assert_allclose(plain.violations()[kind], [excess], atol=1e-12)
+    np.testing.assert_allclose(plain.violation(), [excess], atol=1e-12)
