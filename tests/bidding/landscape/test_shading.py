@@ -61,5 +61,6 @@ def test_the_bid_never_falls_as_the_value_rises() -> None:
 
 def test_between_the_points_of_the_grid_factors_are_linear_and_beyond_it_held() -> None:
     factors = np.where(grid() < 1.5, 0.8, 0.4)
+    factors[[0, -1]] = 0.9, 0.3
     value = np.array([2.0 * 1.4375, 2.0 * 512.0, 2.0 / 1024.0])  # half way from 1.375 to 1.5
-    np.testing.assert_allclose(shade(value, factors, 2.0), [2.875 * 0.6, 1024.0 * 0.4, 0.8 / 512.0], rtol=1e-12)
+    np.testing.assert_allclose(shade(value, factors, 2.0), [2.875 * 0.6, 1024.0 * 0.3, 0.9 / 512.0], rtol=1e-12)

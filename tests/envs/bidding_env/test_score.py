@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bidpilot.bidding.campaign.campaign import Campaign, CampaignBatch
+from bidpilot.bidding.day.observation import feature
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.markets.defaults import preset_forecast, preset_market
 
@@ -70,3 +71,31 @@ def test_the_excess_over_a_constraint_is_relative(kind: str, changes: dict[str, 
     )
     np.testing.assert_allclose(plain.violations()[kind], [excess], atol=1e-12)
     np.testing.assert_allclose(plain.violation(), [excess], atol=1e-12)
+
+
+def test_rows_of_both_prices_in_one_batch_play_as_each_alone() -> None:
+    market = preset_market()
+    days = market.days(np.random.default_rng(0).random((2, market.draws)))
+    campaign = Campaign(budget=4.0, conversion_value=12.0)
+    batch = CampaignBatch.repeat(campaign, 2)
+    played = []
+    for first_price in ([True, False], [True, True], [False, False]):
+        batch.first_price[:] = first_price
+        episode = Episode(market, preset_forecast(), 2)
+        episode.begin(days, batch)
+        for _ in range(3):
+            episode.play(np.zeros((2, 11)))
+        played.append(episode.left.copy())
+    mixed, first, second = played
+    assert (mixed < 4.0).all()
+    np.testing.assert_array_equal(mixed, [first[0], second[1]])
+
+
+def test_an_action_beyond_its_range_is_observed_at_its_end() -> None:
+    market = preset_market()
+    days = market.days(np.random.default_rng(0).random((2, market.draws)))
+    episode = Episode(market, preset_forecast(), 2)
+    episode.begin(days, CampaignBatch.repeat(Campaign(budget=4.0, conversion_value=12.0), 2))
+    action = np.zeros((2, 11))
+    action[:, 0] = [-2.0, -1.0]
+    np.testing.assert_array_equal(feature(episode.play(action), "last_scale"), [-1.0, -1.0])
