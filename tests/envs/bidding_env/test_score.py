@@ -73,6 +73,20 @@ def test_the_excess_over_a_constraint_is_relative(kind: str, changes: dict[str, 
     np.testing.assert_allclose(plain.violation(), [excess], atol=1e-12)
 
 
+def test_money_spent_where_nothing_is_allowed_is_an_excess_of_one() -> None:
+    np.testing.assert_array_equal(ended([80.0], [0.0], max_cpa=2.0).violations()["max_cpa"], [1.0])
+    np.testing.assert_array_equal(ended([0.0], [0.0], max_cpa=2.0).violations()["max_cpa"], [0.0])
+
+
+def test_a_tail_share_is_missed_by_what_the_wins_lack() -> None:
+    """Four of ten wins should be of the tail and two are: 4 / 2 - 1."""
+    episode = ended([0.0], [0.0], min_tail_share=0.4)
+    episode.statistics.wins[0], episode.statistics.tail_wins[0] = 10, 2
+    np.testing.assert_allclose(episode.violations()["min_tail_share"], [1.0])
+    episode.statistics.tail_wins[0] = 4
+    np.testing.assert_allclose(episode.violations()["min_tail_share"], [0.0], atol=1e-12)
+
+
 def test_rows_of_both_prices_in_one_batch_play_as_each_alone() -> None:
     market = preset_market()
     days = market.days(np.random.default_rng(0).random((2, market.draws)))

@@ -135,8 +135,13 @@ def test_money_is_asked_for_once_while_the_answer_is_under_way(tmp_path: Path) -
     state = OPENED[-1].state("c")
     assert state is not None
     assert (state.held, wallet.free) == (40, 0)
-    for answer in answers:
-        answer()
+    while answers:
+        answers.pop(0)()
+    assert wallet.free == 40
+    wallet.reserve("a", 25, clock(), None)
+    assert wallet.free == 15  # below half of the chunk more is asked for, and what is here can be bid meanwhile
+    while answers:
+        answers.pop(0)()
     assert wallet.free == 40
 
 
