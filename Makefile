@@ -10,7 +10,10 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install quickstart test check loop bench clean
+# How many changes `make mutants` draws; 0: all of them, which takes hours.
+MUTANTS ?= 0
+
+.PHONY: help install quickstart test coverage mutants check loop bench clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -33,6 +36,12 @@ quickstart: install ## train a policy on synthetic days for a minute, evaluate e
 test: install ## run all tests
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
+coverage: install ## run all tests, and measure which branches they take
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --cov
+
+mutants: install ## change money and scoring code place by place and list what no test notices (MUTANTS=20: a sample)
+	$(BIN)/python -m tests.mutants.run --size $(MUTANTS)
+
 check: install ## lint, format, types, import arrows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -45,6 +54,6 @@ loop: install ## go the whole way from a log to a served champion and back, chec
 bench: install ## run every benchmark; one JSON line per measurement
 	@set -e; for f in benchmarks/*.py; do $(BIN)/python "$$f"; done
 
-clean: ## remove the environment and every cache (runs under mlruns/ stay)
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+clean: ## remove the environment and every cache, those of compiled functions too (runs under mlruns/ stay)
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

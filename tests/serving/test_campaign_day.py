@@ -1,73 +1,269 @@
-"""A campaign's day: what is told late, and what a bidder that starts within a slot believes of it."""
+"""One campaign's day in micro-units: what may be bid and why not, what a win counts, how limits hold."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from bidpilot.bidding.day.features import POSITION
-from bidpilot.envs.markets.defaults import preset_forecast
-from bidpilot.serving.bidder import Bidder
-from bidpilot.serving.build import open_bidder
-from bidpilot.serving.calendar import DAY, ManualClock
-from bidpilot.serving.campaign_day import CampaignDay
-from bidpilot.serving.config import ServeConfig
-from bidpilot.serving.ledger.store import MICRO
-from bidpilot.serving.pilot import Pilot
+from bidpilot.agents.acting.state import State
+from bidpilot.bidding.campaign.campaign import Campaign
+from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.bidding.plan.planner import Planner
+from bidpilot.serving.calendar import Calendar, ManualClock
+from bidpilot.serving.campaign_day import CampaignDay, Desk, ServedCampaign
+from bidpilot.serving.guardrails import Cause, EventLog, GuardrailConfig
+from bidpilot.serving.ledger.keeper import Keeper
+from bidpilot.serving.ledger.sqlite import SqliteStore
+from bidpilot.serving.pricer import ShadingTable
+from bidpilot.serving.state import State as Kept
 
-VALUE, SEGMENT, SOURCE = (0.5, 0.25, 0.125), 1, 3
-BIDDERS = 2
-START, SLOT = 20_000 * DAY, DAY / 48
+CONVERSION = (0.0, 0.0, 1.0)
+SLOT = 21_600.0  # seconds: a day of `even` has four
 
 
-def opened(bundle: Path, state: Path, clock: ManualClock, bidders: int = BIDDERS) -> Bidder:
-    return open_bidder(ServeConfig(bundle=bundle, state=state, shadow=bundle, bidders=bidders), clock)
+class Level:
+    """Moves the scale to one level of its range, 0 being the plan."""
+
+    name = "level"
+
+    def __init__(self, level: float = 0.0) -> None:
+        self.level = level
+
+    def check(self, segments: int) -> None:
+        """Fits any market."""
+
+    def start(self, rows: int) -> State:
+        return {}
+
+    def act(self, observation: NDArray[np.float32], state: State) -> tuple[NDArray[np.float64], State]:
+        action = np.zeros((len(observation), 5))
+        action[:, 0] = self.level
+        return action, state
+
+
+Begin = Callable[..., CampaignDay]
 
 
 @pytest.fixture
-def day(bundle_folder: Path, tmp_path: Path) -> Iterator[CampaignDay]:
-    """A day of two bidders and a shadow, in its third slot, none of whose slots brought anything."""
-    clock = ManualClock(START)
-    with opened(bundle_folder, tmp_path, clock) as bidder:
-        day = bidder.days["default"]
-        for slot in (1, 2):
-            clock.move(START + slot * SLOT)
-            bidder.tick()
-        yield day
+def begin(even: Forecast, tmp_path: Path) -> Iterator[Begin]:
+    """Begins a day with a budget of 50, at a bid cap of 0.2 where no other is given; alpha is (0, 0, about 0.5)."""
+    clock = ManualClock(0.0)
+    store, state = SqliteStore(tmp_path / "ledger.sqlite", clock), Kept(tmp_path / "state.sqlite")
+    days: list[CampaignDay] = []
+
+    def made(
+        bidders: int = 1,
+        now: float = 0.0,
+        paused: bool = False,
+        shadow: bool = False,
+        agent: Level | None = None,
+        **guardrails: Any,
+    ) -> CampaignDay:
+        clock.move(now)
+        planner = Planner(even)
+        desk = Desk(
+            planner=planner,
+            shade=ShadingTable(planner),
+            keeper=Keeper(store),
+            state=state,
+            clock=clock,
+            guardrails=GuardrailConfig(**{"bid_cap": 0.2, "patience": 10.0} | guardrails),
+            sources=3,
+            bidders=bidders,
+            hold=10.0,
+        )
+        campaign = Campaign(budget=50.0, conversion_value=1.0, preference=(0.0, 0.0, 1.0))
+        served = ServedCampaign(name="c", campaign=campaign, paused=paused)
+        other = Level() if shadow else None
+        day = CampaignDay(desk, served, Calendar(4).at(now), agent or Level(), other, EventLog(clock, "c"))
+        days.append(day)
+        return day
+
+    yield made
+    for day in days:
+        day.close()
+    store.close()
+    state.close()
 
 
-def statistics(pilot: Pilot) -> tuple[float, ...]:
-    """Wins, spend, and realised interactions and conversions that a pilot counts, up to now."""
-    s = pilot._statistics
-    return float(s.wins[s.t, 0]), float(s.spend[s.t, 0]), *s.realised[s.t, 0, 1:].tolist()
+def offer(day: CampaignDay, floor: int = 0) -> tuple[int, str]:
+    return day.offer(CONVERSION, 0, False, floor, day.desk.clock())
 
 
-def test_a_late_win_counts_alike_for_the_policy_and_its_shadow(day: CampaignDay) -> None:
-    day.book(0, VALUE, SEGMENT, SOURCE, MICRO // 2, MICRO)
-    policy, shadow = (statistics(pilot) for pilot in day._pilots())
-    assert policy == shadow == (BIDDERS, 0.5 * BIDDERS, 0.0, 0.0)
+def win(day: CampaignDay, cost: int, bid: int = 200_000, slot: int = 0, key: str = "k") -> None:
+    """A bid is made, billed at `cost` and booked."""
+    now = day.desk.clock()
+    assert day.wallet.reserve(key, bid, now, None)
+    day.wallet.settle(key, day.wallet.lease, cost, now + 10, lambda _: None)
+    day.book(slot, CONVERSION, 0, 1, cost, bid)
 
 
-def test_a_late_outcome_counts_alike_for_the_policy_and_its_shadow(day: CampaignDay) -> None:
-    day.outcome(0, SOURCE, 0.25, 1.0)
-    policy, shadow = (statistics(pilot) for pilot in day._pilots())
-    assert policy == shadow == (0.0, 0.0, 0.25 * BIDDERS, 1.0 * BIDDERS)
-    assert [pilot._statistics.source[2, 0, SOURCE] for pilot in day._pilots()] == [0.25 * BIDDERS] * 2
+def test_a_bid_is_cut_at_the_cap_to_the_micro_unit(begin: Begin) -> None:
+    day = begin()
+    assert offer(day) == (200_000, "")
+    assert day.events.counts == {Cause.bid_cap: 1}
 
 
-@pytest.mark.parametrize("bidders", [1, 2, 8])
-def test_a_start_within_a_slot_brings_no_phantom_traffic(bundle_folder: Path, tmp_path: Path, bidders: int) -> None:
-    clock, share = ManualClock(START + SLOT / 2), 0.5
-    with opened(bundle_folder, tmp_path, clock, bidders) as bidder:
-        day = bidder.days["default"]
-        expected = preset_forecast().auctions[0]
-        for _ in range(round(expected * (1 - share) / bidders)):
-            day.collector.request(tuple(day._pilot.unit_value.tolist()), SEGMENT)
-        clock.move(START + SLOT)
-        bidder.tick()
-        seen = day.decision.observation[POSITION["traffic_slot"]]
-    # the feature is half of log2; the bidder's own half may be off by its rounding to whole auctions of each bidder
-    assert seen == pytest.approx(0.0, abs=0.5 * np.log2(1 + (bidders + 1) / expected))
+def test_below_the_cap_the_bid_is_the_rules(begin: Begin) -> None:
+    day = begin(bid_cap=5.0)
+    amount, reason = offer(day)
+    assert (amount, reason) == (int(day.alpha[2] * 1_000_000), "")
+    assert amount == pytest.approx(500_000, rel=0.02)
+    assert day.events.counts == {}
+
+
+@pytest.mark.parametrize(("floor", "answer"), [(200_000, (200_000, "")), (200_001, (0, "below_floor"))])
+def test_the_floor_may_be_met_and_not_missed(begin: Begin, floor: int, answer: tuple[int, str]) -> None:
+    assert offer(begin(), floor) == answer
+
+
+def test_a_paused_campaign_does_not_bid(begin: Begin) -> None:
+    assert offer(begin(paused=True)) == (0, "paused")
+
+
+def test_one_slot_gets_a_quarter_of_the_budget_and_the_next_another(begin: Begin) -> None:
+    """12.5 of 50: after 12.3 another 0.2 may be promised, after one micro-unit more it may not."""
+    day = begin(bid_cap=0.2)
+    for k in range(61):
+        win(day, 200_000, key=f"a{k}")
+    win(day, 100_000, key="b")
+    assert offer(day) == (200_000, "")  # 12.2 + 0.1 + 0.2
+    win(day, 1, key="c")
+    assert offer(day) == (0, "spend_rate")
+    assert day.events.counts[Cause.spend_rate] == 1
+    day.close_slot(Calendar(4).at(SLOT))
+    assert offer(day) == (200_000, "")
+
+
+def test_what_is_promised_counts_towards_the_slots_share(begin: Begin) -> None:
+    """A share of 0.01 is 0.5: two open bids of 0.2 leave 0.1."""
+    day = begin(slot_share=0.01)
+    for key in ("a", "b"):
+        assert offer(day) == (200_000, "")
+        day.wallet.reserve(key, 200_000, day.desk.clock(), None)
+    assert offer(day) == (0, "spend_rate")
+    day.wallet.release("a")
+    assert offer(day) == (200_000, "")
+
+
+def test_each_of_several_bidders_has_its_part_of_the_slots_share(begin: Begin) -> None:
+    """0.01 of 50 among two: 0.25, of which 0.2 may be promised once."""
+    day = begin(bidders=2, slot_share=0.01)
+    assert offer(day) == (200_000, "")
+    day.wallet.reserve("a", 200_000, day.desk.clock(), None)
+    assert offer(day) == (0, "spend_rate")
+
+
+def test_a_new_budget_moves_the_slots_share_at_once(begin: Begin) -> None:
+    day = begin(slot_share=0.01)
+    day.wallet.reserve("a", 200_000, day.desk.clock(), None)
+    day.wallet.reserve("b", 200_000, day.desk.clock(), None)
+    assert offer(day) == (0, "spend_rate")
+    bigger = day.served.campaign.model_copy(update={"budget": 60.0})
+    day.change(day.served.model_copy(update={"campaign": bigger}))
+    assert offer(day) == (200_000, "")  # 0.6, of which 0.4 are promised
+    state = day.wallet.keeper.store.state(day.account)
+    assert state is not None
+    assert state.budget == 60_000_000
+
+
+def test_debt_stops_bids(begin: Begin) -> None:
+    day = begin()
+    day.wallet.settle("gone", day.wallet.lease, 60_000_000, 0.0, lambda _: None)
+    assert offer(day) == (0, "debt")
+
+
+def test_the_last_money_of_the_day_is_bid_in_part(begin: Begin) -> None:
+    """All of the budget but 0.15 is spent, and the slot may have it all: a bid of 0.2 becomes one of 0.15."""
+    day = begin(slot_share=1.0)
+    for k in range(249):
+        win(day, 200_000, key=f"a{k}")
+    win(day, 50_000, key="b")
+    assert offer(day) == (150_000, "")
+    assert offer(day, floor=150_001) == (0, "below_floor")
+    win(day, 150_000, bid=150_000, key="c")
+    assert offer(day) == (0, "no_money")
+
+
+def stored(day: CampaignDay, slot: int = 0) -> SlotTotals:
+    like = SlotTotals.zeros(1, 2, 3)
+    return day.desk.state.slots(day.account, like)[slot]
+
+
+@pytest.mark.parametrize("bidders", [1, 2])
+def test_a_closed_slot_is_kept_as_all_bidders_saw_it(begin: Begin, bidders: int) -> None:
+    day = begin(bidders=bidders)
+    for _ in range(3):
+        day.collector.request(CONVERSION, 1)
+    win(day, 125_000, bid=200_000)
+    day.outcome(0, 1, 2.0, 1.0)
+    day.close_slot(Calendar(4).at(SLOT))
+    kept = stored(day)
+    assert (kept.auctions[0], kept.wins[0]) == (3 * bidders, bidders)
+    assert (kept.spend[0], kept.committed[0]) == (0.125 * bidders, 0.2 * bidders)
+    np.testing.assert_array_equal(kept.requested, [[0, 0, 3 * bidders]])
+    np.testing.assert_array_equal(kept.realised, [[0, 2 * bidders, bidders]])
+    np.testing.assert_array_equal(kept.source_wins, [[0, bidders, 0]])
+    assert day.slot == 1
+
+
+def told(day: CampaignDay) -> tuple[float, float, float]:
+    """Wins, spend and realised conversions that the pilot counts after the slots that have passed."""
+    s = day._pilot._statistics
+    return float(s.wins[s.t, 0]), float(s.spend[s.t, 0]), float(s.realised[s.t, 0, 2])
+
+
+def test_a_win_billed_in_a_later_slot_is_counted_in_its_own(begin: Begin) -> None:
+    day = begin()
+    day.close_slot(Calendar(4).at(SLOT))
+    assert told(day) == (0.0, 0.0, 0.0)
+    win(day, 125_000, slot=0)
+    day.outcome(0, 1, 0.0, 1.0)
+    assert told(day) == (1.0, 0.125, 1.0)
+    assert day.collector.spend == 0.0
+
+
+def test_a_day_joined_late_counts_the_slots_nobody_watched_as_forecast(begin: Begin) -> None:
+    """Two slots and a half have passed: 100 auctions each, and half of them in the slot under way."""
+    day = begin(now=2.5 * SLOT)
+    assert day.slot == 2
+    assert day.events.counts[Cause.unwatched] == 1
+    np.testing.assert_array_equal(day._pilot._statistics.auctions[:3, 0], [0.0, 100.0, 200.0])
+    day.close_slot(Calendar(4).at(3 * SLOT))
+    assert stored(day, 2).auctions[0] == 50
+
+
+def test_a_restart_goes_on_with_the_slots_and_the_money_it_has_seen(begin: Begin) -> None:
+    """0.125 in a slot that was closed; 0.075 in the one under way, which is known from the ledger alone."""
+    day = begin()
+    win(day, 125_000, key="a")
+    day.close_slot(Calendar(4).at(SLOT))
+    win(day, 75_000, slot=1, key="b")
+    day.close()
+    again = begin(now=SLOT + 100.0)
+    assert told(again)[:2] == pytest.approx((1.0, 0.2))
+
+
+def test_a_step_of_the_rule_is_held_to_the_limit(begin: Begin) -> None:
+    """The policy goes from the middle of its range to its top: exp(1.5) = 4.48 times the plan, held to twice."""
+    agent = Level()
+    day = begin(bid_cap=5.0, step_limit=2.0, agent=agent)
+    before = day.alpha[2]
+    agent.level = 1.0
+    day.close_slot(Calendar(4).at(SLOT))
+    assert day.alpha[2] == pytest.approx(2 * before)
+    assert day.events.counts[Cause.step_limit] == 1
+
+
+def test_a_shadow_says_what_it_would_bid(begin: Begin) -> None:
+    assert begin().shadow_bid(CONVERSION, 0, False) is None
+
+
+def test_the_shadows_bid_is_cut_at_the_cap_too(begin: Begin) -> None:
+    assert begin(shadow=True).shadow_bid(CONVERSION, 0, False) == 0.2

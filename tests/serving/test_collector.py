@@ -1,4 +1,4 @@
-"""What one slot brought, as every bidder of a campaign counts it."""
+"""A slot's totals, auction by auction, in numbers worked out by hand."""
 
 from __future__ import annotations
 
@@ -8,11 +8,111 @@ import pytest
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs.markets.defaults import preset_forecast
-from bidpilot.serving.collector import SlotCollector, of_all
+from bidpilot.serving.collector import SlotCollector, of_all, ratio_bins, ratio_quantiles
 
+REFERENCE = np.array([1.0, 2.0, 4.0])
 USUAL = np.array([0.5, 0.25, 0.125])
-RATIOS = np.arange(1.0, 6.0)
+RATIOS = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
 VALUE = (0.5, 0.25, 0.0)
+ONE = 96  # bin of a value per price of 1: twelve octaves of eight bins above 2 ** -12
+
+
+@pytest.fixture
+def collector(even: Forecast) -> SlotCollector:
+    """Of a forecast of 100 auctions to the slot at a mean price of 0.505."""
+    return SlotCollector(even, 3, REFERENCE, USUAL, RATIOS)
+
+
+def test_requests_wins_and_outcomes_are_summed(collector: SlotCollector) -> None:
+    collector.request((0.5, 0.25, 0.125), 0)
+    collector.request((0.25, 0.5, 0.0), 1)
+    collector.request((0.25, 0.25, 0.5), 1)
+    collector.win((0.25, 0.5, 0.0), 1, 2, cost=0.75, bid=1.5)
+    collector.win((0.5, 0.25, 0.125), 0, 1, cost=0.25, bid=0.5)
+    collector.outcome(2, interaction=1.0, conversion=0.0)
+    collector.outcome(1, interaction=0.0, conversion=1.0)
+    totals = collector.totals()
+    assert totals.auctions[0] == 3
+    np.testing.assert_array_equal(totals.requested, [[1.0, 1.0, 0.625]])
+    np.testing.assert_array_equal(totals.segment_auctions, [[1, 2]])
+    assert (totals.wins[0], totals.spend[0], totals.committed[0]) == (2, 1.0, 2.0)
+    assert collector.spend == 1.0
+    np.testing.assert_array_equal(totals.predicted, [[0.75, 0.75, 0.125]])
+    np.testing.assert_array_equal(totals.realised, [[0.75, 1.0, 1.0]])  # exposure as predicted: no notice tells it
+    np.testing.assert_array_equal(totals.segment_wins, [[1, 1]])
+    np.testing.assert_array_equal(totals.segment_spend, [[0.25, 0.75]])
+    np.testing.assert_array_equal(totals.source_wins, [[0, 1, 1]])
+    np.testing.assert_array_equal(totals.source_spend, [[0.0, 0.25, 0.75]])
+    np.testing.assert_array_equal(totals.source_predicted, [[0.0, 0.25, 0.5]])
+    np.testing.assert_array_equal(totals.source_realised, [[0.0, 0.0, 1.0]])
+
+
+def test_shown_prices_stand_for_all_auctions(collector: SlotCollector) -> None:
+    """Two of three auctions show a price, 1 and 2 together 3: the three cost 4.5."""
+    for price in (1.0, 2.0, None):
+        collector.request((1.0, 0.0, 0.0), 0)
+        if price is not None:
+            collector.price((1.0, 0.0, 0.0), price)
+    assert collector.totals().price_sum[0] == 4.5
+
+
+def test_without_a_shown_price_the_forecast_stands(collector: SlotCollector) -> None:
+    for _ in range(4):
+        collector.request((1.0, 0.0, 0.0), 0)
+    totals = collector.totals()
+    assert totals.price_sum[0] == pytest.approx(4 * 0.505)
+    np.testing.assert_array_equal(totals.ratio_quantiles, [RATIOS])
+
+
+def test_a_share_of_the_slot_that_nobody_watched_was_as_forecast(collector: SlotCollector) -> None:
+    """Half of 100 auctions of the usual value and price, besides two that were seen, one at a price of 2."""
+    collector.request((1.0, 0.0, 0.0), 0)
+    collector.price((1.0, 0.0, 0.0), 2.0)
+    collector.request((0.0, 1.0, 0.0), 0)
+    totals = collector.totals(unwatched=0.5)
+    assert totals.auctions[0] == 52
+    np.testing.assert_allclose(totals.requested, [[26.0, 13.5, 6.25]])  # 1, 1, 0 and 50 times 0.5, 0.25, 0.125
+    assert totals.price_sum[0] == pytest.approx(2 * 2 + 50 * 0.505)
+
+
+def test_the_next_slot_begins_with_nothing(collector: SlotCollector) -> None:
+    collector.request((1.0, 0.0, 0.0), 0)
+    collector.price((1.0, 0.0, 0.0), 2.0)
+    collector.win((1.0, 0.0, 0.0), 0, 0, 2.0, 2.0)
+    collector.totals()
+    collector.begin(1)
+    totals = collector.totals()
+    assert (collector.slot, collector.auctions, collector.spend) == (1, 0, 0.0)
+    assert (totals.auctions[0], totals.wins[0], totals.spend[0], totals.price_sum[0]) == (0, 0, 0.0, 0.0)
+    np.testing.assert_array_equal(totals.requested, 0.0)
+
+
+def test_value_per_price_is_counted_in_eight_bins_to_the_octave() -> None:
+    """Worth 1 * e + 2 * n + 4 * c: 1, 1.5, 2, 3 and 0 at prices 1, 1, 1, 6 and 1; what is free is in the last bin."""
+    value = np.array([[1, 0, 0], [0, 0.75, 0], [0, 0, 0.5], [1, 1, 0], [0, 0, 0], [1, 0, 0]], np.float32)
+    price = np.array([1, 1, 1, 6, 1, 0], np.float32)
+    # 1.5 is the fourth eighth above 1; 0.5 is an octave below
+    np.testing.assert_array_equal(ratio_bins(value, price, REFERENCE), [ONE, ONE + 4, ONE + 8, ONE - 8, 0, 191])
+
+
+def test_quantiles_lie_inside_the_bin_they_fall_into() -> None:
+    """Four auctions between 1 and 1.125, four between 2 and 2.25: the quarter is half way through the first."""
+    counts = np.zeros(192, np.int64)
+    counts[ONE] = counts[ONE + 8] = 4
+    got = ratio_quantiles(counts, np.array([0.25, 0.5, 0.75, 1.0]))
+    np.testing.assert_allclose(got, [1.0625, 1.125, 2.125, 2.25], rtol=1e-15)
+
+
+def test_more_shown_prices_than_are_binned_at_a_time_all_count(collector: SlotCollector) -> None:
+    """4,097 auctions of ratio 1 and as many of ratio 2: half of them lie below 1.125, and all below 2.25."""
+    for price in (1.0, 0.5):
+        for _ in range(4097):
+            collector.request((1.0, 0.0, 0.0), 0)
+            collector.price((1.0, 0.0, 0.0), price)
+    totals = collector.totals()
+    assert totals.price_sum[0] == 4097 * 1.5
+    np.testing.assert_allclose(totals.ratio_quantiles[0, 0], 1.125, rtol=1e-12)  # the median
+    np.testing.assert_allclose(totals.ratio_quantiles[0, 1], 2.125, rtol=1e-12)  # three quarters: half of the second
 
 
 @pytest.fixture
@@ -21,16 +121,16 @@ def forecast() -> Forecast:
 
 
 @pytest.fixture
-def collector(forecast: Forecast) -> SlotCollector:
+def daily(forecast: Forecast) -> SlotCollector:
     return SlotCollector(forecast, 4, np.ones(3), USUAL, RATIOS)
 
 
-def test_two_bidders_see_twice_what_one_sees(collector: SlotCollector) -> None:
+def test_two_bidders_see_twice_what_one_sees(daily: SlotCollector) -> None:
     for _ in range(3):
-        collector.request(VALUE, 1)
-    collector.price(VALUE, 2.0)
-    collector.win(VALUE, 1, 2, 0.5, 0.75)
-    both = collector.totals(bidders=2)
+        daily.request(VALUE, 1)
+    daily.price(VALUE, 2.0)
+    daily.win(VALUE, 1, 2, 0.5, 0.75)
+    both = daily.totals(bidders=2)
     assert both.auctions.tolist() == [6]
     assert both.segment_auctions[0, 1] == 6
     assert both.requested.tolist() == [[3.0, 1.5, 0.0]]
@@ -40,10 +140,10 @@ def test_two_bidders_see_twice_what_one_sees(collector: SlotCollector) -> None:
 
 @pytest.mark.parametrize("bidders", [1, 2, 5])
 def test_what_nobody_watched_is_the_forecast_of_all_bidders(
-    collector: SlotCollector, forecast: Forecast, bidders: int
+    daily: SlotCollector, forecast: Forecast, bidders: int
 ) -> None:
-    collector.begin(7)
-    unwatched = collector.totals(1.0, bidders)
+    daily.begin(7)
+    unwatched = daily.totals(1.0, bidders)
     auctions = round(forecast.auctions[7])
     assert unwatched.auctions.tolist() == [auctions]
     assert unwatched.requested.tolist() == (USUAL * auctions)[None].tolist()
@@ -51,12 +151,10 @@ def test_what_nobody_watched_is_the_forecast_of_all_bidders(
     assert unwatched.price_sum[0] == pytest.approx(price * auctions, rel=1e-12)
 
 
-def test_a_bidder_that_starts_within_a_slot_adds_the_forecast_once(
-    collector: SlotCollector, forecast: Forecast
-) -> None:
+def test_a_bidder_that_starts_within_a_slot_adds_the_forecast_once(daily: SlotCollector, forecast: Forecast) -> None:
     for _ in range(40):
-        collector.request(VALUE, 0)
-    totals = collector.totals(0.5, 2)
+        daily.request(VALUE, 0)
+    totals = daily.totals(0.5, 2)
     assert totals.auctions.tolist() == [80 + round(forecast.auctions[0] / 2)]
 
 

@@ -61,3 +61,13 @@ def test_an_unusable_ideal_point_is_refused_by_name_where_it_is_preferred(value:
     with pytest.raises(ZeroIdealPoint, match="interaction"):
         check_ideal_point(ideal, np.array([[0.4, 0.2, 0.4]]))
     check_ideal_point(ideal, np.array([[0.4, 0.0, 0.6]]))
+
+
+def test_a_good_preference_comes_back_in_numbers_one_or_many() -> None:
+    one = check_preference([1, 0, 0])
+    assert one.dtype == np.float64
+    np.testing.assert_array_equal(one, [1.0, 0.0, 0.0])
+    many = [[0.2, 0.3, 0.5], [0.0, 0.0, 1.0]]
+    np.testing.assert_array_equal(check_preference(many), many)
+    with pytest.raises(InvalidPreference, match="sums to 1"):
+        check_preference([*many, [0.2, 0.3, 0.6]])

@@ -1,4 +1,4 @@
-"""Facts about levels: the spread is recovered from days drawn with it, and beliefs weigh data by its variance."""
+"""Facts about beliefs: they weigh data by its variance."""
 
 from __future__ import annotations
 
@@ -6,29 +6,7 @@ import numpy as np
 import pytest
 
 from bidpilot.bidding.day.beliefs import posterior
-from bidpilot.bidding.landscape.spread import TINY, fit_spread
-
-
-def test_the_spread_of_drawn_days_is_recovered() -> None:
-    rng, days, blocks, width = np.random.default_rng(0), 4000, 6, 8
-    day, block, slot = 0.3, 0.5, 0.2
-    x = day * rng.standard_normal((days, 1, 1)) + block * rng.standard_normal((days, blocks, 1))
-    x = (x + slot * rng.standard_normal((days, blocks, width))).reshape(1, days, blocks * width)
-    spread = fit_spread(x, np.ones(x.shape[1:], np.bool_), width)
-    assert np.sqrt(spread.day[0]) == pytest.approx(day, rel=0.05)
-    assert np.sqrt(spread.block[0]) == pytest.approx(block, rel=0.03)
-    assert np.sqrt(spread.slot[0]) == pytest.approx(slot, rel=0.02)
-    observed = rng.random(x.shape[1:]) < 0.6
-    partial = fit_spread(np.where(observed, x, 99.0), observed, width)
-    assert np.sqrt(partial.block[0]) == pytest.approx(block, rel=0.05)
-
-
-def test_days_that_never_vary_have_no_spread() -> None:
-    spread = fit_spread(np.zeros((2, 5, 8)), np.ones((5, 8), np.bool_), 4)
-    for part in (spread.day, spread.block, spread.slot):
-        np.testing.assert_allclose(part, TINY)
-    one_day = fit_spread(np.ones((1, 1, 8)), np.ones((1, 8), np.bool_), 4)
-    assert np.isfinite(one_day.day).all()
+from bidpilot.bidding.landscape.spread import TINY
 
 
 def beliefs(variance: tuple[float, float, float], **seen: float) -> tuple[float, float, float]:

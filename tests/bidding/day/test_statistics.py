@@ -89,6 +89,35 @@ def test_a_block_is_forgotten_when_the_next_begins(even: Forecast) -> None:
     assert (levels.block[VALUE] < levels.day[VALUE]).all()
 
 
+def test_a_slot_of_worthless_auctions_is_sixteen_octaves_down_not_infinitely(even: Forecast) -> None:
+    statistics = begin(even)
+    statistics.update(slot(requested=0.0, ratio_quantiles=0.0))
+    np.testing.assert_array_equal(statistics.log_level[VALUE], -16.0)
+    np.testing.assert_array_equal(statistics.ratio_quantiles, -16.0)
+
+
+def test_a_channel_is_capped_once_its_spend_reaches_the_cap(even: Forecast) -> None:
+    """Both segments are of feed: 2 + 1 a slot, so that a cap of 6 is reached after two."""
+    statistics = begin(even, channel_caps={"feed": 6.0})
+    reached = []
+    for _ in range(3):
+        reached.append(statistics.capped_segments().all())
+        statistics.update(slot(spend=3.0, segment_spend=np.array([2.0, 1.0])))
+    assert reached == [False, False, True]
+    np.testing.assert_array_equal(statistics.channel_spend[:4, 0, 0], [0.0, 3.0, 6.0, 9.0])
+
+
+def test_spend_never_passes_the_budget_not_even_by_a_rounding(even: Forecast) -> None:
+    """In floating point 0.1 + 0.2 is 0.30000000000000004."""
+    statistics = begin(even, budget=0.3)
+    for spend in (0.1, 0.2):
+        statistics.update(slot(spend=spend, committed=spend))
+    np.testing.assert_array_equal(statistics.spend[2], [0.3, 0.3])
+    settled, reserved = statistics.budget()
+    np.testing.assert_array_equal(settled, [0.3, 0.3])
+    np.testing.assert_array_equal(reserved, [0.0, 0.0])
+
+
 @pytest.mark.parametrize("delay", [0, 1, 3])
 def test_wins_and_spend_are_told_as_many_slots_late(even: Forecast, delay: int) -> None:
     statistics = begin(even, delays=Delays(wins=delay))

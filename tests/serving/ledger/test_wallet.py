@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from bidpilot.bidding.errors import LedgerUnavailable
 from bidpilot.serving.calendar import ManualClock
 from bidpilot.serving.guardrails import Cause, EventLog
-from bidpilot.serving.ledger.keeper import Keeper
+from bidpilot.serving.ledger.keeper import Keeper, Work
 from bidpilot.serving.ledger.sqlite import SqliteStore
 from bidpilot.serving.ledger.store import Booked, Grant, Settlement
 from bidpilot.serving.ledger.wallet import Wallet, WalletConfig
@@ -114,6 +114,35 @@ class Money(RuleBasedStateMachine):
 
 TestMoney = Money.TestCase
 TestMoney.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+
+
+def test_before_the_first_lease_nothing_can_be_bid(tmp_path: Path) -> None:
+    clock = ManualClock()
+    OPENED.append(SqliteStore(tmp_path / "ledger.sqlite", clock))
+    wallet = Wallet("c", 100, Keeper(OPENED[-1]), clock, CONFIG, EventLog(clock))
+    assert not wallet.ready(clock())
+    wallet.tend(clock())
+    assert wallet.ready(clock())
+
+
+def test_money_is_asked_for_once_while_the_answer_is_under_way(tmp_path: Path) -> None:
+    """The chunk is 40 of 100: asked twice before the first answer comes, the lease would hold 80."""
+    clock, answers = ManualClock(), list[Work]()
+    OPENED.append(SqliteStore(tmp_path / "ledger.sqlite", clock))
+    wallet = Wallet("c", 100, Keeper(OPENED[-1], answers.extend), clock, CONFIG, EventLog(clock))
+    wallet.tend(clock())
+    wallet.tend(clock())
+    state = OPENED[-1].state("c")
+    assert state is not None
+    assert (state.held, wallet.free) == (40, 0)
+    while answers:
+        answers.pop(0)()
+    assert wallet.free == 40
+    wallet.reserve("a", 25, clock(), None)
+    assert wallet.free == 15  # below half of the chunk more is asked for, and what is here can be bid meanwhile
+    while answers:
+        answers.pop(0)()
+    assert wallet.free == 40
 
 
 def test_the_whole_budget_can_be_spent_and_not_a_unit_more(tmp_path: Path) -> None:

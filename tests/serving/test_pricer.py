@@ -1,0 +1,51 @@
+"""One exposure priced in numbers worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.bidding.plan.planner import Planner
+from bidpilot.bidding.rule import Rule
+from bidpilot.serving.pricer import Pricer, ShadingTable
+
+VALUE = (0.5, 0.25, 0.0125)
+RULE = Rule(alpha=np.array([[2.0, 10.0, 100.0]]), multiplier=np.array([[1.0, 0.5]]), beta=np.array([[0.0, 0.25]]))
+"""alpha . v = 2 * 0.5 + 10 * 0.25 + 100 * 0.0125 = 4.75."""
+
+
+@pytest.fixture
+def pricer(even: Forecast) -> Pricer:
+    return Pricer(RULE, cap=3.0, shade=ShadingTable(Planner(even)))
+
+
+def test_the_bid_is_the_rules_and_the_cap_is_the_callers_to_apply(pricer: Pricer) -> None:
+    assert pricer.alpha == (2.0, 10.0, 100.0)
+    assert pricer.bid(VALUE, 0, first_price=False) == pytest.approx(4.75, rel=1e-15)
+    assert pricer.bid(VALUE, 1, first_price=False) == pytest.approx(0.5 * 4.75 + 0.25, rel=1e-15)
+
+
+def test_every_part_of_a_bid_is_told(pricer: Pricer) -> None:
+    parts = pricer.explain(VALUE, 1, first_price=False)
+    assert parts["terms"] == {"exposure": 1.0, "interaction": 2.5, "conversion": 1.25}
+    assert parts["alpha"] == {"exposure": 2.0, "interaction": 10.0, "conversion": 100.0}
+    assert parts["value"] == {"exposure": 0.5, "interaction": 0.25, "conversion": 0.0125}
+    assert (parts["multiplier"], parts["beta"], parts["cap"]) == (0.5, 0.25, 3.0)
+    assert (parts["worth"], parts["shaded"], parts["bid"]) == pytest.approx((2.625, 2.625, 2.625))
+    assert pricer.explain(VALUE, 0, first_price=False)["bid"] == 3.0  # 4.75, cut at the cap
+
+
+def test_a_bid_below_nothing_is_nothing(even: Forecast) -> None:
+    rule = Rule(np.array([[1.0, 0.0, 0.0]]), np.ones((1, 1)), np.array([[-2.0]]))
+    pricer = Pricer(rule, 3.0, ShadingTable(Planner(even)))
+    assert pricer.explain((0.5, 0.0, 0.0), 0, first_price=True)["bid"] == 0.0
+    assert pricer.bid((0.5, 0.0, 0.0), 0, first_price=True) == -1.5  # and is not shaded
+
+
+def test_at_first_price_half_of_the_value_is_bid_where_prices_are_uniform(even: Forecast) -> None:
+    """Prices are even on 0 .. 1: of a value v, (v - b) * b is most at v / 2; above a value of 2 all is won for 1."""
+    shade = ShadingTable(Planner(even))
+    assert shade(0.8) == pytest.approx(0.4, abs=0.02)
+    assert shade(0.6) == pytest.approx(0.3, abs=0.02)
+    assert shade(4.0) == pytest.approx(1.0, abs=0.05)
