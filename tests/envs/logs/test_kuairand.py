@@ -130,10 +130,10 @@ def test_head_is_what_is_shown_most(tmp_path: Path, donor: Path) -> None:
     [
         ({"time_ms": None}, mapped.REASON_TIME),
         ({"time_ms": "noon"}, mapped.REASON_TIME),
-        ({"time_ms": 10**18}, mapped.REASON_TIME),
+        ({"time_ms": 10**18}, mapped.REASON_YEARS),
         ({"duration_ms": 0}, mapped.reason_kpi("exposure")),
         ({"play_time_ms": -1}, mapped.reason_kpi("exposure")),
-        ({"is_like": "yes"}, mapped.reason_kpi("interaction")),
+        ({"is_like": "perhaps"}, mapped.reason_kpi("interaction")),
         ({"is_like": -3}, mapped.reason_kpi("interaction")),
         ({"user_id": 0}, REASON_DUPLICATE),
     ],

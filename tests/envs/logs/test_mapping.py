@@ -10,7 +10,7 @@ import yaml
 
 from bidpilot.bidding.errors import CensoredLog, InvalidLog, InvalidMapping, UnreadableFile
 from bidpilot.envs.logs import mapped
-from bidpilot.envs.logs.formats import REASON_LOST, REASON_VARIES, ImportOptions
+from bidpilot.envs.logs.formats import REASON_LOST, ImportOptions
 from bidpilot.envs.logs.importers import ImportSummary, run_import
 from bidpilot.envs.logs.mapping import Mapping
 from bidpilot.envs.logs.storage import HASHED_FILE, load_log, read_set_aside
@@ -30,7 +30,9 @@ def read(
     path, mapping = folder / "bids.csv", folder / "mapping.yaml"
     pl.DataFrame([{**ROW, **row} for row in rows], strict=False).write_csv(path)
     mapping.write_text(yaml.safe_dump({**MAPPING, **changes}))
-    return run_import("mapping", [path], folder / "log", options=ImportOptions(mapping=mapping, **(options or {})))
+    return run_import(
+        "mapping", [path], folder / "log", options=ImportOptions(mapping=mapping, **(options or {})), force=True
+    )
 
 
 def test_units_turn_columns_into_currency(tmp_path: Path) -> None:
@@ -93,14 +95,14 @@ def test_kpis_are_made_as_the_mapping_says(tmp_path: Path) -> None:
 
 
 def test_each_campaign_has_days_and_terms_of_its_own(tmp_path: Path) -> None:
-    rows = [{"who": who, "money": money} for who, money in (("b", 10), ("a", 20), ("a", 20), ("a", 7))]
+    rows = [{"who": who, "money": money} for who, money in (("b", 10), ("a", 20), ("a", 20), ("a", 20.000001))]
     summary = read(tmp_path, rows, campaign="who", budget="money")
     log = load_log(tmp_path / "log")
     assert [(day.label, day.budget) for day in log.days] == [
         ("campaign a, 2024-03-10", 20.0),
         ("campaign b, 2024-03-10", 10.0),
     ]
-    assert summary.set_aside == {REASON_VARIES: 1}
+    assert summary.set_aside == {}
 
 
 LOST: list[dict[str, Any]] = [
@@ -195,7 +197,7 @@ def test_quoted_fields_may_hold_the_separator(tmp_path: Path) -> None:
     assert run_import("mapping", [path], tmp_path / "log", options=options).rows_kept == 1
     path.write_text('note,at,cpm,pcvr\n"open,2024-03-10T12:00:00,5,0.1\n')
     with pytest.raises(UnreadableFile, match="quote: null"):
-        run_import("mapping", [path], tmp_path / "log", options=options)
+        run_import("mapping", [path], tmp_path / "log", options=options, force=True)
 
 
 @pytest.mark.parametrize(
