@@ -53,7 +53,8 @@ def assemble(staging: Staging, paths: list[Path], name: str, in_memory: bool) ->
     segments = tuple(sorted(staging.segments))
     if len(segments) > _MOST_SEGMENTS:
         raise InvalidLog(
-            f"The files have {len(segments)} segments; a log holds {_MOST_SEGMENTS} at most. Map channel and tier to columns of few values."
+            f"The files have {len(segments)} segments; a log holds {_MOST_SEGMENTS} at most. Map channel and tier to "
+            "columns of few values."
         )
     filling = Filling(staging)
     columns, terms = _ColumnFiles(staging.folder / "columns"), DayTerms(staging.options.terms)

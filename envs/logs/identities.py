@@ -48,7 +48,7 @@ class Identities:
             f"{count} ids of column {name} are whole numbers in another spelling (12.0, 012 and 12 are one id)"
             for name, count in self._changed.items()
         ] + [
-            f"{count} ids of column {name} hold the mark of a lost character (U+FFFD), so that different ones may be one"
+            f"{count} ids of column {name} hold the mark of a lost character (U+FFFD): different ones may be one"
             for name, count in self._replaced.items()
         ]
 

@@ -39,8 +39,8 @@ class TimeMap(_Part):
     form: str = Field(
         "iso",
         min_length=1,
-        description="epoch_s, epoch_ms, epoch_us, epoch_ns (since 1970), relative_s, relative_ms (since the log's own 0), "
-        "excel (days), iso (with an offset, or in the zone below), or a strftime pattern.",
+        description="epoch_s, epoch_ms, epoch_us, epoch_ns (since 1970), relative_s, relative_ms (since a 0 of its "
+        "own), excel (days), iso (with an offset, or in the zone below), or a strftime pattern.",
     )
     zone: str = Field("UTC", min_length=1, description="Time zone in which times without offset are, and days are cut.")
     day_starts: int = Field(0, ge=0, le=23, description="Hour at which a day begins.")

@@ -18,9 +18,9 @@ from bidpilot.bidding.errors import UndecodableText, UnreadableFile
 
 UTF8 = "utf-8"
 PACKED: dict[str, Callable[[Path], IO[bytes]]] = {
-    ".gz": lambda path: cast(IO[bytes], gzip.open(path, "rb")),
-    ".bz2": lambda path: cast(IO[bytes], bz2.open(path, "rb")),
-    ".xz": lambda path: cast(IO[bytes], lzma.open(path, "rb")),
+    ".gz": lambda path: cast(IO[bytes], gzip.GzipFile(path)),
+    ".bz2": lambda path: cast(IO[bytes], bz2.BZ2File(path)),
+    ".xz": lambda path: cast(IO[bytes], lzma.LZMAFile(path)),  # noqa: SIM115 (the caller closes it)
 }
 """Endings of packed text, and what unpacks it."""
 _CHUNK = 1 << 22  # bytes

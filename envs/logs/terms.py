@@ -1,4 +1,4 @@
-"""What a day's budget and targets are, where its auctions disagree: the auctions are kept, and a stated rule decides."""
+"""What a day's budget and targets are where its auctions disagree: all are kept, and a stated rule decides."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def truth(name: str, yes: Sequence[Word] = (), no: Sequence[Word] = ()) -> pl.Ex
         yes: words that stand for yes, beside YES.
         no: words that stand for no, beside NO; a word that is named for one side does not stand for the other.
     """
-    text = pl.col(name).cast(pl.String).str.strip_chars().str.to_lowercase().str.replace(r"^\+?(\d+)\.0*$", "${1}")
+    text = pl.col(name).cast(pl.String).str.strip_chars().str.to_lowercase().str.replace(r"^\+?(\d+)(?:\.0*)?$", "${1}")
     words = {**dict.fromkeys(YES, True), **dict.fromkeys(NO, False)}
     words |= {**dict.fromkeys(_spelled(yes), True), **dict.fromkeys(_spelled(no), False)}
     return text.replace_strict(list(words), list(words.values()), default=None, return_dtype=pl.Boolean)
