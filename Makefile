@@ -2,6 +2,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
+SIZE ?= small
 
 # One numerical thread: two collapse as soon as a neighbour is busy, and change the weights.
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -9,7 +10,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install quickstart test check bench clean
+.PHONY: help install quickstart test check loop bench clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -37,6 +38,9 @@ check: install ## lint, format, types, import arrows
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+loop: install ## go the whole way from a log to a served champion and back, checking every joint; SIZE=large for more days
+	$(BIN)/python -m tests.loop.loop --size $(SIZE)
 
 bench: install ## run every benchmark; one JSON line per measurement
 	@set -e; for f in benchmarks/*.py; do $(BIN)/python "$$f"; done

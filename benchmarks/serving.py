@@ -37,12 +37,12 @@ from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import open_bidder
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.guardrails import GuardrailConfig
-from bidpilot.serving.openrtb import decode_request, encode
+from bidpilot.serving.messages import decode_request, encode
 from bidpilot.serving.server import applications
 from bidpilot.training.export.onnx_file import run_onnx
 from bidpilot.training.export.registry import register
 from bidpilot.training.export.write import write_bundle
-from bidpilot.training.setting import training_setting
+from bidpilot.training.setting.setting import training_setting
 from bidpilot.training.tracking import RunInfo, open_run
 
 TOKEN = "benchmark"

@@ -23,7 +23,7 @@ from bidpilot.envs.bidding_env.env import BiddingVectorEnv
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import setting_arena
-from bidpilot.training.setting import training_setting
+from bidpilot.training.setting.setting import training_setting
 
 ROWS, GOAL, MOST = 256, 0.98, 1_000_000
 CONFIG = PpoConfig(residual=False, learning_rate=1e-3, log_std_init=-1.5)

@@ -25,8 +25,9 @@ from bidpilot.serving.campaign_day import ServedCampaign
 from bidpilot.serving.exchange_app import readiness
 from bidpilot.serving.http import TEXT, BodyRefused, Request, Response
 from bidpilot.serving.ledger.store import MICRO
+from bidpilot.serving.messages import decode_request, encode
 from bidpilot.serving.metrics import Metrics
-from bidpilot.serving.openrtb import Reader, decode_request, encode
+from bidpilot.serving.openrtb import Reader
 
 _MOST, _SECONDS = 65_536, 5.0
 _MANY = 1 << 40  # seconds: no day lies beyond

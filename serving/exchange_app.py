@@ -19,20 +19,10 @@ from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.http import JSON, BodyRefused, Request, Response
 from bidpilot.serving.ledger.store import Booked
+from bidpilot.serving.messages import BidObject, BidRequest, BidResponse, NoBidReason, SeatBid, decode_request, encode
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.notices import Kind, Signer, Ticket, read_notice
-from bidpilot.serving.openrtb import (
-    MILLE,
-    BidObject,
-    BidRequest,
-    BidResponse,
-    NoBidReason,
-    Reader,
-    SeatBid,
-    Writer,
-    decode_request,
-    encode,
-)
+from bidpilot.serving.openrtb import MILLE, Reader, Writer
 
 BID_PATH, NOTICE_PATH = "/openrtb2/bid", "/notice/"
 _HEADERS = [*JSON, ("x-openrtb-version", "2.6")]

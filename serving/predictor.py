@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from bidpilot.bidding.errors import InvalidServing
 from bidpilot.serving.collector import Value
-
-if TYPE_CHECKING:
-    from bidpilot.serving.openrtb import BidRequest, Imp
+from bidpilot.serving.messages import BidRequest, Imp
 
 
 class Prediction(NamedTuple):

@@ -15,7 +15,7 @@ from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.exchange_app import ExchangeApp
 from bidpilot.serving.http import Request
-from bidpilot.serving.openrtb import BidRequest, Imp
+from bidpilot.serving.messages import BidRequest, Imp
 from bidpilot.serving.predictor import Prediction, load_predictor
 from bidpilot.serving.server import applications
 from tests.serving.served import only_bid, request

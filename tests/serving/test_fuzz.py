@@ -23,8 +23,8 @@ from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.exchange_app import ExchangeApp
 from bidpilot.serving.http import Request
+from bidpilot.serving.messages import BidRequest
 from bidpilot.serving.notices import Kind
-from bidpilot.serving.openrtb import BidRequest
 from bidpilot.serving.server import applications
 
 EACH = int(os.environ.get("BIDPILOT_FUZZ", "1000")) // 4  # there are four tests

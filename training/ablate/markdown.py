@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bidpilot.training.ablate.catalogue import FULL, Variant
-from bidpilot.training.config import AblateConfig, flat
-from bidpilot.training.evaluation.players import REFERENCES
+from bidpilot.training.ablate.config import AblateConfig
+from bidpilot.training.cli.config import flat
+from bidpilot.training.evaluation.names import REFERENCES
 from bidpilot.training.report.tables import AgentRow, PairRow
 
 _NOT_TOLD = ("workers", "fresh", "json_file", "experiment")  # options that change no number

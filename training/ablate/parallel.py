@@ -11,7 +11,7 @@ from multiprocessing import connection, get_context, parent_process
 from threading import Thread
 
 from bidpilot.training.ablate.jobs import KIND, Job
-from bidpilot.training.train import run as train
+from bidpilot.training.train.run import run as train
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # libraries read them when they are loaded
 

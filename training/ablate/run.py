@@ -10,13 +10,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bidpilot.agents.acting.policy import MlpPolicy
 from bidpilot.training.ablate.catalogue import FULL, Variant, named_variants
+from bidpilot.training.ablate.config import AblateConfig
 from bidpilot.training.ablate.jobs import Job, jobs
 from bidpilot.training.ablate.markdown import Ablation, markdown
 from bidpilot.training.ablate.parallel import trained
-from bidpilot.training.config import AblateConfig, flat
+from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.catalogue import EVERY, SuiteRecord
+from bidpilot.training.evaluation.names import REFERENCES
 from bidpilot.training.evaluation.play import Outcome
-from bidpilot.training.evaluation.players import REFERENCES, Player
+from bidpilot.training.evaluation.players import Player
 from bidpilot.training.evaluation.rows import agent_rows, pair_rows
 from bidpilot.training.evaluation.suites import named_suites, synthetic_suite
 from bidpilot.training.report.differences import difference_map

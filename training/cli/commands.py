@@ -15,56 +15,66 @@ class Command:
     summary: str  # one line for `bidpilot --help`
 
 
-_CONFIG = "bidpilot.training.config"
+_ROOMS = "bidpilot.training"
 
 COMMANDS: tuple[Command, ...] = (
-    Command("train", f"{_CONFIG}:TrainConfig", "bidpilot.training.train:run", "train a bid policy"),
+    Command("train", f"{_ROOMS}.train.config:TrainConfig", f"{_ROOMS}.train.run:run", "train a bid policy"),
     Command(
         "evaluate",
-        f"{_CONFIG}:EvaluateConfig",
-        "bidpilot.training.evaluation.run:run",
+        f"{_ROOMS}.evaluation.config:EvaluateConfig",
+        f"{_ROOMS}.evaluation.run:run",
         "score agents on held-out days",
     ),
-    Command("solve", f"{_CONFIG}:SolveConfig", "bidpilot.training.solve.run:run", "plan a campaign or a portfolio"),
+    Command("solve", f"{_ROOMS}.solve.config:SolveConfig", f"{_ROOMS}.solve.run:run", "plan a campaign or a portfolio"),
     Command(
         "pareto",
-        f"{_CONFIG}:ParetoConfig",
-        "bidpilot.training.solve.front:run",
+        f"{_ROOMS}.solve.config:ParetoConfig",
+        f"{_ROOMS}.solve.pareto:run",
         "trace what each KPI of a campaign costs in the others",
     ),
     Command(
         "explain",
-        f"{_CONFIG}:ExplainConfig",
-        "bidpilot.training.explain.run:run",
+        f"{_ROOMS}.explain.config:ExplainConfig",
+        f"{_ROOMS}.explain.run:run",
         "say which features moved alpha in a slot",
     ),
-    Command("tune", f"{_CONFIG}:TuneConfig", "bidpilot.training.tune.run:run", "tune PPO and every baseline alike"),
+    Command("tune", f"{_ROOMS}.tune.config:TuneConfig", f"{_ROOMS}.tune.run:run", "tune PPO and every baseline alike"),
     Command(
         "ablate",
-        f"{_CONFIG}:AblateConfig",
-        "bidpilot.training.ablate.run:run",
+        f"{_ROOMS}.ablate.config:AblateConfig",
+        f"{_ROOMS}.ablate.run:run",
         "say what each part of training buys",
     ),
-    Command("import", f"{_CONFIG}:ImportConfig", "bidpilot.training.cli.import_log:run", "import an auction log"),
+    Command(
+        "import", f"{_ROOMS}.importing.config:ImportConfig", f"{_ROOMS}.importing.run:run", "import an auction log"
+    ),
     Command(
         "calibrate",
-        f"{_CONFIG}:CalibrateConfig",
-        "bidpilot.training.cli.calibrate:run",
+        f"{_ROOMS}.calibrate.config:CalibrateConfig",
+        f"{_ROOMS}.calibrate.run:run",
         "fit a market to an imported log",
     ),
-    Command("export", f"{_CONFIG}:ExportConfig", "bidpilot.training.export.run:run", "turn a run into a bundle"),
+    Command("export", f"{_ROOMS}.export.config:ExportConfig", f"{_ROOMS}.export.run:run", "turn a run into a bundle"),
     Command(
-        "promote", f"{_CONFIG}:PromoteConfig", "bidpilot.training.export.promote:run", "make the challenger champion"
+        "promote",
+        f"{_ROOMS}.export.config:PromoteConfig",
+        f"{_ROOMS}.export.promote:run",
+        "make the challenger champion",
     ),
-    Command("serve", f"{_CONFIG}:ServeCommand", "bidpilot.serving.server:run", "answer bid requests with a bundle"),
     Command(
-        "ipinyou", f"{_CONFIG}:IPinYouConfig", "bidpilot.training.protocols.ipinyou:run", "play the iPinYou protocol"
+        "serve", f"{_ROOMS}.cli.serve:ServeCommand", "bidpilot.serving.server:run", "answer bid requests with a bundle"
+    ),
+    Command(
+        "ipinyou",
+        f"{_ROOMS}.protocols.config:IPinYouConfig",
+        f"{_ROOMS}.protocols.ipinyou:run",
+        "play the iPinYou protocol",
     ),
     Command(
         "auctionnet",
-        f"{_CONFIG}:AuctionNetConfig",
-        "bidpilot.training.protocols.auctionnet:run",
+        f"{_ROOMS}.protocols.config:AuctionNetConfig",
+        f"{_ROOMS}.protocols.auctionnet:run",
         "play the AuctionNet protocol",
     ),
-    Command("ui", f"{_CONFIG}:UiConfig", "bidpilot.training.tracking.ui:run", "open the runs in the MLflow UI"),
+    Command("ui", f"{_ROOMS}.tracking.config:UiConfig", f"{_ROOMS}.tracking.ui:run", "open the runs in the MLflow UI"),
 )

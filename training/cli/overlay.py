@@ -13,8 +13,8 @@ import tyro
 from pydantic import BaseModel, ValidationError, create_model
 
 from bidpilot.bidding.errors import InvalidConfig
-from bidpilot.training.config import Config, flat
-from bidpilot.training.yaml_file import explain, load_mapping
+from bidpilot.training.cli.config import Config, flat
+from bidpilot.training.cli.yaml_file import explain, load_mapping
 
 C = TypeVar("C", bound=Config)
 M = TypeVar("M", bound=BaseModel)

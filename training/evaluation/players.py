@@ -6,19 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bidpilot.agents.acting.agent import controller_agent
-from bidpilot.agents.acting.controllers import CONTROLLERS, MPC
+from bidpilot.agents.acting.controllers import MPC
 from bidpilot.agents.acting.policy import MlpPolicy
 from bidpilot.bidding.errors import PolicyMismatch, UnknownAgent
+from bidpilot.training.evaluation.names import ALL_AGENTS, CONSTANT, INFORMED, LEARNED, REFERENCES
 from bidpilot.training.evaluation.play import Arena, Outcome
 from bidpilot.training.evaluation.suites import Suite
 from bidpilot.training.tracking import download, find_run, latest_finished_run
-
-CONSTANT, LEARNED = "constant", "ppo"
-INFORMED = "mpc_informed"
-"""The model-predictive controller told the levels to come: it bounds the room above the one that is not."""
-REFERENCES = (MPC.name, INFORMED)
-"""They stand in every table."""
-ALL_AGENTS = (CONSTANT, *CONTROLLERS, INFORMED, LEARNED)
 
 
 @dataclass(frozen=True)

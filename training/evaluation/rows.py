@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from bidpilot.training.evaluation.names import REFERENCES
 from bidpilot.training.evaluation.play import Outcome
-from bidpilot.training.evaluation.players import REFERENCES
 from bidpilot.training.evaluation.statistics import interquartile_mean, interval
 from bidpilot.training.evaluation.suites import Suite
 from bidpilot.training.report.tables import AgentRow, PairRow

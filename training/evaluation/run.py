@@ -4,23 +4,42 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 
-from bidpilot.bidding.errors import InvalidConfig, RunNotFound
-from bidpilot.bidding.landscape.forecast import Forecast
-from bidpilot.training.config import EvaluateConfig, flat
+from bidpilot.bidding.errors import InvalidConfig
+from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, SuiteRecord
-from bidpilot.training.evaluation.front import front_rows, play_front
+from bidpilot.training.evaluation.config import EvaluateConfig
+from bidpilot.training.evaluation.names import ALL_AGENTS, LEARNED
 from bidpilot.training.evaluation.play import Outcome
-from bidpilot.training.evaluation.players import ALL_AGENTS, LEARNED, Player, find_players
+from bidpilot.training.evaluation.players import Player, find_players
+from bidpilot.training.evaluation.preference_front import front_rows, play_front
 from bidpilot.training.evaluation.rows import agent_rows, pair_rows
-from bidpilot.training.evaluation.suites import Suite, log_suite, named_suites, synthetic_suite
+from bidpilot.training.evaluation.suites import (
+    Suite,
+    Trained,
+    agreed_campaigns,
+    log_suite,
+    named_suites,
+    suite_forecast,
+    synthetic_suite,
+)
 from bidpilot.training.report.comparison import Interval, interval_plot
-from bidpilot.training.report.fronts import front_plot
+from bidpilot.training.report.preference_front import preference_front_plot
 from bidpilot.training.report.profile import performance_profile
-from bidpilot.training.report.tables import AgentRow, FrontRow, PairRow, print_fronts, print_tables, short_name
+from bidpilot.training.report.tables import (
+    AgentRow,
+    PairRow,
+    PreferenceFrontRow,
+    print_preference_fronts,
+    print_tables,
+    short_name,
+)
+from bidpilot.training.setting.feasible import check_feasible
+from bidpilot.training.setting.terms import terms_of
 from bidpilot.training.tracking import Run, download, latest_finished_run, open_run
 
 _FRONT_SUITES = ("daily",)
@@ -31,6 +50,7 @@ def run(config: EvaluateConfig) -> None:
 
     Raises:
         InvalidConfig, UnknownAgent, UnknownSuite, RunNotFound, PolicyMismatch: before anything is played.
+        ZeroIdealPoint, UnknownChannel, InfeasibleCampaign: likewise, of the terms that were asked for.
     """
     _check(config)
     records = named_suites(config.suites, _FRONT_SUITES if config.front else DEFAULT_SUITES)
@@ -41,12 +61,13 @@ def run(config: EvaluateConfig) -> None:
         )
     players = find_players(config.agents or ((LEARNED,) if config.front else ALL_AGENTS), config.experiment)
     console = Console()
-    rows: Sequence[AgentRow | PairRow | FrontRow]
-    with open_run(config.experiment, "evaluate", flat(config), kind="evaluate") as tracked:
+    rows: Sequence[AgentRow | PairRow | PreferenceFrontRow]
+    params, suites = (flat(config), ()) if config.front else _suites(config, records, players)
+    with open_run(config.experiment, "evaluate", params, kind="evaluate") as tracked:
         if config.front:
             rows = _fronts(config, records, players, tracked, console)
         else:
-            rows = _comparison(config, _suites(config, records, players), players, tracked, console)
+            rows = _comparison(config, suites, players, tracked, console)
         tracked.log_json(rows, "evaluation.json")
     if config.json_file is not None:
         config.json_file.parent.mkdir(parents=True, exist_ok=True)
@@ -58,12 +79,15 @@ def _check(config: EvaluateConfig) -> None:
     if config.log is not None and (config.front or config.suites):
         asked = "--front" if config.front else f"--suites {' '.join(config.suites)}"
         raise InvalidConfig(f"--log is a suite of its own, which has no front; got {asked} too. Give one of them.")
-    if config.front and _limits(config):
-        raise InvalidConfig(f"a front is played without constraints; got {', '.join(_limits(config))}. Leave them out.")
+    if config.front and config.terms():
+        raise InvalidConfig(
+            f"a front is played for preferences of its own, without constraints; got {', '.join(config.terms())}. "
+            "Leave them out."
+        )
 
 
 def _comparison(
-    config: EvaluateConfig, suites: Iterator[Suite], players: Sequence[Player], tracked: Run, console: Console
+    config: EvaluateConfig, suites: Iterable[Suite], players: Sequence[Player], tracked: Run, console: Console
 ) -> list[AgentRow | PairRow]:
     """Rows of every agent on every suite, printed, drawn and logged; pairs of agents, not of their single seeds."""
     rows: list[AgentRow] = []
@@ -90,19 +114,19 @@ def _comparison(
 
 def _fronts(
     config: EvaluateConfig, records: Sequence[SuiteRecord], players: Sequence[Player], tracked: Run, console: Console
-) -> list[FrontRow]:
+) -> list[PreferenceFrontRow]:
     """Rows of every agent's front on every suite, printed, drawn and logged."""
-    rows: list[FrontRow] = []
+    rows: list[PreferenceFrontRow] = []
     seeds = {player.name: player.seeds for player in players}
     for record in records:
         console.print(f"playing the front of {', '.join(short_name(p.name) for p in players)} on {record.name} ...")
         front = play_front(record, players, config.days, config.seed)
-        tracked.log_figure(front_plot(front), f"figures/front_{record.name}.png")
+        tracked.log_figure(preference_front_plot(front), f"figures/front_{record.name}.png")
         rows += front_rows(front, seeds, config.days)
     names = _metric_names([row["agent"] for row in rows])
     for key in ("hypervolume_share", "worst_loss"):
         tracked.log_metrics({f"{row['suite']}/{names[row['agent']]}/{key}": row[key] for row in rows}, 0)
-    print_fronts(rows, console)
+    print_preference_fronts(rows, console)
     return rows
 
 
@@ -112,38 +136,36 @@ def _metric_names(agents: Sequence[str]) -> Mapping[str, str]:
     return {a: LEARNED if {a} == learned else re.sub(r"[^\w.-]", "_", short_name(a)) for a in agents}
 
 
-def _suites(config: EvaluateConfig, records: Sequence[SuiteRecord], players: Sequence[Player]) -> Iterator[Suite]:
-    """One suite after the other, so that only one is held in memory."""
+def _suites(
+    config: EvaluateConfig, records: Sequence[SuiteRecord], players: Sequence[Player]
+) -> tuple[dict[str, Any], Iterable[Suite]]:
+    """Parameters to record, with the campaign's terms on a log, and what is played.
+
+    One suite of the catalogue after the other is made, so that only one is held in memory.
+
+    Raises:
+        ZeroIdealPoint, UnknownChannel, InfeasibleCampaign: at once, where the terms that were asked for have no plan.
+    """
     if config.log is not None:
-        yield _log_suite(config, players)
-        return
-    for record in records:
-        yield synthetic_suite(record, config.days, config.seed, _limits(config), config.cpa_margin)
+        trained = _trained(config, players)
+        suite = log_suite(config.log, trained, config, config.cpa_margin)
+        return flat(config) | flat(terms_of(config.agreed(trained.campaign))), [suite]
+    if config.terms():
+        for record in records:
+            for campaign in agreed_campaigns(record, config):
+                check_feasible(record.name, suite_forecast(record), campaign)
+    margin = config.cpa_margin
+    return flat(config), (synthetic_suite(r, config.days, config.seed, config, margin) for r in records)
 
 
-def _log_suite(config: EvaluateConfig, players: Sequence[Player]) -> Suite:
-    """The log, under the forecast of the first training run that was named, or of the last one that finished."""
-    assert config.log is not None
+def _trained(config: EvaluateConfig, players: Sequence[Player]) -> Trained:
+    """What the first training run that was named holds, or the last one that finished."""
     runs = [run_id for player in players for run_id in player.runs]
     run_id = runs[0] if runs else latest_finished_run("train", experiment=config.experiment).run_id
-    folder = download(run_id, "policy")
-    setting = json.loads((folder / "policy.json").read_text())
-    if setting["log"] is None:
-        raise RunNotFound(
-            f"run {run_id} was trained on {setting['setting']}, not on a log, and has no forecast for one. "
-            "Train with --log first, or name such a run as ppo@RUN."
-        )
-    forecast = Forecast.load(folder / "forecast.npz")
-    return log_suite(config.log, lambda: (setting["setting"], forecast), _limits(config), config.cpa_margin)
+    return Trained.of_run(run_id, download(run_id, "policy"))
 
 
 def _targeted(config: EvaluateConfig, records: Sequence[SuiteRecord]) -> bool:
     """Whether some campaign has a target cost per conversion; a log's days may."""
-    suites = any(c.max_cpa is not None for record in records for c in record.campaigns)
-    return config.log is not None or config.max_cpa is not None or suites
-
-
-def _limits(config: EvaluateConfig) -> dict[str, float]:
-    """Constraints that the suites' campaigns are given."""
-    named = {"max_cpa": config.max_cpa, "min_tail_share": config.min_tail_share}
-    return {name: value for name, value in named.items() if value is not None}
+    campaigns = [campaign for record in records for campaign in agreed_campaigns(record, config)]
+    return config.log is not None or any(campaign.max_cpa is not None for campaign in campaigns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bidpilot.agents.gains import tuned_gains
 from bidpilot.bidding.campaign.campaign import Campaign
-from bidpilot.bidding.errors import UnknownSuite
+from bidpilot.bidding.errors import RunNotFound, UnknownSuite
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs import seeding
 from bidpilot.envs.logs.day_batch import DayBatch
@@ -21,7 +21,10 @@ from bidpilot.envs.markets.recorded.replay import RecordedMarket
 from bidpilot.envs.synthetic import SyntheticMarket
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, EVERY, SUITES, SuiteRecord
 from bidpilot.training.evaluation.play import Arena
-from bidpilot.training.setting import Setting
+from bidpilot.training.setting.feasible import check_feasible, check_weighed
+from bidpilot.training.setting.preference import predicted_kpis
+from bidpilot.training.setting.setting import Setting
+from bidpilot.training.setting.terms import CampaignTerms
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,31 @@ class Suite:
     gains: dict[str, dict[str, float]]  # tuned gains by agent
     arena: Arena
     units: NDArray[np.int64]  # (D,)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a log is played under: training's forecast and campaign, by the name of the log that was trained on."""
+
+    name: str
+    forecast: Forecast
+    campaign: Campaign
+
+    @classmethod
+    def of_run(cls, run_id: str, folder: Path) -> Trained:
+        """What the policy folder of a run holds.
+
+        Raises:
+            RunNotFound: the run was trained on no log.
+        """
+        stored = json.loads((folder / "policy.json").read_text())
+        if stored["log"] is None:
+            raise RunNotFound(
+                f"run {run_id} was trained on {stored['setting']}, not on a log, and has no forecast for one. "
+                "Train with --log first, or name a run that was."
+            )
+        campaign = Campaign.model_validate(stored["campaign"])
+        return cls(stored["setting"], Forecast.load(folder / "forecast.npz"), campaign)
 
 
 def named_suites(names: tuple[str, ...], default: tuple[str, ...] = DEFAULT_SUITES) -> list[SuiteRecord]:
@@ -63,44 +91,44 @@ def suite_forecast(record: SuiteRecord) -> Forecast:
 
 
 def synthetic_suite(
-    record: SuiteRecord,
-    days: int,
-    seed: int,
-    limits: Mapping[str, float] | None = None,
-    cpa_margin: float = 0.0,
+    record: SuiteRecord, days: int, seed: int, terms: CampaignTerms | None = None, cpa_margin: float = 0.0
 ) -> Suite:
     """A suite of the catalogue, ready to play.
 
-    `limits` are fields of its campaigns, their `max_cpa` say, in place of their own; `cpa_margin` is the share of a
-    target cost that agents are not told of.
+    `terms` stand in place of its campaigns' own; `cpa_margin` is the share of a target cost that agents are not told
+    of.
 
     Raises:
         InfeasibleCampaign: no day can keep the constraints.
     """
     market, drawn = held_out(record, days, seed)
-    campaigns = [_limited(campaign, limits) for campaign in record.campaigns]
-    arena = Arena(market, suite_forecast(record), campaigns, drawn, cpa_margin)
+    arena = Arena(market, suite_forecast(record), agreed_campaigns(record, terms), drawn, cpa_margin)
     return Suite(record.name, tuned_gains(record.name), arena, np.arange(days))
 
 
-def log_suite(
-    folder: Path,
-    training: Callable[[], tuple[str, Forecast]],
-    limits: Mapping[str, float] | None = None,
-    cpa_margin: float = 0.0,
-) -> Suite:
-    """The recorded days of an imported log, under a forecast that training made. Preference (0, 0, 1)."""
+def agreed_campaigns(record: SuiteRecord, terms: CampaignTerms | None) -> list[Campaign]:
+    """The suite's campaigns with `terms` in place of their own."""
+    return [campaign if terms is None else terms.agreed(campaign) for campaign in record.campaigns]
+
+
+def log_suite(folder: Path, trained: Trained, terms: CampaignTerms | None = None, cpa_margin: float = 0.0) -> Suite:
+    """The recorded days of an imported log, under the forecast and campaign that a training run had.
+
+    Every day has its own budget and worth of a conversion. `terms` stand in place of the campaign's own.
+
+    Raises:
+        ZeroIdealPoint: the preference weighs a KPI that the log or training had none of.
+        UnknownChannel, InfeasibleCampaign: the constraints cannot be planned, or no day can keep them.
+    """
     log = load_log(folder)
-    name, forecast = training()
-    market = RecordedMarket(log, level_slots=forecast.level_slots)
-    campaign = _limited(Campaign(budget=log.days[0].budget, preference=(0.0, 0.0, 1.0)), limits)
-    arena = Arena(market, forecast, campaign, market.recorded(np.arange(log.n_days)), cpa_margin)
+    market = RecordedMarket(log, level_slots=trained.forecast.level_slots)
+    campaign = trained.campaign.model_copy(update={"budget": log.days[0].budget})
+    campaign = campaign if terms is None else terms.agreed(campaign)
+    check_weighed(log.name, campaign, predicted_kpis(log))
+    check_feasible(trained.name, trained.forecast, campaign)
+    arena = Arena(market, trained.forecast, campaign, market.recorded(np.arange(log.n_days)), cpa_margin)
     _, units = np.unique([day.unit for day in log.days], return_inverse=True)
-    return Suite(log.name, tuned_gains(name, recorded=True), arena, units)
-
-
-def _limited(campaign: Campaign, limits: Mapping[str, float] | None) -> Campaign:
-    return Campaign(**{**campaign.model_dump(), **(limits or {})})
+    return Suite(log.name, tuned_gains(trained.name, recorded=True), arena, units)
 
 
 def setting_arena(setting: Setting, days: int, domain: int, seed: int) -> Arena:

@@ -13,11 +13,11 @@ from rich.table import Table as TextTable
 
 from bidpilot.agents.acting.controllers import CONTROLLERS
 from bidpilot.agents.acting.policy import MlpPolicy
-from bidpilot.bidding.errors import InvalidConfig, RunNotFound, UnknownAgent
-from bidpilot.bidding.landscape.forecast import Forecast
-from bidpilot.training.config import ExplainConfig, flat
+from bidpilot.bidding.errors import InvalidConfig, UnknownAgent
+from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.play import Arena
-from bidpilot.training.evaluation.suites import Suite, log_suite, named_suites, synthetic_suite
+from bidpilot.training.evaluation.suites import Suite, Trained, log_suite, named_suites, synthetic_suite
+from bidpilot.training.explain.config import ExplainConfig
 from bidpilot.training.explain.explanation import KPIS, Explanation, explain_slot
 from bidpilot.training.explain.subjects import ControllerSubject, PolicySubject, Subject
 from bidpilot.training.report.attribution import Bars, Table, attribution_figure
@@ -41,7 +41,7 @@ def run(config: ExplainConfig) -> Explanation:
         raise UnknownAgent(f"no agent is called {config.agent!r} that could be explained. Use one of: {names}.")
     run_id = _run_id(config)
     folder = None if run_id is None else download(run_id, "policy")
-    suite = _suite(config, folder)
+    suite = _suite(config, run_id, folder)
     subject = _subject(config, suite, folder)
     found = _play(config, suite.arena, subject)
     title = f"{config.agent} on {suite.name}, day {config.day}, slot {config.slot}"
@@ -84,19 +84,13 @@ def _run_id(config: ExplainConfig) -> str | None:
     return None
 
 
-def _suite(config: ExplainConfig, folder: Path | None) -> Suite:
+def _suite(config: ExplainConfig, run_id: str | None, folder: Path | None) -> Suite:
     if config.log is None:
         # Days are drawn one after the other, so that those before the one asked for need be drawn, and no more.
         suite = synthetic_suite(named_suites((config.suite,))[0], config.day + 1, config.seed)
     else:
         assert folder is not None
-        setting = json.loads((folder / "policy.json").read_text())
-        if setting["log"] is None:
-            raise RunNotFound(
-                f"the run was trained on {setting['setting']}, not on a log, and has no forecast for one. "
-                "Name a run that was trained with --log."
-            )
-        suite = log_suite(config.log, lambda: (setting["setting"], Forecast.load(folder / "forecast.npz")))
+        suite = log_suite(config.log, Trained.of_run(str(run_id), folder))
     episode = suite.arena.episode
     if config.day >= episode.rows or config.slot >= episode.slots:
         raise InvalidConfig(

@@ -14,11 +14,12 @@ from rich.console import Console
 from bidpilot.agents.acting.agent import Agent, controller_agent
 from bidpilot.bidding.errors import InvalidConfig, PromotionRefused, RunNotFound
 from bidpilot.envs.markets.presets import PRESETS
-from bidpilot.training.config import PromoteConfig, flat
+from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import interval
 from bidpilot.training.evaluation.suites import named_suites, synthetic_suite
 from bidpilot.training.export.agent import BundleAgent
+from bidpilot.training.export.config import PromoteConfig
 from bidpilot.training.export.registry import CHALLENGER, CHAMPION, Version, fetch, find_version, make_champion
 from bidpilot.training.tracking import open_run
 

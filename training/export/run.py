@@ -10,7 +10,8 @@ from rich.console import Console
 
 from bidpilot.bidding.bundle import Bundle
 from bidpilot.bidding.errors import InvalidBundle
-from bidpilot.training.config import ExportConfig, flat
+from bidpilot.training.cli.config import flat
+from bidpilot.training.export.config import ExportConfig
 from bidpilot.training.export.registry import fetch, find_version, is_model_uri, register
 from bidpilot.training.export.write import check_bundle, write_bundle
 from bidpilot.training.tracking import download, find_run, latest_finished_run, open_run

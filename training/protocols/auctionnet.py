@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from bidpilot.agents.acting.agent import controller_agent
-from bidpilot.agents.acting.controllers import CONTROLLERS, MPC
+from bidpilot.agents.acting.controllers import MPC
 from bidpilot.agents.acting.policy import MlpPolicy
 from bidpilot.agents.baselines.published.auctionnet import BenchmarkBidder, Field, Floats, Play, TestDays
 from bidpilot.agents.baselines.published.auctionnet_bidders import BudgetPid, CpaPid, FixedCpa, OnlineLp
@@ -19,18 +19,18 @@ from bidpilot.bidding.errors import InvalidProtocol, PolicyMismatch, RunNotFound
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.storage import load_log
-from bidpilot.training.config import AuctionNetConfig
+from bidpilot.training.evaluation.names import FORECASTING, INFORMED, REFERENCES
 from bidpilot.training.evaluation.statistics import interquartile_mean, interval
+from bidpilot.training.protocols.config import AuctionNetConfig
 from bidpilot.training.report.auctionnet import ScoreRow, score_table
 from bidpilot.training.report.tables import PairRow, pair_table
-from bidpilot.training.setting import training_setting
+from bidpilot.training.setting.setting import training_setting
 from bidpilot.training.tracking import download, find_run, latest_finished_run
 
 ORACLE = "hindsight"
-INFORMED = "mpc_informed"
 BENCHMARK = (FixedCpa.name, BudgetPid.name, CpaPid.name, OnlineLp.name)
-USUAL = (*BENCHMARK, "plan", MPC.name, INFORMED)
-KNOWN = (*BENCHMARK, *CONTROLLERS, INFORMED, "ppo")
+USUAL = (*BENCHMARK, "plan", *REFERENCES)
+KNOWN = (*BENCHMARK, *FORECASTING)
 _SLIGHT = 0.001  # relative excess over the target CPA that still counts as kept
 
 

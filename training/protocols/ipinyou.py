@@ -12,9 +12,9 @@ from rich.console import Console
 from bidpilot.agents.baselines.published.ipinyou import Bidder, Play, Training, play, read_auctions, read_training
 from bidpilot.agents.baselines.published.linear import Linear, Mcpc, Replan
 from bidpilot.agents.baselines.published.value_table import rlb, ss_mdp, value_table
-from bidpilot.training.config import IPinYouConfig
 from bidpilot.training.evaluation.statistics import interval
-from bidpilot.training.report.protocols import ProtocolPair, ProtocolRow, protocol_pairs, protocol_table
+from bidpilot.training.protocols.config import IPinYouConfig
+from bidpilot.training.report.ipinyou import ProtocolPair, ProtocolRow, protocol_pairs, protocol_table
 
 AGAINST = "rlb"
 

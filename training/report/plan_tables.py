@@ -65,7 +65,7 @@ def conflict_table(conflicts: Sequence[Conflict]) -> Table:
     return table
 
 
-def front_table(front: ParetoFront, title: str) -> Table:
+def pareto_table(front: ParetoFront, title: str) -> Table:
     """Every point's shares of the ideal point, from most to least of the first KPI; ends and knee are named."""
     table = _table(title, ("found by",), (*(KPI[j] for j in front.active), "spend"))
     table.add_column("", no_wrap=True)

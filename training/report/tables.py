@@ -41,7 +41,7 @@ class PairRow(TypedDict):
     diff_high: float
 
 
-class FrontRow(TypedDict):
+class PreferenceFrontRow(TypedDict):
     """One agent's front on one suite."""
 
     agent: str
@@ -94,7 +94,7 @@ def agent_table(rows: Sequence[AgentRow]) -> Table:
     return table
 
 
-def front_table(rows: Sequence[FrontRow]) -> Table:
+def preference_front_table(rows: Sequence[PreferenceFrontRow]) -> Table:
     """One line per agent and suite, the most hypervolume of a suite first."""
     table = Table(title="Fronts over 15 preferences, beside the hindsight optimum", title_justify="left")
     for name in ("suite", "agent"):
@@ -142,9 +142,9 @@ def print_tables(agents: Sequence[AgentRow], pairs: Sequence[PairRow] = (), cons
         _print(pair_table(pairs), console)
 
 
-def print_fronts(rows: Sequence[FrontRow], console: Console | None = None) -> None:
+def print_preference_fronts(rows: Sequence[PreferenceFrontRow], console: Console | None = None) -> None:
     """Print the table of fronts, to the process's standard output where no console is given."""
-    _print(front_table(rows), console)
+    _print(preference_front_table(rows), console)
 
 
 def _print(table: Table, console: Console | None) -> None:

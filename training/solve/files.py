@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapt
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.profile import KpiProfile, named_profile, named_profiles
 from bidpilot.bidding.errors import BidpilotError, InvalidConfig, UnknownProfile
-from bidpilot.training.config import Config
-from bidpilot.training.yaml_file import explain, load_mapping
+from bidpilot.training.cli.config import Config
+from bidpilot.training.cli.yaml_file import explain, load_mapping
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -16,7 +16,8 @@ from bidpilot.envs.markets.forecasting import fit_forecast
 from bidpilot.envs.markets.presets import PRESETS
 from bidpilot.envs.markets.recorded.replay import RecombinedMarket, RecordedMarket
 from bidpilot.envs.synthetic import SyntheticMarket
-from bidpilot.training.config import SolveConfig
+from bidpilot.training.setting.feasible import check_weighed
+from bidpilot.training.solve.config import SolveConfig
 from bidpilot.training.solve.files import CampaignFile, PortfolioFile
 
 
@@ -48,6 +49,19 @@ def ground(
     weights = None if profile is None else profile.weights.in_market_order()
     note = f"profile {file.profile}: its weights make the market's interactions, its preference goes where none is set"
     return Ground(name, _preset(name, config.seed, weights, conversion_value), note if profile else None)
+
+
+def campaign_ground(config: SolveConfig, file: CampaignFile, profile: KpiProfile | None) -> tuple[CampaignFile, Ground]:
+    """The file with the typed terms in place of its campaign's own, and what it is planned on.
+
+    Raises:
+        InvalidLog, InvalidMarket: the folder holds no usable log.
+        ZeroIdealPoint: the preference weighs a KPI that the forecast has none of.
+    """
+    file = file.model_copy(update={"campaign": config.agreed(file.campaign)})
+    on = ground(config, file, profile, file.campaign.conversion_value)
+    check_weighed(on.name, file.campaign, on.forecast.landscape.mean_value > 0)
+    return file, on
 
 
 @lru_cache(maxsize=4)

@@ -7,9 +7,11 @@ from typing import Any
 from rich.console import Console
 
 from bidpilot.bidding.campaign.profile import KpiProfile
-from bidpilot.training.config import SolveConfig, flat
+from bidpilot.bidding.errors import InvalidConfig
+from bidpilot.training.cli.config import flat
 from bidpilot.training.report.plan_figures import dual_bars
 from bidpilot.training.report.plan_tables import budget_table, dual_table
+from bidpilot.training.solve.config import SolveConfig
 from bidpilot.training.solve.files import PortfolioFile, validated
 from bidpilot.training.solve.forecast import Ground, ground
 from bidpilot.training.solve.records import dual_records, write_json
@@ -20,12 +22,17 @@ def run_portfolio(config: SolveConfig, file: PortfolioFile, profile: KpiProfile 
     """Solve, print, log and write a portfolio's plan.
 
     Raises:
-        InvalidConfig, InvalidPortfolio: the file's faults, with its name.
+        InvalidConfig, InvalidPortfolio: the file's faults, with its name, or terms that were typed.
         InfeasiblePortfolio: no plan keeps its constraints.
     """
     # Its programs load only where a portfolio is solved.
     from bidpilot.solvers.portfolio import Portfolio, solve_portfolio
 
+    if config.terms():
+        raise InvalidConfig(
+            f"{config.file} is a portfolio, whose campaigns each have terms of their own; got "
+            f"{', '.join(config.terms())}. Write them in the file."
+        )
     portfolio = validated(Portfolio, file.terms(), config.file)
     on = ground(config, file, profile, portfolio.conversion_price)
     params = flat(config) | {"portfolio.budget": portfolio.budget, "portfolio.days": portfolio.days}

@@ -39,7 +39,7 @@ def plan_record(plan: Allocation) -> dict[str, Any]:
     }
 
 
-def front_record(front: ParetoFront) -> dict[str, Any]:
+def pareto_record(front: ParetoFront) -> dict[str, Any]:
     """A front, the reference point of its hypervolume and the definition of its knee included."""
     return {
         "points": [point_record(p, front.segments) for p in front.points],

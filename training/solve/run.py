@@ -9,11 +9,12 @@ from rich.console import Console
 from bidpilot.bidding.errors import InfeasibleCampaign
 from bidpilot.bidding.kpi import KPI
 from bidpilot.solvers.allocation import Allocation, allocate
-from bidpilot.training.config import SolveConfig, flat
+from bidpilot.training.cli.config import flat
 from bidpilot.training.report.plan_figures import dual_bars, spend_by_slot
 from bidpilot.training.report.plan_tables import conflict_table, dual_table, plan_table, rule_table
+from bidpilot.training.solve.config import SolveConfig
 from bidpilot.training.solve.files import CampaignFile, PortfolioFile, read_file
-from bidpilot.training.solve.forecast import Ground, ground
+from bidpilot.training.solve.forecast import Ground, campaign_ground
 from bidpilot.training.solve.portfolio import run_portfolio
 from bidpilot.training.solve.records import conflict_record, plan_record, write_json
 from bidpilot.training.tracking import Run, open_run
@@ -25,13 +26,14 @@ def run(config: SolveConfig) -> None:
     Raises:
         InfeasibleCampaign: after its explanation is printed, logged and written.
         InvalidConfig, InvalidCampaign, UnknownProfile: the file's faults, with its name.
+        ZeroIdealPoint: the preference weighs a KPI that the forecast has none of.
     """
     console = Console()
     file, profile = read_file(config.file)
     if isinstance(file, PortfolioFile):
         run_portfolio(config, file, profile, console)
         return
-    on = ground(config, file, profile, file.campaign.conversion_value)
+    file, on = campaign_ground(config, file, profile)
     params = flat(config) | {f"campaign.{k}": v for k, v in flat(file.campaign.model_dump(mode="json")).items()}
     with open_run(config.experiment, f"solve {config.file.stem}", params, {"ground": on.name}, kind="solve") as tracked:
         tracked.log_artifact(config.file)

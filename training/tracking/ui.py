@@ -17,7 +17,7 @@ from types import FrameType
 from typing import IO
 
 from bidpilot.bidding.errors import TrackingError
-from bidpilot.training.config import UiConfig
+from bidpilot.training.tracking.config import UiConfig
 from bidpilot.training.tracking.store import Store, current_store
 
 _START_SECONDS = 90.0

@@ -1,5 +1,1 @@
 """Training runs."""
-
-from bidpilot.training.train.run import run
-
-__all__ = ["run"]

@@ -13,10 +13,10 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from bidpilot.agents.learners.common.trained_policy import trained_policy
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
-from bidpilot.training.config import TrainConfig
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.tracking import Run
+from bidpilot.training.train.config import TrainConfig
 from bidpilot.training.train.snapshot import Point, Snapshot, Standing, take_snapshot, write_snapshot
 
 _FILES = ("even.pt", "odd.pt")  # written in turn, so that one is whole whenever the process dies

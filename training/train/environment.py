@@ -8,14 +8,15 @@ import numpy as np
 
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.agents.learners.ppo.learner import ClosedFormPPO, make_ppo
+from bidpilot.bidding.campaign.campaign import CampaignBatch
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.campaign_pool import CampaignPool, draw_pool
 from bidpilot.envs.bidding_env.constraint_prices import ConstraintPrices
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv
 from bidpilot.envs.markets.base import Market
 from bidpilot.envs.markets.broad import broad_market
-from bidpilot.training.config import TrainConfig
-from bidpilot.training.setting import Setting
+from bidpilot.training.setting.setting import Setting
+from bidpilot.training.train.config import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,14 @@ class TrainingGround:
             self.setting.forecast,
             self.setting.campaign,
             pool=self.pool,
-            prices=None if self.pool is None else ConstraintPrices(),
+            prices=ConstraintPrices() if self.pool is not None or _constrained(self.setting) else None,
             regret=config.regret,
         )
         return BiddingVecEnv(vector, config.ppo.residual, config.ppo.hidden)
+
+
+def _constrained(setting: Setting) -> bool:
+    return bool(CampaignBatch.repeat(setting.campaign, 1).constrained.any())
 
 
 def training_ground(config: TrainConfig, setting: Setting) -> TrainingGround:

@@ -21,15 +21,17 @@ from bidpilot.agents.learners.ppo.settings import tuned_ppo
 from bidpilot.bidding.day.observation import FEATURES
 from bidpilot.bidding.errors import InvalidConfig, RunNotFound
 from bidpilot.envs import seeding
-from bidpilot.training.config import TrainConfig, flat, given
+from bidpilot.training.cli.config import flat, given
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import setting_arena
 from bidpilot.training.report.comparison import ratio_distribution
 from bidpilot.training.report.curves import Curve, budget_curves, learning_curve
-from bidpilot.training.setting import Setting, training_setting
+from bidpilot.training.setting.setting import Setting, training_setting
+from bidpilot.training.setting.terms import terms_of
 from bidpilot.training.tracking import Run, download, find_run, open_run
 from bidpilot.training.tracking.writer import MlflowWriter
 from bidpilot.training.train.callback import TrainingCallback
+from bidpilot.training.train.config import TrainConfig
 from bidpilot.training.train.environment import new_model, training_ground
 from bidpilot.training.train.snapshot import Point, Snapshot, Standing, latest_snapshot, restore_snapshot
 
@@ -53,7 +55,7 @@ def run(config: TrainConfig, kind: str = "train", tags: Mapping[str, str] | None
     snapshot = None
     if config.resume is not None:
         snapshot, config = _resumed(config)
-    setting = training_setting(config.market, config.log, config.seed)
+    setting = training_setting(config.market, config.log, config.seed, config)
     if config.tuned:
         config = _tuned(config, setting)
     tags = {
@@ -62,7 +64,8 @@ def run(config: TrainConfig, kind: str = "train", tags: Mapping[str, str] | None
         "market_digest": setting.market.digest,
         "log_digest": _log_digest(setting) or "none",
     }
-    with open_run(config.experiment, config.run_name, flat(config), tags, kind=kind, resume=config.resume) as tracked:
+    params = flat(config) | flat(terms_of(setting.campaign))
+    with open_run(config.experiment, config.run_name, params, tags, kind=kind, resume=config.resume) as tracked:
         tracked.log_json(config.model_dump(mode="json", exclude={"resume"}), "config.json")
         _train(config, setting, tracked, snapshot)
         return tracked.run_id

@@ -11,17 +11,19 @@ from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.agents.learners.ppo.config import PpoConfig
 from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.envs import seeding
-from bidpilot.training.config import TuneConfig, flat
+from bidpilot.training.cli.config import flat
+from bidpilot.training.evaluation.names import CONSTANT
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import setting_arena
-from bidpilot.training.setting import Setting, training_setting
+from bidpilot.training.setting.setting import Setting, training_setting
 from bidpilot.training.tracking import Run, open_run
 from bidpilot.training.train.environment import training_ground
+from bidpilot.training.tune.config import TuneConfig
 from bidpilot.training.tune.results import GAINS_FILE, PPO_FILE, data_folder, read_table, write_entry
 from bidpilot.training.tune.search import Best, Score, search
 from bidpilot.training.tune.short_run import WarmStart, short_run, trial_config
-from bidpilot.training.tune.spaces import BASELINES, CONSTANT, PPO, Choice
+from bidpilot.training.tune.spaces import BASELINES, PPO, Choice
 
 STUDIES = "optuna.db"
 """The database of studies, beside MLflow's."""

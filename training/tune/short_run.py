@@ -19,8 +19,9 @@ from bidpilot.agents.learners.common.trained_policy import trained_policy
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.agents.learners.ppo.config import PpoConfig
 from bidpilot.agents.learners.ppo.learner import ClosedFormPPO
-from bidpilot.training.config import TrainConfig, TuneConfig
+from bidpilot.training.train.config import TrainConfig
 from bidpilot.training.train.environment import TrainingGround, new_model
+from bidpilot.training.tune.config import TuneConfig
 
 _SHARED = ("market", "log", "seed", "rows", "randomise", "pool", "regret", "imitation")
 _SPREAD = "log_std"  # of the actions: a setting that is searched

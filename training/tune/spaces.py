@@ -11,14 +11,14 @@ from optuna import Trial
 from bidpilot.agents.acting.controllers import CONTROLLERS
 from bidpilot.agents.acting.controllers.base import Gain
 from bidpilot.agents.learners.ppo.config import PpoConfig
+from bidpilot.training.evaluation.names import CONSTANT, TUNED_BASELINES
 
 Settings = dict[str, Any]
 """Value by name: a controller's gains, or fields of `PpoConfig`."""
 
-CONSTANT = "constant"
 BASELINES: dict[str, Mapping[str, Gain]] = {
     CONSTANT: {"gain": Gain(1.0, 0.7, 2.0, logarithmic=True)},
-    **{name: controller.gains for name, controller in CONTROLLERS.items() if controller.gains},
+    **{name: CONTROLLERS[name].gains for name in TUNED_BASELINES if name != CONSTANT},
 }
 """Every baseline that has something to tune; the plan has nothing."""
 

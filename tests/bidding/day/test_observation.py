@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -37,9 +38,14 @@ def column(observations: NDArray[np.float32], name: str) -> NDArray[np.floating]
     return observations[..., feature_names(8).index(name)]
 
 
-def test_features_are_named_once_and_have_a_meaning_and_a_range() -> None:
-    assert len(set(feature_names(8))) == len(FEATURES) + 8
-    assert all(f.meaning and f.low < f.high for f in FEATURES)
+def test_every_feature_has_a_name_a_meaning_and_a_range_of_its_own() -> None:
+    names, meanings = [f.name for f in FEATURES], [f.meaning for f in FEATURES]
+    assert [name for name, times in Counter(feature_names(8)).items() if times > 1] == []
+    assert list(feature_names(8)[: len(names)]) == names
+    assert len(feature_names(8)) == len(names) + 8
+    assert {text for text, times in Counter(meanings).items() if times > 1} == {"scalarisation, one-hot"}
+    assert [text for text in meanings if len(text.split()) < 2] == []
+    assert [f.name for f in FEATURES if not -np.inf < f.low < f.high < np.inf] == []
 
 
 @pytest.mark.parametrize(

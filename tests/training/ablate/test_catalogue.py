@@ -6,8 +6,10 @@ import pytest
 
 from bidpilot.bidding.errors import UnknownVariant
 from bidpilot.training.ablate.catalogue import FULL, VARIANTS, named_variants
+from bidpilot.training.ablate.config import AblateConfig
 from bidpilot.training.ablate.jobs import jobs
-from bidpilot.training.config import AblateConfig, TrainConfig, flat
+from bidpilot.training.cli.config import flat
+from bidpilot.training.train.config import TrainConfig
 
 CHANGED: dict[str, dict[str, Any]] = {
     "full": {},

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from bidpilot.training.ablate.catalogue import VARIANTS
+from bidpilot.training.ablate.config import AblateConfig
 from bidpilot.training.ablate.markdown import Ablation, command, markdown
-from bidpilot.training.config import AblateConfig
 from bidpilot.training.report.tables import AgentRow, PairRow
 
 NAMES = ("full", "warm_started", "no_replan")

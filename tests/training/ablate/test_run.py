@@ -9,9 +9,9 @@ import pytest
 
 from bidpilot.bidding.errors import InvalidConfig, RunNotFound, UnknownSuite, UnknownVariant
 from bidpilot.training.ablate import run as command
+from bidpilot.training.ablate.config import AblateConfig
 from bidpilot.training.ablate.jobs import Job
 from bidpilot.training.cli import main
-from bidpilot.training.config import AblateConfig
 from bidpilot.training.tracking import current_store, download, find_run, latest_finished_run
 
 pytestmark = pytest.mark.usefixtures("project")

@@ -1,24 +1,27 @@
 """The command line: one clear line per mistake, the file below the options, every option explained."""
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from bidpilot.agents.acting.controllers import CONTROLLERS
 from bidpilot.agents.learners.ppo.config import PpoConfig
 from bidpilot.bidding.errors import InvalidConfig
-from bidpilot.training.cli.commands import COMMANDS
+from bidpilot.training.cli.commands import COMMANDS, Command
+from bidpilot.training.cli.config import Config, flat, given
 from bidpilot.training.cli.overlay import read_config
-from bidpilot.training.config import (
-    Config,
-    EvaluateConfig,
-    ImportConfig,
-    TrainConfig,
-    UiConfig,
-    flat,
-    given,
-)
+from bidpilot.training.evaluation.catalogue import SUITES
+from bidpilot.training.evaluation.config import EvaluateConfig
+from bidpilot.training.evaluation.names import ALL_AGENTS
+from bidpilot.training.importing.config import ImportConfig
+from bidpilot.training.tracking.config import UiConfig
+from bidpilot.training.train.config import TrainConfig
+from bidpilot.training.tune.spaces import BASELINES
 
 
 def read(model: type[Config], *arguments: str) -> Config:
@@ -141,8 +144,9 @@ def fields_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
     return found
 
 
-@pytest.mark.parametrize("model", [TrainConfig, EvaluateConfig, ImportConfig, UiConfig])
-def test_every_field_is_described(model: type[Config]) -> None:
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_field_is_described(command: Command) -> None:
+    model = resolve_name(command.config)
     assert [name for name, field in fields_of(model).items() if not field.description] == []
 
 
@@ -157,3 +161,19 @@ def test_flat_names_are_those_of_the_options() -> None:
 
 def test_command_names_are_unique() -> None:
     assert len({command.name for command in COMMANDS}) == len(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("name", "catalogue"),
+    [
+        ("evaluate", (*ALL_AGENTS, *SUITES)),
+        ("explain", (*CONTROLLERS, *SUITES)),
+        ("export", CONTROLLERS),
+        ("auctionnet", CONTROLLERS),
+        ("tune", BASELINES),
+    ],
+)
+def test_help_names_all_that_the_catalogues_hold(name: str, catalogue: Iterable[str]) -> None:
+    (command,) = (entry for entry in COMMANDS if entry.name == name)
+    described = " ".join(field.description or "" for field in resolve_name(command.config).model_fields.values())
+    assert set(catalogue) <= set(re.findall(r"\w+", described))

@@ -3,14 +3,17 @@
 import subprocess
 import sys
 from pkgutil import resolve_name
+from typing import get_type_hints
 
 import pytest
 
 from bidpilot.bidding.errors import EmptyLog
-from bidpilot.training.cli import commands, program
+from bidpilot.training.cli import program
 from bidpilot.training.cli.commands import COMMANDS, Command
-from bidpilot.training.config import Config, UiConfig
+from bidpilot.training.cli.config import Config
+from bidpilot.training.tracking.config import UiConfig
 
+_OPTIONAL = {"kind", "tags"}  # what other commands give `train` besides its configuration
 _seen: list[UiConfig] = []
 
 
@@ -66,14 +69,23 @@ def test_an_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_every_configuration_exists(command: Command) -> None:
-    assert issubclass(resolve_name(command.config), Config)
+def test_every_command_runs_with_its_own_configuration(command: Command) -> None:
+    config, target = resolve_name(command.config), resolve_name(command.run)
+    assert issubclass(config, Config)
+    (taken,) = get_type_hints(target).keys() - {"return", *_OPTIONAL}
+    # `serve` is given what a server's own configuration does not hold: how options are typed.
+    assert issubclass(config, get_type_hints(target)[taken])
 
 
-@pytest.mark.parametrize("name", ["import", "ui"])
-def test_every_target_exists(name: str) -> None:
-    (command,) = (entry for entry in commands.COMMANDS if entry.name == name)
-    assert callable(resolve_name(command.run))
+def test_explaining_a_command_loads_nothing_heavy() -> None:
+    heavy = {"torch", "stable_baselines3", "mlflow", "cvxpy", "numba", "polars", "matplotlib", "onnxruntime"}
+    code = (
+        "import sys; from pkgutil import resolve_name; from bidpilot.training.cli.commands import COMMANDS; "
+        "[resolve_name(command.config) for command in COMMANDS]; "
+        f"print(sorted({{m.partition('.')[0] for m in sys.modules}} & {heavy}))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown == "[]\n"
 
 
 def test_help_lists_every_command_and_loads_nothing_heavy() -> None:

@@ -6,7 +6,8 @@ import pytest
 from bidpilot.agents.acting.policy import MlpPolicy
 from bidpilot.bidding.day.observation import feature_names
 from bidpilot.bidding.errors import PolicyMismatch, RunNotFound, UnknownAgent
-from bidpilot.training.evaluation.players import ALL_AGENTS, Player, find_players
+from bidpilot.training.evaluation.names import ALL_AGENTS
+from bidpilot.training.evaluation.players import Player, find_players
 from bidpilot.training.evaluation.suites import Suite
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from bidpilot.agents.acting.policy import MlpPolicy
 from bidpilot.bidding.day.observation import feature_names
-from bidpilot.bidding.errors import InvalidConfig, UnknownAgent, UnknownSuite
-from bidpilot.training.config import EvaluateConfig
+from bidpilot.bidding.errors import InfeasibleCampaign, InvalidConfig, UnknownAgent, UnknownChannel, UnknownSuite
+from bidpilot.training.evaluation.config import EvaluateConfig
 from bidpilot.training.evaluation.run import run
 from bidpilot.training.tracking import download, latest_finished_run, open_run
 
@@ -66,6 +66,9 @@ def test_a_front_is_written_and_drawn(tmp_path: Path) -> None:
         ({"log": Path("log"), "suites": ("daily",)}, InvalidConfig, "--suites daily"),
         ({"log": Path("log"), "front": True}, InvalidConfig, "--front"),
         ({"front": True, "max_cpa": 3.0}, InvalidConfig, "max_cpa"),
+        ({"front": True, "preference": (1.0, 0.0, 0.0)}, InvalidConfig, "preferences of its own.*preference"),
+        ({"agents": ("plan",), "suites": ("steady",), "kpi_floors": (0.0, 0.0, 1e9)}, InfeasibleCampaign, "floor"),
+        ({"agents": ("plan",), "suites": ("steady",), "channel_caps": {"radio": 1.0}}, UnknownChannel, "radio"),
         ({"suites": ("daily",), "cpa_margin": 0.1}, InvalidConfig, "--suites cpa or --max-cpa"),
     ],
 )

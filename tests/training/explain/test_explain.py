@@ -15,8 +15,8 @@ from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.training.cli import main
-from bidpilot.training.config import ExplainConfig
 from bidpilot.training.explain.baseline import baseline_observation
+from bidpilot.training.explain.config import ExplainConfig
 from bidpilot.training.explain.explanation import explain_slot
 from bidpilot.training.explain.groups import CONTEXT
 from bidpilot.training.explain.run import run

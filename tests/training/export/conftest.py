@@ -15,10 +15,10 @@ from bidpilot.agents.acting.policy import MlpPolicy
 from bidpilot.bidding.day.action import action_size
 from bidpilot.bidding.day.observation import feature_names
 from bidpilot.envs import seeding
-from bidpilot.training.config import TrainConfig
 from bidpilot.training.evaluation.suites import setting_arena
-from bidpilot.training.setting import training_setting
+from bidpilot.training.setting.setting import training_setting
 from bidpilot.training.tracking import open_run
+from bidpilot.training.train.config import TrainConfig
 from bidpilot.training.train.run import save_policy
 
 

@@ -15,8 +15,8 @@ from bidpilot.agents.acting.policy import MlpPolicy
 from bidpilot.agents.gains import tuned_gains
 from bidpilot.bidding.bundle import PARITY, load_bundle, observed_features
 from bidpilot.bidding.errors import BundleMismatch, InvalidBundle, InvalidConfig, PolicyMismatch, RunNotFound
-from bidpilot.training.config import ExportConfig
 from bidpilot.training.export.agent import BundleAgent
+from bidpilot.training.export.config import ExportConfig
 from bidpilot.training.export.onnx_file import run_onnx
 from bidpilot.training.export.run import run as export
 from bidpilot.training.tracking import download

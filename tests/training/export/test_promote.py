@@ -12,7 +12,7 @@ import pytest
 from bidpilot.agents.acting.actor import load_actor
 from bidpilot.bidding.bundle import load_bundle
 from bidpilot.bidding.errors import PromotionRefused, RunNotFound
-from bidpilot.training.config import ExportConfig, PromoteConfig
+from bidpilot.training.export.config import ExportConfig, PromoteConfig
 from bidpilot.training.export.promote import Duel, latest_log, verdict
 from bidpilot.training.export.promote import run as promote
 from bidpilot.training.export.registry import active, find_version

@@ -12,9 +12,9 @@ from bidpilot.bidding.day.action import action_size
 from bidpilot.bidding.day.observation import feature_names
 from bidpilot.bidding.errors import RunNotFound
 from bidpilot.training.cli import main
-from bidpilot.training.config import AuctionNetConfig
 from bidpilot.training.protocols.auctionnet import run
-from bidpilot.training.setting import training_setting
+from bidpilot.training.protocols.config import AuctionNetConfig
+from bidpilot.training.setting.setting import training_setting
 from bidpilot.training.tracking import open_run
 
 AUCTIONS = 30  # of a slot
@@ -97,7 +97,7 @@ def test_one_table_holds_every_agent_the_oracle_and_the_policy_that_was_trained_
     for pair in found["pairs"]:
         assert pair["diff"] == pytest.approx(rows[pair["agent"]]["mean"] - rows[pair["against"]]["mean"])
         assert pair["diff_low"] <= pair["diff"] <= pair["diff_high"]
-    run(AuctionNetConfig(train=training, test=test, agents=(f"ppo@{run_id}",), json=path))
+    run(AuctionNetConfig(train=training, test=test, agents=(f"ppo@{run_id}",), json_file=path))
     (named, _), _ = json.loads(path.read_text()).values()
     assert named["mean"] == rows["ppo"]["mean"]
 

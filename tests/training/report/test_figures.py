@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from bidpilot.training.report.comparison import Interval, interval_plot, ratio_distribution
 from bidpilot.training.report.curves import Curve, budget_curves, learning_curve
 from bidpilot.training.report.differences import difference_map
-from bidpilot.training.report.fronts import Front, front_plot
+from bidpilot.training.report.preference_front import PreferenceFront, preference_front_plot
 from bidpilot.training.report.profile import performance_profile
 from bidpilot.training.report.style import colours
 from bidpilot.training.report.tables import PairRow
@@ -101,7 +101,7 @@ def test_a_profile_of_nothing_is_an_error() -> None:
 
 def test_a_front_is_drawn_in_every_pair_of_kpis() -> None:
     exact = np.array([[0.9, 0.5, 0.4], [0.5, 0.8, 0.7]])
-    figure = front_plot(Front("daily", np.eye(3)[:2], exact, {"mpc": 0.9 * exact}))
+    figure = preference_front_plot(PreferenceFront("daily", np.eye(3)[:2], exact, {"mpc": 0.9 * exact}))
     for axes, (i, j) in zip(figure.axes, [(0, 1), (0, 2), (1, 2)], strict=True):
         optimum = next(line for line in axes.lines if line.get_label() == "hindsight optimum")
         np.testing.assert_array_equal(np.asarray(optimum.get_xydata()), exact[:, [i, j]])

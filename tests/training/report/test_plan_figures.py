@@ -11,9 +11,9 @@ from rich.console import Console
 from bidpilot.bidding.errors import Conflict
 from bidpilot.solvers.allocation import ConstraintDual
 from bidpilot.solvers.pareto import FrontPoint, ParetoFront
-from bidpilot.training.report.front import front_panels
+from bidpilot.training.report.pareto_front import pareto_panels
 from bidpilot.training.report.plan_figures import dual_bars, spend_by_slot
-from bidpilot.training.report.plan_tables import conflict_table, front_table
+from bidpilot.training.report.plan_tables import conflict_table, pareto_table
 
 SEGMENTS = ("feed/head", "feed/tail", "search/head")
 BUDGET = ConstraintDual("budget", 40.0, 40.0, 0.01, 1.0, "binds")
@@ -64,23 +64,23 @@ def test_bars_of_duals_are_percents_of_utility_per_percent_of_bound() -> None:
 
 
 def test_a_front_has_a_panel_for_each_pair_of_kpis() -> None:
-    figure = front_panels(THREE, [0.5, 0.5, 0.5])
+    figure = pareto_panels(THREE, [0.5, 0.5, 0.5])
     panels = [axes for axes in figure.axes if axes.get_xlabel() and axes.get_ylabel()]
     names = [(axes.get_xlabel().split(",")[0], axes.get_ylabel().split(",")[0]) for axes in panels]
     assert names == [("exposure", "interaction"), ("exposure", "conversion"), ("interaction", "conversion")]
     np.testing.assert_array_equal(panels[2].collections[0].get_offsets(), THREE.shares[:, 1:])
     drawn(figure)
     two = front((0, 2), (point(1, 0, 0.3), point(0.2, 0, 1)))
-    figure = front_panels(two, [0.5, 0.0, 0.5])
+    figure = pareto_panels(two, [0.5, 0.0, 0.5])
     assert len(figure.axes) == 1
     drawn(figure)
     with pytest.raises(ValueError, match="two KPIs"):
-        front_panels(front((2,), (point(0, 0, 1),)), [0.0, 0.0, 0.5])
+        pareto_panels(front((2,), (point(0, 0, 1),)), [0.0, 0.0, 0.5])
 
 
 def test_tables_name_the_ends_the_knee_and_what_would_mend_a_conflict() -> None:
     console = Console(width=120, file=io.StringIO(), record=True)
-    console.print(front_table(THREE, "front"))
+    console.print(pareto_table(THREE, "front"))
     console.print(conflict_table([Conflict("max_cpa", 2.5, None), Conflict("floor/conversion", 20.0, 9.0)]))
     lines = console.export_text().splitlines()
     assert any("1.0000" in line and "most exposure" in line for line in lines)

@@ -54,6 +54,19 @@ def test_the_cpa_example_meets_its_target_and_is_one_tracked_run(capsys: pytest.
     assert run.params["campaign.max_cpa"] == "3.0"
 
 
+def test_typed_terms_stand_in_place_of_the_files_own_and_a_portfolio_refuses_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    record = solved("cpa", "--max-cpa", "2.5", "--scalarisation", "nash")
+    assert np.sum(record["spend"]) / record["kpi"]["conversion"] == pytest.approx(2.5, rel=1e-6)
+    assert record["campaign"]["scalarisation"] == "nash"
+    assert record["campaign"]["budget"] == 40
+    assert find_run(latest_finished_run("solve").run_id).params["campaign.max_cpa"] == "2.5"
+    with pytest.raises(SystemExit):
+        solved("portfolio", "--max-cpa", "2.5")
+    assert "is a portfolio, whose campaigns each have terms of their own; got max_cpa" in capsys.readouterr().err
+
+
 def test_the_tail_example_shows_half_and_keeps_its_cap_and_reserve() -> None:
     record = solved("tail")
     wins, spend = np.sum(record["wins"], axis=0), np.sum(record["spend"], axis=0)

@@ -11,7 +11,7 @@ from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.profile import named_profile
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord
 from bidpilot.envs.logs.storage import save_log
-from bidpilot.training.config import SolveConfig
+from bidpilot.training.solve.config import SolveConfig
 from bidpilot.training.solve.files import CampaignFile
 from bidpilot.training.solve.forecast import ground
 

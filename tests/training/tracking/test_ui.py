@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bidpilot.bidding.errors import TrackingError
-from bidpilot.training.config import UiConfig
 from bidpilot.training.tracking import Store, ui
+from bidpilot.training.tracking.config import UiConfig
 
 
 def free_port() -> int:

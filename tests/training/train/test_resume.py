@@ -1,7 +1,6 @@
 """A run: interrupted and resumed it ends as if it had not been; what it leaves; what it refuses."""
 
 import json
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +20,20 @@ from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.pool_config import PoolConfig
 from bidpilot.training.cli import main
-from bidpilot.training.config import TrainConfig
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import setting_arena
-from bidpilot.training.setting import training_setting
+from bidpilot.training.setting.setting import training_setting
 from bidpilot.training.tracking import download, find_run
 from bidpilot.training.tracking.store import current_store
-from bidpilot.training.train import run
+from bidpilot.training.train.config import TrainConfig
 from bidpilot.training.train.environment import new_model, training_ground
+from bidpilot.training.train.run import run
 from bidpilot.training.train.snapshot import Snapshot, latest_snapshot, restore_snapshot
 from bidpilot.training.tune.short_run import WarmStart, short_run
 
 pytestmark = pytest.mark.usefixtures("project")
 
-RUN_MODULE = import_module("bidpilot.training.train.run")  # the package's `run` is the function
+RUN_MODULE = "bidpilot.training.train.run"
 ROWS, SLOTS = 4, 48
 ROLLOUT = ROWS * SLOTS
 TINY = TrainConfig(
@@ -235,7 +234,7 @@ def test_another_market_or_plan_is_not_mistaken_for_the_runs(
 ) -> None:
     stopped = interrupted(SLOTS + 1)
     snapshot = end(stopped) | {entry: other}
-    monkeypatch.setattr(RUN_MODULE, "latest_snapshot", lambda folder: snapshot)
+    monkeypatch.setattr(f"{RUN_MODULE}.latest_snapshot", lambda folder: snapshot)
     with pytest.raises(CheckpointMismatch, match=reason):
         run(TrainConfig(resume=stopped))
 
@@ -276,7 +275,7 @@ def test_a_run_without_a_checkpoint_is_a_named_error() -> None:
 def test_a_bad_option_is_one_line_before_any_work(
     options: list[str], reason: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(RUN_MODULE, "training_setting", None)
+    monkeypatch.setattr(f"{RUN_MODULE}.training_setting", None)
     with pytest.raises(SystemExit) as caught:
         main(["train", *options])
     message = capsys.readouterr().err

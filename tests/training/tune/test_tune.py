@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
+from numpy.typing import NDArray
 
 from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.agents.gains import tuned_gains
@@ -15,16 +16,18 @@ from bidpilot.agents.learners.ppo.config import PpoConfig
 from bidpilot.agents.learners.ppo.settings import tuned_ppo
 from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.envs import seeding
+from bidpilot.envs.bidding_env.env import BiddingVectorEnv
 from bidpilot.envs.bidding_env.pool_config import PoolConfig
 from bidpilot.training.cli import main
-from bidpilot.training.config import TrainConfig, TuneConfig
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import setting_arena
-from bidpilot.training.setting import training_setting
+from bidpilot.training.setting.setting import training_setting
 from bidpilot.training.tracking import current_store, download, find_run
-from bidpilot.training.train import run as train
+from bidpilot.training.train.config import TrainConfig
+from bidpilot.training.train.run import run as train
 from bidpilot.training.tune import run as command
+from bidpilot.training.tune.config import TuneConfig
 from bidpilot.training.tune.results import data_folder, read_table, write_entry
 from bidpilot.training.tune.short_run import trial_config
 from bidpilot.training.tune.spaces import BASELINES, PPO, Choice, defaults
@@ -42,7 +45,13 @@ def drawn() -> set[int]:
 
 
 @pytest.fixture(scope="module")
-def tuned(tmp_path_factory: pytest.TempPathFactory, drawn: set[int]) -> tuple[str, Path]:
+def trained_days() -> set[float]:
+    """The first uniform of every day that a trial of the tuning below trains on."""
+    return set()
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory: pytest.TempPathFactory, drawn: set[int], trained_days: set[float]) -> tuple[str, Path]:
     """A whole tuning of two trials each: the run's id, and the folder it wrote to."""
     folder = tmp_path_factory.mktemp("data")
     training_setting("steady", None, 0)  # made and kept before the streams are watched
@@ -52,8 +61,15 @@ def tuned(tmp_path_factory: pytest.TempPathFactory, drawn: set[int]) -> tuple[st
         drawn.add(domain)
         return stream(domain, seed)
 
+    begin_days = BiddingVectorEnv.begin_days
+
+    def seen(env: BiddingVectorEnv) -> NDArray[np.float32]:
+        trained_days.update(env.uniforms[:, 0].tolist())
+        return begin_days(env)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seeding, "stream", watched)
+        patch.setattr(BiddingVectorEnv, "begin_days", seen)
         run_id = command.run(
             TuneConfig(
                 market="steady",
@@ -119,8 +135,15 @@ def test_the_best_trial_is_what_is_written(tuned: tuple[str, Path]) -> None:
     assert metrics["pid/ratio_iqm"] >= metrics["pid/untuned"]
 
 
-def test_trials_are_scored_on_training_days_that_no_trial_trains_on(tuned: tuple[str, Path], drawn: set[int]) -> None:
+def test_trials_are_scored_on_training_days_that_no_trial_trains_on(
+    tuned: tuple[str, Path], drawn: set[int], trained_days: set[float]
+) -> None:
     assert drawn == {seeding.TUNING, seeding.TRAINING, seeding.CAMPAIGNS}
+    setting = training_setting("steady", None, 0)
+    scored = seeding.stream(seeding.TUNING, 0).random((DAYS, setting.market.draws))[:, 0]
+    rows = seeding.stream(seeding.TRAINING, 0).random(setting.market.draws)[0]
+    assert rows in trained_days  # the first row's first day, so that days were indeed watched
+    assert trained_days.isdisjoint(scored.tolist())
 
 
 def test_a_trial_of_the_defaults_is_a_training_of_the_defaults() -> None:

@@ -16,6 +16,9 @@ from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, pre
 from bidpilot.envs.markets.fitted.model import MODEL_FILE, CalibratedMarket, MarketModel
 from bidpilot.envs.markets.forecasting import fit_forecast
 from bidpilot.envs.markets.recorded.replay import RecombinedMarket, RecordedMarket
+from bidpilot.training.setting.feasible import check_feasible
+from bidpilot.training.setting.preference import default_preference
+from bidpilot.training.setting.terms import CampaignTerms
 
 _FORECAST_DAYS = 64
 
@@ -31,32 +34,39 @@ class Setting:
     reference_log: AuctionLog | None  # the recorded log; None for a preset
 
 
-def training_setting(market_name: str, log_folder: Path | None, seed: int) -> Setting:
+def training_setting(
+    market_name: str, log_folder: Path | None, seed: int, terms: CampaignTerms | None = None
+) -> Setting:
     """The setting of the preset `market_name`, or of the log in `log_folder` where one is given.
 
-    The folder may also hold a market that `bidpilot calibrate` made.
-
-    `seed` draws a preset's log and forecast days; a recorded log needs none.
+    The folder may also hold a market that `bidpilot calibrate` made. `seed` draws a preset's log and forecast days; a
+    recorded log needs none. `terms` stand in place of the default campaign's own.
 
     Raises:
         InvalidMarket: no preset of that name, or a log that cannot be recombined.
         InvalidLog: the folder holds no readable log.
+        ZeroIdealPoint: the preference weighs a KPI that the setting has none of.
+        UnknownChannel, InfeasibleCampaign: its constraints name what the setting lacks, or cannot be kept.
     """
+    terms = terms or CampaignTerms()
     if log_folder is not None and (log_folder / MODEL_FILE).is_file():
-        return _calibrated(log_folder, seed)
-    if log_folder is not None:
-        return _recorded(log_folder)
-    return Setting(
-        name=market_name,
-        market=preset_market(market_name, seeding.LOG_TRAINING, seed),
-        forecast=preset_forecast(market_name, seed),
-        campaign=preset_campaign(market_name),
-        reference_log=None,
-    )
+        setting = _calibrated(log_folder, seed, terms)
+    elif log_folder is not None:
+        setting = _recorded(log_folder, terms)
+    else:
+        setting = Setting(
+            name=market_name,
+            market=preset_market(market_name, seeding.LOG_TRAINING, seed),
+            forecast=preset_forecast(market_name, seed),
+            campaign=terms.agreed(preset_campaign(market_name)),
+            reference_log=None,
+        )
+    check_feasible(setting.name, setting.forecast, setting.campaign)
+    return setting
 
 
-def _calibrated(folder: Path, seed: int) -> Setting:
-    """A market that was fitted to a log; as with logs, conversions alone count where there are any."""
+def _calibrated(folder: Path, seed: int, terms: CampaignTerms) -> Setting:
+    """A market that was fitted to a log, with the preference that the log itself would get."""
     model = MarketModel.load(folder)
     market = CalibratedMarket(model, np.random.SeedSequence([seeding.LOG_TRAINING, seed]))
     levels = model.record.levels
@@ -64,14 +74,14 @@ def _calibrated(folder: Path, seed: int) -> Setting:
     campaign = Campaign(
         budget=levels.budget,
         conversion_value=levels.conversion_value,
-        preference=(0.0, 0.0, 1.0) if market.log.conversion.any() else (0.0, 1.0, 0.0),
+        preference=default_preference(market.log),
     )
     forecast = fit_forecast(market, market.days(uniforms), levels.conversion_value)
-    return Setting(model.record.name, market, forecast, campaign, None)
+    return Setting(model.record.name, market, forecast, terms.agreed(campaign), None)
 
 
-def _recorded(folder: Path) -> Setting:
-    """Conversions alone count, as recorded logs have nothing else; each day's own budget and value apply."""
+def _recorded(folder: Path, terms: CampaignTerms) -> Setting:
+    """The recorded days recombined; each day's own budget, worth of a conversion and target cost apply."""
     # Polars loads only where a log is read.
     from bidpilot.envs.logs.storage import load_log
 
@@ -81,7 +91,7 @@ def _recorded(folder: Path) -> Setting:
     campaign = Campaign(
         budget=float(np.mean([day.budget for day in log.days])),
         conversion_value=worth,
-        preference=(0.0, 0.0, 1.0),
+        preference=default_preference(log),
     )
     market = RecombinedMarket(log)
-    return Setting(log.name, market, fit_forecast(market, days, worth), campaign, log)
+    return Setting(log.name, market, fit_forecast(market, days, worth), terms.agreed(campaign), log)

@@ -19,7 +19,7 @@ _SHADES = "cividis"  # told apart by colour-blind readers
 _OWN, _KNEE = "#d55e00", "#009e73"
 
 
-def front_panels(front: ParetoFront, own: Sequence[float], title: str = "Pareto front") -> Figure:
+def pareto_panels(front: ParetoFront, own: Sequence[float], title: str = "Pareto front") -> Figure:
     """The front in a panel for each pair of KPIs, in shares of the ideal point.
 
     With three KPIs the third is the colour: a point that looks dominated in one panel is rich in that one. Ends are

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bidpilot.training.config import ImportConfig
+from bidpilot.training.importing.config import ImportConfig
 
 _NO_OPTION = ("format", "files", "out", "name", "force")
 

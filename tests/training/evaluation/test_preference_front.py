@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from bidpilot.training.evaluation.catalogue import SuiteRecord
-from bidpilot.training.evaluation.front import front_rows, hypervolume, play_front, preference_grid
 from bidpilot.training.evaluation.players import Player
-from bidpilot.training.report.fronts import Front
+from bidpilot.training.evaluation.preference_front import front_rows, hypervolume, play_front, preference_grid
+from bidpilot.training.report.preference_front import PreferenceFront
 
 
 def test_the_grid_holds_fifteen_preferences_with_the_corners() -> None:
@@ -25,7 +25,7 @@ def test_the_volume_is_that_of_the_union_of_boxes() -> None:
 def test_losses_are_measured_at_the_preference_that_the_agent_was_told() -> None:
     exact = np.array([[1.0, 0.4, 0.4], [0.4, 1.0, 0.4], [0.4, 0.4, 1.0]])
     swapped = exact[[1, 0, 2]]
-    rows = front_rows(Front("daily", np.eye(3), exact, {"same": exact, "swapped": swapped}), {"same": 2}, 7)
+    rows = front_rows(PreferenceFront("daily", np.eye(3), exact, {"same": exact, "swapped": swapped}), {"same": 2}, 7)
     same, other = rows
     assert (same["hypervolume_share"], same["worst_loss"], same["seeds"], same["days"]) == (1.0, 0.0, 2, 7)
     assert other["hypervolume_share"] == pytest.approx(1.0)  # as a set the points are the same

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bidpilot.bidding.errors import NotAMarket
-from bidpilot.training.config import CalibrateConfig
+from bidpilot.training.calibrate.config import CalibrateConfig
 
 FIT_FILE, FIGURE_FILE = "fit.json", "fit.png"
 
@@ -21,7 +21,7 @@ def run(config: CalibrateConfig) -> None:
     from bidpilot.envs.markets.fitted.compare import compare
     from bidpilot.envs.markets.fitted.fit import calibrate
     from bidpilot.envs.markets.fitted.model import CalibratedMarket
-    from bidpilot.training.report.calibration import calibration_figure
+    from bidpilot.training.report.fitted_market import fitted_market_figure
 
     _check_folder(config.out)
     log = load_log(config.log, memory_map=None)
@@ -35,7 +35,7 @@ def run(config: CalibrateConfig) -> None:
     model.save(config.out)
     (config.out / FIT_FILE).write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
     title = f"{model.record.name}: {config.days} days beside {log.n_days} recorded ones"
-    calibration_figure(fit, title).savefig(config.out / FIGURE_FILE, dpi=120)
+    fitted_market_figure(fit, title).savefig(config.out / FIGURE_FILE, dpi=120)
     print(f"market {model.record.name!r} in {config.out}, fitted on {log.name!r} ({log.n_days} days)")
     for name, gap in numbers.items():
         kind = "difference" if name == "win_curve" or "autocorrelation" in name else "relative difference"

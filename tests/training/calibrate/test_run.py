@@ -9,7 +9,7 @@ import pytest
 from bidpilot.envs.logs.formats import ImportOptions
 from bidpilot.envs.logs.importers import run_import
 from bidpilot.training.cli import main
-from bidpilot.training.setting import training_setting
+from bidpilot.training.setting.setting import training_setting
 
 
 @pytest.fixture

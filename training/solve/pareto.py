@@ -8,12 +8,13 @@ from bidpilot.bidding.errors import InfeasibleCampaign, InvalidConfig
 from bidpilot.bidding.kpi import KPI
 from bidpilot.solvers.allocation import allocate
 from bidpilot.solvers.pareto import pareto_front
-from bidpilot.training.config import ParetoConfig, flat
-from bidpilot.training.report.front import front_panels
-from bidpilot.training.report.plan_tables import front_table
+from bidpilot.training.cli.config import flat
+from bidpilot.training.report.pareto_front import pareto_panels
+from bidpilot.training.report.plan_tables import pareto_table
+from bidpilot.training.solve.config import ParetoConfig
 from bidpilot.training.solve.files import PortfolioFile, read_file
-from bidpilot.training.solve.forecast import ground
-from bidpilot.training.solve.records import front_record, write_json
+from bidpilot.training.solve.forecast import campaign_ground
+from bidpilot.training.solve.records import pareto_record, write_json
 from bidpilot.training.solve.run import head, report_conflict
 from bidpilot.training.tracking import open_run
 
@@ -24,6 +25,7 @@ def run(config: ParetoConfig) -> None:
     Raises:
         InfeasibleCampaign: after its explanation is printed, logged and written.
         InvalidConfig, InvalidCampaign, UnknownProfile: the file's faults, with its name.
+        ZeroIdealPoint: the preference weighs a KPI that the forecast has none of.
     """
     console = Console()
     file, profile = read_file(config.file)
@@ -31,7 +33,7 @@ def run(config: ParetoConfig) -> None:
         raise InvalidConfig(
             f"{config.file} is a portfolio, and a front is of one campaign: give a file with `campaign:`"
         )
-    on = ground(config, file, profile, file.campaign.conversion_value)
+    file, on = campaign_ground(config, file, profile)
     params = flat(config) | {f"campaign.{k}": v for k, v in flat(file.campaign.model_dump(mode="json")).items()}
     name = f"pareto {config.file.stem}"
     with open_run(config.experiment, name, params, {"ground": on.name}, kind="pareto") as tracked:
@@ -43,16 +45,16 @@ def run(config: ParetoConfig) -> None:
             report_conflict(error, config, console, tracked)
             raise
         own_share = [x / z if z > 0 else 0.0 for x, z in zip(own.kpi, own.ideal, strict=True)]
-        record = head(config, file, on) | front_record(front)
+        record = head(config, file, on) | pareto_record(front)
         record["own"] = dict(zip(KPI, map(float, own_share), strict=True))
         tracked.log_json(record, "front.json")
         metrics = {"hypervolume": front.hypervolume, "knee_height": front.knee_height}
         tracked.log_metrics({**metrics, "points": len(front.points)}, 0)
         if len(front.active) > 1:
-            tracked.log_figure(front_panels(front, own_share), "figures/front.png")
+            tracked.log_figure(pareto_panels(front, own_share), "figures/front.png")
     if on.note is not None:
         console.print(on.note)
-    console.print(front_table(front, f"Front of {file.campaign.budget:g} on {on.name}"))
+    console.print(pareto_table(front, f"Front of {file.campaign.budget:g} on {on.name}"))
     console.print(
         f"hypervolume {front.hypervolume:.4f} of the ideal point, measured from {front.reference_point}; the knee lies "
         f"{front.knee_height:.4f} ideal points above the plane through the ends"

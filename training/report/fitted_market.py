@@ -15,7 +15,7 @@ _RECORDED, _FITTED = "#d55e00", "#0072b2"
 _LABELS = ("recorded", "fitted")
 
 
-def calibration_figure(fit: MarketFit, title: str) -> Figure:
+def fitted_market_figure(fit: MarketFit, title: str) -> Figure:
     """Six panels: price quantiles, value per price, win curve, autocorrelation, levels, curves of the day."""
     if not np.isfinite(fit.recorded.price).all():
         raise InvalidMarket("The recorded prices are not finite: nothing can be drawn.")

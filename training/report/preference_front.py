@@ -16,7 +16,7 @@ from bidpilot.training.report.style import INK, colours, small_multiples
 
 
 @dataclass(frozen=True)
-class Front:
+class PreferenceFront:
     """Mean totals in ideal points, x / z, at P preferences."""
 
     suite: str
@@ -25,7 +25,7 @@ class Front:
     attained: Mapping[str, NDArray[np.float64]]  # agent to (P, 3)
 
 
-def front_plot(front: Front) -> Figure:
+def preference_front_plot(front: PreferenceFront) -> Figure:
     """A panel per pair of KPIs; a grey stroke leads from what the optimum has to what each agent attains.
 
     Raises:

@@ -15,8 +15,8 @@ from bidpilot.training.evaluation.catalogue import SuiteRecord
 from bidpilot.training.evaluation.play import Arena, in_ideal_points
 from bidpilot.training.evaluation.players import Player
 from bidpilot.training.evaluation.suites import Suite, held_out, suite_forecast
-from bidpilot.training.report.fronts import Front
-from bidpilot.training.report.tables import FrontRow
+from bidpilot.training.report.preference_front import PreferenceFront
+from bidpilot.training.report.tables import PreferenceFrontRow
 
 _PARTS = 4  # of the simplex: 15 preferences
 
@@ -35,7 +35,7 @@ def hypervolume(points: Floats) -> float:
     return float(volume)
 
 
-def play_front(record: SuiteRecord, players: Sequence[Player], days: int, seed: int) -> Front:
+def play_front(record: SuiteRecord, players: Sequence[Player], days: int, seed: int) -> PreferenceFront:
     """Mean totals x / z of each agent, and of the hindsight optimum, for every preference of the grid.
 
     A weighted sum and no constraint, on the suite's market, auction format, feedback and delays. The optimum of a
@@ -52,10 +52,10 @@ def play_front(record: SuiteRecord, players: Sequence[Player], days: int, seed: 
         played = [row for player in players for row in player.play(suite).items()]
         attained.append({name: outcome.reached.mean(axis=0) for name, outcome in played})
     fronts = {agent: np.array([totals[agent] for totals in attained]) for agent in attained[0]}
-    return Front(record.name, grid, np.array(exact), fronts)
+    return PreferenceFront(record.name, grid, np.array(exact), fronts)
 
 
-def front_rows(front: Front, seeds: dict[str, int], days: int) -> list[FrontRow]:
+def front_rows(front: PreferenceFront, seeds: dict[str, int], days: int) -> list[PreferenceFrontRow]:
     """Each agent's front in numbers.
 
     A utility loss is `1 - w . x(w) / w . x*(w)`: at each preference w, what the agent told w misses of what the
@@ -67,7 +67,7 @@ def front_rows(front: Front, seeds: dict[str, int], days: int) -> list[FrontRow]
         loss = 1.0 - (front.preference * points).sum(axis=1) / best
         worst = int(np.argmax(loss))
         rows.append(
-            FrontRow(
+            PreferenceFrontRow(
                 agent=agent,
                 suite=front.suite,
                 hypervolume_share=hypervolume(points) / whole,

@@ -1,0 +1,37 @@
+"""The pages: what they name exists, links lead somewhere, and the pictures are of the rooms there are."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bidpilot.training.cli.commands import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+ROOMS = ("bidding", "envs", "solvers", "agents", "training", "serving")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("name", ["docs/architecture.md"])
+def test_every_file_that_is_named_exists(name: str) -> None:
+    named = re.findall(rf"`((?:{'|'.join(ROOMS)}|tests)/[\w./]*)`", (ROOT / name).read_text())
+    assert len(named) > 10
+    assert [path for path in named if "NAME" not in path and "ROOM" not in path and not (ROOT / path).exists()] == []
+
+
+def test_the_pictures_show_every_top_level_room() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    whole = page.partition("<!-- whole -->")[2].partition("<!-- end -->")[0]
+    assert [room for room in ROOMS if f"[{room}" not in whole] == []
+
+
+def test_the_readme_names_every_command_within_two_screens() -> None:
+    before, _, after = (ROOT / "README.md").read_text().partition("## The commands\n")
+    assert len(before.splitlines()) <= 100
+    assert [command.name for command in COMMANDS if f"`{command.name}`" not in after] == []

@@ -1,0 +1,157 @@
+"""The exchange: sends the source's auctions to a bid server, tells it what came of its bids, and keeps its own books.
+
+On a plain day each auction is over before the next begins. On a rough day bills come twice, late, too high or with
+the address of another notice, some bids are never heard of again, some are lost at a price that nobody tells, and
+events are told twice: nothing of it may change what was bought.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tests.loop.room import JointBroken
+from tests.loop.source import KPIS, MICRO, SLOTS
+from tests.serving.served import Client, only_bid
+
+DAY_SECONDS = 86_400
+_LATE_AUCTIONS = 3  # of a rough day's slot, whose bills come when the next slot has begun
+_LATE_SECONDS = 5  # before and after the end of the slot; less than a bid's money is held for
+_MILLE = 1000
+_SILENT, _UNPRICED, _FORGED, _OVERPRICED, _TWICE = 0.05, 0.05, 0.05, 0.05, 0.1  # shares of a rough day's bids
+
+
+@dataclass
+class Exchange:
+    """One exchange and its books.
+
+    Attributes:
+        bidder, admin: connections to the two addresses of the server.
+        rng: of what goes wrong.
+        entries: the books, a row per request: day, slot, request_id, key (of the bid), segment, source; in millionths
+            price, KPIs, bid, cost; result (won, lost, expired, none); interacted and converted, as told; priced:
+            whether the market price was.
+        sent: notices that were sent, by what should become of them.
+    """
+
+    bidder: Client
+    admin: Client
+    rng: np.random.Generator
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    sent: Counter[str] = field(default_factory=Counter)
+    _late: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = field(default_factory=list)
+
+    @property
+    def books(self) -> pl.DataFrame:
+        """The books as a table."""
+        return pl.DataFrame(self.entries, infer_schema_length=None)
+
+    def move(self, day: str, slot: float) -> dict[str, Any]:
+        """Move the server's clock to a time of day, in slots; what the server says that it is."""
+        now = midnight(day) + slot * DAY_SECONDS / SLOTS
+        status, answer = self.admin.send("POST", "/admin/clock", {"now": now})
+        if status != 200:
+            raise JointBroken(f"exchange -> server: the clock cannot be moved: {status} {answer}")
+        return dict(answer)
+
+    def play_slot(self, auctions: list[dict[str, Any]], rough: bool) -> None:
+        """Send one slot's auctions and what came of them; those of before that are late come first."""
+        self._bill_late(rough)
+        late = _LATE_AUCTIONS if rough and auctions else 0
+        begin = len(auctions) - late
+        for row in auctions[:begin]:
+            self._play(row, rough, late=False)
+        if late:
+            self.move(auctions[0]["day"], auctions[0]["slot"] + 1 - _LATE_SECONDS * SLOTS / DAY_SECONDS)
+        for row in auctions[begin:]:
+            self._play(row, rough, late=True)
+
+    def end_day(self, day: str, rough: bool) -> None:
+        """Let midnight pass; what is late is billed then.
+
+        Nothing is told of what those exposures brought: a server listens to events on the day of their auction alone.
+        """
+        self.move(day, SLOTS)
+        self._bill_late(rough, events=False)
+
+    def _bill_late(self, rough: bool, events: bool = True) -> None:
+        for row, entry, bid in self._late:
+            self._bill(row, entry, bid, rough, events)
+        self._late = []
+
+    def _play(self, row: dict[str, Any], rough: bool, late: bool) -> None:
+        kept = {name: row[name] for name in ("day", "slot", "request_id", "price", *KPIS)}
+        segment, source = f"{row['placement']}/{row['content']}", int(row["publisher"].removeprefix("pub-"))
+        entry = {**kept, "key": "", "segment": segment, "source": source, "bid": 0, "result": "none", "cost": 0}
+        entry |= {"interacted": 0, "converted": 0, "priced": False}
+        self.entries.append(entry)
+        hints = {kpi: row[kpi] / MICRO for kpi in KPIS} | {"segment": segment, "source": source}
+        status, response = self.bidder.bid({"id": "1", "ext": {"bidpilot": hints}}, id=row["request_id"])
+        if status == 204:
+            return
+        if status != 200 or "seatbid" not in response:
+            raise JointBroken(f"exchange -> server: {row['request_id']} was answered with {status} {response}")
+        bid = only_bid(response)
+        entry |= {"key": bid["id"], "bid": round(bid["price"] * _MILLE)}
+        if rough and self.rng.random() < _SILENT:
+            entry["result"] = "expired"
+        elif entry["bid"] < entry["price"]:
+            entry |= {"result": "lost", "priced": not rough or self.rng.random() >= _UNPRICED}
+            self._tell(bid["lurl"], 204, "loss", least=entry["price"] / _MILLE if entry["priced"] else None)
+        elif late:
+            self._late.append((row, entry, bid))
+        else:
+            self._bill(row, entry, bid, rough)
+
+    def _bill(
+        self, row: dict[str, Any], entry: dict[str, Any], bid: dict[str, Any], rough: bool, events: bool = True
+    ) -> None:
+        """The bid has won: tell so, bill it at the market price, and tell what the exposure brought."""
+        price = entry["price"] / _MILLE
+        self._tell(bid["nurl"], 204, "win", price, price)
+        if rough:
+            self._wrong_bills(entry, bid)
+        self._tell(bid["burl"], 204, "settled", price, price)
+        entry |= {"result": "won", "cost": entry["price"], "priced": True}
+        again = rough and self.rng.random() < _TWICE
+        if again:
+            self._tell(bid["burl"], 204, "duplicate", price, price)
+            self._tell(bid["lurl"], 204, "loss", least=price)  # nothing is freed that was billed
+        if events and (row["interacted"] or row["converted"]):
+            entry |= {name: row[name] for name in ("interacted", "converted")}
+            url = bid["ext"]["bidpilot"]["event_url"]
+            told = f"&i={row['interacted']}&c={row['converted']}"
+            self._tell(url, 204, "event", extra=told)
+            if again:
+                self._tell(url, 204, "event_repeated", extra=told)
+
+    def _wrong_bills(self, entry: dict[str, Any], bid: dict[str, Any]) -> None:
+        if self.rng.random() < _FORGED:
+            forged = bid["burl"].split("?")[0] + "?" + bid["nurl"].split("?")[1]
+            self._tell(forged, 403, "forged", entry["price"] / _MILLE)
+        if self.rng.random() < _OVERPRICED:
+            self._tell(bid["burl"], 400, "overpriced", (entry["bid"] + MICRO) / _MILLE)
+
+    def _tell(
+        self, url: str, status: int, becomes: str, price: float | None = None, least: float | None = None,
+        extra: str = "",
+    ) -> None:  # fmt: skip
+        found = self.bidder.notice(url, price, least, extra)
+        if found != status:
+            raise JointBroken(f"exchange -> server: a notice that is {becomes} got {found}, not {status}: {url}")
+        self.sent[becomes] += 1
+
+
+def midnight(day: str) -> float:
+    """Seconds since 1970 at which a day (ISO 8601) begins, UTC."""
+    return datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()
+
+
+def money(campaign: dict[str, Any]) -> dict[str, int]:
+    """A campaign's money as the administration tells it, in millionths."""
+    return {part: round(amount * MICRO) for part, amount in campaign["money"].items()}

@@ -1,0 +1,53 @@
+"""Configuration of `bidpilot ablate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from bidpilot.agents.learners.common.imitation_config import ImitationConfig
+from bidpilot.agents.learners.ppo.config import PpoConfig
+from bidpilot.envs.bidding_env.pool_config import PoolConfig
+from bidpilot.training.ablate.catalogue import VARIANTS
+from bidpilot.training.cli.config import Config, Count, JsonFile, Seed, json_file
+from bidpilot.training.train.config import TrainConfig
+
+_TRAINING = TrainConfig()
+
+
+class AblateConfig(Config):
+    """Train PPO with one part left out at a time, and say what each part buys on which suite."""
+
+    variants: tuple[str, ...] = Field(
+        (),
+        description=f"What to train, by name: {' '.join(VARIANTS)}; all of them where none is named.",
+    )
+    seeds: tuple[Seed, ...] = Field((0, 1, 2), min_length=1, description="Training seeds of every variant.")
+    total_steps: Count = Field(
+        _TRAINING.total_steps, description="Length of each training with PPO, environment steps over all rows."
+    )
+    rows: Count = Field(_TRAINING.rows, description="Days played side by side in training.")
+    validation_days: Count = Field(_TRAINING.validation_days, description="Days per validation.")
+    suites: tuple[str, ...] = Field((), description="Suites by name; all of them where none is named.")
+    days: Count = Field(512, description="Held-out days per suite.")
+    workers: Count = Field(2, description="Trainings side by side, each a process with one thread.")
+    fresh: bool = Field(
+        False,
+        description="Train anew; otherwise a finished training of the same configuration is taken, of whatever commit.",
+    )
+    out: Path | None = Field(None, description="File to write the tables to, as Markdown.")
+    json_file: JsonFile = json_file("the printed rows")
+    experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
+    pool: PoolConfig = Field(_TRAINING.pool, description="The pool of campaigns.")
+    imitation: ImitationConfig = Field(_TRAINING.imitation, description="Warm start of the variants that have one.")
+    ppo: PpoConfig = Field(_TRAINING.ppo, description="PPO's hyperparameters, where a variant has none of its own.")
+
+    @model_validator(mode="after")
+    def _whole(self) -> AblateConfig:
+        if self.ppo.hidden or not self.ppo.residual or self.imitation.rounds == 0:
+            raise ValueError(
+                "ppo.hidden, ppo.no-residual and imitation.rounds = 0 are what the variants leave out: leave them as "
+                "they are, and name variants"
+            )
+        return self

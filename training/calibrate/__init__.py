@@ -1,0 +1,1 @@
+"""The `calibrate` command: a market is fitted to a log."""

@@ -1,0 +1,49 @@
+"""Configuration of `bidpilot evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from bidpilot.training.cli.config import Count, JsonFile, Seed, json_file
+from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, EVERY, SUITES
+from bidpilot.training.evaluation.names import ALL_AGENTS, LEARNED, REFERENCES
+from bidpilot.training.setting.terms import CampaignTerms
+
+
+class EvaluateConfig(CampaignTerms):
+    """Play agents over held-out days, print R / R* per suite and the paired differences."""
+
+    agents: tuple[str, ...] = Field(
+        (),
+        description=f"Agents by name: {' '.join(ALL_AGENTS)}, or {LEARNED}@RUN for a particular training run, "
+        f"{LEARNED}@RUN,RUN,RUN for one agent over seeds; all of them where none is named. "
+        f"{' and '.join(REFERENCES)}, which is told the levels to come, are always played.",
+    )
+    suites: tuple[str, ...] = Field(
+        (),
+        description=f"Suites by name: {' '.join(SUITES)}, or {EVERY}; {' and '.join(DEFAULT_SUITES)} where none is "
+        "named and no log is given.",
+    )
+    front: bool = Field(
+        False,
+        description="Play 15 preferences instead, and compare the totals with the front of the hindsight optimum: "
+        "hypervolume share and worst utility loss. On daily where no suite is named, "
+        f"with {LEARNED} where no agent is.",
+    )
+    log: Path | None = Field(
+        None,
+        description="Folder of an imported auction log; its name becomes the suite's. Played under the forecast and "
+        "campaign of the training run that is named first.",
+    )
+    days: Count = Field(512, description="Held-out days per suite; a log's suite has the days it has.")
+    seed: Seed = Field(0, description="Seed of the suites' days and of the bootstrap.")
+    cpa_margin: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description="Share of a target cost per conversion that agents keep free: they are told (1 - margin) times the "
+        "target, and scored by the target itself.",
+    )
+    json_file: JsonFile = json_file("the printed rows")
+    experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")

@@ -1,0 +1,28 @@
+"""Configuration of `bidpilot explain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tyro
+from pydantic import Field
+
+from bidpilot.training.cli.config import Config, JsonFile, Seed, json_file
+from bidpilot.training.evaluation.catalogue import SUITES
+from bidpilot.training.evaluation.names import DECIDING
+
+
+class ExplainConfig(Config):
+    """Say which features moved alpha in one slot of a played day, and by how much (integrated gradients)."""
+
+    run: tyro.conf.Positional[str | None] = Field(
+        None, min_length=1, description="Id of the training run to explain; the latest where none is named."
+    )
+    agent: str = Field("ppo", min_length=1, description=f"Agent by name: {' '.join(DECIDING)}.")
+    suite: str = Field("daily", min_length=1, description=f"Suite whose day is played: {' '.join(SUITES)}.")
+    log: Path | None = Field(None, description="Folder of an imported auction log whose day is played instead.")
+    day: int = Field(0, ge=0, description="Day of the suite, counted from 0.")
+    slot: int = Field(24, ge=0, description="Slot of the day, counted from 0; those before it are played.")
+    seed: Seed = Field(0, description="Seed of the suite's days.")
+    json_file: JsonFile = json_file("the explanation")
+    experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")

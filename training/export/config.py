@@ -1,0 +1,48 @@
+"""Configuration of `bidpilot export` and `bidpilot promote`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from pydantic import Field
+
+from bidpilot.training.cli.config import Config, Count, Seed
+from bidpilot.training.evaluation.names import DECIDING
+
+
+class ExportConfig(Config):
+    """Turn a run into a policy bundle that `bidpilot serve` takes, and register it as the challenger."""
+
+    run: tyro.conf.Positional[str] = Field(
+        "latest",
+        min_length=1,
+        description="Id of a training run, or `latest`, or a registered model: models:/NAME@champion.",
+    )
+    out: Path = Field(description="Folder to write the bundle to.")
+    agent: str = Field(
+        "ppo", min_length=1, description=f"The run's policy, or a controller under its forecast: {' '.join(DECIDING)}."
+    )
+    name: str = Field("bidpilot", min_length=1, description="Name of the bundle and of the registered model.")
+    register_model: Annotated[bool, tyro.conf.arg(name="register")] = Field(
+        True, description="Log the bundle as an MLflow model and give it the alias challenger."
+    )
+    experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
+
+
+class PromoteConfig(Config):
+    """Make the challenger the champion, if it wins paired days against the champion of now."""
+
+    name: str = Field("bidpilot", min_length=1, description="Name of the registered model.")
+    suites: tuple[str, ...] = Field(
+        (), description="Suites to play; where none is named, the challenger's own, or none if it learnt from a log."
+    )
+    log: Path = Field(
+        Path("logs/decisions"),
+        description="Imported decision log to play too, or a folder of such logs, of which the latest is taken; "
+        "left out where there is none.",
+    )
+    days: Count = Field(512, description="Held-out days per suite.")
+    seed: Seed = Field(0, description="Seed of the suites' days and of the bootstrap.")
+    experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")

@@ -1,0 +1,1 @@
+"""The `import` command: recorded auctions become a log."""

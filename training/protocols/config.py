@@ -1,0 +1,46 @@
+"""Configuration of the commands that play published protocols."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from pydantic import Field
+
+from bidpilot.training.cli.config import Config, Count, JsonFile, Seed, json_file
+from bidpilot.training.evaluation.names import FORECASTING, LEARNED, REFERENCES
+
+
+class IPinYouConfig(Config):
+    """Play the published iPinYou protocol: linear bidding, Mcpc, SS-MDP and RLB beside the re-planned rule."""
+
+    train: tyro.conf.Positional[Path] = Field(description="Training part: click, market price, predicted rate a row.")
+    test: tyro.conf.Positional[Path] = Field(description="Test part, of the same form.")
+    shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
+        (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2),
+        min_length=1,
+        description="Budget shares c0: an episode's budget over the cost of its auctions at the mean training price.",
+    )
+    episode: Count = Field(1000, description="Auctions per episode.")
+    seed: Seed = Field(0, description="Seed of the bootstrap.")
+    json_file: JsonFile = json_file("the printed rows")
+
+
+class AuctionNetConfig(Config):
+    """Play the AuctionNet protocol: conversions under a target CPA, beside the benchmark's bidders and the oracle."""
+
+    train: tyro.conf.Positional[Path] = Field(description="Folder of the imported training log.")
+    test: tyro.conf.Positional[Path] = Field(description="Folder of the imported test log, of other days.")
+    agents: tuple[str, ...] = Field(
+        (),
+        description="Agents by name: fixed_cpa budget_pid cpa_pid online_lp, of the benchmark, and "
+        f"{' '.join(FORECASTING)}, or {LEARNED}@RUN for a particular training run. Where none is named: those of the "
+        f"benchmark, plan, {', '.join(REFERENCES)}, and {LEARNED} where a run was trained on the training log.",
+    )
+    against: tuple[str, ...] = Field(
+        ("online_lp", "mpc"), description="Agents that every other one is compared with, paired by day."
+    )
+    seed: Seed = Field(0, description="Seed of the bootstrap.")
+    json_file: JsonFile = json_file("the printed rows")
+    experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment that ppo comes from.")

@@ -1,0 +1,84 @@
+"""Configuration of `bidpilot train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from bidpilot.agents.learners.common.imitation_config import ImitationConfig
+from bidpilot.agents.learners.ppo.config import PpoConfig
+from bidpilot.envs.bidding_env.pool_config import PoolConfig
+from bidpilot.training.cli.config import Count, Seed
+from bidpilot.training.setting.terms import CampaignTerms
+
+
+class TrainConfig(CampaignTerms):
+    """Train a bid policy with PPO, on synthetic days or on a recorded log."""
+
+    market: Literal["daily", "steady"] = Field("daily", description="Preset of the synthetic market.")
+    log: Path | None = Field(
+        None,
+        description="Folder of an imported auction log to train on instead of the synthetic market. Where no "
+        "preference is given, conversions alone count there, in a log without them interactions, else exposures.",
+    )
+    seed: Seed = Field(0, description="Seed of the weights and of the training days.")
+    total_steps: int = Field(
+        294_912, ge=0, description="Length of the run, environment steps over all rows; 0: imitation alone."
+    )
+    rows: Count = Field(256, description="Days played side by side.")
+    validation_days: Count = Field(256, description="Days per validation; the best policy by them is kept.")
+    validate_every: Count = Field(
+        98_304, description="Environment steps between two validations, rounded up to whole rollouts."
+    )
+    checkpoint_every: Count = Field(
+        147_456, description="Environment steps between two checkpoints, rounded up to a day boundary."
+    )
+    resume: str | None = Field(
+        None,
+        min_length=1,
+        description="Id of a run to go on with, bit for bit, in its own configuration; only a larger "
+        "total-steps may be given with it.",
+    )
+    experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
+    run_name: str | None = Field(None, min_length=1, description="Name of the MLflow run; made up where none.")
+    randomise: bool = Field(
+        True,
+        description="On a preset, draw each day's campaign from a pool of preferences, budgets, formats, delays and "
+        "constraints, and its market from a broader one, so that one policy serves them all.",
+    )
+    pool: PoolConfig = Field(PoolConfig(), description="The pool of campaigns.")
+    regret: bool = Field(
+        True,
+        description="Reward each slot with what it lost against hindsight, which takes the luck of the day out of "
+        "PPO's gradient; else with the utility that it brought.",
+    )
+    imitation: ImitationConfig = Field(ImitationConfig(), description="Warm start by imitating the hindsight optimum.")
+    tuned: bool = Field(
+        False,
+        description="Take the settings that `bidpilot tune` found for this market or log, where ppo's are at their "
+        "defaults.",
+    )
+    ppo: PpoConfig = Field(PpoConfig(), description="PPO's hyperparameters.")
+
+    @property
+    def broadens(self) -> bool:
+        """Whether campaigns and markets are drawn: on a preset, as asked."""
+        return self.randomise and self.log is None
+
+    @model_validator(mode="after")
+    def _batches_fit(self) -> TrainConfig:
+        rollout = self.rows * self.ppo.n_steps
+        if rollout < self.ppo.batch_size or rollout % self.ppo.batch_size:
+            raise ValueError(
+                f"rows * ppo.n_steps = {rollout} is no multiple of ppo.batch_size = {self.ppo.batch_size}: "
+                "choose a batch that divides the rollout"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _learns(self) -> TrainConfig:
+        if self.total_steps == 0 and self.imitation.rounds == 0:
+            raise ValueError("total_steps = 0 and imitation.rounds = 0 train nothing: give one of them more")
+        return self
