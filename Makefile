@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # How many changes `make mutants` draws; 0: all of them, which takes hours.
 MUTANTS ?= 0
 
-.PHONY: help install quickstart test coverage mutants check loop bench clean
+.PHONY: help install quickstart test mutants check loop bench clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -33,11 +33,8 @@ quickstart: install ## train a policy on synthetic days for a minute, evaluate e
 	$(BIN)/bidpilot evaluate
 	$(BIN)/bidpilot export --out bundle
 
-test: install ## run all tests
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
-
-coverage: install ## run all tests, and measure which branches they take
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --cov
+test: install ## run all tests; COVERAGE=--cov measures which branches they take, and holds the floor
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(COVERAGE)
 
 mutants: install ## change money and scoring code place by place and list what no test notices (MUTANTS=20: a sample)
 	$(BIN)/python -m tests.mutants.run --size $(MUTANTS)

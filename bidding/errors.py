@@ -94,6 +94,14 @@ class UnreadableFile(BidpilotError, ValueError):
     """Raised when a file to import is empty, truncated or not what its ending says."""
 
 
+class UndecodableText(UnreadableFile):
+    """Raised when a text file holds a byte that is not in its encoding, where a column is read."""
+
+
+class MissingHeader(UnreadableFile):
+    """Raised when a text file begins with a row of data and the names of its columns are not given."""
+
+
 class UnknownFormat(BidpilotError, ValueError):
     """Raised when no importer is known for a format, or for a file's ending."""
 
@@ -144,6 +152,22 @@ class InvalidMapping(BidpilotError):
 
 class CensoredLog(InvalidLog):
     """Raised when a log has lost auctions whose prices nobody saw, so that it cannot be replayed as it is."""
+
+
+class MisdatedLog(InvalidLog):
+    """Raised when the times of a file to import cannot be what its mapping says, or have no time of the day."""
+
+
+class LossyIds(InvalidLog):
+    """Raised when ids were rounded before the import, so that different ones may have become one."""
+
+
+class ChangedTerms(InvalidLog):
+    """Raised when a day's budget or targets change and the import is to refuse such days."""
+
+
+class LogExists(InvalidLog):
+    """Raised when an import would overwrite what is there without being told to."""
 
 
 class MissingPrices(InvalidLog):

@@ -17,10 +17,10 @@ from bidpilot.bidding.errors import EmptyLog, InvalidLog
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord, stack_offsets
 from bidpilot.envs.logs.checks import DTYPES
 from bidpilot.envs.logs.filling import Filling
-from bidpilot.envs.logs.formats import DEFAULT_SEGMENT, KPIS
+from bidpilot.envs.logs.formats import DEFAULT_SEGMENT, KPIS, in_words
 from bidpilot.envs.logs.staging import Staging
+from bidpilot.envs.logs.terms import DayTerms
 
-_TERMS = ("budget", "conversion_value", "max_cpa")
 _MOST_SEGMENTS = 256
 
 
@@ -34,7 +34,7 @@ class _Day:
 
 
 def assemble(staging: Staging, paths: list[Path], name: str, in_memory: bool) -> AuctionLog:
-    """The log of everything that was staged; what contradicts the rest of its day is set aside.
+    """The log of everything that was staged; what was met before in its day is set aside.
 
     Args:
         staging: the first pass's result.
@@ -45,6 +45,7 @@ def assemble(staging: Staging, paths: list[Path], name: str, in_memory: bool) ->
     Raises:
         EmptyLog: no row can be used.
         InvalidLog: more segments than a log can hold.
+        ChangedTerms: a day's budget or targets change, and this is to be refused.
     """
     staging.flush()
     if not staging.days:
@@ -52,45 +53,41 @@ def assemble(staging: Staging, paths: list[Path], name: str, in_memory: bool) ->
     segments = tuple(sorted(staging.segments))
     if len(segments) > _MOST_SEGMENTS:
         raise InvalidLog(
-            f"The files have {len(segments)} segments, such as {', '.join(segments[:3])}; a log holds {_MOST_SEGMENTS} "
-            "at most. Map channel and tier to columns of few values."
+            f"The files have {len(segments)} segments; a log holds {_MOST_SEGMENTS} at most. Map channel and tier to "
+            "columns of few values."
         )
     filling = Filling(staging)
-    columns = _ColumnFiles(staging.folder / "columns")
+    columns, terms = _ColumnFiles(staging.folder / "columns"), DayTerms(staging.options.terms)
     days, late = [], []
     for period, campaign in staging.ordered_days():
-        rows, aside = _without_conflicts(staging, staging.read_day((period, campaign)))
+        rows, aside = _without_duplicates(staging, staging.read_day((period, campaign)))
         late.append(aside)
         if rows.height:
-            days.append(_append(columns, filling.fill(rows, period), staging, segments, (period, campaign)))
+            settled = terms.settle(rows, staging.format.label(period, campaign)[0])
+            filled = filling.fill(rows, period)
+            counts, cost = _append(columns, filled, staging, segments)
+            days.append(_Day(period, campaign, counts, cost, settled))
     _set_aside_late(staging, paths, pl.concat(late))
     if not days:
         raise EmptyLog(_explain_empty(staging, paths))
-    return _make_log(staging, days, columns.finish(in_memory), segments, name, filling.notes)
+    found = [*staging.format.found(), *terms.notes(len(days)), *filling.notes]
+    return _make_log(staging, days, columns.finish(in_memory), segments, name, found)
 
 
-def _without_conflicts(staging: Staging, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Rows that agree with their day, and (file, row, reason) of those that do not: other terms, duplicates."""
-    aside = [rows.clear().select("file", "row", reason=pl.lit(""))]
-    if not rows.select(
-        pl.all_horizontal(pl.col(term).eq_missing(pl.col(term).first()).all() for term in _TERMS)
-    ).item():
-        # The day's terms are those of most of its rows: one corrupted row must not set its day aside.
-        common = rows.group_by(_TERMS, maintain_order=True).len().sort("len", descending=True, maintain_order=True)
-        agrees = pl.all_horizontal(pl.col(term).eq_missing(common[term][0]) for term in _TERMS)
-        aside.append(rows.filter(~agrees).select("file", "row", reason=pl.lit(staging.format.varies)))
-        rows = rows.filter(agrees)
+def _without_duplicates(staging: Staging, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The first row of each auction, and (file, row, reason) of the others."""
     first = rows.select(pl.col("key").is_null() | pl.col("key").is_first_distinct()).to_series()
-    if not first.all():
-        aside.append(rows.filter(~first).select("file", "row", reason=pl.lit(staging.format.duplicate)))
-        rows = rows.filter(first)
-    return rows, pl.concat(aside)
+    aside = rows.filter(~first).select("file", "row", reason=pl.lit(staging.format.duplicate))
+    return (rows if first.all() else rows.filter(first)), aside
 
 
 def _append(
-    columns: _ColumnFiles, rows: pl.DataFrame, staging: Staging, segments: tuple[str, ...], day: tuple[int, str]
-) -> _Day:
-    """Append one day's auctions to the columns, by slot and arrival; rows that tie keep the order of the files."""
+    columns: _ColumnFiles, rows: pl.DataFrame, staging: Staging, segments: tuple[str, ...]
+) -> tuple[NDArray[np.int64], float]:
+    """Append one day's auctions to the columns, by slot and arrival; rows that tie keep the order of the files.
+
+    Returns the auctions of each slot, (T,), and what all of them cost, currency.
+    """
     format = staging.format
     slot = rows["slot"].to_numpy()
     order = np.lexsort((rows["arrival"].to_numpy(), slot))
@@ -113,8 +110,7 @@ def _append(
         hashes = rows.select(format.hashed)[pl.Series(order)]
         hashes.write_parquet(folder / f"{len(list(folder.iterdir())):06}.parquet")
     counts = np.bincount(slot, minlength=format.slots).astype(np.int64)
-    terms: dict[str, float | None] = {term: rows[term][0] for term in _TERMS}
-    return _Day(*day, counts, float(price.sum(dtype=np.float64)), terms)
+    return counts, float(price.sum(dtype=np.float64))
 
 
 def _make_log(
@@ -134,9 +130,11 @@ def _make_log(
         budget = day.terms["budget"] or options.budget or budgets[day.campaign]
         records.append(DayRecord(label, unit, budget, worth, day.terms["max_cpa"]))
     notes = [*format.notes, *filled, *_day_notes(staging, days)]
-    if all(day.terms["budget"] is None for day in days):
+    without = sum(day.terms["budget"] is None for day in days)
+    if without:
         how = f"{options.budget:g}" if options.budget else f"{options.budget_share:g} of the cost of a usual day"
-        notes.append(f"budgets: not in the files; each day has {how}")
+        of = "" if without == len(days) else f" for {without} of {len(days)} days"
+        notes.append(f"budgets: not in the files{of}; each such day has {how}")
     worths = {day.terms["conversion_value"] or options.conversion_value or day.terms["max_cpa"] for day in days}
     if worths == {None}:
         notes.append("conversion value: not in the files; 1")
@@ -226,5 +224,5 @@ def _explain_empty(staging: Staging, paths: list[Path]) -> str:
         return f"No row of {where} is of advertiser {staging.options.advertiser}. Name one that is, or none."
     if staging.rows_in == 0:
         return f"{where} hold no rows. Name files with traffic."
-    reasons = dict(staging.reasons.most_common())
+    reasons = in_words(dict(staging.reasons.most_common()))
     return f"None of the {staging.rows_in} rows of {where} can be used: {reasons}. Correct the files."

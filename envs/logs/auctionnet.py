@@ -34,7 +34,6 @@ REASON_VALUE = "pValue is missing or not in [0, 1]"
 REASON_PRICE = "leastWinningCost is missing, negative or not finite"
 REASON_BUDGET = "budget is missing or not above zero"
 REASON_CPA = "CPAConstraint is missing or not above zero"
-REASON_VARIES = "budget or CPAConstraint differs from the rest of the day"
 REASON_DUPLICATE = "the period, advertiser and pvIndex were met before"
 
 
@@ -45,14 +44,13 @@ def auctionnet_format(options: ImportOptions) -> Format:
         name="auctionnet",
         slots=SLOTS,
         used=COLUMNS,
-        present=lambda path: columns_of(path, _LAYOUT),
+        present=lambda path: columns_of(path, _LAYOUT, COLUMNS),
         read=lambda path: read_batches(path, COLUMNS, _LAYOUT),
         typed=_typed,
         text=lambda raw: raw.select(COLUMNS),
         label=lambda period, advertiser: (f"advertiser {advertiser}, period {period}", f"period {period}"),
         notes=(*NOTES, *selected),
         whose="advertiserNumber",
-        varies=REASON_VARIES,
         duplicate=REASON_DUPLICATE,
     )
 

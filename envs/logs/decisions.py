@@ -15,7 +15,9 @@ import polars as pl
 
 from bidpilot.bidding.errors import EmptyLog, UnevenDays, UnreadableFile
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord, stack_offsets
-from bidpilot.envs.logs.files import find_files, require_columns
+from bidpilot.envs.logs.files import find_files
+from bidpilot.envs.logs.formats import in_words
+from bidpilot.envs.logs.headers import require_columns
 from bidpilot.envs.logs.importing import ImportResult
 
 SEGMENTS_FILE = "segments.json"
@@ -41,14 +43,14 @@ def import_decisions(files: Iterable[str | Path], name: str = "decisions") -> Im
         UnevenDays: they were written with different numbers of slots.
         EmptyLog: no row can be used.
     """
-    paths = find_files(files)
+    paths = find_files(files, "decisions-*")
     segments = _segments(paths[0].with_name(SEGMENTS_FILE))
     rows = pl.concat([_read(p) for p in paths])
     reason = _reason(segments)
     rows = rows.with_columns(reason=reason)
     aside, kept = rows.filter(pl.col("reason").is_not_null()), rows.filter(pl.col("reason").is_null())
     if not kept.height:
-        counts = dict(aside["reason"].value_counts().iter_rows())
+        counts = in_words(dict(aside["reason"].value_counts(sort=True).iter_rows()))
         raise EmptyLog(
             f"None of the {rows.height} rows can be used: {counts}. Ask the exchange for AUCTION_MIN_TO_WIN."
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +10,7 @@ from typing import Any, Literal
 import polars as pl
 
 from bidpilot.envs.logs.auction_log import AuctionLog
+from bidpilot.envs.logs.terms import TermsRule
 
 KPIS = ("exposure", "interaction", "conversion")
 STAGED: dict[str, Any] = {
@@ -35,7 +36,6 @@ SOURCE_CLUSTERS = 1024
 DEFAULT_SEGMENT = "feed/head"
 REASON_FIELDS = "the row has another number of fields than the header"
 REASON_DUPLICATE = "the day's auction was met before"
-REASON_VARIES = "budget, conversion value or target differs from the rest of the day"
 REASON_LOST = "lost, and its price was not seen"
 
 
@@ -44,6 +44,7 @@ class ImportOptions:
     """What the caller decides about an import."""
 
     advertiser: int | None = None  # the one advertiser to import; None: all
+    terms: TermsRule = "last"  # which value a day has whose budget or targets change
     lost: Literal["refuse", "set-aside", "draw"] = "refuse"  # what becomes of lost auctions without a price
     prices_from: Path | None = None  # a log whose price model is drawn where the format has no prices
     interactions_from: Path | None = None  # a log whose exposures and interactions are drawn
@@ -74,7 +75,8 @@ class Format:
     outcomes: tuple[str, ...] = ()  # KPIs whose outcomes are recorded
     timed: bool = False  # arrival is a time, so rows out of order can be told
     hashed: tuple[str, ...] = ()  # UInt64 columns, keyed hashes, kept beside the log
-    varies: str = REASON_VARIES
+    found: Callable[[], list[str]] = list  # notes of what was found while rows were typed
+    auctions: tuple[Path, ...] | None = None  # the files whose rows are auctions; None: all that were named
     duplicate: str = REASON_DUPLICATE
 
 
@@ -96,3 +98,8 @@ def plain_text(name: str) -> pl.Expr:
     text = pl.col(name).cast(pl.String)
     plain = text.str.contains(r"^[0-9+\-.:eETZ \s]{0,40}$")
     return pl.when(plain).then(text).otherwise(pl.format("({} characters)", text.str.len_chars())).alias(name)
+
+
+def in_words(reasons: Mapping[str, int]) -> str:
+    """How many rows were set aside for each reason, in a sentence."""
+    return "; ".join(f"{count:,} because {reason}" for reason, count in reasons.items())

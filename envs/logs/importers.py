@@ -9,23 +9,28 @@ from pathlib import Path
 
 import polars as pl
 
-from bidpilot.bidding.errors import UnknownFormat
+from bidpilot.bidding.errors import LogExists, UnknownFormat
 from bidpilot.envs.logs.auctionnet import auctionnet_format
+from bidpilot.envs.logs.criteo import criteo_format
 from bidpilot.envs.logs.decisions import import_decisions
 from bidpilot.envs.logs.formats import Format, Imported, ImportOptions
 from bidpilot.envs.logs.importing import ImportResult, import_files
 from bidpilot.envs.logs.ipinyou import ipinyou_format
-from bidpilot.envs.logs.kuairand import kuairand_format
+from bidpilot.envs.logs.kuairand import LOGS, kuairand_format
 from bidpilot.envs.logs.mapped import mapped_format
 from bidpilot.envs.logs.storage import HASHED_FILE, SET_ASIDE_FILE, check_folder, save_log
 
 IMPORTERS: dict[str, Callable[[ImportOptions, list[Path]], Format]] = {
     "auctionnet": lambda options, _paths: auctionnet_format(options),
+    "criteo": criteo_format,
     "ipinyou": ipinyou_format,
     "kuairand": kuairand_format,
     "mapping": mapped_format,
 }
 """Each importer looks at the options, and at the files where it must, and says how to read them."""
+
+_IN_FOLDERS = {"kuairand": LOGS}
+"""What the names of a folder's files are like, where other tables lie beside them."""
 
 DECISIONS = "decisions"
 """A bid server's own log, whose segments are its bundle's: it is read as it was written."""
@@ -73,19 +78,22 @@ def run_import(
     advertiser: int | None = None,
     name: str | None = None,
     options: ImportOptions | None = None,
+    force: bool = False,
 ) -> ImportSummary:
     """Import files and store the log; memory is bounded by a batch of rows and by the largest day.
 
     Args:
         format: a key of IMPORTERS, or `DECISIONS`.
-        files: paths or patterns.
-        out: the log's folder; a log that is there already is replaced.
+        files: paths, patterns or folders.
+        out: the log's folder.
         advertiser: the one advertiser to import; None imports all.
         name: the log's name; None calls it after the folder.
         options: everything else that the caller decides.
+        force: whether a log that is in `out` already is replaced.
 
     Raises:
         UnknownFormat: no importer has this name.
+        LogExists: a log is there and was not to be replaced.
         NotALog: the folder holds other things.
         and what `import_files` and the importer raise.
     """
@@ -93,7 +101,7 @@ def run_import(
         known = ", ".join(sorted((*IMPORTERS, DECISIONS)))
         raise UnknownFormat(f"No importer is called {format!r}. Known formats: {known}.")
     folder = Path(out)
-    check_folder(folder)
+    _check_out(folder, force)
     if format == DECISIONS:
         return _store_decisions(import_decisions(files, name=name or folder.resolve().name), folder)
     options = options or ImportOptions()
@@ -105,11 +113,23 @@ def run_import(
     shutil.rmtree(staging, ignore_errors=True)
     try:
         imported = import_files(
-            lambda paths: IMPORTERS[format](options, paths), files, options, name or folder.resolve().name, staging
+            lambda paths: IMPORTERS[format](options, paths),
+            files,
+            options,
+            name or folder.resolve().name,
+            staging,
+            pattern=_IN_FOLDERS.get(format, "*"),
         )
         return _store(imported, folder)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _check_out(folder: Path, force: bool) -> None:
+    """Nothing that exists is overwritten unasked, and nothing that is no log at all."""
+    check_folder(folder)
+    if folder.is_dir() and any(folder.iterdir()) and not force:
+        raise LogExists(f"{folder} holds a log already. Name another folder, or replace the log with --force.")
 
 
 def _store_decisions(result: ImportResult, folder: Path) -> ImportSummary:

@@ -37,24 +37,27 @@ def import_files(
     name: str,
     folder: Path,
     in_memory: bool = False,
+    pattern: str = "*",
 ) -> Imported:
     """Import files into a log whose columns lie in `folder`, which is empty and for this import alone.
 
     Args:
         make_format: the format of the files, which it may look at.
-        files: paths or patterns.
+        files: paths, patterns or folders.
         options: what the caller decides.
         name: the log's name.
         folder: where rows and columns are written; removing it removes the log unless it is in memory.
         in_memory: whether the columns are read back into memory.
+        pattern: what the names of a folder's files are like.
 
     Raises:
         NoFilesMatched, UnknownFormat, UnreadableFile, MissingColumn: from the files.
         EmptyLog: no row can be used, or none is of the advertiser asked for.
         CensoredLog, MissingPrices: prices are missing and nothing was said of how to draw them.
     """
-    paths = find_files(files)
+    paths = find_files(files, pattern)
     format = make_format(paths)
+    paths = paths if format.auctions is None else list(format.auctions)
     staging = Staging(folder, format, options)
     dropped: dict[str, None] = {}
     for number, path in enumerate(paths):

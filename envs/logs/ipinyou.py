@@ -1,6 +1,7 @@
-"""Importer of iPinYou logs (Zhang et al., "Real-time bidding benchmarking with iPinYou", 2014), in two forms.
+"""Importer of iPinYou logs (Zhang et al., "Real-time bidding benchmarking with iPinYou", 2014), in three forms.
 
-Raw: tab-separated with a header, one won impression per row. Short, as the experiments of Cai et al.
+As the contest published them: see `ipinyou_contest`. Raw, as make-ipinyou-data writes it: tab-separated with a
+header, one won impression per row. Short, as the experiments of Cai et al.
 (WSDM 2017) use it: `click price prediction [exchange]`, separated by blanks, without header or times.
 Prices stay in the log's integers, fen per 1,000 exposures. A click is what converts.
 """
@@ -9,21 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
 from bidpilot.bidding.errors import UnreadableFile
-from bidpilot.envs.logs.files import first_line, is_parquet, read_lines
+from bidpilot.envs.logs.files import is_parquet, read_lines
 from bidpilot.envs.logs.formats import DEFAULT_SEGMENT, Format, ImportOptions, plain_text
+from bidpilot.envs.logs.ipinyou_contest import JOINED_BY, Kind, contest_format, contest_kind
 from bidpilot.envs.logs.mapped import format_of
 from bidpilot.envs.logs.mapping import KpiMap, Mapping, PriceMap, TimeMap
+from bidpilot.envs.logs.plain import first_line
 
 MAPPING = Mapping(
     separator="\t",
     quote=None,
     time=TimeMap(column="timestamp", form="%Y%m%d%H%M%S%3f", zone="Asia/Shanghai"),
     campaign="advertiser",
-    key=("bidid",),
+    key=JOINED_BY,  # one bid may show several creatives
     price=PriceMap(column="payprice", bid="bidprice"),
     conversion=KpiMap(sum={"click": 1.0}, realised=True),
     rate_by=("adexchange", "slotwidth", "slotheight", "slotvisibility", "slotformat", "creative"),
@@ -49,15 +53,31 @@ def ipinyou_format(options: ImportOptions, paths: list[Path]) -> Format:
     """The format of these files, by their first lines.
 
     Raises:
-        UnreadableFile: files of both forms, or one that is empty.
+        UnreadableFile: files of several forms, one that is empty, or contest files without impressions.
     """
-    raw = [is_parquet(path) or len(first_line(path).split("\t")) > len(SHORT_FIELDS) for path in paths]
-    if all(raw):
-        return format_of(MAPPING, "ipinyou", paths, (PRICE_NOTE, CLICK_NOTE))
-    if any(raw):
-        other = paths[raw.index(not raw[0])]
+    forms = {path: _form(path) for path in paths}
+    kinds: dict[Path, Kind] = {path: form for path, form in forms.items() if form != "raw" and form != "short"}
+    families = {"contest" if path in kinds else forms[path] for path in paths}
+    if len(families) > 1:
+        other = next(path for path in paths if (path in kinds, forms[path]) != (paths[0] in kinds, forms[paths[0]]))
         raise UnreadableFile(f"{paths[0]} and {other} are of different iPinYou forms. Import them one by one.")
+    if kinds:
+        return contest_format(MAPPING, kinds, (PRICE_NOTE,), CLICK_NOTE)
+    if families == {"raw"}:
+        return format_of(MAPPING, "ipinyou", paths, (PRICE_NOTE, CLICK_NOTE))
     return short_format(options)
+
+
+def _form(path: Path) -> Kind | Literal["raw", "short"]:
+    """Which form a file has."""
+    if is_parquet(path):
+        return "raw"
+    line = first_line(path)
+    try:
+        kind = contest_kind(line)
+    except UnreadableFile as error:
+        raise UnreadableFile(f"{path}: {error}") from None
+    return kind or ("raw" if len(line.split("\t")) > len(SHORT_FIELDS) else "short")
 
 
 def short_format(options: ImportOptions) -> Format:

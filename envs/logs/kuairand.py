@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bidpilot.bidding.errors import UnreadableFile
 from bidpilot.envs.logs.formats import Format, ImportOptions
 from bidpilot.envs.logs.mapped import format_of
 from bidpilot.envs.logs.mapping import KpiMap, Mapping, TierMap, TimeMap
@@ -31,6 +32,28 @@ with a long view for a completion. Head videos are the most shown that together 
 NOTES = ("conversion = 0: KuaiRand has clicks and follows, but no conversions",)
 
 
+LOGS = "log_*"
+"""What the names of the logs are like; beside them lie tables of users and videos."""
+_SETS = ("pure", "1k", "27k")
+
+
 def kuairand_format(_options: ImportOptions, paths: list[Path]) -> Format:
-    """The format of KuaiRand's logs."""
+    """The format of KuaiRand's logs.
+
+    Raises:
+        UnreadableFile: files of several of its sets (Pure, 1K, 27K), which number users and videos each on its own.
+    """
+    sets = {path: _set_of(path) for path in paths}
+    named = sorted({name for name in sets.values() if name is not None})
+    if len(named) > 1:
+        raise UnreadableFile(
+            f"The files are of KuaiRand's sets {', '.join(named)}, which number users and videos each on its own: the "
+            "same number would be taken for the same video. Import them one by one."
+        )
     return format_of(MAPPING, "kuairand", paths, NOTES)
+
+
+def _set_of(path: Path) -> str | None:
+    """Which set a file belongs to, by its name (`log_standard_4_08_to_4_21_27k_part1.csv`)."""
+    parts = path.name.lower().split(".")[0].split("_")
+    return next((name for name in _SETS if name in parts), None)

@@ -13,19 +13,20 @@ import polars as pl
 from bidpilot.bidding.errors import InvalidMapping
 from bidpilot.envs.logs.files import RAGGED, TextLayout, columns_of, read_batches
 from bidpilot.envs.logs.formats import KPIS, REASON_FIELDS, SOURCE_CLUSTERS, Format, ImportOptions, plain_text
+from bidpilot.envs.logs.identities import Identities
 from bidpilot.envs.logs.mapping import KpiMap, Mapping, TierMap, load_mapping
+from bidpilot.envs.logs.terms import TERMS
+from bidpilot.envs.logs.times import DAY_MS, Times
+from bidpilot.envs.logs.truth import truth
 
 HASH_KEY = "BIDPILOT_HASH_KEY"
 REASON_TIME = "the time is missing or cannot be read"
-REASON_WON = "whether it was won is missing, or neither 1 nor 0"
+REASON_YEARS = "the time lies outside the years that the mapping allows"
+REASON_WON = "whether it was won is missing, or no word for yes or no (name such words as won_when, lost_when)"
 REASON_PRICE = "the market price is missing, negative or not finite"
 REASON_BID = "the recorded bid is negative or not finite"
-REASON_TERMS = "budget, conversion value or target is missing or not above zero"
+REASON_TERMS = "budget, conversion value or target is no number above zero"
 REASON_CAMPAIGN = "the campaign is missing"
-_DAY_MS = 86_400_000
-_LATEST_MS = 7_258_118_400_000  # the year 2200: a later time is in another unit
-_TERMS = ("budget", "conversion_value", "max_cpa")
-_TRUE, _FALSE = ("1", "1.0", "true", "True"), ("0", "0.0", "false", "False")
 
 
 def reason_kpi(kpi: str) -> str:
@@ -55,14 +56,14 @@ def format_of(mapping: Mapping, name: str, paths: list[Path], notes: tuple[str, 
         censored = ("prices were seen only where the recorded bidder won: the log is censored at its bids",)
 
     def label(period: int, campaign: str) -> tuple[str, str]:
-        day = str(pl.Series([period], dtype=pl.Int32).cast(pl.Date)[0])
+        day = f"day {period}" if rows.times.from_zero else str(pl.Series([period], dtype=pl.Int32).cast(pl.Date)[0])
         return (f"campaign {campaign}, {day}" if mapping.campaign else day), day
 
     return Format(
         name=name,
         slots=mapping.slots,
         used=rows.used,
-        present=lambda path: columns_of(path, rows.layout),
+        present=lambda path: columns_of(path, rows.layout, rows.used),
         read=lambda path: read_batches(path, rows.used, rows.layout),
         typed=rows.typed,
         text=rows.text,
@@ -74,6 +75,7 @@ def format_of(mapping: Mapping, name: str, paths: list[Path], notes: tuple[str, 
         outcomes=tuple(kpi for kpi in KPIS if kpi in realised or recorded.get(kpi) is not None),
         timed=True,
         hashed=mapping.hash,
+        found=rows.notes,
     )
 
 
@@ -91,8 +93,13 @@ class MappedRows:
                 f"The mapping keeps {', '.join(mapping.hash)} as keyed hashes, but {HASH_KEY} is empty. Set it to a "
                 "secret of your own (it is not stored), or leave the columns out."
             )
-        self.layout = TextLayout(mapping.separator, mapping.quote, mapping.columns)
+        self.layout = TextLayout(mapping.separator, mapping.quote, mapping.columns, mapping.encoding)
         self.used = tuple(dict.fromkeys(self._columns()))
+        self.times = Times(mapping.time, mapping.slots)
+        tier = mapping.tier.column if isinstance(mapping.tier, TierMap) else mapping.tier
+        ids = (mapping.campaign, *mapping.key, *mapping.rate_by, mapping.channel, tier, mapping.source, *mapping.hash)
+        # A column of times is no id, even where it is a part of the key.
+        self._identities = Identities(name for name in ids if name is not None and name != mapping.time.column)
         # Of what is read, these may name a person, or what a person saw.
         self._personal = {*mapping.hash, *mapping.key, *mapping.rate_by, mapping.source}
         self._heads = pl.Series(dtype=pl.String)
@@ -108,11 +115,12 @@ class MappedRows:
             for name in self.used
             if raw.schema[name] == pl.String
         )
-        epoch, wall = self._times(raw)
+        raw = self._identities.one_spelling(raw)
+        moments = self.times.read(raw)
         columns: dict[str, pl.Expr] = {
-            "period": (wall // _DAY_MS).cast(pl.Int32),
-            "slot": (wall % _DAY_MS * mapping.slots // _DAY_MS).cast(pl.Int16),
-            "arrival": epoch,
+            "period": (moments.wall // DAY_MS).cast(pl.Int32),
+            "slot": (moments.wall % DAY_MS * mapping.slots // DAY_MS).cast(pl.Int16),
+            "arrival": moments.epoch,
             "campaign": pl.col(mapping.campaign).cast(pl.String) if mapping.campaign else pl.lit("all"),
             "segment": self._segment(),
         }
@@ -122,24 +130,29 @@ class MappedRows:
         if mapping.rate_by:
             columns["group"] = pl.struct(pl.col(name).cast(pl.String) for name in mapping.rate_by).hash()
         for kpi, how in mapping.kpis.items():
-            columns[f"outcome_{kpi}" if how.realised else kpi] = _kpi(how)
+            columns[f"outcome_{kpi}" if how.realised else kpi] = _kpi(how, _words(raw) if how.realised else ())
         for outcome, kpi in ((mapping.interacted, "interaction"), (mapping.converted, "conversion")):
             if outcome is not None:
-                columns[f"outcome_{kpi}"] = _kpi(outcome)
-        for term in _TERMS:
+                columns[f"outcome_{kpi}"] = _kpi(outcome, _words(raw))
+        for term in TERMS:
             value = getattr(mapping, term)
             if value is not None:
                 columns[term] = _number(value) if isinstance(value, str) else pl.lit(value)
         if mapping.price is not None:
             columns |= self._price()
-        rows = raw.select(
-            *(expression.alias(name) for name, expression in columns.items()), self._won().alias("won"), RAGGED
-        )
+        given = {f"{term}_given": pl.col(getattr(mapping, term)).is_not_null() for term in self._term_columns()}
+        helpers = {"won": self._won(), "readable": moments.readable, "plausible": moments.plausible, **given}
+        rows = raw.select(*(expression.alias(name) for name, expression in (columns | helpers).items()), RAGGED)
+        self.times.look(rows["readable"], rows["plausible"], raw)
         rows = rows.with_columns(self._reason(set(columns)).alias("reason"))
         extra = {name: _keyed(raw[name], self._key) for name in mapping.hash}
         if mapping.source:
             extra["source"] = _clusters(raw[mapping.source])
-        return rows.drop("won", RAGGED).with_columns(column.alias(name) for name, column in extra.items())
+        return rows.drop(*helpers, RAGGED).with_columns(column.alias(name) for name, column in extra.items())
+
+    def notes(self) -> list[str]:
+        """What was found in the rows that were typed."""
+        return [*self.times.notes, *self._identities.notes]
 
     def text(self, raw: pl.DataFrame) -> pl.DataFrame:
         """Rows set aside: numbers and times as read, other text only by its length, identifiers not at all."""
@@ -156,42 +169,19 @@ class MappedRows:
             if kpi is not None:
                 names += [*kpi.sum, kpi.per]
         tier = mapping.tier.column if isinstance(mapping.tier, TierMap) else mapping.tier
-        terms = [value for value in (getattr(mapping, term) for term in _TERMS) if isinstance(value, str)]
+        terms = [getattr(mapping, term) for term in self._term_columns()]
         names += [mapping.channel, tier, mapping.source, *terms, *mapping.hash]
         return [name for name in names if name is not None]
 
-    def _times(self, raw: pl.DataFrame) -> tuple[pl.Expr, pl.Expr]:
-        """Milliseconds since 1970 that order auctions, and those of the day's clock on the wall."""
-        time, dtype = self._mapping.time, raw.schema[self._mapping.time.column]
-        column, shift = pl.col(time.column), time.day_starts * 3_600_000
-        if isinstance(dtype, pl.Datetime):
-            moment = column.dt.cast_time_unit("ms")
-            aware = dtype.time_zone is not None
-        elif time.form in ("epoch_s", "epoch_ms"):
-            scale = 1000.0 if time.form == "epoch_s" else 1.0
-            number = _number(time.column) * scale
-            moment = (
-                pl.when(number.is_between(0, _LATEST_MS)).then(number).cast(pl.Int64).cast(pl.Datetime("ms", "UTC"))
-            )
-            aware = True
-        elif time.form == "iso":
-            text = column.cast(pl.String).str.replace(" ", "T", literal=True)
-            with_offset = text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="ms", time_zone="UTC", strict=False)
-            naive = text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="ms", strict=False)
-            wall = pl.coalesce(with_offset.dt.convert_time_zone(time.zone).dt.replace_time_zone(None), naive)
-            return pl.coalesce(with_offset.dt.epoch("ms"), naive.dt.epoch("ms")), wall.dt.epoch("ms") - shift
-        else:
-            aware = "%z" in time.form or "%#z" in time.form
-            zone = "UTC" if aware else None
-            moment = column.cast(pl.String).str.to_datetime(time.form, time_unit="ms", time_zone=zone, strict=False)
-        wall = moment.dt.convert_time_zone(time.zone).dt.replace_time_zone(None) if aware else moment
-        return moment.dt.epoch("ms"), wall.dt.epoch("ms") - shift
+    def _term_columns(self) -> list[str]:
+        """The terms that a column tells."""
+        return [term for term in TERMS if isinstance(getattr(self._mapping, term), str)]
 
     def _won(self) -> pl.Expr:
-        if self._mapping.price is None or self._mapping.price.won is None:
+        price = self._mapping.price
+        if price is None or price.won is None:
             return pl.lit(True)
-        text = pl.col(self._mapping.price.won).cast(pl.String)
-        return pl.when(text.is_in(_TRUE)).then(True).when(text.is_in(_FALSE)).then(False).otherwise(None)
+        return truth(price.won, price.won_when, price.lost_when)
 
     def _price(self) -> dict[str, pl.Expr]:
         price = self._mapping.price
@@ -218,7 +208,8 @@ class MappedRows:
         """The most frequent values that together make all but `tail_share` of the rows."""
         counts = pl.DataFrame(schema={"value": pl.String, "n": pl.UInt64})
         for path in paths:
-            for batch in read_batches(path, [tier.column], self.layout):
+            for raw in read_batches(path, [tier.column], self.layout):
+                batch = self._identities.one_spelling(raw, count=False)
                 found = batch.group_by(pl.col(tier.column).cast(pl.String).alias("value")).agg(
                     pl.len().cast(pl.UInt64).alias("n")
                 )
@@ -232,7 +223,8 @@ class MappedRows:
             return ~(pl.col(name).is_finite() & pl.col(name).is_between(low, high)).fill_null(False)
 
         greatest = 3.4e38
-        faults = [(pl.col(RAGGED), REASON_FIELDS), (pl.col("period").is_null(), REASON_TIME)]
+        faults = [(pl.col(RAGGED), REASON_FIELDS), (~pl.col("readable"), REASON_TIME)]
+        faults.append((~pl.col("plausible"), REASON_YEARS))
         faults.append((pl.col("campaign").is_null(), REASON_CAMPAIGN))
         if self._mapping.price is not None:
             faults.append((pl.col("won").is_null(), REASON_WON))
@@ -243,7 +235,10 @@ class MappedRows:
             high = greatest if kpi == "interaction" else 1.0
             names = {kpi, f"outcome_{kpi}"} & given
             faults += [(outside(name, 0.0, high), reason_kpi(kpi)) for name in sorted(names)]
-        faults += [(outside(term, 1e-300, greatest), REASON_TERMS) for term in _TERMS if term in given]
+        # A day's terms may be written once: what an auction lacks, others of its day have.
+        faults += [
+            (pl.col(f"{term}_given") & outside(term, 1e-300, greatest), REASON_TERMS) for term in self._term_columns()
+        ]
         # The first fault that a row has is its reason.
         return pl.coalesce(pl.when(fault).then(pl.lit(reason)) for fault, reason in faults)
 
@@ -253,10 +248,20 @@ def _number(name: str) -> pl.Expr:
     return pl.col(name).cast(pl.Float64, strict=False)
 
 
-def _kpi(how: KpiMap) -> pl.Expr:
+def _words(raw: pl.DataFrame) -> tuple[str, ...]:
+    """The columns of text, where an outcome may be a word for yes or no."""
+    return tuple(name for name, dtype in raw.schema.items() if dtype == pl.String)
+
+
+def _kpi(how: KpiMap, words: tuple[str, ...] = ()) -> pl.Expr:
+    """A KPI; in the columns `words`, yes is 1 and no is 0."""
     if how.constant is not None:
         return pl.lit(how.constant, dtype=pl.Float32)
-    total = pl.sum_horizontal((_number(name) * weight for name, weight in how.sum.items()), ignore_nulls=False)
+
+    def value(name: str) -> pl.Expr:
+        return pl.coalesce(_number(name), truth(name).cast(pl.Float64)) if name in words else _number(name)
+
+    total = pl.sum_horizontal((value(name) * weight for name, weight in how.sum.items()), ignore_nulls=False)
     if how.per is not None:
         total = total / _number(how.per)
     if how.cap is not None:  # a division by zero is no great value, and stays infinite

@@ -6,10 +6,24 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bidpilot.bidding.errors import InvalidMapping
+from bidpilot.envs.logs.plain import UTF8, check_encoding
+from bidpilot.envs.logs.truth import Word
 
+UNITS = {
+    "epoch_s": 1e3,
+    "epoch_ms": 1.0,
+    "epoch_us": 1e-3,
+    "epoch_ns": 1e-6,
+    "relative_s": 1e3,
+    "relative_ms": 1.0,
+    "excel": 86_400e3,
+}
+"""Forms of times that are numbers, and the milliseconds of one unit."""
+RELATIVE = ("relative_s", "relative_ms")
+"""Forms of times that count from 0, wherever that is."""
 Name = Annotated[str, Field(min_length=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -25,10 +39,21 @@ class TimeMap(_Part):
     form: str = Field(
         "iso",
         min_length=1,
-        description="epoch_s, epoch_ms, iso (with an offset, or in the zone below), or a strftime pattern.",
+        description="epoch_s, epoch_ms, epoch_us, epoch_ns (since 1970), relative_s, relative_ms (since a 0 of its "
+        "own), excel (days), iso (with an offset, or in the zone below), or a strftime pattern.",
     )
     zone: str = Field("UTC", min_length=1, description="Time zone in which times without offset are, and days are cut.")
     day_starts: int = Field(0, ge=0, le=23, description="Hour at which a day begins.")
+    years: tuple[int, int] = Field(
+        (1990, 2100), description="First and last year in which an auction may lie; other times are refused."
+    )
+
+    @field_validator("years")
+    @classmethod
+    def _in_order(cls, years: tuple[int, int]) -> tuple[int, int]:
+        if not 1 <= years[0] <= years[1] <= 9998:
+            raise ValueError(f"{list(years)} are no first and last year")
+        return years
 
 
 class PriceMap(_Part):
@@ -36,7 +61,9 @@ class PriceMap(_Part):
 
     column: Name = Field(description="Column of the market price; where `won` is given, read only where won.")
     unit: Positive = Field(1.0, description="Currency per exposure of one unit of the column (CPM: 0.001).")
-    won: str | None = Field(None, min_length=1, description="Column that says whether the auction was won (1 or 0).")
+    won: str | None = Field(None, min_length=1, description="Column that says whether the auction was won: yes or no.")
+    won_when: tuple[Word, ...] = Field((), description="Words of that column that mean won, beside 1 t true y yes on.")
+    lost_when: tuple[Word, ...] = Field((), description="Words that mean lost, beside 0 f false n no off.")
     bid: str | None = Field(None, min_length=1, description="Column of the recorded bid, in the unit of the price.")
 
 
@@ -76,8 +103,11 @@ class Mapping(_Part):
     quote: str | None = Field(
         '"', min_length=1, max_length=1, description="What surrounds a field; null: nothing does."
     )
+    encoding: str = Field(UTF8, description="Of text files without a byte-order mark: utf-8, gbk, latin-1, cp1252, ...")
     columns: tuple[Name, ...] = Field((), description="Names of the columns where the file has no header line.")
-    missing: tuple[str, ...] = Field(("", "null", "NULL", "NA"), description="Texts that stand for nothing.")
+    missing: tuple[str, ...] = Field(
+        ("", "null", "NULL", "NA", "N/A", "NaN", "nan", "None", "\\N"), description="Texts that stand for nothing."
+    )
     slots: int = Field(48, ge=1, le=1440, description="Slots per day.")
     time: TimeMap = Field(description="When an auction took place.")
     campaign: str | None = Field(None, min_length=1, description="Column of the campaign: each has days of its own.")
@@ -100,6 +130,11 @@ class Mapping(_Part):
     hash: tuple[Name, ...] = Field(
         (), description="Identifiers to keep as keyed hashes beside the log; the key is in BIDPILOT_HASH_KEY."
     )
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_an_encoding(cls, name: str) -> str:
+        return check_encoding(name)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Mapping:

@@ -61,7 +61,9 @@ class Rates:
         rates = []
         for kpi in self._kpis:
             mean, weight = overall[kpi] / overall["n"], self._credibility(kpi)
-            rate = (pl.col(kpi) + weight * mean) / (pl.col("n") + weight)
+            # Groups whose outcomes never vary need no mean of all (weight 0), unless no other day has them.
+            known = pl.col("n") + weight > 0
+            rate = pl.when(known).then((pl.col(kpi) + weight * mean) / (pl.col("n") + weight)).otherwise(mean)
             rates.append(rate.cast(pl.Float32).alias(kpi))
         return rows.drop(self._kpis, strict=False).join(
             table.select("group", *rates), on="group", how="left", nulls_equal=True, maintain_order="left"

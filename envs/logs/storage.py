@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from bidpilot.bidding.errors import DamagedLog, NotALog, UnevenDays
 from bidpilot.envs.logs.auction_log import COLUMNS, REALISED_COLUMNS, AuctionLog
 from bidpilot.envs.logs.checks import DTYPES
-from bidpilot.envs.logs.files import require_columns
+from bidpilot.envs.logs.headers import require_columns
 from bidpilot.envs.logs.manifest import MANIFEST_FILE, LogManifest, read_manifest
 
 AUCTIONS_FILE = "auctions.parquet"

@@ -14,18 +14,26 @@ from bidpilot.training.cli.config import Config, Count, Seed
 class ImportConfig(Config):
     """Turn recorded auctions into a log that training and evaluation can read."""
 
-    format: tyro.conf.Positional[Literal["auctionnet", "ipinyou", "kuairand", "mapping", "decisions"]] = Field(
-        description="Format of the files; mapping: your own, as --mapping says; decisions: a bid server's log."
+    format: tyro.conf.Positional[Literal["auctionnet", "ipinyou", "kuairand", "criteo", "mapping", "decisions"]] = (
+        Field(description="Format of the files; mapping: your own, as --mapping says; decisions: a bid server's log.")
     )
     files: tyro.conf.Positional[tuple[Path, ...]] = Field(
-        min_length=1, description="Files to read: Parquet, or text ending in .csv .tsv .txt .log."
+        min_length=1,
+        description="Files to read, or folders of them: Parquet, or text ending in .csv .tsv .txt .log (or packed: .gz "
+        ".bz2 .xz).",
     )
     out: Path = Field(description="Folder to write the log to.")
+    force: bool = Field(False, description="Replace a log that is in that folder already.")
     advertiser: int | None = Field(
         None, ge=0, description="Number of the one advertiser to keep; all of them where none is given."
     )
     name: str | None = Field(None, min_length=1, description="Name of the log; the folder's where none.")
     mapping: Path | None = Field(None, description="YAML file that says what each column of your own files is.")
+    terms: Literal["last", "first", "most", "refuse"] = Field(
+        "last",
+        description="Which budget and targets a day has where they change during it: those of its last slot, of its "
+        "first, or of most auctions; or refuse the log.",
+    )
     lost: Literal["refuse", "set-aside", "draw"] = Field(
         "refuse",
         description="What to do with lost auctions whose prices were not seen: refuse the log, set them aside, or "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bidpilot.training.importing.config import ImportConfig
 
-_NO_OPTION = ("format", "files", "out", "name")
+_NO_OPTION = ("format", "files", "out", "name", "force")
 
 
 def run(config: ImportConfig) -> None:
@@ -15,5 +15,5 @@ def run(config: ImportConfig) -> None:
 
     values = {name: getattr(config, name) for name in type(config).model_fields if name not in _NO_OPTION}
     options = ImportOptions(**values)
-    summary = run_import(config.format, config.files, config.out, name=config.name, options=options)
+    summary = run_import(config.format, config.files, config.out, name=config.name, options=options, force=config.force)
     print("\n".join(summary.lines()))

@@ -100,8 +100,6 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"budget": 0.0}, auctionnet.REASON_BUDGET),
     ({"budget": float("nan")}, auctionnet.REASON_BUDGET),
     ({"CPAConstraint": -5.0}, auctionnet.REASON_CPA),
-    ({"budget": 99.0}, auctionnet.REASON_VARIES),
-    ({"CPAConstraint": 99.0}, auctionnet.REASON_VARIES),
     ({"pvIndex": 0, "pValue": 0.9}, auctionnet.REASON_DUPLICATE),
 ]
 

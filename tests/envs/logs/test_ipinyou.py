@@ -208,3 +208,13 @@ def test_a_misspelt_header_and_a_header_alone_are_named(tmp_path: Path) -> None:
         run_import("ipinyou", [path], tmp_path / "log")
     assert not (tmp_path / "log").exists()
     assert not list(tmp_path.glob(".*"))
+
+
+def test_creatives_that_never_vary_and_are_new_have_the_mean_of_all(tmp_path: Path) -> None:
+    always, never = {"creative": "good", "click": 1}, {"creative": "bad", "click": 0}
+    later = {"timestamp": "20130607100000000"}
+    path = write_raw(tmp_path, *([always] * 3), *([never] * 3), {**never, **later}, {**later, "creative": "new"})
+    run_import("ipinyou", [path], tmp_path / "log")
+    conversion = load_log(tmp_path / "log").conversion
+    assert conversion[6] == 0.0  # never clicked on the other day
+    assert conversion[7] == pytest.approx(0.5)  # not shown there: three clicks of six

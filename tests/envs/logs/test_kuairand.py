@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from bidpilot.bidding.errors import MissingPrices
+from bidpilot.bidding.errors import MissingPrices, UnreadableFile
 from bidpilot.envs.logs import mapped
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord, stack_offsets
 from bidpilot.envs.logs.formats import REASON_DUPLICATE, REASON_FIELDS, ImportOptions
@@ -130,10 +130,10 @@ def test_head_is_what_is_shown_most(tmp_path: Path, donor: Path) -> None:
     [
         ({"time_ms": None}, mapped.REASON_TIME),
         ({"time_ms": "noon"}, mapped.REASON_TIME),
-        ({"time_ms": 10**18}, mapped.REASON_TIME),
+        ({"time_ms": 10**18}, mapped.REASON_YEARS),
         ({"duration_ms": 0}, mapped.reason_kpi("exposure")),
         ({"play_time_ms": -1}, mapped.reason_kpi("exposure")),
-        ({"is_like": "yes"}, mapped.reason_kpi("interaction")),
+        ({"is_like": "perhaps"}, mapped.reason_kpi("interaction")),
         ({"is_like": -3}, mapped.reason_kpi("interaction")),
         ({"user_id": 0}, REASON_DUPLICATE),
     ],
@@ -172,3 +172,25 @@ def test_interactions_may_come_from_another_log(tmp_path: Path, donor: Path) -> 
     pairs = set(zip(funnel.exposure.tolist(), funnel.interaction.tolist(), strict=True))
     assert set(zip(log.exposure.tolist(), log.interaction.tolist(), strict=True)) <= pairs
     assert len(pairs) == 2
+
+
+@pytest.mark.parametrize("name", ["1k", "pure", "27k"])
+def test_a_published_folder_stands_for_its_logs(tmp_path: Path, donor: Path, name: str) -> None:
+    data = tmp_path / f"KuaiRand-{name}" / "data"
+    data.mkdir(parents=True)
+    parts = ("4_08_to_4_21_27k_part1", "4_08_to_4_21_27k_part2") if name == "27k" else (f"4_08_to_4_21_{name}",)
+    for place, part in enumerate(parts):
+        write(data, {"user_id": place}).rename(data / f"log_standard_{part}.csv")
+    write(data, {"user_id": 9, "is_rand": 1}).rename(data / f"log_random_4_22_to_5_08_{name}.csv")
+    (data / f"user_features_{name}.csv").write_text("user_id,user_active_degree\n0,full_active\n")
+    (data / f"video_features_basic_{name}.csv").write_text("video_id,author_id\n11,4\n")
+    options = ImportOptions(prices_from=donor)
+    summary = run_import("kuairand", [data.parent], tmp_path / "log", options=options)
+    assert (summary.rows_in, summary.rows_kept) == (len(parts) + 1, len(parts) + 1)
+
+
+def test_sets_number_their_videos_apart_and_are_not_mixed(tmp_path: Path, donor: Path) -> None:
+    for name in ("1k", "pure"):
+        write(tmp_path, {}).rename(tmp_path / f"log_standard_4_08_to_4_21_{name}.csv")
+    with pytest.raises(UnreadableFile, match="1k, pure"):
+        run_import("kuairand", [tmp_path], tmp_path / "log", options=ImportOptions(prices_from=donor))

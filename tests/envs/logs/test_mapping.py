@@ -10,7 +10,7 @@ import yaml
 
 from bidpilot.bidding.errors import CensoredLog, InvalidLog, InvalidMapping, UnreadableFile
 from bidpilot.envs.logs import mapped
-from bidpilot.envs.logs.formats import REASON_LOST, REASON_VARIES, ImportOptions
+from bidpilot.envs.logs.formats import REASON_DUPLICATE, REASON_LOST, ImportOptions
 from bidpilot.envs.logs.importers import ImportSummary, run_import
 from bidpilot.envs.logs.mapping import Mapping
 from bidpilot.envs.logs.storage import HASHED_FILE, load_log, read_set_aside
@@ -30,7 +30,9 @@ def read(
     path, mapping = folder / "bids.csv", folder / "mapping.yaml"
     pl.DataFrame([{**ROW, **row} for row in rows], strict=False).write_csv(path)
     mapping.write_text(yaml.safe_dump({**MAPPING, **changes}))
-    return run_import("mapping", [path], folder / "log", options=ImportOptions(mapping=mapping, **(options or {})))
+    return run_import(
+        "mapping", [path], folder / "log", options=ImportOptions(mapping=mapping, **(options or {})), force=True
+    )
 
 
 def test_units_turn_columns_into_currency(tmp_path: Path) -> None:
@@ -93,14 +95,14 @@ def test_kpis_are_made_as_the_mapping_says(tmp_path: Path) -> None:
 
 
 def test_each_campaign_has_days_and_terms_of_its_own(tmp_path: Path) -> None:
-    rows = [{"who": who, "money": money} for who, money in (("b", 10), ("a", 20), ("a", 20), ("a", 7))]
+    rows = [{"who": who, "money": money} for who, money in (("b", 10), ("a", 20), ("a", 20), ("a", 20.000001))]
     summary = read(tmp_path, rows, campaign="who", budget="money")
     log = load_log(tmp_path / "log")
     assert [(day.label, day.budget) for day in log.days] == [
         ("campaign a, 2024-03-10", 20.0),
         ("campaign b, 2024-03-10", 10.0),
     ]
-    assert summary.set_aside == {REASON_VARIES: 1}
+    assert summary.set_aside == {}
 
 
 LOST: list[dict[str, Any]] = [
@@ -195,7 +197,7 @@ def test_quoted_fields_may_hold_the_separator(tmp_path: Path) -> None:
     assert run_import("mapping", [path], tmp_path / "log", options=options).rows_kept == 1
     path.write_text('note,at,cpm,pcvr\n"open,2024-03-10T12:00:00,5,0.1\n')
     with pytest.raises(UnreadableFile, match="quote: null"):
-        run_import("mapping", [path], tmp_path / "log", options=options)
+        run_import("mapping", [path], tmp_path / "log", options=options, force=True)
 
 
 @pytest.mark.parametrize(
@@ -226,3 +228,34 @@ def test_the_mapping_in_the_documentation_is_one() -> None:
     mapping = Mapping.model_validate(yaml.safe_load(text.split("```yaml")[1].split("```")[0]))
     assert mapping.price is not None
     assert mapping.price.unit == 0.001
+
+
+@pytest.mark.parametrize("word", ["TRUE", "t", "yes", "1.0", "Y", "on"])
+def test_words_for_yes_are_wins_and_outcomes(tmp_path: Path, word: str) -> None:
+    rows = [{"won": word, "bought": word}, {"won": word, "bought": "no"}]
+    price = {**MAPPING["price"], "won": "won"}
+    assert read(tmp_path, rows, price=price, converted={"sum": {"bought": 1}}).rows_kept == 2
+    assert load_log(tmp_path / "log").converted.tolist() == [1.0, 0.0]  # type: ignore[union-attr]
+
+
+def test_a_mapping_may_name_its_words(tmp_path: Path) -> None:
+    price = {**MAPPING["price"], "won": "won", "won_when": ["win"], "lost_when": ["outbid"]}
+    summary = read(tmp_path, [{"won": "WIN"}, {"won": "outbid"}], {"lost": "set-aside"}, price=price)
+    assert (summary.rows_kept, summary.set_aside) == (1, {REASON_LOST: 1})
+
+
+def test_ids_with_a_gap_in_their_column_are_one_campaign(tmp_path: Path) -> None:
+    rows = [{"who": who, "key": key} for who, key in (("12", "1"), ("12.0", "1.0"), ("012", "2"))]
+    summary = read(tmp_path, rows, campaign="who", key=["key"])
+    assert [day.label for day in load_log(tmp_path / "log").days] == ["campaign 12, 2024-03-10"]
+    assert summary.set_aside == {REASON_DUPLICATE: 1}
+    assert any(note.startswith("2 ids of column who") for note in summary.notes)
+
+
+def test_a_budget_raised_at_noon_keeps_all_auctions(tmp_path: Path) -> None:
+    rows = [{"at": f"2024-03-10T{hour:02}:00:00", "money": 100 if hour < 14 else 150} for hour in range(24)]
+    summary = read(tmp_path, rows, budget="money")
+    assert (summary.rows_kept, load_log(tmp_path / "log").days[0].budget) == (24, 150.0)
+    assert any("budget changes during 1 of 1 days (14 auctions" in note for note in summary.notes)
+    read(tmp_path, rows, {"terms": "first"}, budget="money")
+    assert load_log(tmp_path / "log").days[0].budget == 100.0
