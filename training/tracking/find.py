@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bidpilot.bidding.errors import RunNotFound, TrackingError
+from bidpilot.training.tracking.local import local_path
 from bidpilot.training.tracking.store import Store, current_store, tracking_errors
 
 if TYPE_CHECKING:
@@ -98,10 +99,17 @@ def download(run_id: str, path: str, into: Path | None = None, *, store: Store |
     with tracking_errors(store):
         parent = path.rpartition("/")[0] or None
         if path not in {entry.path for entry in client.list_artifacts(run_id, parent)}:
-            raise RunNotFound(f"run {run_id} holds no {path!r}: it ended before it was written; name another run")
+            raise RunNotFound(f"run {run_id} holds no {path!r}: {_why_not(client.get_run(run_id), store)}")
         target = Path(tempfile.mkdtemp(prefix="bidpilot-")) if into is None else into
         target.mkdir(parents=True, exist_ok=True)
         return Path(client.download_artifacts(run_id, path, str(target)))
+
+
+def _why_not(run: MlflowRun, store: Store) -> str:
+    where = local_path(run.info.artifact_uri) if store.folder is not None else None
+    if where is not None and not where.is_dir():
+        return f"its files are not at {where}; bring them back from where the store was copied, or name another run"
+    return f"it {'has' if run.info.status == 'RUNNING' else 'ended'} not yet written it; name another run"
 
 
 def _finished(store: Store, tags: Mapping[str, str], experiment: str | None, count: int) -> list[RunInfo]:

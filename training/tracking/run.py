@@ -7,13 +7,14 @@ import math
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bidpilot.bidding.errors import TrackingError
+from bidpilot.bidding.errors import RunNotFound, TrackingError
 from bidpilot.training.tracking.find import find_run
+from bidpilot.training.tracking.local import alive, ended
 from bidpilot.training.tracking.provenance import provenance
 from bidpilot.training.tracking.store import Store, current_store, tracking_errors
 
@@ -129,7 +130,7 @@ def open_run(
     The run is FINISHED when the block ends, KILLED after Ctrl-C and FAILED after any other exception,
     whose first line is kept as the tag `error`. Parameters are the flat, resolved configuration. When a run
     is resumed, parameters that it has keep their value, and those now given otherwise are kept as the tags
-    `resumed.PARAMETER`.
+    `resumed.PARAMETER`. Runs of a local store whose process was killed are marked KILLED first.
 
     Args:
         experiment: name of the experiment, created where missing; of no effect with `resume`.
@@ -145,18 +146,38 @@ def open_run(
         TrackingError: where the store cannot be used.
     """
     store = store or current_store()
+    _mark_dead_runs(store)
     run = _start(store, experiment, run_name, kind) if resume is None else _restart(store, resume)
+    with nullcontext() if store.folder is None else alive(store.folder, run.run_id):
+        yield from _written(run, params or {}, tags or {}, resume is not None)
+
+
+def _written(run: Run, params: Mapping[str, object], tags: Mapping[str, object], resumed: bool) -> Iterator[Run]:
+    """The run with its parameters and tags, ended as the caller's block ends."""
     try:
-        run.set_tags({**provenance(), **(tags or {})})
-        if resume is None:
-            run.log_params(params or {})
+        run.set_tags({**provenance(), **tags})
+        if resumed:
+            _log_resumed_params(run, params)
         else:
-            _log_resumed_params(run, params or {})
+            run.log_params(params)
         yield run
     except BaseException as error:
         _end_after(run, error)
         raise
     _end(run, "FINISHED")
+
+
+def _mark_dead_runs(store: Store) -> None:
+    """End the runs of a local store whose process was killed: they would seem to run for ever."""
+    if store.folder is None or not store.exists:
+        return
+    client = store.client()
+    with ended(store.folder) as dead:
+        for run_id in dead:
+            with suppress(RunNotFound):  # deleted since
+                if find_run(run_id, store=store).status == "RUNNING":
+                    client.set_tag(run_id, "error", "its process ended without a word: killed, or out of memory")
+                    client.set_terminated(run_id, status="KILLED")
 
 
 def _start(store: Store, experiment: str, name: str | None, kind: str) -> Run:

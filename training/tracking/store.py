@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from bidpilot.bidding.errors import TrackingError
+from bidpilot.training.tracking.local import ARTIFACTS, DATABASE, opening, relocate
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 _FOLDER = "mlruns"
-_DATABASE = "mlflow.db"
+_ANSWER_S = 5.0  # a server that takes longer to accept a connection is away
+_PORTS = {"http": 80, "https": 443}
 # What MLflow reads when it is imported or when it connects; the user's own value wins.
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -40,17 +45,17 @@ class Store:
     def local(cls, folder: Path) -> Store:
         """The SQLite store in `folder`: `mlflow.db`, and the runs' files under `artifacts/`."""
         folder = folder.resolve()
-        return cls(uri=f"sqlite:///{folder / _DATABASE}", folder=folder)
+        return cls(uri=f"sqlite:///{folder / DATABASE}", folder=folder)
 
     @property
     def exists(self) -> bool:
         """False only where it is a local database that no run has been written to."""
-        return self.folder is None or (self.folder / _DATABASE).exists()
+        return self.folder is None or (self.folder / DATABASE).exists()
 
     @property
     def artifact_location(self) -> str | None:
         """Where a new experiment's files go; None lets the named server decide."""
-        return None if self.folder is None else (self.folder / "artifacts").as_uri()
+        return None if self.folder is None else (self.folder / ARTIFACTS).as_uri()
 
     def client(self) -> MlflowClient:
         """The client of this store, made once per process; the first call creates the database.
@@ -58,10 +63,8 @@ class Store:
         Raises:
             TrackingError: where the store cannot be opened.
         """
-        if self.folder is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
         with tracking_errors(self):
-            return _client(self.uri)
+            return _client(self.uri, self.folder)
 
     def experiment_id(self, name: str) -> str:
         """The id of the experiment called `name`, created where it is missing."""
@@ -88,7 +91,7 @@ def current_store() -> Store:
         return Store(uri=uri)
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if any((folder / _FOLDER / mark).exists() for mark in (_DATABASE, ".gitkeep")):
+        if any((folder / _FOLDER / mark).exists() for mark in (DATABASE, ".gitkeep")):
             return Store.local(folder / _FOLDER)
     return Store.local(here / _FOLDER)
 
@@ -104,22 +107,38 @@ def tracking_errors(store: Store) -> Iterator[None]:
         if not _is_tracking_failure(error):
             raise
         reason = " ".join(str(error).split())[:300]
-        raise TrackingError(
-            f"the tracking store {store.uri} failed ({reason}): check that it is reachable, "
-            "or unset MLFLOW_TRACKING_URI to use mlruns/mlflow.db"
-        ) from error
+        raise TrackingError(f"the tracking store {store.uri} failed ({reason}): {_remedy(store)}") from error
+
+
+def _remedy(store: Store) -> str:
+    if store.folder is None:
+        return "check that it is reachable, or unset MLFLOW_TRACKING_URI to use mlruns/mlflow.db"
+    return f"check that {store.folder} can be written to and that its disk has room"
 
 
 def _is_tracking_failure(error: Exception) -> bool:
+    from alembic.util import CommandError
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    return isinstance(error, (MlflowException, SQLAlchemyError, OSError))
+    return isinstance(error, (MlflowException, SQLAlchemyError, CommandError, sqlite3.Error, OSError))
+
+
+def _reach(uri: str) -> None:
+    """Refuse a server that is away, in seconds; MLflow itself would try for minutes.
+
+    Raises:
+        OSError: nothing accepts a connection there.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme in _PORTS and parts.hostname:
+        socket.create_connection((parts.hostname, parts.port or _PORTS[parts.scheme]), timeout=_ANSWER_S).close()
 
 
 @lru_cache(maxsize=8)
-def _client(uri: str) -> MlflowClient:
-    """Import mlflow, quietly, and connect; creating the database takes two seconds."""
+def _client(uri: str, folder: Path | None) -> MlflowClient:
+    """Import mlflow, quietly, and connect; creating the database takes two seconds, for one process at a time."""
+    _reach(uri)
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     # The first use reports every step of the database's creation; errors still come as exceptions.
@@ -128,6 +147,15 @@ def _client(uri: str) -> MlflowClient:
     from mlflow.tracking import MlflowClient
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # importing mlflow configures it anew
-    client = MlflowClient(tracking_uri=uri)
-    client.search_experiments(max_results=1)  # connect now, so that a bad address fails before any work
+    if folder is None:
+        return _connected(MlflowClient, uri)
+    with opening(folder):
+        relocate(folder)
+        return _connected(MlflowClient, uri)
+
+
+def _connected(make: type[MlflowClient], uri: str) -> MlflowClient:
+    """A client that has connected, so that a bad address fails before any work."""
+    client = make(tracking_uri=uri)
+    client.search_experiments(max_results=1)
     return client
