@@ -20,6 +20,7 @@ _LEDGER = (
 )
 _DAY = ("tests/serving/test_campaign_day.py", "tests/serving/test_bidder.py")
 _SCORE = ("tests/envs/bidding_env/test_score.py", "tests/envs/bidding_env/test_episode.py")
+_CLEARING = ("tests/envs/clearing/test_slot.py", "tests/envs/bidding_env/test_episode.py")
 _HINDSIGHT = ("tests/solvers/test_hindsight_cpa.py", "tests/solvers/test_hindsight.py")
 
 TARGETS = (
@@ -37,8 +38,12 @@ TARGETS = (
     Target("bidding/day/statistics.py", ("tests/bidding/day/test_statistics.py",)),
     Target("bidding/landscape/spread.py", ("tests/bidding/landscape/test_spread.py",)),
     Target("bidding/landscape/shading.py", ("tests/bidding/landscape/test_shading.py",)),
+    Target("bidding/constraints/target.py", _SCORE),
+    Target("bidding/constraints/max_cpa.py", ("tests/bidding/constraints/test_rows.py", *_SCORE)),
     Target("envs/bidding_env/episode.py", _SCORE),
-    Target("envs/clearing/slot.py", ("tests/envs/clearing/test_slot.py", "tests/envs/bidding_env/test_episode.py")),
+    Target("envs/clearing/slot.py", _CLEARING),
+    Target("envs/clearing/settle.py", _CLEARING),
+    Target("envs/clearing/auction.py", _CLEARING),
     Target("solvers/hindsight_frontier.py", ("tests/solvers/test_hindsight_frontier.py",)),
     Target("solvers/hindsight_cpa.py", _HINDSIGHT),
     Target("solvers/hindsight.py", _HINDSIGHT),
