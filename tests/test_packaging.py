@@ -134,9 +134,14 @@ def broken_contracts(tmp_path: Path, file: str, line: str) -> str:
         package = tmp_path / module.removeprefix("bidpilot.").replace(".", "/")
         package.mkdir(exist_ok=True)
         (package / "__init__.py").touch()
-    for room in ("bidding_env", "markets", "clearing", "synthetic", "logs"):
-        (tmp_path / "envs" / room).mkdir()
-        (tmp_path / "envs" / room / "__init__.py").touch()
+    rooms = {
+        "bidding": ("day", "plan", "campaign", "constraints", "landscape"),
+        "envs": ("bidding_env", "markets", "clearing", "synthetic", "logs"),
+    }
+    for folder, inside in rooms.items():
+        for room in inside:
+            (tmp_path / folder / room).mkdir()
+            (tmp_path / folder / room / "__init__.py").touch()
     (tmp_path / "envs" / "seeding.py").touch()
     (tmp_path / "agents" / "learners" / "catalogue.py").touch()
     for folder in FOLDERS:
@@ -161,6 +166,9 @@ def broken_contracts(tmp_path: Path, file: str, line: str) -> str:
     ("file", "line", "contract"),
     [
         ("envs/x.py", "import bidpilot.agents", "bidding <- envs"),
+        ("bidding/landscape/x.py", "import bidpilot.bidding.constraints", "inside bidding"),
+        ("bidding/constraints/x.py", "import bidpilot.bidding.day", "inside bidding"),
+        ("bidding/plan/x.py", "import bidpilot.bidding.day", "inside bidding"),
         ("envs/clearing/x.py", "import bidpilot.envs.markets", "inside envs"),
         ("envs/markets/x.py", "import bidpilot.envs.bidding_env", "inside envs"),
         ("envs/logs/x.py", "import bidpilot.envs.synthetic", "inside envs"),

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.day.feature import Group
 from bidpilot.bidding.day.features import FEATURES, GROUPS, POSITION, SEGMENT_FEATURE
+from bidpilot.bidding.feature import Group
 
 _GROUPS: Final[tuple[Group, ...]] = ("preference", "replan")
 HIDEABLE: Final = tuple(dict.fromkeys((*_GROUPS, *POSITION)))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.constraints.row import Row
 from bidpilot.bidding.constraints.totals import DayTotals
-from bidpilot.bidding.day.feature import Feature
+from bidpilot.bidding.feature import Feature
 
 Vector = NDArray[np.float64]
 Bounds = Mapping[str, Vector]

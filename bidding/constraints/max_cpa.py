@@ -12,7 +12,7 @@ from bidpilot.bidding.constraints.base import Bounds, Columns, Constraint, Terms
 from bidpilot.bidding.constraints.row import Row
 from bidpilot.bidding.constraints.target import target_factor
 from bidpilot.bidding.constraints.totals import DayTotals
-from bidpilot.bidding.day.feature import Feature
+from bidpilot.bidding.feature import Feature
 from bidpilot.bidding.kpi import CONVERSION
 
 TargetCost = Annotated[Positive | None, Field(description="target cost per conversion, currency")]

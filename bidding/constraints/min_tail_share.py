@@ -12,7 +12,7 @@ from bidpilot.bidding.campaign.segments import is_tail
 from bidpilot.bidding.constraints.base import Bounds, Columns, Constraint, Terms, Vector, least, over_segments
 from bidpilot.bidding.constraints.row import Row
 from bidpilot.bidding.constraints.totals import DayTotals
-from bidpilot.bidding.day.feature import Feature
+from bidpilot.bidding.feature import Feature
 
 TailShare = Annotated[Share | None, Field(description="least share of won exposures on long-tail content")]
 

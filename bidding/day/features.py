@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.constraints.catalogue import CATALOGUE
-from bidpilot.bidding.day.feature import Feature, Group
+from bidpilot.bidding.feature import Feature, Group
 
 _LEVEL = "log2 of a level against the forecast, over 2"
 

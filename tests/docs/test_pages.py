@@ -18,7 +18,7 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
-@pytest.mark.parametrize("name", ["docs/architecture.md"])
+@pytest.mark.parametrize("name", ["docs/architecture.md", "CONTRIBUTING.md"])
 def test_every_file_that_is_named_exists(name: str) -> None:
     named = re.findall(rf"`((?:{'|'.join(ROOMS)}|tests)/[\w./]*)`", (ROOT / name).read_text())
     assert len(named) > 10

@@ -17,6 +17,7 @@ from scipy.stats import rankdata
 
 from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.bidding.kpi import CONVERSION, INTERACTION
+from bidpilot.bidding.landscape.spread import OneWay, one_way
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.formats import KPIS
 from bidpilot.envs.logs.manifest import StoredDay
@@ -91,8 +92,8 @@ def _levels(
     block_value = np.log(recorded.value)
     category, own = _value_halfwidths(recorded.value_spread)
     arrival = _arrival_noise(count, traffic_slots)
-    traffic_day = _between(np.log(recorded.traffic))
-    within_traffic = _within(recorded.traffic) - arrival**2 / (per_slot * traffic_slots)
+    traffic_day = _days_and_blocks(np.log(recorded.traffic)).between ** 0.5
+    within_traffic = _days_and_blocks(recorded.traffic).within - arrival**2 / (per_slot * traffic_slots)
     autocorrelation = _autocorrelation(block_value, block_price)
     price, money = auctions.price.astype(np.float64), _money(auctions)
     some = (price > 0) & (money > 0)
@@ -118,7 +119,7 @@ def _levels(
         day_traffic_std=min(traffic_day, 2.0),
         value_category_halfwidth=category,
         value_own_halfwidth=own,
-        block_price_std=min(_within(block_price) ** 0.5, 2.0),
+        block_price_std=min(_days_and_blocks(block_price).within ** 0.5, 2.0),
         value_price_level_correlation=_level_correlation(block_value, block_price),
         traffic_halfwidth=float(np.clip((3.0 * max(within_traffic, 0.0)) ** 0.5, 0.0, 0.99)),
         level_autocorrelation=autocorrelation,
@@ -182,18 +183,9 @@ def _price_curve(means: SlotMeans) -> Array:
     return np.asarray(np.maximum(curve / curve.mean(), 1e-3))
 
 
-def _between(log_levels: Array) -> float:
-    """Standard deviation between days of log levels (D, K), beyond what independent blocks would give."""
-    variance = log_levels.mean(axis=1).var(ddof=1) - _within(log_levels) / log_levels.shape[1]
-    return float(max(variance, 0.0) ** 0.5)
-
-
-def _within(levels: Array) -> float:
-    """Variance within days of levels (D, K)."""
-    days, blocks = levels.shape
-    if blocks < 2:
-        return 0.0
-    return float(((levels - levels.mean(axis=1, keepdims=True)) ** 2).sum() / (days * (blocks - 1)))
+def _days_and_blocks(levels: Array) -> OneWay:
+    """Variances of levels (D, K) that are all known."""
+    return one_way(levels, np.ones(levels.shape, np.bool_))
 
 
 def _value_halfwidths(spread: Array) -> tuple[float, float]:
@@ -264,7 +256,7 @@ def _autocorrelation(*levels: Array) -> float:
 def _day_std(levels: Array, autocorrelation: float) -> float:
     """Standard deviation between days of log levels (D, K) whose blocks hang together like this."""
     if autocorrelation == 0.0 or levels.shape[1] < 3:
-        return min(_between(levels), 2.0)
+        return min(float(np.sqrt(_days_and_blocks(levels).between)), 2.0)
     at_zero, next_one, _ = _covariances(levels)
     within = (at_zero - next_one) / (1.0 - autocorrelation)
     return float(np.clip(max(at_zero - within, 0.0) ** 0.5, 0.0, 2.0))

@@ -1,8 +1,7 @@
 """How much the recorded days of a log differ: value, price and traffic levels, and their spread.
 
-Levels are ratios to the log's own means. Spreads between and within days are told apart by one-way
-analysis of variance on log levels (Searle, Casella and McCulloch, "Variance Components", 1992,
-section 3.6): the variance of day means less what independent blocks would give it anyway.
+Levels are ratios to the log's own means. Spreads between and within days are told apart by one-way analysis of
+variance on log levels (`bidpilot.bidding.landscape.spread.one_way`).
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bidpilot.bidding.landscape.spread import one_way
 from bidpilot.envs.logs.auction_log import AuctionLog
 
 Matrix = NDArray[np.float64]
@@ -56,19 +56,18 @@ def measure_levels(log: AuctionLog, level_slots: int, traffic_slots: int) -> Rec
     traffic, traffic_known = _relative(counts, traffic_mean)
     totals = counts.sum(axis=1)
 
-    day_value_variance, _ = _between_days(np.log(value), value_known)
-    day_price_variance, price_shrink = _between_days(np.log(price), price_known)
-    value_spread, value_median = _spread(value, value_known, day_value_variance)
+    values, prices = one_way(np.log(value), value_known), one_way(np.log(price), price_known)
+    value_spread, value_median = _spread(value, value_known, values.between)
     traffic_spread, traffic_median = _spread(traffic, traffic_known, 0.0)
     return RecordedLevels(
         value=value,
         value_known=value_known,
         value_worth=worth,
-        day_value_sigma=float(np.sqrt(day_value_variance)),
+        day_value_sigma=float(np.sqrt(values.between)),
         value_spread=value_spread,
         value_median=value_median,
-        price_effect=price_shrink,
-        day_price_sigma=float(np.sqrt(day_price_variance)),
+        price_effect=prices.effect,
+        day_price_sigma=float(np.sqrt(prices.between)),
         traffic=traffic,
         traffic_mean=traffic_mean,
         traffic_spread=traffic_spread,
@@ -101,21 +100,6 @@ def _relative(values: Matrix, mean: Matrix | None) -> tuple[Matrix, NDArray[np.b
     levels = np.ones_like(values)
     np.divide(values, mean, out=levels, where=known)
     return levels, known
-
-
-def _between_days(log_levels: Matrix, known: NDArray[np.bool_]) -> tuple[float, Matrix]:
-    """Variance between days beyond that of their blocks, and each day's effect shrunk to it, (D,)."""
-    blocks = known.sum(axis=1)
-    means = np.where(known, log_levels, 0.0).sum(axis=1) / np.maximum(blocks, 1)
-    used = blocks > 1
-    if used.sum() < 2:
-        return 0.0, np.zeros(len(means))
-    within = np.where(known, log_levels - means[:, None], 0.0)
-    within_variance = (within[used] ** 2).sum() / (blocks[used] - 1).sum()
-    between = float(means[used].var(ddof=1))
-    excess = max(0.0, between - float(within_variance / blocks[used].mean()))
-    shrink = excess / between if between > 0 else 0.0
-    return excess, np.where(used, (means - means[used].mean()) * shrink, 0.0)
 
 
 def _spread(levels: Matrix, known: NDArray[np.bool_], day_variance: float) -> tuple[Matrix, float]:

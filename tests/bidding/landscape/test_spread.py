@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bidpilot.bidding.landscape.spread import TINY, fit_spread
+from bidpilot.bidding.landscape.spread import TINY, fit_spread, one_way
 
 
 def test_each_component_is_corrected_for_the_one_below_it() -> None:
@@ -62,3 +62,20 @@ def test_days_that_never_vary_have_no_spread() -> None:
         np.testing.assert_allclose(part, TINY)
     one_day = fit_spread(np.ones((1, 1, 8)), np.ones((1, 8), np.bool_), 4)
     assert np.isfinite(one_day.day).all()
+
+
+def test_days_are_told_apart_from_their_blocks() -> None:
+    """Days (1, 5), (10, 10) and one with a single known block, which says nothing of either.
+
+    Within days: 8 + 0 over 2 degrees of freedom, which is 4. Day means 3 and 10: 24.5 over 1, of which 4 / 2 is noise.
+    """
+    level = np.array([[1.0, 5.0], [10.0, 10.0], [99.0, -99.0]])
+    known = np.array([[True, True], [True, True], [True, False]])
+    found = one_way(level, known)
+    assert (found.between, found.within) == (22.5, 4.0)
+    np.testing.assert_allclose(found.effect, [-3.5 * 22.5 / 24.5, 3.5 * 22.5 / 24.5, 0.0], rtol=1e-12)
+
+
+def test_one_day_tells_nothing_of_days() -> None:
+    found = one_way(np.array([[1.0, 5.0]]), np.ones((1, 2), np.bool_))
+    assert (found.between, found.within) == (0.0, 0.0)
