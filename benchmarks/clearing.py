@@ -30,7 +30,7 @@ def slots_of(size: int) -> tuple[Episode, DayBatch]:
     episode = Episode(market, preset_forecast(), ROWS)
     campaign = preset_campaign().model_copy(update={"budget": preset_campaign().budget * size / 200})
     episode.begin(days, CampaignBatch.repeat(preset_campaign(), ROWS))
-    episode.campaigns = CampaignBatch.repeat(campaign, ROWS)
+    episode.today.campaigns = CampaignBatch.repeat(campaign, ROWS)
     return episode, days
 
 
@@ -49,7 +49,7 @@ def numpy_clearing(episode: Episode, days: DayBatch, rule: Rule, full: bool) -> 
         value *= days.calibration[b][:, None]
         price = log.market_price[at] * days.price_scale[b, 0][segment]
         bid = rule.multiplier[b][segment] * (rule.alpha[b] @ value) + rule.beta[b][segment]
-        won = (bid >= price) & (np.cumsum(np.where(bid >= price, price, 0.0)) <= episode.campaigns.budget[b])
+        won = (bid >= price) & (np.cumsum(np.where(bid >= price, price, 0.0)) <= episode.today.campaigns.budget[b])
         paid = np.where(won, price, 0.0)
         wins += int(won.sum())
         for key, size in ((segment, episode.segments), (source, log.sources)):
@@ -57,7 +57,7 @@ def numpy_clearing(episode: Episode, days: DayBatch, rule: Rule, full: bool) -> 
             np.bincount(key, won, size)
             np.bincount(key, paid, size)
         if full:
-            np.quantile((episode.alpha[b] @ value) / price, RATIO_QUANTILES)
+            np.quantile((episode.today.alpha[b] @ value) / price, RATIO_QUANTILES)
             value.sum(axis=1), (value * won).sum(axis=1)
             true = np.stack([log.true_exposure[at], log.true_interaction[at] * scale, log.true_conversion[at] * scale])
             (true * won).sum(axis=1)
@@ -79,10 +79,10 @@ def best_seconds(play: Callable[[], object], repeats: int) -> float:
 def measure(size: int, full: bool) -> None:
     """Print kernel against NumPy at `size` auctions a slot."""
     episode, days = slots_of(size)
-    rule = Rule(episode.alpha, np.ones((ROWS, episode.segments)), np.zeros((ROWS, episode.segments)))
+    rule = Rule(episode.today.alpha, np.ones((ROWS, episode.segments)), np.zeros((ROWS, episode.segments)))
     totals = SlotTotals.zeros(ROWS, episode.segments, episode.market.log.sources)
-    reference = episode.alpha if full else None
-    campaigns, second_price = episode.campaigns, FirstPrice(np.zeros(ROWS, np.bool_), np.ones(1), 1.0)
+    reference = episode.today.alpha if full else None
+    campaigns, second_price = episode.today.campaigns, FirstPrice(np.zeros(ROWS, np.bool_), np.ones(1), 1.0)
 
     def kernel() -> None:
         left = campaigns.budget.copy()

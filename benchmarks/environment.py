@@ -33,7 +33,7 @@ def vector_steps(rows: int, steps: int) -> float:
     rates = []
     for _ in range(20):
         episode = env.unwrapped.episode  # type: ignore[attr-defined]
-        days, log = episode.days, episode.market.log
+        days, log = episode.today.days, episode.market.log
         days.count[:] = AUCTIONS
         np.minimum(days.start, log.n - AUCTIONS, out=days.start)
         start = time.perf_counter()

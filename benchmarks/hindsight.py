@@ -110,8 +110,8 @@ def measure_suite(changes: dict[str, Any], name: str) -> None:
     episode = Episode(market, preset_forecast(), DAYS)
     campaigns = CampaignBatch.repeat(preset_campaign().model_copy(update=changes), DAYS)
     episode.begin(days, campaigns)
-    hindsight_optimum(market, days, campaigns, episode.ideal)
-    seconds = best_seconds(lambda: hindsight_optimum(market, days, campaigns, episode.ideal), 1)
+    hindsight_optimum(market, days, campaigns, episode.today.ideal)
+    seconds = best_seconds(lambda: hindsight_optimum(market, days, campaigns, episode.today.ideal), 1)
     show(f"hindsight_{name}_{DAYS}_days_of_{int(days.count.sum(axis=1).mean())}", seconds, "s")
 
 

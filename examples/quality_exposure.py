@@ -95,8 +95,8 @@ def compare(days: int = 256) -> Comparison:
     plan, replan = (
         stage.side(_won(stage, campaign, _rules(stage, episode, campaigns, name))) for name in ("plan", "mpc")
     )
-    best = hindsight_utility(stage.market, stage.days, campaigns, episode.ideal)
-    return Comparison(stage.side(_cheapest(stage, campaign)), plan, replan, best * episode.ideal[:, 0])
+    best = hindsight_utility(stage.market, stage.days, campaigns, episode.today.ideal)
+    return Comparison(stage.side(_cheapest(stage, campaign)), plan, replan, best * episode.today.ideal[:, 0])
 
 
 def _cheapest(stage: Stage, campaign: Campaign) -> list[NDArray[np.int64]]:

@@ -27,9 +27,9 @@ class ConstraintPrices:
     def charge(self, episode: Episode) -> NDArray[np.float64]:
         """What a finished day pays (B,); adapts the multipliers to what was missed."""
         missed = episode.violations()
-        tightness = episode.campaigns.budget / episode.plan.market[episode.index]
+        tightness = episode.today.campaigns.budget / episode.today.plan.market[episode.today.index]
         bucket = np.searchsorted(_EDGES, tightness, side="right")
-        by_kind = asked(episode.campaigns.bounds, episode.rows)
+        by_kind = asked(episode.today.campaigns.bounds, episode.rows)
         charge = np.zeros(episode.rows)
         for k, kind in enumerate(PRICED):
             charge += self.multiplier[k, bucket] * missed[kind]

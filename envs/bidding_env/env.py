@@ -185,9 +185,9 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         result: Info = {
             "utility": e.utility.copy(),
             "score": e.score().copy(),
-            "plan_utility": e.plan_utility.copy(),
-            "spend": e.campaigns.budget - e.left,
-            "budget": e.campaigns.budget.copy(),
+            "plan_utility": e.today.plan_utility.copy(),
+            "spend": e.today.campaigns.budget - e.left,
+            "budget": e.today.campaigns.budget.copy(),
             "kpi": e.kpi.copy(),
         }
         result |= {f"_{key}": yes for key in list(result)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +28,22 @@ from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
 
 
+@dataclass(frozen=True)
+class Today:
+    """What stays as it is over a day of B rows."""
+
+    days: DayBatch
+    campaigns: CampaignBatch
+    plan: BudgetPlan
+    index: NDArray[np.int64]  # (B,) each row's plan
+    alpha: NDArray[np.float64]  # (B, 3) reference coefficients, currency per unit of KPI
+    multiplier: NDArray[np.float64]  # (B, S)
+    beta: NDArray[np.float64]  # (B, S) currency per exposure
+    ideal: NDArray[np.float64]  # (B, 3) each KPI's own unit
+    plan_utility: NDArray[np.float64]  # (B,) of the plan's expected totals
+    first_price: FirstPrice
+
+
 class Episode:
     """B days side by side. `begin`, then T times `play` or `play_rule`."""
 
@@ -43,6 +61,8 @@ class Episode:
         self.kpi = np.zeros((rows, 3))  # true KPI of valid auctions so far
         self.left = np.zeros(rows)
         self.utility = np.zeros(rows)
+        self.today: Today
+        self.rule: Rule  # of the slot played last
 
     def begin(
         self,
@@ -63,26 +83,32 @@ class Episode:
                 f"an episode of {self.rows} rows needs as many days and campaigns; got {len(days)} days and "
                 f"{len(campaigns)} campaigns. Make one of each per row."
             )
-        self.days, self.campaigns = days, campaigns
-        self.plan, self.index = self.planner.plan(campaigns) if plan is None else plan
-        self.alpha = self.plan.alpha[self.index]
-        self.multiplier, self.beta = self.plan.multiplier[self.index], self.plan.beta[self.index]
-        self.ideal = self.plan.ideal[self.index]
-        self.plan_utility = self.plan.utility[self.index]
+        made, index = self.planner.plan(campaigns) if plan is None else plan
+        forecast = self.planner.forecast
         factors = self.planner.shading if campaigns.first_price.any() else _NO_SHADING
-        self._first_price = FirstPrice(campaigns.first_price, factors, self.planner.forecast.landscape.mean_price)
+        self.today = Today(
+            days=days,
+            campaigns=campaigns,
+            plan=made,
+            index=index,
+            alpha=made.alpha[index],
+            multiplier=made.multiplier[index],
+            beta=made.beta[index],
+            ideal=made.ideal[index],
+            plan_utility=made.utility[index],
+            first_price=FirstPrice(campaigns.first_price, factors, forecast.landscape.mean_price),
+        )
         self.left[:] = campaigns.budget
         self.kpi[:] = 0.0
         self.utility[:] = 0.0
-        self.statistics.begin(campaigns, self.plan, self.index)
-        forecast = self.planner.forecast
         replanner: Replanner
         if informed:
-            replanner = InformedReplanner(self.market, days, campaigns, forecast, self.plan, self.index)
+            replanner = InformedReplanner(self.market, days, campaigns, forecast, made, index)
         else:
-            replanner = CompiledReplanner(forecast, self.plan, self.index)
-        steering = Steering.where_constrained(forecast, self.plan, self.index, campaigns)
-        self.observer.begin(self.statistics, self.plan, self.index, replanner, steering)
+            replanner = CompiledReplanner(forecast, made, index)
+        self.statistics.begin(campaigns, made, index)
+        steering = Steering.where_constrained(forecast, made, index, campaigns)
+        self.observer.begin(self.statistics, made, index, replanner, steering)
         return self.observer.observe(self.statistics, None)
 
     @property
@@ -98,7 +124,8 @@ class Episode:
 
     def decoded(self, action: NDArray[np.floating]) -> Rule:
         """The rule of actions (B, 3 + S), without bids in channels known to have taken the most that they may."""
-        return self.statistics.close_full_channels(decode(action, self.alpha, self.multiplier, self.beta))
+        today = self.today
+        return self.statistics.close_full_channels(decode(action, today.alpha, today.multiplier, today.beta))
 
     def play_rule(self, rule: Rule) -> None:
         """Play one slot with a rule given outright, without an observation.
@@ -116,21 +143,26 @@ class Episode:
             raise InvalidMarket(f"all {self.slots} slots of the day are played. Begin the next day.")
         clear_slot(
             self.market,
-            self.days,
+            self.today.days,
             self.t,
             rule,
             self.left,
-            self._first_price,
-            self.alpha,
+            self.today.first_price,
+            self.today.alpha,
             self.totals,
         )
         self.kpi += self.totals.true
         self.statistics.update(self.totals)
-        self.utility = utility(self.kpi, self.ideal, self.campaigns.preference, self.campaigns.kind)
+        campaigns = self.today.campaigns
+        self.utility = utility(self.kpi, self.today.ideal, campaigns.preference, campaigns.kind)
+
+    def judge_by(self, campaigns: CampaignBatch) -> None:
+        """Score the day by other bounds than those that its agent was told."""
+        self.today = replace(self.today, campaigns=campaigns)
 
     def score(self) -> NDArray[np.float64]:
         """R (B,): utility so far, reduced where a soft constraint is missed."""
-        factor = score_factor(self.campaigns.bounds, self.campaigns.budget - self.left, self.kpi)
+        factor = score_factor(self.today.campaigns.bounds, self.today.campaigns.budget - self.left, self.kpi)
         return self.utility if factor is None else self.utility * factor
 
     def violation(self) -> NDArray[np.float64]:
@@ -139,8 +171,8 @@ class Episode:
 
     def violations(self) -> dict[str, NDArray[np.float64]]:
         """Relative excess (B,) over each kind of constraint so far, in true KPIs; 0 where it is kept or not asked."""
-        totals = self.statistics.so_far(self.campaigns.budget - self.left, self.kpi)
-        return missed(self.campaigns.bounds, totals)
+        campaigns = self.today.campaigns
+        return missed(campaigns.bounds, self.statistics.so_far(campaigns.budget - self.left, self.kpi))
 
 
 _NO_SHADING = np.ones(1)

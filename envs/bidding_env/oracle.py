@@ -125,9 +125,11 @@ class Oracle:
     """
 
     def __init__(self, episode: Episode) -> None:
-        e, campaigns = episode, episode.campaigns
+        today, campaigns = episode.today, episode.today.campaigns
         self._episode = episode
-        self._replanner = HindsightReplanner(e.market, e.days, campaigns, e.planner.forecast, e.plan, e.index)
+        self._replanner = HindsightReplanner(
+            episode.market, today.days, campaigns, episode.planner.forecast, today.plan, today.index
+        )
         self._targeted = np.isfinite(target_cost(campaigns.bounds, campaigns.conversion_value))
 
     def action(self) -> NDArray[np.float64]:

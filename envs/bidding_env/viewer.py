@@ -19,13 +19,13 @@ class DayTrace:
     def begin(self, episode: Episode) -> None:
         """Start a new day."""
         self.slots = episode.slots
-        row = int(episode.index[0])
-        self.budget = float(episode.campaigns.budget[0])
-        self.planned = self.budget - episode.plan.spend[row]
-        self.ideal = episode.ideal[0]
+        row = int(episode.today.index[0])
+        self.budget = float(episode.today.campaigns.budget[0])
+        self.planned = self.budget - episode.today.plan.spend[row]
+        self.ideal = episode.today.ideal[0]
         self.left = [self.budget]
         self.alpha: list[NDArray[np.float64]] = []
-        self.reference = episode.alpha[0]
+        self.reference = episode.today.alpha[0]
         self.wins: list[int] = []
         self.kpi = [np.zeros(3)]
 

@@ -89,7 +89,7 @@ def test_no_bidder_passes_it(auction: str, score: str) -> None:
     campaigns = CampaignBatch.repeat(campaign, ROWS)
     episode = Episode(market, preset_forecast(), ROWS)
     episode.begin(days, campaigns)
-    best = hindsight_optimum(market, days, campaigns, episode.ideal)
+    best = hindsight_optimum(market, days, campaigns, episode.today.ideal)
     assert (best.gap <= (1e-5 if campaign.max_cpa else 1e-6)).all()
     reached = 0.0
     for attempt in range(8):
@@ -100,7 +100,7 @@ def test_no_bidder_passes_it(auction: str, score: str) -> None:
             else:
                 scale = 4.0 ** (attempt - 5)
                 beta = rng.uniform(0, 0.05, (ROWS, 8)) * (attempt % 2)
-                alpha = episode.alpha if attempt < 6 else best.slope / np.abs(best.slope).max() * 0.2
+                alpha = episode.today.alpha if attempt < 6 else best.slope / np.abs(best.slope).max() * 0.2
                 episode.play_rule(Rule(alpha * scale, rng.uniform(0.5, 2, (ROWS, 8)), beta))
         assert (episode.score() <= best.bound).all()
         reached = max(reached, float((episode.score() / best.bound).max()))
@@ -145,15 +145,15 @@ def test_a_tail_share_can_only_lower_it_and_binds_every_rule_that_keeps_it() -> 
     free = CampaignBatch.repeat(campaign, ROWS)
     bound = CampaignBatch.repeat(campaign.model_copy(update={"min_tail_share": 0.7}), ROWS)
     episode.begin(days, free)
-    best = hindsight_optimum(market, days, free, episode.ideal)
-    kept = hindsight_optimum(market, days, bound, episode.ideal)
+    best = hindsight_optimum(market, days, free, episode.today.ideal)
+    kept = hindsight_optimum(market, days, bound, episode.today.ideal)
     assert (kept.utility < 0.999 * best.bound).all()
     tail = np.array([name.endswith("/tail") for name in market.log.segments])
     for lift in (1.0, 2.0, 4.0):
         episode.begin(days, free)
         wins = np.zeros((ROWS, len(tail)))
         for _ in range(48):
-            episode.play_rule(Rule(episode.alpha, np.tile(np.where(tail, lift, 1.0 / lift), (ROWS, 1)), wins * 0))
+            episode.play_rule(Rule(episode.today.alpha, np.tile(np.where(tail, lift, 1.0 / lift), (ROWS, 1)), wins * 0))
             wins += episode.totals.segment_wins
         keeps = wins[:, tail].sum(axis=1) >= 0.7 * wins.sum(axis=1)
         assert (episode.score()[keeps] <= kept.bound[keeps]).all()

@@ -37,8 +37,8 @@ def test_it_lies_between_any_scale_and_the_hindsight_optimum(auction: str, chang
     episode = Episode(market, preset_forecast(), ROWS)
     episode.planner.shading = np.ones(shading.POINTS)  # bids as they are
     episode.begin(days, campaigns)
-    optimum = hindsight_optimum(market, days, campaigns, episode.ideal)
-    best = best_constant_rule(market, days, campaigns, episode.ideal)
+    optimum = hindsight_optimum(market, days, campaigns, episode.today.ideal)
+    best = best_constant_rule(market, days, campaigns, episode.today.ideal)
     assert (best <= optimum.bound).all()
     centre = optimum.spend / np.einsum("bj,bj->b", optimum.slope, optimum.kpi)
     closest = np.zeros(ROWS)

@@ -65,7 +65,7 @@ class Arena:
         self._told = replace(self.campaigns, bounds=tightened(self.campaigns.bounds, cpa_margin))
         self.episode = Episode(market, forecast, len(days))
         self.episode.begin(days, self.campaigns)
-        self.optimum = hindsight_optimum(market, days, self.campaigns, self.episode.ideal)
+        self.optimum = hindsight_optimum(market, days, self.campaigns, self.episode.today.ideal)
         self.best = self.optimum.bound
         self.kept = self.best > 0
         if not self.kept.any():
@@ -74,7 +74,7 @@ class Arena:
     @property
     def planned(self) -> NDArray[np.float64]:
         """Budget left by the plan over budget (D, T + 1)."""
-        return 1.0 - self.episode.plan.spend[self.episode.index] / self.campaigns.budget[:, None]
+        return 1.0 - self.episode.today.plan.spend[self.episode.today.index] / self.campaigns.budget[:, None]
 
     def play(self, agent: Agent, informed: bool = False) -> Outcome:
         """The agent's days; where `informed`, its re-plan is told the levels to come."""
@@ -103,13 +103,13 @@ class Arena:
         """
         if not self.campaigns.first_price.any():
             return None
-        ideal = self.episode.ideal
+        ideal = self.episode.today.ideal
         rule = best_constant_rule(self.market, self.days, self.campaigns, ideal, self.optimum)
         return rule[self.kept] / self.best[self.kept]
 
     def _outcome(self, roughness: NDArray[np.float64]) -> Outcome:
         kept, episode = self.kept, self.episode
-        episode.campaigns = self.campaigns
+        episode.judge_by(self.campaigns)
         spend = (episode.statistics.spend.T / self.campaigns.budget[:, None])[kept]
         violation = episode.violation()[kept]
         return Outcome(
@@ -119,7 +119,7 @@ class Arena:
             violation=violation,
             violated=(violation > _SLIGHT).astype(np.float64),
             roughness=roughness[kept],
-            reached=in_ideal_points(episode.kpi, episode.ideal)[kept],
+            reached=in_ideal_points(episode.kpi, episode.today.ideal)[kept],
         )
 
 

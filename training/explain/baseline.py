@@ -37,9 +37,9 @@ def baseline_observation(episode: Episode, observation: NDArray[np.float32], row
 
 def _on_plan(episode: Episode, row: int) -> dict[str, float]:
     """Money, wins and KPI by the plan, by feature; what is not named is 0."""
-    plan, u, budget = episode.plan, episode.index[row], float(episode.campaigns.budget[row])
+    plan, u, budget = episode.today.plan, episode.today.index[row], float(episode.today.campaigns.budget[row])
     spend = plan.spend[u]
-    delay = int(np.broadcast_to(episode.campaigns.win_delay, episode.rows)[row])
+    delay = int(np.broadcast_to(episode.today.campaigns.win_delay, episode.rows)[row])
     told = max(episode.t - delay, 0)
     found = {
         "budget_left": 1.0 - spend[told] / budget,
@@ -63,7 +63,7 @@ def _constraints(episode: Episode, row: int, kpi: Array, spend: float) -> dict[s
     """The features of constraints, held against the plan's totals so far."""
     tail, wins = _planned_wins(episode, row)
     names = channels(episode.planner.forecast.segments)
-    own = episode.campaigns.take(np.array([row]))
+    own = episode.today.campaigns.take(np.array([row]))
     totals = DayTotals(
         spend=np.array([spend]),
         kpi=kpi[None],
@@ -86,11 +86,11 @@ def _planned_wins(episode: Episode, row: int) -> tuple[float, float]:
 
     On the landscape at the forecast's levels, bids not shaded.
     """
-    forecast, u = episode.planner.forecast, episode.index[row]
+    forecast, u = episode.planner.forecast, episode.today.index[row]
     land = forecast.landscape
-    money = np.array([1.0, 1.0, float(episode.campaigns.conversion_value[row])])
-    bids = episode.plan.multiplier[u, land.segment] * (land.value @ (episode.plan.alpha[u] / money))
-    bids += episode.plan.beta[u, land.segment]
+    money = np.array([1.0, 1.0, float(episode.today.campaigns.conversion_value[row])])
+    bids = episode.today.plan.multiplier[u, land.segment] * (land.value @ (episode.today.plan.alpha[u] / money))
+    bids += episode.today.plan.beta[u, land.segment]
     won = land.weight * (bids >= land.price)
     return float(won @ is_tail(forecast.segments)[land.segment]), float(won.sum())
 

@@ -136,6 +136,6 @@ def explain_slot(
         action=action[row].astype(np.float64),
         at_baseline=decision.value(baseline[None])[0],
         shares=integrated_gradients(decision, observed, baseline),
-        reference=episode.alpha[row].copy(),
+        reference=episode.today.alpha[row].copy(),
         alpha=episode.decoded(action).alpha[row].copy(),
     )

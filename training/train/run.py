@@ -190,7 +190,7 @@ def save_policy(folder: Path, setting: Setting, config: TrainConfig, arena: Aren
     assert standing.policy is not None
     standing.policy.save(folder / "policy.npz")
     setting.forecast.save(folder / "forecast.npz")
-    plan = arena.episode.plan
+    plan = arena.episode.today.plan
     description = {
         "schema": POLICY_SCHEMA,
         "learner": config.learner,

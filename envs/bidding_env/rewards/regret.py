@@ -41,10 +41,13 @@ class HindsightBaseline:
         """Tabulate the days that `episode` has just begun."""
         self._episode = episode
         self._rest = np.zeros((episode.slots + 1, episode.rows, _GRID.bins + 1, 4), np.float32)
+        today = episode.today
         plan = Rule(
-            episode.alpha.astype(np.float32), episode.multiplier.astype(np.float32), episode.beta.astype(np.float32)
+            today.alpha.astype(np.float32),
+            today.multiplier.astype(np.float32),
+            today.beta.astype(np.float32),
         )
-        _tabulate(auction_columns(episode.market), day_columns(episode.days), rule_columns(plan), self._rest)
+        _tabulate(auction_columns(episode.market), day_columns(today.days), rule_columns(plan), self._rest)
         self._rows = np.arange(episode.rows)
         self.potential = self._potential()  # u + h, (B,) in plan utilities
 
@@ -61,8 +64,8 @@ class HindsightBaseline:
         rise = high[:, 0] - low[:, 0]
         part = np.divide(e.left - low[:, 0], rise, out=np.ones_like(rise), where=rise > 0)
         gain = low[:, 1:] + np.minimum(part, 1.0)[:, None] * (high[:, 1:] - low[:, 1:])
-        c = e.campaigns
-        return utility(e.kpi + gain, e.ideal, c.preference, c.kind) / e.plan_utility
+        c = e.today.campaigns
+        return utility(e.kpi + gain, e.today.ideal, c.preference, c.kind) / e.today.plan_utility
 
 
 class RegretReward:
@@ -85,7 +88,7 @@ class RegretReward:
         """The slot's reward (B,)."""
         before, self._before = self._before, episode.utility
         reward = self._utility.pay(episode)
-        reward -= (episode.utility - before) / episode.plan_utility
+        reward -= (episode.utility - before) / episode.today.plan_utility
         reward += self._baseline.change()
         reward *= REWARD_SCALE
         return reward

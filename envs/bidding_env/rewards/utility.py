@@ -28,7 +28,7 @@ class UtilityReward:
         before, self._before = self._before, episode.utility
         done = episode.t == episode.slots
         after = episode.score() if done else episode.utility
-        reward: NDArray[np.float64] = (after - before) / episode.plan_utility
+        reward: NDArray[np.float64] = (after - before) / episode.today.plan_utility
         if done and self.prices is not None:
             reward -= self.prices.charge(episode)
         return reward

@@ -18,5 +18,5 @@ class VectorReward:
     def pay(self, episode: Episode) -> NDArray[np.float64]:
         """The slot's reward (B, 3)."""
         before, self._before = self._before, episode.kpi.copy()
-        ideal = episode.ideal
+        ideal = episode.today.ideal
         return np.divide(episode.kpi - before, ideal, out=np.zeros_like(before), where=ideal > 0)

@@ -80,10 +80,10 @@ def test_time_runs_out_and_money_is_what_is_left() -> None:
     episode, observations = played()
     np.testing.assert_allclose(column(observations, "time_left")[:, 0], 1 - np.arange(49) / 48, rtol=1e-6)
     np.testing.assert_allclose(column(observations, "block_left")[:17, 0], [*(1 - np.arange(8) / 8)] * 2 + [1])
-    left = 1 - episode.statistics.spend / episode.campaigns.budget
+    left = 1 - episode.statistics.spend / episode.today.campaigns.budget
     np.testing.assert_allclose(column(observations, "budget_left"), left, rtol=1e-6)
     np.testing.assert_array_equal(column(observations, "budget_left"), column(observations, "budget_free"))
-    planned = 1 - episode.plan.spend[0] / episode.campaigns.budget[0]
+    planned = 1 - episode.today.plan.spend[0] / episode.today.campaigns.budget[0]
     gap = column(observations, "budget_left")[:, 0] - planned
     np.testing.assert_allclose(column(observations, "pace_gap")[:, 0], gap, atol=1e-6)
 
@@ -94,13 +94,13 @@ def test_results_are_shares_of_plan_and_ideal_point() -> None:
     np.testing.assert_allclose(column(observations, "win_rate_day")[30], s.wins[30] / s.auctions[30], rtol=1e-6)
     wins, auctions = s.wins[30] - s.wins[29], s.auctions[30] - s.auctions[29]
     np.testing.assert_allclose(column(observations, "win_rate")[30], wins / auctions, rtol=1e-6)
-    spend = (s.spend[30] - s.spend[29]) / (episode.plan.spend[0, 30] - episode.plan.spend[0, 29])
+    spend = (s.spend[30] - s.spend[29]) / (episode.today.plan.spend[0, 30] - episode.today.plan.spend[0, 29])
     np.testing.assert_allclose(column(observations, "cost_slot")[30], np.minimum(spend, 4), rtol=1e-6)
     for j, name in enumerate(("exposure", "interaction", "conversion")):
-        ideal = s.predicted[30, :, j] / episode.ideal[:, j]
+        ideal = s.predicted[30, :, j] / episode.today.ideal[:, j]
         np.testing.assert_allclose(column(observations, f"{name}_to_ideal")[30], ideal, rtol=1e-6)
-        share = s.spend[30] / episode.plan.spend[0, -1]
-        plan = s.predicted[30, :, j] / (episode.plan.kpi[0, j] * share)
+        share = s.spend[30] / episode.today.plan.spend[0, -1]
+        plan = s.predicted[30, :, j] / (episode.today.plan.kpi[0, j] * share)
         np.testing.assert_allclose(column(observations, f"{name}_to_plan")[30], plan, rtol=1e-6)
 
 

@@ -63,7 +63,7 @@ def test_it_comes_down_to_a_cost_target(target: float) -> None:
         days_of("mpc", **only),
     )
     episode = free[0]
-    allowed = target * episode.kpi[:, 2] / (episode.campaigns.budget - episode.left)
+    allowed = target * episode.kpi[:, 2] / (episode.today.campaigns.budget - episode.left)
     assert held[0].score().mean() > planned[0].score().mean()
     assert held[0].score().mean() > (episode.utility * np.minimum(1.0, allowed**2)).mean() + 0.02
     assert np.median((40.0 - held[0].left) / held[0].kpi[:, 2]) == pytest.approx(target, rel=0.05)
@@ -77,7 +77,7 @@ def test_a_return_on_spend_is_a_cost_target_said_otherwise() -> None:
 
 def test_the_reserve_is_released_in_the_last_block() -> None:
     episode, _ = days_of("mpc", reserve=0.2)
-    spent = episode.statistics.spend.T / episode.campaigns.budget[:, None]
+    spent = episode.statistics.spend.T / episode.today.campaigns.budget[:, None]
     assert spent[:, 40].max() <= 0.8 + 1e-9
     assert spent[:, -1].mean() > 0.95
 

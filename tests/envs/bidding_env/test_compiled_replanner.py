@@ -22,7 +22,9 @@ def test_a_scale_is_the_plain_one_to_the_last_bit(rows: int) -> None:
     campaigns = CampaignBatch.repeat(campaign, rows, budgets, np.full(rows, np.nan))
     episode.begin(market.days(rng.random((rows, market.draws))), campaigns)
     assert isinstance(episode.observer._today.replanner, CompiledReplanner)
-    plain, compiled = (make(forecast, episode.plan, episode.index) for make in (Replanner, CompiledReplanner))
+    plain, compiled = (
+        make(forecast, episode.today.plan, episode.today.index) for make in (Replanner, CompiledReplanner)
+    )
     seen = []
     for turn in range(ROUNDS):
         levels = episode.statistics.levels()

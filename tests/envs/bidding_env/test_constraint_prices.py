@@ -24,13 +24,12 @@ def finished(campaigns: list[Campaign], **missed: list[float]) -> Episode:
     """What the prices read of a finished day of these campaigns: relative excess by kind of constraint."""
     rows = len(campaigns)
     violations = {kind: np.array(missed.get(kind, [0.0] * rows)) for kind in MISSABLE}
-    day: Any = SimpleNamespace(
-        rows=rows,
+    today = SimpleNamespace(
         campaigns=CampaignBatch.of(campaigns),
         plan=SimpleNamespace(market=np.array([MARKET])),
         index=np.zeros(rows, np.int64),
-        violations=lambda: violations,
     )
+    day: Any = SimpleNamespace(rows=rows, today=today, violations=lambda: violations)
     return cast(Episode, day)
 
 

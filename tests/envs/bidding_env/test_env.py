@@ -132,7 +132,7 @@ def test_a_row_with_its_own_budget_equals_the_single_environment(kind: Scalarisa
     single = BiddingEnv(market=market, forecast=forecast, campaign=campaign)
     observation, _ = vector.reset(seed=9)
     alone, _ = single.reset(seed=11)
-    assert len(np.unique(vector.episode.campaigns.budget)) == 4
+    assert len(np.unique(vector.episode.today.campaigns.budget)) == 4
     for action in random_actions(8, rows=4):
         np.testing.assert_array_equal(observation[2], alone)
         observation, reward, *_ = vector.step(action)
@@ -149,7 +149,7 @@ def test_the_vector_reward_weighs_to_the_scalar_one() -> None:
     for action in random_actions(47):
         parts = several.step(action)[1]
         assert (parts >= 0).all()
-        want = scalar.step(action)[1] * scalar.unwrapped.episode.plan_utility
+        want = scalar.step(action)[1] * scalar.unwrapped.episode.today.plan_utility
         np.testing.assert_allclose(parts @ preference, want, rtol=1e-9, atol=1e-12)
 
 

@@ -86,7 +86,7 @@ def test_clearing_equals_a_plain_loop_over_auctions(forecast: Forecast) -> None:
     episode = Episode(market, forecast, 2)
     episode.begin(days, CampaignBatch.repeat(campaign, 2))
     rng = np.random.default_rng(0)
-    rule = Rule(episode.alpha * 1.3, rng.uniform(0.5, 1.5, (2, 8)), rng.uniform(0, 0.01, (2, 8)))
+    rule = Rule(episode.today.alpha * 1.3, rng.uniform(0.5, 1.5, (2, 8)), rng.uniform(0, 0.01, (2, 8)))
     for _ in range(3):
         episode.play_rule(rule)
     for row in range(2):
@@ -239,7 +239,7 @@ def test_the_vector_reward_is_the_kpi_gained_over_the_ideal_point() -> None:
         assert reward.shape == (3,)
         total += reward
     episode = env.vector.episode  # type: ignore[attr-defined]
-    np.testing.assert_allclose(total, (episode.kpi / episode.ideal)[0], rtol=1e-5)
+    np.testing.assert_allclose(total, (episode.kpi / episode.today.ideal)[0], rtol=1e-5)
 
 
 def test_hindsight_equals_a_linear_program_and_bounds_every_agent(forecast: Forecast) -> None:
@@ -256,13 +256,13 @@ def test_hindsight_equals_a_linear_program_and_bounds_every_agent(forecast: Fore
         day = AgentDay(agent, 32, 8)
         for _ in range(48):
             observation = episode.play(day.act(observation))
-        assert (episode.score() <= hindsight_utility(market, days, campaigns, episode.ideal)).all()
+        assert (episode.score() <= hindsight_utility(market, days, campaigns, episode.today.ideal)).all()
 
 
 def test_the_plan_expects_to_spend_the_budget_and_zero_action_bids_it(forecast: Forecast) -> None:
     episode, _, _ = _play(preset_market(), forecast, preset_campaign(), np.zeros((1, ROWS, 11)))
-    assert episode.plan.spend[0, -1] == pytest.approx(preset_campaign().budget, rel=0.01)
-    np.testing.assert_array_equal(episode.rule.alpha, episode.alpha)
+    assert episode.today.plan.spend[0, -1] == pytest.approx(preset_campaign().budget, rel=0.01)
+    np.testing.assert_array_equal(episode.rule.alpha, episode.today.alpha)
     np.testing.assert_array_equal(episode.rule.multiplier, 1.0)
 
 

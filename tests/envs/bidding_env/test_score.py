@@ -50,7 +50,7 @@ def test_without_a_target_the_score_is_the_utility() -> None:
 
 def test_each_day_is_scored_by_its_own_target() -> None:
     episode = ended([80.0, 80.0, 80.0], [20.0, 20.0, 20.0], max_cpa=2.0)
-    episode.campaigns.bounds["max_cpa"][:] = [2.0, 4.0, math.nan]
+    episode.today.campaigns.bounds["max_cpa"][:] = [2.0, 4.0, math.nan]
     np.testing.assert_allclose(episode.score(), [0.2, 0.8, 0.8], rtol=1e-12)
 
 
@@ -67,9 +67,8 @@ def test_each_day_is_scored_by_its_own_target() -> None:
 )
 def test_the_excess_over_a_constraint_is_relative(kind: str, changes: dict[str, Any], excess: float) -> None:
     plain = ended([80.0], [20.0])
-    plain.campaigns = CampaignBatch.repeat(
-        Campaign.model_validate({"budget": 100.0, "conversion_value": 12.0} | changes), 1
-    )
+    campaign = Campaign.model_validate({"budget": 100.0, "conversion_value": 12.0} | changes)
+    plain.judge_by(CampaignBatch.repeat(campaign, 1))
     np.testing.assert_allclose(plain.violations()[kind], [excess], atol=1e-12)
     np.testing.assert_allclose(plain.violation(), [excess], atol=1e-12)
 

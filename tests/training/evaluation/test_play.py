@@ -70,7 +70,7 @@ def test_a_target_is_violated_on_days_whose_conversions_cost_more(make_arena: Ca
     target = 3.0
     arena = make_arena(Campaign(budget=4.0, conversion_value=12.0, max_cpa=target))
     outcome = arena.play(Swinging(0.5))
-    cost = outcome.spend_share * 4.0 / (outcome.reached[:, 2] * arena.episode.ideal[:, 2])
+    cost = outcome.spend_share * 4.0 / (outcome.reached[:, 2] * arena.episode.today.ideal[:, 2])
     np.testing.assert_array_equal(outcome.violated > 0, cost > 1.001 * target)
     assert outcome.violated.mean() > 0
 
@@ -82,7 +82,7 @@ def test_a_margin_is_kept_free_and_scored_by_the_target_itself(make_arena: Calla
     careful = Arena(usual.market, usual.forecast, campaign, usual.days, cpa_margin=0.2)
     before, after = (arena.play(controller_agent("mpc")) for arena in (usual, careful))
     assert after.violated.mean() < before.violated.mean()
-    cost = after.spend_share * 4.0 / (after.reached[:, 2] * careful.episode.ideal[:, 2])
+    cost = after.spend_share * 4.0 / (after.reached[:, 2] * careful.episode.today.ideal[:, 2])
     np.testing.assert_array_equal(after.violated > 0, cost > 1.001 * target)
     np.testing.assert_array_equal(careful.best, usual.best)
 

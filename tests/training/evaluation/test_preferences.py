@@ -103,7 +103,7 @@ def mean_totals(agent: Agent, preferences: tuple[Preference, ...]) -> NDArray[np
     day = AgentDay(agent, episode.rows, episode.segments)
     for _ in range(episode.slots):
         observation = episode.play(day.act(observation))
-    reached = in_ideal_points(episode.kpi, episode.ideal)
+    reached = in_ideal_points(episode.kpi, episode.today.ideal)
     return np.asarray(reached.reshape(len(preferences), DAYS, 3).mean(axis=1))
 
 

@@ -100,7 +100,7 @@ def test_a_target_of_cpa_binds_on_about_80_percent_of_training_days() -> None:
         free = CampaignBatch.repeat(preset_campaign("daily").model_copy(update={"preference": preference}), len(drawn))
         episode = Episode(market, forecast, len(drawn))
         episode.begin(drawn, free)
-        best = hindsight_optimum(market, drawn, free, episode.ideal)
+        best = hindsight_optimum(market, drawn, free, episode.today.ideal)
         targets = [c.max_cpa for c in SUITES["cpa"].campaigns if c.preference == preference and c.max_cpa]
         binds += [(best.spend > target * best.kpi[:, 2]).mean() for target in targets]
     assert len(binds) == len(SUITES["cpa"].campaigns)

@@ -88,11 +88,14 @@ def test_what_is_left_counts_thinning_invalid_traffic_errors_of_prediction_and_t
         true_exposure=0.8 * ones, true_interaction=0.6 * ones, true_conversion=0.4 * ones,
         segment=np.array([0, 1], np.int16), source=np.zeros(2, np.int16), invalid=np.zeros(2, np.bool_),
     )  # fmt: skip
-    episode = SimpleNamespace(
-        market=SimpleNamespace(log=log, draws_outcomes=True), days=days, slots=1, rows=1, t=0,
+    today = SimpleNamespace(
         alpha=np.array([[1.0, 0.5, 1.0]]), multiplier=np.array([[1.0, 0.25]]), beta=np.array([[1.0, 0.0]]),
-        left=np.array([3.0]), kpi=np.zeros((1, 3)), ideal=np.ones((1, 3)), plan_utility=np.ones(1),
+        ideal=np.ones((1, 3)), plan_utility=np.ones(1), days=days,
         campaigns=SimpleNamespace(preference=np.array([[0.5, 0.3, 0.2]]), kind=np.zeros(1, np.int64)),
+    )  # fmt: skip
+    episode = SimpleNamespace(
+        market=SimpleNamespace(log=log, draws_outcomes=True), slots=1, rows=1, t=0,
+        left=np.array([3.0]), kpi=np.zeros((1, 3)), today=today,
     )  # fmt: skip
     # bids 1 + 1 + 1 + 1 = 4 against a price of 2, kept half the time; then (1 + 3 + 3) / 4 = 1.75 against 4
     first = 0.5 * 0.75 * np.array([0.8, 0.6, 0.4])
@@ -105,8 +108,8 @@ def test_what_is_left_counts_thinning_invalid_traffic_errors_of_prediction_and_t
 def test_hindsight_at_the_start_of_the_day_is_close_to_the_optimum() -> None:
     """It buys by predictions in the plan's direction, and bins them: a few per cent below what true values buy."""
     episode = environment().episode
-    optimum = hindsight_optimum(episode.market, episode.days, episode.campaigns, episode.ideal)
-    ratio = HindsightBaseline(episode).potential * episode.plan_utility / optimum.utility
+    optimum = hindsight_optimum(episode.market, episode.today.days, episode.today.campaigns, episode.today.ideal)
+    ratio = HindsightBaseline(episode).potential * episode.today.plan_utility / optimum.utility
     assert 0.97 < ratio.min() <= ratio.max() < 1.0
 
 

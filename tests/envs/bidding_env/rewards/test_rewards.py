@@ -37,8 +37,9 @@ def test_the_reward_that_is_given_is_the_one_that_is_paid() -> None:
 
 def played(**state: Any) -> Any:
     """An episode of one row and two slots, as far as a reward reads it."""
-    usual: dict[str, Any] = {"slots": 2, "plan_utility": np.array([0.5]), "score": lambda: np.array([0.25])}
-    return SimpleNamespace(**(usual | state))
+    usual: dict[str, Any] = {"slots": 2, "score": lambda: np.array([0.25])}
+    today = {"plan_utility": np.array([0.5])} | {name: state.pop(name) for name in ("ideal",) if name in state}
+    return SimpleNamespace(today=SimpleNamespace(**today), **(usual | state))
 
 
 def test_utility_is_paid_as_it_grows_over_the_plans_and_the_last_slot_makes_it_the_score() -> None:
