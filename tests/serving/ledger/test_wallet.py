@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -270,3 +271,52 @@ def test_a_lease_that_ran_out_is_not_spent_from(tmp_path: Path, seconds: float) 
     state = wallet.keeper.store.state("c")
     assert state is not None
     assert wallet.free + wallet.promised <= state.held
+
+
+def test_a_bill_moves_its_price_from_what_is_held_to_what_is_settled(tmp_path: Path) -> None:
+    """The lease holds 40 of 100; a bid of 10 is billed at 7."""
+    clock = ManualClock(0.0)
+    wallet = make_wallet(tmp_path, clock)
+    before = wallet.state
+    assert before is not None
+    assert (before.settled, before.held) == (0, 40)
+    held = wallet.reserve("k", 10, clock(), None)
+    assert held is not None
+    wallet.settle("k", held.lease, 7, held.expires, lambda _: None)
+    assert wallet.state == replace(before, settled=7, held=33)
+    assert (wallet.free, wallet.promised) == (33, 0)
+
+
+def test_a_closed_wallet_takes_no_money_again(tmp_path: Path) -> None:
+    clock = ManualClock(0.0)
+    wallet = make_wallet(tmp_path, clock)
+    wallet.close()
+    wallet.tend(clock())
+    state = wallet.keeper.store.state("c")
+    assert state is not None
+    assert (state.held, wallet.free) == (0, 0)
+
+
+def test_a_lease_that_has_enough_is_renewed_without_more(tmp_path: Path) -> None:
+    """Half a slack before its bids would outlast it, nothing having been bid: still the 40 of one chunk."""
+    clock = ManualClock(0.0)
+    wallet = make_wallet(tmp_path, clock)
+    clock.move(3.5)
+    wallet.tend(clock())
+    state = wallet.keeper.store.state("c")
+    assert state is not None
+    assert (state.held, wallet.free) == (40, 40)
+    clock.move(9.0)
+    assert wallet.ready(clock())  # until 3.5 + 16
+
+
+def test_a_reservation_holds_to_the_last_moment_of_its_bid(tmp_path: Path) -> None:
+    clock = ManualClock(0.0)
+    wallet = make_wallet(tmp_path, clock)
+    assert wallet.reserve("k", 10, clock(), None) is not None
+    clock.move(10.0)
+    wallet.tend(clock())
+    assert wallet.find("k") is not None
+    clock.move(10.001)
+    wallet.tend(clock())
+    assert wallet.find("k") is None
