@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from bidpilot.bidding.kpi import KPI
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.ledger.store import MICRO
 
@@ -77,7 +78,7 @@ class Metrics(Collector):
                 parts |= {"budget": state.budget, "settled": state.settled}
             for part, amount in parts.items():
                 money.add_metric([name, part], amount / MICRO)
-            for kpi, coefficient in zip(("exposure", "interaction", "conversion"), day.alpha, strict=True):
+            for kpi, coefficient in zip(KPI, day.alpha, strict=True):
                 alpha.add_metric([name, kpi], coefficient)
         yield money
         yield alpha

@@ -6,9 +6,11 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from bidpilot.bidding.kpi import KPI
+
 Floats = NDArray[np.float64]
 
-KPIS = 3
+KPIS = len(KPI)
 
 
 class Attainable:

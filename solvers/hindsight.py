@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.scalarisation import check_ideal_point
 from bidpilot.bidding.constraints.target import EXPONENT, target_factor
+from bidpilot.bidding.kpi import CONVERSION
 from bidpilot.envs.clearing.day import DayAuctions, materialise
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
@@ -18,7 +19,7 @@ from bidpilot.solvers.attainable import KPIS, Attainable
 from bidpilot.solvers.hindsight_cpa import Target, best_with_target
 from bidpilot.solvers.hindsight_frontier import best_spend_with_target, fractional_knapsack, knapsack_shares
 from bidpilot.solvers.hindsight_held import Groups, Held
-from bidpilot.solvers.hindsight_master import CONVERSIONS, NASH, WEIGHTED, Objective
+from bidpilot.solvers.hindsight_master import NASH, WEIGHTED, Objective
 from bidpilot.solvers.hindsight_program import Found, Program
 
 __all__ = ["Hindsight", "fractional_knapsack", "hindsight_optimum", "hindsight_utility"]
@@ -136,7 +137,7 @@ def optimum_of_day(
     group = groups.group(day.segment, day.slot)
     active = preference > 0
     targeted = math.isfinite(held.target)
-    if targeted and not (value[:, CONVERSIONS].any() and price.any()):  # spend scores 0: what is free remains
+    if targeted and not (value[:, CONVERSION].any() and price.any()):  # spend scores 0: what is free remains
         free = price == 0
         value, price, group, targeted = value[free], price[free], group[free], False
     if held.only_budget and not targeted and (kind == WEIGHTED or active.sum() == 1):
@@ -144,8 +145,8 @@ def optimum_of_day(
         if kind != WEIGHTED:
             weight = np.where(active, 1.0 / np.where(active, ideal, 1.0), 0.0)
         return _bought(knapsack_shares(value @ weight, price, held.budget), value, price, weight)
-    if held.only_budget and targeted and active[CONVERSIONS] and active.sum() == 1:
-        shares = best_spend_with_target(value[:, CONVERSIONS], price, held.budget, held.target)
+    if held.only_budget and targeted and active[CONVERSION] and active.sum() == 1:
+        shares = best_spend_with_target(value[:, CONVERSION], price, held.budget, held.target)
         weight = np.where(active, 1.0 / np.where(active, ideal, 1.0), 0.0)
         return _bought(shares, value, price, weight, held.target)
     if tolerance is None:
@@ -159,7 +160,7 @@ def _bought(shares: Floats, value: Floats, price: Floats, weight: Floats, target
     kpi, spend = shares @ value, float(shares @ price)
     utility = float(kpi @ weight)
     if math.isfinite(target):
-        utility *= float(target_factor(target * kpi[CONVERSIONS], spend))
+        utility *= float(target_factor(target * kpi[CONVERSION], spend))
     return _Day(utility, utility, spend, kpi, weight)
 
 
@@ -177,7 +178,7 @@ def _general(
     if (floors > reach).any():
         return _Day(feasible=False)
     there = reach > 0
-    kpis = (active | ((np.arange(KPIS) == CONVERSIONS) & targeted)) & there
+    kpis = (active | ((np.arange(KPIS) == CONVERSION) & targeted)) & there
     program = Program(attainable, held, groups, kpis | (floors > 0))
     if floors.any() and not program.require(floors):
         return _Day(feasible=False)
@@ -187,7 +188,7 @@ def _general(
     if (kind == NASH or targeted) and not program.enter(kpis):
         return _Day()
     if targeted:
-        kappa = held.target * program.scale[CONVERSIONS] / program.spend_scale
+        kappa = held.target * program.scale[CONVERSION] / program.spend_scale
         target = Target(kappa, _ceiling(attainable, held.target))
         found = best_with_target(program, objective, target, tolerance)
     else:
@@ -199,7 +200,7 @@ def _general(
 
 def _ceiling(attainable: Attainable, target: float) -> float:
     """Upper bound of the log-penalty: the cheapest conversion of the day sets it."""
-    ratio = attainable.best_ratio(CONVERSIONS)
+    ratio = attainable.best_ratio(CONVERSION)
     return min(0.0, EXPONENT * math.log(target * ratio)) if math.isfinite(ratio) else 0.0
 
 

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.constraints.target import target_factor
+from bidpilot.bidding.kpi import CONVERSION
 from bidpilot.solvers.attainable import KPIS
-from bidpilot.solvers.hindsight_master import CONVERSIONS, Chord, Objective, best_mixture
+from bidpilot.solvers.hindsight_master import Chord, Objective, best_mixture
 from bidpilot.solvers.hindsight_program import ROUNDS, Found, Program
 
 Floats = NDArray[np.float64]
@@ -39,7 +40,7 @@ class Target:
 
     def score(self, objective: Objective, point: Floats, spend: float) -> float:
         """The objective's value at scaled totals, with the penalty."""
-        allowed = self.kappa * float(point[CONVERSIONS])
+        allowed = self.kappa * float(point[CONVERSION])
         return objective.value(point[:KPIS]) * float(target_factor(allowed, spend))
 
 
@@ -98,7 +99,7 @@ class _Search:
             point = program.mix(mixture)
             spend = program.spend(point)
             score = self.target.score(self.objective, point, spend)
-            if not (score > 0 and point[CONVERSIONS] > 0 and program.allows(point)):
+            if not (score > 0 and point[CONVERSION] > 0 and program.allows(point)):
                 break
             log_bound, gain, slope = program.chord_bound(chord, mixture)
             bound = min(bound, math.exp(log_bound))

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from bidpilot.bidding.kpi import CONVERSION
+
 Floats = NDArray[np.float64]
 
 WEIGHTED, NASH, CHEBYSHEV = range(3)  # Scalarisation.code
-CONVERSIONS = 2
 _PRECISION = 1e-10
 _ATTEMPTS = ((0.99, True), (0.99, False), (0.8, False))
 """Share of the way to the boundary and whether Clarabel scales the data: where one gets stuck, another may not."""
@@ -163,7 +164,7 @@ class _Model:
             self.cost[first + k] = -weight
         if chord is not None:
             conversions = np.zeros(self.size)
-            conversions[:count] = columns[:, CONVERSIONS]
+            conversions[:count] = columns[:, CONVERSION]
             self._logarithm(at + _EXPONENTIAL * len(logs), self.size - 2, conversions)
 
     def _logs(self, objective: Objective, columns: Floats, count: int) -> list[tuple[float, Floats]]:

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bidpilot.bidding.kpi import CONVERSION
 from bidpilot.solvers.attainable import KPIS, Attainable
 from bidpilot.solvers.hindsight_held import Groups, Held
-from bidpilot.solvers.hindsight_master import CHEBYSHEV, CONVERSIONS, NASH, Chord, Mixture, Objective, best_mixture
+from bidpilot.solvers.hindsight_master import CHEBYSHEV, NASH, Chord, Mixture, Objective, best_mixture
 
 Floats = NDArray[np.float64]
 
@@ -225,7 +226,7 @@ class Program:
     def chord_bound(self, chord: Chord, mixture: Mixture) -> tuple[float, float, Floats]:
         """Certified bound of the log-score under a chord, how much a new column gains, and the slope (3,)."""
         slope, weight = mixture.slope.copy(), 2.0 * mixture.penalty
-        slope[CONVERSIONS] += mixture.conversions
+        slope[CONVERSION] += mixture.conversions
         direction: Floats = -(mixture.rows @ self.rows)
         direction[:KPIS] += slope
         direction[KPIS : KPIS + self.groups] -= weight * chord.slope

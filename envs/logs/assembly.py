@@ -14,10 +14,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import EmptyLog, InvalidLog
+from bidpilot.bidding.kpi import KPI
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord, stack_offsets
 from bidpilot.envs.logs.checks import DTYPES
 from bidpilot.envs.logs.filling import Filling
-from bidpilot.envs.logs.formats import DEFAULT_SEGMENT, KPIS, in_words
+from bidpilot.envs.logs.formats import DEFAULT_SEGMENT, in_words
 from bidpilot.envs.logs.staging import Staging
 from bidpilot.envs.logs.terms import DayTerms
 
@@ -93,7 +94,7 @@ def _append(
     order = np.lexsort((rows["arrival"].to_numpy(), slot))
     price = rows["market_price"].to_numpy()
     columns.append("market_price", price[order])
-    for kpi in KPIS:
+    for kpi in KPI:
         columns.append(kpi, rows[kpi].to_numpy()[order])
     names = pl.DataFrame({"segment": segments, "id": np.arange(len(segments), dtype=np.int16)})
     ids = rows.select(pl.col("segment").fill_null(DEFAULT_SEGMENT)).join(names, on="segment", maintain_order="left")
@@ -141,8 +142,8 @@ def _make_log(
     return AuctionLog(
         name=name,
         market_price=columns["market_price"],
-        **{kpi: columns[kpi] for kpi in KPIS},
-        **{f"true_{kpi}": columns[kpi] for kpi in KPIS},
+        **{kpi: columns[kpi] for kpi in KPI},
+        **{f"true_{kpi}": columns[kpi] for kpi in KPI},
         segment=columns["segment"],
         source=columns["source"],
         invalid=np.zeros(len(columns["segment"]), dtype=np.bool_),

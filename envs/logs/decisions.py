@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from bidpilot.bidding.errors import EmptyLog, UnevenDays, UnreadableFile
+from bidpilot.bidding.kpi import KPI
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord, stack_offsets
 from bidpilot.envs.logs.files import find_files
 from bidpilot.envs.logs.formats import in_words
@@ -21,7 +22,7 @@ from bidpilot.envs.logs.headers import require_columns
 from bidpilot.envs.logs.importing import ImportResult
 
 SEGMENTS_FILE = "segments.json"
-_NUMBERS = ("exposure", "interaction", "conversion", "market_price")
+_NUMBERS = (*KPI, "market_price")
 COLUMNS = (
     "campaign", "date", "slot", "slots", "time", "segment", "source", *_NUMBERS, "budget", "conversion_value",
 )  # fmt: skip

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 
 from bidpilot.bidding.errors import CensoredLog, MissingPrices
+from bidpilot.bidding.kpi import KPI
 from bidpilot.envs.logs.donors import InteractionDonor, PriceDonor
-from bidpilot.envs.logs.formats import KPIS
 from bidpilot.envs.logs.price_models import PriceLandscape, kaplan_meier
 from bidpilot.envs.logs.staging import Staging
 from bidpilot.envs.logs.storage import load_log
@@ -51,7 +51,7 @@ class Filling:
     def fill(self, rows: pl.DataFrame, period: int) -> pl.DataFrame:
         """The rows of one day, with a market price and three KPIs each."""
         rows = self._staging.rates.predict(rows, period)
-        rows = rows.with_columns(pl.col(kpi).fill_null(_CONSTANTS[kpi]) for kpi in KPIS)
+        rows = rows.with_columns(pl.col(kpi).fill_null(_CONSTANTS[kpi]) for kpi in KPI)
         time = rows["slot"].to_numpy() / self._staging.format.slots
         if self._interactions is not None:
             exposure, interaction = self._interactions.draw(self._rng, time)

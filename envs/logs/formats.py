@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 import polars as pl
 
+from bidpilot.bidding.kpi import KPI
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.terms import TermsRule
 
-KPIS = ("exposure", "interaction", "conversion")
 STAGED: dict[str, Any] = {
     "period": pl.Int32,  # which day, in order
     "campaign": pl.String,  # whose day; one (period, campaign) is one day of the log
@@ -21,8 +21,8 @@ STAGED: dict[str, Any] = {
     "key": pl.UInt64,  # rows of one day that share a key are duplicates; null: none is
     "market_price": pl.Float32,  # currency; null where lost and not seen
     "bid": pl.Float32,  # currency; null where not recorded
-    **dict.fromkeys(KPIS, pl.Float32),  # predictions; null where made from outcomes
-    **{f"outcome_{kpi}": pl.Float32 for kpi in KPIS},  # realised
+    **dict.fromkeys(KPI, pl.Float32),  # predictions; null where made from outcomes
+    **{f"outcome_{kpi}": pl.Float32 for kpi in KPI},  # realised
     "group": pl.UInt64,  # auctions that share one rate
     "segment": pl.String,  # channel/tier
     "source": pl.Int16,  # publisher cluster, in 0 .. SOURCE_CLUSTERS - 1

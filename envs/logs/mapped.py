@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo, available_timezones
 import polars as pl
 
 from bidpilot.bidding.errors import InvalidMapping
+from bidpilot.bidding.kpi import KPI
 from bidpilot.envs.logs.files import RAGGED, TextLayout, columns_of, read_batches
-from bidpilot.envs.logs.formats import KPIS, REASON_FIELDS, SOURCE_CLUSTERS, Format, ImportOptions, plain_text
+from bidpilot.envs.logs.formats import REASON_FIELDS, SOURCE_CLUSTERS, Format, ImportOptions, plain_text
 from bidpilot.envs.logs.identities import Identities
 from bidpilot.envs.logs.mapping import KpiMap, Mapping, TierMap, load_mapping
 from bidpilot.envs.logs.terms import TERMS
@@ -50,7 +51,7 @@ def format_of(mapping: Mapping, name: str, paths: list[Path], notes: tuple[str, 
     recorded = {"interaction": mapping.interacted, "conversion": mapping.converted}
     zone = f"days are cut at {mapping.time.day_starts}:00 in {mapping.time.zone}"
     truth = ("true = predicted: the log has no true expectations",)
-    absent = [f"{kpi} = {1 if kpi == 'exposure' else 0}: not in the files" for kpi in KPIS if kpi not in mapping.kpis]
+    absent = [f"{kpi} = {1 if kpi == 'exposure' else 0}: not in the files" for kpi in KPI if kpi not in mapping.kpis]
     censored: tuple[str, ...] = ()
     if mapping.price is not None and (mapping.price.won or name == "ipinyou"):
         censored = ("prices were seen only where the recorded bidder won: the log is censored at its bids",)
@@ -72,7 +73,7 @@ def format_of(mapping: Mapping, name: str, paths: list[Path], notes: tuple[str, 
         whose=mapping.campaign,
         has_prices=mapping.price is not None,
         rated=realised,
-        outcomes=tuple(kpi for kpi in KPIS if kpi in realised or recorded.get(kpi) is not None),
+        outcomes=tuple(kpi for kpi in KPI if kpi in realised or recorded.get(kpi) is not None),
         timed=True,
         hashed=mapping.hash,
         found=rows.notes,
@@ -231,7 +232,7 @@ class MappedRows:
             faults.append((pl.col("won") & outside("market_price", 0.0, greatest), REASON_PRICE))
         if "bid" in given:
             faults.append((pl.col("bid").is_not_null() & outside("bid", 0.0, greatest), REASON_BID))
-        for kpi in KPIS:
+        for kpi in KPI:
             high = greatest if kpi == "interaction" else 1.0
             names = {kpi, f"outcome_{kpi}"} & given
             faults += [(outside(name, 0.0, high), reason_kpi(kpi)) for name in sorted(names)]

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import DamagedLog, NotALog, UnevenDays
+from bidpilot.bidding.kpi import KPI
 from bidpilot.envs.logs.auction_log import COLUMNS, REALISED_COLUMNS, AuctionLog
 from bidpilot.envs.logs.checks import DTYPES
 from bidpilot.envs.logs.headers import require_columns
@@ -34,8 +35,8 @@ _STAMP = "stamp"
 _LARGE = 50_000_000  # auctions
 _ROW_GROUP = 1 << 20  # rows decoded at a time; more would cost memory while loading
 _FEW_VALUES = ["segment", "source", "invalid", "day", "slot"]
-_TRUE_OF = {f"true_{kpi}": kpi for kpi in ("exposure", "interaction", "conversion")}
-_NEEDED = ("market_price", "exposure", "interaction", "conversion", "segment", "source", "day", "slot")
+_TRUE_OF = {f"true_{kpi}": kpi for kpi in KPI}
+_NEEDED = ("market_price", *KPI, "segment", "source", "day", "slot")
 
 Allocate = Callable[[str, int, "np.dtype[Any]"], NDArray[Any]]
 

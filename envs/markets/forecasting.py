@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import InvalidLandscape
+from bidpilot.bidding.kpi import CONVERSION
 from bidpilot.bidding.landscape.forecast import PRICE_LEVEL, TRAFFIC_LEVEL, BidLandscape, Forecast
 from bidpilot.envs.clearing.day import DayAuctions, materialise
 from bidpilot.envs.logs.day_batch import DayBatch
@@ -73,7 +74,7 @@ def _walk(
     for row in range(len(days)):
         day = materialise(market, days, row)
         values = np.column_stack([day.predicted, day.price]).astype(np.float64)
-        values[:, 2] *= worth[row]
+        values[:, CONVERSION] *= worth[row]
         yield day, values
 
 

@@ -14,6 +14,7 @@ from bidpilot.bidding.campaign.segments import channels, is_tail
 from bidpilot.bidding.constraints.catalogue import CATALOGUE
 from bidpilot.bidding.constraints.totals import DayTotals
 from bidpilot.bidding.day.features import GROUPS, POSITION, bounds
+from bidpilot.bidding.kpi import KPI
 from bidpilot.envs.bidding_env.episode import Episode
 
 Array = NDArray[np.float64]
@@ -53,7 +54,7 @@ def _on_plan(episode: Episode, row: int) -> dict[str, float]:
     found |= {"win_rate": _ratio(wins[-1], auctions[-1]), "win_rate_day": _ratio(wins.sum(), auctions.sum())}
     found |= {"cost_slot": float(spend[told] > spend[told - 1]), "cost_day": float(spend[told] > 0)}
     kpi = plan.kpi[u] * _ratio(spend[told], spend[-1])
-    for j, name in enumerate(("exposure", "interaction", "conversion")):
+    for j, name in enumerate(KPI):
         found[f"{name}_to_plan"] = float(kpi[j] > 0)
         found[f"{name}_to_ideal"] = _ratio(kpi[j], plan.ideal[u, j])
     return found | _constraints(episode, row, kpi, spend[told])

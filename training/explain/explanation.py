@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bidpilot.agents.acting.state import State
 from bidpilot.bidding.day.action import FIRST_SEGMENT, SCALE_REACH, TILT_REACH
 from bidpilot.bidding.day.features import FEATURES, GROUPS, SEGMENT_FEATURE
+from bidpilot.bidding.kpi import KPI
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.training.explain.baseline import baseline_observation
 from bidpilot.training.explain.function import Explainable, decision_of
@@ -18,7 +19,6 @@ from bidpilot.training.explain.gradients import integrated_gradients
 
 Array = NDArray[np.float64]
 
-KPIS = ("exposure", "interaction", "conversion")
 MEMORY = "memory"
 """The group of what a controller remembers, whose inputs are called `memory_...`."""
 _GROUP_OF: dict[str, str] = {f.name: f.group for f in (*FEATURES, SEGMENT_FEATURE)}
@@ -85,7 +85,7 @@ class Explanation:
                     "factor_on_a_day_as_forecast": offset[j],
                     "factor_by_group": dict(zip(self.groups, factors[j].tolist(), strict=True)),
                 }
-                for j, kpi in enumerate(KPIS)
+                for j, kpi in enumerate(KPI)
             },
             "action": {entry: self._entry(a, grouped) for a, entry in enumerate(self.entries)},
             "features": {

@@ -16,11 +16,12 @@ from bidpilot.agents.acting.controllers import CONTROLLERS
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.learners.catalogue import LEARNERS, learner_of
 from bidpilot.bidding.errors import InvalidConfig, UnknownAgent
+from bidpilot.bidding.kpi import KPI
 from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.suites import Suite, Trained, log_suite, named_suites, synthetic_suite
 from bidpilot.training.explain.config import ExplainConfig
-from bidpilot.training.explain.explanation import KPIS, Explanation, explain_slot
+from bidpilot.training.explain.explanation import Explanation, explain_slot
 from bidpilot.training.explain.function import Explainable
 from bidpilot.training.report.attribution import Bars, Table, attribution_figure
 from bidpilot.training.tracking import Run, current_store, download, find_run, latest_finished_run, open_run
@@ -128,7 +129,7 @@ def _print(found: Explanation, title: str, console: Console) -> None:
     """What each group multiplies alpha by, the strongest first."""
     table = TextTable(title=f"{title}: what multiplies alpha")
     table.add_column("")
-    for kpi in KPIS:
+    for kpi in KPI:
         table.add_column(kpi, justify="right")
     effect = found.log_alpha(found.by_group()).sum(axis=0)  # (3, G)
     table.add_row("the plan's alpha", *(f"{value:.4g}" for value in found.reference))

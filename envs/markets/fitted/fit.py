@@ -16,10 +16,9 @@ from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from bidpilot.bidding.errors import InvalidMarket
-from bidpilot.bidding.kpi import CONVERSION, INTERACTION
+from bidpilot.bidding.kpi import CONVERSION, INTERACTION, KPI
 from bidpilot.bidding.landscape.spread import OneWay, one_way
 from bidpilot.envs.logs.auction_log import AuctionLog
-from bidpilot.envs.logs.formats import KPIS
 from bidpilot.envs.logs.manifest import StoredDay
 from bidpilot.envs.markets.fitted.model import MarketModel, ModelRecord, UnitAuctions
 from bidpilot.envs.markets.fitted.slot_means import SlotMeans, slot_means
@@ -110,7 +109,7 @@ def _levels(
         price_level=float(price.mean()),
         price_log_std=min(float(np.log(price[price > 0]).std()), 2.0),
         value_price_correlation=_score_correlation(money[some], price[some]),
-        conversion_rate=float(np.clip(auctions.predicted[:, 2].mean(), 1e-6, 0.05)),
+        conversion_rate=float(np.clip(auctions.predicted[:, CONVERSION].mean(), 1e-6, 0.05)),
         conversion_log_std=min(float(np.log(money[some]).std()), 2.0) if some.any() else 0.0,
         demand_curve=tuple(np.maximum(count.mean(axis=0), 1e-3 * per_slot).tolist()),
         price_curve=tuple(curve.tolist()),
@@ -142,7 +141,7 @@ def _unit_auctions(log: AuctionLog, means: SlotMeans, recorded: RecordedLevels, 
     price = log.market_price[pick] * np.where(slot_price > 0, mean_price / np.where(slot_price > 0, slot_price, 1), 1)
 
     def kpis(prefix: str) -> NDArray[np.float32]:
-        columns = [getattr(log, prefix + kpi)[pick].astype(np.float64) for kpi in KPIS]
+        columns = [getattr(log, prefix + kpi)[pick].astype(np.float64) for kpi in KPI]
         columns[1] /= level
         columns[2] *= worth / level
         return np.column_stack(columns).astype(np.float32)
@@ -152,7 +151,7 @@ def _unit_auctions(log: AuctionLog, means: SlotMeans, recorded: RecordedLevels, 
 
 def _money(auctions: UnitAuctions) -> Array:
     """Value of each auction: conversions, or interactions where there are none."""
-    column = CONVERSION if auctions.predicted[:, 2].any() else INTERACTION
+    column = CONVERSION if auctions.predicted[:, CONVERSION].any() else INTERACTION
     return auctions.predicted[:, column].astype(np.float64)
 
 

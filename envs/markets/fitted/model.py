@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from scipy.special import ndtri
 
 from bidpilot.bidding.errors import InvalidMarket, NotAMarket
+from bidpilot.bidding.kpi import CONVERSION
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.logs.manifest import StoredDay
@@ -161,7 +162,7 @@ def _draw_log(model: MarketModel, rng: np.random.Generator) -> AuctionLog:
 
     def column(table: NDArray[np.float32], kpi: int) -> NDArray[np.float32]:
         drawn = table[pick, kpi]
-        return np.ascontiguousarray(np.minimum(drawn, _GREATEST_CONVERSION) if kpi == 2 else drawn)
+        return np.ascontiguousarray(np.minimum(drawn, _GREATEST_CONVERSION) if kpi == CONVERSION else drawn)
 
     predicted = [column(auctions.predicted, kpi) for kpi in range(3)]
     same = np.array_equal(auctions.predicted, auctions.true)
