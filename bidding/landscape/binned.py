@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import InvalidLandscape
 from bidpilot.bidding.landscape.forecast import PRICE_LEVEL, Forecast
+from bidpilot.bidding.rule import Rule, price
 
 BINS = 64
 _REACH = 2.0  # octaves of value per price around the margin that inner bins cover; one bin beyond at each end
@@ -119,7 +120,7 @@ def bin_auctions(
     `multiplier` and `beta` are (S,).
     """
     count = len(forecast.segments)
-    bid = multiplier[auctions.segment] * (auctions.value @ alpha) + beta[auctions.segment]
+    bid = price(Rule(alpha[None], multiplier[None], beta[None]), 0, auctions.value, auctions.segment)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(bid > 0, np.log2(np.maximum(bid, 0.0)) - np.log2(auctions.price), -np.inf)
     mix, mixes = auctions.mix(relevant)
@@ -131,11 +132,11 @@ def bin_auctions(
     weight: NDArray[np.float64] = np.bincount(key, auctions.weight, size).astype(np.float64)
     some = np.where(weight > 0, weight, 1.0)
     columns = [np.bincount(key, auctions.weight * column, size) / some for column in auctions.value.T]
-    price = np.bincount(key, auctions.weight * auctions.price, size) / some
+    mean_price = np.bincount(key, auctions.weight * auctions.price, size) / some
     return BinnedDay(
         segment=np.repeat(np.arange(count), steps * mixes),
         weight=weight,
-        price=price,
+        price=mean_price,
         value=np.stack(columns, axis=1),
         auctions=forecast.auctions,
         price_curve=forecast.price_curve,

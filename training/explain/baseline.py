@@ -15,6 +15,7 @@ from bidpilot.bidding.constraints.catalogue import CATALOGUE
 from bidpilot.bidding.constraints.totals import DayTotals
 from bidpilot.bidding.day.features import GROUPS, POSITION, bounds
 from bidpilot.bidding.kpi import KPI
+from bidpilot.bidding.rule import Rule, price
 from bidpilot.envs.bidding_env.episode import Episode
 
 Array = NDArray[np.float64]
@@ -90,8 +91,8 @@ def _planned_wins(episode: Episode, row: int) -> tuple[float, float]:
     forecast, u = episode.planner.forecast, episode.today.index[row]
     land = forecast.landscape
     money = np.array([1.0, 1.0, float(episode.today.campaigns.conversion_value[row])])
-    bids = episode.today.plan.multiplier[u, land.segment] * (land.value @ (episode.today.plan.alpha[u] / money))
-    bids += episode.today.plan.beta[u, land.segment]
+    plan = episode.today.plan
+    bids = price(Rule(plan.alpha / money, plan.multiplier, plan.beta), u, land.value, land.segment)
     won = land.weight * (bids >= land.price)
     return float(won @ is_tail(forecast.segments)[land.segment]), float(won.sum())
 
