@@ -173,6 +173,20 @@ def test_a_new_budget_moves_the_slots_share_at_once(begin: Begin) -> None:
     assert state.budget == 60_000_000
 
 
+@pytest.mark.parametrize(
+    ("cap", "chunk"),
+    [
+        (0.2, 2_500_000),  # a twentieth of 50, more than eight bids of 0.2
+        (5.0, 40_000_000),  # eight bids of 5
+        (10.0, 50_000_000),  # eight bids of 10 would pass the budget
+    ],
+)
+def test_a_lease_takes_a_twentieth_of_the_budget_or_eight_bids_and_never_more_than_all(
+    begin: Begin, cap: float, chunk: int
+) -> None:
+    assert begin(bid_cap=cap).wallet.config.chunk == chunk
+
+
 def test_debt_stops_bids(begin: Begin) -> None:
     day = begin()
     day.wallet.settle("gone", day.wallet.lease, 60_000_000, 0.0, lambda _: None)
