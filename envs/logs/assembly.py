@@ -129,7 +129,7 @@ def _make_log(
         label, unit = format.label(day.period, day.campaign)
         worth = day.terms["conversion_value"] or options.conversion_value or day.terms["max_cpa"] or 1.0
         budget = day.terms["budget"] or options.budget or budgets[day.campaign]
-        records.append(DayRecord(label, unit, budget, worth, day.terms["max_cpa"]))
+        records.append(DayRecord(label, unit, budget, worth, day.terms["max_cpa"], day.campaign))
     notes = [*format.notes, *filled, *_day_notes(staging, days)]
     without = sum(day.terms["budget"] is None for day in days)
     if without:

@@ -44,6 +44,7 @@ class DayRecord:
     budget: float  # currency per day, > 0
     conversion_value: float  # currency per conversion, > 0
     max_cpa: float | None = None  # target cost per action, currency
+    campaign: str = ""  # whose day it is, e.g. the advertiser; empty where the log does not say
 
     def __post_init__(self) -> None:
         amounts = {"budget": self.budget, "conversion_value": self.conversion_value, "max_cpa": self.max_cpa}
@@ -139,7 +140,7 @@ class AuctionLog:
     def digest(self) -> str:
         """Hex digest (blake2b, 16 bytes) of columns, offsets, segments and day records.
 
-        The name and the notes do not count: a renamed log is the same log.
+        The name, the notes and whose days they are do not count: a renamed log is the same log.
         """
         hasher = hashlib.blake2b(digest_size=16)
         for name in (*COLUMNS, "offsets"):

@@ -118,7 +118,7 @@ def _make_log(rows: pl.DataFrame, segments: tuple[str, ...], name: str) -> Aucti
         converted=None,
         offsets=stack_offsets([row.astype(np.int64) for row in counts]),
         days=tuple(
-            DayRecord(f"{campaign}, {date}", date, float(budget), float(worth))
+            DayRecord(f"{campaign}, {date}", date, float(budget), float(worth), campaign=str(campaign))
             for date, campaign, _, budget, worth in per_day.iter_rows()
         ),
         segments=segments,

@@ -23,6 +23,7 @@ class StoredDay(BaseModel):
     budget: float = Field(gt=0, allow_inf_nan=False, description="currency per day")
     conversion_value: float = Field(gt=0, allow_inf_nan=False, description="currency per conversion")
     max_cpa: float | None = Field(default=None, gt=0, allow_inf_nan=False, description="target CPA, currency")
+    campaign: str = Field(default="", description="whose day it is; empty where the log does not say")
 
 
 class LogManifest(BaseModel):

@@ -53,10 +53,10 @@ def test_every_period_and_advertiser_is_a_day_with_its_own_terms(tmp_path: Path)
     other = {"advertiserNumber": 1, "budget": 850.0, "CPAConstraint": 70.0}
     frame = rows({}, other, {"deliveryPeriodIndex": 6}, {"timeStepIndex": 47})
     log = import_auctionnet([write(tmp_path, frame)]).log
-    assert [(d.label, d.unit, d.budget, d.conversion_value, d.max_cpa) for d in log.days] == [
-        ("advertiser 3, period 6", "period 6", 480.0, 110.0, 110.0),
-        ("advertiser 1, period 7", "period 7", 850.0, 70.0, 70.0),
-        ("advertiser 3, period 7", "period 7", 480.0, 110.0, 110.0),
+    assert [(d.label, d.unit, d.budget, d.conversion_value, d.max_cpa, d.campaign) for d in log.days] == [
+        ("advertiser 3, period 6", "period 6", 480.0, 110.0, 110.0, "3"),
+        ("advertiser 1, period 7", "period 7", 850.0, 70.0, 70.0, "1"),
+        ("advertiser 3, period 7", "period 7", 480.0, 110.0, 110.0, "3"),
     ]
     assert (log.slots, log.counts.sum(axis=1).tolist()) == (48, [1, 1, 2])
     assert log.counts[2, [0, 47]].tolist() == [1, 1]
