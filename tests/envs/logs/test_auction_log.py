@@ -148,7 +148,7 @@ def test_zero_slots_and_nothing_at_all_are_refused() -> None:
 def test_a_day_needs_positive_finite_terms(field: str, amount: float) -> None:
     terms = {"budget": 1.0, "conversion_value": 1.0, field: amount}
     with pytest.raises(InvalidLog, match=field):
-        DayRecord("monday", "week", **terms)
+        DayRecord("monday", "week", **terms)  # type: ignore[arg-type]
 
 
 def test_the_digest_is_of_the_content() -> None:
