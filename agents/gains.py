@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from importlib import resources
 
-DEFAULT_SETTING, DEFAULT_LOG = "daily", "auctionnet"
+from bidpilot.envs.markets.presets import PRESETS
 
 
 def tuned_gains(setting: str, recorded: bool = False) -> dict[str, dict[str, float]]:
-    """Gains by agent for a setting; where it has none, those of `daily`, or of `auctionnet` for a recorded log."""
+    """Gains by agent that were found for a setting; none where none were, so that every controller is neutral there.
+
+    Gains of another market are never taken in their place, nor those of a preset for a `recorded` log of its name.
+    """
     table = json.loads((resources.files("bidpilot.agents") / "data" / "gains.json").read_text())
-    entry = table.get(setting) or table[DEFAULT_LOG if recorded else DEFAULT_SETTING]
-    found: dict[str, dict[str, float]] = entry["gains"]
+    if setting not in table or recorded == (setting in PRESETS):
+        return {}
+    found: dict[str, dict[str, float]] = table[setting]["gains"]
     return found

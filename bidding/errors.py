@@ -138,6 +138,10 @@ class PolicyMismatch(BidpilotError):
     """Raised when a policy's features, segments or slots do not fit the market."""
 
 
+class ForecastMismatch(BidpilotError):
+    """Raised when it is not known which training's forecast a log is to be played under; lists what there is."""
+
+
 class CheckpointMismatch(BidpilotError):
     """Raised when a run cannot be resumed: no whole checkpoint, or its market has changed."""
 

@@ -156,6 +156,20 @@ class AuctionLog:
         hasher.update(repr((amounts, tuple(self.segments), int(self.sources))).encode())
         return hasher.hexdigest()
 
+    @cached_property
+    def day_digests(self) -> tuple[str, ...]:
+        """Hex digest (blake2b, 16 bytes) of each day's auctions: their prices and predicted KPIs, in order, (D,).
+
+        A day is the same day under another label, budget or number of slots.
+        """
+        found = []
+        for first, last in self.offsets[:, [0, -1]].tolist():
+            hasher = hashlib.blake2b(digest_size=16)
+            for name in FLOAT_COLUMNS[:4]:
+                hasher.update(np.ascontiguousarray(getattr(self, name)[first:last]).view(np.uint8).data)
+            found.append(hasher.hexdigest())
+        return tuple(found)
+
     def select_days(self, indices: Iterable[int]) -> AuctionLog:
         """The log of these days, in this order; a day may be named more than once.
 

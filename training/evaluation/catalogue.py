@@ -21,6 +21,7 @@ class SuiteRecord:
     market: SyntheticConfig  # what is played
     forecast: SyntheticConfig  # the market whose training days made the forecast
     campaigns: tuple[Campaign, ...]  # day d plays campaign d modulo their number
+    gains: str = "daily"  # the preset whose tuned gains the controllers have
 
 
 _MIX = (0.2, 0.3, 0.5)
@@ -43,7 +44,7 @@ def _daily(name: str, breaks: str, *campaigns: Campaign, market: SyntheticConfig
 
 
 _ALL = (
-    SuiteRecord("steady", "plans that leave money on quiet days", STEADY, STEADY, (_campaign(STEADY),)),
+    SuiteRecord("steady", "plans that leave money on quiet days", STEADY, STEADY, (_campaign(STEADY),), "steady"),
     _daily("daily", "pacing: levels of value, price and traffic that change every four hours"),
     _daily("shift", "trust in the forecast: prices, demand and dispersion unseen, platform shocks", market=SHIFT),
     SuiteRecord(

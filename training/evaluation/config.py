@@ -36,8 +36,15 @@ class EvaluateConfig(CampaignTerms):
     )
     log: Path | None = Field(
         None,
-        description="Folder of an imported auction log; its name becomes the suite's. Played under the forecast and "
-        "campaign of the training run that is named first.",
+        description="Folder of an imported auction log; its name becomes the suite's. Played under forecast and "
+        "campaign of the log's own training part: of the runs that are named, or of the one log that was trained on and "
+        "may be of its market.",
+    )
+    forecast: str | None = Field(
+        None,
+        min_length=1,
+        description="Whose forecast a log is played under, in place of its own training part's: id of a training run, "
+        "or folder of an imported log of other days.",
     )
     days: Count = Field(512, description="Held-out days per suite; a log's suite has the days it has.")
     seed: Seed = Field(0, description="Seed of the suites' days and of the bootstrap.")

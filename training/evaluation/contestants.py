@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.agents.acting.controllers import MPC
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
 from bidpilot.bidding.errors import PolicyMismatch, UnknownAgent
+from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.envs.logs.auction_log import AuctionLog
+from bidpilot.training.evaluation.ground import Trained, TrainingPart, latest_learnt, strangeness
 from bidpilot.training.evaluation.names import CONSTANT, INFORMED, KNOWN_AGENTS, REFERENCES
 from bidpilot.training.evaluation.play import Arena, Outcome
 from bidpilot.training.evaluation.suites import Suite
-from bidpilot.training.tracking import download
-from bidpilot.training.tracking.learned import latest_run_of, run_of
+from bidpilot.training.report.tables import Marks
+from bidpilot.training.tracking import RunInfo, download
+from bidpilot.training.tracking.learned import run_of
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a policy learnt from, seen from what it plays on."""
+
+    other_market: bool = False  # it was made for another one
+    trained_on: NDArray[np.bool_] | None = None  # (D,) the days of a log that it learnt from; None: none of them
 
 
 @dataclass(frozen=True)
@@ -24,6 +40,7 @@ class Contestant:
     name: str
     policies: Mapping[str, NetworkPolicy] = field(default_factory=dict)  # by the name of its own row
     runs: tuple[str, ...] = ()  # ids, one for each policy
+    lessons: Mapping[str, Lesson] = field(default_factory=dict)  # by the name of a policy's row
 
     @property
     def seeds(self) -> int:
@@ -36,6 +53,27 @@ class Contestant:
         if not found:
             return {self.name: play_fixed(self.name, suite.arena, suite.gains)}
         return found if len(found) == 1 else found | {self.name: Outcome.pooled(list(found.values()))}
+
+    def marks(self, suite: Suite) -> dict[str, Marks]:
+        """Of each of its rows: which run was played, under which forecast, and what either had seen before."""
+        rows = {
+            row: ([run], [self.lessons.get(row, Lesson())]) for row, run in zip(self.policies, self.runs, strict=True)
+        }
+        if len(rows) != 1:
+            rows[self.name] = (list(self.runs), [lesson for _, lessons in rows.values() for lesson in lessons])
+        return {row: _marks(suite, *mark) for row, mark in rows.items()}
+
+
+def _marks(suite: Suite, runs: Sequence[str], lessons: Sequence[Lesson]) -> Marks:
+    seen, part = [lesson.trained_on for lesson in lessons if lesson.trained_on is not None], suite.part
+    return Marks(
+        run=",".join(runs) or None,
+        forecast="" if part is None else str(part),
+        forecast_run=None if part is None else part.run,
+        forecast_log=None if part is None else part.lineage.log,
+        other_market=suite.other_market or any(lesson.other_market for lesson in lessons),
+        trained_on=suite.days_trained_on(np.any(seen, axis=0) if seen else None),
+    )
 
 
 def play_fixed(name: str, arena: Arena, gains: Mapping[str, Mapping[str, float]]) -> Outcome:
@@ -54,15 +92,11 @@ def _play_policy(policy: NetworkPolicy, name: str, suite: Suite) -> Outcome:
         raise PolicyMismatch(f"{name} cannot play {suite.name}: {error}") from error
 
 
-def find_contestants(named: tuple[str, ...], experiment: str) -> list[Contestant]:
-    """The agents of these names, with both reference controllers before them where they are not named.
-
-    A learner's name is its last training run that finished, `NAME@RUN` that run, `NAME@RUN,RUN,...` one agent over
-    seeds.
+def check_names(named: Sequence[str]) -> None:
+    """Refuse names that no agent has.
 
     Raises:
-        UnknownAgent: no such agent.
-        RunNotFound, PolicyMismatch: no such run, or no policy of this version in it.
+        UnknownAgent: one of them; says which there are.
     """
     for name in named:
         base, at, _ = name.partition("@")
@@ -71,21 +105,62 @@ def find_contestants(named: tuple[str, ...], experiment: str) -> list[Contestant
                 f"no agent is called {name!r}. Use one of: {', '.join(KNOWN_AGENTS)}, {DEFAULT}@RUN, or "
                 f"{DEFAULT}@RUN,RUN for several seeds."
             )
+
+
+def named_runs(named: Sequence[str]) -> list[RunInfo]:
+    """The training runs that are named after a learner, as `NAME@RUN,RUN`, each once and in order.
+
+    Raises:
+        UnknownAgent: no such agent, or another learner's run.
+        RunNotFound: no such run.
+    """
+    check_names(named)
+    parts = [name.partition("@") for name in named]
+    typed = dict.fromkeys((base, run) for base, at, runs in parts if at for run in runs.split(","))
+    return [run_of(base, run) for base, run in typed]
+
+
+def find_contestants(
+    named: tuple[str, ...], experiment: str, log: AuctionLog | None = None, trained: Trained | None = None
+) -> list[Contestant]:
+    """The agents of these names, with both reference controllers before them where they are not named.
+
+    A learner's name is its last training run that finished, on what `trained` learnt from, or on a preset where that
+    is None; `NAME@RUN` is that run, whatever it learnt from, `NAME@RUN,RUN,...` one agent over seeds. What a policy
+    has seen of the days of `log` is kept with it.
+
+    Raises:
+        UnknownAgent: no such agent.
+        RunNotFound, PolicyMismatch: no such run, or no policy of this version in it.
+    """
+    check_names(named)
     missing = [name for name in REFERENCES if name not in named]
-    return [_contestant(name, experiment) for name in dict.fromkeys((*missing, *named))]
+    return [_contestant(name, experiment, log, trained) for name in dict.fromkeys((*missing, *named))]
 
 
-def _contestant(name: str, experiment: str) -> Contestant:
+def _contestant(name: str, experiment: str, log: AuctionLog | None, trained: Trained | None) -> Contestant:
     base, at, typed = name.partition("@")
     if base not in LEARNERS:
         return Contestant(name)
     if at:
-        runs = tuple(run_of(base, run).run_id for run in dict.fromkeys(typed.split(",")))
-        rows = [f"{base}@{run}" for run in runs] if len(runs) > 1 else [name]
+        found = [run_of(base, run) for run in dict.fromkeys(typed.split(","))]
     else:
-        runs, rows = (latest_run_of(base, experiment).run_id,), [name]
-    policies = {
-        row: NetworkPolicy.load(download(run, "policy") / "policy.npz", row)
-        for row, run in zip(rows, runs, strict=True)
-    }
-    return Contestant(name, policies, runs)
+        found = [latest_learnt(base, experiment, trained)]
+        name = f"{base}@{found[0].run_id}"
+    rows = [f"{base}@{run.run_id}" for run in found] if len(found) > 1 else [name]
+    policies, lessons = {}, {}
+    for row, run in zip(rows, found, strict=True):
+        folder = download(run.run_id, "policy")
+        policies[row] = NetworkPolicy.load(folder / "policy.npz", row)
+        lessons[row] = _lesson(run, folder, log, trained)
+    return Contestant(name, policies, tuple(run.run_id for run in found), lessons)
+
+
+def _lesson(run: RunInfo, folder: Path, log: AuctionLog | None, trained: Trained | None) -> Lesson:
+    part = TrainingPart.of_run(run, folder)
+    if log is None or trained is None:
+        return Lesson(part.lineage.log is not None)
+    if part.lineage.log is None:
+        return Lesson(True)
+    own = part.lineage.log in (log.digest, trained.part.lineage.log)
+    return Lesson(not own and bool(strangeness(log, Forecast.load(folder / "forecast.npz"))), part.seen(log))

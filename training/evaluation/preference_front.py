@@ -43,7 +43,7 @@ def play_front(record: SuiteRecord, contestants: Sequence[Contestant], days: int
     """
     grid = preference_grid()
     market, drawn = held_out(record, days, seed)
-    forecast, gains = suite_forecast(record), tuned_gains(record.name)
+    forecast, gains = suite_forecast(record), tuned_gains(record.gains)
     exact, attained = [], []
     for preference in grid:
         arena = Arena(market, forecast, _campaign(record.campaigns[0], preference), drawn)

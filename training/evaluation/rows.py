@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,10 +10,15 @@ from bidpilot.training.evaluation.names import REFERENCES
 from bidpilot.training.evaluation.play import Outcome
 from bidpilot.training.evaluation.statistics import interquartile_mean, interval
 from bidpilot.training.evaluation.suites import Suite
-from bidpilot.training.report.tables import AgentRow, PairRow
+from bidpilot.training.report.tables import AgentRow, Marks, PairRow
 
 LEAST_GAP = 0.002
 """A gap of R / R* between the reference controllers below which no share of it is told."""
+
+
+def marked(rows: Sequence[AgentRow], marks: Mapping[str, Marks]) -> list[AgentRow]:
+    """The rows with what is told of each agent beside its numbers."""
+    return [{**row, **marks[row["agent"]]} for row in rows]
 
 
 def agent_rows(suite: Suite, outcomes: Mapping[str, Outcome], seeds: Mapping[str, int], seed: int) -> list[AgentRow]:

@@ -12,17 +12,18 @@ from rich.console import Console
 from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
 from bidpilot.bidding.campaign.batch import has_soft_bound
 from bidpilot.bidding.errors import InvalidConfig
+from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, SuiteRecord
 from bidpilot.training.evaluation.config import EvaluateConfig
-from bidpilot.training.evaluation.contestants import Contestant, find_contestants
+from bidpilot.training.evaluation.contestants import Contestant, find_contestants, named_runs
+from bidpilot.training.evaluation.ground import Trained, find_trained
 from bidpilot.training.evaluation.names import ALL_AGENTS
 from bidpilot.training.evaluation.play import Outcome
 from bidpilot.training.evaluation.preference_front import front_rows, play_front
-from bidpilot.training.evaluation.rows import agent_rows, pair_rows
+from bidpilot.training.evaluation.rows import agent_rows, marked, pair_rows
 from bidpilot.training.evaluation.suites import (
     Suite,
-    Trained,
     agreed_campaigns,
     log_suite,
     named_suites,
@@ -42,7 +43,7 @@ from bidpilot.training.report.tables import (
 )
 from bidpilot.training.setting.feasible import check_feasible
 from bidpilot.training.setting.terms import terms_of
-from bidpilot.training.tracking import Run, download, latest_finished_run, open_run
+from bidpilot.training.tracking import Run, open_run
 
 _FRONT_SUITES = ("daily",)
 
@@ -51,7 +52,8 @@ def run(config: EvaluateConfig) -> None:
     """Play every agent on every suite, or for every preference of a front; print, log and write the rows.
 
     Raises:
-        InvalidConfig, UnknownAgent, UnknownSuite, RunNotFound, PolicyMismatch: before anything is played.
+        InvalidConfig, UnknownAgent, UnknownSuite, RunNotFound, PolicyMismatch, ForecastMismatch: before anything is
+            played.
         ZeroIdealPoint, UnknownChannel, InfeasibleCampaign: likewise, of the terms that were asked for.
     """
     _check(config)
@@ -61,11 +63,14 @@ def run(config: EvaluateConfig) -> None:
             f"a margin of {config.cpa_margin:g} needs a target cost, and no campaign has one. Add --suites cpa or "
             "--max-cpa."
         )
-    contestants = find_contestants(config.agents or ((DEFAULT,) if config.front else ALL_AGENTS), config.experiment)
+    named = config.agents or ((DEFAULT,) if config.front else ALL_AGENTS)
+    log, trained = _ground(config, named)
+    contestants = find_contestants(named, config.experiment, log, trained)
     console = Console()
     rows: Sequence[AgentRow | PairRow | PreferenceFrontRow]
-    params, suites = (flat(config), ()) if config.front else _suites(config, records, contestants)
-    with open_run(config.experiment, "evaluate", params, kind="evaluate") as tracked:
+    params, suites = (flat(config), ()) if config.front else _suites(config, records, log, trained)
+    params |= {"agents": " ".join(contestant.name for contestant in contestants)}
+    with open_run(config.experiment, "evaluate", params, _tags(contestants, trained), kind="evaluate") as tracked:
         if config.front:
             rows = _fronts(config, records, contestants, tracked, console)
         else:
@@ -77,7 +82,33 @@ def run(config: EvaluateConfig) -> None:
         console.print(f"rows written to {config.json_file}")
 
 
+def _ground(config: EvaluateConfig, named: Sequence[str]) -> tuple[AuctionLog | None, Trained | None]:
+    """The log that is played, and what it is played under; None where suites are."""
+    runs = named_runs(named)
+    if config.log is None:
+        return None, None
+    # Polars loads only where a log is read.
+    from bidpilot.envs.logs.storage import load_log
+
+    log = load_log(config.log)
+    learner = next((name for name in named if name in LEARNERS), None)
+    return log, find_trained(log, config.forecast, runs, config.experiment, learner)
+
+
+def _tags(contestants: Sequence[Contestant], trained: Trained | None) -> dict[str, str]:
+    """By which an evaluation is found again: the runs that it played, and whose forecast."""
+    tags = {"source_run": ",".join(run for contestant in contestants for run in contestant.runs)}
+    if trained is not None:
+        tags |= {"forecast": str(trained.part), "forecast_run": trained.part.run or "none"}
+    return tags
+
+
 def _check(config: EvaluateConfig) -> None:
+    if config.forecast is not None and config.log is None:
+        raise InvalidConfig(
+            f"--forecast {config.forecast} is for a log; suites have forecasts of their own. Give --log too, or leave it "
+            "out."
+        )
     if config.log is not None and (config.front or config.suites):
         asked = "--front" if config.front else f"--suites {' '.join(config.suites)}"
         raise InvalidConfig(f"--log is a suite of its own, which has no front; got {asked} too. Give one of them.")
@@ -102,7 +133,8 @@ def _comparison(
             console.print(f"playing {short_name(contestant.name)} on {suite.name} ...")
             outcomes |= contestant.play(suite)
         whole = {contestant.name: outcomes[contestant.name] for contestant in contestants}
-        rows += agent_rows(suite, outcomes, seeds, config.seed)
+        marks = {row: mark for contestant in contestants for row, mark in contestant.marks(suite).items()}
+        rows += marked(agent_rows(suite, outcomes, seeds, config.seed), marks)
         pairs += pair_rows(suite, whole, config.seed)
         profiles[suite.name] = {short_name(a): o.ratio for a, o in whole.items()}
     tracked.log_figure(performance_profile(profiles), "figures/profiles.png")
@@ -143,7 +175,7 @@ def _metric_names(agents: Sequence[str]) -> Mapping[str, str]:
 
 
 def _suites(
-    config: EvaluateConfig, records: Sequence[SuiteRecord], contestants: Sequence[Contestant]
+    config: EvaluateConfig, records: Sequence[SuiteRecord], log: AuctionLog | None, trained: Trained | None
 ) -> tuple[dict[str, Any], Iterable[Suite]]:
     """Parameters to record, with the campaign's terms on a log, and what is played.
 
@@ -152,9 +184,8 @@ def _suites(
     Raises:
         ZeroIdealPoint, UnknownChannel, InfeasibleCampaign: at once, where the terms that were asked for have no plan.
     """
-    if config.log is not None:
-        trained = _trained(config, contestants)
-        suite = log_suite(config.log, trained, config, config.cpa_margin)
+    if log is not None and trained is not None:
+        suite = log_suite(log, trained, config, config.cpa_margin)
         return flat(config) | flat(terms_of(config.agreed(trained.campaign))), [suite]
     if config.terms():
         for record in records:
@@ -162,13 +193,6 @@ def _suites(
                 check_feasible(record.name, suite_forecast(record), campaign)
     margin = config.cpa_margin
     return flat(config), (synthetic_suite(r, config.days, config.seed, config, margin) for r in records)
-
-
-def _trained(config: EvaluateConfig, contestants: Sequence[Contestant]) -> Trained:
-    """What the first training run that was named holds, or the last one that finished."""
-    runs = [run_id for contestant in contestants for run_id in contestant.runs]
-    run_id = runs[0] if runs else latest_finished_run("train", experiment=config.experiment).run_id
-    return Trained.of_run(run_id, download(run_id, "policy"))
 
 
 def _targeted(config: EvaluateConfig, records: Sequence[SuiteRecord]) -> bool:

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.agents.gains import tuned_gains
 from bidpilot.bidding.campaign.campaign import Campaign
-from bidpilot.bidding.errors import RunNotFound, UnknownSuite
+from bidpilot.bidding.errors import UnknownSuite
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs import seeding
+from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.day_batch import DayBatch
-from bidpilot.envs.logs.storage import load_log
 from bidpilot.envs.markets.defaults import synthetic_forecast, synthetic_market
 from bidpilot.envs.markets.recorded.replay import RecordedMarket
 from bidpilot.envs.synthetic import SyntheticMarket
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, EVERY, SUITES, SuiteRecord
+from bidpilot.training.evaluation.ground import Trained, TrainingPart
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.setting.feasible import check_feasible, check_weighed
 from bidpilot.training.setting.preference import predicted_kpis
 from bidpilot.training.setting.setting import Setting
+from bidpilot.training.setting.split import thinned
 from bidpilot.training.setting.terms import CampaignTerms
 
 
@@ -35,31 +35,15 @@ class Suite:
     gains: dict[str, dict[str, float]]  # tuned gains by agent
     arena: Arena
     units: NDArray[np.int64]  # (D,)
+    part: TrainingPart | None = None  # what a log's forecast was fitted on; None for a suite of the catalogue
+    other_market: bool = False  # whether that is of another market
+    trained_on: NDArray[np.bool_] | None = None  # (D,) the days that the forecast was fitted on; None: none of them
 
-
-@dataclass(frozen=True)
-class Trained:
-    """What a log is played under: training's forecast and campaign, by the name of the log that was trained on."""
-
-    name: str
-    forecast: Forecast
-    campaign: Campaign
-
-    @classmethod
-    def of_run(cls, run_id: str, folder: Path) -> Trained:
-        """What the policy folder of a run holds.
-
-        Raises:
-            RunNotFound: the run was trained on no log.
-        """
-        stored = json.loads((folder / "policy.json").read_text())
-        if stored["log"] is None:
-            raise RunNotFound(
-                f"run {run_id} was trained on {stored['setting']}, not on a log, and has no forecast for one. "
-                "Train with --log first, or name a run that was."
-            )
-        campaign = Campaign.model_validate(stored["campaign"])
-        return cls(stored["setting"], Forecast.load(folder / "forecast.npz"), campaign)
+    def days_trained_on(self, also: NDArray[np.bool_] | None = None) -> int:
+        """Of the days that are played, how many the forecast was fitted on, or a policy that has seen `also` (D,)."""
+        none = np.zeros(len(self.units), np.bool_)
+        seen = (none if self.trained_on is None else self.trained_on) | (none if also is None else also)
+        return int(seen[self.arena.kept].sum())
 
 
 def named_suites(names: tuple[str, ...], default: tuple[str, ...] = DEFAULT_SUITES) -> list[SuiteRecord]:
@@ -103,7 +87,7 @@ def synthetic_suite(
     """
     market, drawn = held_out(record, days, seed)
     arena = Arena(market, suite_forecast(record), agreed_campaigns(record, terms), drawn, cpa_margin)
-    return Suite(record.name, tuned_gains(record.name), arena, np.arange(days))
+    return Suite(record.name, tuned_gains(record.gains), arena, np.arange(days))
 
 
 def agreed_campaigns(record: SuiteRecord, terms: CampaignTerms | None) -> list[Campaign]:
@@ -111,8 +95,8 @@ def agreed_campaigns(record: SuiteRecord, terms: CampaignTerms | None) -> list[C
     return [campaign if terms is None else terms.agreed(campaign) for campaign in record.campaigns]
 
 
-def log_suite(folder: Path, trained: Trained, terms: CampaignTerms | None = None, cpa_margin: float = 0.0) -> Suite:
-    """The recorded days of an imported log, under the forecast and campaign that a training run had.
+def log_suite(log: AuctionLog, trained: Trained, terms: CampaignTerms | None = None, cpa_margin: float = 0.0) -> Suite:
+    """The recorded days of an imported log, under the forecast and campaign that a training had.
 
     Every day has its own budget and worth of a conversion. `terms` stand in place of the campaign's own.
 
@@ -120,7 +104,6 @@ def log_suite(folder: Path, trained: Trained, terms: CampaignTerms | None = None
         ZeroIdealPoint: the preference weighs a KPI that the log or training had none of.
         UnknownChannel, InfeasibleCampaign: the constraints cannot be planned, or no day can keep them.
     """
-    log = load_log(folder)
     market = RecordedMarket(log, level_slots=trained.forecast.level_slots)
     campaign = trained.campaign.model_copy(update={"budget": log.days[0].budget})
     campaign = campaign if terms is None else terms.agreed(campaign)
@@ -128,10 +111,20 @@ def log_suite(folder: Path, trained: Trained, terms: CampaignTerms | None = None
     check_feasible(trained.name, trained.forecast, campaign)
     arena = Arena(market, trained.forecast, campaign, market.recorded(np.arange(log.n_days)), cpa_margin)
     _, units = np.unique([day.unit for day in log.days], return_inverse=True)
-    return Suite(log.name, tuned_gains(trained.name, recorded=True), arena, units)
+    other_market = bool(trained.strangeness(log))
+    gains = {} if other_market else tuned_gains(trained.name, recorded=True)
+    return Suite(log.name, gains, arena, units, trained.part, other_market, trained.part.seen(log))
 
 
 def setting_arena(setting: Setting, days: int, domain: int, seed: int) -> Arena:
     """`days` days of one stream of a training setting's market: for validation and tuning."""
     uniforms = seeding.stream(domain, seed).random((days, setting.market.draws))
     return Arena(setting.market, setting.forecast, setting.campaign, setting.market.days(uniforms))
+
+
+def validation_arena(setting: Setting, days: int, seed: int) -> Arena:
+    """What a training is validated on: the recorded days that it holds out, `days` at most; drawn days without them."""
+    if setting.reference_log is None or setting.split is None or not setting.split.held_out:
+        return setting_arena(setting, days, seeding.VALIDATION, seed)
+    market = RecordedMarket(setting.reference_log, setting.forecast.level_slots)
+    return Arena(market, setting.forecast, setting.campaign, market.recorded(thinned(setting.split.held_out, days)))

@@ -17,15 +17,17 @@ from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.learners.catalogue import LEARNERS, learner_of
 from bidpilot.bidding.errors import InvalidConfig, UnknownAgent
 from bidpilot.bidding.kpi import KPI
+from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.training.cli.config import flat
+from bidpilot.training.evaluation.ground import Trained, find_trained, latest_learnt
 from bidpilot.training.evaluation.play import Arena
-from bidpilot.training.evaluation.suites import Suite, Trained, log_suite, named_suites, synthetic_suite
+from bidpilot.training.evaluation.suites import Suite, log_suite, named_suites, synthetic_suite
 from bidpilot.training.explain.config import ExplainConfig
 from bidpilot.training.explain.explanation import Explanation, explain_slot
 from bidpilot.training.explain.function import Explainable
 from bidpilot.training.report.attribution import Bars, Table, attribution_figure
-from bidpilot.training.tracking import Run, current_store, download, find_run, latest_finished_run, open_run
-from bidpilot.training.tracking.learned import latest_run_of, run_of
+from bidpilot.training.tracking import Run, current_store, download, find_run, open_run
+from bidpilot.training.tracking.learned import run_of
 
 
 def run(config: ExplainConfig) -> Explanation:
@@ -41,10 +43,11 @@ def run(config: ExplainConfig) -> Explanation:
     if config.agent not in (None, *CONTROLLERS, *LEARNERS):
         names = ", ".join((*CONTROLLERS, *LEARNERS))
         raise UnknownAgent(f"no agent is called {config.agent!r} that could be explained. Use one of: {names}.")
-    run_id = _run_id(config)
+    log, trained = _ground(config)
+    run_id = _run_id(config, trained)
     name = learner_of(find_run(run_id).tags) if config.agent is None and run_id is not None else str(config.agent)
     folder = None if run_id is None else download(run_id, "policy")
-    suite = _suite(config, run_id, folder)
+    suite = _suite(config, log, trained)
     found = _play(config, suite.arena, _agent(config, suite, folder))
     title = f"{name} on {suite.name}, day {config.day}, slot {config.slot}"
     data = {"agent": name, "run": run_id, "suite": suite.name, "day": config.day, "slot": config.slot}
@@ -77,24 +80,32 @@ def explanation_figure(found: Explanation, title: str) -> Figure:
     return attribution_figure(panels, found.parts, title, table)
 
 
-def _run_id(config: ExplainConfig) -> str | None:
+def _ground(config: ExplainConfig) -> tuple[AuctionLog | None, Trained | None]:
+    """The log whose day is played, and what it is played under: the run's forecast, where one is named."""
+    if config.log is None:
+        return None, None
+    # Polars loads only where a log is read.
+    from bidpilot.envs.logs.storage import load_log
+
+    log = load_log(config.log)
+    return log, find_trained(log, config.run, (), config.experiment, config.agent)
+
+
+def _run_id(config: ExplainConfig, trained: Trained | None) -> str | None:
     """The run that the agent comes from; None for a controller of no run."""
     if config.run is not None:
         return (run_of(str(config.agent), config.run) if config.agent in LEARNERS else find_run(config.run)).run_id
-    if config.agent in LEARNERS:
-        return latest_run_of(str(config.agent), config.experiment).run_id
-    if config.agent is None or config.log is not None:
-        return latest_finished_run("train", experiment=config.experiment).run_id
-    return None
+    if config.agent is None or config.agent in LEARNERS:
+        return latest_learnt(config.agent, config.experiment, trained).run_id
+    return None if trained is None else trained.part.run
 
 
-def _suite(config: ExplainConfig, run_id: str | None, folder: Path | None) -> Suite:
-    if config.log is None:
+def _suite(config: ExplainConfig, log: AuctionLog | None, trained: Trained | None) -> Suite:
+    if log is None or trained is None:
         # Days are drawn one after the other, so that those before the one asked for need be drawn, and no more.
         suite = synthetic_suite(named_suites((config.suite,))[0], config.day + 1, config.seed)
     else:
-        assert folder is not None
-        suite = log_suite(config.log, Trained.of_run(str(run_id), folder))
+        suite = log_suite(log, trained)
     episode = suite.arena.episode
     if config.day >= episode.rows or config.slot >= episode.slots:
         raise InvalidConfig(

@@ -11,7 +11,18 @@ from rich.table import Table
 _WIDEST = 200  # columns of text
 
 
-class AgentRow(TypedDict):
+class Marks(TypedDict, total=False):
+    """What is told of an agent on a suite beside its numbers; `evaluate` gives all of it."""
+
+    run: str | None  # id of the training run that was played, with commas between seeds; None for what is not learned
+    forecast: str  # whose forecast all agents had on a log, in words; empty where a suite has one of its own
+    forecast_run: str | None  # id of the training run that it is of
+    forecast_log: str | None  # digest of the log that it was fitted on
+    trained_on: int  # days that the policy or the forecast learnt from
+    other_market: bool  # the policy or the forecast was made for another market
+
+
+class AgentRow(Marks):
     """One agent on one suite; the keys are those of the JSON file."""
 
     agent: str
@@ -64,11 +75,13 @@ def short_name(agent: str) -> str:
 
 def agent_table(rows: Sequence[AgentRow]) -> Table:
     """One line per agent and suite, the best of a suite first, suites apart."""
-    table = Table(title="R / R* on held-out days", title_justify="left")
+    table = Table(title=_title(rows), title_justify="left")
     for name in ("suite", "agent"):
         table.add_column(name)
+    seen, foreign = any(row.get("trained_on") for row in rows), any(row.get("other_market") for row in rows)
     missed, pooled = any(row["violation_rate"] > 0 for row in rows), any(row["seeds"] > 1 for row in rows)
-    optional = (*(("violates",) if missed else ()), "days", *(("seeds",) if pooled else ()))
+    marks = (*(("trained on",) if seen else ()), *(("made for",) if foreign else ()))
+    optional = (*(("violates",) if missed else ()), "days", *(("seeds",) if pooled else ()), *marks)
     for name in ("iqm", "95 % interval", "p5", "gap closed", "spend", *optional):
         table.add_column(name, justify="right", no_wrap=True)
     for suite in dict.fromkeys(row["suite"] for row in rows):
@@ -85,13 +98,32 @@ def agent_table(rows: Sequence[AgentRow]) -> Table:
                 *((f"{row['violation_rate']:.0%} by {row['violation_size']:.1%}",) if missed else ()),
                 str(row["days"]),
                 *((str(row["seeds"]),) if pooled else ()),
+                *((str(row.get("trained_on", 0)),) if seen else ()),
+                *(("another market" if row.get("other_market") else "",) if foreign else ()),
                 end_section=place == len(here) - 1,
             )
+    table.caption = "\n".join(_captions(rows)) or None
+    return table
+
+
+def _title(rows: Sequence[AgentRow]) -> str:
+    """That days are held out, or how many are not."""
+    most: dict[str, tuple[int, int]] = {}
+    for row in rows:
+        most[row["suite"]] = max(most.get(row["suite"], (0, 0)), (row.get("trained_on", 0), row["days"]))
+    seen = [f"{count} of the {days} days of {suite} were trained on" for suite, (count, days) in most.items() if count]
+    return f"R / R*, not held out: {', '.join(seen)}" if seen else "R / R* on held-out days"
+
+
+def _captions(rows: Sequence[AgentRow]) -> list[str]:
+    """Whose forecast was played, where a row tells of it, and what the best constant rule has."""
+    forecasts = dict.fromkeys((row["suite"], row["forecast"]) for row in rows if row.get("forecast"))
+    lines = [f"forecast on {suite}: {forecast}" for suite, forecast in forecasts]
     rules = {row["suite"]: row["constant_rule"] for row in rows if row["constant_rule"] is not None}
     if rules:
         told = ", ".join(f"{value:.4f} on {suite}" for suite, value in rules.items())
-        table.caption = f"the best constant rule in hindsight: {told}, where R* pays less than one's own bid"
-    return table
+        lines.append(f"the best constant rule in hindsight: {told}, where R* pays less than one's own bid")
+    return lines
 
 
 def preference_front_table(rows: Sequence[PreferenceFrontRow]) -> Table:

@@ -4,7 +4,7 @@ Importing this package does not import mlflow; that happens with the first call 
 `MlflowWriter` (which needs stable-baselines3) is in `tracking.writer`, the UI in `tracking.ui`.
 """
 
-from bidpilot.training.tracking.find import RunInfo, download, find_run, latest_finished_run
+from bidpilot.training.tracking.find import RunInfo, download, find_run, finished_runs, latest_finished_run
 from bidpilot.training.tracking.provenance import provenance
 from bidpilot.training.tracking.run import Run, open_run
 from bidpilot.training.tracking.store import Store, current_store
@@ -16,6 +16,7 @@ __all__ = [
     "current_store",
     "download",
     "find_run",
+    "finished_runs",
     "latest_finished_run",
     "open_run",
     "provenance",

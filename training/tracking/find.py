@@ -59,6 +59,22 @@ def find_run(run_id: str, *, store: Store | None = None) -> RunInfo:
     return _info(found)
 
 
+def finished_runs(
+    kind: str = "train",
+    *,
+    experiment: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    store: Store | None = None,
+) -> list[RunInfo]:
+    """The runs of this kind with all of `tags` that finished, the last first.
+
+    Raises:
+        TrackingError: where the store cannot be used.
+    """
+    store = store or current_store()
+    return _finished(store, {"kind": kind, **(tags or {})}, experiment, _LOOKED_THROUGH) if store.exists else []
+
+
 def latest_finished_run(
     kind: str = "train",
     *,
@@ -75,7 +91,7 @@ def latest_finished_run(
     """
     store = store or current_store()
     words, accepts = wanted
-    latest = _finished(store, {"kind": kind, **(tags or {})}, experiment, _LOOKED_THROUGH) if store.exists else []
+    latest = finished_runs(kind, experiment=experiment, tags=tags, store=store)
     found = next((run for run in latest if accepts(run)), None)
     if found is None:
         where = f" {words}" if words else ""

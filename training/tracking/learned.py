@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from bidpilot.agents.learners.catalogue import learner_of
 from bidpilot.bidding.errors import UnknownAgent
 from bidpilot.training.tracking.find import RunInfo, find_run, latest_finished_run
+
+Fit = tuple[str, Callable[[RunInfo], bool]]
+"""Which runs are meant: in words, and of a run."""
+ANY_MARKET: Final[Fit] = ("", lambda run: True)
 
 
 def run_of(learner: str, run_id: str) -> RunInfo:
@@ -23,12 +28,18 @@ def run_of(learner: str, run_id: str) -> RunInfo:
     return found
 
 
-def latest_run_of(learner: str, experiment: str, tags: Mapping[str, str] | None = None) -> RunInfo:
-    """The training run of the learner that finished last, among those with all of `tags`.
+def latest_run_of(
+    learner: str | None, experiment: str, tags: Mapping[str, str] | None = None, fits: Fit = ANY_MARKET
+) -> RunInfo:
+    """The training run of the learner that finished last, among those with all of `tags` that fit; None: of any.
 
     Raises:
         RunNotFound: where there is none.
     """
+    words, fitting = fits
+    said = " ".join(part for part in ("" if learner is None else f"by {learner}", words) if part)
     return latest_finished_run(
-        experiment=experiment, tags=tags, wanted=(f"by {learner}", lambda run: learner_of(run.tags) == learner)
+        experiment=experiment,
+        tags=tags,
+        wanted=(said, lambda run: learner in (None, learner_of(run.tags)) and fitting(run)),
     )

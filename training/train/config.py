@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -28,7 +28,19 @@ class TrainConfig(LearnerChoice, CampaignTerms):
         294_912, ge=0, description="Length of the run, environment steps over all rows; 0: imitation alone."
     )
     rows: Count = Field(256, description="Days played side by side.")
-    validation_days: Count = Field(256, description="Days per validation; the best policy by them is kept.")
+    validation_days: Count = Field(
+        256, description="Days per validation, at most those that a log holds out; the best policy by them is kept."
+    )
+    validation_share: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.2,
+        description="Share of a log's campaigns, or of its units where it has fewer than three campaigns, whose "
+        "recorded days are kept out of training and validated on; 0: recombined training days.",
+    )
+    hold_out: tuple[str, ...] = Field(
+        (),
+        description="Campaigns of the log whose recorded days are kept out of training and validated on, in place of a "
+        "share.",
+    )
     validate_every: Count = Field(
         98_304, description="Environment steps between two validations, rounded up to whole rollouts."
     )

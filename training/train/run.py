@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +23,14 @@ from bidpilot.agents.learners.common.snapshot import Snapshot, Standing, latest_
 from bidpilot.agents.learners.common.tuned import tuned
 from bidpilot.bidding.day.features import FEATURES
 from bidpilot.bidding.errors import InvalidConfig, RunNotFound
-from bidpilot.envs import seeding
 from bidpilot.training.cli.config import flat, given
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import interquartile_mean
-from bidpilot.training.evaluation.suites import setting_arena
+from bidpilot.training.evaluation.suites import validation_arena
 from bidpilot.training.report.comparison import ratio_distribution
 from bidpilot.training.report.curves import Curve, budget_curves, learning_curve
 from bidpilot.training.setting.setting import Setting, training_setting
+from bidpilot.training.setting.split import DRAWN, HoldOut, lesson
 from bidpilot.training.setting.terms import terms_of
 from bidpilot.training.tracking import Run, download, find_run, open_run
 from bidpilot.training.tracking.writer import MlflowWriter
@@ -58,16 +58,11 @@ def run(config: TrainConfig, kind: str = "train", tags: Mapping[str, str] | None
     snapshot = None
     if config.resume is not None:
         snapshot, config = _resumed(config)
-    setting = training_setting(config.market, config.log, config.seed, config)
+    held_out = HoldOut(config.validation_share, config.hold_out)
+    setting = training_setting(config.market, config.log, config.seed, config, held_out)
     if config.tuned:
         config = _tuned(config, setting)
-    tags = {
-        **(tags or {}),
-        "learner": config.learner,
-        "setting": setting.name,
-        "market_digest": setting.market.digest,
-        "log_digest": _log_digest(setting) or "none",
-    }
+    tags = {**(tags or {}), "learner": config.learner, **learnt_from(setting, config.hold_out)}
     params = flat(config.model_dump(exclude=config.others)) | flat(terms_of(setting.campaign))
     with open_run(config.experiment, config.run_name, params, tags, kind=kind, resume=config.resume) as tracked:
         tracked.log_json(config.model_dump(mode="json", exclude={"resume"}), "config.json")
@@ -116,7 +111,9 @@ def _tuned(config: TrainConfig, setting: Setting) -> TrainConfig:
 def _train(config: TrainConfig, setting: Setting, tracked: Run, snapshot: Snapshot | None) -> None:
     console, learner = Console(), LEARNERS[config.learner].load()
     console.print(f"run {tracked.run_id}: {setting.name}, {config.total_steps:,} steps, {config.rows} rows")
-    arena = setting_arena(setting, config.validation_days, seeding.VALIDATION, config.seed)
+    if setting.split is not None:
+        console.print(str(setting.split), soft_wrap=True)
+    arena = validation_arena(setting, config.validation_days, config.seed)
     if config.broadens:
         console.print(f"planning {config.pool.size} campaigns to train on ...")
     model, env = new_model(config, training_ground(config, setting))
@@ -163,7 +160,8 @@ def _finish(
     outcome = arena.play(policy)
     validated, iqm, low, high = np.array([[p.step, p.iqm, p.low, p.high] for p in standing.curve]).T
     curves = {name: Curve(validated, iqm, low, high)}
-    title = f"{setting.name}: validation days"
+    kind = DRAWN if setting.split is None else setting.split.kind
+    title = f"{setting.name}: validation days, {kind}"
     references = {rival: interquartile_mean(ratio) for rival, ratio in rivals.items()}
     tracked.log_figure(learning_curve(curves, references, title), "figures/learning_curve.png")
     tracked.log_figure(ratio_distribution({**rivals, name: outcome.ratio}, title), "figures/ratio.png")
@@ -177,7 +175,7 @@ def _finish(
         save_policy(Path(folder), setting, config, arena, standing)
         tracked.log_folder(Path(folder), "policy")
     days = len(outcome.ratio)
-    console.print(f"best policy: R / R* {best.iqm:.4f} on {days} validation days, at step {best.step:,}")
+    console.print(f"best policy: R / R* {best.iqm:.4f} on {days} validation days ({kind}), at step {best.step:,}")
     console.print(f"its files: artifacts policy/ of run {tracked.run_id} in {tracked.store.uri}", soft_wrap=True)
     agents = f"{' '.join(CONTROLLERS)} {name}@{tracked.run_id}"
     suite = f"--suites {setting.name}" if config.log is None else "--log TESTLOG"
@@ -201,7 +199,9 @@ def save_policy(folder: Path, setting: Setting, config: TrainConfig, arena: Aren
         "setting": setting.name,
         "market_digest": setting.market.digest,
         "log": None if config.log is None else str(config.log),
-        "log_digest": _log_digest(setting),
+        "log_digest": None if setting.reference_log is None else setting.reference_log.digest,
+        "fitted_to": setting.fitted_to,
+        **lesson(setting.reference_log, setting.split),
         "ideal": plan.ideal.tolist(),
         "alpha": plan.alpha.tolist(),
         "planned_spend": plan.spend.tolist(),
@@ -212,5 +212,15 @@ def save_policy(folder: Path, setting: Setting, config: TrainConfig, arena: Aren
     (folder / "policy.json").write_text(json.dumps(description, indent=1))
 
 
-def _log_digest(setting: Setting) -> str | None:
-    return None if setting.reference_log is None else setting.reference_log.digest
+def learnt_from(setting: Setting, held_out: Sequence[str] = ()) -> dict[str, str]:
+    """Tags by which a training run is found again: what it learnt from, and the campaigns held out of it by name."""
+    log, learnt = setting.reference_log, lesson(setting.reference_log, setting.split)
+    return {
+        "setting": setting.name,
+        "market_digest": setting.market.digest,
+        "log_digest": "none" if log is None else log.digest,
+        "training_digest": learnt["training_digest"] or "none",
+        "fitted_to": setting.fitted_to or "none",
+        "validation": learnt["validation"],
+        "held_out": ",".join(sorted(set(held_out))) or "none",
+    }

@@ -36,22 +36,26 @@ class RecordedLevels:
     day_traffic_sigma: float  # standard deviation of the log of a day's auctions
 
 
-def measure_levels(log: AuctionLog, level_slots: int, traffic_slots: int) -> RecordedLevels:
-    """Measure the levels of a log from its recorded days.
+def measure_levels(
+    log: AuctionLog, level_slots: int, traffic_slots: int, days: NDArray[np.int64] | None = None
+) -> RecordedLevels:
+    """Measure the levels of a log from its recorded days, or from those of `days` (indices) alone.
 
     The money value of an auction is conversion * conversion_value of its day; where the log has no
     conversions at all it is the interaction, since one has no price in the other.
     """
-    edges = log.offsets[:, ::level_slots]
-    worth = np.array([day.conversion_value for day in log.days], dtype=np.float64)
+    days = np.arange(log.n_days) if days is None else days
+    offsets = log.offsets[days]
+    edges = offsets[:, ::level_slots]
+    worth = np.array([log.days[day].conversion_value for day in days], dtype=np.float64)
     value = _block_means(log.conversion, edges) * worth[:, None]
     if not value.any():
-        worth = np.ones(log.n_days)
+        worth = np.ones(len(days))
         value = _block_means(log.interaction, edges)
     value, value_known = _relative(value, None)
     price = _block_means(log.market_price, edges)
     price, price_known = _relative(price, _mean_where(price, price > 0))
-    counts = np.diff(log.offsets[:, ::traffic_slots], axis=1).astype(np.float64)
+    counts = np.diff(offsets[:, ::traffic_slots], axis=1).astype(np.float64)
     traffic_mean = counts.mean(axis=0)
     traffic, traffic_known = _relative(counts, traffic_mean)
     totals = counts.sum(axis=1)

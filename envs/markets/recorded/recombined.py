@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import ndtri
 
@@ -127,12 +127,15 @@ class RecombinedMarket(MarketWrapper):
     Args:
         log: the training log.
         config: every parameter, with its unit.
+        days: indices of the recorded days to recombine; all of them where None. Nothing is read of the others.
 
     Raises:
         InvalidMarket: the block lengths do not divide the day.
     """
 
-    def __init__(self, log: AuctionLog, config: RecombinationConfig | None = None) -> None:
+    def __init__(
+        self, log: AuctionLog, config: RecombinationConfig | None = None, days: ArrayLike | None = None
+    ) -> None:
         config = config or RecombinationConfig()
         if log.slots % config.level_slots or config.level_slots % config.traffic_slots:
             raise InvalidMarket(
@@ -141,9 +144,11 @@ class RecombinedMarket(MarketWrapper):
             )
         super().__init__(RecordedMarket(log, config.level_slots))
         self.config = config
-        self.levels: RecordedLevels = measure_levels(log, config.level_slots, config.traffic_slots)
+        self._donors = np.arange(log.n_days) if days is None else np.asarray(days, dtype=np.int64)
+        self._offsets = log.offsets[self._donors]
+        self.levels: RecordedLevels = measure_levels(log, config.level_slots, config.traffic_slots, self._donors)
         self._layout = _Layout(log.slots, log.slots // config.level_slots, log.slots // config.traffic_slots)
-        self._terms = campaign_terms(log)
+        self._terms = campaign_terms(log)[self._donors]
         self._block_of_slot = np.arange(log.slots) // config.level_slots
         self._half_of_slot = np.arange(log.slots) // config.traffic_slots
 
@@ -159,8 +164,10 @@ class RecombinedMarket(MarketWrapper):
 
     @property
     def digest(self) -> str:
-        """Hex digest of the log and the parameters."""
-        text = f"recombined:{self.config.model_dump_json()}:{self.log.digest}"
+        """Hex digest of the log, the parameters, and the days where they are not all."""
+        whole = np.array_equal(self._donors, np.arange(self.log.n_days))
+        chosen = "" if whole else f":{self._donors.tolist()}"
+        text = f"recombined:{self.config.model_dump_json()}:{self.log.digest}{chosen}"
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def days(self, uniforms: NDArray[np.float64]) -> DayBatch:
@@ -175,8 +182,8 @@ class RecombinedMarket(MarketWrapper):
             raise InvalidMarket("A uniform is not in [0, 1). Draw them with Generator.random.")
         draws = self._layout.split(uniforms)
         scores = ndtri(np.maximum(draws["scores"], _LEAST_UNIFORM))
-        donor = _pick(draws["donor"], self.log.n_days)  # (B, blocks)
-        campaign = _pick(draws["campaign"], self.log.n_days)[:, 0]
+        donor = _pick(draws["donor"], len(self._donors))  # (B, blocks)
+        campaign = _pick(draws["campaign"], len(self._donors))[:, 0]
         terms = self._terms[campaign]
         terms[:, 0] *= np.exp(self.config.sigma_budget * scores[:, 3])
         value = self._value_scale(draws["value"], scores[:, 0], donor, campaign)
@@ -230,11 +237,11 @@ class RecombinedMarket(MarketWrapper):
         ratio = self._traffic_ratio(draws["traffic"], day, donor)[:, self._half_of_slot]
         donor = donor[:, self._block_of_slot]
         slot = np.arange(self.slots)
-        first = self.log.offsets[donor, slot]
-        recorded = self.log.offsets[donor, slot + 1] - first
+        first = self._offsets[donor, slot]
+        recorded = self._offsets[donor, slot + 1] - first
         block_slot = self._block_of_slot * self.level_slots
-        block_first = self.log.offsets[donor, block_slot]
-        block_last = self.log.offsets[donor, block_slot + self.level_slots]
+        block_first = self._offsets[donor, block_slot]
+        block_last = self._offsets[donor, block_slot + self.level_slots]
         count = np.minimum(np.rint(recorded * ratio).astype(np.int64), block_last - block_first)
         spare = np.maximum(recorded - count, 0)
         shorter = first + np.minimum((draws["window"] * (spare + 1)).astype(np.int64), spare)

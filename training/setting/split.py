@@ -1,0 +1,123 @@
+"""Which recorded days a policy learns from, and which whole days are held out to choose it by.
+
+Days that were recombined from a log's own days flatter what learnt from them. So whole recorded days are held out: by
+campaign where the log has several, since a policy is for advertisers to come as well, else by unit, since days of one
+unit share their auctions. The choice follows from the log alone, so that trainings of several seeds share a forecast.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import numpy as np
+
+from bidpilot.bidding.errors import InvalidConfig
+from bidpilot.envs.logs.auction_log import AuctionLog
+
+T = TypeVar("T")
+
+LEAST_CAMPAIGNS: Final = 3
+"""From so many campaigns on, whole campaigns are held out."""
+LEAST_UNITS: Final = 3
+"""From so many units on, whole units are held out."""
+DRAWN, RECOMBINED, UNITS, CAMPAIGNS = "drawn", "recombined", "held-out units", "held-out campaigns"
+"""Kinds of validation: on drawn days of a preset, on recombined training days, on whole recorded days held out."""
+
+_SHOWN = 6  # names of campaigns or units that are printed
+
+
+@dataclass(frozen=True)
+class HoldOut:
+    """What is asked to be held out of training."""
+
+    share: float = 0.0  # of the log's campaigns or units, in [0, 1)
+    campaigns: tuple[str, ...] = ()  # by name, in place of a share
+
+
+@dataclass(frozen=True)
+class Split:
+    """The days of a log, by index."""
+
+    training: tuple[int, ...]
+    held_out: tuple[int, ...]  # empty where training days are recombined for validation
+    kind: str  # of validation
+    groups: tuple[str, ...]  # names of the campaigns or units that are held out
+
+    def __str__(self) -> str:
+        if not self.held_out:
+            return f"validation on {self.kind} training days, which flatters: no day is held out"
+        whole, more = len(self.training) + len(self.held_out), len(self.groups) - _SHOWN
+        named = ", ".join(self.groups[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        return f"validation on {len(self.held_out)} of {whole} recorded days, {self.kind}: {named}"
+
+
+def split_days(log: AuctionLog, asked: HoldOut) -> Split:
+    """Hold days of a log out of training: those of named campaigns, or a share spread evenly over the log.
+
+    Whole campaigns are held out where there are three, else whole units, at least one; where there are fewer than
+    three units, none.
+
+    Raises:
+        InvalidConfig: the log has no such campaign, or no other.
+    """
+    campaigns = list(dict.fromkeys(day.campaign for day in log.days))
+    units = list(dict.fromkeys(day.unit for day in log.days))
+    if asked.campaigns:
+        _check_named(log, asked.campaigns, campaigns)
+        return _split([day.campaign for day in log.days], sorted(set(asked.campaigns)), CAMPAIGNS)
+    if asked.share > 0 and len(campaigns) >= LEAST_CAMPAIGNS:
+        return _split([day.campaign for day in log.days], _spread(campaigns, asked.share), CAMPAIGNS)
+    if asked.share > 0 and len(units) >= LEAST_UNITS:
+        return _split([day.unit for day in log.days], _spread(units, asked.share), UNITS)
+    return Split(tuple(range(log.n_days)), (), RECOMBINED, ())
+
+
+def thinned(days: Sequence[int], most: int) -> list[int]:
+    """At most so many of the days, evenly spaced."""
+    return list(_spread(days, most / len(days))) if len(days) > most else list(days)
+
+
+def lesson(log: AuctionLog | None, split: Split | None) -> dict[str, Any]:
+    """What is stored with a policy of the days that it learnt from and was chosen by."""
+    if log is None or split is None:
+        return {"validation": DRAWN, "training_digest": None, "training_days": [], "held_out_days": []}
+    return {
+        "validation": split.kind,
+        "training_digest": days_digest(log, split.training),
+        "training_days": _days(log, split.training),
+        "held_out_days": _days(log, split.held_out),
+    }
+
+
+def days_digest(log: AuctionLog, days: Sequence[int]) -> str:
+    """Hex digest (blake2b, 16 bytes) of the auctions of these days."""
+    return hashlib.blake2b(" ".join(log.day_digests[day] for day in days).encode(), digest_size=16).hexdigest()
+
+
+def _days(log: AuctionLog, days: Sequence[int]) -> list[dict[str, str]]:
+    return [{"label": log.days[d].label, "campaign": log.days[d].campaign, "digest": log.day_digests[d]} for d in days]
+
+
+def _check_named(log: AuctionLog, named: Sequence[str], campaigns: Sequence[str]) -> None:
+    there = ", ".join(name or "(not named)" for name in campaigns)
+    unknown = [name for name in named if name not in campaigns]
+    if unknown:
+        raise InvalidConfig(f"{log.name} has no campaign {unknown[0]!r} to hold out. It has: {there}.")
+    if set(named) >= set(campaigns):
+        raise InvalidConfig(f"--hold-out names every campaign of {log.name} ({there}). Leave one to train on.")
+
+
+def _split(group: Sequence[str], held_out: Sequence[str], kind: str) -> Split:
+    """The split by the group that each day is of."""
+    out = tuple(d for d, name in enumerate(group) if name in held_out)
+    return Split(tuple(d for d in range(len(group)) if d not in set(out)), out, kind, tuple(held_out))
+
+
+def _spread(items: Sequence[T], share: float) -> tuple[T, ...]:
+    """A share of the items, at least one and never all, each from the middle of an equal part of them."""
+    count = min(max(1, round(share * len(items))), len(items) - 1)
+    places = ((np.arange(count) + 0.5) * len(items) / count).astype(int)
+    return tuple(items[place] for place in places)
