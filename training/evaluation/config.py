@@ -37,8 +37,8 @@ class EvaluateConfig(CampaignTerms):
     log: Path | None = Field(
         None,
         description="Folder of an imported auction log; its name becomes the suite's. Played under forecast and "
-        "campaign of the log's own training part: of the runs that are named, or of the one log that was trained on and "
-        "may be of its market.",
+        "campaign of the log's own training part: of the runs that are named, or of the one log that was trained on "
+        "and may be of its market.",
     )
     forecast: str | None = Field(
         None,

@@ -103,11 +103,18 @@ def _tags(contestants: Sequence[Contestant], trained: Trained | None) -> dict[st
     return tags
 
 
+def _mark_tags(rows: Sequence[AgentRow]) -> dict[str, str]:
+    """What the rows' marks come to: the most days that were trained on, and who was made for another market."""
+    foreign = [row["agent"] for row in rows if row.get("other_market")]
+    trained_on = max((row.get("trained_on", 0) for row in rows), default=0)
+    return {"trained_on": str(trained_on), "other_market": " ".join(dict.fromkeys(foreign)) or "none"}
+
+
 def _check(config: EvaluateConfig) -> None:
     if config.forecast is not None and config.log is None:
         raise InvalidConfig(
-            f"--forecast {config.forecast} is for a log; suites have forecasts of their own. Give --log too, or leave it "
-            "out."
+            f"--forecast {config.forecast} is for a log; suites have forecasts of their own. Give --log too, or leave "
+            "it out."
         )
     if config.log is not None and (config.front or config.suites):
         asked = "--front" if config.front else f"--suites {' '.join(config.suites)}"
@@ -137,6 +144,7 @@ def _comparison(
         rows += marked(agent_rows(suite, outcomes, seeds, config.seed), marks)
         pairs += pair_rows(suite, whole, config.seed)
         profiles[suite.name] = {short_name(a): o.ratio for a, o in whole.items()}
+    tracked.set_tags(_mark_tags(rows))
     tracked.log_figure(performance_profile(profiles), "figures/profiles.png")
     intervals = [Interval(short_name(r["agent"]), r["suite"], r["iqm"], r["ci_low"], r["ci_high"]) for r in rows]
     tracked.log_figure(interval_plot(intervals), "figures/agents.png")
