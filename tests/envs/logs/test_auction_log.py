@@ -161,6 +161,18 @@ def test_the_digest_is_of_the_content() -> None:
     assert replace(log, converted=np.zeros(12, dtype=np.float32)).digest != log.digest
 
 
+def test_a_day_is_the_same_in_another_log_under_another_label_and_in_other_slots() -> None:
+    log = make_log()
+    moved = log.select_days([2, 0])
+    renamed = replace(moved, days=tuple(replace(day, label="x", budget=7.0) for day in moved.days))
+    assert renamed.day_digests == (log.day_digests[2], log.day_digests[0])
+    assert make_log([[2, 3], [4, 1], [0, 2]]).day_digests == log.day_digests
+    assert len(set(log.day_digests)) == 3
+    for column in ("market_price", "exposure", "interaction", "conversion"):
+        changed = with_entry(log, column, 6, 0.5)  # of the second day
+        assert [a == b for a, b in zip(changed.day_digests, log.day_digests, strict=True)] == [True, False, True]
+
+
 def test_selected_days_are_the_days_in_the_order_asked_for() -> None:
     log = make_log()
     chosen = log.select_days([2, 0])

@@ -69,3 +69,12 @@ def test_runs_are_named_by_their_first_digits_and_pooled_ones_by_their_number() 
     assert short_name("mpc_informed") == "mpc_informed"
     assert short_name(f"ppo@{one}") == "ppo@01234567"
     assert short_name(f"ppo@{one},{two},{two}") == "ppo@01234567+2"
+
+
+def test_what_was_trained_on_or_made_for_another_market_is_said() -> None:
+    own = agent("mpc", "log", 0.9) | {"forecast": "train (1234), run 5678", "trained_on": 2, "other_market": False}
+    text = "\n".join(shown([own, agent("ppo", "log", 0.8) | {"trained_on": 9, "other_market": True}], []))
+    assert "R / R*, not held out: 9 of the 512 days of log were trained on" in text
+    assert "forecast on log: train (1234), run 5678" in text
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines() if line.startswith("│")]
+    assert [row[-3:] for row in rows] == [["512", "2", ""], ["512", "9", "another market"]]
