@@ -1,7 +1,7 @@
 """The whole way that a user goes, with real processes: `make loop`, or `python -m tests.loop.loop --size small`.
 
-A log is imported, a policy trained, evaluated, exported and served; an exchange sends it bid requests, notices and
-events; the decision log is read, imported and trained on; the better policy is promoted, fetched and served. At each
+A log is imported, a policy trained and evaluated, beside one of another market, exported and served; an exchange
+sends it bid requests, notices and events; the decision log is read, imported and trained on; the better policy is promoted, fetched and served. At each
 joint what comes out is what went in: auctions, money and KPIs, in whole millionths wherever they are counted. Parts
 that exist and are not joined are not done.
 
@@ -42,6 +42,7 @@ from tests.loop.steps import (
     import_logs,
     promote,
     retrain,
+    second_market,
     serve,
     train,
 )
@@ -50,6 +51,7 @@ STEPS: tuple[tuple[str, Callable[[Room], None]], ...] = (
     ("import", import_logs.run),
     ("train", train.run),
     ("evaluate", evaluate.run),
+    ("second market", second_market.run),
     ("export", export.run),
     ("promote the first", crown.run),
     ("serve", serve.run),

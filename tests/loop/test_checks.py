@@ -18,7 +18,16 @@ from tests.loop.books import differences, in_micro, tally
 from tests.loop.registry import Decision
 from tests.loop.room import SIZES, CommandFailed, JointBroken, Room
 from tests.loop.source import AMOUNTS, CONVERSION_VALUE, KPIS, MICRO, REASONS, Source, draw, write_csv
-from tests.loop.steps import crown, decisions, evaluate, import_decisions, import_logs, promote, serve
+from tests.loop.steps import (
+    crown,
+    decisions,
+    evaluate,
+    import_decisions,
+    import_logs,
+    promote,
+    second_market,
+    serve,
+)
 from tests.loop.steps.export import SEGMENTS
 
 BUDGET = 6.0
@@ -140,6 +149,31 @@ def test_an_agent_that_passes_the_budget_or_leaves_out_a_day_is_seen(room: Room)
         evaluate.check_rows(room, [*rows[:3], rows[3] | {"days": 2}], 3)
     with broken("run -> evaluation: agents"):
         evaluate.check_rows(room, rows[:3], 3)
+
+
+def test_a_forecast_that_a_second_market_changed_is_seen(room: Room) -> None:
+    rows: list[dict[str, Any]] = [
+        {"agent": "mpc", "iqm": 0.9, "other_market": False, "forecast_run": "a"},
+        {"agent": "ppo@a", "iqm": 0.8, "other_market": False, "forecast_run": "a"},
+    ]
+    second_market.check_own(room, "test", rows, rows)
+    with broken("two markets -> evaluation of test: rows of its own training"):
+        second_market.check_own(room, "test", [rows[0] | {"iqm": 0.91}, rows[1]], rows)
+    theirs = [rows[0] | {"run": None}, rows[1] | {"run": "a"}]
+    second_market.check_forecast(room, theirs, "a")
+    with broken("two markets -> evaluation of second-test: its own training"):
+        second_market.check_forecast(room, [*theirs[:1], theirs[1] | {"run": "b"}], "a")
+    second_market.check_scale(room, 0.9, 0.9 + 1e-7)
+    with broken("two markets -> evaluation: free of the scale"):
+        second_market.check_scale(room, 0.9, 0.91)
+    crossed = [rows[0], rows[1] | {"agent": "ppo@b", "other_market": True}]
+    second_market.check_crossed(room, crossed, rows, "a")
+    with broken("policy of another market -> evaluation: who is marked"):
+        second_market.check_crossed(room, rows, rows, "a")
+    with broken("policy of another market -> evaluation: the forecast"):
+        second_market.check_crossed(room, crossed, rows, "b")
+    with broken("policy of another market -> evaluation: the controller's share"):
+        second_market.check_crossed(room, [crossed[0] | {"iqm": 0.7}, crossed[1]], rows, "a")
 
 
 def accounts(first: int, second: int, budget: int = int(BUDGET * MICRO)) -> dict[str, AccountState | None]:

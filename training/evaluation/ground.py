@@ -27,7 +27,7 @@ from bidpilot.training.setting.setting import training_setting
 from bidpilot.training.setting.split import days_digest
 from bidpilot.training.tracking import RunInfo, download, find_run, finished_runs
 from bidpilot.training.tracking.learned import latest_run_of
-from bidpilot.training.tracking.lineage import ON_A_PRESET, Lineage
+from bidpilot.training.tracking.lineage import ON_A_PRESET, Lineage, on_whole_log
 
 LIKE_PRICES: Final = 1.5
 """How far mean prices of one market may lie apart. Of the eight iPinYou advertisers in the price histograms of the
@@ -155,12 +155,7 @@ def latest_learnt(learner: str | None, experiment: str, trained: Trained | None)
     if part.run is not None:
         words = f"on the training days of {part}"
         return latest_run_of(learner, experiment, fits=(words, lambda r: Lineage.of(r).part == part.lineage.part))
-    words = f"on {part}"
-    return latest_run_of(
-        learner,
-        experiment,
-        fits=(words, lambda r: Lineage.of(r).log == part.lineage.log and Lineage.of(r).held_out is None),
-    )
+    return latest_run_of(learner, experiment, fits=on_whole_log(str(part.lineage.log), str(part)))
 
 
 def _asked(log: AuctionLog, asked: str) -> Trained:

@@ -28,6 +28,7 @@ from bidpilot.training.report.tables import PairRow, pair_table
 from bidpilot.training.setting.setting import training_setting
 from bidpilot.training.tracking import download
 from bidpilot.training.tracking.learned import latest_run_of, run_of
+from bidpilot.training.tracking.lineage import on_whole_log
 
 ORACLE = "hindsight"
 BENCHMARK = (FixedCpa.name, BudgetPid.name, CpaPid.name, OnlineLp.name)
@@ -87,8 +88,8 @@ def _policies(config: AuctionNetConfig, training: AuctionLog, console: Console) 
         if name not in LEARNERS:
             continue
         try:
-            tags = {"log_digest": training.digest}
-            named = run_of(name, run_id) if run_id else latest_run_of(name, config.experiment, tags)
+            fits = on_whole_log(training.digest, training.name)
+            named = run_of(name, run_id) if run_id else latest_run_of(name, config.experiment, fits=fits)
         except RunNotFound:
             if config.agents:
                 raise

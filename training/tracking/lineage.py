@@ -30,4 +30,9 @@ class Lineage:
         return cls(log, part or log, held_out)
 
 
+def on_whole_log(digest: str, name: str) -> Fit:
+    """Runs on the log of this digest, without those that hold campaigns out by name."""
+    return f"on {name}", lambda run: (Lineage.of(run).log, Lineage.of(run).held_out) == (digest, None)
+
+
 ON_A_PRESET: Final[Fit] = ("on a preset", lambda run: Lineage.of(run).log is None)

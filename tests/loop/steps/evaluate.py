@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.loop.room import Room
 
-_AGENTS = ("plan", "mpc", "ppo")
+AGENTS = ("plan", "mpc", "ppo")
 _REFERENCE = "mpc_informed"
 _SLACK = 1e-9  # of a share of the budget: rounding of one division
 
@@ -15,7 +15,7 @@ _SLACK = 1e-9  # of a share of the budget: rounding of one division
 def run(room: Room) -> None:
     """Play the test log and keep what share of the budget the policy spent."""
     learned = f"ppo@{room.runs['first']}"
-    agents = [learned if name == "ppo" else name for name in _AGENTS]
+    agents = [learned if name == "ppo" else name for name in AGENTS]
     room.bidpilot("evaluate", "--agents", *agents, "--log", "logs/test", "--json", "evaluation.json")
     rows = [row for row in json.loads(room.path("evaluation.json").read_text()) if "spend_share" in row]
     check_rows(room, rows, len(room.sources["test"].days))
@@ -27,7 +27,7 @@ def run(room: Room) -> None:
 def check_rows(room: Room, rows: list[dict[str, Any]], days: int) -> None:
     """Every agent played every day and kept to its budget."""
     names = sorted(row["agent"].partition("@")[0] for row in rows)
-    room.same("run -> evaluation: agents", names, sorted([*_AGENTS, _REFERENCE]))
+    room.same("run -> evaluation: agents", names, sorted([*AGENTS, _REFERENCE]))
     room.same("test -> evaluation: days", {row["days"] for row in rows}, {days})
     spent = {row["agent"]: row["spend_share"] for row in rows}
     within = all(0 < share <= 1 + _SLACK for share in spent.values())
