@@ -67,14 +67,18 @@ def small_log(
 
 
 def idle_run(
-    log: Path | None, hold_out: HoldOut | None = None, scale: float = 0.0, experiment: str = "bidpilot"
+    log: Path | None,
+    hold_out: HoldOut | None = None,
+    scale: float = 0.0,
+    experiment: str = "bidpilot",
+    learner: str = "ppo",
 ) -> str:
     """Id of a finished run as `train` leaves it, whose policy bids exp(1.5 scale) times the plan, whatever it sees."""
     hold_out = hold_out or HoldOut(0.25)
     setting = training_setting("steady", log, 0, hold_out=hold_out)
     with TemporaryDirectory() as folder:
         _save(Path(folder), setting, log, scale)
-        tags = {"learner": "ppo", **learnt_from(setting, hold_out.campaigns)}
+        tags = {"learner": learner, **learnt_from(setting, hold_out.campaigns)}
         with open_run(experiment, None, {}, tags) as tracked:
             tracked.log_folder(Path(folder), "policy")
     return tracked.run_id

@@ -97,7 +97,7 @@ def _ground(config: EvaluateConfig, named: Sequence[str]) -> tuple[AuctionLog | 
 
 def _tags(contestants: Sequence[Contestant], trained: Trained | None) -> dict[str, str]:
     """By which an evaluation is found again: the runs that it played, and whose forecast."""
-    tags = {"source_run": ",".join(run for contestant in contestants for run in contestant.runs)}
+    tags = {"source_run": ",".join(run for contestant in contestants for run in contestant.runs) or "none"}
     if trained is not None:
         tags |= {"forecast": str(trained.part), "forecast_run": trained.part.run or "none"}
     return tags

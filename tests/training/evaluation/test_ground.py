@@ -9,13 +9,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
 from bidpilot.bidding.errors import ForecastMismatch, InvalidConfig, RunNotFound
+from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.storage import save_log
+from bidpilot.envs.markets.forecasting import fit_forecast
+from bidpilot.envs.markets.recorded.replay import RecordedMarket
 from bidpilot.training.evaluation.config import EvaluateConfig
-from bidpilot.training.evaluation.ground import strangeness
+from bidpilot.training.evaluation.ground import TrainingPart, strangeness
 from bidpilot.training.evaluation.run import run
+from bidpilot.training.explain.config import ExplainConfig
+from bidpilot.training.explain.run import run as explain
 from bidpilot.training.setting.split import HoldOut
-from bidpilot.training.tracking import Run, find_run, latest_finished_run
+from bidpilot.training.tracking import Run, RunInfo, download, find_run, latest_finished_run
+from bidpilot.training.tracking.lineage import Lineage
 from tests.training.small_logs import idle_run, small_log
 
 OTHER = 8.0  # prices of the other market
@@ -42,9 +50,11 @@ class Store:
 
     experiment: str
 
-    def trained(self, log: Path | None, hold_out: HoldOut | None = None, scale: float = 0.0) -> str:
+    def trained(
+        self, log: Path | None, hold_out: HoldOut | None = None, scale: float = 0.0, learner: str = DEFAULT
+    ) -> str:
         """Id of a training run whose policy bids exp(1.5 scale) times the plan."""
-        return idle_run(log, hold_out, scale=scale, experiment=self.experiment)
+        return idle_run(log, hold_out, scale, self.experiment, learner)
 
     def evaluated(self, log: Path, agents: Sequence[str] = ("mpc",), **options: Any) -> dict[str, dict[str, Any]]:
         """Rows of agents on a log, by the agent without its run."""
@@ -195,6 +205,38 @@ def test_runs_with_campaigns_held_out_by_name_are_played_by_id_alone(store: Stor
         store.evaluated(tmp_path / "test", (f"ppo@{whole}", f"ppo@{without}"))
 
 
+def test_a_learners_name_means_its_own_latest_run_and_forecast(store: Store, logs: Callable[..., Path]) -> None:
+    own = store.trained(logs("train"), HoldOut(0.25))
+    other = store.trained(logs("train"), HoldOut(0.5), learner=next(name for name in LEARNERS if name != DEFAULT))
+    assert store.evaluated(logs("test"))["mpc"]["forecast_run"] == other
+    rows = store.evaluated(logs("test"), (DEFAULT,))
+    assert (rows[DEFAULT]["run"], rows["mpc"]["forecast_run"]) == (own, own)
+    with pytest.raises(RunNotFound, match=f"by {DEFAULT} on the training days of train-1"):
+        store.evaluated(logs("test"), (DEFAULT,), forecast=other)
+
+
+def test_a_decision_is_explained_of_the_logs_own_policy(store: Store, logs: Callable[..., Path]) -> None:
+    own, other = store.trained(logs("train")), store.trained(logs("train", OTHER))
+    preset = store.trained(None)
+    for run_id, asked in ((own, {"log": logs("test")}), (other, {"log": logs("test", OTHER)}), (preset, {})):
+        explain(ExplainConfig.model_validate({"experiment": store.experiment, "suite": "steady", "slot": 2, **asked}))
+        name = asked["log"].name if asked else "steady"
+        assert json.loads(download(run_id, f"explain/ppo_{name}_day0_slot2.json").read_text())["run"] == run_id
+
+
+def test_a_market_fitted_to_a_log_has_seen_all_its_days() -> None:
+    log = small_log("log", KPI)
+    fitted = Lineage.of(run_info({"fitted_to": log.digest, "log_digest": "none"}))
+    assert TrainingPart("fitted", fitted).seen(log).all()
+    before = Lineage.of(run_info({"log_digest": log.digest}))  # a run that does not say which days
+    assert TrainingPart("before", before).seen(log).all()
+    assert not TrainingPart("preset", Lineage.of(run_info({}))).seen(log).any()
+
+
+def run_info(tags: dict[str, str]) -> RunInfo:
+    return RunInfo("id", "name", "0", "FINISHED", {}, tags, {}, 0, None)
+
+
 def test_a_store_without_a_training_on_a_log_says_what_to_do(
     store: Store, logs: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,9 +264,6 @@ def test_a_market_is_told_by_slots_segments_and_price() -> None:
     assert strangeness(halved, forecast) == "its days have 48 slots, test has 24"
 
 
-def small_forecast(log: Any) -> Any:
-    from bidpilot.envs.markets.forecasting import fit_forecast
-    from bidpilot.envs.markets.recorded.replay import RecordedMarket
-
+def small_forecast(log: AuctionLog) -> Forecast:
     market = RecordedMarket(log)
     return fit_forecast(market, market.recorded(np.arange(log.n_days)), 2.0)

@@ -12,6 +12,7 @@ from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.bidding.day.action import action_size
 from bidpilot.bidding.day.features import feature_names
 from bidpilot.bidding.errors import RunNotFound
+from bidpilot.envs.logs.storage import load_log
 from bidpilot.training.cli import main
 from bidpilot.training.protocols.auctionnet import run
 from bidpilot.training.protocols.config import AuctionNetConfig
@@ -116,6 +117,8 @@ def test_what_cannot_be_played_is_refused_before_anything_is(
             main(["auctionnet", *map(str, arguments)])
         assert stop.value.code == 2
         assert reason in capsys.readouterr().err
+    with open_run("bidpilot", None, {}, {"log_digest": load_log(training).digest, "held_out": "1"}):
+        pass  # a training without one advertiser is nothing that the learner's name means
     with pytest.raises(RunNotFound):
         run(AuctionNetConfig(train=training, test=test, agents=("ppo",)))
     run(AuctionNetConfig(train=training, test=test, agents=("plan", "mpc"), against=("plan",)))

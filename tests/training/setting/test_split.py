@@ -103,6 +103,9 @@ def test_forecast_market_and_campaign_are_of_training_days_alone(folder: Callabl
         np.testing.assert_array_equal(one.price, other.price)
         np.testing.assert_array_equal(one.predicted, other.predicted)
     whole = training_setting("", folder(True), 0)
+    assert (
+        len({s.market.digest for s in (whole, changed, training_setting("", folder(True), 0, None, HoldOut(0.2)))}) == 3
+    )
     assert whole.forecast.landscape.mean_price > 10 * changed.forecast.landscape.mean_price
 
 
