@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bidpilot.agents.gains import tuned_gains
 from bidpilot.bidding.campaign.campaign import Campaign
-from bidpilot.bidding.errors import UnknownSuite
+from bidpilot.bidding.errors import InvalidConfig, UnknownSuite
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs import seeding
 from bidpilot.envs.logs.auction_log import AuctionLog
@@ -24,7 +24,8 @@ from bidpilot.training.setting.feasible import check_feasible, check_weighed
 from bidpilot.training.setting.preference import predicted_kpis
 from bidpilot.training.setting.setting import Setting
 from bidpilot.training.setting.split import thinned
-from bidpilot.training.setting.terms import CampaignTerms
+from bidpilot.training.setting.targets import NONE, rule_of
+from bidpilot.training.setting.terms import CampaignTerms, LogTerms
 
 
 @dataclass(frozen=True)
@@ -95,25 +96,46 @@ def agreed_campaigns(record: SuiteRecord, terms: CampaignTerms | None) -> list[C
     return [campaign if terms is None else terms.agreed(campaign) for campaign in record.campaigns]
 
 
-def log_suite(log: AuctionLog, trained: Trained, terms: CampaignTerms | None = None, cpa_margin: float = 0.0) -> Suite:
+def log_suite(log: AuctionLog, trained: Trained, terms: LogTerms | None = None, cpa_margin: float = 0.0) -> Suite:
     """The recorded days of an imported log, under the forecast and campaign that a training had.
 
-    Every day has its own budget and worth of a conversion. `terms` stand in place of the campaign's own.
+    Every day has its own budget, worth of a conversion and, where the campaign asks for no target, target cost.
+    `terms` stand in place of the campaign's own and say whether the days keep their targets; where None, training did.
 
     Raises:
+        InvalidConfig: a margin, and no day has a target.
         ZeroIdealPoint: the preference weighs a KPI that the log or training had none of.
         UnknownChannel, InfeasibleCampaign: the constraints cannot be planned, or no day can keep them.
     """
-    market = RecordedMarket(log, level_slots=trained.forecast.level_slots)
     campaign = trained.campaign.model_copy(update={"budget": log.days[0].budget})
     campaign = campaign if terms is None else terms.agreed(campaign)
     check_weighed(log.name, campaign, predicted_kpis(log))
     check_feasible(trained.name, trained.forecast, campaign)
-    arena = Arena(market, trained.forecast, campaign, market.recorded(np.arange(log.n_days)), cpa_margin)
-    _, units = np.unique([day.unit for day in log.days], return_inverse=True)
     other_market = bool(trained.strangeness(log))
     gains = {} if other_market else tuned_gains(trained.name, recorded=True)
+    arena = log_arena(log, trained.forecast, campaign, trained.targets if terms is None else terms.targets, cpa_margin)
+    _, units = np.unique([day.unit for day in log.days], return_inverse=True)
     return Suite(log.name, gains, arena, units, trained.part, other_market, trained.part.seen(log))
+
+
+def log_arena(
+    log: AuctionLog, forecast: Forecast, campaign: Campaign, targets: bool = True, cpa_margin: float = 0.0
+) -> Arena:
+    """All days of a log as they were, for agents with this forecast; `targets`: with the target costs that they record.
+
+    Raises:
+        InvalidConfig: a margin, and no day has a target.
+        InfeasibleCampaign: no day can keep the constraints.
+    """
+    market = RecordedMarket(log, level_slots=forecast.level_slots)
+    days = market.recorded(np.arange(log.n_days))
+    days = days if targets else days.without_targets()
+    if cpa_margin > 0 and rule_of(campaign, days.bounds) == NONE:
+        raise InvalidConfig(
+            f"a margin of {cpa_margin:g} needs a target cost, and no day of {log.name} has one. Add --max-cpa, or play "
+            "a log that records targets."
+        )
+    return Arena(market, forecast, campaign, days, cpa_margin)
 
 
 def setting_arena(setting: Setting, days: int, domain: int, seed: int) -> Arena:
@@ -127,4 +149,6 @@ def validation_arena(setting: Setting, days: int, seed: int) -> Arena:
     if setting.reference_log is None or setting.split is None or not setting.split.held_out:
         return setting_arena(setting, days, seeding.VALIDATION, seed)
     market = RecordedMarket(setting.reference_log, setting.forecast.level_slots)
-    return Arena(market, setting.forecast, setting.campaign, market.recorded(thinned(setting.split.held_out, days)))
+    held_out = market.recorded(thinned(setting.split.held_out, days))
+    held_out = held_out if setting.recorded else held_out.without_targets()
+    return Arena(market, setting.forecast, setting.campaign, held_out)
