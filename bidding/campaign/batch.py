@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.constraints.base import Terms
 from bidpilot.bidding.constraints.catalogue import CATALOGUE
-from bidpilot.bidding.constraints.together import held_back, moves_segments
+from bidpilot.bidding.constraints.together import asks_hard, held_back, moves_segments
 from bidpilot.bidding.errors import InvalidCampaign
 
 _NOT_ASKED = -1.0  # in a key, where NaN would not equal itself; no bound is negative
@@ -43,6 +43,11 @@ class CampaignBatch:
         for bound in self.bounds.values():
             limited |= ~np.isnan(bound)
         return limited
+
+    @cached_property
+    def targets_alone(self) -> NDArray[np.bool_]:
+        """(B,) true where the campaign asks for nothing beside its budget but what is a part of its score."""
+        return ~asks_hard(self.bounds, len(self))
 
     @cached_property
     def steers_segments(self) -> NDArray[np.bool_]:

@@ -20,11 +20,11 @@ from bidpilot.envs.synthetic import SyntheticMarket
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, EVERY, SUITES, SuiteRecord
 from bidpilot.training.evaluation.ground import Trained, TrainingPart
 from bidpilot.training.evaluation.play import Arena
-from bidpilot.training.setting.feasible import check_feasible, check_weighed
+from bidpilot.training.setting.feasible import check_feasible, check_recorded, check_weighed
 from bidpilot.training.setting.preference import predicted_kpis
 from bidpilot.training.setting.setting import Setting
 from bidpilot.training.setting.split import thinned
-from bidpilot.training.setting.targets import NONE, rule_of
+from bidpilot.training.setting.targets import NONE, applied, rule_of
 from bidpilot.training.setting.terms import CampaignTerms, LogTerms
 
 
@@ -111,9 +111,13 @@ def log_suite(log: AuctionLog, trained: Trained, terms: LogTerms | None = None, 
     campaign = campaign if terms is None else terms.agreed(campaign)
     check_weighed(log.name, campaign, predicted_kpis(log))
     check_feasible(trained.name, trained.forecast, campaign)
+    targets = trained.targets if terms is None else terms.targets
+    if targets:
+        recorded = RecordedMarket(log, trained.forecast.level_slots).recorded(np.arange(log.n_days)).bounds
+        check_recorded(log.name, trained.forecast, campaign, applied(campaign, recorded))
     other_market = bool(trained.strangeness(log))
     gains = {} if other_market else tuned_gains(trained.name, recorded=True)
-    arena = log_arena(log, trained.forecast, campaign, trained.targets if terms is None else terms.targets, cpa_margin)
+    arena = log_arena(log, trained.forecast, campaign, targets, cpa_margin)
     _, units = np.unique([day.unit for day in log.days], return_inverse=True)
     return Suite(log.name, gains, arena, units, trained.part, other_market, trained.part.seen(log))
 

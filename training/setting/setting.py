@@ -107,7 +107,7 @@ def _calibrated(folder: Path, seed: int, terms: LogTerms) -> Setting:
 
 
 def _recorded(folder: Path, terms: LogTerms, hold_out: HoldOut) -> Setting:
-    """The recorded training days recombined; each day's own budget, worth of a conversion and target apply, as asked."""
+    """The recorded training days recombined; their own budget, worth of a conversion and target apply, as asked."""
     # Polars loads only where a log is read.
     from bidpilot.envs.logs.storage import load_log
 
