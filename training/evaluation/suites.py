@@ -40,6 +40,15 @@ class Suite:
     other_market: bool = False  # whether that is of another market
     trained_on: NDArray[np.bool_] | None = None  # (D,) the days that the forecast was fitted on; None: none of them
 
+    @property
+    def kept_units(self) -> NDArray[np.int64]:
+        """Of the days that are played, (K,)."""
+        return self.units[self.arena.kept]
+
+    def constant_rule_ratio(self) -> NDArray[np.float64] | None:
+        """As `Arena.constant_rule_ratio`."""
+        return self.arena.constant_rule_ratio()
+
     def days_trained_on(self, also: NDArray[np.bool_] | None = None) -> int:
         """Of the days that are played, how many the forecast was fitted on, or a policy that has seen `also` (D,)."""
         none = np.zeros(len(self.units), np.bool_)
@@ -112,9 +121,6 @@ def log_suite(log: AuctionLog, trained: Trained, terms: LogTerms | None = None, 
     check_weighed(log.name, campaign, predicted_kpis(log))
     check_feasible(trained.name, trained.forecast, campaign)
     targets = trained.targets if terms is None else terms.targets
-    if targets:
-        recorded = RecordedMarket(log, trained.forecast.level_slots).recorded(np.arange(log.n_days)).bounds
-        check_recorded(log.name, trained.forecast, campaign, applied(campaign, recorded))
     other_market = bool(trained.strangeness(log))
     gains = {} if other_market else tuned_gains(trained.name, recorded=True)
     arena = log_arena(log, trained.forecast, campaign, targets, cpa_margin)
@@ -129,11 +135,12 @@ def log_arena(
 
     Raises:
         InvalidConfig: a margin, and no day has a target.
-        InfeasibleCampaign: no day can keep the constraints.
+        InfeasibleCampaign: no day can keep the constraints, or the forecast has nothing to buy at a day's target.
     """
     market = RecordedMarket(log, level_slots=forecast.level_slots)
     days = market.recorded(np.arange(log.n_days))
     days = days if targets else days.without_targets()
+    check_recorded(log.name, forecast, campaign, applied(campaign, days.bounds))
     if cpa_margin > 0 and rule_of(campaign, days.bounds) == NONE:
         raise InvalidConfig(
             f"a margin of {cpa_margin:g} needs a target cost, and no day of {log.name} has one. Add --max-cpa, or play "
