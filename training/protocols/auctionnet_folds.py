@@ -168,7 +168,7 @@ def _seeds(
     found: dict[str, dict[str, RunInfo]] = {}
     for campaign in campaigns:
         runs = _runs(learner, config.experiment, log, campaign)
-        found[campaign] = {run.params.get("seed", run.run_id): run for run in reversed(runs)}
+        found[campaign] = {run.params.get("seed", "0"): run for run in reversed(runs)}
     every = sorted(set().union(*found.values())) or ["0"]
     whole = [seed for seed in every if all(seed in of for of in found.values())]
     for campaign, of in found.items():
