@@ -54,7 +54,7 @@ def run(config: AuctionNetConfig) -> None:
     for targets in (True, False):
         played = _play(name if targets else f"{name} {WITHOUT}", folds, targets)
         scores = _score_rows(*played, config.seed, folds)
-        found = _pairs(*played, config)
+        found = _pairs(*played, folds, config)
         score = "conversions, less where they cost more than the target" if targets else "conversions that budgets buy"
         periods = len(np.unique(played[0].kept_units))
         title = f"AuctionNet protocol: {name}, {days} of {periods} periods; {score}"
@@ -122,9 +122,11 @@ def _score_rows(told: Told, outcomes: Mapping[str, Outcome], seed: int, folds: S
     return rows
 
 
-def _pairs(told: Told, outcomes: Mapping[str, Outcome], config: AuctionNetConfig) -> list[PairRow]:
+def _pairs(
+    told: Told, outcomes: Mapping[str, Outcome], folds: Sequence[Fold], config: AuctionNetConfig
+) -> list[PairRow]:
     """Every agent against those named that were played, once a pair; single seeds are none."""
-    whole = {name: outcome for name, outcome in outcomes.items() if "@seed" not in name}
-    references = [name for name in config.against if name in whole]
-    ordered = {name: whole[name] for name in (*references, *whole)}
+    names = [contestant.name for contestant in folds[0].contestants]
+    references = [name for name in config.against if name in names]
+    ordered = {name: outcomes[name] for name in (*references, *names)}
     return [pair for pair in pair_rows(told, ordered, config.seed) if pair["against"] in references]
