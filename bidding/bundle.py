@@ -82,6 +82,11 @@ class Origin(_Entry):
     run_id: str = Field(description="MLflow run that trained the agent or fitted the forecast")
     setting: str = Field(description="preset or log that it was trained on")
     market_digest: str = Field(description="digest of that market")
+    targets: Literal["recorded", "campaign", "none"] | None = Field(
+        None,
+        description="whose target costs its days had: each its own, so that the campaign's is their mean; the "
+        "campaign's; or none. None where a bundle of before does not say",
+    )
     metrics: dict[str, float] = Field(description="last metrics of the run")
     tags: dict[str, str] = Field(description="commit and package versions of the run")
     created: str = Field(description="time of the export, ISO 8601, UTC")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.constraints.base import Terms
 from bidpilot.bidding.constraints.catalogue import CATALOGUE
-from bidpilot.bidding.constraints.together import held_back, moves_segments
+from bidpilot.bidding.constraints.together import asks_hard, held_back, moves_segments
 from bidpilot.bidding.errors import InvalidCampaign
 
 _NOT_ASKED = -1.0  # in a key, where NaN would not equal itself; no bound is negative
@@ -43,6 +43,11 @@ class CampaignBatch:
         for bound in self.bounds.values():
             limited |= ~np.isnan(bound)
         return limited
+
+    @cached_property
+    def targets_alone(self) -> NDArray[np.bool_]:
+        """(B,) true where the campaign asks for nothing beside its budget but what is a part of its score."""
+        return ~asks_hard(self.bounds, len(self))
 
     @cached_property
     def steers_segments(self) -> NDArray[np.bool_]:
@@ -103,16 +108,24 @@ class CampaignBatch:
         conversion_value: NDArray[np.float64] | None = None,
         bounds: Mapping[str, NDArray[np.float64]] | None = None,
     ) -> CampaignBatch:
-        """`rows` copies of one campaign; entries (B,) of what else is given that are not NaN replace its own.
+        """`rows` copies of one campaign, each with what is recorded of its day.
 
-        `bounds` replace those that the campaign asks for; one that it does not ask for stays out.
+        Args:
+            campaign: what is copied.
+            rows: B.
+            budget: (B,) currency, in place of the campaign's own; NaN: its own.
+            conversion_value: likewise, currency per conversion.
+            bounds: of constraints, by row name: (B,) own units, NaN where a day has none. A constraint that the
+                campaign asks for itself is the same on every row; a recorded one stands where it asks for none.
 
         Raises:
-            InvalidCampaign: a replaced value is not positive.
+            InvalidCampaign: a recorded value is not positive.
         """
         own = np.full(rows, 1.0)
-        asked = {name: own * b for c in CATALOGUE for name, b in c.bounds(getattr(campaign, c.field)).items()}
-        recorded = bounds or {}
+        asked = {name: own * b for name, b in own_bounds(campaign).items()}
+        recorded = {name: b for name, b in (bounds or {}).items() if name not in asked and not np.isnan(b).all()}
+        for name, bound in recorded.items():
+            _check_positive(bound[~np.isnan(bound)], name)
         return cls(
             budget=_override(own * campaign.budget, budget, "budget"),
             conversion_value=_override(own * campaign.conversion_value, conversion_value, "conversion_value"),
@@ -123,7 +136,7 @@ class CampaignBatch:
             win_delay=np.full(rows, campaign.delays.wins),
             interaction_delay=np.full(rows, campaign.delays.interactions),
             conversion_delay=np.full(rows, campaign.delays.conversions),
-            bounds={name: _override(bound, recorded.get(name), name) for name, bound in asked.items()},
+            bounds=asked | recorded,
         )
 
     @classmethod
@@ -142,9 +155,19 @@ class CampaignBatch:
         return cls(bounds=bounds, **{name: np.concatenate([getattr(b, name) for b in batches]) for name in _ARRAYS})
 
 
+def own_bounds(campaign: Campaign) -> dict[str, float]:
+    """The bounds that a campaign asks for, by row name, own units."""
+    return {name: b for c in CATALOGUE for name, b in c.bounds(getattr(campaign, c.field)).items()}
+
+
 def has_soft_bound(campaign: Campaign) -> bool:
     """Whether a campaign asks for something that is a part of its score: a target."""
     return any(c.soft and c.bounds(getattr(campaign, c.field)) for c in CATALOGUE)
+
+
+def without_soft_bounds(campaign: Campaign) -> Campaign:
+    """The campaign without its targets."""
+    return campaign.model_copy(update={c.field: Campaign.model_fields[c.field].default for c in CATALOGUE if c.soft})
 
 
 _ARRAYS = tuple(field.name for field in fields(CampaignBatch) if field.name != "bounds")
@@ -154,6 +177,10 @@ def _override(own: NDArray[np.float64], given: NDArray[np.float64] | None, name:
     if given is None:
         return own
     value = np.where(np.isnan(given), own, given)
+    _check_positive(value, name)
+    return value
+
+
+def _check_positive(value: NDArray[np.float64], name: str) -> None:
     if not (value > 0).all() or not np.isfinite(value).all():
         raise InvalidCampaign(f"{name} must be positive and finite; got {value.min()}. Mend the day's record.")
-    return value

@@ -64,6 +64,11 @@ def asked(bounds: Bounds, rows: int) -> dict[str, NDArray[np.bool_]]:
     return {c.field: c.asked(bounds, rows) for c in CATALOGUE if c.can_be_missed}
 
 
+def asks_hard(bounds: Bounds, rows: int) -> NDArray[np.bool_]:
+    """(B,) true where a row asks for more than what is a part of its score."""
+    return np.any([c.asked(bounds, rows) for c in CATALOGUE if not c.soft], axis=0)  # type: ignore[no-any-return]
+
+
 def missed(bounds: Bounds, totals: DayTotals) -> dict[str, Vector]:
     """Relative excess (B,) over each kind of constraint; 0 where it is kept or not asked."""
     return {c.field: c.missed(bounds, totals) for c in CATALOGUE if c.can_be_missed}

@@ -130,11 +130,12 @@ def solve_directions(
     ideal: NDArray[np.float64],
     plain: Directions,
     scale: NDArray[np.float64],
+    needed: NDArray[np.bool_],
 ) -> Directions:
-    """Directions of campaigns `rows` (U,); `plain` and its `scale` (U,) hold where nothing needs solving."""
+    """Directions of campaigns `rows` (U,); `plain` and its `scale` (U,) hold where no solving is `needed` (U,)."""
     kpi, multiplier, share = plain.kpi.copy(), plain.segments.multiplier.copy(), plain.segments.share.copy()
     most, price, duals = plain.most.copy(), plain.budget_price.copy(), list(plain.duals)
-    for u in np.flatnonzero(campaigns.constrained[rows] | (campaigns.kind[rows] != 0)):
+    for u in np.flatnonzero(needed):
         row, budget = int(rows[u]), float(campaigns.budget[rows[u]])
         solved = solve_campaign(forecast, auctions, campaigns, row, ideal[u], kpi[u] * 2.0 ** scale[u])
         rule, found = solved.rule, solved.found

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.scalarisation import check_ideal_point, utility
+from bidpilot.bidding.constraints.together import target_cost
 from bidpilot.bidding.landscape import curves
 from bidpilot.bidding.landscape.binned import ForecastAuctions, forecast_auctions
 from bidpilot.bidding.landscape.forecast import CONVERSION_LEVEL, PRICE_LEVEL, TRAFFIC_LEVEL, Forecast
@@ -27,6 +28,7 @@ from bidpilot.bidding.plan.directions import Directions, solve_directions
 
 ALPHA_FLOOR = 0.01  # of the single-KPI coefficient, where the preference is positive
 _DAY_NODES, _BLOCK_NODES = 21, 9
+_CLEAR = 0.9  # of a target: what costs less without it is planned without it, as a multiplier of 0 would
 _UNSPENT = 0.999  # a budget above this share of what all auctions cost does not bind
 
 
@@ -116,9 +118,13 @@ class Planner:
         plain = Directions.plain(kpi, len(self.forecast.segments))
         if not (campaigns.constrained[rows] | (campaigns.kind[rows] != 0)).any():
             return plain
-        spend = self._unit(kpi, first_price).spend
-        scale = _reach(self._total(spend, self._nodes(kpi, within_day=False)), budget[:, 0])
-        return solve_directions(self.forecast, self._auctions, campaigns, rows, ideal, plain, scale)
+        unit, nodes = self._unit(kpi, first_price), self._nodes(kpi, within_day=False)
+        total = self._total(unit.spend, nodes)
+        scale = _reach(total, budget[:, 0])
+        allowed = _CLEAR * self._kpi_at(unit, nodes, scale)[:, CONVERSION_LEVEL] / campaigns.conversion_value[rows]
+        clear = curves.lookup(total, scale) <= allowed * target_cost(campaigns.bounds, campaigns.conversion_value)[rows]
+        solved = (campaigns.kind[rows] != 0) | campaigns.constrained[rows] & ~(campaigns.targets_alone[rows] & clear)
+        return solve_directions(self.forecast, self._auctions, campaigns, rows, ideal, plain, scale, solved)
 
     # --- curves over the forecast's auctions ---------------------------------------------------
 

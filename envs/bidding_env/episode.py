@@ -118,8 +118,7 @@ class Episode:
 
     def play(self, action: NDArray[np.floating]) -> NDArray[np.float32]:
         """Play one slot with actions (B, 3 + S); the next observation (B, F)."""
-        self.rule = self.decoded(action)
-        self.play_rule(self.rule)
+        self.play_rule(self.decoded(action))
         return self.observer.observe(self.statistics, np.clip(action, -1.0, 1.0))
 
     def decoded(self, action: NDArray[np.floating]) -> Rule:
@@ -141,6 +140,7 @@ class Episode:
             )
         if self.t >= self.slots:
             raise InvalidMarket(f"all {self.slots} slots of the day are played. Begin the next day.")
+        self.rule = rule
         clear_slot(
             self.market,
             self.today.days,

@@ -12,6 +12,7 @@ from bidpilot.bidding.constraints.together import target_cost
 from bidpilot.bidding.day.beliefs import Posterior
 from bidpilot.bidding.day.replan import Replanner
 from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE
+from bidpilot.bidding.kpi import CONVERSION
 from bidpilot.bidding.landscape import curves
 from bidpilot.bidding.landscape.forecast import PRICE_LEVEL, Forecast
 from bidpilot.bidding.plan.budget_plan import BudgetPlan
@@ -24,6 +25,8 @@ from bidpilot.envs.markets.forecasting import true_levels
 if TYPE_CHECKING:
     from bidpilot.envs.bidding_env.episode import Episode
 
+NEAR = 0.9
+"""Of a target: a plan that costs less is far from it, and doubt needs no room."""
 _LEAST = 2.0**-16
 
 
@@ -120,8 +123,8 @@ class HindsightReplanner(InformedReplanner):
 class Oracle:
     """Labels the actions of the day that an episode has begun, with all auctions to come known.
 
-    Under first price the levels to come are known, not the auctions. Rows with a target cost are labelled with
-    their own re-plan: hindsight has no doubt, and would teach them to leave no room for it.
+    Under first price the levels to come are known, not the auctions. Rows whose plan comes near a target cost are
+    labelled with their own re-plan: hindsight has no doubt, and would teach them to leave no room for it.
     """
 
     def __init__(self, episode: Episode) -> None:
@@ -130,7 +133,10 @@ class Oracle:
         self._replanner = HindsightReplanner(
             episode.market, today.days, campaigns, episode.planner.forecast, today.plan, today.index
         )
-        self._targeted = np.isfinite(target_cost(campaigns.bounds, campaigns.conversion_value))
+        spend, conversions = today.plan.spend[today.index, -1], today.plan.kpi[today.index, CONVERSION]
+        target = target_cost(campaigns.bounds, campaigns.conversion_value)
+        asked = np.isfinite(target)
+        self._targeted = asked & (spend > NEAR * conversions * np.where(asked, target, 0.0))
 
     def action(self) -> NDArray[np.float64]:
         """The label (B, 3 + S) of the coming slot: the action that spends the money left best."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,10 @@ class DayBatch:
     def bounds(self) -> dict[str, NDArray[np.float64]]:
         """What the days record of constraints, by row name: (B,), NaN where nothing is recorded."""
         return {"max_cpa": self.max_cpa}
+
+    def without_targets(self) -> DayBatch:
+        """The same days with no target recorded."""
+        return replace(self, max_cpa=np.full(len(self), np.nan))
 
     def __len__(self) -> int:
         return int(self.start.shape[0])

@@ -11,10 +11,10 @@ from bidpilot.agents.learners.catalogue import DEFAULT
 from bidpilot.training.cli.config import Count, JsonFile, Seed, json_file
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, EVERY, SUITES
 from bidpilot.training.evaluation.names import KNOWN_AGENTS, REFERENCES
-from bidpilot.training.setting.terms import CampaignTerms
+from bidpilot.training.setting.terms import LogTerms
 
 
-class EvaluateConfig(CampaignTerms):
+class EvaluateConfig(LogTerms):
     """Play agents over held-out days, print R / R* per suite and the paired differences."""
 
     agents: tuple[str, ...] = Field(
@@ -51,7 +51,7 @@ class EvaluateConfig(CampaignTerms):
     cpa_margin: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0,
         description="Share of a target cost per conversion that agents keep free: they are told (1 - margin) times the "
-        "target, and scored by the target itself.",
+        "target, and scored by the target itself. On a log that records targets, the days' own.",
     )
     json_file: JsonFile = json_file("the printed rows")
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")

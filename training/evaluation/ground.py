@@ -25,6 +25,7 @@ from bidpilot.envs.logs.manifest import MANIFEST_FILE
 from bidpilot.envs.markets.fitted.model import MODEL_FILE
 from bidpilot.training.setting.setting import training_setting
 from bidpilot.training.setting.split import days_digest
+from bidpilot.training.setting.targets import asked_campaign
 from bidpilot.training.tracking import RunInfo, download, find_run, finished_runs
 from bidpilot.training.tracking.learned import latest_run_of
 from bidpilot.training.tracking.lineage import ON_A_PRESET, Lineage, on_whole_log
@@ -70,8 +71,9 @@ class Trained:
     """What a log is played under: the forecast and the campaign of a training, and what it learnt from."""
 
     forecast: Forecast
-    campaign: Campaign
+    campaign: Campaign  # what was asked for; days bring what they record beside it
     part: TrainingPart
+    targets: bool = True  # whether training's days had the targets that they record
 
     @property
     def name(self) -> str:
@@ -92,8 +94,8 @@ class Trained:
                 f"run {run.run_id} was trained on {stored['setting']}, not on a log, and has no forecast for one. "
                 "Train with --log first, or name a run that was."
             )
-        campaign = Campaign.model_validate(stored["campaign"])
-        return cls(Forecast.load(folder / "forecast.npz"), campaign, TrainingPart.of_run(run, folder))
+        campaign, targets = asked_campaign(Campaign.model_validate(stored["campaign"]), stored.get("targets"))
+        return cls(Forecast.load(folder / "forecast.npz"), campaign, TrainingPart.of_run(run, folder), targets)
 
     def strangeness(self, log: AuctionLog) -> str:
         """Why its forecast is of another market than `log`; empty where it may be of the same."""

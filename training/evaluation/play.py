@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -12,9 +12,11 @@ from bidpilot.agents.acting.agent import Agent, AgentDay
 from bidpilot.agents.baselines.constant import constant_bids, constant_rule
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
-from bidpilot.bidding.constraints.together import tightened
+from bidpilot.bidding.campaign.scalarisation import utility
+from bidpilot.bidding.constraints.together import score_factor, tightened
 from bidpilot.bidding.errors import InfeasibleCampaign
 from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.bidding.rule import Rule
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
@@ -35,11 +37,17 @@ class Outcome:
     violated: NDArray[np.float64]  # (D,) 1 where that is more than slight, else 0; in between after pooling
     roughness: NDArray[np.float64]  # (D,) mean absolute change of the log bid on the mean auction between slots
     reached: NDArray[np.float64]  # (D, 3) x / z, 0 where z is
+    realised: NDArray[np.float64]  # (D,) R / R* with R of the outcomes that were drawn or recorded
 
     @classmethod
     def pooled(cls, outcomes: Sequence[Outcome]) -> Outcome:
         """The mean over several trainings of one agent, day by day."""
         return cls(**{f.name: np.mean([getattr(o, f.name) for o in outcomes], axis=0) for f in fields(cls)})
+
+    @classmethod
+    def joined(cls, outcomes: Sequence[Outcome]) -> Outcome:
+        """The days of one outcome after those of another."""
+        return cls(**{f.name: np.concatenate([getattr(o, f.name) for o in outcomes]) for f in fields(cls)})
 
 
 class Arena:
@@ -78,23 +86,34 @@ class Arena:
 
     def play(self, agent: Agent, informed: bool = False) -> Outcome:
         """The agent's days; where `informed`, its re-plan is told the levels to come."""
-        episode = self.episode
-        observation = episode.begin(self.days, self._told, informed)
-        day = AgentDay(agent, episode.rows, episode.segments)
-        log_bid = np.empty((episode.slots, episode.rows))
-        for t in range(episode.slots):
+        observation = self.episode.begin(self.days, self._told, informed)
+        day = AgentDay(agent, self.episode.rows, self.episode.segments)
+
+        def step(episode: Episode) -> None:
+            nonlocal observation
             observation = episode.play(day.act(observation))
-            log_bid[t] = np.log(episode.rule.alpha @ self.forecast.landscape.mean_value)
-        return self._outcome(np.abs(np.diff(log_bid, axis=0)).sum(axis=0) / max(episode.slots - 1, 1))
+
+        return self._played(step)
+
+    def play_rules(self, decide: Callable[[Episode], Rule]) -> Outcome:
+        """The days of what bids by rules outright; `decide` gives that of the coming slot."""
+        self.episode.begin(self.days, self.campaigns)
+        return self._played(lambda episode: episode.play_rule(decide(episode)))
 
     def play_constant(self, gain: float = 1.0) -> Outcome:
         """The days of one bid for everything."""
+        rule = constant_rule(constant_bids(self.forecast, self.campaigns.budget, gain), self.episode.segments)
+        return self.play_rules(lambda episode: rule)
+
+    def _played(self, step: Callable[[Episode], None]) -> Outcome:
+        """The days that have begun, played slot by slot."""
         episode = self.episode
-        episode.begin(self.days, self.campaigns)
-        rule = constant_rule(constant_bids(self.forecast, self.campaigns.budget, gain), episode.segments)
-        for _ in range(episode.slots):
-            episode.play_rule(rule)
-        return self._outcome(np.zeros(episode.rows))
+        log_bid, realised = np.zeros((episode.slots, episode.rows)), np.zeros((episode.rows, 3))
+        for t in range(episode.slots):
+            step(episode)
+            log_bid[t] = _log_bid(episode.rule, self.forecast)
+            realised += episode.totals.realised
+        return self._outcome(np.abs(np.diff(log_bid, axis=0)).sum(axis=0) / max(episode.slots - 1, 1), realised)
 
     def constant_rule_ratio(self) -> NDArray[np.float64] | None:
         """(D,) what the best constant rule in hindsight reaches of R*; None where no day is at first price.
@@ -107,10 +126,12 @@ class Arena:
         rule = best_constant_rule(self.market, self.days, self.campaigns, ideal, self.optimum)
         return rule[self.kept] / self.best[self.kept]
 
-    def _outcome(self, roughness: NDArray[np.float64]) -> Outcome:
-        kept, episode = self.kept, self.episode
-        episode.judge_by(self.campaigns)
-        spend = (episode.statistics.spend.T / self.campaigns.budget[:, None])[kept]
+    def _outcome(self, roughness: NDArray[np.float64], realised: NDArray[np.float64]) -> Outcome:
+        kept, episode, c = self.kept, self.episode, self.campaigns
+        episode.judge_by(c)
+        spend = (episode.statistics.spend.T / c.budget[:, None])[kept]
+        drawn = utility(realised, episode.today.ideal, c.preference, c.kind)
+        factor = score_factor(c.bounds, c.budget - episode.left, realised)
         violation = episode.violation()[kept]
         return Outcome(
             ratio=episode.score()[kept] / self.best[kept],
@@ -120,12 +141,19 @@ class Arena:
             violated=(violation > _SLIGHT).astype(np.float64),
             roughness=roughness[kept],
             reached=in_ideal_points(episode.kpi, episode.today.ideal)[kept],
+            realised=(drawn if factor is None else drawn * factor)[kept] / self.best[kept],
         )
 
 
 def in_ideal_points(kpi: NDArray[np.float64], ideal: NDArray[np.float64]) -> NDArray[np.float64]:
     """Totals (B, 3) over the ideal point (B, 3); 0 where that is 0."""
     return kpi * (ideal > 0) / np.where(ideal > 0, ideal, 1.0)
+
+
+def _log_bid(rule: Rule, forecast: Forecast) -> NDArray[np.float64]:
+    """(B,) log of what is bid for the value of the mean auction; 0 where no value is bid for."""
+    bid = rule.alpha @ forecast.landscape.mean_value
+    return np.log(np.where(bid > 0, bid, 1.0))
 
 
 def _by_turns(campaigns: Sequence[Campaign], days: DayBatch) -> CampaignBatch:

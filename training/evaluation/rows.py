@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bidpilot.training.evaluation.names import REFERENCES
 from bidpilot.training.evaluation.play import Outcome
 from bidpilot.training.evaluation.statistics import interquartile_mean, interval
-from bidpilot.training.evaluation.suites import Suite
 from bidpilot.training.report.tables import AgentRow, Marks, PairRow
 
 LEAST_GAP = 0.002
 """A gap of R / R* between the reference controllers below which no share of it is told."""
+
+
+class Played(Protocol):
+    """Days that rows are of: a suite, or several that are told as one."""
+
+    @property
+    def name(self) -> str:
+        """What rows call it."""
+
+    @property
+    def kept_units(self) -> NDArray[np.int64]:
+        """(D,) the unit that each day belongs to."""
+
+    def constant_rule_ratio(self) -> NDArray[np.float64] | None:
+        """(D,) what the best constant rule in hindsight reaches of R*; None without first price."""
 
 
 def marked(rows: Sequence[AgentRow], marks: Mapping[str, Marks]) -> list[AgentRow]:
@@ -21,9 +37,9 @@ def marked(rows: Sequence[AgentRow], marks: Mapping[str, Marks]) -> list[AgentRo
     return [{**row, **marks[row["agent"]]} for row in rows]
 
 
-def agent_rows(suite: Suite, outcomes: Mapping[str, Outcome], seeds: Mapping[str, int], seed: int) -> list[AgentRow]:
+def agent_rows(suite: Played, outcomes: Mapping[str, Outcome], seeds: Mapping[str, int], seed: int) -> list[AgentRow]:
     """A row per agent; `outcomes` hold both reference controllers, `seeds` the trainings that a row stands for."""
-    rule, units = suite.arena.constant_rule_ratio(), suite.units[suite.arena.kept]
+    rule, units = suite.constant_rule_ratio(), suite.kept_units
     bounds = {a: interval(o.ratio, units, np.random.default_rng(seed)) for a, o in outcomes.items()}
     return [
         AgentRow(
@@ -55,10 +71,10 @@ def gap_closed(outcome: Outcome, outcomes: Mapping[str, Outcome]) -> float | Non
     return (float(outcome.ratio.mean()) - low) / (high - low) if high - low >= LEAST_GAP else None
 
 
-def pair_rows(suite: Suite, outcomes: Mapping[str, Outcome], seed: int) -> list[PairRow]:
+def pair_rows(suite: Played, outcomes: Mapping[str, Outcome], seed: int) -> list[PairRow]:
     """Every later agent against every earlier one, paired by day; means, not trimmed."""
     names = list(outcomes)
-    units = suite.units[suite.arena.kept]
+    units = suite.kept_units
     rows = []
     for k, agent in enumerate(names):
         for against in names[:k]:

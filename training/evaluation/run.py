@@ -7,10 +7,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
 from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
 from bidpilot.bidding.campaign.batch import has_soft_bound
+from bidpilot.bidding.constraints.together import target_cost
 from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.training.cli.config import flat
@@ -42,6 +44,7 @@ from bidpilot.training.report.tables import (
     short_name,
 )
 from bidpilot.training.setting.feasible import check_feasible
+from bidpilot.training.setting.targets import rule_of
 from bidpilot.training.setting.terms import terms_of
 from bidpilot.training.tracking import Run, open_run
 
@@ -58,7 +61,7 @@ def run(config: EvaluateConfig) -> None:
     """
     _check(config)
     records = named_suites(config.suites, _FRONT_SUITES if config.front else DEFAULT_SUITES)
-    if config.cpa_margin > 0 and not _targeted(config, records):
+    if config.cpa_margin > 0 and config.log is None and not _targeted(config, records):
         raise InvalidConfig(
             f"a margin of {config.cpa_margin:g} needs a target cost, and no campaign has one. Add --suites cpa or "
             "--max-cpa."
@@ -119,6 +122,8 @@ def _check(config: EvaluateConfig) -> None:
     if config.log is not None and (config.front or config.suites):
         asked = "--front" if config.front else f"--suites {' '.join(config.suites)}"
         raise InvalidConfig(f"--log is a suite of its own, which has no front; got {asked} too. Give one of them.")
+    if config.log is None and not config.targets:
+        raise InvalidConfig("--no-targets leaves out what a log's days record, and no log is played. Give --log.")
     if config.front and config.terms():
         raise InvalidConfig(
             f"a front is played for preferences of its own, without constraints; got {', '.join(config.terms())}. "
@@ -135,6 +140,8 @@ def _comparison(
     profiles = {}
     seeds = {contestant.name: contestant.seeds for contestant in contestants}
     for suite in suites:
+        if config.log is not None:
+            console.print(_targets_told(suite))
         outcomes: dict[str, Outcome] = {}
         for contestant in contestants:
             console.print(f"playing {short_name(contestant.name)} on {suite.name} ...")
@@ -194,7 +201,9 @@ def _suites(
     """
     if log is not None and trained is not None:
         suite = log_suite(log, trained, config, config.cpa_margin)
-        return flat(config) | flat(terms_of(config.agreed(trained.campaign))), [suite]
+        agreed = config.agreed(trained.campaign)
+        rule = rule_of(agreed, suite.arena.days.bounds)
+        return flat(config) | flat(terms_of(agreed)) | {"targets": rule}, [suite]
     if config.terms():
         for record in records:
             for campaign in agreed_campaigns(record, config):
@@ -203,7 +212,15 @@ def _suites(
     return flat(config), (synthetic_suite(r, config.days, config.seed, config, margin) for r in records)
 
 
+def _targets_told(suite: Suite) -> str:
+    """How many days of a log have a target cost, and which."""
+    campaigns = suite.arena.campaigns
+    target = target_cost(campaigns.bounds, campaigns.conversion_value, soft_alone=True)
+    known = target[np.isfinite(target)]
+    which = f", of {known.min():g} to {known.max():g}" if len(known) else ""
+    return f"{suite.name}: {len(known)} of {len(target)} days have a target cost per conversion{which}"
+
+
 def _targeted(config: EvaluateConfig, records: Sequence[SuiteRecord]) -> bool:
-    """Whether some campaign has a target cost per conversion; a log's days may."""
-    campaigns = [campaign for record in records for campaign in agreed_campaigns(record, config)]
-    return config.log is not None or any(has_soft_bound(campaign) for campaign in campaigns)
+    """Whether some campaign has a target cost per conversion."""
+    return any(has_soft_bound(campaign) for record in records for campaign in agreed_campaigns(record, config))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bidpilot.agents.gains import tuned_gains
 from bidpilot.bidding.campaign.campaign import Campaign
-from bidpilot.bidding.errors import UnknownSuite
+from bidpilot.bidding.errors import InvalidConfig, UnknownSuite
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs import seeding
 from bidpilot.envs.logs.auction_log import AuctionLog
@@ -20,11 +20,12 @@ from bidpilot.envs.synthetic import SyntheticMarket
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, EVERY, SUITES, SuiteRecord
 from bidpilot.training.evaluation.ground import Trained, TrainingPart
 from bidpilot.training.evaluation.play import Arena
-from bidpilot.training.setting.feasible import check_feasible, check_weighed
+from bidpilot.training.setting.feasible import check_feasible, check_recorded, check_weighed
 from bidpilot.training.setting.preference import predicted_kpis
 from bidpilot.training.setting.setting import Setting
 from bidpilot.training.setting.split import thinned
-from bidpilot.training.setting.terms import CampaignTerms
+from bidpilot.training.setting.targets import NONE, applied, rule_of
+from bidpilot.training.setting.terms import CampaignTerms, LogTerms
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,15 @@ class Suite:
     part: TrainingPart | None = None  # what a log's forecast was fitted on; None for a suite of the catalogue
     other_market: bool = False  # whether that is of another market
     trained_on: NDArray[np.bool_] | None = None  # (D,) the days that the forecast was fitted on; None: none of them
+
+    @property
+    def kept_units(self) -> NDArray[np.int64]:
+        """Of the days that are played, (K,)."""
+        return self.units[self.arena.kept]
+
+    def constant_rule_ratio(self) -> NDArray[np.float64] | None:
+        """As `Arena.constant_rule_ratio`."""
+        return self.arena.constant_rule_ratio()
 
     def days_trained_on(self, also: NDArray[np.bool_] | None = None) -> int:
         """Of the days that are played, how many the forecast was fitted on, or a policy that has seen `also` (D,)."""
@@ -95,25 +105,48 @@ def agreed_campaigns(record: SuiteRecord, terms: CampaignTerms | None) -> list[C
     return [campaign if terms is None else terms.agreed(campaign) for campaign in record.campaigns]
 
 
-def log_suite(log: AuctionLog, trained: Trained, terms: CampaignTerms | None = None, cpa_margin: float = 0.0) -> Suite:
+def log_suite(log: AuctionLog, trained: Trained, terms: LogTerms | None = None, cpa_margin: float = 0.0) -> Suite:
     """The recorded days of an imported log, under the forecast and campaign that a training had.
 
-    Every day has its own budget and worth of a conversion. `terms` stand in place of the campaign's own.
+    Every day has its own budget, worth of a conversion and, where the campaign asks for no target, target cost.
+    `terms` stand in place of the campaign's own and say whether the days keep their targets; where None, training did.
 
     Raises:
+        InvalidConfig: a margin, and no day has a target.
         ZeroIdealPoint: the preference weighs a KPI that the log or training had none of.
         UnknownChannel, InfeasibleCampaign: the constraints cannot be planned, or no day can keep them.
     """
-    market = RecordedMarket(log, level_slots=trained.forecast.level_slots)
     campaign = trained.campaign.model_copy(update={"budget": log.days[0].budget})
     campaign = campaign if terms is None else terms.agreed(campaign)
     check_weighed(log.name, campaign, predicted_kpis(log))
     check_feasible(trained.name, trained.forecast, campaign)
-    arena = Arena(market, trained.forecast, campaign, market.recorded(np.arange(log.n_days)), cpa_margin)
-    _, units = np.unique([day.unit for day in log.days], return_inverse=True)
+    targets = trained.targets if terms is None else terms.targets
     other_market = bool(trained.strangeness(log))
     gains = {} if other_market else tuned_gains(trained.name, recorded=True)
+    arena = log_arena(log, trained.forecast, campaign, targets, cpa_margin)
+    _, units = np.unique([day.unit for day in log.days], return_inverse=True)
     return Suite(log.name, gains, arena, units, trained.part, other_market, trained.part.seen(log))
+
+
+def log_arena(
+    log: AuctionLog, forecast: Forecast, campaign: Campaign, targets: bool = True, cpa_margin: float = 0.0
+) -> Arena:
+    """All days of a log as they were, for agents with this forecast; `targets`: with the target costs that they record.
+
+    Raises:
+        InvalidConfig: a margin, and no day has a target.
+        InfeasibleCampaign: no day can keep the constraints, or the forecast has nothing to buy at a day's target.
+    """
+    market = RecordedMarket(log, level_slots=forecast.level_slots)
+    days = market.recorded(np.arange(log.n_days))
+    days = days if targets else days.without_targets()
+    check_recorded(log.name, forecast, campaign, applied(campaign, days.bounds))
+    if cpa_margin > 0 and rule_of(campaign, days.bounds) == NONE:
+        raise InvalidConfig(
+            f"a margin of {cpa_margin:g} needs a target cost, and no day of {log.name} has one. Add --max-cpa, or play "
+            "a log that records targets."
+        )
+    return Arena(market, forecast, campaign, days, cpa_margin)
 
 
 def setting_arena(setting: Setting, days: int, domain: int, seed: int) -> Arena:
@@ -127,4 +160,6 @@ def validation_arena(setting: Setting, days: int, seed: int) -> Arena:
     if setting.reference_log is None or setting.split is None or not setting.split.held_out:
         return setting_arena(setting, days, seeding.VALIDATION, seed)
     market = RecordedMarket(setting.reference_log, setting.forecast.level_slots)
-    return Arena(market, setting.forecast, setting.campaign, market.recorded(thinned(setting.split.held_out, days)))
+    held_out = market.recorded(thinned(setting.split.held_out, days))
+    held_out = held_out if setting.recorded else held_out.without_targets()
+    return Arena(market, setting.forecast, setting.campaign, held_out)

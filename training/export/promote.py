@@ -17,10 +17,11 @@ from bidpilot.envs.markets.presets import PRESETS
 from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import interval
-from bidpilot.training.evaluation.suites import named_suites, synthetic_suite
+from bidpilot.training.evaluation.suites import log_arena, named_suites, synthetic_suite
 from bidpilot.training.export.agent import BundleAgent
 from bidpilot.training.export.config import PromoteConfig
 from bidpilot.training.export.registry import CHALLENGER, CHAMPION, Version, fetch, find_version, make_champion
+from bidpilot.training.setting.targets import asked_campaign
 from bidpilot.training.tracking import open_run
 
 _LOG_MARK = "log.json"
@@ -131,12 +132,12 @@ def latest_log(folder: Path) -> Path | None:
 
 
 def _log_arena(folder: Path, new: BundleAgent) -> tuple[str, Arena, NDArray[np.int64]]:
-    """The recorded days under the challenger's forecast and campaign, each with its own budget."""
+    """The recorded days under the challenger's forecast and campaign, each with its own budget and, as in training,
+    its own target."""
     from bidpilot.envs.logs.storage import load_log
-    from bidpilot.envs.markets.recorded.replay import RecordedMarket
 
-    log, forecast = load_log(folder), new.bundle.forecast
-    market = RecordedMarket(log, level_slots=forecast.level_slots)
-    arena = Arena(market, forecast, new.bundle.manifest.campaign, market.recorded(np.arange(log.n_days)))
+    log, manifest = load_log(folder), new.bundle.manifest
+    campaign, targets = asked_campaign(manifest.campaign, manifest.origin.targets)
+    arena = log_arena(log, new.bundle.forecast, campaign, targets)
     _, units = np.unique([day.unit for day in log.days], return_inverse=True)
     return log.name, arena, units

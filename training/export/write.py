@@ -132,13 +132,14 @@ def _controller(agent: ControllerAgent) -> ControllerEntry:
     return ControllerEntry(name=agent.name, parameters=dict(agent.gains))
 
 
-def _origin(run: RunInfo, described: dict[str, object]) -> Origin:
+def _origin(run: RunInfo, described: dict[str, Any]) -> Origin:
     kept = ("git.commit", "git.dirty", "python")
     tags = {k: v for k, v in run.tags.items() if k in kept or k.startswith("version.")}
     return Origin(
         run_id=run.run_id,
         setting=str(described["setting"]),
         market_digest=str(described["market_digest"]),
+        targets=described.get("targets"),
         metrics=dict(run.metrics),
         tags=tags,
         created=datetime.now(UTC).isoformat(timespec="seconds"),

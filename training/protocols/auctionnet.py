@@ -1,66 +1,88 @@
-"""The `auctionnet` command: the public benchmark's score and bidders, the product's agents, and the oracle."""
+"""The `auctionnet` command: the public benchmark's bidders beside the product's agents, under both scores.
+
+The benchmark scores a day by `min(1, (target / CPA) ** 2) * conversions`; the other table counts the conversions that
+the budget alone buys. What counts is the ratio to the hindsight optimum of the same score. Conversions are expected
+ones, the sum of `pValue` over the auctions won; the score of those drawn from them stands beside. Days are those of
+`evaluate --log TEST --forecast TRAIN`, and so are the numbers.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
-from bidpilot.agents.acting.agent import controller_agent
-from bidpilot.agents.acting.controllers import MPC
-from bidpilot.agents.acting.policy import NetworkPolicy
-from bidpilot.agents.baselines.published.auctionnet import BenchmarkBidder, Field, Floats, Play, TestDays
-from bidpilot.agents.baselines.published.auctionnet_bidders import BudgetPid, CpaPid, FixedCpa, OnlineLp
-from bidpilot.agents.gains import tuned_gains
 from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
-from bidpilot.bidding.errors import InvalidProtocol, PolicyMismatch, RunNotFound, UnknownAgent
-from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.bidding.errors import InvalidConfig, InvalidProtocol, UnknownAgent
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.storage import load_log
-from bidpilot.training.evaluation.names import FORECASTING, INFORMED, REFERENCES
-from bidpilot.training.evaluation.statistics import interquartile_mean, interval
+from bidpilot.training.evaluation.contestants import check_names
+from bidpilot.training.evaluation.play import Outcome
+from bidpilot.training.evaluation.rows import agent_rows, pair_rows
+from bidpilot.training.protocols.auctionnet_folds import Fold, Told, campaigns_of, left_out_folds, test_fold
 from bidpilot.training.protocols.config import AuctionNetConfig
+from bidpilot.training.protocols.names import BENCHMARK, KNOWN, TUNED
 from bidpilot.training.report.auctionnet import ScoreRow, score_table
-from bidpilot.training.report.tables import PairRow, pair_table
-from bidpilot.training.setting.setting import training_setting
-from bidpilot.training.tracking import download
-from bidpilot.training.tracking.learned import latest_run_of, run_of
-from bidpilot.training.tracking.lineage import on_whole_log
+from bidpilot.training.report.tables import PairRow, pair_table, print_table
 
-ORACLE = "hindsight"
-BENCHMARK = (FixedCpa.name, BudgetPid.name, CpaPid.name, OnlineLp.name)
-USUAL = (*BENCHMARK, "plan", *REFERENCES)
-KNOWN = (*BENCHMARK, *FORECASTING)
-_SLIGHT = 0.001  # relative excess over the target CPA that still counts as kept
+WITHOUT = "without targets"
+"""What stands after a log's name where its days are scored by their budgets alone."""
 
 
 def run(config: AuctionNetConfig) -> None:
-    """Play every agent on the test days; print and write scores, ratios to the oracle and paired differences.
+    """Play every agent under both scores; print and write scores, ratios to R* and paired differences.
 
     Raises:
-        UnknownAgent, RunNotFound, InvalidProtocol: before anything is played.
+        InvalidConfig, UnknownAgent, RunNotFound, InvalidProtocol: before anything is played.
         InvalidLog: a folder holds no readable log.
     """
+    _check(config)
     console = Console()
-    training, log = load_log(config.train), load_log(config.test)
-    _check_apart(training, log)
-    policies = _policies(config, training, console)
-    named = config.agents or (*USUAL, *policies)
-    test = TestDays.of(log)
-    plays = _play_all(named, policies, test, training, config)
-    rows = [_score_row(name, test, play, config.seed) for name, play in plays.items()]
-    rows.append(_score_row(ORACLE, test, test.oracle, config.seed))
-    pairs = _pairs(config.against, plays, test, config.seed)
-    periods = len(np.unique(test.units))
-    title = f"AuctionNet protocol: {log.name}, {len(test)} days of {periods} periods; R / R* and score by pValue"
-    console.print(score_table(rows, title))
-    if pairs:
-        console.print(pair_table(pairs))
+    training = load_log(config.train)
+    if config.test is None:
+        folds = list(left_out_folds(config, training, console))
+        name, days = f"{training.name}, each campaign left out", f"{len(campaigns_of(training))} campaigns"
+    else:
+        test = load_log(config.test)
+        _check_apart(training, test)
+        folds, name = [test_fold(config, training, test, console)], test.name
+        days = f"{test.n_days} days"
+    rows: list[ScoreRow] = []
+    pairs: list[PairRow] = []
+    for targets in (True, False):
+        played = _play(name if targets else f"{name} {WITHOUT}", folds, targets)
+        scores = _score_rows(*played, config.seed, folds)
+        found = _pairs(*played, folds, config)
+        score = "conversions, less where they cost more than the target" if targets else "conversions that budgets buy"
+        periods = len(np.unique(played[0].kept_units))
+        title = f"AuctionNet protocol: {name}, {days} of {periods} periods; {score}"
+        print_table(score_table(scores, title), console)
+        if found:
+            print_table(pair_table(found), console)
+        rows, pairs = [*rows, *scores], [*pairs, *found]
     if config.json_file is not None:
-        config.json_file.write_text(json.dumps({"rows": rows, "pairs": pairs}, indent=2) + "\n", encoding="utf-8")
+        config.json_file.parent.mkdir(parents=True, exist_ok=True)
+        config.json_file.write_text(json.dumps([*rows, *pairs], indent=1) + "\n", encoding="utf-8")
+
+
+def _check(config: AuctionNetConfig) -> None:
+    if (config.test is None) != config.leave_one_out:
+        got = "neither" if config.test is None else "both"
+        raise InvalidConfig(f"Days to play are those of a test log or --leave-one-out; got {got}. Give one of them.")
+    for agent in config.agents:
+        base, at, _ = agent.partition("@")
+        if base not in KNOWN or (at and base not in LEARNERS):
+            raise UnknownAgent(
+                f"no agent is called {agent!r}. Use one of: {', '.join(KNOWN)}, {DEFAULT}@RUN or {DEFAULT}@RUN,RUN."
+            )
+        if at and config.leave_one_out:
+            raise InvalidConfig(
+                f"{agent} is of one run, and every campaign that is left out needs its own. Give {base}: its runs are "
+                "found by what they held out."
+            )
+    check_names([name for name in config.named if name not in (*BENCHMARK, *TUNED)])
 
 
 def _check_apart(training: AuctionLog, test: AuctionLog) -> None:
@@ -71,102 +93,40 @@ def _check_apart(training: AuctionLog, test: AuctionLog) -> None:
         )
 
 
-def _policies(config: AuctionNetConfig, training: AuctionLog, console: Console) -> dict[str, Path]:
-    """Folder of the stored policy that each learned agent, `NAME` or `NAME@RUN`, stands for.
-
-    Raises:
-        UnknownAgent: a name that no agent has.
-        RunNotFound: a run that was asked for is not there.
-    """
-    for agent in config.agents:
-        base, at, _ = agent.partition("@")
-        if base not in KNOWN or (at and base not in LEARNERS):
-            raise UnknownAgent(f"no agent is called {agent!r}. Use one of: {', '.join(KNOWN)}, {DEFAULT}@RUN.")
-    found = {}
-    for agent in config.agents or (DEFAULT,):
-        name, _, run_id = agent.partition("@")
-        if name not in LEARNERS:
-            continue
-        try:
-            fits = on_whole_log(training.digest, training.name)
-            named = run_of(name, run_id) if run_id else latest_run_of(name, config.experiment, fits=fits)
-        except RunNotFound:
-            if config.agents:
-                raise
-            console.print(f"{name} is left out: no finished training run on this log")
-            continue
-        found[agent] = download(named.run_id, "policy")
-    return found
+def _play(name: str, folds: Sequence[Fold], targets: bool) -> tuple[Told, dict[str, Outcome]]:
+    """The days under one score, and every row's outcome on them, fold after fold."""
+    suites = [fold.suite(targets) for fold in folds]
+    parts: list[dict[str, Outcome]] = []
+    for fold, suite in zip(folds, suites, strict=True):
+        parts.append({row: o for c in fold.contestants for row, o in c.play(suite).items()})
+    return Told.of(name, folds, suites), {row: Outcome.joined([part[row] for part in parts]) for row in parts[0]}
 
 
-def _play_all(
-    named: Sequence[str], policies: Mapping[str, Path], test: TestDays, training: AuctionLog, config: AuctionNetConfig
-) -> dict[str, Play]:
-    setting = training_setting("", config.train, config.seed)
-    field, gains = Field(test, setting.forecast), tuned_gains(setting.name, recorded=True)
-    plays = {}
-    for name in named:
-        if name in policies:
-            plays[name] = _play_policy(name, policies[name], test)
-        elif name in BENCHMARK:
-            plays[name] = field.play_bidder(_bidder(name, training))
-        else:
-            controller = MPC.name if name == INFORMED else name
-            plays[name] = field.play_agent(controller_agent(controller, gains.get(controller)), name == INFORMED)
-    return plays
-
-
-def _play_policy(name: str, folder: Path, test: TestDays) -> Play:
-    """A policy plays under the forecast that it was trained with."""
-    try:
-        field = Field(test, Forecast.load(folder / "forecast.npz"))
-        return field.play_agent(NetworkPolicy.load(folder / "policy.npz", name))
-    except PolicyMismatch as error:
-        raise PolicyMismatch(f"{name} cannot play {test.log.name}: {error}") from error
-
-
-def _bidder(name: str, training: AuctionLog) -> BenchmarkBidder:
-    if name == OnlineLp.name:
-        return OnlineLp(training)
-    simple: tuple[BenchmarkBidder, ...] = (FixedCpa(), BudgetPid(), CpaPid())
-    return next(bidder for bidder in simple if bidder.name == name)
-
-
-def _score_row(agent: str, test: TestDays, play: Play, seed: int) -> ScoreRow:
-    ratio, allowed = test.ratio(play), test.target * play.conversions
-    iqm_low, iqm_high = interval(ratio, test.units, np.random.default_rng(seed))
-    mean_low, mean_high = interval(ratio, test.units, np.random.default_rng(seed), trim=0.0)
-    return ScoreRow(
-        agent=agent,
-        iqm=interquartile_mean(ratio),
-        iqm_low=iqm_low,
-        iqm_high=iqm_high,
-        mean=float(ratio.mean()),
-        mean_low=mean_low,
-        mean_high=mean_high,
-        score=float(test.score(play).mean()),
-        realised_score=None if agent == ORACLE else float(test.realised_score(play).mean()),
-        conversions=float(play.conversions.mean()),
-        cpa_ratio=float(play.spend.sum() / allowed.sum()) if allowed.any() else None,
-        over_target=float((play.spend > (1.0 + _SLIGHT) * allowed).mean()),
-        spend_share=float((play.spend / test.budget).mean()),
-        days=len(test),
-    )
-
-
-def _pairs(against: Sequence[str], plays: Mapping[str, Play], test: TestDays, seed: int) -> list[PairRow]:
-    """Every agent against those named that were played, once a pair; means of R / R*, paired by day."""
-    ratios: dict[str, Floats] = {name: test.ratio(play) for name, play in plays.items()}
-    references = [name for name in against if name in ratios]
+def _score_rows(told: Told, outcomes: Mapping[str, Outcome], seed: int, folds: Sequence[Fold]) -> list[ScoreRow]:
+    """A row per agent, as `evaluate` has, with what the protocol tells besides."""
+    seeds = {contestant.name: contestant.seeds for contestant in folds[0].contestants}
     rows = []
-    for place, other in enumerate(references):
-        for name in ratios:
-            if name == other or name in references[:place]:
-                continue
-            gap = ratios[name] - ratios[other]
-            low, high = interval(gap, test.units, np.random.default_rng(seed), trim=0.0)
-            row = PairRow(
-                agent=name, against=other, suite=test.log.name, diff=float(gap.mean()), diff_low=low, diff_high=high
-            )
-            rows.append(row)
+    for row in agent_rows(told, outcomes, seeds, seed):
+        outcome = outcomes[row["agent"]]
+        conversions = told.conversions(outcome)
+        allowed = float((told.target * conversions).sum())
+        spend = float((told.budget * outcome.spend_share).sum())
+        extra = {
+            "score": float((outcome.ratio * told.best).mean()),
+            "realised_score": float((outcome.realised * told.best).mean()),
+            "best_score": float(told.best.mean()),
+            "conversions": float(conversions.mean()),
+            "cpa_ratio": spend / allowed if allowed > 0 else None,
+        }
+        rows.append(ScoreRow(**row, **extra))  # type: ignore[typeddict-item]
     return rows
+
+
+def _pairs(
+    told: Told, outcomes: Mapping[str, Outcome], folds: Sequence[Fold], config: AuctionNetConfig
+) -> list[PairRow]:
+    """Every agent against those named that were played, once a pair; single seeds are none."""
+    names = [contestant.name for contestant in folds[0].contestants]
+    references = [name for name in config.against if name in names]
+    ordered = {name: outcomes[name] for name in (*references, *names)}
+    return [pair for pair in pair_rows(told, ordered, config.seed) if pair["against"] in references]

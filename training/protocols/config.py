@@ -11,6 +11,7 @@ from pydantic import Field
 from bidpilot.agents.learners.catalogue import DEFAULT
 from bidpilot.training.cli.config import Config, Count, JsonFile, Seed, json_file
 from bidpilot.training.evaluation.names import FORECASTING, REFERENCES
+from bidpilot.training.protocols.names import BENCHMARK, TUNED, USUAL
 
 
 class IPinYouConfig(Config):
@@ -29,15 +30,23 @@ class IPinYouConfig(Config):
 
 
 class AuctionNetConfig(Config):
-    """Play the AuctionNet protocol: conversions under a target CPA, beside the benchmark's bidders and the oracle."""
+    """Play the AuctionNet protocol, conversions under target costs and under budgets alone, beside its bidders."""
 
     train: tyro.conf.Positional[Path] = Field(description="Folder of the imported training log.")
-    test: tyro.conf.Positional[Path] = Field(description="Folder of the imported test log, of other days.")
+    test: tyro.conf.Positional[Path | None] = Field(
+        None, description="Folder of the imported test log, of other days; none with --leave-one-out."
+    )
+    leave_one_out: bool = Field(
+        False,
+        description="Play the days of each campaign of the training log in turn, by what is known of its other "
+        "campaigns; policies are those of `train --log TRAIN --hold-out CAMPAIGN`.",
+    )
     agents: tuple[str, ...] = Field(
         (),
-        description="Agents by name: fixed_cpa budget_pid cpa_pid online_lp, of the benchmark, and "
-        f"{' '.join(FORECASTING)}, or {DEFAULT}@RUN for a particular training run. Where none is named: those of the "
-        f"benchmark, plan, {', '.join(REFERENCES)}, and {DEFAULT} where a run was trained on the training log.",
+        description=f"Agents by name: {' '.join(BENCHMARK)}, of the benchmark, {' '.join(FORECASTING)}, "
+        f"{' '.join(TUNED)} with the gains that tuning found, {DEFAULT}@RUN for a particular training run, or "
+        f"{DEFAULT}@RUN,RUN,RUN for one agent over seeds. Where none is named: {' '.join(USUAL)}. "
+        f"{' and '.join(REFERENCES)} are always played.",
     )
     against: tuple[str, ...] = Field(
         ("online_lp", "mpc"), description="Agents that every other one is compared with, paired by day."
@@ -45,3 +54,8 @@ class AuctionNetConfig(Config):
     seed: Seed = Field(0, description="Seed of the bootstrap.")
     json_file: JsonFile = json_file("the printed rows")
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment of policies.")
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Who plays, beside the references."""
+        return tuple(dict.fromkeys(self.agents or USUAL))

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
 
 from rich.box import SIMPLE
 from rich.table import Table
 
+from bidpilot.training.report.tables import AgentRow, short_name
 
-class ScoreRow(TypedDict):
-    """One agent over the test days; the keys are those of the JSON file."""
 
-    agent: str
-    iqm: float  # interquartile mean of R / R*
-    iqm_low: float  # 95 % bootstrap interval of iqm, resampled by period
-    iqm_high: float
-    mean: float  # mean of R / R*
-    mean_low: float  # 95 % bootstrap interval of mean
-    mean_high: float
-    score: float  # mean over days of the penalised expected conversions
-    realised_score: float | None  # the same of realised conversions; None for the hindsight optimum
+class ScoreRow(AgentRow):
+    """One agent under one of the scores; the keys are those of the JSON file."""
+
+    score: float  # mean over days of the expected conversions that count
+    realised_score: float  # the same of realised conversions
+    best_score: float  # mean over days of R*, conversions
     conversions: float  # expected, mean over days
-    cpa_ratio: float | None  # CPA over its target, all days' spend over all days' allowed spend; None: no conversion
-    over_target: float  # share of days whose CPA is above the target, by more than a thousandth
-    spend_share: float  # spend / budget, mean over days, in [0, 1]
-    days: int
+    cpa_ratio: float | None  # over the recorded target, all days' spend over the spend allowed; None: no target
 
 
 def score_table(rows: Sequence[ScoreRow], title: str) -> Table:
@@ -35,19 +27,20 @@ def score_table(rows: Sequence[ScoreRow], title: str) -> Table:
     `over` is the share of days above the target.
     """
     table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
-    table.add_column("agent")
-    for name in ("R / R*", "95 % interval", "mean", "score", "drawn", "CPA/target", "over", "spend"):
+    table.add_column("agent", no_wrap=True)
+    for name in ("R / R*", "95 % interval", "score", "drawn", "CPA/target", "over", "spend", "seeds"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in sorted(rows, key=lambda row: -row["iqm"]):
         table.add_row(
-            row["agent"],
+            short_name(row["agent"]),
             f"{row['iqm']:.4f}",
-            f"{row['iqm_low']:.3f} .. {row['iqm_high']:.3f}",
-            f"{row['mean']:.4f}",
+            f"{row['ci_low']:.3f} .. {row['ci_high']:.3f}",
             f"{row['score']:.2f}",
-            "" if row["realised_score"] is None else f"{row['realised_score']:.2f}",
+            f"{row['realised_score']:.2f}",
             "" if row["cpa_ratio"] is None else f"{row['cpa_ratio']:.2f}",
-            f"{row['over_target']:.0%}",
+            f"{row['violation_rate']:.0%}",
             f"{row['spend_share']:.0%}",
+            str(row["seeds"]),
         )
+    table.caption = f"R* has {rows[0]['best_score']:.2f} a day" if rows else None
     return table

@@ -169,17 +169,17 @@ def pair_table(rows: Sequence[PairRow]) -> Table:
 
 def print_tables(agents: Sequence[AgentRow], pairs: Sequence[PairRow] = (), console: Console | None = None) -> None:
     """Print both tables, to the process's standard output where no console is given."""
-    _print(agent_table(agents), console)
+    print_table(agent_table(agents), console)
     if pairs:
-        _print(pair_table(pairs), console)
+        print_table(pair_table(pairs), console)
 
 
 def print_preference_fronts(rows: Sequence[PreferenceFrontRow], console: Console | None = None) -> None:
     """Print the table of fronts, to the process's standard output where no console is given."""
-    _print(preference_front_table(rows), console)
+    print_table(preference_front_table(rows), console)
 
 
-def _print(table: Table, console: Console | None) -> None:
+def print_table(table: Table, console: Console | None) -> None:
     """Print a table in its full width: a narrow terminal wraps it, a file keeps every name."""
     console = console or Console()
     wide = Console(file=console.file, width=_WIDEST)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,6 +29,24 @@ def check_feasible(name: str, forecast: Forecast, campaign: Campaign) -> None:
             f"on {name} the campaign's constraints leave nothing to buy: they hold for no spend above 0. Relax them, "
             "or leave out those on a KPI that it has none of."
         )
+
+
+def check_recorded(
+    name: str, forecast: Forecast, campaign: Campaign, recorded: Mapping[str, NDArray[np.float64]]
+) -> None:
+    """Refuse days of `name` whose recorded bounds, (D,) by row name, leave nothing to buy by the forecast.
+
+    Raises:
+        InfeasibleCampaign: at the least of them the plan spends nothing.
+    """
+    for row, bound in recorded.items():
+        least = float(np.nanmin(bound))
+        plan, _ = Planner(forecast).plan(CampaignBatch.repeat(campaign, 1, bounds={row: np.array([least])}))
+        if not plan.spend[0, -1] > 0:
+            raise InfeasibleCampaign(
+                f"a day of {name} records {row} = {least:g}, at which its forecast has nothing to buy. Correct the "
+                "day's record, leave the day out, or give --no-targets."
+            )
 
 
 def check_weighed(name: str, campaign: Campaign, has: NDArray[np.bool_]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.errors import InvalidConfig
@@ -18,10 +20,12 @@ from bidpilot.envs.markets.fitted.model import MODEL_FILE, CalibratedMarket, Mar
 from bidpilot.envs.markets.forecasting import fit_forecast
 from bidpilot.envs.markets.recorded.recombined import RecombinedMarket
 from bidpilot.envs.markets.recorded.replay import RecordedMarket
-from bidpilot.training.setting.feasible import check_feasible
+from bidpilot.envs.markets.without_targets import WithoutTargets
+from bidpilot.training.setting.feasible import check_feasible, check_recorded
 from bidpilot.training.setting.preference import default_preference
 from bidpilot.training.setting.split import HoldOut, Split, split_days
-from bidpilot.training.setting.terms import CampaignTerms
+from bidpilot.training.setting.targets import applied
+from bidpilot.training.setting.terms import LogTerms
 
 _FORECAST_DAYS = 64
 
@@ -33,33 +37,39 @@ class Setting:
     name: str  # of the preset or of the log
     market: Market
     forecast: Forecast
-    campaign: Campaign
+    campaign: Campaign  # what is asked for; a log's days bring what they record beside it
     reference_log: AuctionLog | None  # the whole recorded log; None for a preset
     split: Split | None = None  # of the recorded log's days
     fitted_to: str | None = None  # digest of the log that a calibrated market was fitted to
+    recorded: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)  # (D,) bounds that days bring, by row
 
 
 def training_setting(
     market_name: str,
     log_folder: Path | None,
     seed: int,
-    terms: CampaignTerms | None = None,
+    terms: LogTerms | None = None,
     hold_out: HoldOut | None = None,
 ) -> Setting:
     """The setting of the preset `market_name`, or of the log in `log_folder` where one is given.
 
     The folder may also hold a market that `bidpilot calibrate` made. `seed` draws a preset's log and forecast days; a
-    recorded log needs none. `terms` stand in place of the default campaign's own. `hold_out` says which days of a
-    recorded log are no training days; none where it is None.
+    recorded log needs none. `terms` stand in place of the default campaign's own, and say whether the days of a log
+    keep the targets that they record. `hold_out` says which days of a recorded log are no training days; none where it
+    is None.
 
     Raises:
-        InvalidConfig: campaigns are to be held out that are not there.
+        InvalidConfig: campaigns are to be held out that are not there, or targets left out of a preset, which has none.
         InvalidMarket: no preset of that name, or a log that cannot be recombined.
         InvalidLog: the folder holds no readable log.
         ZeroIdealPoint: the preference weighs a KPI that the setting has none of.
         UnknownChannel, InfeasibleCampaign: its constraints name what the setting lacks, or cannot be kept.
     """
-    terms, hold_out = terms or CampaignTerms(), hold_out or HoldOut()
+    terms, hold_out = terms or LogTerms(), hold_out or HoldOut()
+    if log_folder is None and not terms.targets:
+        raise InvalidConfig(
+            f"--no-targets leaves out what a log's days record; {market_name} records none. Give --log."
+        )
     recorded = log_folder is not None and not (log_folder / MODEL_FILE).is_file()
     if hold_out.campaigns and not recorded:
         raise InvalidConfig(
@@ -76,10 +86,11 @@ def training_setting(
             reference_log=None,
         )
     check_feasible(setting.name, setting.forecast, setting.campaign)
+    check_recorded(setting.name, setting.forecast, setting.campaign, setting.recorded)
     return setting
 
 
-def _calibrated(folder: Path, seed: int, terms: CampaignTerms) -> Setting:
+def _calibrated(folder: Path, seed: int, terms: LogTerms) -> Setting:
     """A market that was fitted to a log, with the preference that the log itself would get."""
     model = MarketModel.load(folder)
     market = CalibratedMarket(model, np.random.SeedSequence([seeding.LOG_TRAINING, seed]))
@@ -91,11 +102,12 @@ def _calibrated(folder: Path, seed: int, terms: CampaignTerms) -> Setting:
         preference=default_preference(market.log),
     )
     forecast = fit_forecast(market, market.days(uniforms), levels.conversion_value)
-    return Setting(model.record.name, market, forecast, terms.agreed(campaign), None, None, model.record.log_digest)
+    setting = Setting(model.record.name, market, forecast, terms.agreed(campaign), None, None, model.record.log_digest)
+    return _with_targets(setting, market.bounds, terms)
 
 
-def _recorded(folder: Path, terms: CampaignTerms, hold_out: HoldOut) -> Setting:
-    """The recorded training days recombined; each day's own budget, worth of a conversion and target cost apply."""
+def _recorded(folder: Path, terms: LogTerms, hold_out: HoldOut) -> Setting:
+    """The recorded training days recombined; their own budget, worth of a conversion and target apply, as asked."""
     # Polars loads only where a log is read.
     from bidpilot.envs.logs.storage import load_log
 
@@ -110,4 +122,12 @@ def _recorded(folder: Path, terms: CampaignTerms, hold_out: HoldOut) -> Setting:
         preference=default_preference(log),
     )
     market = RecombinedMarket(log, days=split.training)
-    return Setting(log.name, market, fit_forecast(market, days, worth), terms.agreed(campaign), log, split)
+    setting = Setting(log.name, market, fit_forecast(market, days, worth), terms.agreed(campaign), log, split)
+    return _with_targets(setting, days.bounds, terms)
+
+
+def _with_targets(setting: Setting, recorded: Mapping[str, NDArray[np.float64]], terms: LogTerms) -> Setting:
+    """The setting with what its days bring of the `recorded` bounds, (D,) by row name; without them where asked."""
+    if terms.targets:
+        return replace(setting, recorded=applied(setting.campaign, recorded))
+    return replace(setting, market=WithoutTargets(setting.market))

@@ -51,6 +51,16 @@ class CampaignTerms(Config):
         return self
 
 
+class LogTerms(CampaignTerms):
+    """The same where a log may be played, whose days record targets of their own."""
+
+    targets: bool = Field(
+        True,
+        description="Whether a log's days have the target costs that they record; one that is given here is that of "
+        "every day instead.",
+    )
+
+
 def terms_of(campaign: Campaign) -> dict[str, Any]:
     """The terms of a campaign as they are stored with a run, by field."""
     return campaign.model_dump(mode="json", include=set(TERMS))

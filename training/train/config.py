@@ -11,10 +11,10 @@ from bidpilot.agents.learners.catalogue import LearnerChoice
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
 from bidpilot.envs.bidding_env.pool_config import PoolConfig
 from bidpilot.training.cli.config import Count, Seed
-from bidpilot.training.setting.terms import CampaignTerms
+from bidpilot.training.setting.terms import LogTerms
 
 
-class TrainConfig(LearnerChoice, CampaignTerms):
+class TrainConfig(LearnerChoice, LogTerms):
     """Train a bid policy, on synthetic days or on a recorded log."""
 
     market: Literal["daily", "steady"] = Field("daily", description="Preset of the synthetic market.")

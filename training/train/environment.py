@@ -43,7 +43,7 @@ class TrainingGround:
 
 
 def _constrained(setting: Setting) -> bool:
-    return bool(CampaignBatch.repeat(setting.campaign, 1).constrained.any())
+    return bool(setting.recorded) or bool(CampaignBatch.repeat(setting.campaign, 1).constrained.any())
 
 
 def training_ground(config: TrainConfig, setting: Setting) -> TrainingGround:

@@ -31,6 +31,7 @@ from bidpilot.training.report.comparison import ratio_distribution
 from bidpilot.training.report.curves import Curve, budget_curves, learning_curve
 from bidpilot.training.setting.setting import Setting, training_setting
 from bidpilot.training.setting.split import DRAWN, HoldOut, lesson
+from bidpilot.training.setting.targets import rule_of, usual_campaign
 from bidpilot.training.setting.terms import terms_of
 from bidpilot.training.tracking import Run, download, find_run, open_run
 from bidpilot.training.tracking.writer import MlflowWriter
@@ -64,6 +65,7 @@ def run(config: TrainConfig, kind: str = "train", tags: Mapping[str, str] | None
         config = _tuned(config, setting)
     tags = {**(tags or {}), "learner": config.learner, **learnt_from(setting, config.hold_out)}
     params = flat(config.model_dump(exclude=config.others)) | flat(terms_of(setting.campaign))
+    params |= {"targets": rule_of(setting.campaign, setting.recorded)}
     with open_run(config.experiment, config.run_name, params, tags, kind=kind, resume=config.resume) as tracked:
         tracked.log_json(config.model_dump(mode="json", exclude={"resume"}), "config.json")
         _train(config, setting, tracked, snapshot)
@@ -179,12 +181,17 @@ def _finish(
     console.print(f"its files: artifacts policy/ of run {tracked.run_id} in {tracked.store.uri}", soft_wrap=True)
     agents = f"{' '.join(CONTROLLERS)} {name}@{tracked.run_id}"
     suite = f"--suites {setting.name}" if config.log is None else "--log TESTLOG"
+    suite += "" if config.targets else " --no-targets"
     console.print(f"compare it:  bidpilot evaluate --agents {agents} {suite}", soft_wrap=True)
     console.print("open the UI: bidpilot ui")
 
 
 def save_policy(folder: Path, setting: Setting, config: TrainConfig, arena: Arena, standing: Standing) -> None:
-    """Write the best policy with its forecast, ideal point and plan."""
+    """Write the best policy with its forecast, ideal point and plan.
+
+    The campaign is that of a day without a record of its own, which serving takes; `targets` says whether its target
+    is the mean of those that days record.
+    """
     assert standing.policy is not None
     standing.policy.save(folder / "policy.npz")
     setting.forecast.save(folder / "forecast.npz")
@@ -195,7 +202,8 @@ def save_policy(folder: Path, setting: Setting, config: TrainConfig, arena: Aren
         "features": [f._asdict() for f in FEATURES],
         "segments": list(setting.forecast.segments),
         "slots": setting.forecast.slots,
-        "campaign": setting.campaign.model_dump(mode="json"),
+        "campaign": usual_campaign(setting.campaign, setting.recorded).model_dump(mode="json"),
+        "targets": rule_of(setting.campaign, setting.recorded),
         "setting": setting.name,
         "market_digest": setting.market.digest,
         "log": None if config.log is None else str(config.log),

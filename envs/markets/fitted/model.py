@@ -125,6 +125,11 @@ class CalibratedMarket(MarketWrapper):
         return self.base.draws + 2
 
     @property
+    def bounds(self) -> dict[str, NDArray[np.float64]]:
+        """What the campaigns that days are given ask for, by row name: (D,), NaN where one asks for nothing."""
+        return {"max_cpa": self._terms[:, 2].copy()}
+
+    @property
     def digest(self) -> str:
         """Hex digest of the model and of the log that was drawn."""
         known = self._record.model_dump_json(exclude={"levels"})

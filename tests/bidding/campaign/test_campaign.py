@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.batch import CampaignBatch, own_bounds, without_soft_bounds
 from bidpilot.bidding.campaign.campaign import Campaign, Delays
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
 from bidpilot.bidding.errors import InvalidCampaign
@@ -53,12 +53,27 @@ def test_a_days_record_replaces_what_it_knows_and_nothing_else() -> None:
     assert len(batch) == 3
 
 
-def test_a_recorded_target_counts_only_where_the_campaign_has_one() -> None:
-    recorded = np.array([np.nan, 6.0])
-    free = CampaignBatch.repeat(Campaign(budget=1.0), 2, bounds={"max_cpa": recorded})
-    bound = CampaignBatch.repeat(Campaign(budget=1.0, max_cpa=5.0), 2, bounds={"max_cpa": recorded})
-    assert not free.bounds
-    np.testing.assert_array_equal(bound.bounds["max_cpa"], [5.0, 6.0])
+def test_a_recorded_target_is_its_days_where_the_campaign_asks_for_none_and_an_asked_one_is_that_of_every_day() -> None:
+    recorded = {"max_cpa": np.array([np.nan, 6.0])}
+    free = CampaignBatch.repeat(Campaign(budget=1.0, min_roi=2.0), 2, bounds=recorded)
+    np.testing.assert_array_equal(free.bounds["max_cpa"], [np.nan, 6.0])
+    np.testing.assert_array_equal(free.bounds["min_roi"], [2.0, 2.0])
+    assert (free.asked(0), free.asked(1)) == ({"min_roi": 2.0}, {"min_roi": 2.0, "max_cpa": 6.0})
+    asked = CampaignBatch.repeat(Campaign(budget=1.0, max_cpa=5.0), 2, bounds=recorded)
+    np.testing.assert_array_equal(asked.bounds["max_cpa"], [5.0, 5.0])
+    nothing = CampaignBatch.repeat(Campaign(budget=1.0), 2, bounds={"max_cpa": np.full(2, np.nan)})
+    assert not nothing.bounds
+    with pytest.raises(InvalidCampaign, match="max_cpa must be positive"):
+        CampaignBatch.repeat(Campaign(budget=1.0), 2, bounds={"max_cpa": np.array([np.nan, 0.0])})
+
+
+def test_targets_stand_alone_unless_something_hard_is_asked_for() -> None:
+    asked = ({}, {"max_cpa": 3.0}, {"max_cpa": 3.0, "min_roi": 1.0}, {"channel_caps": {"feed": 1.0}}, {"reserve": 0.05})
+    batch = CampaignBatch.of([Campaign.model_validate({"budget": 1.0} | terms) for terms in asked])
+    assert batch.targets_alone.tolist() == [True, True, False, False, False]
+    campaign = Campaign(budget=2.0, max_cpa=3.0, min_roi=1.5)
+    assert without_soft_bounds(campaign) == Campaign(budget=2.0, min_roi=1.5)
+    assert own_bounds(campaign) == {"max_cpa": 3.0, "min_roi": 1.5}
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, np.inf])

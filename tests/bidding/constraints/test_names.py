@@ -21,7 +21,6 @@ ALLOWED = {
     "envs/synthetic/market.py": {"max_cpa"},  # leaves that column empty
     "envs/bidding_env/campaign_pool.py": {"max_cpa", "min_tail_share"},  # draws campaigns: writes the schema
     "envs/bidding_env/pool_config.py": {"max_cpa"},  # how often it draws which
-    "agents/baselines/published/auctionnet.py": {"max_cpa"},  # the published game is one of a target cost
     "solvers/portfolio/": {"min_tail_share", "channel_caps", "reserve", "cap/"},  # a schema and programs of its own
 }
 MODULES = sorted(

@@ -13,7 +13,7 @@ from bidpilot.training.evaluation.suites import Suite
 def outcome(ratio: float, days: int = 12) -> Outcome:
     each = np.full(days, ratio)
     zero = np.zeros(days)
-    return Outcome(each, each, np.zeros((days, 49)), zero, zero, zero, np.zeros((days, 3)))
+    return Outcome(each, each, np.zeros((days, 49)), zero, zero, zero, np.zeros((days, 3)), each)
 
 
 def test_the_share_of_the_gap_is_0_for_the_controller_and_1_for_the_one_told_the_future() -> None:

@@ -9,7 +9,7 @@ import pytest
 from bidpilot.bidding.errors import BidpilotError, InfeasibleCampaign, UnknownChannel, ZeroIdealPoint
 from bidpilot.envs.markets.defaults import preset_campaign
 from bidpilot.training.setting.setting import training_setting
-from bidpilot.training.setting.terms import CampaignTerms
+from bidpilot.training.setting.terms import LogTerms
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_the_last_kpi_that_a_log_predicts_counts_alone(
 
 
 def test_terms_stand_in_place_of_the_default_on_a_log_and_on_a_preset(write_log: Callable[..., Path]) -> None:
-    terms = CampaignTerms.model_validate({"preference": (0.4, 0.6, 0.0), "channel_caps": {"feed": 1.0}})
+    terms = LogTerms.model_validate({"preference": (0.4, 0.6, 0.0), "channel_caps": {"feed": 1.0}})
     setting = training_setting("", write_log("interaction"), 0, terms)
     assert setting.campaign.preference == (0.4, 0.6, 0.0)
     assert setting.campaign.channel_caps == {"feed": 1.0}
@@ -55,4 +55,4 @@ def test_terms_that_the_log_cannot_meet_are_named(
     write_log: Callable[..., Path], asked: dict[str, Any], error: type[BidpilotError], reason: str
 ) -> None:
     with pytest.raises(error, match=reason):
-        training_setting("", write_log("interaction"), 0, CampaignTerms.model_validate(asked))
+        training_setting("", write_log("interaction"), 0, LogTerms.model_validate(asked))

@@ -5,15 +5,15 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bidpilot.agents.acting.agent import controller_agent
-from bidpilot.agents.baselines.published.auctionnet import BenchmarkBidder, Field, Seen, TestDays, penalised
+from bidpilot.agents.baselines.published.auctionnet import BenchmarkBidder, BidderDay, Seen
 from bidpilot.agents.baselines.published.auctionnet_bidders import BudgetPid, CpaPid, FixedCpa, OnlineLp
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.errors import InvalidProtocol
 from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord, stack_offsets
 from bidpilot.envs.markets.forecasting import fit_forecast
 from bidpilot.envs.markets.recorded.replay import RecordedMarket
@@ -72,57 +72,53 @@ def seen(t: int = 1, **changes: float) -> Seen:
     return Seen(t, 9, **{name: np.array([amount]) for name, amount in amounts.items()})
 
 
-def test_the_score_is_the_conversions_until_the_cpa_passes_its_target_and_falls_with_its_square() -> None:
-    # CPA 5, 10, 20 and 40 with a target of 10; free conversions; money for nothing; nothing at all.
-    conversions = np.array([4.0, 4.0, 4.0, 4.0, 4.0, 0.0, 0.0])
-    spend = np.array([20.0, 40.0, 80.0, 160.0, 0.0, 5.0, 0.0])
-    found = penalised(conversions, spend, np.full(7, 10.0))
-    np.testing.assert_allclose(found, [4.0, 4.0, 1.0, 0.25, 4.0, 0.0, 0.0], rtol=1e-15)
+def targets(log: AuctionLog) -> NDArray[np.float64]:
+    return np.array([day.max_cpa for day in log.days], np.float64)
 
 
-@settings(max_examples=6, deadline=None)
-@given(st.integers(0, 99), st.floats(1.0, 60.0), st.floats(1.0, 12.0))
-def test_nobody_passes_the_budget_or_the_oracle_which_attains_its_own_bound(
-    seed: int, budget: float, target: float
-) -> None:
-    test = TestDays.of(make_log(seed, budget=budget, target=target))
-    np.testing.assert_allclose(test.ratio(test.oracle), 1.0, rtol=1e-9)
-    field = Field(test, forecast_of(training()))
-    plays = {bidder.name: field.play_bidder(bidder) for bidder in bidders()}
-    plays |= {"mpc": field.play_agent(controller_agent("mpc"))}
-    plays |= {"informed": field.play_agent(controller_agent("mpc"), informed=True)}
-    for name, play in plays.items():
-        assert (play.spend <= test.budget).all(), name
-        assert (test.ratio(play) <= 1.0 + 1e-6).all(), name
-    # Under second price nobody pays more than the bid, so a bid of the target keeps the target.
-    fixed = plays["fixed_cpa"]
-    assert (fixed.spend <= test.target * fixed.conversions * (1 + 1e-6)).all()
+def play(log: AuctionLog, bidder: BenchmarkBidder, scale: float = 1.0) -> Episode:
+    """An episode of a log's days that a bidder has played."""
+    market = RecordedMarket(log)
+    days = market.recorded(np.arange(log.n_days))
+    episode = Episode(market, forecast_of(training(scale)), log.n_days)
+    campaign = Campaign(budget=1.0, preference=(0.0, 0.0, 1.0))
+    episode.begin(days, CampaignBatch.repeat(campaign, log.n_days, days.budget, days.conversion_value, days.bounds))
+    day = BidderDay(bidder, targets(log))
+    for _ in range(episode.slots):
+        episode.play_rule(day.rule(episode))
+    return episode
 
 
 def test_a_fixed_bid_wins_what_the_target_is_worth_in_order_of_arrival_until_the_budget_ends() -> None:
     log = make_log(3)
-    test = TestDays.of(log)
-    play = Field(test, forecast_of(log)).play_bidder(FixedCpa())
-    for d in range(log.n_days):
-        left, won = float(test.budget[d]), 0.0
+    played = play(log, FixedCpa())
+    for d, day in enumerate(log.days):
+        left, won = day.budget, 0.0
         for i in range(log.offsets[d, 0], log.offsets[d, -1]):
-            bid = np.float32(np.float32(test.target[d]) * log.conversion[i])
+            bid = np.float32(np.float32(day.max_cpa) * log.conversion[i])
             if min(float(bid), left) >= log.market_price[i]:
                 left -= float(log.market_price[i])
                 won += float(log.conversion[i])
-        assert play.conversions[d] == pytest.approx(won, rel=1e-12)
-        assert play.spend[d] == pytest.approx(test.budget[d] - left, rel=1e-12)
-        assert play.realised[d] == round(play.realised[d])
+        assert played.kpi[d, 2] == pytest.approx(won, rel=1e-12)
+        assert played.left[d] == pytest.approx(left, rel=1e-12)
+        # Under second price nobody pays more than the bid, so a bid of the target keeps the target.
+        assert day.budget - left <= targets(log)[d] * won * (1 + 1e-6)
 
 
-def test_realised_conversions_average_to_the_expected_ones_and_have_a_cpa_of_their_own() -> None:
-    log = make_log(5, days=24, budget=1e3, target=1e3)
-    test = TestDays.of(log)
-    play = Field(test, forecast_of(training())).play_bidder(FixedCpa())
-    deviation = np.sqrt(play.conversions.sum())
-    assert abs(play.realised.sum() - play.conversions.sum()) < 4 * deviation
-    short = replace(play, realised=np.full(24, 1.0), spend=2.0 * test.target)
-    np.testing.assert_allclose(test.realised_score(short), 0.25)
+def test_a_bidder_sees_what_it_spent_and_won_slot_by_slot() -> None:
+    log = make_log(3)
+    recorder = Recorder(FixedCpa())
+    played = play(log, recorder)
+    budget = np.array([day.budget for day in log.days])
+    assert [seen.t for seen in recorder.seen] == list(range(SLOTS))
+    np.testing.assert_array_equal(recorder.seen[0].left, budget)
+    np.testing.assert_array_equal(recorder.seen[0].last_spend, 0.0)
+    spends = [seen.last_spend for seen in recorder.seen]
+    for t, seen in enumerate(recorder.seen):
+        np.testing.assert_allclose(seen.spend, np.sum(spends[: t + 1], axis=0), atol=1e-9)
+        np.testing.assert_allclose(seen.left + seen.spend, budget, rtol=1e-15)
+    last = played.totals.predicted[:, 2]
+    np.testing.assert_allclose(recorder.seen[-1].conversions + last, played.kpi[:, 2], rtol=1e-6)
 
 
 def test_the_pid_raises_when_too_little_and_lowers_when_too_much_would_be_spent() -> None:
@@ -201,8 +197,10 @@ class Recorder:
     def start(self) -> None:
         self._bidder.start()
         self.bids: list[NDArray[np.float64]] = []
+        self.seen: list[Seen] = []
 
     def alpha(self, seen: Seen) -> NDArray[np.float64]:
+        self.seen.append(seen)
         self.bids.append(self._bidder.alpha(seen).copy())
         return self.bids[-1]
 
@@ -219,7 +217,7 @@ def test_what_the_later_slots_bring_changes_no_bid_before_them() -> None:
         found = []
         for played in (log, other):
             recorder = Recorder(bidder)
-            Field(TestDays.of(played), forecast_of(training())).play_bidder(recorder)
+            play(played, recorder)
             found.append(np.array(recorder.bids))
         np.testing.assert_array_equal(found[0][: later + 1], found[1][: later + 1], err_msg=bidder.name)
         if bidder.name not in ("fixed_cpa",):
@@ -227,24 +225,14 @@ def test_what_the_later_slots_bring_changes_no_bid_before_them() -> None:
 
 
 def test_no_unit_of_money_matters() -> None:
-    ratios = {}
-    for scale in (1.0, 8.0):
-        test = TestDays.of(make_log(4, scale=scale))
-        field = Field(test, forecast_of(training(scale)))
-        ratios[scale] = {bidder.name: test.ratio(field.play_bidder(bidder)) for bidder in bidders(scale)}
-    for name, ratio in ratios[1.0].items():
-        np.testing.assert_allclose(ratios[8.0][name], ratio, rtol=1e-9, err_msg=name)
+    for one, eight in zip(bidders(1.0), bidders(8.0), strict=True):
+        small, large = play(make_log(4), one), play(make_log(4, scale=8.0), eight, 8.0)
+        np.testing.assert_allclose(large.kpi, small.kpi, rtol=1e-9, err_msg=one.name)
+        np.testing.assert_allclose(large.left, 8.0 * small.left, rtol=1e-9, atol=1e-9, err_msg=one.name)
 
 
-def test_days_that_the_protocol_cannot_score_are_named() -> None:
+def test_online_lp_needs_a_conversion_to_learn_from() -> None:
     log = make_log(1)
-    days = (*log.days[:2], replace(log.days[2], max_cpa=None), log.days[3])
-    with pytest.raises(InvalidProtocol, match="'day 1-2' has no target"):
-        TestDays.of(replace(log, days=days))
-    value = log.conversion.copy()
-    value[log.offsets[1, 0] : log.offsets[1, -1]] = 0.0
-    with pytest.raises(InvalidProtocol, match="'day 1-1' has a conversion"):
-        TestDays.of(replace(log, conversion=value, true_conversion=value))
-    nothing = np.zeros_like(value)
+    nothing = np.zeros_like(log.conversion)
     with pytest.raises(InvalidProtocol, match="No training auction"):
         OnlineLp(replace(log, conversion=nothing, true_conversion=nothing))
