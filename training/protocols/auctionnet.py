@@ -101,7 +101,7 @@ def _policies(config: AuctionNetConfig, training: AuctionLog, console: Console) 
 def _play_all(
     named: Sequence[str], policies: Mapping[str, Path], test: TestDays, training: AuctionLog, config: AuctionNetConfig
 ) -> dict[str, Play]:
-    setting = training_setting("", config.train, config.seed)
+    setting = training_setting("", config.train, config.seed, carries=config.carries)
     field, gains = Field(test, setting.forecast), tuned_gains(setting.name, recorded=True)
     plays = {}
     for name in named:

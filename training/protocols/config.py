@@ -9,7 +9,7 @@ import tyro
 from pydantic import Field
 
 from bidpilot.agents.learners.catalogue import DEFAULT
-from bidpilot.training.cli.config import Config, Count, JsonFile, Seed, json_file
+from bidpilot.training.cli.config import Carries, Config, Count, JsonFile, Seed, json_file
 from bidpilot.training.evaluation.names import FORECASTING, REFERENCES
 
 
@@ -39,6 +39,7 @@ class AuctionNetConfig(Config):
         f"{' '.join(FORECASTING)}, or {DEFAULT}@RUN for a particular training run. Where none is named: those of the "
         f"benchmark, plan, {', '.join(REFERENCES)}, and {DEFAULT} where a run was trained on the training log.",
     )
+    carries: Carries = "auto"
     against: tuple[str, ...] = Field(
         ("online_lp", "mpc"), description="Agents that every other one is compared with, paired by day."
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from bidpilot.bidding.campaign.campaign import Campaign
+from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs import seeding
 from bidpilot.envs.logs.auction_log import AuctionLog
@@ -15,7 +17,8 @@ from bidpilot.envs.markets.base import Market
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.envs.markets.fitted.model import MODEL_FILE, CalibratedMarket, MarketModel
 from bidpilot.envs.markets.forecasting import fit_forecast
-from bidpilot.envs.markets.recorded.recombined import RecombinedMarket
+from bidpilot.envs.markets.recorded.carrying import Carried, CarryOver, carry_over, reference_value
+from bidpilot.envs.markets.recorded.recombined import RecombinationConfig, RecombinedMarket
 from bidpilot.envs.markets.recorded.replay import RecordedMarket
 from bidpilot.training.setting.feasible import check_feasible
 from bidpilot.training.setting.preference import default_preference
@@ -33,27 +36,33 @@ class Setting:
     forecast: Forecast
     campaign: Campaign
     reference_log: AuctionLog | None  # the recorded log; None for a preset
+    carries: CarryOver | None = None  # what of a log's conversions the forecast holds; None for a preset
 
 
 def training_setting(
-    market_name: str, log_folder: Path | None, seed: int, terms: CampaignTerms | None = None
+    market_name: str,
+    log_folder: Path | None,
+    seed: int,
+    terms: CampaignTerms | None = None,
+    carries: Carried | Literal["auto"] = "auto",
 ) -> Setting:
     """The setting of the preset `market_name`, or of the log in `log_folder` where one is given.
 
     The folder may also hold a market that `bidpilot calibrate` made. `seed` draws a preset's log and forecast days; a
-    recorded log needs none. `terms` stand in place of the default campaign's own.
+    recorded log needs none. `terms` stand in place of the default campaign's own. `carries` says what of a log's
+    conversions the forecast holds.
 
     Raises:
-        InvalidMarket: no preset of that name, or a log that cannot be recombined.
+        InvalidMarket: no preset of that name, a log that cannot be recombined, or a market that carries something else.
         InvalidLog: the folder holds no readable log.
         ZeroIdealPoint: the preference weighs a KPI that the setting has none of.
         UnknownChannel, InfeasibleCampaign: its constraints name what the setting lacks, or cannot be kept.
     """
     terms = terms or CampaignTerms()
     if log_folder is not None and (log_folder / MODEL_FILE).is_file():
-        setting = _calibrated(log_folder, seed, terms)
+        setting = _calibrated(log_folder, seed, terms, carries)
     elif log_folder is not None:
-        setting = _recorded(log_folder, terms)
+        setting = _recorded(log_folder, terms, carries)
     else:
         setting = Setting(
             name=market_name,
@@ -66,9 +75,15 @@ def training_setting(
     return setting
 
 
-def _calibrated(folder: Path, seed: int, terms: CampaignTerms) -> Setting:
+def _calibrated(folder: Path, seed: int, terms: CampaignTerms, asked: Carried | Literal["auto"]) -> Setting:
     """A market that was fitted to a log, with the preference that the log itself would get."""
     model = MarketModel.load(folder)
+    carries = model.record.carries
+    if asked not in ("auto", carries):
+        raise InvalidMarket(
+            f"{folder} was calibrated for {carries} to carry over, and {asked} were asked for. Leave --carries out, or "
+            f"calibrate with --carries {asked}."
+        )
     market = CalibratedMarket(model, np.random.SeedSequence([seeding.LOG_TRAINING, seed]))
     levels = model.record.levels
     uniforms = seeding.stream(seeding.FORECAST, seed).random((_FORECAST_DAYS, market.draws))
@@ -77,22 +92,25 @@ def _calibrated(folder: Path, seed: int, terms: CampaignTerms) -> Setting:
         conversion_value=levels.conversion_value,
         preference=default_preference(market.log),
     )
-    forecast = fit_forecast(market, market.days(uniforms), levels.conversion_value)
-    return Setting(model.record.name, market, forecast, terms.agreed(campaign), None)
+    reference = levels.conversion_value if carries == "rates" else None
+    forecast = fit_forecast(market, market.days(uniforms), reference)
+    how = CarryOver(carries, "as the market was calibrated")
+    return Setting(model.record.name, market, forecast, terms.agreed(campaign), None, how)
 
 
-def _recorded(folder: Path, terms: CampaignTerms) -> Setting:
+def _recorded(folder: Path, terms: CampaignTerms, asked: Carried | Literal["auto"]) -> Setting:
     """The recorded days recombined; each day's own budget, worth of a conversion and target cost apply."""
     # Polars loads only where a log is read.
     from bidpilot.envs.logs.storage import load_log
 
     log = load_log(folder)
-    worth = float(np.mean([day.conversion_value for day in log.days]))
+    how = carry_over(log, asked)
     days = RecordedMarket(log).recorded(np.arange(log.n_days))
     campaign = Campaign(
         budget=float(np.mean([day.budget for day in log.days])),
-        conversion_value=worth,
+        conversion_value=float(np.mean([day.conversion_value for day in log.days])),
         preference=default_preference(log),
     )
-    market = RecombinedMarket(log)
-    return Setting(log.name, market, fit_forecast(market, days, worth), terms.agreed(campaign), log)
+    market = RecombinedMarket(log, RecombinationConfig(carries=how.carries))
+    forecast = fit_forecast(market, days, reference_value(log, how.carries))
+    return Setting(log.name, market, forecast, terms.agreed(campaign), log, how)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,7 @@ def run(config: TrainConfig, kind: str = "train", tags: Mapping[str, str] | None
     snapshot = None
     if config.resume is not None:
         snapshot, config = _resumed(config)
-    setting = training_setting(config.market, config.log, config.seed, config)
+    setting = training_setting(config.market, config.log, config.seed, config, config.carries)
     if config.tuned:
         config = _tuned(config, setting)
     tags = {
@@ -67,6 +68,7 @@ def run(config: TrainConfig, kind: str = "train", tags: Mapping[str, str] | None
         "setting": setting.name,
         "market_digest": setting.market.digest,
         "log_digest": _log_digest(setting) or "none",
+        "carries": "rates" if setting.carries is None else setting.carries.carries,
     }
     params = flat(config.model_dump(exclude=config.others)) | flat(terms_of(setting.campaign))
     with open_run(config.experiment, config.run_name, params, tags, kind=kind, resume=config.resume) as tracked:
@@ -116,6 +118,8 @@ def _tuned(config: TrainConfig, setting: Setting) -> TrainConfig:
 def _train(config: TrainConfig, setting: Setting, tracked: Run, snapshot: Snapshot | None) -> None:
     console, learner = Console(), LEARNERS[config.learner].load()
     console.print(f"run {tracked.run_id}: {setting.name}, {config.total_steps:,} steps, {config.rows} rows")
+    if setting.carries is not None:
+        console.print(str(setting.carries))
     arena = setting_arena(setting, config.validation_days, seeding.VALIDATION, config.seed)
     if config.broadens:
         console.print(f"planning {config.pool.size} campaigns to train on ...")
@@ -202,6 +206,7 @@ def save_policy(folder: Path, setting: Setting, config: TrainConfig, arena: Aren
         "market_digest": setting.market.digest,
         "log": None if config.log is None else str(config.log),
         "log_digest": _log_digest(setting),
+        "carries": None if setting.carries is None else asdict(setting.carries),
         "ideal": plan.ideal.tolist(),
         "alpha": plan.alpha.tolist(),
         "planned_spend": plan.spend.tolist(),

@@ -41,10 +41,10 @@ ALL: dict[str, Any] = {
 }
 
 
-def terms(ideal: tuple[float, float, float] = (200.0, 40.0, 160.0), **asked: Any) -> Terms:
+def terms(ideal: tuple[float, float, float] = (200.0, 40.0, 160.0), unit: float = 16.0, **asked: Any) -> Terms:
     """A budget of 40 at 16 a conversion; the ideal point has 10 conversions."""
     batch = CampaignBatch.repeat(Campaign(budget=40.0, conversion_value=16.0, **asked), 1)
-    return batch.terms(0, SEGMENTS, np.array(ideal), 0.5)
+    return batch.terms(0, SEGMENTS, np.array(ideal), np.array([1.0, 1.0, unit]), 0.5)
 
 
 def totals(**changes: Any) -> DayTotals:
