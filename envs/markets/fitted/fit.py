@@ -116,7 +116,7 @@ def _levels(
         price_level=float(price.mean()),
         price_log_std=min(float(np.log(price[price > 0]).std()), 2.0),
         value_price_correlation=_score_correlation(money[some], price[some]),
-        conversion_rate=float(np.clip(auctions.predicted[:, CONVERSION].mean(), 1e-6, 0.05)),
+        conversion_rate=float(np.clip(float(auctions.predicted[:, CONVERSION].mean()), 1e-6, 0.05)),
         conversion_log_std=min(float(np.log(money[some]).std()), 2.0) if some.any() else 0.0,
         demand_curve=tuple(np.maximum(count.mean(axis=0), 1e-3 * per_slot).tolist()),
         price_curve=tuple(curve.tolist()),

@@ -83,6 +83,15 @@ def test_every_row_by_hand() -> None:
         assert rows[name].bound == pytest.approx(bound), name
 
 
+def test_where_the_forecast_holds_conversions_at_another_worth_a_return_alone_keeps_the_campaigns() -> None:
+    """The same 10 conversions, held at 8 each: the cost target and the floor stay, and so does money of its own."""
+    held_at_8 = {row.name: row for row in rows_of(terms((200.0, 40.0, 80.0), unit=8.0, **ALL))}
+    for row in rows_of(terms(**ALL)):
+        np.testing.assert_allclose(held_at_8[row.name].value, row.value, err_msg=row.name)
+        assert held_at_8[row.name].bound == pytest.approx(row.bound), row.name
+    assert held_at_8["min_roi"].value[2] == pytest.approx(4.0)  # 10 conversions at 16 are four budgets
+
+
 @pytest.mark.parametrize(
     ("name", "want"),
     [
