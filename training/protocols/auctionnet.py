@@ -49,7 +49,7 @@ def run(config: AuctionNetConfig) -> None:
     policies = _policies(config, training, console)
     named = config.agents or (*USUAL, *policies)
     test = TestDays.of(log)
-    plays = _play_all(named, policies, test, training, config)
+    plays = _play_all(named, policies, test, training, config, console)
     rows = [_score_row(name, test, play, config.seed) for name, play in plays.items()]
     rows.append(_score_row(ORACLE, test, test.oracle, config.seed))
     pairs = _pairs(config.against, plays, test, config.seed)
@@ -99,9 +99,15 @@ def _policies(config: AuctionNetConfig, training: AuctionLog, console: Console) 
 
 
 def _play_all(
-    named: Sequence[str], policies: Mapping[str, Path], test: TestDays, training: AuctionLog, config: AuctionNetConfig
+    named: Sequence[str],
+    policies: Mapping[str, Path],
+    test: TestDays,
+    training: AuctionLog,
+    config: AuctionNetConfig,
+    console: Console,
 ) -> dict[str, Play]:
     setting = training_setting("", config.train, config.seed, carries=config.carries)
+    console.print(f"controllers' forecast: {setting.carries}")
     field, gains = Field(test, setting.forecast), tuned_gains(setting.name, recorded=True)
     plays = {}
     for name in named:

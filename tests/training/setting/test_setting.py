@@ -1,4 +1,4 @@
-"""The setting of a log: the preference that follows what it has, what carries over, and what is refused before any run."""
+"""The setting of a log: the preference that follows what it has, what carries over, what is refused before any run."""
 
 from collections.abc import Callable
 from pathlib import Path
