@@ -19,7 +19,7 @@ from bidpilot.envs.markets.recorded.carrying import Carried
 from bidpilot.envs.markets.recorded.recombined import RecombinationConfig, RecombinedMarket
 from bidpilot.envs.markets.recorded.replay import RecordedMarket
 
-DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "auctionnet"
+DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "auctionnet"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no recorded AuctionNet periods in {DATA}")
 
 BLOCKS, HALVES = (3, 4), (6, 2)  # of the small log: 3 blocks of 4 slots, 6 half-blocks of 2
