@@ -81,12 +81,12 @@ class EventLog:
 
 
 def bid_cap(config: GuardrailConfig, forecast: Forecast, alpha: np.ndarray, conversion_value: float) -> float:
-    """Most that is bid for one exposure, currency."""
+    """Most that is bid for one exposure, currency, at coefficients `alpha` (1, 3) and the campaign's own worth."""
     if config.bid_cap is not None:
         return config.bid_cap
     segments = len(forecast.segments)
     rule = Rule(alpha=alpha, multiplier=np.ones((1, segments)), beta=np.zeros((1, segments)))
-    value = forecast.landscape.value / np.array([1.0, 1.0, conversion_value])
+    value = forecast.landscape.value / forecast.kpi_unit(conversion_value)
     return config.bid_cap_factor * float(price(rule, 0, value, forecast.landscape.segment.astype(np.int64)).max())
 
 

@@ -73,8 +73,8 @@ class Pilot:
     @property
     def unit_value(self) -> NDArray[np.float64]:
         """Mean KPI (3,) of an auction of the forecast, own units."""
-        worth = np.array([1.0, 1.0, self.campaign.conversion_value])
-        mean: NDArray[np.float64] = self.forecast.landscape.mean_value / worth
+        unit = self.forecast.kpi_unit(self.campaign.conversion_value)
+        mean: NDArray[np.float64] = self.forecast.landscape.mean_value / unit
         return mean
 
     @property

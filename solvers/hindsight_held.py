@@ -34,8 +34,7 @@ class Held:
             InvalidCampaign: a constraint asks for something that hindsight has no program for.
         """
         one = campaigns.take(np.array([row]))
-        worth = float(one.conversion_value[0])
-        own_units = replace(one.terms(0, segments, np.array([1.0, 1.0, worth]), 1.0), budget=1.0)
+        own_units = replace(one.terms(0, segments, np.ones(3), np.ones(3), 1.0), budget=1.0)
         rows, floors = [], np.zeros(3)
         for asked in hard_rows(own_units):
             if (j := asked.floor_of) is not None:

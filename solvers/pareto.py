@@ -159,8 +159,7 @@ class _Search:
         """The day binned for this preference (3,)."""
         changes = {"preference": _triple(preference), "scalarisation": Scalarisation.weighted_sum}
         problem = plan_problem(self._forecast, self._campaign.model_copy(update=changes))
-        money = np.array([1.0, 1.0, self._campaign.conversion_value])
-        self.ideal = problem.terms.ideal / money
+        self.ideal = problem.terms.ideal / problem.terms.unit
         return problem
 
     def _solve(self, problem: PlanProblem, floors: Vector | None = None) -> AllocationProgram | None:

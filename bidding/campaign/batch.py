@@ -64,18 +64,24 @@ class CampaignBatch:
         return {name: float(bound[row]) for name, bound in self.bounds.items() if not np.isnan(bound[row])}
 
     def terms(
-        self, row: int, segments: tuple[str, ...], ideal: NDArray[np.float64], auctions_per_budget: float
+        self,
+        row: int,
+        segments: tuple[str, ...],
+        ideal: NDArray[np.float64],
+        unit: NDArray[np.float64],
+        auctions_per_budget: float,
     ) -> Terms:
-        """What the linear rows of one row's constraints are made from; `ideal` (3,) has conversions in money.
+        """What the linear rows of one row's constraints are made from; `ideal` (3,) is its ideal point times `unit`.
 
-        `auctions_per_budget` is the share of a day's auctions that the budget buys at mean price; it brings shares of
-        wins to order 1.
+        `unit` (3,) is what one of each KPI is in the forecast's columns (`Forecast.kpi_unit`). `auctions_per_budget`
+        is the share of a day's auctions that the budget buys at mean price; it brings shares of wins to order 1.
         """
         return Terms(
             bounds=self.asked(row),
             budget=float(self.budget[row]),
             conversion_value=float(self.conversion_value[row]),
             ideal=ideal,
+            unit=unit,
             segments=segments,
             auctions_per_budget=auctions_per_budget,
         )

@@ -37,7 +37,8 @@ class Terms:
     bounds: Mapping[str, float]  # of what it asks for, by row name, own units
     budget: float  # currency
     conversion_value: float  # currency per conversion
-    ideal: Vector  # (3,) its ideal point, conversions in money
+    ideal: Vector  # (3,) its ideal point, times `unit`
+    unit: Vector  # (3,) what one of each KPI is in the forecast's columns
     segments: tuple[str, ...]  # (S,)
     auctions_per_budget: float  # share of the day's auctions that the budget buys at mean price
 

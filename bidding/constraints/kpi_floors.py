@@ -11,7 +11,7 @@ from bidpilot.bidding.constraints.base import Constraint, Terms, Vector, over_se
 from bidpilot.bidding.constraints.row import Row
 from bidpilot.bidding.constraints.totals import DayTotals
 from bidpilot.bidding.errors import InfeasibleCampaign, InvalidCampaign
-from bidpilot.bidding.kpi import CONVERSION, KPI
+from bidpilot.bidding.kpi import KPI
 
 
 def _floors(value: tuple[float, float, float], info: ValidationInfo) -> tuple[float, float, float]:
@@ -58,8 +58,7 @@ class KpiFloors(Constraint):
             )
         money, value, wins = over_segments(terms)
         value[j] = 1.0
-        worth = terms.conversion_value if j == CONVERSION else 1.0
-        return Row(self.name(of), money, value, wins, -bound * worth / float(terms.ideal[j]))
+        return Row(self.name(of), money, value, wins, -bound * float(terms.unit[j]) / float(terms.ideal[j]))
 
     def kpis(self, of: str) -> tuple[int, ...]:
         """The one that it is a floor of."""

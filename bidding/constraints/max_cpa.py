@@ -48,8 +48,8 @@ class MaxCpa(Constraint):
     def row(self, of: str, bound: float, terms: Terms) -> Row:
         """Budgets spent, less those that the conversions allow."""
         money, value, wins = over_segments(terms)
-        per_budget = terms.ideal[CONVERSION] / terms.budget  # an ideal point of conversions is worth so many budgets
-        value[CONVERSION] = per_budget * bound / terms.conversion_value
+        per_budget = terms.ideal[CONVERSION] / terms.budget
+        value[CONVERSION] = per_budget * bound / terms.unit[CONVERSION]  # budgets that an ideal point allows
         return Row(self.stem, money + 1.0, value, wins, 0.0)
 
     def kpis(self, of: str) -> tuple[int, ...]:

@@ -29,7 +29,8 @@ class MinRoi(Constraint):
     def row(self, of: str, bound: float, terms: Terms) -> Row:
         """Budgets of conversion value that are missing."""
         money, value, wins = over_segments(terms)
-        value[CONVERSION] = terms.ideal[CONVERSION] / terms.budget
+        own = terms.conversion_value / terms.unit[CONVERSION]  # a return is money of the campaign's own
+        value[CONVERSION] = terms.ideal[CONVERSION] / terms.budget * own
         return Row(self.stem, (money + 1.0) * bound, value, wins, 0.0)
 
     def kpis(self, of: str) -> tuple[int, ...]:

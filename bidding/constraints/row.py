@@ -54,7 +54,7 @@ class Scaled(NamedTuple):
 
 
 def scaled_day(day: BinnedDay, budget: float, ideal: Vector) -> Scaled:
-    """The day in units of `budget` (currency) and of `ideal` (3,), conversions in money."""
+    """The day in units of `budget` (currency) and of `ideal` (3,), conversions at the forecast's worth."""
     demand = day.demand
     return Scaled(
         share=np.multiply.outer(day.auctions / demand, day.weight),

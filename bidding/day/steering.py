@@ -87,7 +87,7 @@ class Steering:
 
     def _set_targets(self, plan: BudgetPlan, of: NDArray[np.int64], campaigns: CampaignBatch) -> None:
         """Keep what rows with a target cost, `_aimed` of the constrained ones, are aimed by."""
-        worth = campaigns.conversion_value[self.rows]
+        worth = self._forecast.worth(campaigns.conversion_value)[self.rows]
         target = target_cost(campaigns.bounds, campaigns.conversion_value)[self.rows]
         self._aimed = np.flatnonzero(np.isfinite(target))
         self._target, self._worth = target[self._aimed, None], worth[self._aimed, None]

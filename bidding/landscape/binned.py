@@ -26,7 +26,7 @@ _VALUE_GROUPS, _PRICE_GROUPS = 7, 3  # levels of training blocks are grouped by 
 
 @dataclass(frozen=True)
 class BinnedDay:
-    """N bins over T slots. Conversions are in money."""
+    """N bins over T slots. Conversions are at the forecast's worth."""
 
     segment: NDArray[np.int64]  # (N,)
     weight: NDArray[np.float64]  # (N,) share of a slot's auctions; sums to 1; 0 where a bin is empty
@@ -59,7 +59,7 @@ class ForecastAuctions:
 
     segment: NDArray[np.int64]  # (P,)
     weight: NDArray[np.float64]  # (P,) share of a slot's auctions, sums to 1
-    value: NDArray[np.float64]  # (P, 3) conversions in money
+    value: NDArray[np.float64]  # (P, 3) conversions at the forecast's worth
     price: NDArray[np.float64]  # (P,) currency
     _mixes: dict[tuple[bool, ...], tuple[NDArray[np.int64], int]] = field(default_factory=dict, repr=False)
 
@@ -116,7 +116,7 @@ def bin_auctions(
 
     Bins are finest at the margin, where the rule bids the market price: any rule near this one loses next to
     nothing by them. Where several KPIs are `relevant` (3,), each step is shared among `_MIXES` groups of auctions
-    with different parts of them, so that coefficients may tilt. `alpha` (3,) is for conversions in money,
+    with different parts of them, so that coefficients may tilt. `alpha` (3,) is for the forecast's columns,
     `multiplier` and `beta` are (S,).
     """
     count = len(forecast.segments)

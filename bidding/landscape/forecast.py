@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bidpilot.bidding.errors import InvalidLandscape
 
@@ -17,10 +17,10 @@ EXPOSURE_LEVEL, INTERACTION_LEVEL, CONVERSION_LEVEL, PRICE_LEVEL, TRAFFIC_LEVEL 
 
 @dataclass(frozen=True)
 class BidLandscape:
-    """M representative auctions at unit level. Conversions are in money, so that campaigns compare."""
+    """M representative auctions at unit level. Conversions are held at the worth that `Forecast.worth` tells."""
 
     price: NDArray[np.float64]  # (M,) market price, currency
-    value: NDArray[np.float64]  # (M, 3) predicted exposure, interaction, conversion times conversion value
+    value: NDArray[np.float64]  # (M, 3) predicted exposure, interaction, conversion times its worth
     segment: NDArray[np.int16]  # (M,)
     weight: NDArray[np.float64]  # (M,) share of the auctions it stands for, sums to 1
 
@@ -52,7 +52,13 @@ class BidLandscape:
 
 @dataclass(frozen=True, eq=False)
 class Forecast:
-    """What training days say of a day to come. Compared by identity, so that what follows from it can be kept."""
+    """What training days say of a day to come. Compared by identity, so that what follows from it can be kept.
+
+    Rates carry over between advertisers, and money need not: where `conversion_value` is given, conversions are held
+    at that one worth whoever they were recorded for, and a campaign's own worth makes no difference to a plan but where
+    it asks for a return. None is the money form: every day's conversions at that day's own worth, every campaign's at
+    its own.
+    """
 
     landscape: BidLandscape
     auctions: NDArray[np.float64]  # (T,) expected per slot
@@ -61,6 +67,7 @@ class Forecast:
     observed: NDArray[np.bool_]  # (D, T) False where a training slot had no auctions
     level_slots: int  # slots over which a value level lasts; divides T
     segments: tuple[str, ...]  # (S,) "channel/tier"
+    conversion_value: float | None = None  # currency per conversion, of the landscape's column; None: each one's own
 
     def __post_init__(self) -> None:
         slots = self.auctions.shape[0]
@@ -70,6 +77,10 @@ class Forecast:
             raise InvalidLandscape(f"level_slots {self.level_slots} must divide the {slots} slots of a day.")
         if not np.isfinite(self.history).all() or (self.history < 0).any():
             raise InvalidLandscape("levels of training days must be finite and >= 0.")
+        if self.conversion_value is not None and not 0 < self.conversion_value < np.inf:
+            raise InvalidLandscape(
+                f"conversions are held at a worth that is finite and above 0; got {self.conversion_value}. Use 1."
+            )
 
     @property
     def slots(self) -> int:
@@ -80,6 +91,19 @@ class Forecast:
     def blocks(self) -> int:
         """Blocks of `level_slots` slots per day."""
         return self.slots // self.level_slots
+
+    def worth(self, own: ArrayLike) -> NDArray[np.float64]:
+        """Currency that a conversion counts as here (...), for campaigns to which it is worth `own` (...) currency."""
+        own = np.asarray(own, np.float64)
+        return own if self.conversion_value is None else np.full_like(own, self.conversion_value)
+
+    def kpi_unit(self, own: ArrayLike) -> NDArray[np.float64]:
+        """What one of each KPI is in the landscape's columns (..., 3), for campaigns of worth `own` (...), currency.
+
+        Totals in columns over it are KPIs in their own units; coefficients for columns times it are for these.
+        """
+        worth = self.worth(own)
+        return np.stack([np.ones_like(worth), np.ones_like(worth), worth], axis=-1)
 
     @cached_property
     def block_levels(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -100,6 +124,7 @@ class Forecast:
     def save(self, path: Path) -> None:
         """Write to one .npz file, without pickle."""
         arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("landscape", "segments")}
+        arrays = {name: value for name, value in arrays.items() if value is not None}
         arrays |= {f"landscape_{f.name}": getattr(self.landscape, f.name) for f in fields(self.landscape)}
         np.savez(path, segments=np.array(self.segments), **arrays)
 
@@ -122,6 +147,8 @@ class Forecast:
                     observed=data["observed"],
                     level_slots=int(data["level_slots"]),
                     segments=tuple(str(s) for s in data["segments"]),
+                    # what was stored before there was a reference is in money
+                    conversion_value=float(data["conversion_value"]) if "conversion_value" in data else None,
                 )
         except (OSError, EOFError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
             raise InvalidLandscape(

@@ -30,7 +30,7 @@ class UnitCurves:
 
     wins: NDArray[np.float64]  # (U, POINTS) share of auctions won
     spend: NDArray[np.float64]  # (U, POINTS) currency per auction
-    kpi: NDArray[np.float64]  # (U, 3, POINTS) per auction, conversions in money
+    kpi: NDArray[np.float64]  # (U, 3, POINTS) per auction, conversions at the forecast's worth
 
 
 def unit_curves(

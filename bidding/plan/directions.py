@@ -24,7 +24,7 @@ _BINDS = 1e-6  # of the largest multiplier: below it the budget does not bind
 
 @dataclass(frozen=True)
 class Directions:
-    """What U campaigns bid at scale 1, conversions in money."""
+    """What U campaigns bid at scale 1, conversions at the forecast's worth."""
 
     kpi: NDArray[np.float64]  # (U, 3)
     segments: SegmentTerms
@@ -73,13 +73,13 @@ def solve_campaign(
     ideal: NDArray[np.float64],
     alpha: NDArray[np.float64],
 ) -> Solved:
-    """Multipliers of one campaign; `alpha` (3,) is near its bids, `ideal` (3,) its ideal point, both in money.
+    """Multipliers of one campaign; `alpha` (3,) is near its bids, `ideal` (3,) its ideal point, both in columns.
 
     Raises:
         InfeasibleCampaign, UnknownChannel.
     """
     budget, preference = float(campaigns.budget[row]), campaigns.preference[row]
-    count = len(forecast.segments)
+    count, unit = len(forecast.segments), forecast.kpi_unit(campaigns.conversion_value[row])
     multiplier, beta = np.ones(count), np.zeros(count)
     relevant = relevant_kpis(campaigns, row)
     solved: Solved | None = None
@@ -90,7 +90,7 @@ def solve_campaign(
     for _ in range(_TILTED_ROUNDS if several else _ROUNDS):
         day = bin_auctions(forecast, auctions, alpha, multiplier, beta, relevant)
         scaled = scaled_day(day, budget, ideal)
-        rows = rows_of(campaigns.terms(row, forecast.segments, ideal, budget / day.market))
+        rows = rows_of(campaigns.terms(row, forecast.segments, ideal, unit, budget / day.market))
         found = solve_dual(scaled, rows, preference, int(campaigns.kind[row]), solved.found if solved else None)
         rule = rule_of(found, rows)
         new = rule.scale * rule.gain * budget / np.where(ideal > 0, ideal, 1.0)

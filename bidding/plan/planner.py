@@ -67,10 +67,10 @@ class Planner:
         return self._last_plan, index.reshape(-1)
 
     def _plan(self, campaigns: CampaignBatch, rows: NDArray[np.int64]) -> BudgetPlan:
-        budget, worth = campaigns.budget[rows], campaigns.conversion_value[rows]
+        budget = campaigns.budget[rows]
         preference, kind = campaigns.preference[rows], campaigns.kind[rows]
         first_price = campaigns.first_price[rows]
-        money = np.stack([np.ones_like(worth), np.ones_like(worth), worth], axis=1)  # conversions are priced
+        kpi_unit = self.forecast.kpi_unit(campaigns.conversion_value[rows])
         ideal, single_alpha = self._ideal(budget, first_price)
         check_ideal_point(ideal, preference)
         found = self._directions(campaigns, rows, ideal)
@@ -87,13 +87,13 @@ class Planner:
         spend = np.concatenate([np.zeros((len(rows), 1)), np.cumsum(slot_spend, axis=1)], axis=1)
         mean_value = alpha * self.forecast.landscape.mean_value
         return BudgetPlan(
-            ideal=ideal / money,
-            alpha=alpha * money,
+            ideal=ideal / kpi_unit,
+            alpha=alpha * kpi_unit,
             multiplier=segments.multiplier,
             beta=segments.multiplier * segments.share * bid_scale,
             shadow_price=np.where(np.isnan(found.budget_price), 2.0**-scale, found.budget_price) / budget,
             duals=found.duals,
-            kpi=kpi / money,
+            kpi=kpi / kpi_unit,
             utility=utility(kpi, ideal, preference, kind),
             spend=spend,
             wins=slot_wins,
@@ -197,7 +197,7 @@ class Planner:
         return out
 
     def _kpi_at(self, unit: UnitCurves, nodes: _Nodes, scale: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(U, 3) expected totals, conversions in money."""
+        """(U, 3) expected totals, conversions at the forecast's worth."""
         x = (scale[:, None, None] + self._slot_shifts(nodes)).reshape(len(scale), -1)
         out = np.empty((len(scale), 3))
         for j in range(3):
@@ -222,7 +222,7 @@ class Planner:
     def _ideal(
         self, budget: NDArray[np.float64], first_price: NDArray[np.bool_]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What each KPI alone could reach with the budget, and its coefficient then: (U, 3) each, money units."""
+        """What each KPI alone could reach with the budget, and its coefficient then: (U, 3) each, in columns."""
         ideal, alpha = np.zeros((len(budget), 3)), np.zeros((len(budget), 3))
         for j in range(3):
             for first in np.unique(first_price):

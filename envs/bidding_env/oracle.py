@@ -45,8 +45,7 @@ class InformedReplanner(Replanner):
         super().__init__(forecast, plan, index)
         self._market, self._days, self._first_price = market, days, campaigns.first_price
         level, counts = true_levels(market, days, forecast, campaigns.conversion_value)
-        worth = plan.alpha[index] / np.stack([np.ones(len(days)), np.ones(len(days)), campaigns.conversion_value], 1)
-        part = worth * forecast.landscape.mean_value
+        part = plan.alpha[index] / forecast.kpi_unit(campaigns.conversion_value) * forecast.landscape.mean_value
         share = part / np.maximum(part.sum(axis=1, keepdims=True), _LEAST)
         value = np.log2(np.maximum(np.einsum("bj,btj->bt", share, level[:, :, :3]), _LEAST))
         price_level = np.log2(np.maximum(level[:, :, PRICE_LEVEL], _LEAST))

@@ -53,7 +53,7 @@ def synthetic_forecast(config: SyntheticConfig, seed: int) -> Forecast:
 
 
 def market_forecast(market: Market, seed: int, conversion_value: float) -> Forecast:
-    """The forecast of a market from training days; `conversion_value` (currency) prices its conversions."""
+    """The forecast of a market from training days; conversions are held at `conversion_value`, currency."""
     uniforms = seeding.stream(seeding.FORECAST, seed).random((FORECAST_DAYS, market.draws))
     return fit_forecast(market, market.days(uniforms), conversion_value)
 

@@ -18,15 +18,25 @@ LANDSCAPE_AUCTIONS = 8192
 _PRICE_DAYS_PRIOR = 2.0  # days at price level 1 that each slot's price curve starts from
 
 
-def fit_forecast(market: Market, days: DayBatch, conversion_value: float = 1.0) -> Forecast:
+def fit_forecast(market: Market, days: DayBatch, conversion_value: float | None = 1.0) -> Forecast:
     """The forecast from training `days` alone.
 
-    `conversion_value` (currency) prices conversions on days that record none of their own.
+    Args:
+        market: where the days' auctions are.
+        days: the training days.
+        conversion_value: what conversions are held at, currency, whatever they were worth on each day: rates carry
+            over. None: each day's at what they were worth on it, the money form.
 
     Raises:
-        InvalidLandscape: the days have no auctions.
+        InvalidLandscape: the days have no auctions, or none of their own worth where it is asked for.
     """
-    worth = np.where(np.isnan(days.conversion_value), conversion_value, days.conversion_value)
+    unknown = int(np.isnan(days.conversion_value).sum())
+    if conversion_value is None and unknown:
+        raise InvalidLandscape(
+            f"{unknown} of {len(days)} training days record no worth of a conversion, which a forecast in money needs. "
+            "Give the value to hold conversions at."
+        )
+    worth = days.conversion_value if conversion_value is None else np.full(len(days), float(conversion_value))
     total = int(days.count.sum())
     if total == 0:
         raise InvalidLandscape("the training days have no auctions. Train on days that have some.")
@@ -51,14 +61,18 @@ def fit_forecast(market: Market, days: DayBatch, conversion_value: float = 1.0) 
         observed=observed,
         level_slots=market.level_slots,
         segments=market.log.segments,
+        conversion_value=conversion_value,
     )
 
 
 def true_levels(
-    market: Market, days: DayBatch, forecast: Forecast, conversion_value: NDArray[np.float64]
+    market: Market, days: DayBatch, forecast: Forecast, own: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """What days really bring: block levels (B, T, 4) of KPIs and price against the forecast, and auctions (B, T)."""
-    sums, counts = _slot_sums(market, days, conversion_value)
+    """What days really bring: block levels (B, T, 4) of KPIs and price against the forecast, and auctions (B, T).
+
+    `own` (B,) is what a conversion is worth to the days' campaigns, currency.
+    """
+    sums, counts = _slot_sums(market, days, forecast.worth(own))
     land = forecast.landscape
     mean = np.append(land.mean_value, land.mean_price)
     per_auction = np.divide(sums, counts[..., None], out=np.zeros_like(sums), where=counts[..., None] > 0)
@@ -70,7 +84,7 @@ def true_levels(
 def _walk(
     market: Market, days: DayBatch, worth: NDArray[np.float64]
 ) -> Iterator[tuple[DayAuctions, NDArray[np.float64]]]:
-    """Each day's auctions and their predicted values, conversions in money, with the price: (N, 4)."""
+    """Each day's auctions and their predicted values, conversions times `worth` (B,), with the price: (N, 4)."""
     for row in range(len(days)):
         day = materialise(market, days, row)
         values = np.column_stack([day.predicted, day.price]).astype(np.float64)

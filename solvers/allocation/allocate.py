@@ -71,8 +71,8 @@ def plan_problem(forecast: Forecast, campaign: Campaign) -> PlanProblem:
         auction=campaign.auction,
     )
     plan, _ = Planner(forecast).plan(CampaignBatch.repeat(free, 1))
-    money = np.array([1.0, 1.0, campaign.conversion_value])
-    ideal, alpha = plan.ideal[0] * money, plan.alpha[0] / money
+    unit = forecast.kpi_unit(campaign.conversion_value)
+    ideal, alpha = plan.ideal[0] * unit, plan.alpha[0] / unit
     auctions = forecast_auctions(forecast)
     conflict = False
     try:
@@ -81,7 +81,7 @@ def plan_problem(forecast: Forecast, campaign: Campaign) -> PlanProblem:
         conflict = True
         count = len(forecast.segments)
         day = bin_auctions(forecast, auctions, alpha, np.ones(count), np.zeros(count), relevant_kpis(campaigns, 0))
-    terms = campaigns.terms(0, forecast.segments, ideal, campaign.budget / day.market)
+    terms = campaigns.terms(0, forecast.segments, ideal, unit, campaign.budget / day.market)
     rows = rows_of(terms)
     shape = Shape(
         demand=tuple(forecast.auctions.tolist()),
@@ -116,14 +116,13 @@ def _looked_at_closely(forecast: Forecast, problem: PlanProblem) -> PlanProblem:
 
 
 def _in_currency(rule: DualRule, terms: Terms, demand: float) -> tuple[Vector, Vector, Vector]:
-    """Alpha (3,) for conversions in money, multipliers (S,), and beta (S,) of a rule in the rows' units."""
+    """Alpha (3,) for the forecast's columns, multipliers (S,), and beta (S,) of a rule in the rows' units."""
     alpha = rule.scale * rule.gain * terms.budget / np.where(terms.ideal > 0, terms.ideal, 1.0)
     return alpha, rule.multiplier, rule.scale * rule.multiplier * rule.share * (terms.budget / demand)
 
 
 def _result(problem: PlanProblem, program: AllocationProgram, solved: Solved) -> Allocation:
     terms, scaled, day = problem.terms, problem.scaled, problem.day
-    money = np.array([1.0, 1.0, terms.conversion_value])
     bought = program.purchase.bought(scaled)  # (T, N)
     segments = np.eye(len(day.segments))[day.segment]  # (N, S)
     spend = (bought * np.multiply.outer(scaled.curve, scaled.price)) @ segments
@@ -143,12 +142,12 @@ def _result(problem: PlanProblem, program: AllocationProgram, solved: Solved) ->
     return Allocation(
         status=solved.status,
         utility=attained,
-        kpi=kpi * terms.ideal / money,
-        ideal=terms.ideal / money,
+        kpi=kpi * terms.ideal / terms.unit,
+        ideal=terms.ideal / terms.unit,
         spend=spend * terms.budget,
         wins=wins * day.demand,
         segments=day.segments,
-        alpha=alpha * money,
+        alpha=alpha * terms.unit,
         multiplier=multiplier,
         beta=beta,
         shadow_price=float(multipliers.rows[0]) / terms.budget,
@@ -167,7 +166,6 @@ def _duals(
     """What each row costs, per unit of its constraint's own bound, at spend and wins (T, S) and KPIs (3,)."""
     terms, scaled = problem.terms, problem.scaled
     shadow = float(prices[0]) / terms.budget
-    money = np.array([1.0, 1.0, terms.conversion_value])
     found = []
     for row, price in zip(problem.rows, prices, strict=True):
         counts = np.ones(len(spend)) if row.slots is None else row.slots
@@ -176,7 +174,7 @@ def _duals(
         totals = DayTotals.by_segment(
             terms.segments,
             paid[None] * terms.budget,
-            (reached * terms.ideal / money)[None],
+            (reached * terms.ideal / terms.unit)[None],
             won[None] * problem.day.demand,
             np.array([terms.conversion_value]),
         )

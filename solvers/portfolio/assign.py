@@ -35,15 +35,15 @@ class Assignment(NamedTuple):
     bid: Vector  # (N,) currency, 0 where none bids
 
 
-def bid_rule(forecast: Forecast, margin: Margin, conversion_price: float) -> PortfolioRule:
+def bid_rule(forecast: Forecast, margin: Margin, unit: Vector) -> PortfolioRule:
     """The rules `m[s] * (alpha . v) + beta[s]` whose bid is what an auction is worth in money.
 
-    `conversion_price` (currency) is what the forecast's columns price a conversion at.
+    `unit` (3,) is what one of each KPI is in the forecast's columns.
     """
     base = margin.cost.min(axis=1, keepdims=True)  # (C, 1)
     bids, saved = _savings(forecast)
     return PortfolioRule(
-        alpha=margin.gain / base * np.array([1.0, 1.0, conversion_price]),
+        alpha=margin.gain / base * unit,
         multiplier=base / margin.cost,
         beta=margin.share / margin.cost,
         cost=margin.cost,
@@ -89,16 +89,16 @@ def assign(rule: PortfolioRule, predicted: NDArray[np.floating], segment: NDArra
     return Assignment(np.where(bids, best, -1), np.where(bids, bid[row, best], 0.0))
 
 
-def met(forecast: Forecast, margin: Margin, conversion_price: float, spend: Vector) -> Margin:
+def met(forecast: Forecast, margin: Margin, unit: Vector, spend: Vector) -> Margin:
     """The margin whose rule, auction by auction and before prices are known, spends `spend` (C,) on the expected day.
 
     The program's own prices are as coarse as its bins; each campaign's is moved by a few percent.
     """
     day, sample = expected_day(forecast), slice(None, None, _EVERY)
-    own = day.value[sample] / np.array([1.0, 1.0, conversion_price])
+    own = day.value[sample] / unit
     segment, price, money = day.segment[sample], day.price[sample], (day.count * day.price)[sample] * _EVERY
     for _ in range(_ROUNDS):
-        bid, surplus = offers(bid_rule(forecast, margin, conversion_price), own, segment)
+        bid, surplus = offers(bid_rule(forecast, margin, unit), own, segment)
         best = surplus.argmax(axis=1)
         won = bid[np.arange(len(best)), best] >= price
         spent = np.bincount(best[won], money[won], len(spend))

@@ -26,7 +26,7 @@ _REACH = 1.75  # octaves of value per price on either side of the margin
 
 @dataclass(frozen=True)
 class Auctions:
-    """P kinds of auctions of one day, conversions in money."""
+    """P kinds of auctions of one day, conversions at the forecast's worth."""
 
     segment: NDArray[np.int64]  # (P,)
     count: Vector  # (P,) auctions of the day
@@ -37,7 +37,7 @@ class Auctions:
 class Margin(NamedTuple):
     """What C campaigns gain by an auction and what money costs them, in the owner's utility."""
 
-    gain: Vector  # (C, 3) per unit of KPI, conversions in money
+    gain: Vector  # (C, 3) per unit of KPI, conversions at the forecast's worth
     share: Vector  # (C, S) per won exposure: the price of a tail share
     cost: Vector  # (C, S) per currency, > 0
 
@@ -50,7 +50,7 @@ class Bins:
     segment: NDArray[np.int64]  # (N,)
     count: Vector  # (N,) auctions of the scenario day, > 0
     price: Vector  # (N,) mean, currency
-    value: Vector  # (N, 3) mean, conversions in money
+    value: Vector  # (N, 3) mean, conversions at the forecast's worth
     scenarios: int  # Z
 
 

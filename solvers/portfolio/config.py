@@ -90,10 +90,6 @@ class Portfolio(BaseModel):
         default_factory=dict, description="most spend per channel over the horizon, currency"
     )
     campaigns: tuple[PortfolioCampaign, ...] = Field(description="the owner's campaigns, at least one")
-    forecast_conversion_value: Positive | None = Field(
-        None,
-        description="what a conversion was worth when the forecast was fitted, currency; none: the campaigns' one",
-    )
     risk: Risk | None = Field(None, description="guard against bad days; none: plan for the forecast's mean")
 
     @model_validator(mode="after")
@@ -110,23 +106,12 @@ class Portfolio(BaseModel):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise InvalidPortfolio(f"several campaigns are called {', '.join(map(repr, twice))}. Rename all but one.")
-        values = sorted({campaign.conversion_value for campaign in self.campaigns})
-        if self.forecast_conversion_value is None and len(values) > 1:
-            raise InvalidPortfolio(
-                f"campaigns price conversions at {', '.join(f'{v:g}' for v in values)}, so the forecast's price is not "
-                "known. Set forecast_conversion_value to the value that it was fitted with."
-            )
         return self
 
     @property
     def names(self) -> tuple[str, ...]:
         """(C,) names of the campaigns."""
         return tuple(campaign.name for campaign in self.campaigns)
-
-    @property
-    def conversion_price(self) -> float:
-        """What one conversion is worth in the forecast's columns, currency."""
-        return self.forecast_conversion_value or self.campaigns[0].conversion_value
 
     @property
     def traffic(self) -> NDArray[np.float64]:

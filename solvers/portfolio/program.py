@@ -30,7 +30,7 @@ class Terms:
 
     names: tuple[str, ...]  # (C,)
     segments: tuple[str, ...]  # (S,)
-    gain: Vector  # (C, 3) utility per unit of KPI, conversions in money
+    gain: Vector  # (C, 3) utility per unit of KPI, conversions at the forecast's worth
     least: Vector  # (C,) currency
     most: Vector  # (C,) currency, inf where none
     tail: Vector  # (C,) least tail share, 0 where none

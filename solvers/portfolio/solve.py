@@ -30,7 +30,8 @@ _SPENT_SLACK = 1e-9  # relative; rounding of a day's spend
 
 
 class _Start(NamedTuple):
-    ideal: Vector  # (3,) of the horizon, conversions in money
+    unit: Vector  # (3,) what one of each KPI is in the forecast's columns
+    ideal: Vector  # (3,) of the horizon, own units
     margin: Margin
 
 
@@ -74,7 +75,7 @@ def roll(
         margin = program.margin()
     if terms.risk is not None:
         program, solved = _solve(PortfolioProgram(bin_days(scenario_days(forecast), margin), terms))
-    plan = _plan(forecast, portfolio, day, start.ideal, reserve, program, solved)
+    plan = _plan(forecast, portfolio, day, start, reserve, program, solved)
     return replace(plan, seconds=time.perf_counter() - begin)
 
 
@@ -116,17 +117,36 @@ def _check_spent(forecast: Forecast, portfolio: Portfolio, spent: Vector, day: i
 def _start(forecast: Forecast, portfolio: Portfolio) -> _Start:
     """Ideal point of the horizon, and the margin of the campaign to which the whole budget is worth most."""
     days = float(portfolio.traffic.sum())
-    one = CampaignBatch.repeat(Campaign(budget=portfolio.budget / days), len(portfolio.campaigns))
+    own = portfolio.campaigns[0].conversion_value
+    one = Campaign(budget=portfolio.budget / days, conversion_value=own)
+    campaigns = CampaignBatch.repeat(one, len(portfolio.campaigns))
     preference = np.array([campaign.preference for campaign in portfolio.campaigns])
-    plan, index = Planner(forecast).plan(replace(one, preference=preference))
-    ideal = plan.ideal[0] * days
+    plan, index = Planner(forecast).plan(replace(campaigns, preference=preference))
+    unit, ideal = _unit(forecast, portfolio), plan.ideal[0] * days
     weight = np.array([campaign.weight for campaign in portfolio.campaigns])
-    gain = weight[:, None] * preference / np.where(ideal > 0, ideal, 1.0)
+    gain = weight[:, None] * preference / np.where(ideal > 0, ideal * unit, 1.0)
     main = preference.argmax(axis=1)
     row = np.arange(len(main))
-    cost = float((gain[row, main] / plan.alpha[index][row, main]).max())
+    cost = float((gain[row, main] / (plan.alpha[index] / unit)[row, main]).max())
     shape = (len(main), len(forecast.segments))
-    return _Start(ideal, Margin(gain, np.zeros(shape), np.full(shape, cost)))
+    return _Start(unit, ideal, Margin(gain, np.zeros(shape), np.full(shape, cost)))
+
+
+def _unit(forecast: Forecast, portfolio: Portfolio) -> Vector:
+    """What one of each KPI is in the forecast's columns, (3,).
+
+    Raises:
+        InvalidPortfolio: the forecast is in money, and campaigns of different worth do not share its bins.
+    """
+    own = np.array([campaign.conversion_value for campaign in portfolio.campaigns])
+    unit: Vector = np.unique(forecast.kpi_unit(own), axis=0)
+    if len(unit) > 1:
+        prices = ", ".join(f"{value:g}" for value in np.unique(own))
+        raise InvalidPortfolio(
+            f"the forecast holds conversions in money, and the campaigns price them at {prices}. Fit it with one "
+            "value to hold conversions at, or give all campaigns one conversion_value."
+        )
+    return unit[0]  # type: ignore[no-any-return]
 
 
 def _terms(forecast: Forecast, portfolio: Portfolio, spent: Vector, day: int, start: _Start, held: float) -> Terms:
@@ -153,12 +173,12 @@ def _plan(
     forecast: Forecast,
     portfolio: Portfolio,
     day: int,
-    ideal: Vector,
+    start: _Start,
     reserve: Vector,
     program: PortfolioProgram,
     solved: Solved,
 ) -> PortfolioPlan:
-    terms, bins, money = program.terms, program.bins, np.array([1.0, 1.0, portfolio.conversion_price])
+    terms, bins = program.terms, program.bins
     parts = program.parts()
     bought = np.tensordot(terms.traffic, parts, 1) * bins.count  # (C, N) auctions of the days left
     worth = (terms.gain @ bins.value.T * bought).sum(axis=0)
@@ -169,7 +189,7 @@ def _plan(
         cvar = worst_mean(scenario, terms.risk.cvar_level)
         utility = terms.risk.mean_weight * mean + terms.risk.cvar_weight * cvar
     today = parts[0] @ (bins.count * bins.price) / bins.scenarios  # (C,) currency at traffic 1
-    margin = met(forecast, program.margin(), portfolio.conversion_price, today)
+    margin = met(forecast, program.margin(), start.unit, today)
     shadow = program.price("budget") / terms.budget
     return PortfolioPlan(
         campaigns=terms.names,
@@ -178,10 +198,10 @@ def _plan(
         day=day,
         spend=_by_day(program, portfolio.traffic[day:]),
         reserve=reserve,
-        rule=bid_rule(forecast, margin, portfolio.conversion_price),
-        kpi=bought @ bins.value / bins.scenarios / money,
+        rule=bid_rule(forecast, margin, start.unit),
+        kpi=bought @ bins.value / bins.scenarios / start.unit,
         wins=bought.sum(axis=1) / bins.scenarios,
-        ideal=ideal / money,
+        ideal=start.ideal,
         utility=utility,
         mean=mean,
         cvar=cvar,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -46,6 +47,8 @@ def test_the_bid_cap_is_a_multiple_of_the_plans_largest_bid(even: Forecast) -> N
     assert bid_cap(GuardrailConfig(), even, alpha, 10.0) == pytest.approx(4 * 3.3)
     assert bid_cap(GuardrailConfig(bid_cap_factor=2.0), even, alpha, 10.0) == pytest.approx(2 * 3.3)
     assert bid_cap(GuardrailConfig(bid_cap=0.7), even, alpha, 10.0) == 0.7
+    rates = replace(even, conversion_value=6.0)  # 1 / 6 of a conversion, whatever it is worth: 1 + 2 + 0.5
+    assert bid_cap(GuardrailConfig(), rates, alpha, 10.0) == pytest.approx(4 * 3.5)
 
 
 def test_every_event_is_counted_and_one_a_second_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -50,6 +50,15 @@ def test_two_campaigns_of_one_server_that_differ_in_the_channel_capped_have_rule
     assert search[2] < 0.9 < search[0]
 
 
+def test_what_an_auction_usually_brings_does_not_depend_on_what_a_conversion_is_worth() -> None:
+    cheap, dear = (
+        make_pilot(preset_campaign().model_copy(update={"conversion_value": worth})).unit_value
+        for worth in (12.0, 120.0)
+    )
+    np.testing.assert_array_equal(dear, cheap)
+    np.testing.assert_allclose(cheap, preset_forecast().landscape.mean_value / [1.0, 1.0, 12.0])
+
+
 class Bold:
     """Bids all that an action reaches."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -225,6 +226,21 @@ def test_segments_without_auctions_do_not_break_it(even: Forecast) -> None:
     assert plan.spend[:, 0].sum() == pytest.approx(10.0, rel=1e-6)  # all of it in the one segment that has any
     assert plan.spend[:, 1].sum() == 0.0
     assert forecast_auctions(even) is forecast_auctions(even)
+
+
+def test_under_rates_a_return_alone_is_of_the_campaigns_own_money(even: Forecast) -> None:
+    """The n cheapest of a hundred prices bring 1.6 n conversions for 0.02 n (n + 1): at worth 4, 39 return 8."""
+    rates = replace(even, conversion_value=2.5)
+    asked: dict[str, Any] = {"budget": 50.0, "preference": (0.0, 0.0, 1.0)}
+    held = allocate(rates, campaign(conversion_value=4.0, min_roi=8.0, **asked))
+    assert held.kpi[2] == pytest.approx(1.6 * 39, rel=3e-3)
+    assert held.spend.sum() == pytest.approx(0.02 * 39 * 40, rel=5e-3)
+    (attained,) = (d.attained for d in held.duals if d.name == "min_roi")
+    assert attained == pytest.approx(8.0, rel=1e-3)
+    cheap, dear = (allocate(rates, campaign(conversion_value=worth, max_cpa=0.45, **asked)) for worth in (4.0, 40.0))
+    np.testing.assert_array_equal(dear.alpha, cheap.alpha)
+    np.testing.assert_array_equal(dear.spend, cheap.spend)
+    assert cheap.spend.sum() / cheap.kpi[2] == pytest.approx(0.45, rel=1e-3)
 
 
 def test_a_batch_row_is_what_its_campaign_is() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -57,6 +58,15 @@ def front() -> ParetoFront:
 @lru_cache
 def limited() -> ParetoFront:
     return pareto_front(forecast(), LIMITED, 8)
+
+
+def test_under_rates_a_front_does_not_depend_on_what_a_conversion_is_worth() -> None:
+    """Held at WORTH, the forecast is that of the campaign's own money, whatever the campaign's is."""
+    rates = replace(forecast(), conversion_value=WORTH)
+    other = pareto_front(rates, Campaign(budget=8.0, conversion_value=7.0 * WORTH), 4)
+    own = pareto_front(forecast(), CAMPAIGN, 4)
+    np.testing.assert_allclose(other.ideal, own.ideal, rtol=1e-12)
+    np.testing.assert_allclose([p.kpi for p in other.ends], [p.kpi for p in own.ends], rtol=1e-9)
 
 
 def per_auction() -> tuple[NDArray[np.float64], NDArray[np.float64]]:

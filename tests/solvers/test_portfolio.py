@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -270,10 +271,22 @@ def test_bins_keep_the_days_totals(forecast: Forecast) -> None:
 
 def test_conversions_are_counted_at_the_forecasts_price(forecast: Forecast) -> None:
     plain = solve_portfolio(forecast, portfolio())
-    priced = solve_portfolio(forecast, portfolio(forecast_conversion_value=8.0))
+    priced = solve_portfolio(replace(forecast, conversion_value=8.0), portfolio())
     np.testing.assert_allclose(priced.kpi[:, 2] * 8, plain.kpi[:, 2])
+    np.testing.assert_allclose(priced.ideal[2] * 8, plain.ideal[2])
     np.testing.assert_allclose(priced.rule.alpha[:, 2], plain.rule.alpha[:, 2] * 8)
     assert priced.utility == pytest.approx(plain.utility)
+
+
+def test_campaigns_of_different_worth_share_a_forecast_of_rates_and_none_in_money(forecast: Forecast) -> None:
+    spec = portfolio(
+        {"preference": VIEWS, "conversion_value": 2.0}, {"preference": SALES, "conversion_value": 8.0}, reserve=0.1
+    )
+    alike = portfolio({"preference": VIEWS}, {"preference": SALES}, reserve=0.1)
+    rates = replace(forecast, conversion_value=8.0)
+    np.testing.assert_allclose(solve_portfolio(rates, spec).kpi, solve_portfolio(rates, alike).kpi, rtol=1e-9)
+    with pytest.raises(InvalidPortfolio, match=r"at 2, 8\..*one"):
+        solve_portfolio(forecast, spec)
 
 
 def test_the_example_is_a_portfolio() -> None:
@@ -288,11 +301,6 @@ def test_the_example_is_a_portfolio() -> None:
         ({"campaigns": [{"name": "a"}, {"name": "a"}]}, InvalidPortfolio, "'a'"),
         ({"campaigns": []}, InvalidPortfolio, "at least one"),
         ({"campaigns": [{"name": "a", "least_budget": 2, "most_budget": 1}]}, InvalidPortfolio, "'a' has a least"),
-        (
-            {"campaigns": [{"name": "a", "conversion_value": 2}, {"name": "b"}]},
-            InvalidPortfolio,
-            "forecast_conversion_value",
-        ),
         ({"budget": 0.0}, InvalidCampaign, "budget must be positive"),
         ({"days": 0}, InvalidPortfolio, "at least 1 day"),
         ({"day_weights": (1.0,)}, InvalidPortfolio, "1 entries for 4 days"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import tyro
 from pydantic import Field
 
-from bidpilot.training.cli.config import Config, Count, Seed
+from bidpilot.training.cli.config import Carries, Config, Count, Seed
 
 
 class CalibrateConfig(Config):
@@ -22,5 +22,6 @@ class CalibrateConfig(Config):
     traffic_slots: Count | None = Field(
         None, description="Slots over which a traffic level lasts; 4, or what divides level-slots, where none."
     )
+    carries: Carries = "auto"
     days: Count = Field(200, description="Days drawn to compare the market with the log.")
     seed: Seed = Field(0, description="Seed of those days.")

@@ -21,22 +21,25 @@ def run(config: CalibrateConfig) -> None:
     from bidpilot.envs.markets.fitted.compare import compare
     from bidpilot.envs.markets.fitted.fit import calibrate
     from bidpilot.envs.markets.fitted.model import CalibratedMarket
+    from bidpilot.envs.markets.recorded.carrying import carry_over
     from bidpilot.training.report.fitted_market import fitted_market_figure
 
     _check_folder(config.out)
     log = load_log(config.log, memory_map=None)
-    model = calibrate(log, config.level_slots, config.traffic_slots, config.name)
+    how = carry_over(log, config.carries)
+    model = calibrate(log, config.level_slots, config.traffic_slots, config.name, how.carries)
     levels = model.record.levels
     # Days that no training sees: how the market looks must not depend on the days that are trained on.
     market = CalibratedMarket(model, np.random.SeedSequence([seeding.LOG_HELD_OUT, config.seed]))
     rng = seeding.stream(seeding.VALIDATION, config.seed)
-    fit = compare(log, market, config.days, levels.traffic_slots, rng)
+    fit = compare(log, market, config.days, levels.traffic_slots, rng, how.carries)
     numbers = fit.numbers()
     model.save(config.out)
     (config.out / FIT_FILE).write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
     title = f"{model.record.name}: {config.days} days beside {log.n_days} recorded ones"
     fitted_market_figure(fit, title).savefig(config.out / FIGURE_FILE, dpi=120)
     print(f"market {model.record.name!r} in {config.out}, fitted on {log.name!r} ({log.n_days} days)")
+    print(how)
     for name, gap in numbers.items():
         kind = "difference" if name == "win_curve" or "autocorrelation" in name else "relative difference"
         print(f"  {name:<28} {gap:+.3f}  {kind}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
@@ -13,6 +13,13 @@ Count = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Carries = Annotated[
+    Literal["auto", "rates", "money"],
+    Field(
+        description="What of a log's conversions carries over between campaigns, and so stands in its forecast: their "
+        "rates, or the money that they are worth; auto: what differs less between the log's campaigns, rates in doubt."
+    ),
+]
 JsonFile = Annotated[Path | None, tyro.conf.arg(name="json")]
 
 

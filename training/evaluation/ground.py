@@ -23,6 +23,7 @@ from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.manifest import MANIFEST_FILE
 from bidpilot.envs.markets.fitted.model import MODEL_FILE
+from bidpilot.envs.markets.recorded.carrying import AskedCarried
 from bidpilot.training.setting.setting import training_setting
 from bidpilot.training.setting.split import days_digest
 from bidpilot.training.setting.targets import asked_campaign
@@ -115,7 +116,12 @@ def strangeness(log: AuctionLog, forecast: Forecast) -> str:
 
 
 def find_trained(
-    log: AuctionLog, asked: str | None, named: Sequence[RunInfo], experiment: str, learner: str | None = None
+    log: AuctionLog,
+    asked: str | None,
+    named: Sequence[RunInfo],
+    experiment: str,
+    learner: str | None = None,
+    carries: AskedCarried = "auto",
 ) -> Trained:
     """What `log` is played under: as asked, else by the runs that are named, else by its own training part.
 
@@ -125,6 +131,7 @@ def find_trained(
         named: runs that are to be played; those of another market do not decide.
         experiment: where trainings are looked for; those with campaigns held out by name are left out.
         learner: whose latest run of the part is taken, where it has one.
+        carries: what of conversions a forecast holds that is fitted on the folder of a log.
 
     Raises:
         RunNotFound: no run of that id, or nothing was trained on a log.
@@ -133,7 +140,7 @@ def find_trained(
             one, may be of the log's market.
     """
     if asked is not None:
-        return _asked(log, asked)
+        return _asked(log, asked, carries)
     found = [Trained.of_run(run) for run in named if Lineage.of(run).log is not None]
     own = {trained.part.lineage.part: trained for trained in reversed(found) if not trained.strangeness(log)}
     if len(own) > 1:
@@ -160,14 +167,14 @@ def latest_learnt(learner: str | None, experiment: str, trained: Trained | None)
     return latest_run_of(learner, experiment, fits=on_whole_log(str(part.lineage.log), str(part)))
 
 
-def _asked(log: AuctionLog, asked: str) -> Trained:
+def _asked(log: AuctionLog, asked: str, carries: AskedCarried) -> Trained:
     """The forecast of a run, or of all days of an imported log."""
     folder = Path(asked)
     if not any((folder / file).is_file() for file in (MANIFEST_FILE, MODEL_FILE)):
         if folder.is_dir():
             raise InvalidConfig(f"--forecast {asked} is a folder that holds no log. Name an imported log, or a run.")
         return Trained.of_run(find_run(asked))
-    setting = training_setting("", folder, 0)
+    setting = training_setting("", folder, 0, carries=carries)
     days = () if setting.reference_log is None else setting.reference_log.day_digests
     shared = set(days) & set(log.day_digests)
     if shared:

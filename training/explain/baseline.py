@@ -90,9 +90,9 @@ def _planned_wins(episode: Episode, row: int) -> tuple[float, float]:
     """
     forecast, u = episode.planner.forecast, episode.today.index[row]
     land = forecast.landscape
-    money = np.array([1.0, 1.0, float(episode.today.campaigns.conversion_value[row])])
+    unit = forecast.kpi_unit(episode.today.campaigns.conversion_value[row])
     plan = episode.today.plan
-    bids = price(Rule(plan.alpha / money, plan.multiplier, plan.beta), u, land.value, land.segment)
+    bids = price(Rule(plan.alpha / unit, plan.multiplier, plan.beta), u, land.value, land.segment)
     won = land.weight * (bids >= land.price)
     return float(won @ is_tail(forecast.segments)[land.segment]), float(won.sum())
 

@@ -77,7 +77,7 @@ def test_fold(config: AuctionNetConfig, training: AuctionLog, test: AuctionLog, 
         RunNotFound: a run that was asked for is not there.
         InvalidConfig: the logs share days.
     """
-    trained = find_trained(test, str(config.train), (), config.experiment)
+    trained = find_trained(test, str(config.train), (), config.experiment, carries=config.carries)
     gains, theirs = tuned_gains(trained.name, recorded=True), list[Contestant]()
     named = []
     for name in config.named:
@@ -125,7 +125,7 @@ def left_out_folds(config: AuctionNetConfig, log: AuctionLog, console: Console) 
     found = {name: _seeds(name, config, log, campaigns, console) for name in learners}
     ours = [name for name in config.named if name not in (*BENCHMARK, *TUNED, *LEARNERS)]
     for campaign in campaigns:
-        setting = training_setting("", config.train, config.seed, None, HoldOut(campaigns=(campaign,)))
+        setting = training_setting("", config.train, config.seed, None, HoldOut(campaigns=(campaign,)), config.carries)
         assert setting.split is not None
         test, rest = log.select_days(setting.split.held_out), log.select_days(setting.split.training)
         lineage = Lineage(log.digest, days_digest(log, setting.split.training), campaign)

@@ -9,7 +9,7 @@ import tyro
 from pydantic import Field
 
 from bidpilot.agents.learners.catalogue import DEFAULT
-from bidpilot.training.cli.config import Config, Count, JsonFile, Seed, json_file
+from bidpilot.training.cli.config import Carries, Config, Count, JsonFile, Seed, json_file
 from bidpilot.training.evaluation.names import FORECASTING, REFERENCES
 from bidpilot.training.protocols.names import BENCHMARK, TUNED, USUAL
 
@@ -48,6 +48,7 @@ class AuctionNetConfig(Config):
         f"{DEFAULT}@RUN,RUN,RUN for one agent over seeds. Where none is named: {' '.join(USUAL)}. "
         f"{' and '.join(REFERENCES)} are always played.",
     )
+    carries: Carries = "auto"
     against: tuple[str, ...] = Field(
         ("online_lp", "mpc"), description="Agents that every other one is compared with, paired by day."
     )

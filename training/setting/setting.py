@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.campaign.campaign import Campaign
-from bidpilot.bidding.errors import InvalidConfig
+from bidpilot.bidding.errors import InvalidConfig, InvalidMarket
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs import seeding
 from bidpilot.envs.logs.auction_log import AuctionLog
@@ -18,7 +18,8 @@ from bidpilot.envs.markets.base import Market
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.envs.markets.fitted.model import MODEL_FILE, CalibratedMarket, MarketModel
 from bidpilot.envs.markets.forecasting import fit_forecast
-from bidpilot.envs.markets.recorded.recombined import RecombinedMarket
+from bidpilot.envs.markets.recorded.carrying import AskedCarried, CarryOver, carry_over, reference_value
+from bidpilot.envs.markets.recorded.recombined import RecombinationConfig, RecombinedMarket
 from bidpilot.envs.markets.recorded.replay import RecordedMarket
 from bidpilot.envs.markets.without_targets import WithoutTargets
 from bidpilot.training.setting.feasible import check_feasible, check_recorded
@@ -42,6 +43,7 @@ class Setting:
     split: Split | None = None  # of the recorded log's days
     fitted_to: str | None = None  # digest of the log that a calibrated market was fitted to
     recorded: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)  # (D,) bounds that days bring, by row
+    carries: CarryOver | None = None  # what of a log's conversions the forecast holds; None for a preset
 
 
 def training_setting(
@@ -50,17 +52,18 @@ def training_setting(
     seed: int,
     terms: LogTerms | None = None,
     hold_out: HoldOut | None = None,
+    carries: AskedCarried = "auto",
 ) -> Setting:
     """The setting of the preset `market_name`, or of the log in `log_folder` where one is given.
 
     The folder may also hold a market that `bidpilot calibrate` made. `seed` draws a preset's log and forecast days; a
     recorded log needs none. `terms` stand in place of the default campaign's own, and say whether the days of a log
     keep the targets that they record. `hold_out` says which days of a recorded log are no training days; none where it
-    is None.
+    is None. `carries` says what of a log's conversions the forecast holds.
 
     Raises:
         InvalidConfig: campaigns are to be held out that are not there, or targets left out of a preset, which has none.
-        InvalidMarket: no preset of that name, or a log that cannot be recombined.
+        InvalidMarket: no preset of that name, a log that cannot be recombined, or a market that carries something else.
         InvalidLog: the folder holds no readable log.
         ZeroIdealPoint: the preference weighs a KPI that the setting has none of.
         UnknownChannel, InfeasibleCampaign: its constraints name what the setting lacks, or cannot be kept.
@@ -75,8 +78,10 @@ def training_setting(
         raise InvalidConfig(
             "--hold-out names campaigns of a recorded log, which is not what is trained on. Give --log."
         )
-    if log_folder is not None:
-        setting = _recorded(log_folder, terms, hold_out) if recorded else _calibrated(log_folder, seed, terms)
+    if log_folder is not None and recorded:
+        setting = _recorded(log_folder, terms, hold_out, carries)
+    elif log_folder is not None:
+        setting = _calibrated(log_folder, seed, terms, carries)
     else:
         setting = Setting(
             name=market_name,
@@ -90,9 +95,15 @@ def training_setting(
     return setting
 
 
-def _calibrated(folder: Path, seed: int, terms: LogTerms) -> Setting:
+def _calibrated(folder: Path, seed: int, terms: LogTerms, asked: AskedCarried) -> Setting:
     """A market that was fitted to a log, with the preference that the log itself would get."""
     model = MarketModel.load(folder)
+    carries = model.record.carries
+    if asked not in ("auto", carries):
+        raise InvalidMarket(
+            f"{folder} was calibrated for {carries} to carry over, and {asked} were asked for. Leave --carries out, or "
+            f"calibrate with --carries {asked}."
+        )
     market = CalibratedMarket(model, np.random.SeedSequence([seeding.LOG_TRAINING, seed]))
     levels = model.record.levels
     uniforms = seeding.stream(seeding.FORECAST, seed).random((_FORECAST_DAYS, market.draws))
@@ -101,12 +112,21 @@ def _calibrated(folder: Path, seed: int, terms: LogTerms) -> Setting:
         conversion_value=levels.conversion_value,
         preference=default_preference(market.log),
     )
-    forecast = fit_forecast(market, market.days(uniforms), levels.conversion_value)
-    setting = Setting(model.record.name, market, forecast, terms.agreed(campaign), None, None, model.record.log_digest)
+    reference = levels.conversion_value if carries == "rates" else None
+    forecast = fit_forecast(market, market.days(uniforms), reference)
+    setting = Setting(
+        name=model.record.name,
+        market=market,
+        forecast=forecast,
+        campaign=terms.agreed(campaign),
+        reference_log=None,
+        fitted_to=model.record.log_digest,
+        carries=CarryOver(carries, "as the market was calibrated"),
+    )
     return _with_targets(setting, market.bounds, terms)
 
 
-def _recorded(folder: Path, terms: LogTerms, hold_out: HoldOut) -> Setting:
+def _recorded(folder: Path, terms: LogTerms, hold_out: HoldOut, asked: AskedCarried) -> Setting:
     """The recorded training days recombined; their own budget, worth of a conversion and target apply, as asked."""
     # Polars loads only where a log is read.
     from bidpilot.envs.logs.storage import load_log
@@ -114,15 +134,16 @@ def _recorded(folder: Path, terms: LogTerms, hold_out: HoldOut) -> Setting:
     log = load_log(folder)
     split = split_days(log, hold_out)
     training = [log.days[day] for day in split.training]
-    worth = float(np.mean([day.conversion_value for day in training]))
+    how = carry_over(log, asked, split.training)
     days = RecordedMarket(log).recorded(split.training)
     campaign = Campaign(
         budget=float(np.mean([day.budget for day in training])),
-        conversion_value=worth,
+        conversion_value=float(np.mean([day.conversion_value for day in training])),
         preference=default_preference(log),
     )
-    market = RecombinedMarket(log, days=split.training)
-    setting = Setting(log.name, market, fit_forecast(market, days, worth), terms.agreed(campaign), log, split)
+    market = RecombinedMarket(log, RecombinationConfig(carries=how.carries), split.training)
+    forecast = fit_forecast(market, days, reference_value(log, how.carries, split.training))
+    setting = Setting(log.name, market, forecast, terms.agreed(campaign), log, split, carries=how)
     return _with_targets(setting, days.bounds, terms)
 
 

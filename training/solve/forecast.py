@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from bidpilot.envs import seeding
 from bidpilot.envs.markets.defaults import market_forecast, preset_forecast
 from bidpilot.envs.markets.forecasting import fit_forecast
 from bidpilot.envs.markets.presets import PRESETS
+from bidpilot.envs.markets.recorded.carrying import reference_value
 from bidpilot.envs.markets.recorded.recombined import RecombinedMarket
 from bidpilot.envs.markets.recorded.replay import RecordedMarket
 from bidpilot.envs.synthetic import SyntheticMarket
@@ -31,25 +32,23 @@ class Ground:
     note: str | None  # what became of the KPI profile; None where the file names none
 
 
-def ground(
-    config: SolveConfig, file: CampaignFile | PortfolioFile, profile: KpiProfile | None, conversion_value: float
-) -> Ground:
+def ground(config: SolveConfig, file: CampaignFile | PortfolioFile, profile: KpiProfile | None) -> Ground:
     """The forecast of the log or preset that the command line names, or else the file.
 
-    `conversion_value` (currency) prices conversions, as the campaign does.
+    It holds rates, so that it serves whatever a campaign's conversions are worth.
 
     Raises:
         InvalidLog, InvalidMarket: the folder holds no usable log.
     """
     log = config.log or (None if config.market else file.log)
     if log is not None:
-        name, forecast = _recorded(log, conversion_value)
+        name, forecast = _recorded(log)
         note = f"profile {file.profile}: its preference alone applies, as the log's interactions are counted already"
         return Ground(name, forecast, note if profile else None)
     name = config.market or file.market
     weights = None if profile is None else profile.weights.in_market_order()
     note = f"profile {file.profile}: its weights make the market's interactions, its preference goes where none is set"
-    return Ground(name, _preset(name, config.seed, weights, conversion_value), note if profile else None)
+    return Ground(name, _preset(name, config.seed, weights), note if profile else None)
 
 
 def campaign_ground(config: SolveConfig, file: CampaignFile, profile: KpiProfile | None) -> tuple[CampaignFile, Ground]:
@@ -60,30 +59,24 @@ def campaign_ground(config: SolveConfig, file: CampaignFile, profile: KpiProfile
         ZeroIdealPoint: the preference weighs a KPI that the forecast has none of.
     """
     file = file.model_copy(update={"campaign": config.agreed(file.campaign)})
-    on = ground(config, file, profile, file.campaign.conversion_value)
+    on = ground(config, file, profile)
     check_weighed(on.name, file.campaign, on.forecast.landscape.mean_value > 0)
     return file, on
 
 
 @lru_cache(maxsize=4)
-def _preset(
-    name: str, seed: int, weights: tuple[float, float, float, float, float] | None, conversion_value: float
-) -> Forecast:
-    settings = PRESETS[name]
-    if weights is None and conversion_value == settings.conversion_value:
+def _preset(name: str, seed: int, weights: tuple[float, float, float, float, float] | None) -> Forecast:
+    if weights is None:
         return preset_forecast(name, seed)
-    if weights is not None:
-        settings = settings.model_copy(update={"kpi_weights": weights})
+    settings = PRESETS[name].model_copy(update={"kpi_weights": weights})
     market = SyntheticMarket(settings, np.random.SeedSequence([seeding.LOG_TRAINING, seed]))
-    return market_forecast(market, seed, conversion_value)
+    return market_forecast(market, seed, settings.conversion_value)
 
 
-def _recorded(folder: Path, conversion_value: float) -> tuple[str, Forecast]:
-    """The campaign's worth of a conversion replaces the one that each day has on record."""
+def _recorded(folder: Path) -> tuple[str, Forecast]:
     # Polars loads only where a log is read.
     from bidpilot.envs.logs.storage import load_log
 
     log = load_log(folder)
     days = RecordedMarket(log).recorded(np.arange(log.n_days))
-    days = replace(days, conversion_value=np.full(log.n_days, np.nan))
-    return log.name, fit_forecast(RecombinedMarket(log), days, conversion_value)
+    return log.name, fit_forecast(RecombinedMarket(log), days, reference_value(log, "rates"))

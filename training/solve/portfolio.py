@@ -34,7 +34,7 @@ def run_portfolio(config: SolveConfig, file: PortfolioFile, profile: KpiProfile 
             f"{', '.join(config.terms())}. Write them in the file."
         )
     portfolio = validated(Portfolio, file.terms(), config.file)
-    on = ground(config, file, profile, portfolio.conversion_price)
+    on = ground(config, file, profile)
     params = flat(config) | {"portfolio.budget": portfolio.budget, "portfolio.days": portfolio.days}
     with open_run(config.experiment, f"solve {config.file.stem}", params, {"ground": on.name}, kind="solve") as tracked:
         tracked.log_artifact(config.file)

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from bidpilot.agents.learners.catalogue import LearnerChoice
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
 from bidpilot.envs.bidding_env.pool_config import PoolConfig
-from bidpilot.training.cli.config import Count, Seed
+from bidpilot.training.cli.config import Carries, Count, Seed
 from bidpilot.training.setting.terms import LogTerms
 
 
@@ -23,6 +23,7 @@ class TrainConfig(LearnerChoice, LogTerms):
         description="Folder of an imported auction log to train on instead of the synthetic market. Where no "
         "preference is given, conversions alone count there, in a log without them interactions, else exposures.",
     )
+    carries: Carries = "auto"
     seed: Seed = Field(0, description="Seed of the weights and of the training days.")
     total_steps: int = Field(
         294_912, ge=0, description="Length of the run, environment steps over all rows; 0: imitation alone."

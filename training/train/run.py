@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -60,10 +61,11 @@ def run(config: TrainConfig, kind: str = "train", tags: Mapping[str, str] | None
     if config.resume is not None:
         snapshot, config = _resumed(config)
     held_out = HoldOut(config.validation_share, config.hold_out)
-    setting = training_setting(config.market, config.log, config.seed, config, held_out)
+    setting = training_setting(config.market, config.log, config.seed, config, held_out, config.carries)
     if config.tuned:
         config = _tuned(config, setting)
-    tags = {**(tags or {}), "learner": config.learner, **learnt_from(setting, config.hold_out)}
+    carries = "rates" if setting.carries is None else setting.carries.carries
+    tags = {**(tags or {}), "learner": config.learner, **learnt_from(setting, config.hold_out), "carries": carries}
     params = flat(config.model_dump(exclude=config.others)) | flat(terms_of(setting.campaign))
     params |= {"targets": rule_of(setting.campaign, setting.recorded)}
     with open_run(config.experiment, config.run_name, params, tags, kind=kind, resume=config.resume) as tracked:
@@ -115,6 +117,8 @@ def _train(config: TrainConfig, setting: Setting, tracked: Run, snapshot: Snapsh
     console.print(f"run {tracked.run_id}: {setting.name}, {config.total_steps:,} steps, {config.rows} rows")
     if setting.split is not None:
         console.print(str(setting.split), soft_wrap=True)
+    if setting.carries is not None:
+        console.print(str(setting.carries), soft_wrap=True)
     arena = validation_arena(setting, config.validation_days, config.seed)
     if config.broadens:
         console.print(f"planning {config.pool.size} campaigns to train on ...")
@@ -210,6 +214,7 @@ def save_policy(folder: Path, setting: Setting, config: TrainConfig, arena: Aren
         "log_digest": None if setting.reference_log is None else setting.reference_log.digest,
         "fitted_to": setting.fitted_to,
         **lesson(setting.reference_log, setting.split),
+        "carries": None if setting.carries is None else asdict(setting.carries),
         "ideal": plan.ideal.tolist(),
         "alpha": plan.alpha.tolist(),
         "planned_spend": plan.spend.tolist(),

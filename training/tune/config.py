@@ -10,7 +10,7 @@ from pydantic import Field
 from bidpilot.agents.learners.catalogue import LearnerName
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
 from bidpilot.envs.bidding_env.pool_config import PoolConfig
-from bidpilot.training.cli.config import Config, Count, Seed
+from bidpilot.training.cli.config import Carries, Config, Count, Seed
 from bidpilot.training.evaluation.names import TUNED_BASELINES
 
 
@@ -26,6 +26,7 @@ class TuneConfig(Config):
     log: Path | None = Field(
         None, description="Folder of an imported auction log to tune on instead of the synthetic market."
     )
+    carries: Carries = "auto"
     trials: Count = Field(32, description="Trials per agent; the first are its defaults.")
     days: Count = Field(256, description="Training days that each trial is scored on.")
     steps: Count = Field(122_880, description="Environment steps of each of a learner's trials.")

@@ -46,7 +46,7 @@ def run(config: TuneConfig) -> str:
         read_table(folder / file)
     for learner in learners:
         _check_batches(config, learner)
-    setting = training_setting(config.market, config.log, config.seed)
+    setting = training_setting(config.market, config.log, config.seed, carries=config.carries)
     arena = setting_arena(setting, config.days, seeding.TUNING, config.seed)
     tags = {"setting": setting.name, "market_digest": setting.market.digest}
     with open_run(config.experiment, f"tune {setting.name}", flat(config), tags, kind="tune") as tracked:

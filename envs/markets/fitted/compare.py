@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.kpi import CONVERSION, INTERACTION
 from bidpilot.envs.clearing.day import materialise
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
 from bidpilot.envs.markets.fitted.published import QUANTILES, LevelStatistics, level_statistics
-from bidpilot.envs.markets.fitted.slot_means import SlotMeans, batch_means, slot_means
+from bidpilot.envs.markets.fitted.slot_means import SlotMeans, batch_means, slot_means, valued_by
+from bidpilot.envs.markets.recorded.carrying import Carried
 from bidpilot.envs.markets.recorded.replay import RecordedMarket
 
 Array = NDArray[np.float64]
@@ -63,28 +63,34 @@ class MarketFit:
         return out
 
 
-def compare(log: AuctionLog, market: Market, days: int, traffic_slots: int, rng: np.random.Generator) -> MarketFit:
-    """Compare a log with `days` days drawn from a market."""
+def compare(
+    log: AuctionLog,
+    market: Market,
+    days: int,
+    traffic_slots: int,
+    rng: np.random.Generator,
+    carries: Carried = "rates",
+) -> MarketFit:
+    """Compare a log with `days` days drawn from a market, by what carries over."""
     replay = RecordedMarket(log, level_slots=market.level_slots)
     widths = (market.level_slots, traffic_slots)
     own = replay.recorded(np.arange(log.n_days))
-    recorded = _side(slot_means(log), *_auctions(replay, own, rng), None, widths)
+    recorded = _side(slot_means(log, carries), *_auctions(replay, own, rng, carries), None, widths)
     drawn = market.days(rng.random((days, market.draws)))
-    fitted = _side(batch_means(market, drawn), *_auctions(market, drawn, rng), recorded.price, widths)
+    fitted = _side(batch_means(market, drawn, carries), *_auctions(market, drawn, rng, carries), recorded.price, widths)
     return MarketFit(recorded, fitted)
 
 
-def _auctions(market: Market, days: DayBatch, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Prices and values (money) of auctions of some days, by the market's own levels."""
-    column = CONVERSION if market.log.conversion.any() else INTERACTION
+def _auctions(market: Market, days: DayBatch, rng: np.random.Generator, carries: Carried) -> tuple[Array, Array]:
+    """Prices and values of auctions of some days, by the market's own levels."""
+    column, worth = valued_by(market, days, carries)
     prices, values = [], []
     total = len(days)
     for row in np.unique(np.linspace(0, total - 1, min(total, _MOST_DAYS)).astype(int)):
         day = materialise(market, days, int(row))
         pick = rng.integers(0, len(day.price), _PER_DAY)
-        worth = days.conversion_value[row] if column == CONVERSION else 1.0
         prices.append(day.price[pick])
-        values.append(day.predicted[pick, column] * worth)
+        values.append(day.predicted[pick, column] * worth[row])
     return np.concatenate(prices).astype(np.float64), np.concatenate(values).astype(np.float64)
 
 

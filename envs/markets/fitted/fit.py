@@ -22,6 +22,7 @@ from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.manifest import StoredDay
 from bidpilot.envs.markets.fitted.model import MarketModel, ModelRecord, UnitAuctions
 from bidpilot.envs.markets.fitted.slot_means import SlotMeans, slot_means
+from bidpilot.envs.markets.recorded.carrying import Carried
 from bidpilot.envs.markets.recorded.measure import RecordedLevels, measure_levels
 from bidpilot.envs.synthetic import SyntheticConfig
 
@@ -37,7 +38,11 @@ _SIGNIFICANT = 3.0  # standard errors from zero below which an autocorrelation c
 
 
 def calibrate(
-    log: AuctionLog, level_slots: int | None = None, traffic_slots: int | None = None, name: str | None = None
+    log: AuctionLog,
+    level_slots: int | None = None,
+    traffic_slots: int | None = None,
+    name: str | None = None,
+    carries: Carried = "rates",
 ) -> MarketModel:
     """Fit a market to a log.
 
@@ -47,6 +52,7 @@ def calibrate(
             common divisor of 8 and T.
         traffic_slots: the same of traffic levels; None: 4, likewise.
         name: the market's name; None: the log's, and "calibrated".
+        carries: what of conversions carries over between campaigns: their rates, or the money that they are worth.
 
     Raises:
         InvalidMarket: the log has one day only, or a width does not divide its slots.
@@ -60,8 +66,8 @@ def calibrate(
             f"level_slots {level_slots} must divide the log's {log.slots} slots, and traffic_slots {traffic_slots} "
             "must divide level_slots."
         )
-    means = slot_means(log)
-    recorded = measure_levels(log, level_slots, traffic_slots)
+    means = slot_means(log, carries)
+    recorded = measure_levels(log, level_slots, traffic_slots, carries)
     auctions = _unit_auctions(log, means, recorded, level_slots)
     worth = float(np.mean([day.conversion_value for day in log.days]))
     record = ModelRecord(
@@ -70,6 +76,7 @@ def calibrate(
         log_digest=log.digest,
         levels=_levels(log, means, recorded, auctions, (level_slots, traffic_slots), worth),
         segments=log.segments,
+        carries=carries,
         campaigns=tuple(StoredDay(**vars(day)) for day in log.days),
     )
     return MarketModel(record, auctions)
@@ -109,7 +116,7 @@ def _levels(
         price_level=float(price.mean()),
         price_log_std=min(float(np.log(price[price > 0]).std()), 2.0),
         value_price_correlation=_score_correlation(money[some], price[some]),
-        conversion_rate=float(np.clip(auctions.predicted[:, CONVERSION].mean(), 1e-6, 0.05)),
+        conversion_rate=float(np.clip(float(auctions.predicted[:, CONVERSION].mean()), 1e-6, 0.05)),
         conversion_log_std=min(float(np.log(money[some]).std()), 2.0) if some.any() else 0.0,
         demand_curve=tuple(np.maximum(count.mean(axis=0), 1e-3 * per_slot).tolist()),
         price_curve=tuple(curve.tolist()),

@@ -21,6 +21,7 @@ from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.logs.manifest import StoredDay
 from bidpilot.envs.markets.base import MarketWrapper
+from bidpilot.envs.markets.recorded.carrying import Carried
 from bidpilot.envs.synthetic import SyntheticConfig, SyntheticMarket
 
 MODEL_FILE = "market.json"
@@ -41,6 +42,9 @@ class ModelRecord(BaseModel):
     levels: SyntheticConfig = Field(description="volume, curves, levels and their variation; budget, worth")
     segments: tuple[str, ...] = Field(min_length=1, description="channel/tier of each segment id")
     campaigns: tuple[StoredDay, ...] = Field(min_length=1, description="budgets and targets that days are given")
+    carries: Carried = Field(
+        "money", description="what of conversions is the same whatever campaign is drawn: money, as ever, or rates"
+    )
     budget_log_std: float = Field(
         0.2, ge=0, le=2, description="standard deviation of the log of a day's budget over its campaign's"
     )
@@ -51,7 +55,7 @@ class UnitAuctions:
     """K auctions at unit level: divided by the level of their block, prices by that of their slot."""
 
     price: NDArray[np.float32]  # (K,) currency
-    predicted: NDArray[np.float32]  # (K, 3) conversions as money over the mean conversion value
+    predicted: NDArray[np.float32]  # (K, 3) conversions; where money carries over, money over the mean worth
     true: NDArray[np.float32]  # (K, 3)
     segment: NDArray[np.int16]  # (K,)
 
@@ -92,8 +96,8 @@ class CalibratedMarket(MarketWrapper):
 
     A day reads consecutive auctions of a log that is drawn once, with replacement, from the model's
     auctions; its demand, price and value levels are the synthetic market's. It is given budget, conversion
-    value and target of a random campaign, and values are scaled so that their money level is the day's
-    whatever that campaign's conversion is worth.
+    value and target of a random campaign; where money carries over, values are scaled so that their money
+    level is the day's whatever that campaign's conversion is worth.
 
     Args:
         model: the fitted market.
@@ -112,7 +116,8 @@ class CalibratedMarket(MarketWrapper):
             [(day.budget, day.conversion_value, day.max_cpa or np.nan) for day in model.record.campaigns]
         )
         # A log without conversions measures its values in interactions, which no campaign's worth changes.
-        self._worth = self._terms[:, 1] if self._log.conversion.any() else np.ones(len(self._terms))
+        in_money = model.record.carries == "money" and self._log.conversion.any()
+        self._worth = self._terms[:, 1] if in_money else np.ones(len(self._terms))
 
     @property
     def log(self) -> AuctionLog:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.landscape.spread import one_way
 from bidpilot.envs.logs.auction_log import AuctionLog
+from bidpilot.envs.markets.recorded.carrying import Carried, kept_worth
 
 Matrix = NDArray[np.float64]
 
@@ -21,9 +22,9 @@ Matrix = NDArray[np.float64]
 class RecordedLevels:
     """Levels of a log's blocks and half-blocks. NaN nowhere: a block without one has level 1."""
 
-    value: Matrix  # (D, T / level_slots) mean money value of a block over that of all blocks
+    value: Matrix  # (D, T / level_slots) mean value of a block over that of all blocks: conversions, or money
     value_known: NDArray[np.bool_]  # (D, T / level_slots) False where a block has no value
-    value_worth: Matrix  # (D,) what values were multiplied by: currency per conversion; 1 for interactions
+    value_worth: Matrix  # (D,) what values were multiplied by: 1, or in money currency per conversion
     day_value_sigma: float  # standard deviation between days of the log value level
     value_spread: Matrix  # (K,) sorted log value levels within days, about their median
     value_median: float  # median of the log value levels
@@ -37,17 +38,21 @@ class RecordedLevels:
 
 
 def measure_levels(
-    log: AuctionLog, level_slots: int, traffic_slots: int, days: NDArray[np.int64] | None = None
+    log: AuctionLog,
+    level_slots: int,
+    traffic_slots: int,
+    carries: Carried = "rates",
+    days: NDArray[np.int64] | None = None,
 ) -> RecordedLevels:
     """Measure the levels of a log from its recorded days, or from those of `days` (indices) alone.
 
-    The money value of an auction is conversion * conversion_value of its day; where the log has no
+    The value of an auction is its conversion, in money times the conversion_value of its day; where the log has no
     conversions at all it is the interaction, since one has no price in the other.
     """
     days = np.arange(log.n_days) if days is None else days
     offsets = log.offsets[days]
     edges = offsets[:, ::level_slots]
-    worth = np.array([log.days[day].conversion_value for day in days], dtype=np.float64)
+    worth = kept_worth(log, carries)[days]
     value = _block_means(log.conversion, edges) * worth[:, None]
     if not value.any():
         worth = np.ones(len(days))

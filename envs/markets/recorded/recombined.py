@@ -14,6 +14,7 @@ from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import MarketWrapper
+from bidpilot.envs.markets.recorded.carrying import Carried
 from bidpilot.envs.markets.recorded.days import campaign_terms, plain_days
 from bidpilot.envs.markets.recorded.measure import RecordedLevels, measure_levels
 from bidpilot.envs.markets.recorded.replay import RecordedMarket
@@ -70,6 +71,10 @@ class RecombinationConfig(BaseModel):
         allow_inf_nan=False,
         description="standard deviation of the log of budget over recorded budget (tightness)",
     )
+    carries: Carried = Field(
+        default="rates",
+        description="what a block keeps whatever campaign is drawn: its conversion rate, or the money that it is worth",
+    )
 
 
 @dataclass(frozen=True)
@@ -110,9 +115,10 @@ class RecombinedMarket(MarketWrapper):
 
     - value: the block is brought to unit level (divided by its recorded level) and given a level drawn
       from the recorded ones (inverse CDF, interpolated, its exponent widened by `value_breadth`) times
-      a log-normal day level. A level is money, conversion * conversion_value against the mean of all
-      blocks, so values stay comparable with prices whatever campaign the block was recorded for
-      (interactions have no such price; they are scaled along, as the kernel has one value scale).
+      a log-normal day level. A level is of conversion rates, against the mean of all blocks; where money
+      carries over it is of conversion * conversion_value, and a block is then worth the same whatever
+      campaign is drawn (interactions have no such price; they are scaled along, as the kernel has one
+      value scale).
     - traffic: half-blocks are given redrawn levels in the same way, scaled together so that a day's
       auctions vary as recorded days' do; realised by the length of windows. A shorter window starts
       at a random auction of its slot. A longer one grows on both sides into its block's neighbouring
@@ -146,7 +152,9 @@ class RecombinedMarket(MarketWrapper):
         self.config = config
         self._donors = np.arange(log.n_days) if days is None else np.asarray(days, dtype=np.int64)
         self._offsets = log.offsets[self._donors]
-        self.levels: RecordedLevels = measure_levels(log, config.level_slots, config.traffic_slots, self._donors)
+        self.levels: RecordedLevels = measure_levels(
+            log, config.level_slots, config.traffic_slots, config.carries, self._donors
+        )
         self._layout = _Layout(log.slots, log.slots // config.level_slots, log.slots // config.traffic_slots)
         self._terms = campaign_terms(log)[self._donors]
         self._block_of_slot = np.arange(log.slots) // config.level_slots
@@ -207,7 +215,7 @@ class RecombinedMarket(MarketWrapper):
         level = np.exp(levels.value_median + logs + sigma * day[:, None])
         blocks = np.arange(self._layout.blocks)
         unit = np.where(levels.value_known[donor, blocks], level / levels.value[donor, blocks], 1.0)
-        # The block's money value is kept although the campaign's conversion value is another one.
+        # In money, the block's is kept although the campaign's conversion value is another one.
         scale: Matrix = unit * levels.value_worth[donor] / levels.value_worth[campaign][:, None]
         return scale
 

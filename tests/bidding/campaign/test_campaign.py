@@ -68,7 +68,13 @@ def test_a_recorded_target_is_its_days_where_the_campaign_asks_for_none_and_an_a
 
 
 def test_targets_stand_alone_unless_something_hard_is_asked_for() -> None:
-    asked = ({}, {"max_cpa": 3.0}, {"max_cpa": 3.0, "min_roi": 1.0}, {"channel_caps": {"feed": 1.0}}, {"reserve": 0.05})
+    asked: tuple[dict[str, object], ...] = (
+        {},
+        {"max_cpa": 3.0},
+        {"max_cpa": 3.0, "min_roi": 1.0},
+        {"channel_caps": {"feed": 1.0}},
+        {"reserve": 0.05},
+    )
     batch = CampaignBatch.of([Campaign.model_validate({"budget": 1.0} | terms) for terms in asked])
     assert batch.targets_alone.tolist() == [True, True, False, False, False]
     campaign = Campaign(budget=2.0, max_cpa=3.0, min_roi=1.5)

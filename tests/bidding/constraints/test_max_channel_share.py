@@ -34,7 +34,7 @@ def campaign(**changes: Any) -> Campaign:
 
 
 def terms(share: float) -> Terms:
-    return Terms({"channel_share/feed": share}, 40.0, 12.0, np.ones(3), SEGMENTS, 0.1)
+    return Terms({"channel_share/feed": share}, 40.0, 12.0, np.ones(3), np.array([1.0, 1.0, 12.0]), SEGMENTS, 0.1)
 
 
 def test_its_row_takes_the_channels_spend_beyond_its_share_of_all() -> None:

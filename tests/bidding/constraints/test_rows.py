@@ -41,10 +41,10 @@ ALL: dict[str, Any] = {
 }
 
 
-def terms(ideal: tuple[float, float, float] = (200.0, 40.0, 160.0), **asked: Any) -> Terms:
+def terms(ideal: tuple[float, float, float] = (200.0, 40.0, 160.0), unit: float = 16.0, **asked: Any) -> Terms:
     """A budget of 40 at 16 a conversion; the ideal point has 10 conversions."""
     batch = CampaignBatch.repeat(Campaign(budget=40.0, conversion_value=16.0, **asked), 1)
-    return batch.terms(0, SEGMENTS, np.array(ideal), 0.5)
+    return batch.terms(0, SEGMENTS, np.array(ideal), np.array([1.0, 1.0, unit]), 0.5)
 
 
 def totals(**changes: Any) -> DayTotals:
@@ -81,6 +81,15 @@ def test_every_row_by_hand() -> None:
         np.testing.assert_allclose(rows[name].value, value, err_msg=name)
         np.testing.assert_allclose(rows[name].wins, wins, err_msg=name)
         assert rows[name].bound == pytest.approx(bound), name
+
+
+def test_where_the_forecast_holds_conversions_at_another_worth_a_return_alone_keeps_the_campaigns() -> None:
+    """The same 10 conversions, held at 8 each: the cost target and the floor stay, and so does money of its own."""
+    held_at_8 = {row.name: row for row in rows_of(terms((200.0, 40.0, 80.0), unit=8.0, **ALL))}
+    for row in rows_of(terms(**ALL)):
+        np.testing.assert_allclose(held_at_8[row.name].value, row.value, err_msg=row.name)
+        assert held_at_8[row.name].bound == pytest.approx(row.bound), row.name
+    assert held_at_8["min_roi"].value[2] == pytest.approx(4.0)  # 10 conversions at 16 are four budgets
 
 
 @pytest.mark.parametrize(

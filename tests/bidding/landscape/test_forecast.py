@@ -68,6 +68,35 @@ def test_a_forecast_survives_its_file(forecast: Forecast, tmp_path: Path) -> Non
         assert getattr(again.landscape, field.name).dtype == getattr(forecast.landscape, field.name).dtype
 
 
+def test_a_worth_that_conversions_are_held_at_is_that_of_every_campaign(even: Forecast) -> None:
+    rates = replace(even, conversion_value=2.5)
+    np.testing.assert_array_equal(rates.worth([1.0, 4.0, 16.0]), [2.5, 2.5, 2.5])
+    np.testing.assert_array_equal(rates.kpi_unit([1.0, 16.0]), [[1.0, 1.0, 2.5], [1.0, 1.0, 2.5]])
+    np.testing.assert_array_equal(rates.kpi_unit(16.0), [1.0, 1.0, 2.5])
+
+
+def test_in_money_a_conversion_is_worth_what_it_is_to_the_campaign(even: Forecast) -> None:
+    assert even.conversion_value is None
+    np.testing.assert_array_equal(even.worth([1.0, 16.0]), [1.0, 16.0])
+    np.testing.assert_array_equal(even.kpi_unit([4.0, 16.0]), [[1.0, 1.0, 4.0], [1.0, 1.0, 16.0]])
+
+
+@pytest.mark.parametrize("worth", [0.0, -1.0, np.nan, np.inf])
+def test_a_worth_that_is_no_price_is_refused(worth: float, even: Forecast) -> None:
+    with pytest.raises(InvalidLandscape, match="above 0"):
+        replace(even, conversion_value=worth)
+
+
+@pytest.mark.parametrize("worth", [None, 2.5])
+def test_the_file_keeps_the_worth_and_one_without_it_is_in_money(
+    worth: float | None, even: Forecast, tmp_path: Path
+) -> None:
+    replace(even, conversion_value=worth).save(tmp_path / "forecast.npz")
+    assert Forecast.load(tmp_path / "forecast.npz").conversion_value == worth
+    with np.load(tmp_path / "forecast.npz") as stored:
+        assert ("conversion_value" in stored) == (worth is not None)  # as it was before there was such a worth
+
+
 @pytest.mark.parametrize("keep", [0, 10, 2000])
 def test_a_damaged_file_is_named_and_not_left_open(keep: int, even: Forecast, tmp_path: Path) -> None:
     path = tmp_path / "forecast.npz"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,6 +107,30 @@ def test_money_has_no_unit_of_its_own(forecast: Forecast) -> None:
     """The conversion value moves conversions alone: what all currencies multiply cancels in the plan's shares."""
     cheap, dear = plan(forecast, conversion_value=12.0), plan(forecast, conversion_value=6.0)
     np.testing.assert_allclose(cheap.kpi[0, :2], dear.kpi[0, :2], rtol=1e-9)
+
+
+def test_under_rates_a_plan_is_the_same_whatever_a_conversion_is_worth(even: Forecast) -> None:
+    """Held at 2.5, a landscape value of 1 is 0.4 conversions: bids of 0.5 are 1.25 for a conversion."""
+    rates = replace(even, conversion_value=2.5)
+    alone: dict[str, Any] = {"budget": 50.0, "preference": (0.0, 0.0, 1.0)}
+    for worth in (1.0, 4.0, 16.0):
+        got = plan(rates, conversion_value=worth, **alone)
+        np.testing.assert_allclose(got.alpha[0, 2], 0.5 * 2.5, rtol=0.02)
+        np.testing.assert_allclose(got.ideal[0, 2], 200.0 / 2.5, rtol=0.02)
+        np.testing.assert_allclose(got.kpi[0, 2], 200.0 / 2.5, rtol=0.02)
+        in_money = plan(even, conversion_value=worth, **alone)
+        np.testing.assert_allclose(in_money.alpha[0, 2], 0.5 * worth, rtol=0.02)
+        np.testing.assert_allclose(in_money.ideal[0, 2], 200.0 / worth, rtol=0.02)
+
+
+def test_under_rates_a_return_is_of_the_campaigns_own_money(even: Forecast) -> None:
+    """The n cheapest of a hundred bring 1.6 n conversions for 0.02 n (n + 1): worth 4, 39 of them return 8."""
+    rates = replace(even, conversion_value=2.5)
+    asked: dict[str, Any] = {"budget": 50.0, "preference": (0.0, 0.0, 1.0), "min_roi": 8.0}
+    held, free = (plan(rates, conversion_value=worth, **asked) for worth in (4.0, 40.0))
+    np.testing.assert_allclose(held.kpi[0, 2], 1.6 * 39, rtol=0.03)
+    np.testing.assert_allclose(held.spend[0, -1], 0.02 * 39 * 40, rtol=0.05)
+    np.testing.assert_allclose(free.kpi[0, 2], 160 * 0.5, rtol=0.02)  # the budget stops it first
 
 
 def test_plans_of_many_campaigns_equal_each_ones_own(forecast: Forecast) -> None:

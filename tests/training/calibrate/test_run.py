@@ -32,7 +32,9 @@ def test_a_market_is_fitted_stored_drawn_and_can_be_trained_on(
     main(["calibrate", str(log), "--out", str(out), "--days", "40"])
     numbers = json.loads((out / "fit.json").read_text())
     assert numbers["win_curve"] < 0.05
-    assert "win_curve" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "win_curve" in printed
+    assert "rates carry over: a conversion is worth" in printed
     assert (out / "fit.png").read_bytes().startswith(b"\x89PNG")
     setting = training_setting("daily", out, seed=1)
     assert setting.forecast.segments == ("exchange-1/head", "exchange-2/head")

@@ -83,6 +83,16 @@ def test_before_the_first_slot_a_day_is_its_baseline() -> None:
     np.testing.assert_allclose(observation[0], baseline, atol=1e-6)
 
 
+def test_the_baseline_does_not_depend_on_what_a_conversion_is_worth() -> None:
+    baselines = []
+    for worth in (12.0, 17.64):
+        campaign = preset_campaign("steady").model_copy(update={"conversion_value": worth, "min_tail_share": 0.4})
+        episode, observation = begun(campaign)
+        observation, _ = advanced(episode, observation, controller_agent("plan"), 12)
+        baselines.append(baseline_observation(episode, observation, 0))
+    np.testing.assert_array_equal(baselines[0], baselines[1])
+
+
 @pytest.mark.parametrize("residual", [False, True])
 def test_plan_offset_and_groups_multiply_to_alpha(residual: bool) -> None:
     episode, observation = begun()

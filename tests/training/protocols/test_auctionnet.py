@@ -170,6 +170,17 @@ def test_each_campaign_is_played_by_what_is_known_of_the_others(
     assert {**rows[suite, "ppo"], "agent": "plan"} == rows[suite, "plan"]
 
 
+def test_controllers_have_the_forecast_that_is_asked_for(logs: tuple[Path, Path], tmp_path: Path) -> None:
+    """Both advertisers have the same rates and worths of 60 and 80: plans in money differ, rates are chosen."""
+    training, test = logs
+    scores = {}
+    for carries in ("auto", "rates", "money"):
+        config = {"train": training, "test": test, "agents": ("plan",), "json_file": tmp_path / "rows.json"}
+        run(AuctionNetConfig.model_validate(config | {"carries": carries}))
+        scores[carries] = json.loads((tmp_path / "rows.json").read_text())["rows"][0]["mean"]
+    assert scores["auto"] == scores["rates"] != scores["money"]
+
+
 def test_what_cannot_be_played_is_refused_before_anything_is(
     logs: tuple[Path, Path], tmp_path: Path, played: Callable[..., Rows], capsys: pytest.CaptureFixture[str]
 ) -> None:

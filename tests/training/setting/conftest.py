@@ -1,6 +1,7 @@
 """Recorded logs in folders of their own."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,3 +20,14 @@ def write_log(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return write
+
+
+@pytest.fixture
+def two_worths(tmp_path: Path) -> Path:
+    """The folder of a small log of two advertisers by turns, to whom its conversions are worth 2 and 8."""
+    log = small_log("worths", "conversion")
+    days = tuple(
+        replace(day, conversion_value=(2.0, 8.0)[d % 2], campaign="ab"[d % 2]) for d, day in enumerate(log.days)
+    )
+    save_log(replace(log, days=days), tmp_path / "worths")
+    return tmp_path / "worths"

@@ -60,6 +60,17 @@ def test_it_trains_and_is_evaluated_by_its_interactions_or_as_it_is_told(
     assert len(current_store().client().search_runs(["0", "1"])) == runs
 
 
+def test_a_run_says_what_carries_over_and_why(two_worths: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["train", "--log", str(two_worths), *TINY])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "rates carry over: between 2 campaigns the variance of log conversions per auction is 0.0" in printed
+    trained = latest_finished_run("train")
+    assert (trained.tags["carries"], trained.params["carries"]) == ("rates", "auto")
+    stored = json.loads((download(trained.run_id, "policy") / "policy.json").read_text())["carries"]
+    assert stored["carries"] == "rates"
+    assert stored["rates_variance"] < 0.01 < 0.9 < stored["money_variance"]  # log 4 squared over 2, about
+
+
 def test_what_it_lacks_is_refused_before_there_is_a_store(
     write_log: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,4 +1,4 @@
-"""What campaigns are planned on: the worth of a conversion and the profile change what they say they change."""
+"""What campaigns are planned on: rates, whatever a conversion is worth, and the interactions of the profile."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.profile import named_profile
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord
 from bidpilot.envs.logs.storage import save_log
+from bidpilot.envs.markets.defaults import preset_forecast
 from bidpilot.training.solve.config import SolveConfig
 from bidpilot.training.solve.files import CampaignFile
 from bidpilot.training.solve.forecast import ground
@@ -47,28 +48,28 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "log"
 
 
-def test_a_log_is_priced_by_the_campaign_and_takes_a_profiles_preference_alone(log: Path) -> None:
+def test_a_log_is_held_at_its_mean_worth_and_takes_a_profiles_preference_alone(log: Path) -> None:
     config = SolveConfig(file=Path("c.yaml"), log=log)
     file = CampaignFile(profile="conversion-first", campaign=Campaign(budget=5.0))
     profile = named_profile("conversion-first")
-    one, three = (ground(config, file, profile, worth) for worth in (1.0, 3.0))
-    assert one.name == "small"
-    assert one.note is not None
-    assert "its preference alone applies" in one.note
-    mean = one.forecast.landscape.mean_value
-    np.testing.assert_allclose(three.forecast.landscape.mean_value, mean * [1, 1, 3], rtol=1e-9)
+    on = ground(config, file, profile)
+    assert on.name == "small"
+    assert on.note is not None
+    assert "its preference alone applies" in on.note
+    assert on.forecast.conversion_value == 4.0  # of 2, 5 and 5
     # conversions are uniform in [0, 1], whatever each day has on record
-    assert mean[2] == pytest.approx(0.5, abs=0.05)
+    assert on.forecast.landscape.mean_value[2] / 4.0 == pytest.approx(0.5, abs=0.05)
 
 
-def test_a_preset_is_priced_by_the_campaign_and_a_profile_changes_its_interactions_alone() -> None:
+def test_a_preset_keeps_its_forecast_and_a_profile_changes_its_interactions_alone() -> None:
     config = SolveConfig(file=Path("c.yaml"))
     plain = CampaignFile(campaign=Campaign(budget=40.0))
     file = CampaignFile(profile="completion-first", campaign=Campaign(budget=40.0))
-    own = ground(config, plain, None, 12.0)
+    own = ground(config, plain, None)
     assert own.note is None
-    other = ground(config, file, named_profile("completion-first"), 6.0)
+    assert own.forecast is preset_forecast("daily")
+    other = ground(config, file, named_profile("completion-first"))
     ratio = other.forecast.landscape.mean_value / own.forecast.landscape.mean_value
-    np.testing.assert_allclose(ratio[[0, 2]], [1.0, 0.5], rtol=1e-6)
+    np.testing.assert_allclose(ratio[[0, 2]], [1.0, 1.0], rtol=1e-6)
     assert ratio[1] > 1.1
-    assert ground(SolveConfig(file=Path("c.yaml"), market="steady"), plain, None, 12.0).name == "steady"
+    assert ground(SolveConfig(file=Path("c.yaml"), market="steady"), plain, None).name == "steady"

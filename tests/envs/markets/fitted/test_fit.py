@@ -1,5 +1,7 @@
 """A market fitted to days of a known market is that market again; its days look like the log's."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +72,7 @@ def log() -> AuctionLog:
 
 @pytest.fixture(scope="module")
 def model(log: AuctionLog) -> MarketModel:
-    return calibrate(log)
+    return calibrate(log, carries="money")
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +94,7 @@ def test_the_parameters_are_found_again(model: MarketModel) -> None:
 
 
 def test_days_look_like_the_recorded_ones(log: AuctionLog, market: CalibratedMarket) -> None:
-    numbers = compare(log, market, 200, 4, np.random.default_rng(0)).numbers()
+    numbers = compare(log, market, 200, 4, np.random.default_rng(0), "money").numbers()
     assert numbers["win_curve"] < 0.03
     assert numbers["price_quantiles"] < 0.1
     assert numbers["value_per_price_quantiles"] < 0.12
@@ -119,6 +121,35 @@ def test_a_days_money_does_not_depend_on_what_its_campaigns_conversion_is_worth(
     assert days.max_cpa.tolist() == [20.0, 80.0]
     money = [materialise(market, days, row).predicted[:, 2] * days.conversion_value[row] for row in range(2)]
     np.testing.assert_allclose(money[0], money[1], rtol=1e-5)
+
+
+def test_where_rates_carry_over_a_day_keeps_them_whatever_its_campaigns_conversion_is_worth() -> None:
+    """The known market with equal rates for campaigns of worth 10 and 40: its levels are found again, too."""
+    alike = record(KNOWN, worth=(10.0,))
+    days = tuple(replace(day, conversion_value=(10.0, 40.0)[d % 2]) for d, day in enumerate(alike.days))
+    log = replace(alike, days=days)
+    model = calibrate(log)
+    assert model.record.carries == "rates"
+    assert model.record.levels.day_value_std == pytest.approx(0.15, rel=0.4)
+    assert calibrate(log, carries="money").record.levels.day_value_std > 0.4  # worths taken for levels of days
+    market = CalibratedMarket(model, np.random.SeedSequence([1, 2]))
+    uniforms = np.tile(np.random.default_rng(4).random((1, market.draws)), (2, 1))
+    uniforms[:, -2] = (0.1, 0.999)  # campaigns of worth 10 and 40
+    batch = market.days(uniforms)
+    assert batch.conversion_value.tolist() == [10.0, 40.0]
+    one, other = (materialise(market, batch, row).predicted for row in range(2))
+    np.testing.assert_array_equal(one, other)
+    numbers = compare(log, market, 200, 4, np.random.default_rng(0)).numbers()
+    assert numbers["value_per_price_quantiles"] < 0.12
+    assert {name: gap for name, gap in numbers.items() if "level" in name and abs(gap) > 0.1} == {}
+
+
+def test_a_market_stored_before_is_one_of_money(model: MarketModel, tmp_path: Path) -> None:
+    model.save(tmp_path)
+    stored = json.loads((tmp_path / MODEL_FILE).read_text())
+    del stored["carries"]
+    (tmp_path / MODEL_FILE).write_text(json.dumps(stored))
+    assert MarketModel.load(tmp_path).record.carries == "money"
 
 
 def test_segments_keep_their_shares_and_their_own_prices(log: AuctionLog, market: CalibratedMarket) -> None:

@@ -15,10 +15,11 @@ from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord, stack_offsets
 from bidpilot.envs.logs.auctionnet import import_auctionnet
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
+from bidpilot.envs.markets.recorded.carrying import Carried
 from bidpilot.envs.markets.recorded.recombined import RecombinationConfig, RecombinedMarket
 from bidpilot.envs.markets.recorded.replay import RecordedMarket
 
-DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "auctionnet"
+DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "auctionnet"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no recorded AuctionNet periods in {DATA}")
 
 BLOCKS, HALVES = (3, 4), (6, 2)  # of the small log: 3 blocks of 4 slots, 6 half-blocks of 2
@@ -183,8 +184,24 @@ def test_windows_stay_inside_their_block_of_the_recorded_day() -> None:
     assert (day[:, 0] != day[:, 4]).any()  # ... and the next block of another
 
 
+@pytest.mark.parametrize("carries", ["rates", "money"])
+def test_what_carries_over_stays_whatever_campaign_is_drawn(carries: Carried) -> None:
+    """Blocks at the median level differ in nothing but what their campaign's conversion is worth."""
+    log = make_log()
+    one_level = RecombinationConfig(level_slots=4, traffic_slots=2, sigma_day=0.0, carries=carries)
+    market = RecombinedMarket(log, one_level)
+    uniforms = draw(market, 400)
+    uniforms[:, market.draws - 12 - 6 - 3 : market.draws - 12 - 6] = 0.5
+    batch = market.days(uniforms)
+    worth = money(batch, log, BLOCKS)
+    dear = batch.conversion_value == 100.0
+    assert 100 < dear.sum() < 300
+    want = 1.0 if carries == "money" else 2.0
+    assert worth[dear].mean() / worth[~dear].mean() == pytest.approx(want, abs=0.01 * want)
+
+
 def test_money_values_stay_whatever_campaign_a_block_was_recorded_for() -> None:
-    one_level = RecombinationConfig(level_slots=4, traffic_slots=2, sigma_day=0.0)
+    one_level = RecombinationConfig(level_slots=4, traffic_slots=2, sigma_day=0.0, carries="money")
     log = make_log()
     market = RecombinedMarket(log, one_level)
     uniforms = draw(market, 400)
