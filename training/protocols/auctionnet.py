@@ -21,7 +21,8 @@ from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.storage import load_log
 from bidpilot.training.evaluation.names import FORECASTING, INFORMED, REFERENCES
-from bidpilot.training.evaluation.statistics import interquartile_mean, interval
+from bidpilot.training.evaluation.rows import pair_row
+from bidpilot.training.evaluation.statistics import NO_INTERVAL, interquartile_mean, interval
 from bidpilot.training.protocols.config import AuctionNetConfig
 from bidpilot.training.report.auctionnet import ScoreRow, score_table
 from bidpilot.training.report.tables import PairRow, pair_table
@@ -133,8 +134,8 @@ def _bidder(name: str, training: AuctionLog) -> BenchmarkBidder:
 
 def _score_row(agent: str, test: TestDays, play: Play, seed: int) -> ScoreRow:
     ratio, allowed = test.ratio(play), test.target * play.conversions
-    iqm_low, iqm_high = interval(ratio, test.units, np.random.default_rng(seed))
-    mean_low, mean_high = interval(ratio, test.units, np.random.default_rng(seed), trim=0.0)
+    iqm_low, iqm_high = interval(ratio, test.units, np.random.default_rng(seed)) or NO_INTERVAL
+    mean_low, mean_high = interval(ratio, test.units, np.random.default_rng(seed), trim=0.0) or NO_INTERVAL
     return ScoreRow(
         agent=agent,
         iqm=interquartile_mean(ratio),
@@ -150,6 +151,7 @@ def _score_row(agent: str, test: TestDays, play: Play, seed: int) -> ScoreRow:
         over_target=float((play.spend > (1.0 + _SLIGHT) * allowed).mean()),
         spend_share=float((play.spend / test.budget).mean()),
         days=len(test),
+        groups=len(np.unique(test.units)),
     )
 
 
@@ -162,10 +164,5 @@ def _pairs(against: Sequence[str], plays: Mapping[str, Play], test: TestDays, se
         for name in ratios:
             if name == other or name in references[:place]:
                 continue
-            gap = ratios[name] - ratios[other]
-            low, high = interval(gap, test.units, np.random.default_rng(seed), trim=0.0)
-            row = PairRow(
-                agent=name, against=other, suite=test.log.name, diff=float(gap.mean()), diff_low=low, diff_high=high
-            )
-            rows.append(row)
+            rows.append(pair_row(test.log.name, name, other, ratios[name] - ratios[other], test.units, seed))
     return rows

@@ -8,17 +8,19 @@ from typing import TypedDict
 from rich.box import SIMPLE
 from rich.table import Table
 
+from bidpilot.training.report.ends import ends
+
 
 class ScoreRow(TypedDict):
     """One agent over the test days; the keys are those of the JSON file."""
 
     agent: str
     iqm: float  # interquartile mean of R / R*
-    iqm_low: float  # 95 % bootstrap interval of iqm, resampled by period
-    iqm_high: float
+    iqm_low: float | None  # 95 % interval of iqm, by period; None where there are too few of them
+    iqm_high: float | None
     mean: float  # mean of R / R*
-    mean_low: float  # 95 % bootstrap interval of mean
-    mean_high: float
+    mean_low: float | None  # 95 % interval of mean
+    mean_high: float | None
     score: float  # mean over days of the penalised expected conversions
     realised_score: float | None  # the same of realised conversions; None for the hindsight optimum
     conversions: float  # expected, mean over days
@@ -26,6 +28,7 @@ class ScoreRow(TypedDict):
     over_target: float  # share of days whose CPA is above the target, by more than a thousandth
     spend_share: float  # spend / budget, mean over days, in [0, 1]
     days: int
+    groups: int  # periods that the days share
 
 
 def score_table(rows: Sequence[ScoreRow], title: str) -> Table:
@@ -36,14 +39,15 @@ def score_table(rows: Sequence[ScoreRow], title: str) -> Table:
     """
     table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("agent")
-    for name in ("R / R*", "95 % interval", "mean", "score", "drawn", "CPA/target", "over", "spend"):
+    for name in ("R / R*", "95 % interval", "mean", "95 % interval", "score", "drawn", "CPA/target", "over", "spend"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in sorted(rows, key=lambda row: -row["iqm"]):
         table.add_row(
             row["agent"],
             f"{row['iqm']:.4f}",
-            f"{row['iqm_low']:.3f} .. {row['iqm_high']:.3f}",
+            ends(row["iqm_low"], row["iqm_high"], ".3f"),
             f"{row['mean']:.4f}",
+            ends(row["mean_low"], row["mean_high"], ".3f"),
             f"{row['score']:.2f}",
             "" if row["realised_score"] is None else f"{row['realised_score']:.2f}",
             "" if row["cpa_ratio"] is None else f"{row['cpa_ratio']:.2f}",
