@@ -8,7 +8,7 @@ from typing import TypedDict
 from rich.box import SIMPLE
 from rich.table import Table
 
-from bidpilot.training.report.ends import ends
+from bidpilot.training.report.ends import ends, too_few
 
 
 class ScoreRow(TypedDict):
@@ -54,4 +54,6 @@ def score_table(rows: Sequence[ScoreRow], title: str) -> Table:
             f"{row['over_target']:.0%}",
             f"{row['spend_share']:.0%}",
         )
+    few = [row["groups"] for row in rows if row["iqm_low"] is None]
+    table.caption = "; ".join(too_few({"no interval": few[0]})) if few else None
     return table

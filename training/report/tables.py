@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TypedDict
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from bidpilot.training.report.ends import ends
+from bidpilot.training.report.ends import ends, too_few
 
 _WIDEST = 200  # columns of text
 BETTER, WORSE, UNDECIDED = "better", "worse", "undecided"
@@ -123,19 +123,8 @@ def agent_table(rows: Sequence[AgentRow]) -> Table:
     if bounded:
         notes.append("to bound: R over the bound at market prices, which no first-price bid reaches")
     few = {row["suite"]: row["groups"] for row in rows if row["ci_low"] is None}
-    table.caption = "; ".join((*notes, *_too_few(few))) or None
+    table.caption = "; ".join((*notes, *too_few(few))) or None
     return table
-
-
-def _too_few(groups: Mapping[str, int]) -> list[str]:
-    """Why there is no interval on these suites, by their number of groups of days."""
-    return [
-        f"{suite}: {_counted(count)} of days, too few for an interval or a verdict" for suite, count in groups.items()
-    ]
-
-
-def _counted(groups: int) -> str:
-    return "1 group" if groups == 1 else f"{groups} groups"
 
 
 def preference_front_table(rows: Sequence[PreferenceFrontRow]) -> Table:
@@ -178,7 +167,7 @@ def pair_table(rows: Sequence[PairRow]) -> Table:
             verdict(row),
         )
     few = {row["suite"]: row["groups"] for row in rows if row["diff_low"] is None}
-    table.caption = "; ".join(_too_few(few)) or None
+    table.caption = "; ".join(too_few(few)) or None
     return table
 
 

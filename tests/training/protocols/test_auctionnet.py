@@ -85,7 +85,9 @@ def test_one_table_holds_every_agent_the_oracle_and_the_policy_that_was_trained_
     ours = {"plan", "mpc", "mpc_informed", "ppo"}
     assert set(rows) == {"fixed_cpa", "budget_pid", "cpa_pid", "online_lp", "hindsight"} | ours
     for name, row in rows.items():
-        assert row["iqm_low"] <= row["iqm"] <= row["iqm_high"] <= 1.0 + 1e-6, name
+        assert row["iqm_low"] <= row["iqm"] <= row["iqm_high"], name
+        assert row["iqm"] <= 1.0 + 1e-6, name
+        assert (row["days"], row["groups"]) == (6, 3), name
         assert 0 < row["score"] <= row["conversions"] + 1e-12, name
         assert row["score"] <= rows["hindsight"]["score"] * (1 + 1e-6), name
         assert row["spend_share"] <= 1.0, name
@@ -101,6 +103,17 @@ def test_one_table_holds_every_agent_the_oracle_and_the_policy_that_was_trained_
     run(AuctionNetConfig(train=training, test=test, agents=(f"ppo@{run_id}",), json_file=path))
     (named, _), _ = json.loads(path.read_text()).values()
     assert named["mean"] == rows["ppo"]["mean"]
+
+
+def test_days_of_two_periods_are_too_few_for_a_verdict(
+    logs: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "rows.json"
+    run(AuctionNetConfig(train=logs[1], test=logs[0], agents=("plan", "online_lp"), json_file=path))
+    assert capsys.readouterr().out.count("2 groups of days, too few") == 2
+    found = json.loads(path.read_text())
+    assert [(row["groups"], row["iqm_low"], row["mean_high"]) for row in found["rows"]] == [(2, None, None)] * 3
+    assert [(pair["groups"], pair["diff_low"]) for pair in found["pairs"]] == [(2, None)]
 
 
 def test_what_cannot_be_played_is_refused_before_anything_is(
