@@ -13,7 +13,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # How many changes `make mutants` draws; 0: all of them, which takes hours.
 MUTANTS ?= 0
 
-.PHONY: help install quickstart test mutants check loop bench clean
+# How many evaluations `make intervals` draws for each kind of one.
+DRAWS ?= 4000
+
+.PHONY: help install quickstart test mutants check loop bench intervals clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -50,6 +53,9 @@ loop: install ## go the whole way from a log to a served champion and back, chec
 
 bench: install ## run every benchmark; one JSON line per measurement
 	@set -e; for f in benchmarks/*.py; do $(BIN)/python "$$f"; done
+
+intervals: install ## simulate how often the intervals of evaluate hold the truth, in minutes; DRAWS=400 for fewer
+	$(BIN)/python benchmarks/intervals.py --draws $(DRAWS)
 
 clean: ## remove the environment and every cache, those of compiled functions too (runs under mlruns/ stay)
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*

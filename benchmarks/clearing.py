@@ -82,7 +82,7 @@ def measure(size: int, full: bool) -> None:
     rule = Rule(episode.today.alpha, np.ones((ROWS, episode.segments)), np.zeros((ROWS, episode.segments)))
     totals = SlotTotals.zeros(ROWS, episode.segments, episode.market.log.sources)
     reference = episode.today.alpha if full else None
-    campaigns, second_price = episode.today.campaigns, FirstPrice(np.zeros(ROWS, np.bool_), np.ones(1), 1.0)
+    campaigns, second_price = episode.today.campaigns, FirstPrice(np.zeros(ROWS, np.bool_), np.ones(1), np.ones(ROWS))
 
     def kernel() -> None:
         left = campaigns.budget.copy()

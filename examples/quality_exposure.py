@@ -134,9 +134,12 @@ def _won(stage: Stage, campaign: Campaign, rules: list[Rule]) -> list[NDArray[np
 
 
 def gain(side: Side, constant: Side) -> tuple[float, float, float]:
-    """Mean relative gain in quality exposures over the constant, with its 95 % bootstrap interval over days."""
+    """Mean relative gain in quality exposures over the constant, with its 95 % interval over days, at least three."""
     relative = side.quality_exposures / constant.quality_exposures - 1.0
-    low, high = interval(relative, np.arange(len(relative)), np.random.default_rng(SEED), trim=0.0)
+    found = interval(relative, np.arange(len(relative)), np.random.default_rng(SEED), trim=0.0)
+    if found is None:
+        raise SystemExit(f"{len(relative)} days are too few for an interval. Give three or more.")
+    low, high = found
     return float(relative.mean()), low, high
 
 

@@ -96,7 +96,7 @@ class Episode:
             beta=made.beta[index],
             ideal=made.ideal[index],
             plan_utility=made.utility[index],
-            first_price=FirstPrice(campaigns.first_price, factors, forecast.landscape.mean_price),
+            first_price=FirstPrice(campaigns.first_price, factors, np.full(self.rows, forecast.landscape.mean_price)),
         )
         self.left[:] = campaigns.budget
         self.kpi[:] = 0.0

@@ -69,7 +69,7 @@ class FirstPrice(NamedTuple):
 
     rows: NDArray[np.bool_]  # (B,)
     factors: NDArray[np.float64]  # (shading.POINTS,); unread where no row pays its bid
-    unit: float  # mean price that the factors are given for, currency
+    unit: NDArray[np.float64]  # (B,) mean price that the factors are given for, currency
 
 
 class Requested(NamedTuple):

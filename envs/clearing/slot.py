@@ -77,7 +77,7 @@ def _clear(  # type: ignore[no-untyped-def]
             counted = None if reference is None else histogram
             chunk.count(segments, shown, bins, counted, requested.segment_auctions[b])
             if first_price.rows[b]:
-                chunk.shade_bids(bid[: end - at], first_price.factors, first_price.unit)
+                chunk.shade_bids(bid[: end - at], first_price.factors, first_price.unit[b])
             number = chunk.pick(shown, bid, reaches, picked)
             reached = Reached(at, picked, shown, bid, value)
             left[b] = settle(b, reached, number, left[b], first_price.rows[b], columns, overlay, reference, won)

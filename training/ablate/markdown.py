@@ -10,7 +10,7 @@ from bidpilot.training.ablate.catalogue import FULL, Variant
 from bidpilot.training.ablate.config import AblateConfig
 from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.names import REFERENCES
-from bidpilot.training.report.tables import AgentRow, PairRow
+from bidpilot.training.report.tables import TOO_FEW, AgentRow, PairRow, decided
 
 _NOT_TOLD = ("workers", "fresh", "json_file", "experiment")  # options that change no number
 
@@ -35,7 +35,7 @@ def markdown(found: Ablation) -> str:
         "# What each part of training buys",
         f"Made by `{command(config)}`; do not edit. Each variant is trained with seeds {seeds}, {steps}, and plays "
         f"{config.days} held-out days of every suite. A difference is the mean over seeds and days of R / R*, paired "
-        "by day, in thousandths, with its 95 % bootstrap interval over days; the trainings are not resampled. Bold: "
+        "by day, in thousandths, with its 95 % interval over days; the trainings are not resampled. Bold: "
         "the interval leaves out zero.",
         _table(("variant", "what it leaves out"), [(f"`{v.name}`", v.without) for v in found.variants]),
         f"## Beside `{REFERENCES[0]}`",
@@ -75,9 +75,10 @@ def _differences(found: Ablation, asked: Sequence[tuple[Variant, str]]) -> str:
 
 
 def _difference(row: PairRow) -> str:
-    middle, low, high = (f"{1000 * row[key]:+.1f}" for key in ("diff", "diff_low", "diff_high"))
-    decided = row["diff_low"] > 0.0 or row["diff_high"] < 0.0
-    return f"{f'**{middle}**' if decided else middle} ({low} .. {high})"
+    middle, (low, high) = f"{1000 * row['diff']:+.1f}", (row["diff_low"], row["diff_high"])
+    if low is None or high is None:
+        return f"{middle} ({TOO_FEW})"
+    return f"{f'**{middle}**' if decided(row) else middle} ({1000 * low:+.1f} .. {1000 * high:+.1f})"
 
 
 def _spread(found: Ablation) -> str:

@@ -19,7 +19,7 @@ from bidpilot.training.evaluation.catalogue import EVERY, SuiteRecord
 from bidpilot.training.evaluation.contestants import Contestant
 from bidpilot.training.evaluation.names import REFERENCES
 from bidpilot.training.evaluation.play import Outcome
-from bidpilot.training.evaluation.rows import agent_rows, pair_rows
+from bidpilot.training.evaluation.rows import agent_rows, pair_rows, row_metrics
 from bidpilot.training.evaluation.suites import named_suites, synthetic_suite
 from bidpilot.training.report.differences import difference_map
 from bidpilot.training.report.tables import AgentRow, PairRow, print_tables
@@ -46,7 +46,7 @@ def run(config: AblateConfig) -> str:
         whole = [row for row in agents if row["agent"] in names]
         text = markdown(Ablation(config, variants, agents, pairs))
         rows: list[AgentRow | PairRow] = [*agents, *pairs]
-        tracked.log_metrics({f"{row['suite']}/{row['agent']}": row["iqm"] for row in whole}, 0)
+        tracked.log_metrics(row_metrics(whole, {name: name for name in names}), 0)
         tracked.log_json(rows, "ablation.json")
         tracked.log_text(text, "ablation.md")
         beside = [pair for pair in pairs if pair["against"] == REFERENCES[0]]

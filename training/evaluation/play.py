@@ -1,4 +1,4 @@
-"""Plays an agent over held-out days and scores it against the hindsight optimum."""
+"""Plays an agent over held-out days and scores it against R*, the best that could have been had."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from bidpilot.bidding.rule import Rule
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
+from bidpilot.solvers.first_price import best_known_rule
 from bidpilot.solvers.hindsight import hindsight_optimum
-from bidpilot.solvers.hindsight_rule import best_constant_rule
 
 _SLIGHT = 0.001  # relative excess over a constraint that still counts as kept
 
@@ -38,6 +38,7 @@ class Outcome:
     roughness: NDArray[np.float64]  # (D,) mean absolute change of the log bid on the mean auction between slots
     reached: NDArray[np.float64]  # (D, 3) x / z, 0 where z is
     realised: NDArray[np.float64]  # (D,) R / R* with R of the outcomes that were drawn or recorded
+    to_bound: NDArray[np.float64]  # (D,) R over the certified bound at market prices; at second price that is R*
 
     @classmethod
     def pooled(cls, outcomes: Sequence[Outcome]) -> Outcome:
@@ -51,8 +52,10 @@ class Outcome:
 
 
 class Arena:
-    """Fixed days with their hindsight optima, on which every agent plays.
+    """Fixed days with their R*, on which every agent plays.
 
+    At second price R* is the certified bound of the hindsight optimum, at first price what the best rule with the
+    levels known has (`solvers.first_price`), since the optimum pays market prices, which no bidder can.
     Where there are several campaigns, the days take turns. Days on which no purchase keeps the campaign's
     constraints are left out. Agents are told `1 - cpa_margin` times a target cost, and scored by the target itself.
 
@@ -74,10 +77,19 @@ class Arena:
         self.episode = Episode(market, forecast, len(days))
         self.episode.begin(days, self.campaigns)
         self.optimum = hindsight_optimum(market, days, self.campaigns, self.episode.today.ideal)
-        self.best = self.optimum.bound
-        self.kept = self.best > 0
+        self.best, self.best_kpi = self.optimum.bound, self.optimum.kpi
+        if self.at_first_price:
+            rule, first = best_known_rule(self.episode, days, self.campaigns, self.optimum), self.campaigns.first_price
+            self.best = np.where(first, rule.score, self.best)
+            self.best_kpi = np.where(first[:, None], rule.kpi, self.best_kpi)
+        self.kept = (self.optimum.bound > 0) & (self.best > 0)
         if not self.kept.any():
             raise InfeasibleCampaign("no held-out day can keep the campaign's constraints. Relax them.")
+
+    @property
+    def at_first_price(self) -> bool:
+        """Whether a day is at first price, so that the certified bound is not R*."""
+        return bool(self.campaigns.first_price.any())
 
     @property
     def planned(self) -> NDArray[np.float64]:
@@ -115,17 +127,6 @@ class Arena:
             realised += episode.totals.realised
         return self._outcome(np.abs(np.diff(log_bid, axis=0)).sum(axis=0) / max(episode.slots - 1, 1), realised)
 
-    def constant_rule_ratio(self) -> NDArray[np.float64] | None:
-        """(D,) what the best constant rule in hindsight reaches of R*; None where no day is at first price.
-
-        At first price R* pays market prices, which no bidder can.
-        """
-        if not self.campaigns.first_price.any():
-            return None
-        ideal = self.episode.today.ideal
-        rule = best_constant_rule(self.market, self.days, self.campaigns, ideal, self.optimum)
-        return rule[self.kept] / self.best[self.kept]
-
     def _outcome(self, roughness: NDArray[np.float64], realised: NDArray[np.float64]) -> Outcome:
         kept, episode, c = self.kept, self.episode, self.campaigns
         episode.judge_by(c)
@@ -142,6 +143,7 @@ class Arena:
             roughness=roughness[kept],
             reached=in_ideal_points(episode.kpi, episode.today.ideal)[kept],
             realised=(drawn if factor is None else drawn * factor)[kept] / self.best[kept],
+            to_bound=episode.score()[kept] / self.optimum.bound[kept],
         )
 
 

@@ -47,7 +47,7 @@ def play_front(record: SuiteRecord, contestants: Sequence[Contestant], days: int
     exact, attained = [], []
     for preference in grid:
         arena = Arena(market, forecast, _campaign(record.campaigns[0], preference), drawn)
-        exact.append(in_ideal_points(arena.optimum.kpi, arena.episode.today.ideal)[arena.kept].mean(axis=0))
+        exact.append(in_ideal_points(arena.best_kpi, arena.episode.today.ideal)[arena.kept].mean(axis=0))
         suite = Suite(record.name, gains, arena, np.arange(days))
         played = [row for contestant in contestants for row in contestant.play(suite).items()]
         attained.append({name: outcome.reached.mean(axis=0) for name, outcome in played})

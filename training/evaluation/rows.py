@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bidpilot.training.evaluation.names import REFERENCES
 from bidpilot.training.evaluation.play import Outcome
-from bidpilot.training.evaluation.statistics import interquartile_mean, interval
+from bidpilot.training.evaluation.statistics import NO_INTERVAL, interquartile_mean, interval
 from bidpilot.training.report.tables import AgentRow, Marks, PairRow
 
 LEAST_GAP = 0.002
@@ -28,8 +28,9 @@ class Played(Protocol):
     def kept_units(self) -> NDArray[np.int64]:
         """(D,) the unit that each day belongs to."""
 
-    def constant_rule_ratio(self) -> NDArray[np.float64] | None:
-        """(D,) what the best constant rule in hindsight reaches of R*; None without first price."""
+    @property
+    def at_first_price(self) -> bool:
+        """Whether some day is at first price, so that R* is not the certified bound."""
 
 
 def marked(rows: Sequence[AgentRow], marks: Mapping[str, Marks]) -> list[AgentRow]:
@@ -39,27 +40,33 @@ def marked(rows: Sequence[AgentRow], marks: Mapping[str, Marks]) -> list[AgentRo
 
 def agent_rows(suite: Played, outcomes: Mapping[str, Outcome], seeds: Mapping[str, int], seed: int) -> list[AgentRow]:
     """A row per agent; `outcomes` hold both reference controllers, `seeds` the trainings that a row stands for."""
-    rule, units = suite.constant_rule_ratio(), suite.kept_units
-    bounds = {a: interval(o.ratio, units, np.random.default_rng(seed)) for a, o in outcomes.items()}
-    return [
-        AgentRow(
-            agent=agent,
-            suite=suite.name,
-            iqm=interquartile_mean(outcome.ratio),
-            ci_low=bounds[agent][0],
-            ci_high=bounds[agent][1],
-            p5=float(np.quantile(outcome.ratio, 0.05)),
-            gap_closed=gap_closed(outcome, outcomes),
-            spend_share=float(outcome.spend_share.mean()),
-            violation_rate=float(outcome.violated.mean()),
-            violation_size=float(outcome.violation.mean()),
-            roughness=float(outcome.roughness.mean()),
-            constant_rule=None if rule is None else interquartile_mean(rule),
-            days=len(outcome.ratio),
-            seeds=seeds.get(agent, 1),
-        )
-        for agent, outcome in outcomes.items()
-    ]
+    return [_agent_row(suite, agent, outcomes, seeds.get(agent, 1), seed) for agent in outcomes]
+
+
+def _agent_row(suite: Played, agent: str, outcomes: Mapping[str, Outcome], seeds: int, seed: int) -> AgentRow:
+    outcome, units = outcomes[agent], suite.kept_units
+    ci_low, ci_high = interval(outcome.ratio, units, np.random.default_rng(seed)) or NO_INTERVAL
+    mean_low, mean_high = interval(outcome.ratio, units, np.random.default_rng(seed), trim=0.0) or NO_INTERVAL
+    return AgentRow(
+        agent=agent,
+        suite=suite.name,
+        iqm=interquartile_mean(outcome.ratio),
+        ci_low=ci_low,
+        ci_high=ci_high,
+        mean=float(outcome.ratio.mean()),
+        mean_low=mean_low,
+        mean_high=mean_high,
+        p5=float(np.quantile(outcome.ratio, 0.05)),
+        gap_closed=gap_closed(outcome, outcomes),
+        spend_share=float(outcome.spend_share.mean()),
+        violation_rate=float(outcome.violated.mean()),
+        violation_size=float(outcome.violation.mean()),
+        roughness=float(outcome.roughness.mean()),
+        to_bound=interquartile_mean(outcome.to_bound) if suite.at_first_price else None,
+        days=len(outcome.ratio),
+        groups=len(np.unique(units)),
+        seeds=seeds,
+    )
 
 
 def gap_closed(outcome: Outcome, outcomes: Mapping[str, Outcome]) -> float | None:
@@ -73,21 +80,34 @@ def gap_closed(outcome: Outcome, outcomes: Mapping[str, Outcome]) -> float | Non
 
 def pair_rows(suite: Played, outcomes: Mapping[str, Outcome], seed: int) -> list[PairRow]:
     """Every later agent against every earlier one, paired by day; means, not trimmed."""
-    names = list(outcomes)
-    units = suite.kept_units
-    rows = []
-    for k, agent in enumerate(names):
-        for against in names[:k]:
-            gap = outcomes[agent].ratio - outcomes[against].ratio
-            low, high = interval(gap, units, np.random.default_rng(seed), trim=0.0)
-            rows.append(
-                PairRow(
-                    agent=agent,
-                    against=against,
-                    suite=suite.name,
-                    diff=float(gap.mean()),
-                    diff_low=low,
-                    diff_high=high,
-                )
-            )
-    return rows
+    names, units = list(outcomes), suite.kept_units
+    return [
+        pair_row(suite.name, agent, against, outcomes[agent].ratio - outcomes[against].ratio, units, seed)
+        for k, agent in enumerate(names)
+        for against in names[:k]
+    ]
+
+
+def pair_row(
+    suite: str, agent: str, against: str, gap: NDArray[np.float64], units: NDArray[np.int64], seed: int
+) -> PairRow:
+    """The row of what `agent` has more than `against` on each day, `gap` (D,), whose days belong to `units` (D,)."""
+    low, high = interval(gap, units, np.random.default_rng(seed), trim=0.0) or NO_INTERVAL
+    return PairRow(
+        agent=agent,
+        against=against,
+        suite=suite,
+        diff=float(gap.mean()),
+        diff_low=low,
+        diff_high=high,
+        groups=len(np.unique(units)),
+    )
+
+
+def row_metrics(rows: Sequence[AgentRow], names: Mapping[str, str]) -> dict[str, float]:
+    """What a tracked run logs of rows: `SUITE/NAME` the interquartile mean, `SUITE/NAME_mean` the mean.
+
+    `names` holds a metric's name for each agent; rows of others are left out.
+    """
+    named = [(f"{row['suite']}/{names[row['agent']]}", row) for row in rows if row["agent"] in names]
+    return {key: row["iqm"] for key, row in named} | {f"{key}_mean": row["mean"] for key, row in named}

@@ -23,7 +23,7 @@ from bidpilot.training.evaluation.ground import Trained, find_trained
 from bidpilot.training.evaluation.names import ALL_AGENTS
 from bidpilot.training.evaluation.play import Outcome
 from bidpilot.training.evaluation.preference_front import front_rows, play_front
-from bidpilot.training.evaluation.rows import agent_rows, marked, pair_rows
+from bidpilot.training.evaluation.rows import agent_rows, marked, pair_rows, row_metrics
 from bidpilot.training.evaluation.suites import (
     Suite,
     agreed_campaigns,
@@ -156,7 +156,7 @@ def _comparison(
     intervals = [Interval(short_name(r["agent"]), r["suite"], r["iqm"], r["ci_low"], r["ci_high"]) for r in rows]
     tracked.log_figure(interval_plot(intervals), "figures/agents.png")
     names = _metric_names([row["agent"] for row in rows])
-    tracked.log_metrics({f"{row['suite']}/{names[row['agent']]}": row["iqm"] for row in rows}, 0)
+    tracked.log_metrics(row_metrics(rows, names), 0)
     print_tables(rows, pairs, console)
     return [*rows, *pairs]
 

@@ -45,9 +45,10 @@ class Suite:
         """Of the days that are played, (K,)."""
         return self.units[self.arena.kept]
 
-    def constant_rule_ratio(self) -> NDArray[np.float64] | None:
-        """As `Arena.constant_rule_ratio`."""
-        return self.arena.constant_rule_ratio()
+    @property
+    def at_first_price(self) -> bool:
+        """Whether some day is at first price."""
+        return self.arena.at_first_price
 
     def days_trained_on(self, also: NDArray[np.bool_] | None = None) -> int:
         """Of the days that are played, how many the forecast was fitted on, or a policy that has seen `also` (D,)."""

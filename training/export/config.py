@@ -46,5 +46,10 @@ class PromoteConfig(Config):
         "left out where there is none.",
     )
     days: Count = Field(512, description="Held-out days per suite.")
+    allow_few: bool = Field(
+        False,
+        description="Decide by the other suites where one, or the log, has too few groups of days to say who is "
+        "better; the challenger is refused there otherwise.",
+    )
     seed: Seed = Field(0, description="Seed of the suites' days and of the bootstrap.")
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")

@@ -16,7 +16,7 @@ from bidpilot.bidding.errors import InvalidConfig, PromotionRefused, RunNotFound
 from bidpilot.envs.markets.presets import PRESETS
 from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.play import Arena
-from bidpilot.training.evaluation.statistics import interval
+from bidpilot.training.evaluation.statistics import LEAST, NO_INTERVAL, interval
 from bidpilot.training.evaluation.suites import log_arena, named_suites, synthetic_suite
 from bidpilot.training.export.agent import BundleAgent
 from bidpilot.training.export.config import PromoteConfig
@@ -36,13 +36,17 @@ class Duel:
     challenger: float  # mean R / R*
     champion: float  # mean R / R*
     difference: float  # mean paired difference
-    low: float  # 95 % interval of it, resampled by day or by the unit that days share
-    high: float
+    low: float | None  # 95 % interval of it, by day or by the unit that days share; None where those are too few
+    high: float | None
+    groups: int  # such units
 
     def __str__(self) -> str:
+        known = self.low is not None and self.high is not None
+        within = f"{self.low:+.4f} to {self.high:+.4f}" if known else "no interval"
+        grouped = "" if self.groups == self.days else f" in {self.groups} groups"
         return (
-            f"{self.suite}: {self.challenger:.4f} against {self.champion:.4f} on {self.days} days, "
-            f"difference {self.difference:+.4f} ({self.low:+.4f} to {self.high:+.4f})"
+            f"{self.suite}: {self.challenger:.4f} against {self.champion:.4f} on {self.days} days{grouped}, "
+            f"difference {self.difference:+.4f} ({within})"
         )
 
 
@@ -53,7 +57,7 @@ def run(config: PromoteConfig) -> None:
 
     Raises:
         RunNotFound: there is no challenger.
-        PromotionRefused: it is worse on a suite, or better on none; says by how much.
+        PromotionRefused: it is worse on a suite, better on none, or not to be judged on one; says by how much.
     """
     console = Console()
     challenger = find_version(f"models:/{config.name}@{CHALLENGER}")
@@ -72,7 +76,7 @@ def run(config: PromoteConfig) -> None:
         for line in duels:
             console.print(str(line), soft_wrap=True)
         against = "the plan (no champion yet)" if champion is None else f"version {champion.version}"
-        lost = verdict(duels)
+        lost = verdict(duels, config.allow_few)
         reason = f"against {against}; " + "; ".join(map(str, duels))
         tracked.log_json([asdict(d) for d in duels], "promotion.json")
         tracked.set_tags({"promoted": str(not lost).lower(), "reason": lost or reason})
@@ -82,12 +86,20 @@ def run(config: PromoteConfig) -> None:
     console.print(f"champion of {config.name}: version {challenger.version}, {reason}", soft_wrap=True)
 
 
-def verdict(duels: Sequence[Duel]) -> str:
-    """Why the challenger has not won; empty where it has: better on one suite at least, worse on none."""
-    worse = [d.suite for d in duels if d.high < 0]
+def verdict(duels: Sequence[Duel], allow_few: bool = False) -> str:
+    """Why the challenger has not won; empty where it has: better on one suite at least, worse on none.
+
+    A suite whose days fall into too few groups for an interval cannot say that it is not worse there; where such are
+    allowed they say nothing.
+    """
+    worse = [d.suite for d in duels if d.high is not None and d.high < 0]
     if worse:
         return f"is worse on {', '.join(worse)}"
-    if not any(d.low > 0 for d in duels):
+    few = [d for d in duels if d.low is None]
+    if few and not allow_few:
+        told = ", ".join(f"{d.suite} ({d.groups} of {LEAST} groups of days)" for d in few)
+        return f"cannot be judged on {told}; play more days, or leave those out of the verdict with --allow-few"
+    if not any(d.low is not None and d.low > 0 for d in duels):
         return "is better on no suite"
     return ""
 
@@ -96,8 +108,18 @@ def duel(name: str, arena: Arena, units: NDArray[np.int64], new: Agent, old: Age
     """Play both over the arena's days."""
     first, second = arena.play(new).ratio.copy(), arena.play(old).ratio.copy()
     gap = first - second
-    low, high = interval(gap, units, np.random.default_rng(seed), trim=0.0)
-    return Duel(name, len(gap), float(first.mean()), float(second.mean()), float(gap.mean()), low, high)
+    units = units[arena.kept]
+    low, high = interval(gap, units, np.random.default_rng(seed), trim=0.0) or NO_INTERVAL
+    return Duel(
+        suite=name,
+        days=len(gap),
+        challenger=float(first.mean()),
+        champion=float(second.mean()),
+        difference=float(gap.mean()),
+        low=low,
+        high=high,
+        groups=len(np.unique(units)),
+    )
 
 
 def _champion(name: str) -> Version | None:

@@ -206,8 +206,10 @@ class Told:
         _, units = np.unique([day.unit for day in days], return_inverse=True)
         return cls(name, suites, units, np.array([day.max_cpa or np.nan for day in days]))
 
-    def constant_rule_ratio(self) -> None:
-        """No day is at first price."""
+    @property
+    def at_first_price(self) -> bool:
+        """No: the protocol pays market prices."""
+        return False
 
     @property
     def best(self) -> NDArray[np.float64]:

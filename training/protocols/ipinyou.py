@@ -12,7 +12,7 @@ from rich.console import Console
 from bidpilot.agents.baselines.published.ipinyou import Bidder, Play, Training, play, read_auctions, read_training
 from bidpilot.agents.baselines.published.linear import Linear, Mcpc, Replan
 from bidpilot.agents.baselines.published.value_table import rlb, ss_mdp, value_table
-from bidpilot.training.evaluation.statistics import interval
+from bidpilot.training.evaluation.statistics import NO_INTERVAL, interval
 from bidpilot.training.protocols.config import IPinYouConfig
 from bidpilot.training.report.ipinyou import ProtocolPair, ProtocolRow, protocol_pairs, protocol_table
 
@@ -65,14 +65,15 @@ def _pairs(agent: str, plays: Sequence[Play], against: Sequence[Play], seed: int
     out = []
     for kind, name in (("expected clicks", "expected"), ("clicks", "clicks")):
         gap = _by_episode(plays, name) - _by_episode(against, name)
-        low, high = interval(gap, np.arange(len(gap)), np.random.default_rng(seed), trim=0.0)
+        low, high = interval(gap, np.arange(len(gap)), np.random.default_rng(seed), trim=0.0) or NO_INTERVAL
         pair = ProtocolPair(
             agent=agent,
             against=AGAINST,
             kind=kind,
             diff=float(gap.sum()),
-            diff_low=low * len(gap),
-            diff_high=high * len(gap),
+            diff_low=None if low is None else low * len(gap),
+            diff_high=None if high is None else high * len(gap),
+            groups=len(gap),
         )
         out.append(pair)
     return out

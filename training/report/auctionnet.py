@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.box import SIMPLE
 from rich.table import Table
 
+from bidpilot.training.report.ends import ends, too_few
 from bidpilot.training.report.tables import AgentRow, short_name
 
 
@@ -28,13 +29,16 @@ def score_table(rows: Sequence[ScoreRow], title: str) -> Table:
     """
     table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("agent", no_wrap=True)
-    for name in ("R / R*", "95 % interval", "score", "drawn", "CPA/target", "over", "spend", "seeds"):
+    columns = ("score", "drawn", "CPA/target", "over", "spend", "seeds")
+    for name in ("R / R*", "95 % interval", "mean", "95 % interval", *columns):
         table.add_column(name, justify="right", no_wrap=True)
     for row in sorted(rows, key=lambda row: -row["iqm"]):
         table.add_row(
             short_name(row["agent"]),
             f"{row['iqm']:.4f}",
-            f"{row['ci_low']:.3f} .. {row['ci_high']:.3f}",
+            ends(row["ci_low"], row["ci_high"], ".3f"),
+            f"{row['mean']:.4f}",
+            ends(row["mean_low"], row["mean_high"], ".3f"),
             f"{row['score']:.2f}",
             f"{row['realised_score']:.2f}",
             "" if row["cpa_ratio"] is None else f"{row['cpa_ratio']:.2f}",
@@ -42,5 +46,7 @@ def score_table(rows: Sequence[ScoreRow], title: str) -> Table:
             f"{row['spend_share']:.0%}",
             str(row["seeds"]),
         )
-    table.caption = f"R* has {rows[0]['best_score']:.2f} a day" if rows else None
+    notes = [f"R* has {rows[0]['best_score']:.2f} a day"] if rows else []
+    few = [row["groups"] for row in rows if row["ci_low"] is None]
+    table.caption = "; ".join((*notes, *(too_few({"no interval": few[0]}) if few else ()))) or None
     return table

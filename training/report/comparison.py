@@ -20,8 +20,8 @@ class Interval:
     agent: str
     suite: str
     iqm: float  # interquartile mean of R / R*
-    low: float  # lower end of the 95 % bootstrap interval
-    high: float  # upper end
+    low: float | None  # lower end of the 95 % interval; None where there are too few days for one
+    high: float | None  # upper end
 
 
 def ratio_distribution(ratios: Mapping[str, ArrayLike], title: str = "R / R* over days") -> Figure:
@@ -61,13 +61,15 @@ def ratio_distribution(ratios: Mapping[str, ArrayLike], title: str = "R / R* ove
 def interval_plot(intervals: Sequence[Interval], title: str = "R / R* per agent and suite") -> Figure:
     """Interquartile means with their 95 % intervals: a panel per suite, a line per agent, best on top.
 
+    A mean without an interval is a dot alone.
+
     Raises:
         ValueError: where there is none, or one is not finite or not in order.
     """
     if not intervals:
         raise ValueError("no interval to draw: evaluate at least one agent on one suite")
     for entry in intervals:
-        low, iqm, high = finite(f"{entry.agent} on {entry.suite}", [entry.low, entry.iqm, entry.high], 1)
+        low, iqm, high = finite(f"{entry.agent} on {entry.suite}", [*_ends(entry), entry.iqm], 1)[[0, 2, 1]]
         if not low <= iqm <= high:
             raise ValueError(f"{entry.agent} on {entry.suite}: {iqm} lies outside {low} .. {high}")
     suites = list(dict.fromkeys(entry.suite for entry in intervals))
@@ -77,11 +79,12 @@ def interval_plot(intervals: Sequence[Interval], title: str = "R / R* per agent 
     for suite, panel in panels.items():
         here = sorted((entry for entry in intervals if entry.suite == suite), key=lambda entry: entry.iqm)
         for height, entry in enumerate(here):
-            panel.plot([entry.low, entry.high], [height, height], color=shades[entry.agent], linewidth=5, alpha=0.4)
+            low, high = _ends(entry)
+            panel.plot([low, high], [height, height], color=shades[entry.agent], linewidth=5, alpha=0.4)
             panel.plot(entry.iqm, height, "o", color=shades[entry.agent], markersize=7)
             panel.annotate(
                 f"{entry.iqm:.3f}",
-                (entry.high, height),
+                (high, height),
                 (7, 0),
                 textcoords="offset points",
                 va="center",
@@ -93,3 +96,8 @@ def interval_plot(intervals: Sequence[Interval], title: str = "R / R* per agent 
         panel.set_xlabel("R / R*, interquartile mean")
     figure.suptitle(title, color=INK, x=0.01, ha="left")
     return figure
+
+
+def _ends(entry: Interval) -> tuple[float, float]:
+    """The interval's ends; the mean itself where there is none."""
+    return (entry.iqm if entry.low is None else entry.low, entry.iqm if entry.high is None else entry.high)

@@ -9,13 +9,13 @@ from matplotlib.figure import Figure
 
 from bidpilot.training.report.checks import finite
 from bidpilot.training.report.style import INK, new_figure
-from bidpilot.training.report.tables import PairRow
+from bidpilot.training.report.tables import PairRow, decided
 
 _FAINT = "#888888"
 
 
 def difference_map(pairs: Sequence[PairRow]) -> Figure:
-    """Paired differences of R / R* to one agent, in thousandths; grey where the interval holds zero.
+    """Paired differences of R / R* to one agent, in thousandths; grey where the interval holds zero or there is none.
 
     Colours are by the square root of a difference, since a large one on one suite would leave the others white.
 
@@ -42,9 +42,8 @@ def difference_map(pairs: Sequence[PairRow]) -> Figure:
     for i, suite in enumerate(suites):
         for j, agent in enumerate(agents):
             row = cells[suite, agent]
-            decided = row["diff_low"] > 0.0 or row["diff_high"] < 0.0
             cell = axes.text(j, i, f"{values[i, j]:+.1f}", ha="center", va="center", fontsize=9)
-            cell.set(color=INK if decided else _FAINT, weight="bold" if decided else "normal")
+            cell.set(color=INK if decided(row) else _FAINT, weight="bold" if decided(row) else "normal")
     axes.set_xticks(range(len(agents)), agents, rotation=20, ha="right", fontsize=9)
     axes.set_yticks(range(len(suites)), suites, fontsize=9)
     axes.tick_params(length=0, colors=INK)

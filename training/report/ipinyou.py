@@ -8,6 +8,8 @@ from typing import TypedDict
 
 from rich.table import Table
 
+from bidpilot.training.report.ends import ends
+
 
 class ProtocolRow(TypedDict):
     """One bidder at one budget share; the keys are those of the JSON file."""
@@ -27,8 +29,9 @@ class ProtocolPair(TypedDict):
     against: str
     kind: str  # "expected clicks" or "clicks"
     diff: float
-    diff_low: float  # 95 % bootstrap interval, resampled by episode
-    diff_high: float
+    diff_low: float | None  # 95 % interval, by episode; None where there are too few of them
+    diff_high: float | None
+    groups: int  # episodes
 
 
 def protocol_table(rows: Sequence[ProtocolRow], title: str) -> Table:
@@ -58,9 +61,9 @@ def protocol_pairs(pairs: Sequence[ProtocolPair]) -> Table:
     table = Table(title="Paired differences over all episodes and budget shares", title_justify="left")
     for name in ("agent", "against", "of"):
         table.add_column(name)
-    for name in ("difference", "95 % interval"):
+    for name in ("difference", "95 % interval", "episodes"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in pairs:
-        bounds = f"{row['diff_low']:+.2f} .. {row['diff_high']:+.2f}"
-        table.add_row(row["agent"], row["against"], row["kind"], f"{row['diff']:+.2f}", bounds)
+        bounds = ends(row["diff_low"], row["diff_high"], "+.2f")
+        table.add_row(row["agent"], row["against"], row["kind"], f"{row['diff']:+.2f}", bounds, str(row["groups"]))
     return table

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypedDict
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from bidpilot.training.report.ends import ends, too_few
+
 _WIDEST = 200  # columns of text
+BETTER, WORSE, UNDECIDED = "better", "worse", "undecided"
+TOO_FEW = "too few"
+"""The verdict where there are too few groups of days for an interval."""
 
 
 class Marks(TypedDict, total=False):
@@ -28,16 +34,20 @@ class AgentRow(Marks):
     agent: str
     suite: str
     iqm: float  # interquartile mean of R / R*
-    ci_low: float  # 95 % bootstrap interval of iqm
-    ci_high: float
+    ci_low: float | None  # 95 % interval of iqm; None below three groups
+    ci_high: float | None
+    mean: float  # of R / R*, which the bad days count in
+    mean_low: float | None  # 95 % interval of mean; None below three groups
+    mean_high: float | None
     p5: float  # 5th percentile of R / R* over days
     gap_closed: float | None  # share of the gap from mpc to mpc_informed; None where that is below 0.002
     spend_share: float  # spend / budget, mean over days, in [0, 1]
     violation_rate: float  # share of days on which a constraint is missed by more than a thousandth
     violation_size: float  # the worst relative excess of a day, mean over days
     roughness: float  # mean absolute change of the log bid on the mean auction between slots
-    constant_rule: float | None  # the same for the best constant rule in hindsight; None without first price
+    to_bound: float | None  # interquartile mean of R over the certified bound at market prices; None where that is R*
     days: int
+    groups: int  # of days that share a period, each seen once by the intervals; as many as days where none does
     seeds: int  # trainings that the row is the mean of, day by day
 
 
@@ -48,8 +58,9 @@ class PairRow(TypedDict):
     against: str
     suite: str
     diff: float  # of R / R*, agent minus against
-    diff_low: float  # 95 % bootstrap interval of diff
-    diff_high: float
+    diff_low: float | None  # 95 % interval of diff; None below three groups
+    diff_high: float | None
+    groups: int  # of days, as in `AgentRow`
 
 
 class PreferenceFrontRow(TypedDict):
@@ -73,16 +84,33 @@ def short_name(agent: str) -> str:
     return f"{base}{at}{first[:8]}" + (f"+{len(others)}" if others else "")
 
 
+def verdict(row: PairRow) -> str:
+    """What an interval says: undecided where it holds zero, too few where there is none."""
+    if row["diff_low"] is None or row["diff_high"] is None:
+        return TOO_FEW
+    if row["diff_low"] > 0.0:
+        return BETTER
+    return WORSE if row["diff_high"] < 0.0 else UNDECIDED
+
+
+def decided(row: PairRow) -> bool:
+    """Whether the interval of a difference leaves out zero."""
+    return verdict(row) in (BETTER, WORSE)
+
+
 def agent_table(rows: Sequence[AgentRow]) -> Table:
     """One line per agent and suite, the best of a suite first, suites apart."""
-    table = Table(title=_title(rows), title_justify="left")
+    table = Table(title=_title(rows), title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
     for name in ("suite", "agent"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     seen, foreign = any(row.get("trained_on") for row in rows), any(row.get("other_market") for row in rows)
     missed, pooled = any(row["violation_rate"] > 0 for row in rows), any(row["seeds"] > 1 for row in rows)
+    bounded = any(row["to_bound"] is not None for row in rows)
+    optional = (*(("to bound",) if bounded else ()), *(("violates",) if missed else ()))
+    grouped = any(row["groups"] != row["days"] or row["ci_low"] is None for row in rows)
     marks = (*(("trained on",) if seen else ()), *(("made for",) if foreign else ()))
-    optional = (*(("violates",) if missed else ()), "days", *(("seeds",) if pooled else ()), *marks)
-    for name in ("iqm", "95 % interval", "p5", "gap closed", "spend", *optional):
+    last = (*(("groups",) if grouped else ()), *(("seeds",) if pooled else ()), *marks)
+    for name in ("iqm", "95 % interval", "mean", "95 % interval", "p5", "gap", "spend", *optional, "days", *last):
         table.add_column(name, justify="right", no_wrap=True)
     for suite in dict.fromkeys(row["suite"] for row in rows):
         here = sorted((row for row in rows if row["suite"] == suite), key=lambda row: -row["iqm"])
@@ -91,12 +119,16 @@ def agent_table(rows: Sequence[AgentRow]) -> Table:
                 suite if place == 0 else "",
                 short_name(row["agent"]),
                 f"{row['iqm']:.4f}",
-                f"{row['ci_low']:.4f} .. {row['ci_high']:.4f}",
+                ends(row["ci_low"], row["ci_high"], ".4f"),
+                f"{row['mean']:.4f}",
+                ends(row["mean_low"], row["mean_high"], ".3f"),
                 f"{row['p5']:.3f}",
                 "-" if row["gap_closed"] is None else f"{row['gap_closed']:.0%}",
                 f"{row['spend_share']:.1%}",
+                *(("-" if row["to_bound"] is None else f"{row['to_bound']:.4f}",) if bounded else ()),
                 *((f"{row['violation_rate']:.0%} by {row['violation_size']:.1%}",) if missed else ()),
                 str(row["days"]),
+                *((str(row["groups"]),) if grouped else ()),
                 *((str(row["seeds"]),) if pooled else ()),
                 *((str(row.get("trained_on", 0)),) if seen else ()),
                 *(("another market" if row.get("other_market") else "",) if foreign else ()),
@@ -116,14 +148,14 @@ def _title(rows: Sequence[AgentRow]) -> str:
 
 
 def _captions(rows: Sequence[AgentRow]) -> list[str]:
-    """Whose forecast was played, where a row tells of it, and what the best constant rule has."""
+    """Whose forecast was played, where a row tells of it, and what columns mean."""
     forecasts = dict.fromkeys((row["suite"], row["forecast"]) for row in rows if row.get("forecast"))
     lines = [f"forecast on {suite}: {forecast}" for suite, forecast in forecasts]
-    rules = {row["suite"]: row["constant_rule"] for row in rows if row["constant_rule"] is not None}
-    if rules:
-        told = ", ".join(f"{value:.4f} on {suite}" for suite, value in rules.items())
-        lines.append(f"the best constant rule in hindsight: {told}, where R* pays less than one's own bid")
-    return lines
+    notes = ["gap: share closed from mpc to mpc_informed"] if any(row["gap_closed"] is not None for row in rows) else []
+    if any(row["to_bound"] is not None for row in rows):
+        notes.append("to bound: R over the bound at market prices, which no first-price bid reaches")
+    few = {row["suite"]: row["groups"] for row in rows if row["ci_low"] is None}
+    return [*lines, *(["; ".join((*notes, *too_few(few)))] if notes or few else [])]
 
 
 def preference_front_table(rows: Sequence[PreferenceFrontRow]) -> Table:
@@ -148,11 +180,11 @@ def preference_front_table(rows: Sequence[PreferenceFrontRow]) -> Table:
 
 
 def pair_table(rows: Sequence[PairRow]) -> Table:
-    """One line per pair and suite; `undecided` where the interval holds zero."""
+    """One line per pair and suite; `undecided` where the interval holds zero, `too few` where there is none."""
     table = Table(title="Paired differences of R / R*", title_justify="left")
     for name in ("suite", "agent", "against"):
         table.add_column(name)
-    for name in ("difference", "95 % interval"):
+    for name in ("difference", "95 % interval", "groups"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("")
     for row in rows:
@@ -161,9 +193,12 @@ def pair_table(rows: Sequence[PairRow]) -> Table:
             short_name(row["agent"]),
             short_name(row["against"]),
             f"{row['diff']:+.4f}",
-            f"{row['diff_low']:+.4f} .. {row['diff_high']:+.4f}",
-            _verdict(row),
+            ends(row["diff_low"], row["diff_high"], "+.4f"),
+            str(row["groups"]),
+            verdict(row),
         )
+    few = {row["suite"]: row["groups"] for row in rows if row["diff_low"] is None}
+    table.caption = "; ".join(too_few(few)) or None
     return table
 
 
@@ -185,9 +220,3 @@ def print_table(table: Table, console: Console | None) -> None:
     wide = Console(file=console.file, width=_WIDEST)
     wide.width = max(console.width, wide.measure(table).maximum)
     wide.print(table)
-
-
-def _verdict(row: PairRow) -> str:
-    if row["diff_low"] > 0.0:
-        return "better"
-    return "worse" if row["diff_high"] < 0.0 else "undecided"

@@ -101,7 +101,9 @@ def clear(
     left = np.broadcast_to(np.asarray(budget, np.float64), (rows,)).copy()
     out = SlotTotals.zeros(rows, len(SEGMENTS), SOURCES)
     factors = np.ones(POINTS) if shading is None else shading
-    clear_slot(market, days, 0, rule, left, FirstPrice(np.full(rows, first), factors, UNIT), reference, out)
+    clear_slot(
+        market, days, 0, rule, left, FirstPrice(np.full(rows, first), factors, np.full(rows, UNIT)), reference, out
+    )
     return out, left
 
 

@@ -19,8 +19,11 @@ def run(room: Room) -> None:
 
 
 def check_decision(room: Room, decision: Decision, status: int, alias: str) -> None:
-    """The command's status, the record, the alias and the rows say the same: better somewhere and worse nowhere."""
-    won = any(duel["low"] > 0 for duel in decision.duels) and not any(duel["high"] < 0 for duel in decision.duels)
+    """The command's status, the record, the alias and the rows say the same: better somewhere, worse nowhere."""
+    judged = all(duel["low"] is not None for duel in decision.duels)
+    won = (
+        judged and any(duel["low"] > 0 for duel in decision.duels) and all(duel["high"] >= 0 for duel in decision.duels)
+    )
     room.same("duel -> record: the verdict follows from the rows", decision.promoted, won)
     room.holds("duel -> record: a reason", bool(decision.reason), "none is recorded")
     room.same("duel -> registry: status and champion", (status, alias), (0, "2") if won else (2, "1"))

@@ -19,20 +19,25 @@ def agent(name: str, iqm: float, seeds: int = 1) -> AgentRow:
         iqm=iqm,
         ci_low=iqm - 0.01,
         ci_high=iqm + 0.01,
+        mean=iqm,
+        mean_low=iqm - 0.01,
+        mean_high=iqm + 0.01,
         p5=0.5,
         gap_closed=None,
         spend_share=1.0,
         violation_rate=0.0,
         violation_size=0.0,
         roughness=0.1,
-        constant_rule=None,
+        to_bound=None,
         days=64,
+        groups=64,
         seeds=seeds,
     )
 
 
 def pair(name: str, against: str, diff: float) -> PairRow:
-    return PairRow(agent=name, against=against, suite="daily", diff=diff, diff_low=diff - 0.001, diff_high=diff + 0.001)
+    low, high = diff - 0.001, diff + 0.001
+    return PairRow(agent=name, against=against, suite="daily", diff=diff, diff_low=low, diff_high=high, groups=64)
 
 
 AGENTS = [
@@ -71,6 +76,13 @@ def test_differences_stand_in_thousandths_bold_where_the_interval_leaves_out_zer
     ]
     beside_mpc = after(page(*NAMES), "## Beside `mpc`")
     assert beside_mpc[2] == ["`daily`", *["**-50.0** (-51.0 .. -49.0)"] * 3]
+
+
+def test_a_difference_of_too_few_days_says_so() -> None:
+    row = pair("full", "mpc", -0.05)
+    row |= {"diff_low": None, "diff_high": None}
+    lines = markdown(Ablation(AblateConfig(), [VARIANTS["full"]], AGENTS, [row])).splitlines()
+    assert after(lines, "## Beside `mpc`")[2] == ["`daily`", "-50.0 (too few)"]
 
 
 def test_ratios_stand_with_the_range_of_their_seeds() -> None:

@@ -87,10 +87,31 @@ def test_a_margin_is_kept_free_and_scored_by_the_target_itself(make_arena: Calla
     np.testing.assert_array_equal(careful.best, usual.best)
 
 
-def test_at_first_price_even_the_best_constant_rule_stays_below_the_optimum(
-    make_arena: Callable[..., Arena], suite: Suite
-) -> None:
-    rule = make_arena(Campaign(budget=4.0, conversion_value=12.0, auction="first")).constant_rule_ratio()
-    assert rule is not None
-    assert ((rule > 0) & (rule < 1)).all()
-    assert suite.arena.constant_rule_ratio() is None
+FIRST = Campaign(budget=4.0, conversion_value=12.0, auction="first")
+
+
+def test_at_first_price_r_star_is_the_best_rule_that_knows_the_levels(make_arena: Callable[..., Arena]) -> None:
+    arena = make_arena(FIRST)
+    told, usual = arena.play(controller_agent("mpc"), informed=True), arena.play(controller_agent("mpc"))
+    assert (told.ratio <= 1.0 + 1e-6).all()
+    assert told.ratio.mean() > usual.ratio.mean()
+    np.testing.assert_allclose(told.to_bound, told.ratio * arena.best / arena.optimum.bound, rtol=1e-12)
+    assert (arena.best < 0.9 * arena.optimum.bound).all()  # market prices, which no bid reaches
+    np.testing.assert_array_equal(make_arena(FIRST).best, arena.best)
+
+
+def test_at_second_price_r_star_is_the_certified_bound(suite: Suite) -> None:
+    assert not suite.arena.at_first_price
+    np.testing.assert_array_equal(suite.arena.best, suite.arena.optimum.bound)
+    outcome = suite.arena.play(controller_agent("mpc"))
+    np.testing.assert_array_equal(outcome.to_bound, outcome.ratio)
+
+
+def test_where_auctions_take_turns_each_day_has_the_r_star_of_its_own(make_arena: Callable[..., Arena]) -> None:
+    second = FIRST.model_copy(update={"auction": "second"})
+    mixed = make_arena(FIRST, second)
+    np.testing.assert_allclose(mixed.best[::2], make_arena(FIRST).best[::2], rtol=1e-6)
+    np.testing.assert_array_equal(mixed.best[1::2], make_arena(second).best[1::2])
+    np.testing.assert_array_equal(mixed.best_kpi[1::2], mixed.optimum.kpi[1::2])
+    weight = np.array([0.2, 0.3, 0.5]) / mixed.episode.today.ideal
+    np.testing.assert_allclose((mixed.best_kpi * weight).sum(axis=1), mixed.best, rtol=1e-5)

@@ -1,5 +1,7 @@
 """Fronts: the grid, the volume, and what an agent may not exceed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -42,3 +44,12 @@ def test_no_agent_passes_the_front_of_the_hindsight_optimum(record: SuiteRecord)
     plan, mpc, informed = front_rows(front, {}, 6)
     assert plan["hypervolume_share"] < mpc["hypervolume_share"] < informed["hypervolume_share"] < 1.0
     assert 0 < informed["worst_loss"] < mpc["worst_loss"] < plan["worst_loss"]
+
+
+def test_at_first_price_the_front_is_that_of_r_star(record: SuiteRecord) -> None:
+    first = replace(record, campaigns=(record.campaigns[0].model_copy(update={"auction": "first"}),))
+    front = play_front(first, [Contestant("mpc_informed")], days=3, seed=0)
+    told, best = (front.preference @ points.T for points in (front.attained["mpc_informed"], front.exact))
+    assert (told.diagonal() <= best.diagonal()).all()
+    (row,) = front_rows(front, {}, 3)
+    assert 0.9 < row["hypervolume_share"] < 1.0  # of what is bought at market prices it has less than a half

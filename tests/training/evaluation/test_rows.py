@@ -1,19 +1,22 @@
 """Rows: the gap between the reference controllers, and pairs."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from bidpilot.training.evaluation.play import Outcome
-from bidpilot.training.evaluation.rows import agent_rows, gap_closed, pair_rows
+from bidpilot.bidding.campaign.campaign import Campaign
+from bidpilot.training.evaluation.play import Arena, Outcome
+from bidpilot.training.evaluation.rows import agent_rows, gap_closed, pair_rows, row_metrics
+from bidpilot.training.evaluation.statistics import interval
 from bidpilot.training.evaluation.suites import Suite
 
 
 def outcome(ratio: float, days: int = 12) -> Outcome:
     each = np.full(days, ratio)
     zero = np.zeros(days)
-    return Outcome(each, each, np.zeros((days, 49)), zero, zero, zero, np.zeros((days, 3)), each)
+    return Outcome(each, each, np.zeros((days, 49)), zero, zero, zero, np.zeros((days, 3)), each, 0.75 * each)
 
 
 def test_the_share_of_the_gap_is_0_for_the_controller_and_1_for_the_one_told_the_future() -> None:
@@ -36,17 +39,13 @@ def test_a_row_says_what_its_days_are(suite: Suite) -> None:
     few = replace(outcome(0.9), violated=np.array([1.0, 0.5] + [0.0] * 10), roughness=np.full(12, 0.3))
     outcomes = {"mpc": outcome(0.8), "mpc_informed": outcome(1.0), "ppo": few}
     row = agent_rows(suite, outcomes, {"ppo": 3}, 0)[2]
-    assert (row["agent"], row["suite"], row["seeds"], row["days"], row["constant_rule"]) == (
-        "ppo",
-        "small",
-        3,
-        12,
-        None,
-    )
+    told = (row["agent"], row["suite"], row["seeds"], row["days"], row["groups"], row["to_bound"])
+    assert told == ("ppo", "small", 3, 12, 12, None)
     assert row["gap_closed"] == pytest.approx(0.5)
     assert row["violation_rate"] == pytest.approx(0.125)
     assert row["roughness"] == pytest.approx(0.3)
-    assert row["ci_low"] == row["iqm"] == row["ci_high"] == pytest.approx(0.9)
+    assert [row["ci_low"], row["iqm"], row["ci_high"]] == pytest.approx([0.9] * 3)
+    assert [row["mean_low"], row["mean"], row["mean_high"]] == pytest.approx([0.9] * 3)
 
 
 def test_pairs_take_the_days_noise_out(suite: Suite) -> None:
@@ -56,3 +55,30 @@ def test_pairs_take_the_days_noise_out(suite: Suite) -> None:
     assert (pair["agent"], pair["against"]) == ("ppo", "mpc")
     assert pair["diff_low"] == pytest.approx(0.01)
     assert pair["diff_high"] == pytest.approx(0.01)
+
+
+def test_the_mean_counts_the_bad_days_that_the_interquartile_mean_hides(suite: Suite) -> None:
+    bad = outcome(0.9)
+    bad.ratio[:3] = [0.0, 0.3, 0.6]
+    row = agent_rows(suite, {"mpc": bad, "mpc_informed": outcome(1.0)}, {}, 0)[0]
+    assert row["iqm"] == pytest.approx(0.9)
+    assert row["mean"] == pytest.approx((9 * 0.9 + 0.9) / 12)
+    assert (row["mean_low"], row["mean_high"]) == interval(bad.ratio, np.arange(12), np.random.default_rng(0), trim=0.0)
+    assert row_metrics([row], {"mpc": "mpc"}) == {"small/mpc": row["iqm"], "small/mpc_mean": row["mean"]}
+
+
+def test_days_that_share_two_periods_have_no_interval(suite: Suite) -> None:
+    grouped = replace(suite, units=np.arange(12) % 2)
+    outcomes = {"mpc": outcome(0.8), "mpc_informed": outcome(0.9)}
+    row, (pair,) = agent_rows(grouped, outcomes, {}, 0)[0], pair_rows(grouped, outcomes, 0)
+    assert (row["days"], row["groups"], row["ci_low"], row["ci_high"]) == (12, 2, None, None)
+    assert (row["mean_low"], row["mean_high"]) == (None, None)
+    assert (pair["groups"], pair["diff_low"], pair["diff_high"]) == (2, None, None)
+    assert (row["mean"], pair["diff"]) == pytest.approx((0.8, 0.1))
+
+
+def test_at_first_price_a_row_says_what_is_had_of_the_bound(make_arena: Callable[..., Arena]) -> None:
+    arena = make_arena(Campaign(budget=4.0, conversion_value=12.0, auction="first"))
+    first = Suite("first", {}, arena, np.arange(len(arena.days)))
+    row = agent_rows(first, {"mpc": outcome(0.8), "mpc_informed": outcome(0.9)}, {}, 0)[0]
+    assert row["to_bound"] == pytest.approx(0.75 * 0.8)

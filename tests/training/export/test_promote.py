@@ -60,7 +60,27 @@ def test_the_champion_is_whoever_won(run_id: str, tmp_path: Path) -> None:
 
 
 def duel(low: float, high: float) -> Duel:
-    return Duel("s", 10, 0.9, 0.9, (low + high) / 2, low, high)
+    return Duel("s", 10, 0.9, 0.9, (low + high) / 2, low, high, 10)
+
+
+TOO_FEW = Duel("log", 6, 0.95, 0.9, 0.05, None, None, 2)
+
+
+def test_days_too_few_to_judge_by_promote_nobody_unless_that_is_allowed() -> None:
+    reason = verdict([duel(0.01, 0.02), TOO_FEW])
+    assert reason.startswith("cannot be judged on log (2 of 3 groups of days)")
+    assert "--allow-few" in reason
+    assert verdict([duel(0.01, 0.02), TOO_FEW], allow_few=True) == ""
+    assert verdict([duel(-0.01, 0.02), TOO_FEW], allow_few=True) == "is better on no suite"
+    assert verdict([TOO_FEW], allow_few=True) == "is better on no suite"
+    assert verdict([duel(-0.02, -0.01), TOO_FEW], allow_few=True) == "is worse on s"
+    assert str(TOO_FEW) == "log: 0.9500 against 0.9000 on 6 days in 2 groups, difference +0.0500 (no interval)"
+
+
+def test_a_challenger_is_refused_on_two_days(run_id: str, tmp_path: Path) -> None:
+    export(ExportConfig(run=run_id, out=tmp_path / "pid", agent="pid", name="short"))
+    with pytest.raises(PromotionRefused, match=r"cannot be judged on steady \(2 of 3"):
+        promote(PromoteConfig(name="short", suites=("steady",), days=2))
 
 
 def test_better_on_one_suite_and_worse_on_none_wins() -> None:

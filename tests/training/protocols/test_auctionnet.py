@@ -170,14 +170,25 @@ def test_each_campaign_is_played_by_what_is_known_of_the_others(
     assert {**rows[suite, "ppo"], "agent": "plan"} == rows[suite, "plan"]
 
 
-def test_controllers_have_the_forecast_that_is_asked_for(logs: tuple[Path, Path], tmp_path: Path) -> None:
-    """Both advertisers have the same rates and worths of 60 and 80: plans in money differ, rates are chosen."""
-    training, test = logs
-    scores = {}
-    for carries in ("auto", "rates", "money"):
-        config = {"train": training, "test": test, "agents": ("plan",), "json_file": tmp_path / "rows.json"}
-        run(AuctionNetConfig.model_validate(config | {"carries": carries}))
-        scores[carries] = json.loads((tmp_path / "rows.json").read_text())["rows"][0]["mean"]
+def test_days_of_two_periods_are_too_few_for_a_verdict(
+    logs: tuple[Path, Path], tmp_path: Path, played: Callable[..., Rows], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = played(logs[0], write(tmp_path / "few", range(90, 92)), agents=("plan", "online_lp"))
+    assert capsys.readouterr().out.count("2 groups of days, too few") == 4  # rows and pairs, under either score
+    for row in rows.values():
+        ends = ("diff_low", "diff_high") if "diff" in row else ("ci_low", "ci_high", "mean_low", "mean_high")
+        assert row["groups"] == 2
+        assert {row[end] for end in ends} == {None}
+
+
+def test_controllers_have_the_forecast_that_is_asked_for(tmp_path: Path, played: Callable[..., Rows]) -> None:
+    """Both campaigns have the same rates and worths of 1 and 4: plans in money differ, rates are chosen."""
+    folders = [write(tmp_path / name, units) for name, units in (("a", range(4)), ("b", range(50, 54)))]
+    for folder in folders:
+        log = load_log(folder)
+        days = tuple(replace(day, conversion_value=1.0 if day.campaign == "1" else 4.0) for day in log.days)
+        save_log(replace(log, days=days), folder)
+    scores = {c: played(*folders, agents=("plan",), carries=c)["b", "plan"]["mean"] for c in ("auto", "rates", "money")}
     assert scores["auto"] == scores["rates"] != scores["money"]
 
 

@@ -138,8 +138,22 @@ def test_an_interval_that_leaves_out_its_middle_is_an_error() -> None:
         interval_plot([Interval("plan", "steady", 0.5, 0.6, 0.7)])
 
 
+def test_a_mean_without_an_interval_is_a_dot() -> None:
+    (panel,) = interval_plot([Interval("plan", "steady", 0.5, None, None)]).axes
+    np.testing.assert_array_equal(np.asarray(panel.lines[0].get_xdata()), [0.5, 0.5])
+
+
+def test_a_difference_without_an_interval_is_grey() -> None:
+    row = difference("full", "daily", 0.01, 0.02)
+    row |= {"diff_low": None, "diff_high": None}
+    (axes,) = difference_map([row]).axes
+    assert axes.texts[0].get_fontweight() == "normal"
+
+
 def difference(agent: str, suite: str, low: float, high: float, against: str = "mpc") -> PairRow:
-    return PairRow(agent=agent, against=against, suite=suite, diff=(low + high) / 2, diff_low=low, diff_high=high)
+    return PairRow(
+        agent=agent, against=against, suite=suite, diff=(low + high) / 2, diff_low=low, diff_high=high, groups=9
+    )
 
 
 def test_a_map_of_differences_has_a_number_per_agent_and_suite_grey_where_undecided() -> None:

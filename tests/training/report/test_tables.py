@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from bidpilot.training.report.tables import AgentRow, PairRow, print_tables, short_name
+from bidpilot.training.report.tables import AgentRow, PairRow, decided, print_tables, short_name, verdict
 
 
 def agent(name: str, suite: str, iqm: float, gap: float | None = 0.25) -> AgentRow:
@@ -14,20 +14,25 @@ def agent(name: str, suite: str, iqm: float, gap: float | None = 0.25) -> AgentR
         iqm=iqm,
         ci_low=iqm - 0.01,
         ci_high=iqm + 0.01,
+        mean=iqm - 0.02,
+        mean_low=iqm - 0.03,
+        mean_high=iqm - 0.01,
         p5=0.5,
         gap_closed=gap,
         spend_share=0.987,
         violation_rate=0.0,
         violation_size=0.0,
         roughness=0.1,
-        constant_rule=None,
+        to_bound=None,
         days=512,
+        groups=512,
         seeds=1,
     )
 
 
-def pair(low: float, high: float) -> PairRow:
-    return PairRow(agent="ppo", against="mpc", suite="daily", diff=(low + high) / 2, diff_low=low, diff_high=high)
+def pair(low: float | None, high: float | None, groups: int = 512) -> PairRow:
+    diff = 0.1 if low is None or high is None else (low + high) / 2
+    return PairRow(agent="ppo", against="mpc", suite="daily", diff=diff, diff_low=low, diff_high=high, groups=groups)
 
 
 def shown(agents: list[AgentRow], pairs: list[PairRow], width: int = 100) -> list[str]:
@@ -38,11 +43,11 @@ def shown(agents: list[AgentRow], pairs: list[PairRow], width: int = 100) -> lis
 
 def test_agents_are_ranked_within_their_suite() -> None:
     lines = shown([agent("plan", "steady", 0.9), agent("ppo", "steady", 0.98), agent("plan", "daily", 0.8, None)], [])
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│")]
+    rows = [line.replace(" .. ", "..").split() for line in lines if "98.7%" in line]
     assert rows == [
-        ["steady", "ppo", "0.9800", "0.9700 .. 0.9900", "0.500", "25%", "98.7%", "512"],
-        ["", "plan", "0.9000", "0.8900 .. 0.9100", "0.500", "25%", "98.7%", "512"],
-        ["daily", "plan", "0.8000", "0.7900 .. 0.8100", "0.500", "-", "98.7%", "512"],
+        ["steady", "ppo", "0.9800", "0.9700..0.9900", "0.9600", "0.950..0.970", "0.500", "25%", "98.7%", "512"],
+        ["plan", "0.9000", "0.8900..0.9100", "0.8800", "0.870..0.890", "0.500", "25%", "98.7%", "512"],
+        ["daily", "plan", "0.8000", "0.7900..0.8100", "0.7800", "0.770..0.790", "0.500", "-", "98.7%", "512"],
     ]
 
 
@@ -55,13 +60,46 @@ def test_a_difference_counts_only_where_the_interval_leaves_out_zero() -> None:
 def test_a_narrow_terminal_costs_no_name_and_no_digit() -> None:
     row = agent("mpc_informed", "first_price", 0.9) | {"violation_rate": 0.5, "seeds": 3}
     lines = shown([row], [pair(0.01, 0.02)], width=40)
-    assert any("first_price │ mpc_informed │ 0.9000 │ 0.8900 .. 0.9100" in line for line in lines)
+    assert any("first_price mpc_informed 0.9000 0.8900 .. 0.9100 0.8800" in " ".join(line.split()) for line in lines)
 
 
-def test_the_best_constant_rule_stands_below_the_suites_that_have_one() -> None:
-    row = agent("mpc", "first_price", 0.73) | {"constant_rule": 0.7375}
-    assert any("0.7375 on first_price" in line for line in shown([row], []))
-    assert not any("constant rule" in line for line in shown([agent("mpc", "daily", 0.9)], []))
+def test_what_is_had_of_the_bound_stands_beside_first_price_alone() -> None:
+    first, second = agent("mpc", "first_price", 0.98), agent("mpc", "daily", 0.97)
+    first["to_bound"] = 0.7289
+    lines = shown([first, second], [])
+    assert any(line.split()[:2] == ["first_price", "mpc"] and "0.7289" in line for line in lines)
+    assert any("bound at market prices" in line for line in lines)
+    assert not any("bound" in line for line in shown([second], []))
+
+
+def test_groups_stand_where_days_share_them() -> None:
+    shared = agent("mpc", "log", 0.9)
+    shared |= {"days": 40, "groups": 10}
+    lines = shown([shared], [])
+    assert any(line.split()[-2:] == ["40", "10"] for line in lines)
+    assert any("groups" in line for line in lines)
+    assert not any("groups" in line for line in shown([agent("mpc", "daily", 0.9)], []))
+
+
+def test_below_three_groups_no_verdict_is_given_and_the_table_says_why() -> None:
+    row = agent("mpc", "daily", 0.9)
+    row |= {"days": 2, "groups": 2, "ci_low": None, "ci_high": None, "mean_low": None, "mean_high": None}
+    lines = shown([row], [pair(None, None, groups=2)])
+    assert any(
+        line.split() == ["daily", "mpc", "0.9000", "-", "0.8800", "-", "0.500", "25%", "98.7%", "2", "2"]
+        for line in lines
+    )
+    told = next(line for line in lines if "│ ppo   │ mpc" in line)
+    assert [cell.strip() for cell in told.split("│")[4:-1]] == ["+0.1000", "-", "2", "too few"]
+    assert sum("2 groups of days, too few" in line for line in lines) == 2
+    assert verdict(pair(None, None)) == "too few"
+    assert not decided(pair(None, None))
+
+
+def test_a_usual_terminal_holds_the_table() -> None:
+    row = agent("ppo@0123456789,1234567890,2345678901", "first_price", 0.9)
+    row |= {"seeds": 3, "days": 512, "groups": 128}
+    assert max(len(line.rstrip()) for line in shown([row], [], width=120)) <= 120
 
 
 def test_runs_are_named_by_their_first_digits_and_pooled_ones_by_their_number() -> None:
