@@ -13,8 +13,10 @@ from bidpilot.agents.acting.agent import AgentDay
 from bidpilot.agents.acting.from_bundle import agent_of
 from bidpilot.bidding.bundle import load_bundle
 from bidpilot.bidding.errors import PromotionRefused, RunNotFound
+from bidpilot.training.evaluation.play import Outcome
 from bidpilot.training.export.config import ExportConfig, PromoteConfig
 from bidpilot.training.export.promote import Duel, latest_log, verdict
+from bidpilot.training.export.promote import duel as fight
 from bidpilot.training.export.promote import run as promote
 from bidpilot.training.export.registry import active, find_version
 from bidpilot.training.export.run import run as export
@@ -75,6 +77,24 @@ def test_days_too_few_to_judge_by_promote_nobody_unless_that_is_allowed() -> Non
     assert verdict([TOO_FEW], allow_few=True) == "is better on no suite"
     assert verdict([duel(-0.02, -0.01), TOO_FEW], allow_few=True) == "is worse on s"
     assert str(TOO_FEW) == "log: 0.9500 against 0.9000 on 6 days in 2 groups, difference +0.0500 (no interval)"
+
+
+class Half:
+    """An arena that leaves out every other of eight days, on which the new one has 0.1 more."""
+
+    kept = np.arange(8) % 2 == 0
+
+    def play(self, agent: float) -> Outcome:
+        ratio = np.full(4, agent)
+        zero = np.zeros(4)
+        return Outcome(ratio, zero, np.zeros((4, 49)), zero, zero, zero, np.zeros((4, 3)), ratio)
+
+
+def test_groups_are_counted_among_the_days_that_are_kept() -> None:
+    units = np.array([0, 9, 1, 8, 2, 7, 2, 6])
+    found = fight("s", Half(), units, 0.9, 0.8, 0)  # type: ignore[arg-type]
+    assert (found.days, found.groups) == (4, 3)
+    assert [found.low, found.difference, found.high] == pytest.approx([0.1] * 3)
 
 
 def test_a_challenger_is_refused_on_two_days(run_id: str, tmp_path: Path) -> None:
