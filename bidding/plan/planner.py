@@ -121,8 +121,10 @@ class Planner:
         unit, nodes = self._unit(kpi, first_price), self._nodes(kpi, within_day=False)
         total = self._total(unit.spend, nodes)
         scale = _reach(total, budget[:, 0])
-        allowed = _CLEAR * self._kpi_at(unit, nodes, scale)[:, CONVERSION_LEVEL] / campaigns.conversion_value[rows]
-        clear = curves.lookup(total, scale) <= allowed * target_cost(campaigns.bounds, campaigns.conversion_value)[rows]
+        target = target_cost(campaigns.bounds, campaigns.conversion_value)[rows]
+        cost = np.where(np.isfinite(target), _CLEAR * target, 0.0)  # no room where no target says how much
+        allowed = cost * self._kpi_at(unit, nodes, scale)[:, CONVERSION_LEVEL] / campaigns.conversion_value[rows]
+        clear = curves.lookup(total, scale) <= allowed
         solved = (campaigns.kind[rows] != 0) | campaigns.constrained[rows] & ~(campaigns.targets_alone[rows] & clear)
         return solve_directions(self.forecast, self._auctions, campaigns, rows, ideal, plain, scale, solved)
 

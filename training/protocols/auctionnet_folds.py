@@ -127,7 +127,7 @@ def left_out_folds(config: AuctionNetConfig, log: AuctionLog, console: Console) 
     for campaign in campaigns:
         setting = training_setting("", config.train, config.seed, None, HoldOut(campaigns=(campaign,)), config.carries)
         assert setting.split is not None
-        test, rest = log.select_days(setting.split.held_out), log.select_days(setting.split.training)
+        test, rest = log.select_days(setting.split.unseen), log.select_days(setting.split.training)
         lineage = Lineage(log.digest, days_digest(log, setting.split.training), campaign)
         part = TrainingPart(f"{log.name} without {campaign}", lineage, frozenset(rest.day_digests))
         trained = Trained(setting.forecast, setting.campaign, part)

@@ -1,4 +1,4 @@
-"""Which recorded days a policy learns from, and which whole days are held out to choose it by.
+"""Which recorded days a policy learns from, which choose it, and which it is not to see at all.
 
 Days that were recombined from a log's own days flatter what learnt from them. So whole recorded days are held out: by
 campaign where the log has several, since a policy is for advertisers to come as well, else by unit, since days of one
@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 
 from bidpilot.bidding.errors import InvalidConfig
-from bidpilot.envs.logs.auction_log import AuctionLog
+from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord
 
 T = TypeVar("T")
 
@@ -33,8 +33,8 @@ _SHOWN = 6  # names of campaigns or units that are printed
 class HoldOut:
     """What is asked to be held out of training."""
 
-    share: float = 0.0  # of the log's campaigns or units, in [0, 1)
-    campaigns: tuple[str, ...] = ()  # by name, in place of a share
+    share: float = 0.0  # of the log's campaigns or units, in [0, 1): what the policy is chosen by
+    campaigns: tuple[str, ...] = ()  # by name: what is neither trained on nor chosen by
 
 
 @dataclass(frozen=True)
@@ -45,34 +45,45 @@ class Split:
     held_out: tuple[int, ...]  # empty where training days are recombined for validation
     kind: str  # of validation
     groups: tuple[str, ...]  # names of the campaigns or units that are held out
+    unseen: tuple[int, ...] = ()  # days of campaigns that were named: neither trained on nor chosen by
 
     def __str__(self) -> str:
+        apart = f"; {len(self.unseen)} days of campaigns that are never looked at" if self.unseen else ""
         if not self.held_out:
-            return f"validation on {self.kind} training days, which flatters: no day is held out"
+            return f"validation on {self.kind} training days, which flatters: no day is held out{apart}"
         whole, more = len(self.training) + len(self.held_out), len(self.groups) - _SHOWN
         named = ", ".join(self.groups[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
-        return f"validation on {len(self.held_out)} of {whole} recorded days, {self.kind}: {named}"
+        return f"validation on {len(self.held_out)} of {whole} recorded days, {self.kind}: {named}{apart}"
 
 
 def split_days(log: AuctionLog, asked: HoldOut) -> Split:
-    """Hold days of a log out of training: those of named campaigns, or a share spread evenly over the log.
+    """Hold days of a log out of training: a share spread evenly over it, to choose by, and those of named campaigns.
 
-    Whole campaigns are held out where there are three, else whole units, at least one; where there are fewer than
-    three units, none.
+    Of the campaigns that are not named whole ones are held out to choose by where there are three, else whole units, at
+    least one; where there are fewer than three units, none.
 
     Raises:
         InvalidConfig: the log has no such campaign, or no other.
     """
-    campaigns = list(dict.fromkeys(day.campaign for day in log.days))
-    units = list(dict.fromkeys(day.unit for day in log.days))
     if asked.campaigns:
-        _check_named(log, asked.campaigns, campaigns)
-        return _split([day.campaign for day in log.days], sorted(set(asked.campaigns)), CAMPAIGNS)
-    if asked.share > 0 and len(campaigns) >= LEAST_CAMPAIGNS:
-        return _split([day.campaign for day in log.days], _spread(campaigns, asked.share), CAMPAIGNS)
-    if asked.share > 0 and len(units) >= LEAST_UNITS:
-        return _split([day.unit for day in log.days], _spread(units, asked.share), UNITS)
-    return Split(tuple(range(log.n_days)), (), RECOMBINED, ())
+        _check_named(log, asked.campaigns)
+    unseen = tuple(d for d, day in enumerate(log.days) if day.campaign in asked.campaigns)
+    rest = [d for d in range(log.n_days) if d not in set(unseen)]
+    kind, held_out = _chosen_by([log.days[d] for d in rest], asked.share)
+    out = [d for d in rest if (log.days[d].campaign if kind == CAMPAIGNS else log.days[d].unit) in held_out]
+    training = tuple(d for d in rest if d not in set(out))
+    return Split(training, tuple(out), kind, tuple(held_out), unseen)
+
+
+def _chosen_by(days: Sequence[DayRecord], share: float) -> tuple[str, dict[str, None]]:
+    """The kind of what is held out to choose by, and its names in order."""
+    campaigns = list(dict.fromkeys(day.campaign for day in days))
+    units = list(dict.fromkeys(day.unit for day in days))
+    if share > 0 and len(campaigns) >= LEAST_CAMPAIGNS:
+        return CAMPAIGNS, dict.fromkeys(_spread(campaigns, share))
+    if share > 0 and len(units) >= LEAST_UNITS:
+        return UNITS, dict.fromkeys(_spread(units, share))
+    return RECOMBINED, {}
 
 
 def thinned(days: Sequence[int], most: int) -> list[int]:
@@ -101,19 +112,14 @@ def _days(log: AuctionLog, days: Sequence[int]) -> list[dict[str, str]]:
     return [{"label": log.days[d].label, "campaign": log.days[d].campaign, "digest": log.day_digests[d]} for d in days]
 
 
-def _check_named(log: AuctionLog, named: Sequence[str], campaigns: Sequence[str]) -> None:
+def _check_named(log: AuctionLog, named: Sequence[str]) -> None:
+    campaigns = dict.fromkeys(day.campaign for day in log.days)
     there = ", ".join(name or "(not named)" for name in campaigns)
     unknown = [name for name in named if name not in campaigns]
     if unknown:
         raise InvalidConfig(f"{log.name} has no campaign {unknown[0]!r} to hold out. It has: {there}.")
     if set(named) >= set(campaigns):
         raise InvalidConfig(f"--hold-out names every campaign of {log.name} ({there}). Leave one to train on.")
-
-
-def _split(group: Sequence[str], held_out: Sequence[str], kind: str) -> Split:
-    """The split by the group that each day is of."""
-    out = tuple(d for d, name in enumerate(group) if name in held_out)
-    return Split(tuple(d for d in range(len(group)) if d not in set(out)), out, kind, tuple(held_out))
 
 
 def _spread(items: Sequence[T], share: float) -> tuple[T, ...]:

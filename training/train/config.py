@@ -39,8 +39,7 @@ class TrainConfig(LearnerChoice, LogTerms):
     )
     hold_out: tuple[str, ...] = Field(
         (),
-        description="Campaigns of the log whose recorded days are kept out of training and validated on, in place of a "
-        "share.",
+        description="Campaigns of the log whose recorded days are neither trained on nor validated on.",
     )
     validate_every: Count = Field(
         98_304, description="Environment steps between two validations, rounded up to whole rollouts."

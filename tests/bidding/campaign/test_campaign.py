@@ -68,7 +68,7 @@ def test_a_recorded_target_is_its_days_where_the_campaign_asks_for_none_and_an_a
 
 
 def test_targets_stand_alone_unless_something_hard_is_asked_for() -> None:
-    asked: tuple[dict[str, object], ...] = (
+    asked: tuple[dict[str, Any], ...] = (
         {},
         {"max_cpa": 3.0},
         {"max_cpa": 3.0, "min_roi": 1.0},

@@ -88,3 +88,15 @@ def test_what_cannot_be_kept_together_is_named(changes: dict[str, Any], named: s
 def test_a_cap_on_an_unknown_channel_is_refused() -> None:
     with pytest.raises(UnknownChannel, match=r"feeed.*feed, search"):
         planned(channel_caps={"feeed": 5.0})
+
+
+def test_a_target_far_above_the_plans_cost_is_planned_to_the_bit_as_if_it_were_not_there() -> None:
+    free = planned()
+    cost = float(free.spend[0, -1] / free.kpi[0, 2])
+    far, near, binding = (planned(max_cpa=cost / share) for share in (0.85, 0.95, 1.05))
+    for name in ("alpha", "spend", "kpi", "shadow_price", "later_unknown"):
+        np.testing.assert_array_equal(getattr(far, name), getattr(free, name), err_msg=name)
+    np.testing.assert_allclose(near.alpha, free.alpha, rtol=1e-3)
+    assert binding.duals[0]["max_cpa"] > 1e-3
+    # A hard constraint beside it is solved for.
+    assert "max_cpa" in planned(max_cpa=cost / 0.85, channel_caps={"feed": 5.0}).duals[0]

@@ -107,3 +107,21 @@ def test_rows_with_a_target_cost_are_labelled_with_their_own_replan() -> None:
     label = Oracle(episode).action()
     np.testing.assert_allclose(label[1:], replan[1:], atol=1e-6)
     assert abs(label[0, 0] - replan[0, 0]) > 1e-3
+
+
+def test_a_target_far_above_what_the_plan_costs_leaves_the_label_to_hindsight() -> None:
+    """Of one campaign: without a target, with one near its plan's cost, and with one far above it."""
+    market = preset_market()
+    days = market.days(np.tile(np.random.default_rng(0).random((1, market.draws)), (3, 1)))
+    free = preset_campaign()
+    alone = Episode(market, preset_forecast(), 3)
+    alone.begin(days, CampaignBatch.repeat(free, 3))
+    plan = alone.today.plan
+    cost = float(plan.spend[0, -1] / plan.kpi[0, 2])
+    targets = (None, cost / 0.95, cost / 0.85)
+    episode = Episode(market, preset_forecast(), 3)
+    episode.begin(days, CampaignBatch.of([free.model_copy(update={"max_cpa": target}) for target in targets]))
+    label, own = Oracle(episode).action(), episode.observer.replanned_action()
+    np.testing.assert_array_equal(label[1], own[1])
+    # On this day hindsight bids more than the re-plan, with a far target as without one.
+    assert (label[[0, 2], 0] > own[[0, 2], 0] + 0.1).all()

@@ -20,7 +20,7 @@ from bidpilot.training.setting.terms import LogTerms
 from bidpilot.training.tracking import Run, find_run, latest_finished_run
 from tests.training.small_logs import idle_run, small_log
 
-TARGETS = (0.9, None, 1.1)
+TARGETS = (0.38, None, 0.41)  # below what conversions cost that the budget buys
 Play = Callable[..., Mapping[str, Any]]
 
 
@@ -55,15 +55,15 @@ def test_the_days_own_targets_apply_unless_one_is_given_or_they_are_left_out(
     played: Play, capsys: pytest.CaptureFixture[str]
 ) -> None:
     own = played()
-    assert "test: 2 of 3 days have a target cost per conversion, of 0.9 to 1.1" in capsys.readouterr().out
+    assert "test: 2 of 3 days have a target cost per conversion, of 0.38 to 0.41" in capsys.readouterr().out
     assert latest_finished_run("evaluate").params["targets"] == "recorded"
-    none, tight, loose = played(targets=False), played(max_cpa=0.9), played(max_cpa=100_000.0)
+    none, tight, loose = played(targets=False), played(max_cpa=0.38), played(max_cpa=100_000.0)
     assert latest_finished_run("evaluate").params["targets"] == "campaign"
-    assert "3 of 3 days have a target cost per conversion, of 0.9 to 0.9" in capsys.readouterr().out
+    assert "3 of 3 days have a target cost per conversion, of 0.38 to 0.38" in capsys.readouterr().out
     assert len({rows["mpc"]["iqm"] for rows in (own, none, tight)}) == 3
     for agent in ("plan", "mpc"):
         assert loose[agent]["iqm"] == pytest.approx(none[agent]["iqm"], rel=1e-4)
-        assert tight[agent]["spend_share"] < own[agent]["spend_share"] < none[agent]["spend_share"]
+    assert tight["plan"]["spend_share"] < own["plan"]["spend_share"] < none["plan"]["spend_share"]
 
 
 def test_the_score_is_that_of_each_days_target_and_of_the_budget_alone_where_it_has_none(
@@ -71,19 +71,20 @@ def test_the_score_is_that_of_each_days_target_and_of_the_budget_alone_where_it_
 ) -> None:
     log = load_log(logs[1])
     arena = log_suite(log, find_trained(log, str(logs[0]), (), "bidpilot"), LogTerms()).arena
-    np.testing.assert_array_equal(arena.campaigns.bounds["max_cpa"], [0.9, np.nan, 1.1])
+    np.testing.assert_array_equal(arena.campaigns.bounds["max_cpa"], [0.38, np.nan, 0.41])
     outcome = arena.play(controller_agent("plan"))
     spend = outcome.spend_share * arena.campaigns.budget
     conversions = outcome.reached[:, 2] * arena.episode.today.ideal[:, 2]
-    kept = np.minimum(1.0, (np.array([0.9, np.inf, 1.1]) * conversions / spend) ** 2)
+    kept = np.minimum(1.0, (np.array([0.38, np.inf, 0.41]) * conversions / spend) ** 2)
+    assert (kept < 1).any()
     best = arena.best * arena.episode.today.ideal[:, 2]
     np.testing.assert_allclose(outcome.ratio, conversions * kept / best, rtol=1e-12)
 
 
 def test_a_margin_of_recorded_targets_is_kept_free(played: Play, logs: tuple[Path, Path], tmp_path: Path) -> None:
     own, careful = played(), played(cpa_margin=0.1)
-    assert careful["mpc"]["spend_share"] < own["mpc"]["spend_share"]
-    assert careful["mpc"]["violation_rate"] <= own["mpc"]["violation_rate"]
+    assert careful["plan"]["spend_share"] < own["plan"]["spend_share"]
+    assert careful["plan"]["violation_size"] < own["plan"]["violation_size"]
     free = write(tmp_path / "free", 12, (None, None))
     for options in ({"log": free}, {"targets": False}):
         with pytest.raises(InvalidConfig, match="needs a target cost, and no day of"):

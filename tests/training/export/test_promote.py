@@ -87,7 +87,7 @@ class Half:
     def play(self, agent: float) -> Outcome:
         ratio = np.full(4, agent)
         zero = np.zeros(4)
-        return Outcome(ratio, zero, np.zeros((4, 49)), zero, zero, zero, np.zeros((4, 3)), ratio)
+        return Outcome(ratio, zero, np.zeros((4, 49)), zero, zero, zero, np.zeros((4, 3)), ratio, ratio)
 
 
 def test_groups_are_counted_among_the_days_that_are_kept() -> None:

@@ -46,11 +46,20 @@ def test_whole_campaigns_else_whole_units_are_held_out_evenly(
     assert set(split.held_out) == held_out
 
 
-def test_campaigns_that_are_named_are_held_out_in_place_of_a_share() -> None:
-    log = small_log("log", "conversion", units=2, campaigns=("a", "b"), auctions=1)
+def test_campaigns_that_are_named_neither_train_nor_choose() -> None:
+    log = small_log("log", "conversion", units=3, campaigns=("a", "b"), auctions=1)
     split = split_days(log, HoldOut(0.2, ("b", "b")))
-    assert (split.training, split.held_out, split.kind, split.groups) == ((0, 2), (1, 3), CAMPAIGNS, ("b",))
-    assert str(split) == "validation on 2 of 4 recorded days, held-out campaigns: b"
+    assert (split.training, split.held_out, split.unseen) == ((0, 4), (2,), (1, 3, 5))
+    assert (split.kind, split.groups) == (UNITS, ("unit 1",))
+    assert str(split) == (
+        "validation on 1 of 3 recorded days, held-out units: unit 1; 3 days of campaigns that are never looked at"
+    )
+    several = small_log("log", "conversion", units=1, campaigns=FIVE, auctions=1)
+    split = split_days(several, HoldOut(0.2, ("c",)))
+    assert (split.training, split.held_out, split.unseen) == ((0, 1, 4), (3,), (2,))
+    assert (split.kind, split.groups) == (CAMPAIGNS, ("d",))
+    whole = split_days(several, HoldOut(campaigns=("c",)))
+    assert (whole.training, whole.held_out, whole.unseen) == ((0, 1, 3, 4), (), (2,))
     with pytest.raises(InvalidConfig, match=r"log has no campaign 'z' to hold out\. It has: a, b"):
         split_days(log, HoldOut(0.2, ("z",)))
     with pytest.raises(InvalidConfig, match=r"every campaign of log \(a, b\)\. Leave one"):
