@@ -46,10 +46,10 @@ class MaxCpa(Constraint):
         return {} if value is None else {self.stem: value}
 
     def row(self, of: str, bound: float, terms: Terms) -> Row:
-        """Budgets spent, less those that the conversions allow."""
+        """Money spent, less what the conversions allow."""
         money, value, wins = over_segments(terms)
-        per_budget = terms.ideal[CONVERSION] / terms.budget  # an ideal point of conversions is worth so many budgets
-        value[CONVERSION] = per_budget * bound / terms.conversion_value
+        worth = terms.ideal[CONVERSION] / terms.unit  # of an ideal point of conversions
+        value[CONVERSION] = worth * bound / terms.conversion_value
         return Row(self.stem, money + 1.0, value, wins, 0.0)
 
     def kpis(self, of: str) -> tuple[int, ...]:

@@ -27,9 +27,9 @@ class MinRoi(Constraint):
         return {} if value is None else {self.stem: value}
 
     def row(self, of: str, bound: float, terms: Terms) -> Row:
-        """Budgets of conversion value that are missing."""
+        """Conversion value that is missing."""
         money, value, wins = over_segments(terms)
-        value[CONVERSION] = terms.ideal[CONVERSION] / terms.budget
+        value[CONVERSION] = terms.ideal[CONVERSION] / terms.unit
         return Row(self.stem, (money + 1.0) * bound, value, wins, 0.0)
 
     def kpis(self, of: str) -> tuple[int, ...]:

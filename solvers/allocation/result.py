@@ -8,6 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+WORTHLESS = 1e-9
+"""A multiplier of a row of order 1 that is no more than this is none."""
+
+
 @dataclass(frozen=True)
 class ConstraintDual:
     """What one constraint costs."""
@@ -17,7 +21,31 @@ class ConstraintDual:
     attained: float  # by the plan, in the same unit
     utility_per_unit: float  # change of the utility when the bound rises by 1
     money_per_unit: float | None  # budget that is worth as much; None where the budget does not bind
-    meaning: str
+    step: float  # change of the bound that its price is told for: 1, or 0.01 of a share
+    step_name: str  # unit, or percentage point
+    binds: bool  # False: a change is worth nothing
+    change: str = ""  # what a step is, where it is not one more of the bound
+
+    @property
+    def utility_per_step(self) -> float:
+        """Change of the utility when the bound rises by a step."""
+        return self.utility_per_unit * self.step
+
+    @property
+    def money_per_step(self) -> float | None:
+        """Budget that is worth as much; None where the budget does not bind."""
+        return None if self.money_per_unit is None else self.money_per_unit * self.step
+
+    @property
+    def meaning(self) -> str:
+        """What a step of the bound is worth, in words."""
+        if not self.binds:
+            return "does not bind: a change is worth nothing"
+        rate, money = self.utility_per_step, self.money_per_step
+        if self.name == "budget":
+            return f"one more unit of budget is worth {rate:.4g} utility"
+        amount = f"{abs(rate):.4g} utility" + ("" if money is None else f", as much as {abs(money):.4g} of budget")
+        return f"{self.change or f'one {self.step_name} more of it'} {'gains' if rate > 0 else 'costs'} {amount}"
 
 
 @dataclass(frozen=True)
@@ -40,4 +68,5 @@ class Allocation:
     gap: float  # (bound by the multipliers - utility) / utility
     solver: str
     fallback: str | None  # why the usual solver did not solve it
+    nothing: str | None  # where it buys nothing: why, and what would do
     seconds: float  # to solve
