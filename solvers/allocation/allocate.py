@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.scalarisation import utility
-from bidpilot.bidding.constraints.base import Terms
+from bidpilot.bidding.constraints.base import Constraint, Terms
 from bidpilot.bidding.constraints.row import scaled_day
 from bidpilot.bidding.constraints.together import constraint_of, demanded_kpis, rows_of
 from bidpilot.bidding.errors import InfeasibleCampaign
@@ -25,7 +25,7 @@ from bidpilot.solvers.allocation.infeasible import elastic_prices, explain
 from bidpilot.solvers.allocation.nothing import why_nothing
 from bidpilot.solvers.allocation.problem import PlanProblem
 from bidpilot.solvers.allocation.program import AllocationProgram, Shape, Solved
-from bidpilot.solvers.allocation.result import WORTHLESS, Allocation, ConstraintDual
+from bidpilot.solvers.allocation.result import DOES_NOT_BIND, WORTHLESS, Allocation, ConstraintDual, in_words
 from bidpilot.solvers.allocation.rows import shapes
 
 Vector = NDArray[np.float64]
@@ -160,16 +160,24 @@ def _duals(problem: PlanProblem, prices: Vector, bought: Vector) -> tuple[Constr
         constraint, of = constraint_of(row.name), row.name.partition("/")[2]
         taken = taken_of(problem, row, bought)
         rate = float(price) * constraint.per_unit(row.name, terms, *taken)
+        worth = rate / shadow if prices[0] > WORTHLESS else None
         found.append(
             ConstraintDual(
                 name=row.name,
                 bound=constraint.bound(row.name, terms),
                 attained=float(constraint.attained(of, totals_of(problem, taken))[0]),
                 utility_per_unit=rate,
-                money_per_unit=rate / shadow if prices[0] > WORTHLESS else None,
+                money_per_unit=worth,
+                meaning=_meaning(constraint, row.name, rate, worth) if price > WORTHLESS else DOES_NOT_BIND,
                 step=constraint.step,
                 step_name=constraint.step_name,
-                binds=bool(price > WORTHLESS),
             )
         )
     return tuple(found)
+
+
+def _meaning(constraint: Constraint, name: str, rate: float, worth: float | None) -> str:
+    if name == "budget":
+        return f"one more unit of budget is worth {rate:.4g} utility"
+    money = None if worth is None else worth * constraint.step
+    return in_words(rate * constraint.step, money, f"one {constraint.step_name} more of it")

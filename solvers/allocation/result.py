@@ -21,10 +21,9 @@ class ConstraintDual:
     attained: float  # by the plan, in the same unit
     utility_per_unit: float  # change of the utility when the bound rises by 1
     money_per_unit: float | None  # budget that is worth as much; None where the budget does not bind
-    step: float  # change of the bound that its price is told for: 1, or 0.01 of a share
-    step_name: str  # unit, or percentage point
-    binds: bool  # False: a change is worth nothing
-    change: str = ""  # what a step is, where it is not one more of the bound
+    meaning: str  # what a step of the bound is worth, in words
+    step: float = 1.0  # change of the bound that its price is told for: 0.01 of a share
+    step_name: str = "unit"  # or percentage point
 
     @property
     def utility_per_step(self) -> float:
@@ -36,16 +35,14 @@ class ConstraintDual:
         """Budget that is worth as much; None where the budget does not bind."""
         return None if self.money_per_unit is None else self.money_per_unit * self.step
 
-    @property
-    def meaning(self) -> str:
-        """What a step of the bound is worth, in words."""
-        if not self.binds:
-            return "does not bind: a change is worth nothing"
-        rate, money = self.utility_per_step, self.money_per_step
-        if self.name == "budget":
-            return f"one more unit of budget is worth {rate:.4g} utility"
-        amount = f"{abs(rate):.4g} utility" + ("" if money is None else f", as much as {abs(money):.4g} of budget")
-        return f"{self.change or f'one {self.step_name} more of it'} {'gains' if rate > 0 else 'costs'} {amount}"
+
+def in_words(rate: float, money: float | None, change: str) -> str:
+    """What a `change` of a bound is worth, by its utility and, where the budget binds, by budget that is worth as much."""
+    amount = f"{abs(rate):.4g} utility" + ("" if money is None else f", as much as {abs(money):.4g} of budget")
+    return f"{change} {'gains' if rate > 0 else 'costs'} {amount}"
+
+
+DOES_NOT_BIND = "does not bind: a change is worth nothing"
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from bidpilot.bidding.constraints.row import Scaled
 
 
-_AMPLE = 1000.0  # units of money that all auctions cost; beyond it a unit buys next to nothing of them
-_NOISE = 1e-9  # of the reach: what a solver leaves where it buys nothing
+AMPLE = 1000.0  # units of money that all auctions cost; beyond it a unit buys next to nothing of them
+NOISE = 1e-9  # of the reach: what a solver leaves where it buys nothing
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Purchase:
     def update(self, day: Scaled) -> None:
         """Write a day's bins."""
         all_costs = float((day.share * np.multiply.outer(day.curve, day.price)).sum())
-        self._reach = 1.0 if all_costs <= _AMPLE else float(2.0 ** -np.ceil(np.log2(all_costs)))
+        self._reach = 1.0 if all_costs <= AMPLE else float(2.0 ** -np.ceil(np.log2(all_costs)))
         self._whole.value = 1.0 / self._reach
         weight = day.share.sum(axis=0) * self._reach
         self._weight.value = weight
@@ -81,6 +81,6 @@ class Purchase:
 
     def bought(self, day: Scaled) -> NDArray[np.float64]:
         """(T, N) shares of the day's auctions that the last solve buys."""
-        part = np.where(self.part.value > _NOISE, self.part.value, 0.0) * self._reach
+        part = np.where(self.part.value > NOISE, self.part.value, 0.0) * self._reach
         bought: NDArray[np.float64] = np.minimum(part, 1.0) * day.share
         return bought
