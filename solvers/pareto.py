@@ -69,7 +69,7 @@ class ParetoFront:
     hypervolume: float  # in units of the ideal point, in [0, 1]; z is known to 0.1 %, and more than it counts as 1
     knee: FrontPoint
     knee_height: float  # ideal points above the plane through the ends; 0 where they trade nothing off
-    nothing: str | None  # where no plan of it buys anything: why, and what would do
+    nothing: str | None = None  # where no plan of it buys anything: why, and what would do
 
     @property
     def shares(self) -> Vector:
@@ -206,9 +206,7 @@ class _Search:
         kpi: Vector = plan.bought.sum(axis=0) @ problem.scaled.value
         return np.where(np.isin(np.arange(3), self._active), kpi, 0.0)
 
-    def _point(
-        self, problem: PlanProblem, plan: _Plan, preference: Vector | None, floors: Vector | None
-    ) -> FrontPoint:
+    def _point(self, problem: PlanProblem, plan: _Plan, preference: Vector | None, floors: Vector | None) -> FrontPoint:
         scaled, day, bought = problem.scaled, problem.day, plan.bought
         inside = np.eye(len(day.segments))[day.segment]  # (N, S)
         share = self._kpi(problem, plan)

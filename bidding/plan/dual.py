@@ -23,6 +23,7 @@ _LEAST_COST = 1e-4  # of money against value: where money has no limit, nearly e
 _STEPS = 50
 _TIGHT = 1e-9  # relative decrease below which a width is done
 _IMPOSSIBLE = -1e-6  # the feasibility dual below this, at multipliers of size 1, certifies that nothing is feasible
+_FAR_OFF = 600.0  # log of a utility bound that says nothing
 _FAR = 5.0  # a step changes no multiplier by more than this times itself
 _MUCH = 8.0  # times the reference, a price is of another size
 _LEAST_Q = 0.1  # a step leaves at least this share of a multiplier that must stay positive
@@ -83,7 +84,7 @@ def solve_dual(
 def dual_bound(scaled: Scaled, rows: tuple[Row, ...], preference: Vector, kind: int, multipliers: Multipliers) -> float:
     """The utility that no plan exceeds, certified by `multipliers`, whatever found them."""
     dual = _Dual(scaled, rows, preference, kind)
-    return dual.utility(dual.resume(multipliers))
+    return dual.utility(dual.resume(multipliers), 0.0)
 
 
 class _Value(NamedTuple):
@@ -292,11 +293,11 @@ class _Dual:
         kpi[self.active] = y[self.count :]
         return Multipliers(best * kpi, best * rows, best)
 
-    def utility(self, y: Vector) -> float:
+    def utility(self, y: Vector, width: float = _WIDTHS[-1]) -> float:
         """The utility that no plan exceeds, by weak duality."""
-        value = self.evaluate(y, _WIDTHS[-1]).value
+        value = self.evaluate(y, width).value
         if not self.free:
             return value
         w = self.preference[self.active]
         constant = float(w @ np.log(w)) if self.kind == Scalarisation.nash.code else 0.0
-        return float(np.exp(value + constant - 1.0))
+        return float(np.exp(min(value + constant - 1.0, _FAR_OFF)))

@@ -267,7 +267,9 @@ class Planner:
                     continue
                 direction, total, kpi = single
                 x = _reach(np.repeat(total, rows.sum(), axis=0), budget[rows])
-                least = np.maximum(total[:, 0], budget[rows])  # where the lowest bids cost more: a part of what they buy
+                least = np.maximum(
+                    total[:, 0], budget[rows]
+                )  # where the lowest bids cost more: a part of what they buy
                 ideal[rows, j] = budget[rows] / least * curves.lookup(np.repeat(kpi, rows.sum(), axis=0), x)
                 alpha[rows, j] = direction * 2.0**x
         return ideal, alpha

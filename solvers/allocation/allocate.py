@@ -112,6 +112,14 @@ def _in_currency(rule: DualRule, terms: Terms, demand: float) -> tuple[Vector, V
     return alpha, rule.multiplier, rule.scale * rule.multiplier * rule.share * (terms.unit / demand)
 
 
+def _bids(problem: PlanProblem, found: Multipliers) -> tuple[Vector, Vector, Vector]:
+    """Alpha (3,) for conversions in money, multipliers (S,) and beta (S,); a plan that buys nothing bids nothing."""
+    if found.utility <= 0:
+        count = len(problem.day.segments)
+        return np.zeros(3), np.ones(count), np.zeros(count)
+    return _in_currency(rule_of(found, problem.rows, problem.day.charge), problem.terms, problem.day.demand)
+
+
 def _result(problem: PlanProblem, program: AllocationProgram, solved: Solved, bought: Vector) -> Allocation:
     terms, scaled, day = problem.terms, problem.scaled, problem.day
     segments = np.eye(len(day.segments))[day.segment]  # (N, S)
@@ -126,9 +134,8 @@ def _result(problem: PlanProblem, program: AllocationProgram, solved: Solved, bo
         rows=per * np.array(list(program.prices().values())),
         utility=attained,
     )
-    rule = rule_of(multipliers, problem.rows, day.charge)
     bound = dual_bound(scaled, problem.rows, problem.preference, kind, multipliers) if attained > 0 else 0.0
-    alpha, multiplier, beta = _in_currency(rule, terms, day.demand)
+    alpha, multiplier, beta = _bids(problem, multipliers)
     return Allocation(
         status=solved.status,
         utility=attained,

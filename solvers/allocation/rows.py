@@ -71,12 +71,11 @@ class ProgramRow:
 
 
 def sizes_of(rows: Sequence[Row]) -> NDArray[np.float64]:
-    """(K,) sizes of rows by their numbers alone: the bound, or the largest coefficient where that is 0.
+    """(K,) sizes of rows by their numbers alone: the bound, or the largest coefficient of money and KPIs where that is 0.
 
-    Powers of two, which leave no rounding behind.
+    Wins are brought to order 1 by the rows themselves. Powers of two leave no rounding behind.
     """
-    largest = [max(np.abs(part).max() for part in (row.money, row.value, row.wins)) for row in rows]
-    return near_power([abs(row.bound) or most for row, most in zip(rows, largest, strict=True)])
+    return near_power(abs(row.bound) or max(np.abs(row.money).max(), np.abs(row.value).max()) for row in rows)
 
 
 def near_power(sizes: Iterable[float]) -> NDArray[np.float64]:

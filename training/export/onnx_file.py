@@ -119,7 +119,10 @@ def _mlp(graph: Graph, network: Mlp, last: str) -> str:
 
 def _lstm(graph: Graph, network: Lstm) -> str:
     """The layer's output after the slot; gates in the order of `Lstm`."""
-    weight_ih, weight_hh = graph.constant(network.weight_ih, "weight_ih"), graph.constant(network.weight_hh, "weight_hh")
+    weight_ih, weight_hh = (
+        graph.constant(network.weight_ih, "weight_ih"),
+        graph.constant(network.weight_hh, "weight_hh"),
+    )
     seen = graph.add("Gemm", OBSERVATION, weight_ih, graph.constant(network.bias, "bias"), transB=1)
     gates = graph.add("Gemm", "hidden", weight_hh, seen, transB=1)
     graph.split(gates, ("to_admit", "to_forget", "to_candidate", "to_emit"), axis=1)

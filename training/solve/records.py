@@ -78,7 +78,9 @@ def dual_records(duals: tuple[ConstraintDual, ...]) -> list[dict[str, Any]]:
 
     Prices are told for a bound that rises by 1, and by `step`: one percentage point of a share.
     """
-    return [{k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in _dual(d).items()} for d in duals]
+    return [
+        {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in _dual(d).items()} for d in duals
+    ]
 
 
 def _dual(dual: ConstraintDual) -> dict[str, Any]:

@@ -35,7 +35,11 @@ def make_log(separate_truth: bool = False, realised: bool = False) -> AuctionLog
         interacted=rng.random(n, dtype=np.float32) if realised else None,
         converted=rng.random(n, dtype=np.float32) if realised else None,
         offsets=offsets,
-        days=(DayRecord("a", "u", 1, 2), DayRecord("b", "u", 1.1, 2.0, 0.3), DayRecord("c", "v", 5.0, 1.0, campaign="7")),
+        days=(
+            DayRecord("a", "u", 1, 2),
+            DayRecord("b", "u", 1.1, 2.0, 0.3),
+            DayRecord("c", "v", 5.0, 1.0, campaign="7"),
+        ),
         segments=("feed/head", "search/tail"),
         sources=4,
         notes=("a note",),

@@ -150,7 +150,9 @@ def test_a_file_of_before_holds_the_network_alone_and_is_still_checked(tmp_path:
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", size])
         for name, size in (("observation", inputs), ("action", outputs))
     )
-    graph = helper.make_graph(nodes, "policy", [seen], [answer], [numpy_helper.from_array(v, k) for k, v in arrays.items()])
+    graph = helper.make_graph(
+        nodes, "policy", [seen], [answer], [numpy_helper.from_array(v, k) for k, v in arrays.items()]
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)])
     model.ir_version = 10
     onnx.save(model, str(tmp_path / "p.onnx"))
