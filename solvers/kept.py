@@ -41,6 +41,6 @@ def check_kept(sides: list[Side], solver: str) -> None:
     if found:
         said = "; ".join(f"{s.name} takes {s.taken:.6g} where {s.most:.6g} is allowed ({s.excess:+.2%})" for s in found)
         raise PlanMissesConstraint(
-            f"the plan that {solver} calls optimal misses its constraints and is not shown: {said}. Bring budget, bounds "
-            "and KPI values nearer to each other, or name another solver."
+            f"the plan that {solver} calls optimal misses its constraints and is not shown: {said}. Bring budget, "
+            "bounds and KPI values nearer to each other, or name another solver."
         )

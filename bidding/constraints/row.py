@@ -1,7 +1,8 @@
 """A linear row over a day's totals, in dimensionless units: what every constraint becomes.
 
-Totals are the spend per segment (in units of money: the budget, or less where no plan can spend it), the KPIs (in ideal points) and the wins per segment (in shares
-of the day's auctions). All that a campaign may insist on is linear in them.
+Totals are the spend per segment (in units of money: the budget, or less where no plan can spend it), the KPIs (in
+ideal points) and the wins per segment (in shares of the day's auctions). All that a campaign may insist on is linear
+in them.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.constraints.row import Row, scaled_day
 from bidpilot.bidding.constraints.together import demanded_kpis, lifts_kpis, rows_of
-from bidpilot.bidding.landscape.binned import BinnedDay, ForecastAuctions, bin_auctions
 from bidpilot.bidding.landscape import curves
+from bidpilot.bidding.landscape.binned import BinnedDay, ForecastAuctions, bin_auctions
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.landscape.unit_curves import SegmentTerms
 from bidpilot.bidding.plan.dual import DualRule, Multipliers, rule_of, solve_dual

@@ -39,7 +39,7 @@ class Multipliers:
 
 
 class DualRule(NamedTuple):
-    """The rule `scale * m[s] * (gain . v + share[s])`, in units of money, ideal points and shares of the day's auctions."""
+    """The rule `scale * m[s] * (gain . v + share[s])`, in units of money, ideal points and shares of the auctions."""
 
     gain: Vector  # (3,)
     share: Vector  # (S,)
@@ -156,7 +156,7 @@ class _Dual:
         return float((self.day.share * gain).sum()) / cost if cost > 0 else 1.0
 
     def look_at(self, y: Vector) -> None:
-        """Round kinks by the prices found, where they are far above the budget's own: a constraint binds long before it."""
+        """Round kinks by the prices found where they are far above the budget's: a constraint binds long before it."""
         self.reference = max(self.reference, float(y[: self.count].max()) / _MUCH)
 
     def resume(self, start: Multipliers) -> Vector:

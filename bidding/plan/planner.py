@@ -355,8 +355,10 @@ def _reach(total: NDArray[np.float64], budget: NDArray[np.float64]) -> NDArray[n
 def _alpha_floor(
     alpha: NDArray[np.float64], single: NDArray[np.float64], limited: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """(U, 3) least coefficients: a share of the single-KPI ones, and where a campaign is `limited` (U,) by more than its
-    budget of what is left of them.
+    """(U, 3) least coefficients: a share of the single-KPI ones.
+
+    Where a campaign is `limited` (U,) by more than its budget, a share of what is left of them: else the floor alone
+    would buy what a target forbids.
     """
     left = np.divide(alpha, single, out=np.zeros_like(alpha), where=single > 0).max(axis=1)
     return ALPHA_FLOOR * single * np.where(limited, np.minimum(left, 1.0), 1.0)[:, None]

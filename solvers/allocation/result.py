@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-
 WORTHLESS = 1e-9
 """A multiplier of a row of order 1 that is no more than this is none."""
 
@@ -37,7 +36,7 @@ class ConstraintDual:
 
 
 def in_words(rate: float, money: float | None, change: str) -> str:
-    """What a `change` of a bound is worth, by its utility and, where the budget binds, by budget that is worth as much."""
+    """What a `change` of a bound is worth, by its utility and, where the budget binds, in budget."""
     amount = f"{abs(rate):.4g} utility" + ("" if money is None else f", as much as {abs(money):.4g} of budget")
     return f"{change} {'gains' if rate > 0 else 'costs'} {amount}"
 

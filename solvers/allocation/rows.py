@@ -71,7 +71,7 @@ class ProgramRow:
 
 
 def sizes_of(rows: Sequence[Row]) -> NDArray[np.float64]:
-    """(K,) sizes of rows by their numbers alone: the bound, or the largest coefficient of money and KPIs where that is 0.
+    """(K,) sizes of rows by their numbers alone: the bound, or the largest of money and KPIs where that is 0.
 
     Wins are brought to order 1 by the rows themselves. Powers of two leave no rounding behind.
     """

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.constraints.row import Scaled
 
-
 AMPLE = 1000.0  # units of money that all auctions cost; beyond it a unit buys next to nothing of them
 NOISE = 1e-9  # of the reach: what a solver leaves where it buys nothing
 

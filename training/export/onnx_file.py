@@ -200,7 +200,7 @@ def _metadata(policy: NetworkPolicy, segments: tuple[str, ...], run_id: str, sta
         _SAYS_ACTION: json.dumps(entries),
         "action_meaning": "zero bids the plan; every entry is in [-1, 1]",
         "state": json.dumps(state),
-        "state_meaning": "what is remembered between slots: an input and, with `_out` behind, an output each; {} of none",
+        "state_meaning": "what is remembered between slots: an input and, with `_out`, an output each; {} of none",
     }
 
 

@@ -86,7 +86,7 @@ def test_rows_do_not_meet(tmp_path: Path) -> None:
 
 
 def test_a_residual_action_by_hand(tmp_path: Path) -> None:
-    """A network that always answers 2: clipped to 1, of which 0.3 is added to the re-plan's 0.4 and the segments' -0.5."""
+    """A network that always answers 2: clipped to 1, and 0.3 of it is added to the re-plan's 0.4 and -0.5."""
     inputs, outputs = sizes_of(len(SEGMENTS))
     network = Mlp((np.zeros((inputs, outputs), np.float32),), (np.full(outputs, 2.0, np.float32),))
     write_onnx(NetworkPolicy(network, RESIDUAL), tmp_path / "p.onnx", SEGMENTS, "run")
