@@ -16,7 +16,8 @@ _MARGIN = 1e-3  # relative, so that what is printed buys something when typed in
 def why_nothing(problem: PlanProblem, wanted: NDArray[np.float64]) -> str:
     """One line: the constraints that leave nothing to buy, each with the bound that would do.
 
-    `wanted` (3,) weighs KPIs. A row that buying nothing keeps leaves something to buy exactly if there is a bin that takes nothing of it.
+    `wanted` (3,) weighs KPIs. A row that buying nothing keeps leaves something to buy exactly if there is a bin that
+    takes nothing of it.
     """
     useful = (problem.scaled.value @ wanted > 0) & (problem.scaled.share.sum(axis=0) > 0)
     if not useful.any():

@@ -70,7 +70,8 @@ def campaign(name: str = "free", money: float = 1.0, **changes: Any) -> Campaign
 
 
 def shares(plan: Allocation) -> NDArray[np.float64]:
-    return plan.spend.sum(axis=0) / plan.spend.sum()
+    spend: NDArray[np.float64] = plan.spend.sum(axis=0)
+    return spend / spend.sum()
 
 
 @pytest.mark.parametrize("power", POWERS)
@@ -118,7 +119,8 @@ def test_a_front_in_other_units_is_the_same_front(power: int) -> None:
         pareto_front(forecast(1.0, unit), campaign("target"), 5),
     ):
         for ours, theirs in zip(one.by_preference, other.by_preference, strict=True):
-            assert theirs.share @ ours.preference == pytest.approx(ours.share @ ours.preference, rel=1e-5)
+            weight = np.array(ours.preference)
+            assert theirs.share @ weight == pytest.approx(ours.share @ weight, rel=1e-5)
 
 
 def portfolio(money: float = 1.0, **changes: Any) -> Portfolio:
