@@ -70,8 +70,9 @@ def campaign(name: str = "free", money: float = 1.0, **changes: Any) -> Campaign
 
 
 def shares(plan: Allocation) -> NDArray[np.float64]:
-    spend: NDArray[np.float64] = plan.spend.sum(axis=0)
-    return spend / spend.sum()
+    spend = plan.spend.sum(axis=0)
+    share: NDArray[np.float64] = spend / spend.sum()
+    return share
 
 
 @pytest.mark.parametrize("power", POWERS)
