@@ -38,7 +38,7 @@ from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.guardrails import GuardrailConfig
 from bidpilot.serving.messages import decode_request, encode
 from bidpilot.serving.server import applications
-from bidpilot.training.export.onnx_file import OnnxNetwork
+from bidpilot.training.export.onnx_file import OnnxPolicy
 from bidpilot.training.export.registry import register
 from bidpilot.training.export.write import write_bundle
 from bidpilot.training.setting.setting import training_setting
@@ -113,7 +113,7 @@ def policy_microseconds(bundle: Path) -> None:
     agent = agent_of(loaded)
     state = agent.start(1)
     row = loaded.golden.observations[:1]
-    session = OnnxNetwork(bundle / "policy.onnx").session
+    session = OnnxPolicy(bundle / "policy.onnx").session
 
     def best(call: Any) -> float:
         rounds = []

@@ -4,7 +4,7 @@ manifest.json   what the bundle is, with the checksum of every other file
 forecast.npz    bid landscape, demand and levels of training days, from which the plan is made
 golden.json     a day of inputs and outputs of the agent, which every reader must reproduce slot after slot
 network.npz     weights of a policy network (absent where the agent is a controller)
-policy.onnx     the same network in portable form, for other runtimes
+policy.onnx     the policy in portable form, for other runtimes: base and clip included, described in its metadata
 """
 
 from __future__ import annotations

@@ -18,6 +18,10 @@ class UnknownChannel(InvalidCampaign):
     """Raised when a campaign caps a channel that the forecast does not have."""
 
 
+class NoTailContent(InvalidCampaign):
+    """Raised when a campaign asks for a share of long-tail content where no segment holds any."""
+
+
 class Conflict(NamedTuple):
     """One constraint that takes part in a conflict."""
 
@@ -40,6 +44,10 @@ class SolverUnavailable(BidpilotError):
 
 class SolverFailed(BidpilotError):
     """Raised when a program's solver and its fallback both fail."""
+
+
+class PlanMissesConstraint(SolverFailed):
+    """Raised when a plan that a solver calls optimal misses a constraint when held against it in its own unit."""
 
 
 class InvalidPreference(BidpilotError):

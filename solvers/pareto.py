@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import NamedTuple
 
 import moocore
 import numpy as np
@@ -21,9 +22,12 @@ from bidpilot.bidding.constraints.row import Row
 from bidpilot.bidding.errors import InvalidLandscape
 from bidpilot.bidding.kpi import KPI
 from bidpilot.bidding.landscape.forecast import Forecast
-from bidpilot.solvers.allocation.allocate import PlanProblem, plan_problem
+from bidpilot.solvers.allocation.allocate import plan_problem
+from bidpilot.solvers.allocation.held import solve_kept
 from bidpilot.solvers.allocation.infeasible import explain
-from bidpilot.solvers.allocation.program import AllocationProgram, solve
+from bidpilot.solvers.allocation.nothing import why_nothing
+from bidpilot.solvers.allocation.problem import PlanProblem
+from bidpilot.solvers.allocation.program import AllocationProgram
 from bidpilot.solvers.allocation.rows import shapes
 
 Vector = NDArray[np.float64]
@@ -65,6 +69,7 @@ class ParetoFront:
     hypervolume: float  # in units of the ideal point, in [0, 1]; z is known to 0.1 %, and more than it counts as 1
     knee: FrontPoint
     knee_height: float  # ideal points above the plane through the ends; 0 where they trade nothing off
+    nothing: str | None = None  # where no plan of it buys anything: why, and what would do
 
     @property
     def shares(self) -> Vector:
@@ -78,13 +83,17 @@ def pareto_front(forecast: Forecast, campaign: Campaign, points: int = 16) -> Pa
     Raises:
         InfeasibleCampaign: no plan keeps its constraints; names those that conflict.
         InvalidLandscape: the forecast brings nothing of any KPI.
-        UnknownChannel, SolverUnavailable, SolverFailed.
+        PlanMissesConstraint: what the solver calls optimal does not keep them.
+        UnknownChannel, NoTailContent, SolverUnavailable, SolverFailed.
     """
     active = tuple(int(j) for j in np.flatnonzero(forecast.landscape.mean_value > 0))
     if not active:
         raise InvalidLandscape("the forecast's auctions bring nothing of any KPI. Fit it on a log that has values.")
     search = _Search(forecast, campaign, active)
     ends = [search.end(j) for j in active]
+    if not any(point.share.any() for point in ends):
+        front = _front(ends, tuple(ends), active, search.ideal, forecast.segments)
+        return replace(front, nothing=search.why_nothing())
     inner = [w for w in _lattice(active, max(int(points * _BY_PREFERENCE), len(active))) if max(w) < 1]
     found = [*ends, *(search.by_preference(w) for w in inner)]
     directions = [np.array(point.preference) for point in found]
@@ -98,6 +107,11 @@ def pareto_front(forecast: Forecast, campaign: Campaign, points: int = 16) -> Pa
             directions.append(reached[1])
     supported = _best_for_each(found)
     return _front(found, supported, active, search.ideal, forecast.segments)
+
+
+class _Plan(NamedTuple):
+    program: AllocationProgram
+    bought: Vector  # (T, N) shares of the day's auctions
 
 
 class _Search:
@@ -119,16 +133,21 @@ class _Search:
             return self._point(problem, best, preference, None)
         second = replace(problem, preference=others / others.sum())
         most = self._kpi(problem, best)[j]
-        program = self._solve(second, floors=most * preference - _SLACK)
-        return self._point(problem, program or self._solved_again(problem), preference, None)
+        plan = self._solve(second, floors=most * preference - _SLACK)
+        return self._point(problem, plan or self._solved_again(problem), preference, None)
+
+    def why_nothing(self) -> str:
+        """Why plans buy nothing, whatever KPI is wanted."""
+        even = np.isin(np.arange(3), self._active) / len(self._active)
+        return why_nothing(self._problem(even), even)
 
     def by_preference(self, preference: Vector) -> FrontPoint:
         """The optimum of a weighted sum."""
         problem = self._problem(preference)
-        program = self._solve(problem)
-        if program is None:
+        plan = self._solve(problem)
+        if plan is None:
             raise explain(problem.shape, problem.scaled, problem.rows, problem.terms)
-        return self._point(problem, program, preference, None)
+        return self._point(problem, plan, preference, None)
 
     def by_floors(self, share: Vector, direction: Vector) -> tuple[FrontPoint, Vector] | None:
         """The most of the first KPI with at least `share` (3,) ideal points of the others; None where none has.
@@ -144,13 +163,13 @@ class _Search:
             direction = (1.0 - _EVEN) * direction + _EVEN * even
             day = self._problem(direction)
             problem = replace(day, preference=first)
-            program = self._solve(problem, least)
-            if program is None:
+            plan = self._solve(problem, least)
+            if plan is None:
                 break
-            prices = program.prices()
+            prices = plan.program.prices()
             direction = first + [prices.get(_FLOOR + name, 0.0) for name in KPI]
             direction /= direction.sum()
-            point = self._point(problem, program, None, least * self.ideal)
+            point = self._point(problem, plan, None, least * self.ideal)
             if found is None or point.share @ first > found[0].share @ first:
                 found = point, direction
         return found
@@ -159,10 +178,10 @@ class _Search:
         """The day binned for this preference (3,)."""
         changes = {"preference": _triple(preference), "scalarisation": Scalarisation.weighted_sum}
         problem = plan_problem(self._forecast, self._campaign.model_copy(update=changes))
-        self.ideal = problem.terms.ideal / problem.terms.unit
+        self.ideal = problem.terms.ideal / problem.terms.kpi_unit
         return problem
 
-    def _solve(self, problem: PlanProblem, floors: Vector | None = None) -> AllocationProgram | None:
+    def _solve(self, problem: PlanProblem, floors: Vector | None = None) -> _Plan | None:
         """Solve with the campaign's rows and `floors` (3,), in ideal points; None where nothing keeps them.
 
         All points have the same rows, a floor of 0 where they ask for none, and so the same program. A floor takes the
@@ -174,32 +193,28 @@ class _Search:
         none = np.zeros(len(problem.shape.segments))
         rows += [Row(_FLOOR + KPI[j], none, np.eye(3)[j], none, -max(asked[j], own.get(j, 0.0))) for j in self._active]
         shape = problem.shape._replace(active=self._active, rows=shapes(rows))
-        program, solved = solve(shape, problem.scaled, rows, problem.preference)
-        return program if solved.status == "optimal" else None
+        program, solved, bought = solve_kept(problem, shape, rows)
+        return _Plan(program, bought) if solved.status == "optimal" else None
 
-    def _solved_again(self, problem: PlanProblem) -> AllocationProgram:
-        program = self._solve(problem)
-        assert program is not None
-        return program
+    def _solved_again(self, problem: PlanProblem) -> _Plan:
+        plan = self._solve(problem)
+        assert plan is not None
+        return plan
 
-    def _kpi(self, problem: PlanProblem, program: AllocationProgram) -> Vector:
-        bought = program.purchase.bought(problem.scaled)
-        kpi: Vector = bought.sum(axis=0) @ problem.scaled.value
+    def _kpi(self, problem: PlanProblem, plan: _Plan) -> Vector:
+        kpi: Vector = plan.bought.sum(axis=0) @ problem.scaled.value
         return np.where(np.isin(np.arange(3), self._active), kpi, 0.0)
 
-    def _point(
-        self, problem: PlanProblem, program: AllocationProgram, preference: Vector | None, floors: Vector | None
-    ) -> FrontPoint:
-        scaled, day = problem.scaled, problem.day
-        bought = program.purchase.bought(scaled)
+    def _point(self, problem: PlanProblem, plan: _Plan, preference: Vector | None, floors: Vector | None) -> FrontPoint:
+        scaled, day, bought = problem.scaled, problem.day, plan.bought
         inside = np.eye(len(day.segments))[day.segment]  # (N, S)
-        share = self._kpi(problem, program)
+        share = self._kpi(problem, plan)
         return FrontPoint(
             preference=None if preference is None else _triple(preference),
             floors=None if floors is None else _triple(floors),
             kpi=share * self.ideal,
             share=share,
-            spend=((scaled.curve @ bought) * scaled.price) @ inside * problem.terms.budget,
+            spend=((scaled.curve @ bought) * scaled.price) @ inside * problem.terms.unit,
             wins=bought.sum(axis=0) @ inside * day.demand,
         )
 
@@ -289,6 +304,7 @@ def _front(
         hypervolume=float(moocore.hypervolume(np.minimum(shares[keep], 1.0), ref=list(reference), maximise=True)),
         knee=points[knee],
         knee_height=float(height[knee]),
+        nothing=None,
     )
 
 

@@ -68,20 +68,21 @@ class CampaignBatch:
         row: int,
         segments: tuple[str, ...],
         ideal: NDArray[np.float64],
-        unit: NDArray[np.float64],
+        kpi_unit: NDArray[np.float64],
         auctions_per_budget: float,
     ) -> Terms:
-        """What the linear rows of one row's constraints are made from; `ideal` (3,) is its ideal point times `unit`.
+        """What the linear rows of one row's constraints are made from.
 
-        `unit` (3,) is what one of each KPI is in the forecast's columns (`Forecast.kpi_unit`). `auctions_per_budget`
-        is the share of a day's auctions that the budget buys at mean price; it brings shares of wins to order 1.
+        `kpi_unit` (3,) is what one of each KPI is in the forecast's columns (`Forecast.kpi_unit`), `ideal` (3,) the
+        row's ideal point in these. `auctions_per_budget` is the share of a day's auctions that the budget buys at mean
+        price; it brings shares of wins to order 1.
         """
         return Terms(
             bounds=self.asked(row),
             budget=float(self.budget[row]),
             conversion_value=float(self.conversion_value[row]),
             ideal=ideal,
-            unit=unit,
+            kpi_unit=kpi_unit,
             segments=segments,
             auctions_per_budget=auctions_per_budget,
         )

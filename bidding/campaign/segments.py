@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.errors import UnknownChannel
+from bidpilot.bidding.errors import NoTailContent, UnknownChannel
 
 
 def channels(segments: Sequence[str]) -> tuple[str, ...]:
@@ -24,6 +24,19 @@ def channel_index(segments: Sequence[str]) -> NDArray[np.int64]:
 def is_tail(segments: Sequence[str]) -> NDArray[np.bool_]:
     """(S,) true for segments of long-tail content."""
     return np.array([name.endswith("/tail") for name in segments], np.bool_)
+
+
+def check_tail(segments: Sequence[str]) -> None:
+    """Refuse segments of which none is of long-tail content.
+
+    Raises:
+        NoTailContent: names those there are.
+    """
+    if not is_tail(segments).any():
+        raise NoTailContent(
+            f"min_tail_share asks for long-tail content, and no segment holds any; there are {', '.join(segments)}. "
+            "Leave it out, or name the tier in the log's segments (`channel/tail`)."
+        )
 
 
 def in_channel(channel: str, segments: Sequence[str]) -> NDArray[np.float64]:

@@ -37,10 +37,28 @@ class Terms:
     bounds: Mapping[str, float]  # of what it asks for, by row name, own units
     budget: float  # currency
     conversion_value: float  # currency per conversion
-    ideal: Vector  # (3,) its ideal point, times `unit`
-    unit: Vector  # (3,) what one of each KPI is in the forecast's columns
+    ideal: Vector  # (3,) its ideal point, times `kpi_unit`
+    kpi_unit: Vector  # (3,) what one of each KPI is in the forecast's columns
     segments: tuple[str, ...]  # (S,)
-    auctions_per_budget: float  # share of the day's auctions that the budget buys at mean price
+    auctions_per_budget: float  # share of the day's auctions that the budget buys at mean price; above 1: all, and more
+
+    @property
+    def unit(self) -> float:
+        """The currency that rows count money in: the budget, halved until no more than all auctions cost.
+
+        In units of a budget that no plan can spend, what a plan does spend is lost below a solver's tolerance. Halves
+        leave no rounding behind.
+        """
+        return self.budget * self._halves
+
+    @property
+    def auctions_per_unit(self) -> float:
+        """Share of the day's auctions that the unit of money buys at mean price, at most 1."""
+        return self.auctions_per_budget * self._halves
+
+    @property
+    def _halves(self) -> float:
+        return float(2.0 ** -max(0.0, np.ceil(np.log2(self.auctions_per_budget))))
 
     def moved(self, name: str, bound: float) -> Terms:
         """The same with another bound."""
@@ -56,6 +74,8 @@ class Constraint(ABC):
     soft: ClassVar[bool] = False  # a part of the score, which may be missed at its price, and no hard row of hindsight
     can_be_missed: ClassVar[bool] = True
     lifts: ClassVar[bool] = False  # may ask for more of a KPI than the preference buys
+    step: ClassVar[float] = 1.0  # change of the bound that its price is told for
+    step_name: ClassVar[str] = "unit"  # what such a change is called
     moves_segments: ClassVar[bool] = False  # steering keeps it by moving segments against each other
     features: ClassVar[tuple[Feature, ...]] = ()  # of the observation
 

@@ -37,15 +37,16 @@ class Budget(Constraint):
 
     def rows(self, terms: Terms) -> tuple[Row, ...]:
         """The share of the budget that may be planned."""
-        return (self._row(1.0 - terms.bounds.get(self.stem, 0.0), terms),)
+        budgets = terms.budget / terms.unit
+        return (self._row((1.0 - terms.bounds.get(self.stem, 0.0)) * budgets, terms),)
 
     def row(self, of: str, bound: float, terms: Terms) -> Row:
         """`bound` is currency."""
-        return self._row(bound / terms.budget, terms)
+        return self._row(bound / terms.unit, terms)
 
-    def _row(self, share: float, terms: Terms) -> Row:
+    def _row(self, most: float, terms: Terms) -> Row:
         money, value, wins = over_segments(terms)
-        return Row(ROW, money + 1.0, value, wins, share)
+        return Row(ROW, money + 1.0, value, wins, most)
 
     def bound(self, row: str, terms: Terms) -> float:
         """Currency that may be planned."""

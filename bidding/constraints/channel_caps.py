@@ -29,13 +29,13 @@ class ChannelCaps(Constraint):
         return {self.name(channel): cap for channel, cap in value.items()}
 
     def row(self, of: str, bound: float, terms: Terms) -> Row:
-        """Budgets spent in the channel.
+        """Money spent in the channel.
 
         Raises:
             UnknownChannel: no segment belongs to it.
         """
         _, value, wins = over_segments(terms)
-        return Row(self.name(of), in_channel(of, terms.segments), value, wins, bound / terms.budget)
+        return Row(self.name(of), in_channel(of, terms.segments), value, wins, bound / terms.unit)
 
     def sides(self, of: str, bound: Vector, totals: DayTotals) -> tuple[Vector, Vector]:
         """Currency spent in the channel, and that may be."""

@@ -58,7 +58,7 @@ class KpiFloors(Constraint):
             )
         money, value, wins = over_segments(terms)
         value[j] = 1.0
-        return Row(self.name(of), money, value, wins, -bound * float(terms.unit[j]) / float(terms.ideal[j]))
+        return Row(self.name(of), money, value, wins, -bound * float(terms.kpi_unit[j]) / float(terms.ideal[j]))
 
     def kpis(self, of: str) -> tuple[int, ...]:
         """The one that it is a floor of."""

@@ -32,13 +32,14 @@ class MaxChannelShare(Constraint):
     stem = "channel_share"
     at_most = True
     moves_segments = True
+    step, step_name = 0.01, "percentage point"
 
     def bounds(self, value: dict[str, float]) -> dict[str, float]:
         """Share of the day's spend by channel."""
         return {self.name(channel): share for channel, share in value.items()}
 
     def row(self, of: str, bound: float, terms: Terms) -> Row:
-        """Budgets spent in the channel beyond its share of all that is spent.
+        """Money spent in the channel beyond its share of all that is spent.
 
         Raises:
             UnknownChannel: no segment belongs to it.

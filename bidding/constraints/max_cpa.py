@@ -46,10 +46,10 @@ class MaxCpa(Constraint):
         return {} if value is None else {self.stem: value}
 
     def row(self, of: str, bound: float, terms: Terms) -> Row:
-        """Budgets spent, less those that the conversions allow."""
+        """Money spent, less what the conversions allow."""
         money, value, wins = over_segments(terms)
-        per_budget = terms.ideal[CONVERSION] / terms.budget
-        value[CONVERSION] = per_budget * bound / terms.unit[CONVERSION]  # budgets that an ideal point allows
+        worth = terms.ideal[CONVERSION] / terms.kpi_unit[CONVERSION]  # conversions of an ideal point
+        value[CONVERSION] = worth * bound / terms.unit
         return Row(self.stem, money + 1.0, value, wins, 0.0)
 
     def kpis(self, of: str) -> tuple[int, ...]:

@@ -27,10 +27,10 @@ class MinRoi(Constraint):
         return {} if value is None else {self.stem: value}
 
     def row(self, of: str, bound: float, terms: Terms) -> Row:
-        """Budgets of conversion value that are missing."""
+        """Conversion value that is missing."""
         money, value, wins = over_segments(terms)
-        own = terms.conversion_value / terms.unit[CONVERSION]  # a return is money of the campaign's own
-        value[CONVERSION] = terms.ideal[CONVERSION] / terms.budget * own
+        own = terms.conversion_value / terms.kpi_unit[CONVERSION]  # a return is money of the campaign's own
+        value[CONVERSION] = terms.ideal[CONVERSION] / terms.unit * own
         return Row(self.stem, (money + 1.0) * bound, value, wins, 0.0)
 
     def kpis(self, of: str) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from bidpilot.bidding.campaign.amounts import Share
-from bidpilot.bidding.campaign.segments import is_tail
+from bidpilot.bidding.campaign.segments import check_tail, is_tail
 from bidpilot.bidding.constraints.base import Bounds, Columns, Constraint, Terms, Vector, least, over_segments
 from bidpilot.bidding.constraints.row import Row
 from bidpilot.bidding.constraints.totals import DayTotals
@@ -23,6 +23,7 @@ class MinTailShare(Constraint):
     field = stem = "min_tail_share"
     at_most = False
     moves_segments = True
+    step, step_name = 0.01, "percentage point"
     features = (
         Feature("has_tail_share", "campaign", 0, 1, "1 where the campaign has a least tail share"),
         Feature("tail_share", "constraints", 0, 1, "share of won exposures on long-tail content so far"),
@@ -34,9 +35,14 @@ class MinTailShare(Constraint):
         return {self.stem: value} if value else {}
 
     def row(self, of: str, bound: float, terms: Terms) -> Row:
-        """Wins on long-tail content that are missing, in wins that the budget buys at mean price."""
+        """Wins on long-tail content that are missing, in wins that the unit of money buys at mean price.
+
+        Raises:
+            NoTailContent: no segment is of long-tail content.
+        """
+        check_tail(terms.segments)
         money, value, _ = over_segments(terms)
-        wins = (bound - is_tail(terms.segments).astype(np.float64)) / terms.auctions_per_budget
+        wins = (bound - is_tail(terms.segments).astype(np.float64)) / terms.auctions_per_unit
         return Row(self.stem, money, value, wins, 0.0)
 
     def sides(self, of: str, bound: Vector, totals: DayTotals) -> tuple[Vector, Vector]:

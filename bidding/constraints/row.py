@@ -1,7 +1,8 @@
 """A linear row over a day's totals, in dimensionless units: what every constraint becomes.
 
-Totals are the spend per segment (in budgets), the KPIs (in ideal points) and the wins per segment (in shares
-of the day's auctions). All that a campaign may insist on is linear in them.
+Totals are the spend per segment (in units of money: the budget, or less where no plan can spend it), the KPIs (in
+ideal points) and the wins per segment (in shares of the day's auctions). All that a campaign may insist on is linear
+in them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ class Row(NamedTuple):
     """`money . spend - value . kpi + wins . wins <= bound`, over the whole day or over parts of its slots."""
 
     name: str  # of the constraint, then "/" and what it speaks of, where that may be several things
-    money: Vector  # (S,) per budget spent in a segment
+    money: Vector  # (S,) per unit of money spent in a segment
     value: Vector  # (3,) per ideal point
     wins: Vector  # (S,) per share of the day's auctions won in a segment
     bound: float
@@ -47,18 +48,18 @@ class Scaled(NamedTuple):
     """The binned day in a campaign's units: a total is the sum over bins of share bought times these."""
 
     share: Vector  # (T, N) of the day's auctions
-    price: Vector  # (N,) budgets that a day of such auctions costs at price level 1
+    price: Vector  # (N,) units of money that a day of such auctions costs at price level 1
     value: Vector  # (N, 3) ideal points that it brings
     curve: Vector  # (T,) price level by slot
     segment: NDArray[np.int64]  # (N,)
 
 
-def scaled_day(day: BinnedDay, budget: float, ideal: Vector) -> Scaled:
-    """The day in units of `budget` (currency) and of `ideal` (3,), conversions at the forecast's worth."""
+def scaled_day(day: BinnedDay, unit: float, ideal: Vector) -> Scaled:
+    """The day in units of `unit` (currency) and of `ideal` (3,), conversions at the forecast's worth."""
     demand = day.demand
     return Scaled(
         share=np.multiply.outer(day.auctions / demand, day.weight),
-        price=day.price * (demand / budget),
+        price=day.price * (demand / unit),
         value=day.value * (demand / np.where(ideal > 0, ideal, 1.0)),
         curve=day.price_curve,
         segment=day.segment,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +31,12 @@ class BinnedDay:
 
     segment: NDArray[np.int64]  # (N,)
     weight: NDArray[np.float64]  # (N,) share of a slot's auctions; sums to 1; 0 where a bin is empty
-    price: NDArray[np.float64]  # (N,) mean market price at slot price level 1, currency
+    price: NDArray[np.float64]  # (N,) mean of what an auction costs at slot price level 1, currency
     value: NDArray[np.float64]  # (N, 3) mean value
     auctions: NDArray[np.float64]  # (T,) expected per slot
     price_curve: NDArray[np.float64]  # (T,) price level
     segments: tuple[str, ...]  # (S,) names
+    charge: NDArray[np.float64]  # (S,) what is paid per threshold, which `price` holds; 1 at second price
 
     @property
     def demand(self) -> float:
@@ -53,14 +55,25 @@ class BinnedDay:
         return total
 
 
+class Charge(Protocol):
+    """What is paid per price of an auction that is won."""
+
+    def __call__(self, auctions: ForecastAuctions, bid: NDArray[np.float64], segments: int) -> NDArray[np.float64]:
+        """(S,) for a rule that bids `bid` (P,) before shading."""
+
+
 @dataclass(frozen=True)
 class ForecastAuctions:
-    """The un-binned day at slot price level 1: P auctions, each at each level that training days showed."""
+    """The un-binned day at slot price level 1: P auctions, each at each level that training days showed.
+
+    A bid before shading wins an auction where it reaches its `price`, and pays that times the segment's charge.
+    """
 
     segment: NDArray[np.int64]  # (P,)
     weight: NDArray[np.float64]  # (P,) share of a slot's auctions, sums to 1
     value: NDArray[np.float64]  # (P, 3) conversions at the forecast's worth
     price: NDArray[np.float64]  # (P,) currency
+    charge: Charge | None = None  # none: what is paid is the price
     _mixes: dict[tuple[bool, ...], tuple[NDArray[np.int64], int]] = field(default_factory=dict, repr=False)
 
     def mix(self, relevant: NDArray[np.bool_]) -> tuple[NDArray[np.int64], int]:
@@ -112,9 +125,9 @@ def bin_auctions(
     relevant: NDArray[np.bool_],
     bins: int = BINS,
 ) -> BinnedDay:
-    """The day in `bins` bins per segment, by how far a rule's bid is from the market price and by its make-up.
+    """The day in `bins` bins per segment, by how far a rule's bid is from the price and by its make-up.
 
-    Bins are finest at the margin, where the rule bids the market price: any rule near this one loses next to
+    Bins are finest at the margin, where the rule bids the price: any rule near this one loses next to
     nothing by them. Where several KPIs are `relevant` (3,), each step is shared among `_MIXES` groups of auctions
     with different parts of them, so that coefficients may tilt. `alpha` (3,) is for the forecast's columns,
     `multiplier` and `beta` are (S,).
@@ -133,14 +146,19 @@ def bin_auctions(
     some = np.where(weight > 0, weight, 1.0)
     columns = [np.bincount(key, auctions.weight * column, size) / some for column in auctions.value.T]
     mean_price = np.bincount(key, auctions.weight * auctions.price, size) / some
+    segment, charge = np.repeat(np.arange(count), steps * mixes), np.ones(count)
+    if auctions.charge is not None:
+        charge = auctions.charge(auctions, bid, count)
+        mean_price *= charge[segment]
     return BinnedDay(
-        segment=np.repeat(np.arange(count), steps * mixes),
+        segment=segment,
         weight=weight,
         price=mean_price,
         value=np.stack(columns, axis=1),
         auctions=forecast.auctions,
         price_curve=forecast.price_curve,
         segments=forecast.segments,
+        charge=charge,
     )
 
 

@@ -58,6 +58,19 @@ def invert(curve: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[n
     return GRID[above - 1] + fraction / PER_OCTAVE  # type: ignore[no-any-return]
 
 
+def last_kept(excess: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The largest x (U,) up to `scale` (U,) at which `excess` (U, POINTS), linear between points, is at most 0.
+
+    The lowest x where it never is.
+    """
+    kept = (excess <= 0) & (scale[:, None] >= GRID)
+    last = np.where(kept.any(axis=1), POINTS - 1 - np.argmax(kept[:, ::-1], axis=1), 0)
+    rows, after = np.arange(len(scale)), np.minimum(last + 1, POINTS - 1)
+    low, high = excess[rows, last], excess[rows, after]
+    part = np.divide(-low, high - low, out=np.zeros_like(low), where=(high > 0) & (low <= 0))
+    return np.minimum(GRID[last] + part / PER_OCTAVE, scale)  # type: ignore[no-any-return]
+
+
 def shifted_mean(
     curve: NDArray[np.float64], shifts: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:

@@ -99,17 +99,18 @@ def _needed(
     """(U, M) log2 of the scale at which each auction is won."""
     price = np.broadcast_to(landscape.price, value.shape)
     if shading is not None and first_price.any():
-        price = np.where(first_price[:, None], _value_that_wins(landscape, shading), price)
+        wins_at = value_that_wins(landscape.price, shading, landscape.mean_price)
+        price = np.where(first_price[:, None], wins_at, price)
     with np.errstate(divide="ignore", invalid="ignore"):
         needed = np.where(landscape.price > 0, np.log2(price / np.maximum(value, 0.0)), -np.inf)
     return np.where((value > 0) | ((value == 0) & (landscape.price <= 0)), needed, np.inf)
 
 
-def _value_that_wins(landscape: BidLandscape, shading: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The least value (M,) whose shaded bid reaches each market price."""
-    values = landscape.mean_price * 2.0 ** (np.arange(-_REACH * _FINE, _REACH * _FINE + 1) / _FINE)
-    bids = np.maximum.accumulate(shade(values, shading, landscape.mean_price))
-    return np.interp(landscape.price, bids, values)
+def value_that_wins(price: NDArray[np.float64], shading: NDArray[np.float64], unit: float) -> NDArray[np.float64]:
+    """The least value (M,) whose shaded bid reaches each market price (M,); `unit` is the mean price, currency."""
+    values = unit * 2.0 ** (np.arange(-_REACH * _FINE, _REACH * _FINE + 1) / _FINE)
+    bids = np.maximum.accumulate(shade(values, shading, unit))
+    return np.interp(price, bids, values)
 
 
 def _first_price_spend(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.constraints.row import Row, scaled_day
 from bidpilot.bidding.constraints.together import demanded_kpis, lifts_kpis, rows_of
+from bidpilot.bidding.landscape import curves
 from bidpilot.bidding.landscape.binned import BinnedDay, ForecastAuctions, bin_auctions
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.landscape.unit_curves import SegmentTerms
@@ -29,15 +31,16 @@ class Directions:
     kpi: NDArray[np.float64]  # (U, 3)
     segments: SegmentTerms
     most: NDArray[np.float64]  # (U,) log2 of the largest scale that the other constraints leave; inf: the budget's
-    budget_price: NDArray[np.float64]  # (U,) utility per budget; NaN where the scale gives it
+    budget_price: NDArray[np.float64]  # (U,) utility per unit of money; NaN where the scale gives it
+    unit: NDArray[np.float64]  # (U,) unit of money, currency
     duals: tuple[dict[str, float], ...]
 
     @classmethod
-    def plain(cls, kpi: NDArray[np.float64], segments: int) -> Directions:
+    def plain(cls, kpi: NDArray[np.float64], segments: int, unit: NDArray[np.float64]) -> Directions:
         """The same bid in all segments; only the budget limits the scale."""
         rows = len(kpi)
         same = SegmentTerms(np.ones((rows, segments)), np.zeros((rows, segments)))
-        return cls(kpi, same, np.full(rows, np.inf), np.full(rows, np.nan), tuple({} for _ in range(rows)))
+        return cls(kpi, same, np.full(rows, np.inf), np.full(rows, np.nan), unit, tuple({} for _ in range(rows)))
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Solved:
     rows: tuple[Row, ...]
     found: Multipliers
     rule: DualRule
+    unit: float  # of money, currency
 
 
 def _leaving_none_out(
@@ -75,11 +79,13 @@ def solve_campaign(
 ) -> Solved:
     """Multipliers of one campaign; `alpha` (3,) is near its bids, `ideal` (3,) its ideal point, both in columns.
 
+    `auctions` are those of its auction format.
+
     Raises:
         InfeasibleCampaign, UnknownChannel.
     """
     budget, preference = float(campaigns.budget[row]), campaigns.preference[row]
-    count, unit = len(forecast.segments), forecast.kpi_unit(campaigns.conversion_value[row])
+    count, kpi_unit = len(forecast.segments), forecast.kpi_unit(campaigns.conversion_value[row])
     multiplier, beta = np.ones(count), np.zeros(count)
     relevant = relevant_kpis(campaigns, row)
     solved: Solved | None = None
@@ -89,17 +95,17 @@ def solve_campaign(
     relax, mean = _Relaxation(), np.where(forecast.landscape.mean_value > 0, forecast.landscape.mean_value, 1.0)
     for _ in range(_TILTED_ROUNDS if several else _ROUNDS):
         day = bin_auctions(forecast, auctions, alpha, multiplier, beta, relevant)
-        scaled = scaled_day(day, budget, ideal)
-        rows = rows_of(campaigns.terms(row, forecast.segments, ideal, unit, budget / day.market))
+        terms = campaigns.terms(row, forecast.segments, ideal, kpi_unit, budget / day.market)
+        scaled, rows, unit = scaled_day(day, terms.unit, ideal), rows_of(terms), terms.unit
         found = solve_dual(scaled, rows, preference, int(campaigns.kind[row]), solved.found if solved else None)
-        rule = rule_of(found, rows)
-        new = rule.scale * rule.gain * budget / np.where(ideal > 0, ideal, 1.0)
+        rule = rule_of(found, rows, day.charge)
+        new = rule.scale * rule.gain * unit / np.where(ideal > 0, ideal, 1.0)
         if several:
             new = alpha + relax.step((new - alpha) * mean) / mean
-            rule = rule._replace(gain=new * np.where(ideal > 0, ideal, 1.0) / (rule.scale * budget))
+            rule = rule._replace(gain=new * np.where(ideal > 0, ideal, 1.0) / (rule.scale * unit))
         alpha = new
-        multiplier, beta = rule.multiplier, rule.scale * rule.multiplier * rule.share * (budget / day.demand)
-        solved = Solved(day, rows, found, rule)
+        multiplier, beta = rule.multiplier, rule.scale * rule.multiplier * rule.share * (unit / day.demand)
+        solved = Solved(day, rows, found, rule, unit)
     assert solved is not None
     return solved
 
@@ -124,7 +130,7 @@ class _Relaxation:
 
 def solve_directions(
     forecast: Forecast,
-    auctions: ForecastAuctions,
+    auctions: Callable[[bool], ForecastAuctions],
     campaigns: CampaignBatch,
     rows: NDArray[np.int64],
     ideal: NDArray[np.float64],
@@ -132,17 +138,23 @@ def solve_directions(
     scale: NDArray[np.float64],
     needed: NDArray[np.bool_],
 ) -> Directions:
-    """Directions of campaigns `rows` (U,); `plain` and its `scale` (U,) hold where no solving is `needed` (U,)."""
+    """Directions of campaigns `rows` (U,); `plain` and its `scale` (U,) hold where no solving is `needed` (U,).
+
+    `auctions` gives the un-binned day, of first price where it is told so.
+    """
     kpi, multiplier, share = plain.kpi.copy(), plain.segments.multiplier.copy(), plain.segments.share.copy()
     most, price, duals = plain.most.copy(), plain.budget_price.copy(), list(plain.duals)
+    unit = plain.unit.copy()
     for u in np.flatnonzero(needed):
-        row, budget = int(rows[u]), float(campaigns.budget[rows[u]])
-        solved = solve_campaign(forecast, auctions, campaigns, row, ideal[u], kpi[u] * 2.0 ** scale[u])
-        rule, found = solved.rule, solved.found
-        kpi[u] = rule.gain * budget / np.where(ideal[u] > 0, ideal[u], 1.0)
-        multiplier[u], share[u] = rule.multiplier, rule.share * (budget / solved.day.demand)
+        row, at = int(rows[u]), kpi[u] * 2.0 ** scale[u]
+        solved = solve_campaign(forecast, auctions(bool(campaigns.first_price[row])), campaigns, row, ideal[u], at)
+        rule, found, unit[u] = solved.rule, solved.found, solved.unit
+        kpi[u] = rule.gain * unit[u] / np.where(ideal[u] > 0, ideal[u], 1.0)
+        multiplier[u], share[u] = rule.multiplier, rule.share * (unit[u] / solved.day.demand)
         if found.rows[0] <= _BINDS * found.rows.max():
             most[u] = np.log2(rule.scale)
+            if most[u] < curves.LOWEST + 1:  # far below the budget's scale: curves begin nearer to what is bid
+                kpi[u], share[u], most[u] = kpi[u] * rule.scale, share[u] * rule.scale, 0.0
         price[u] = found.rows[0]
         duals[u] = {row.name: float(p) for row, p in zip(solved.rows, found.rows, strict=True)}
-    return Directions(kpi, SegmentTerms(multiplier, share), most, price, tuple(duals))
+    return Directions(kpi, SegmentTerms(multiplier, share), most, price, unit, tuple(duals))

@@ -23,7 +23,9 @@ _LEAST_COST = 1e-4  # of money against value: where money has no limit, nearly e
 _STEPS = 50
 _TIGHT = 1e-9  # relative decrease below which a width is done
 _IMPOSSIBLE = -1e-6  # the feasibility dual below this, at multipliers of size 1, certifies that nothing is feasible
+_FAR_OFF = 600.0  # log of a utility bound that says nothing
 _FAR = 5.0  # a step changes no multiplier by more than this times itself
+_MUCH = 8.0  # times the reference, a price is of another size
 _LEAST_Q = 0.1  # a step leaves at least this share of a multiplier that must stay positive
 
 
@@ -37,7 +39,7 @@ class Multipliers:
 
 
 class DualRule(NamedTuple):
-    """The rule `scale * m[s] * (gain . v + share[s])`, in budgets, ideal points and shares of the day's auctions."""
+    """The rule `scale * m[s] * (gain . v + share[s])`, in units of money, ideal points and shares of the auctions."""
 
     gain: Vector  # (3,)
     share: Vector  # (S,)
@@ -45,10 +47,11 @@ class DualRule(NamedTuple):
     scale: float  # 1 / the least multiplier of money
 
 
-def rule_of(found: Multipliers, rows: tuple[Row, ...]) -> DualRule:
+def rule_of(found: Multipliers, rows: tuple[Row, ...], charge: Vector | float = 1.0) -> DualRule:
     """The rule whose bid is what an auction is worth at these multipliers.
 
-    A rule is one for the whole day: a row that counts some slots alone is charged at its mean over all of them.
+    A rule is one for the whole day: a row that counts some slots alone is charged at its mean over all of them. The
+    bid is held against a price that is paid times `charge` (S,).
     """
     prices = [p if row.slots is None else p * row.slots.mean() for p, row in zip(found.rows, rows, strict=True)]
 
@@ -57,7 +60,7 @@ def rule_of(found: Multipliers, rows: tuple[Row, ...]) -> DualRule:
         return sums
 
     gain, share = found.kpi + total("value"), -total("wins")
-    cost = np.maximum(total("money"), _LEAST_COST * gain.sum())
+    cost = np.maximum(total("money"), _LEAST_COST * gain.sum()) * charge
     base = float(cost.min())
     return DualRule(gain, share, base / cost, 1.0 / base)
 
@@ -74,13 +77,14 @@ def solve_dual(
     y = dual.begin() if start is None else dual.resume(start)
     for width in _WIDTHS if start is None else _WIDTHS[1:]:
         y = dual.minimise(y, width)
+        dual.look_at(y)
     return dual.multipliers(y)
 
 
 def dual_bound(scaled: Scaled, rows: tuple[Row, ...], preference: Vector, kind: int, multipliers: Multipliers) -> float:
     """The utility that no plan exceeds, certified by `multipliers`, whatever found them."""
     dual = _Dual(scaled, rows, preference, kind)
-    return dual.utility(dual.resume(multipliers))
+    return dual.utility(dual.resume(multipliers), 0.0)
 
 
 class _Value(NamedTuple):
@@ -135,17 +139,30 @@ class _Dual:
         if self.free:
             y[self.count :] = self.preference[self.active]
             gain = self.day.value[:, self.active] @ y[self.count :]
+        cost = self.day.share * np.multiply.outer(self.day.curve, self.day.price)
         y[0] = self._budget_price(gain)
+        reference = y[0] if cost.sum() > self.bound[0] else self._mean_return(gain)
         if self.free:  # F is the log of the utility, whose value at this plan scales the multipliers
             bought = gain > y[0] * np.multiply.outer(self.day.curve, self.day.price)
             kpi = np.einsum("tn,tn,nj->j", self.day.share, bought, self.day.value[:, self.active])
-            y /= max(float(self.preference[self.active] @ kpi), 1e-9)
-        self.reference = y[0]
+            there = max(float(self.preference[self.active] @ kpi), 1e-9)
+            y, reference = y / there, reference / there
+        self.reference = reference
         return y
+
+    def _mean_return(self, gain: Vector) -> float:
+        """What money brings where all auctions are bought: the size of prices where the budget has none."""
+        cost = float((self.day.share * np.multiply.outer(self.day.curve, self.day.price)).sum())
+        return float((self.day.share * gain).sum()) / cost if cost > 0 else 1.0
+
+    def look_at(self, y: Vector) -> None:
+        """Round kinks by the prices found where they are far above the budget's: a constraint binds long before it."""
+        self.reference = max(self.reference, float(y[: self.count].max()) / _MUCH)
 
     def resume(self, start: Multipliers) -> Vector:
         """From another day's solution."""
-        self.reference = float(start.rows.max()) / (start.utility if self.free else 1.0)
+        largest = float(start.rows.max()) or self._mean_return(self.day.value @ start.kpi)
+        self.reference = largest / (start.utility if self.free else 1.0)
         if not self.free:
             return start.rows.copy()
         return np.concatenate([start.rows, np.maximum(start.kpi[self.active], 1e-9)]) / start.utility
@@ -276,11 +293,11 @@ class _Dual:
         kpi[self.active] = y[self.count :]
         return Multipliers(best * kpi, best * rows, best)
 
-    def utility(self, y: Vector) -> float:
+    def utility(self, y: Vector, width: float = _WIDTHS[-1]) -> float:
         """The utility that no plan exceeds, by weak duality."""
-        value = self.evaluate(y, _WIDTHS[-1]).value
+        value = self.evaluate(y, width).value
         if not self.free:
             return value
         w = self.preference[self.active]
         constant = float(w @ np.log(w)) if self.kind == Scalarisation.nash.code else 0.0
-        return float(np.exp(value + constant - 1.0))
+        return float(np.exp(min(value + constant - 1.0, _FAR_OFF)))

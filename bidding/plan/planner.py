@@ -18,7 +18,8 @@ from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.scalarisation import check_ideal_point, utility
 from bidpilot.bidding.constraints.together import target_cost
 from bidpilot.bidding.landscape import curves
-from bidpilot.bidding.landscape.binned import ForecastAuctions, forecast_auctions
+from bidpilot.bidding.landscape.binned import ForecastAuctions
+from bidpilot.bidding.landscape.first_price import auctions_of
 from bidpilot.bidding.landscape.forecast import CONVERSION_LEVEL, PRICE_LEVEL, TRAFFIC_LEVEL, Forecast
 from bidpilot.bidding.landscape.shading import fit_shading
 from bidpilot.bidding.landscape.spread import Spread, fit_spread
@@ -30,6 +31,7 @@ ALPHA_FLOOR = 0.01  # of the single-KPI coefficient, where the preference is pos
 _DAY_NODES, _BLOCK_NODES = 21, 9
 _CLEAR = 0.9  # of a target: what costs less without it is planned without it, as a multiplier of 0 would
 _UNSPENT = 0.999  # a budget above this share of what all auctions cost does not bind
+_BIN_ERROR = 0.01  # relative; by how much a cost per conversion on bins may differ from that of the curves
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Planner:
 
     def __init__(self, forecast: Forecast) -> None:
         self.forecast = forecast
+        self._auctions_of: dict[bool, ForecastAuctions] = {}
         self._planned_for: tuple[tuple[str, ...], NDArray[np.float64]] = ((), np.empty((0, 0)))
         self._last_plan: BudgetPlan
 
@@ -78,11 +81,14 @@ class Planner:
         unit = self._unit(direction, first_price, segments)
         nodes = self._nodes(direction, within_day=False)
         total = self._total(unit.spend, nodes)
-        scale = np.minimum(_reach(total, budget * (1.0 - campaigns.held_back[rows])), found.most)
+        reach = _reach(total, budget * (1.0 - campaigns.held_back[rows]))
+        scale = np.minimum(reach, found.most)
+        scale = self._within_target(campaigns, rows, unit, nodes, total, scale)
         kpi = self._kpi_at(unit, nodes, scale)
         bid_scale = 2.0 ** scale[:, None]
         alpha = direction * bid_scale
-        alpha = np.where(preference > 0, np.maximum(alpha, ALPHA_FLOOR * single_alpha), alpha)
+        floor = _alpha_floor(alpha, single_alpha, scale < reach)
+        alpha = np.where(preference > 0, np.maximum(alpha, floor), alpha)
         slot_spend, slot_wins = self._by_slot(unit, nodes, scale)
         spend = np.concatenate([np.zeros((len(rows), 1)), np.cumsum(slot_spend, axis=1)], axis=1)
         mean_value = alpha * self.forecast.landscape.mean_value
@@ -91,7 +97,7 @@ class Planner:
             alpha=alpha * kpi_unit,
             multiplier=segments.multiplier,
             beta=segments.multiplier * segments.share * bid_scale,
-            shadow_price=np.where(np.isnan(found.budget_price), 2.0**-scale, found.budget_price) / budget,
+            shadow_price=np.where(np.isnan(found.budget_price), 2.0**-scale, found.budget_price) / found.unit,
             duals=found.duals,
             kpi=kpi / kpi_unit,
             utility=utility(kpi, ideal, preference, kind),
@@ -113,26 +119,61 @@ class Planner:
     def _directions(self, campaigns: CampaignBatch, rows: NDArray[np.int64], ideal: NDArray[np.float64]) -> Directions:
         """Directions of the best bids; multipliers are solved for where the preference alone does not give them."""
         first_price = campaigns.first_price[rows]
-        budget = campaigns.budget[rows, None]
-        kpi = campaigns.preference[rows] / np.where(ideal > 0, ideal, 1.0) * budget
-        plain = Directions.plain(kpi, len(self.forecast.segments))
+        budget = campaigns.budget[rows]
+        unit = budget * 2.0 ** -np.maximum(0.0, np.ceil(np.log2(budget / self._market)))
+        kpi = campaigns.preference[rows] / np.where(ideal > 0, ideal, 1.0) * unit[:, None]
+        plain = Directions.plain(kpi, len(self.forecast.segments), unit)
         if not (campaigns.constrained[rows] | (campaigns.kind[rows] != 0)).any():
             return plain
-        unit, nodes = self._unit(kpi, first_price), self._nodes(kpi, within_day=False)
-        total = self._total(unit.spend, nodes)
-        scale = _reach(total, budget[:, 0])
+        drawn, nodes = self._unit(kpi, first_price), self._nodes(kpi, within_day=False)
+        total = self._total(drawn.spend, nodes)
+        scale = _reach(total, budget)
         target = target_cost(campaigns.bounds, campaigns.conversion_value)[rows]
         cost = np.where(np.isfinite(target), _CLEAR * target, 0.0)  # no room where no target says how much
-        allowed = cost * self._kpi_at(unit, nodes, scale)[:, CONVERSION_LEVEL] / campaigns.conversion_value[rows]
+        worth = self.forecast.worth(campaigns.conversion_value[rows])
+        allowed = cost * self._kpi_at(drawn, nodes, scale)[:, CONVERSION_LEVEL] / worth
         clear = curves.lookup(total, scale) <= allowed
         solved = (campaigns.kind[rows] != 0) | campaigns.constrained[rows] & ~(campaigns.targets_alone[rows] & clear)
         return solve_directions(self.forecast, self._auctions, campaigns, rows, ideal, plain, scale, solved)
 
-    # --- curves over the forecast's auctions ---------------------------------------------------
+    def _within_target(
+        self,
+        campaigns: CampaignBatch,
+        rows: NDArray[np.int64],
+        unit: UnitCurves,
+        nodes: _Nodes,
+        total: NDArray[np.float64],
+        scale: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """The scale (U,), lower where expected conversions cost more than a target by more than what bins get wrong."""
+        worth = self.forecast.worth(campaigns.conversion_value[rows])
+        cost = target_cost(campaigns.bounds, campaigns.conversion_value)[rows]
+        asked = np.isfinite(cost)
+        if not asked.any():
+            return scale
+        brings = _mix(
+            unit.kpi[:, CONVERSION_LEVEL],
+            self._slot_shifts(nodes),
+            self._slot_weights(nodes.level[:, :, CONVERSION_LEVEL], priced=False),
+        )
+        allowed = np.where(asked, cost / worth, 0.0)[:, None] * brings
+        over = curves.lookup(total, scale) > (1.0 + _BIN_ERROR) * curves.lookup(allowed, scale)
+        kept = curves.last_kept(total - allowed, scale)
+        return np.where(asked & over, kept, scale)
 
     @cached_property
-    def _auctions(self) -> ForecastAuctions:
-        return forecast_auctions(self.forecast)
+    def _market(self) -> float:
+        """What all auctions of the day cost at market prices, currency."""
+        f = self.forecast
+        levels, seen = f.block_levels
+        return float((f.auctions @ f.price_curve) * f.landscape.mean_price * levels[seen][:, PRICE_LEVEL].mean())
+
+    # --- curves over the forecast's auctions ---------------------------------------------------
+
+    def _auctions(self, first_price: bool) -> ForecastAuctions:
+        if first_price not in self._auctions_of:
+            self._auctions_of[first_price] = auctions_of(self.forecast, first_price)
+        return self._auctions_of[first_price]
 
     def _unit(
         self, direction: NDArray[np.float64], first_price: NDArray[np.bool_], segments: SegmentTerms | None = None
@@ -234,7 +275,10 @@ class Planner:
                     continue
                 direction, total, kpi = single
                 x = _reach(np.repeat(total, rows.sum(), axis=0), budget[rows])
-                ideal[rows, j] = curves.lookup(np.repeat(kpi, rows.sum(), axis=0), x)
+                least = np.maximum(
+                    total[:, 0], budget[rows]
+                )  # where the lowest bids cost more: a part of what they buy
+                ideal[rows, j] = budget[rows] / least * curves.lookup(np.repeat(kpi, rows.sum(), axis=0), x)
                 alpha[rows, j] = direction * 2.0**x
         return ideal, alpha
 
@@ -314,6 +358,18 @@ def _mix(curve: NDArray[np.float64], shifts: NDArray[np.float64], weights: NDArr
 def _reach(total: NDArray[np.float64], budget: NDArray[np.float64]) -> NDArray[np.float64]:
     """The scale at which a total (U, POINTS) meets the budget, or nearly buys everything."""
     return curves.invert(total, np.minimum(budget, _UNSPENT * total[:, -1]))
+
+
+def _alpha_floor(
+    alpha: NDArray[np.float64], single: NDArray[np.float64], limited: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """(U, 3) least coefficients: a share of the single-KPI ones.
+
+    Where a campaign is `limited` (U,) by more than its budget, a share of what is left of them: else the floor alone
+    would buy what a target forbids.
+    """
+    left = np.divide(alpha, single, out=np.zeros_like(alpha), where=single > 0).max(axis=1)
+    return ALPHA_FLOOR * single * np.where(limited, np.minimum(left, 1.0), 1.0)[:, None]
 
 
 def _remove_day(

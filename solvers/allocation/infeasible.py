@@ -12,6 +12,7 @@ from bidpilot.bidding.constraints.row import Row, Scaled
 from bidpilot.bidding.constraints.together import constraint_of
 from bidpilot.bidding.errors import Conflict, InfeasibleCampaign
 from bidpilot.solvers.allocation.program import ElasticProgram, Shape, compiled_elastic
+from bidpilot.solvers.allocation.rows import sizes_of
 
 _FIRST = 0.01  # first step, as a share of the way to where a bound limits nothing
 _SECANTS = 12
@@ -23,7 +24,7 @@ _TAKES_PART = 1e-6  # of the largest multiplier
 def elastic_prices(shape: Shape, day: Scaled, rows: Sequence[Row]) -> NDArray[np.float64]:
     """(K,) multipliers of the least excess, what each row adds to it; 0 where all hold together."""
     program = compiled_elastic(shape._replace(kind=0, active=()))
-    if program.excess(day, rows) == 0.0:
+    if program.excess(day, rows, sizes_of(rows)) == 0.0:
         return np.zeros(len(rows))
     return np.maximum(program.prices(), 0.0)
 
@@ -31,12 +32,13 @@ def elastic_prices(shape: Shape, day: Scaled, rows: Sequence[Row]) -> NDArray[np
 def explain(shape: Shape, day: Scaled, rows: Sequence[Row], terms: Terms) -> InfeasibleCampaign:
     """The error that says what conflicts and by how much, by elastic programs."""
     program = compiled_elastic(shape._replace(kind=0, active=()))
-    program.excess(day, rows)
-    prices = program.prices()
+    sizes = sizes_of(rows)
+    program.excess(day, rows, sizes)
+    prices = program.prices() * sizes
     taking_part = [k for k, price in enumerate(prices) if price > _TAKES_PART * prices.max()]
     names = [rows[k].name for k in taking_part]
     conflicts = tuple(
-        Conflict(name, constraint_of(name).bound(name, terms), _needed(program, k, day, rows, terms))
+        Conflict(name, constraint_of(name).bound(name, terms), _needed(program, k, day, rows, terms, sizes))
         for k, name in zip(taking_part, names, strict=True)
     )
     mends = "; or ".join(_mend(c) for c in conflicts)
@@ -49,7 +51,9 @@ def _mend(conflict: Conflict) -> str:
     return f"change {conflict.name} from {conflict.bound:.4g} to {conflict.needed:.4g}"
 
 
-def _needed(program: ElasticProgram, k: int, day: Scaled, rows: Sequence[Row], terms: Terms) -> float | None:
+def _needed(
+    program: ElasticProgram, k: int, day: Scaled, rows: Sequence[Row], terms: Terms, sizes: NDArray[np.float64]
+) -> float | None:
     """The bound of row `k` nearest to the campaign's at which all hold together; None where none does.
 
     The least excess falls convexly as a bound is loosened, so secants through infeasible bounds end at the bound
@@ -61,7 +65,7 @@ def _needed(program: ElasticProgram, k: int, day: Scaled, rows: Sequence[Row], t
     own = constraint.bound(name, terms)
 
     def excess(bound: float) -> float:
-        return program.excess(day, [*rows[:k], constraint.moved(name, bound, terms), *rows[k + 1 :]])
+        return program.excess(day, [*rows[:k], constraint.moved(name, bound, terms), *rows[k + 1 :]], sizes)
 
     before, after = own, constraint.loosened(own, _FIRST)
     missing, left = excess(before), excess(after)

@@ -75,7 +75,10 @@ class Nash(Objective):
     def marginal(self, kpi: NDArray[np.float64], utility: float) -> NDArray[np.float64]:
         """u w_j / x_j."""
         marginal = np.zeros(3)
-        marginal[self.active] = utility * self._weights.value / kpi[self.active]
+        brought = kpi[self.active]
+        marginal[self.active] = np.divide(
+            utility * self._weights.value, brought, out=np.zeros_like(brought), where=brought > 0
+        )
         return marginal
 
     def scale(self, utility: float) -> float:

@@ -18,7 +18,7 @@ from bidpilot.bidding.constraints.row import Row, Scaled
 from bidpilot.bidding.errors import SolverFailed
 from bidpilot.solvers.allocation.backend import CONIC, LINEAR, attempt
 from bidpilot.solvers.allocation.objectives import OBJECTIVES, TANGENTS, NashByTangents, Objective
-from bidpilot.solvers.allocation.rows import ProgramRow, RowShape
+from bidpilot.solvers.allocation.rows import ProgramRow, RowShape, sizes_of
 from bidpilot.solvers.allocation.totals import Purchase
 
 _LOG = logging.getLogger(__name__)
@@ -61,22 +61,31 @@ class AllocationProgram:
         self.problem = cp.Problem(goal, [*self.purchase.constraints, *objective.constraints, *self.kept])
         assert self.problem.is_dpp()
 
-    def update(self, day: Scaled, rows: Sequence[Row], preference: NDArray[np.float64]) -> None:
-        """Write a day, and a campaign's rows and preference (3,)."""
+    def update(
+        self, day: Scaled, rows: Sequence[Row], preference: NDArray[np.float64], sizes: NDArray[np.float64]
+    ) -> None:
+        """Write a day, and a campaign's rows, each in units of its size (K,), and preference (3,)."""
         self.purchase.update(day)
         self.objective.update(preference)
-        for written, row in zip(self.rows, rows, strict=True):
-            written.update(row)
+        for written, row, size in zip(self.rows, rows, sizes, strict=True):
+            written.update(row, float(size))
 
     def prices(self) -> dict[str, float]:
-        """Multipliers of the last solve by row name, >= 0, in units of the objective."""
-        return {row.name: max(float(kept.dual_value), 0.0) for row, kept in zip(self.rows, self.kept, strict=True)}
+        """Multipliers of the last solve by row name, >= 0, in units of the objective per unit of the row."""
+        return {row.name: row.price(kept) for row, kept in zip(self.rows, self.kept, strict=True)}
 
 
 def solve(
-    shape: Shape, day: Scaled, rows: Sequence[Row], preference: NDArray[np.float64], solver: str | None = None
+    shape: Shape,
+    day: Scaled,
+    rows: Sequence[Row],
+    preference: NDArray[np.float64],
+    solver: str | None = None,
+    sizes: NDArray[np.float64] | None = None,
 ) -> tuple[AllocationProgram, Solved]:
     """Solve a campaign by `solver`, the usual one where None, or by the fallback where that fails numerically.
+
+    Rows are written in units of `sizes` (K,); where None, of what their own numbers say.
 
     Linear programs go to HiGHS and fall back on Clarabel. The logarithm of nash goes to HiGHS by its tangent planes
     and falls back on Clarabel's exponential cones, which stop short of their tolerance on most of these days.
@@ -86,13 +95,14 @@ def solve(
         SolverFailed: both fail.
     """
     start = time.perf_counter()
+    sizes = sizes_of(rows) if sizes is None else sizes
     usual, other = (LINEAR, CONIC) if solver in (None, LINEAR) else (str(solver), LINEAR)
     try:
-        program, status = _solve_by(usual, shape, day, rows, preference)
+        program, status = _solve_by(usual, shape, day, rows, preference, sizes)
     except SolverFailed as failure:
         _LOG.warning("%s; falling back on %s", failure, other)
         try:
-            program, status = _solve_by(other, shape, day, rows, preference)
+            program, status = _solve_by(other, shape, day, rows, preference, sizes)
         except SolverFailed as second:
             raise SolverFailed(
                 f"{failure}, then {second}. Scale budget and floors nearer to what the market offers."
@@ -102,11 +112,16 @@ def solve(
 
 
 def _solve_by(
-    solver: str, shape: Shape, day: Scaled, rows: Sequence[Row], preference: NDArray[np.float64]
+    solver: str,
+    shape: Shape,
+    day: Scaled,
+    rows: Sequence[Row],
+    preference: NDArray[np.float64],
+    sizes: NDArray[np.float64],
 ) -> tuple[AllocationProgram, str]:
     curved = shape.kind == Scalarisation.nash.code and solver == LINEAR
     program = compiled_tangents(shape) if curved else compiled(shape)
-    program.update(day, rows, preference)
+    program.update(day, rows, preference, sizes)
     return program, _by_tangents(program) if curved else attempt(program.problem, solver)
 
 
@@ -138,18 +153,18 @@ class ElasticProgram:
         self.problem = cp.Problem(cp.Minimize(cp.sum(self._slack)), [*self.purchase.constraints, *self._relaxed])
         assert self.problem.is_dpp()
 
-    def excess(self, day: Scaled, rows: Sequence[Row]) -> float:
-        """The least total excess; 0 where all rows hold together."""
+    def excess(self, day: Scaled, rows: Sequence[Row], sizes: NDArray[np.float64]) -> float:
+        """The least total excess, each row's in units of its size (K,); 0 where all rows hold together."""
         self.purchase.update(day)
-        for written, row in zip(self._rows, rows, strict=True):
-            written.update(row)
+        for written, row, size in zip(self._rows, rows, sizes, strict=True):
+            written.update(row, float(size))
         attempt(self.problem, LINEAR)
         least = float(self.problem.value)
         return least if least > _FEASIBLE else 0.0
 
     def prices(self) -> NDArray[np.float64]:
         """(K,) multipliers of the last solve: those above 0 take part in the conflict."""
-        return np.array([float(relaxed.dual_value) for relaxed in self._relaxed])
+        return np.array([row.price(relaxed) for row, relaxed in zip(self._rows, self._relaxed, strict=True)])
 
 
 @lru_cache(maxsize=16)

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.constraints.row import Scaled
 
+AMPLE = 1000.0  # units of money that all auctions cost; beyond it a unit buys next to nothing of them
+NOISE = 1e-9  # of the reach: what a solver leaves where it buys nothing
+
 
 @dataclass(frozen=True)
 class Totals:
@@ -21,7 +24,10 @@ class Totals:
 
 
 class Purchase:
-    """The decision: the part of each bin that is bought in each slot, (T, N) in [0, 1].
+    """The decision: the part of each bin that is bought in each slot, (T, N), in units of the `reach`.
+
+    The reach is the whole bin, or where the money can buy next to nothing of the day the part that it can, so that
+    decisions stay above a solver's tolerance.
 
     Demand and price level by slot are constants of the program; a campaign's bins are its parameters. Totals are
     variables of their own, so that a term's parameters never meet a bin's.
@@ -30,7 +36,9 @@ class Purchase:
     def __init__(self, demand: tuple[float, ...], curve: tuple[float, ...], bins: int, segments: int) -> None:
         self._share, self._curve = np.array(demand) / sum(demand), np.array(curve)
         self._bins, self._segments = bins, segments
-        self.part = cp.Variable((len(demand), bins), bounds=[0, 1])
+        self._reach = 1.0
+        self._whole = cp.Parameter(nonneg=True)  # a bin in units of the reach
+        self.part = cp.Variable((len(demand), bins), bounds=[0, self._whole])
         self._weight = cp.Parameter(bins, nonneg=True)
         self._cost = cp.Parameter(bins, nonneg=True)
         self._value = cp.Parameter((bins, 3), nonneg=True)
@@ -62,12 +70,16 @@ class Purchase:
 
     def update(self, day: Scaled) -> None:
         """Write a day's bins."""
-        weight = day.share.sum(axis=0)
+        all_costs = float((day.share * np.multiply.outer(day.curve, day.price)).sum())
+        self._reach = 1.0 if all_costs <= AMPLE else float(2.0 ** -np.ceil(np.log2(all_costs)))
+        self._whole.value = 1.0 / self._reach
+        weight = day.share.sum(axis=0) * self._reach
         self._weight.value = weight
         self._cost.value = weight * day.price
         self._value.value = weight[:, None] * day.value
 
     def bought(self, day: Scaled) -> NDArray[np.float64]:
         """(T, N) shares of the day's auctions that the last solve buys."""
-        bought: NDArray[np.float64] = np.clip(self.part.value, 0.0, 1.0) * day.share
+        part = np.where(self.part.value > NOISE, self.part.value, 0.0) * self._reach
+        bought: NDArray[np.float64] = np.minimum(part, 1.0) * day.share
         return bought

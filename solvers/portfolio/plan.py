@@ -47,6 +47,7 @@ class PortfolioPlan:
     gap: float  # (bound by the multipliers - utility) / utility
     solver: str
     fallback: str | None  # why the usual solver did not solve it
+    nothing: str | None  # where it buys nothing: what leaves nothing to buy
     seconds: float  # all told
 
     @property

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from bidpilot.bidding.campaign.segments import channel_index, channels, is_tail
 from bidpilot.bidding.errors import SolverFailed
 from bidpilot.solvers.allocation.backend import CONIC, LINEAR, attempt
+from bidpilot.solvers.allocation.rows import near_power
+from bidpilot.solvers.allocation.totals import AMPLE, NOISE
 from bidpilot.solvers.portfolio.bins import Bins, Margin
 from bidpilot.solvers.portfolio.config import Risk
 
@@ -35,11 +37,12 @@ class Terms:
     most: Vector  # (C,) currency, inf where none
     tail: Vector  # (C,) least tail share, 0 where none
     caps: Vector  # (H,) currency, inf where none
-    budget: float  # of the horizon, currency: the unit of money
+    budget: float  # of the horizon, currency
     left: float  # currency
     held: float  # reserve after today, currency
     traffic: Vector  # (K,) forecast days in each group
     risk: Risk | None
+    unit: float  # currency that the program counts money in: the budget, or less where no plan can spend it
 
     @property
     def days_per_today(self) -> float:
@@ -49,19 +52,28 @@ class Terms:
 
 @dataclass
 class Row:
-    """One constraint, `sign * (total - bound) <= 0`, in budgets (wins of a tail share in wins per budget)."""
+    """One constraint, `sign * (total - bound) <= 0`, in units of money (wins of a tail share in wins per unit).
+
+    It is solved in units of its own `size`, so that a solver's tolerance is a share of what the row speaks of.
+    """
 
     name: str
     sign: float
     total: cp.Expression
     bound: float
     constraint: cp.Constraint | None = None
+    size: float = 1.0
 
     @property
     def price(self) -> float:
         """Multiplier, utility per unit."""
         assert self.constraint is not None
-        return max(float(np.asarray(self.constraint.dual_value).item()), 0.0)
+        return max(float(np.asarray(self.constraint.dual_value).item()), 0.0) / self.size
+
+    @property
+    def excess(self) -> cp.Expression:
+        """What it takes beyond its bound, in units of its size."""
+        return self.sign * (self.total - self.bound) / self.size
 
 
 class PortfolioProgram:
@@ -72,11 +84,13 @@ class PortfolioProgram:
         self.channel = channel_index(terms.segments)
         self.campaigns, self.channels = len(terms.names), len(channels(terms.segments))
         self._tail = is_tail(terms.segments)[bins.segment].astype(np.float64)
-        self.wins_per_budget = terms.budget / float((bins.count @ bins.price) / bins.count.sum() or 1.0)
+        self.wins_per_unit = terms.unit / float((bins.count @ bins.price) / bins.count.sum() or 1.0)
         shape = (self.campaigns, len(bins.count))
         self.worth = (terms.gain @ bins.value.T) * bins.count  # (C, N) of whole bins
-        self.money = bins.count * bins.price / terms.budget  # (N,)
-        self.part = [cp.Variable(shape, bounds=[0, 1]) for _ in terms.traffic]
+        self.money = bins.count * bins.price / terms.unit  # (N,)
+        all_costs = float(self.money.sum())
+        reach = 1.0 if all_costs <= AMPLE * bins.scenarios else float(2.0 ** -np.ceil(np.log2(all_costs)))
+        self.part = [reach * cp.Variable(shape, bounds=[0, 1 / reach]) for _ in terms.traffic]
         self.budgets = [cp.Variable((self.campaigns, self.channels), nonneg=True) for _ in terms.traffic]
         cell = bins.scenario * self.channels + self.channel[bins.segment]
         self._spent_in = sp.csr_array((self.money, (np.arange(shape[1]), cell)), (shape[1], self._cells))
@@ -102,7 +116,7 @@ class PortfolioProgram:
         return shared, within, utility
 
     def _rows(self) -> list[Row]:
-        terms, unit = self.terms, self.terms.budget
+        terms, unit = self.terms, self.terms.unit
         total = sum(self.budgets[1:], self.budgets[0])
         rows = [Row("budget", 1.0, cp.sum(total), terms.left / unit)]
         if len(terms.traffic) > 1:
@@ -120,7 +134,7 @@ class PortfolioProgram:
                     Row(f"{name}/least_budget", -1.0, chance * self._total(c, self.money), terms.least[c] / unit)
                 )
             if terms.tail[c] > 0:
-                over = (self._tail - terms.tail[c]) * self.bins.count * (chance / self.wins_per_budget)
+                over = (self._tail - terms.tail[c]) * self.bins.count * (chance / self.wins_per_unit)
                 rows.append(Row(f"{name}/min_tail_share", -1.0, self._total(c, over), 0.0))
         return rows
 
@@ -136,7 +150,8 @@ class PortfolioProgram:
         start = time.perf_counter()
         goal, self.extra = self._goal()
         for row in self.rows:
-            row.constraint = row.sign * (row.total - row.bound) <= 0
+            row.size = float(near_power([abs(row.bound)])[0])
+            row.constraint = row.excess <= 0
         limits = [row.constraint for row in self.rows]
         self.problem = cp.Problem(cp.Maximize(goal), [*self.shared, *self.within, *self.extra, *limits])
         status, solver, fallback = _solve(self.problem)
@@ -157,6 +172,7 @@ class PortfolioProgram:
     def parts(self) -> Vector:
         """(K, C, N) parts of bins bought, summing to at most 1 over campaigns."""
         part = np.clip(np.stack([part.value for part in self.part]), 0.0, 1.0)
+        part[part <= NOISE * part.max(initial=0.0)] = 0.0
         bought: Vector = part / np.maximum(part.sum(axis=1, keepdims=True), 1.0)
         return bought
 
@@ -170,9 +186,9 @@ class PortfolioProgram:
         money = self.price("budget") + self.price("reserve") * terms.days_per_today
         caps = np.array([self.price(f"cap/{name}") for name in channels(terms.segments)])
         own = np.array([self.price(f"{n}/most_budget") - self.price(f"{n}/least_budget") for n in terms.names])
-        tail = np.array([self.price(f"{n}/min_tail_share") for n in terms.names]) / self.wins_per_budget
+        tail = np.array([self.price(f"{n}/min_tail_share") for n in terms.names]) / self.wins_per_unit
         least = _LEAST_COST * max(self.problem.value, 1e-12)
-        cost = np.maximum(money + caps[self.channel] + own[:, None], least) / terms.budget
+        cost = np.maximum(money + caps[self.channel] + own[:, None], least) / terms.unit
         share = tail[:, None] * (is_tail(terms.segments) - terms.tail[:, None])
         return Margin(terms.gain, share, cost)
 
@@ -184,19 +200,20 @@ class PortfolioProgram:
         least = np.array([self.price(f"{n}/least_budget") for n in terms.names])
         mean = 1.0 / bins.scenarios
         plain = self.worth * chance[bins.scenario]
-        plain += mean * tail[:, None] * (self._tail - terms.tail[:, None]) * bins.count / self.wins_per_budget
+        plain += mean * tail[:, None] * (self._tail - terms.tail[:, None]) * bins.count / self.wins_per_unit
         plain += mean * least[:, None] * self.money
         first = self.price("budget") + np.array([self.price(f"cap/{n}") for n in channels(terms.segments)])
         first = first + np.array([self.price(f"{n}/most_budget") for n in terms.names])[:, None]  # (C, H)
         cell = bins.scenario * self.channels + self.channel[bins.segment]
         total = sum(row.sign * row.price * row.bound for row in self.rows)
+        ample = float(self.money.sum() * terms.traffic.sum()) * terms.unit  # budgets beyond it buy nothing
         for k, (traffic, within) in enumerate(zip(terms.traffic, self.within, strict=True)):
             spend = np.maximum(within.dual_value, 0.0)  # (C, Z H)
             best = (plain - spend[:, cell] * self.money).max(axis=0)
             total += traffic * float(np.maximum(best, 0.0).sum())
             charged = first + (self.price("reserve") * terms.days_per_today if k == 0 else 0.0)
             free = spend.reshape(self.campaigns, bins.scenarios, self.channels).sum(axis=1) - charged
-            total += max(float(free.max()), 0.0) * terms.left / terms.budget
+            total += max(float(free.max()), 0.0) * min(terms.left, ample) / terms.unit
         return float(total)
 
     def _scenario_weights(self) -> Vector:
@@ -214,7 +231,7 @@ class PortfolioProgram:
     def conflicts(self) -> list[tuple[Row, float | None]]:
         """The constraints that conflict, and the nearest bound of each that mends it alone; None where none does."""
         slack = cp.Variable(len(self.rows), nonneg=True)
-        eased = [row.sign * (row.total - row.bound) <= slack[i] for i, row in enumerate(self.rows)]
+        eased = [row.excess <= slack[i] for i, row in enumerate(self.rows)]
         fixed = [*self.shared, *self.within]
         _solve(cp.Problem(cp.Minimize(cp.sum(slack)), [*fixed, *eased]))
         prices = np.array([max(float(limit.dual_value), 0.0) for limit in eased])
@@ -230,7 +247,7 @@ class PortfolioProgram:
         """What the last solve takes of a constraint: currency, or the tail share of won exposures."""
         campaign, _, kind = row.name.rpartition("/")
         if kind != "min_tail_share":
-            return float(row.total.value) * self.terms.budget
+            return float(row.total.value) * self.terms.unit
         parts = self.parts()[:, self.terms.names.index(campaign)]
         wins = self.terms.traffic @ parts * self.bins.count
         return float(wins @ self._tail / wins.sum()) if wins.sum() > 0 else 0.0

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
-from bidpilot.bidding.campaign.segments import channels, check_channels
+from bidpilot.bidding.campaign.segments import channels, check_channels, check_tail, is_tail
+from bidpilot.bidding.constraints.min_tail_share import MinTailShare
 from bidpilot.bidding.errors import Conflict, InfeasiblePortfolio, InvalidPortfolio
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
-from bidpilot.solvers.allocation.result import ConstraintDual
+from bidpilot.solvers.allocation.result import DOES_NOT_BIND, WORTHLESS, ConstraintDual, in_words
+from bidpilot.solvers.kept import Side, check_kept
 from bidpilot.solvers.portfolio.assign import bid_rule, met
 from bidpilot.solvers.portfolio.bins import Margin, bin_days, expected_day, scenario_days
 from bidpilot.solvers.portfolio.config import Portfolio
@@ -40,7 +42,8 @@ def solve_portfolio(forecast: Forecast, portfolio: Portfolio) -> PortfolioPlan:
 
     Raises:
         InfeasiblePortfolio: no plan keeps all constraints; names those that conflict, and what would mend it.
-        UnknownChannel, ZeroIdealPoint, SolverUnavailable, SolverFailed.
+        PlanMissesConstraint: what the solver calls optimal does not keep them.
+        UnknownChannel, NoTailContent, ZeroIdealPoint, SolverUnavailable, SolverFailed.
     """
     none = np.zeros((len(portfolio.campaigns), len(channels(forecast.segments))))
     return roll(forecast, portfolio, none, 0)
@@ -60,10 +63,13 @@ def roll(
 
     Raises:
         InvalidPortfolio: `spent` or `day` does not fit the portfolio.
-        InfeasiblePortfolio, UnknownChannel, ZeroIdealPoint, SolverUnavailable, SolverFailed.
+        InfeasiblePortfolio, PlanMissesConstraint, UnknownChannel, NoTailContent, ZeroIdealPoint, SolverUnavailable,
+        SolverFailed.
     """
     begin = time.perf_counter()
     check_channels(portfolio.channel_caps, forecast.segments)
+    if any(portfolio.amounts("min_tail_share", 0.0)):
+        check_tail(forecast.segments)
     _check_spent(forecast, portfolio, spent, day)
     start = _start(forecast, portfolio)
     reserve = reserve_left(portfolio, float(spent.sum()), day, release)
@@ -84,8 +90,7 @@ def _solve(program: PortfolioProgram) -> tuple[PortfolioProgram, Solved]:
     if solved.status == "optimal":
         return program, solved
     found = program.conflicts()
-    budget = program.terms.budget
-    conflicts = tuple(Conflict(row.name, _bound(program.terms, row, budget), needed) for row, needed in found)
+    conflicts = tuple(Conflict(row.name, _bound(program.terms, row), needed) for row, needed in found)
     mends = "; or ".join(
         f"change {c.name} from {c.bound:.4g} to {c.needed:.4g}"
         if c.needed is not None
@@ -96,12 +101,12 @@ def _solve(program: PortfolioProgram) -> tuple[PortfolioProgram, Solved]:
     raise InfeasiblePortfolio(f"no plan keeps {names} together under the forecast: {mends}.", conflicts)
 
 
-def _bound(terms: Terms, row: Row, budget: float) -> float:
+def _bound(terms: Terms, row: Row) -> float:
     """A constraint's bound for the days left: currency, or a share."""
     campaign, _, kind = row.name.rpartition("/")
     if kind == "min_tail_share":
         return float(terms.tail[terms.names.index(campaign)])
-    return float(row.bound) * budget
+    return float(row.bound) * terms.unit
 
 
 def _check_spent(forecast: Forecast, portfolio: Portfolio, spent: Vector, day: int) -> None:
@@ -152,6 +157,8 @@ def _unit(forecast: Forecast, portfolio: Portfolio) -> Vector:
 def _terms(forecast: Forecast, portfolio: Portfolio, spent: Vector, day: int, start: _Start, held: float) -> Terms:
     traffic = portfolio.traffic[day:]
     groups = [traffic.sum()] if held <= 0 else [traffic[0], traffic[1:].sum()]
+    one = expected_day(forecast)
+    market = float(one.count @ one.price) * float(portfolio.traffic.sum()) or portfolio.budget  # what all days cost
     caps = np.array([portfolio.cap(name) for name in channels(forecast.segments)])
     return Terms(
         names=portfolio.names,
@@ -166,6 +173,7 @@ def _terms(forecast: Forecast, portfolio: Portfolio, spent: Vector, day: int, st
         held=held,
         traffic=np.array(groups),
         risk=portfolio.risk,
+        unit=portfolio.budget * float(2.0 ** -max(0.0, np.ceil(np.log2(portfolio.budget / market)))),
     )
 
 
@@ -190,13 +198,15 @@ def _plan(
         utility = terms.risk.mean_weight * mean + terms.risk.cvar_weight * cvar
     today = parts[0] @ (bins.count * bins.price) / bins.scenarios  # (C,) currency at traffic 1
     margin = met(forecast, program.margin(), start.unit, today)
-    shadow = program.price("budget") / terms.budget
+    shadow = program.price("budget") / terms.unit
+    spend = _by_day(program, portfolio.traffic[day:])
+    check_kept(_sides(program, spend, bought), solved.solver)
     return PortfolioPlan(
         campaigns=terms.names,
         channels=channels(terms.segments),
         segments=terms.segments,
         day=day,
-        spend=_by_day(program, portfolio.traffic[day:]),
+        spend=spend,
         reserve=reserve,
         rule=bid_rule(forecast, margin, start.unit),
         kpi=bought @ bins.value / bins.scenarios / start.unit,
@@ -211,13 +221,14 @@ def _plan(
         gap=max(program.bound() - utility, 0.0) / utility if utility > 0 else 0.0,
         solver=solved.solver,
         fallback=solved.fallback,
+        nothing=None if utility > 0 else _why_nothing(program),
         seconds=solved.seconds,
     )
 
 
 def _by_day(program: PortfolioProgram, traffic: Vector) -> Vector:
     """(C, L, H) budgets, currency: groups of days shared out by traffic."""
-    groups = [np.maximum(budgets.value, 0.0) * program.terms.budget for budgets in program.budgets]
+    groups = [np.maximum(budgets.value, 0.0) * program.terms.unit for budgets in program.budgets]
     share = traffic / program.terms.traffic[-1]
     days = [groups[-1] * s for s in share]
     if len(groups) > 1:
@@ -225,6 +236,30 @@ def _by_day(program: PortfolioProgram, traffic: Vector) -> Vector:
     spend = np.stack(days, axis=1)
     excess = spend.sum() / program.terms.left if program.terms.left > 0 else np.inf
     return spend / max(excess, 1.0) if np.isfinite(excess) else np.zeros_like(spend)
+
+
+def _sides(program: PortfolioProgram, spend: Vector, bought: Vector) -> list[Side]:
+    """Every constraint in its own unit, at budgets (C, L, H), currency, and auctions bought (C, N)."""
+    terms, bins = program.terms, program.bins
+    paid, tail = bought * bins.price, is_tail(terms.segments)[bins.segment]
+    a_day = np.bincount(bins.scenario, paid.sum(axis=0), bins.scenarios)
+    sides = [Side("budget", max(float(spend.sum()), float(a_day.max())), terms.left)]
+    if len(terms.traffic) > 1:
+        level = float(spend[:, 0].sum()) * terms.days_per_today
+        sides.append(Side("reserve", level, terms.left - terms.held))
+    for h, name in enumerate(channels(terms.segments)):
+        sides.append(Side(f"cap/{name}", float(spend[:, :, h].sum()), float(terms.caps[h])))
+    for c, name in enumerate(terms.names):
+        wins = float(bought[c].sum())
+        sides.append(Side(f"{name}/most_budget", float(spend[c].sum()), float(terms.most[c])))
+        sides.append(Side(f"{name}/least_budget", float(terms.least[c]), float(paid[c].sum()) / bins.scenarios))
+        sides.append(Side(f"{name}/min_tail_share", float(terms.tail[c]) * wins, float(bought[c, tail].sum())))
+    return sides
+
+
+def _why_nothing(program: PortfolioProgram) -> str:
+    names = [row.name for row in program.rows if row.name != "budget"]
+    return f"nothing can be bought under {' and '.join(names) or 'this forecast'}. Relax it"
 
 
 def worst_mean(utility: Vector, level: float) -> float:
@@ -238,22 +273,30 @@ def worst_mean(utility: Vector, level: float) -> float:
 def _dual(program: PortfolioProgram, row: Row, shadow: float, bought: Vector) -> ConstraintDual:
     campaign, _, kind = row.name.rpartition("/")
     terms = program.terms
-    rate = row.sign * row.price / terms.budget
-    bound = _bound(terms, row, terms.budget)
+    rate = row.sign * row.price / terms.unit
+    bound = _bound(terms, row)
     if kind == "min_tail_share":
         wins = bought[terms.names.index(campaign)].sum() / program.bins.scenarios
-        rate = -row.price * float(wins) / program.wins_per_budget
-    money = rate / shadow if shadow > 0 else None
-    attained = program.attained(row)
-    return ConstraintDual(row.name, bound, attained, rate, money, _meaning(row.name, kind, rate, money))
+        rate = -row.price * float(wins) / program.wins_per_unit
+    share = kind == "min_tail_share"
+    step, step_name = (MinTailShare.step, MinTailShare.step_name) if share else (1.0, "unit")
+    money = rate / shadow if program.price("budget") > WORTHLESS else None
+    return ConstraintDual(
+        name=row.name,
+        bound=bound,
+        attained=program.attained(row),
+        utility_per_unit=rate,
+        money_per_unit=money,
+        meaning=_meaning(row.name, kind, rate * step, None if money is None else money * step)
+        if row.price > WORTHLESS
+        else DOES_NOT_BIND,
+        step=step,
+        step_name=step_name,
+    )
 
 
 def _meaning(name: str, kind: str, rate: float, money: float | None) -> str:
-    if abs(rate) <= 1e-12:
-        return "does not bind: a change is worth nothing"
     if name == "budget":
         return f"one more unit of the owner's budget is worth {rate:.4g} utility"
-    amount = f"{abs(rate):.4g} utility" if money is None else f"as much as {abs(money):.4g} of budget"
-    verb = "gains" if rate > 0 else "costs"
-    what = {"reserve": "one unit less held back", "min_tail_share": "a share higher by 1"}.get(kind, "one unit more")
-    return f"{what} {verb} {amount}"
+    what = {"reserve": "one unit less held back", "min_tail_share": f"one {MinTailShare.step_name} more"}
+    return in_words(rate, money, what.get(kind, "one unit more"))

@@ -67,7 +67,7 @@ def write_bundle(out: Path, policy_folder: Path, run: RunInfo, agent_name: str |
     agent, entry = _agent(agent_name or learner_of(described), policy_folder, described)
     if isinstance(agent, NetworkPolicy):
         np.savez(out / NETWORK_FILE, **agent.network.arrays())  # type: ignore[arg-type]
-        write_onnx(agent.network, out / ONNX_FILE)
+        write_onnx(agent, out / ONNX_FILE, forecast.segments, run.run_id)
     write_golden(out, golden_day(agent, len(forecast.segments), forecast.slots))
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
@@ -88,7 +88,7 @@ def write_bundle(out: Path, policy_folder: Path, run: RunInfo, agent_name: str |
 
 
 def check_bundle(folder: Path) -> Bundle:
-    """Load a bundle as a server would, and hold its ONNX file against the NumPy network.
+    """Load a bundle as a server would, and hold its ONNX file against the policy in NumPy.
 
     Raises:
         InvalidBundle, BundleMismatch: it cannot be served.
@@ -96,9 +96,9 @@ def check_bundle(folder: Path) -> Bundle:
     bundle = load_bundle(folder)
     agent = agent_of(bundle)
     if isinstance(agent, NetworkPolicy):
-        difference = onnx_difference(folder / ONNX_FILE, agent.network, bundle.golden.observations)
+        difference = onnx_difference(folder / ONNX_FILE, agent, bundle.golden.observations)
         if not difference <= PARITY:
-            raise BundleMismatch(f"{folder / ONNX_FILE} differs from the network by {difference:.2g}. Export it again.")
+            raise BundleMismatch(f"{folder / ONNX_FILE} differs from the policy by {difference:.2g}. Export it again.")
     return bundle
 
 

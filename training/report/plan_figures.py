@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -52,6 +53,16 @@ def spend_by_slot(spend: ArrayLike, segments: Sequence[str], title: str = "Plann
     if tail.any():
         keys.append(Patch(facecolor="#999999", hatch="////", edgecolor="white", label="long-tail content"))
     figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), frameon=False, fontsize=9)
+    return figure
+
+
+def nothing_bought(reason: str, title: str = "What the constraints cost") -> Figure:
+    """In place of bars: why the plan buys nothing, so that no constraint has a price."""
+    figure = new_figure(7.0, 1.8)
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    axes.text(0.0, 0.5, "\n".join(wrap(reason, 80)), va="center", color=INK, fontsize=10)
+    axes.set_title(title, color=INK, loc="left")
     return figure
 
 

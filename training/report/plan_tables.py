@@ -48,10 +48,10 @@ def rule_table(plan: Allocation) -> Table:
 
 def dual_table(duals: Sequence[ConstraintDual]) -> Table:
     """What each constraint costs."""
-    table = _table("What the constraints cost", ("constraint",), ("bound", "plan", "utility per unit"))
+    table = _table("What the constraints cost", ("constraint",), ("bound", "plan", "utility", "per"))
     table.add_column("meaning")
     for dual in duals:
-        numbers = (f"{dual.bound:.4g}", f"{dual.attained:.4g}", f"{dual.utility_per_unit:+.3g}")
+        numbers = (f"{dual.bound:.4g}", f"{dual.attained:.4g}", f"{dual.utility_per_step:+.3g}", dual.step_name)
         table.add_row(dual.name, *numbers, dual.meaning)
     return table
 

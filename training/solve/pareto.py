@@ -59,4 +59,6 @@ def run(config: ParetoConfig) -> None:
         f"hypervolume {front.hypervolume:.4f} of the ideal point, measured from {front.reference_point}; the knee lies "
         f"{front.knee_height:.4f} ideal points above the plane through the ends"
     )
+    if front.nothing is not None:
+        console.print(f"{front.nothing}.", soft_wrap=True)
     write_json(record, config.json_file, console)

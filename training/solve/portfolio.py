@@ -9,7 +9,7 @@ from rich.console import Console
 from bidpilot.bidding.campaign.profile import KpiProfile
 from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.training.cli.config import flat
-from bidpilot.training.report.plan_figures import dual_bars
+from bidpilot.training.report.plan_figures import dual_bars, nothing_bought
 from bidpilot.training.report.plan_tables import budget_table, dual_table
 from bidpilot.training.solve.config import SolveConfig
 from bidpilot.training.solve.files import PortfolioFile, validated
@@ -59,12 +59,14 @@ def run_portfolio(config: SolveConfig, file: PortfolioFile, profile: KpiProfile 
             "gap": plan.gap,
             "solver": plan.solver,
             "fallback": plan.fallback,
+            "nothing": plan.nothing,
             "seconds": plan.seconds,
         }
         tracked.log_json(record, "plan.json")
         metrics = {"utility": plan.utility, "mean": plan.mean, "spend": float(plan.spend.sum())}
         tracked.log_metrics({**metrics, "lambda": plan.shadow_price, "gap": plan.gap, "seconds": plan.seconds}, 0)
-        tracked.log_figure(dual_bars(plan.duals, plan.utility), "figures/duals.png")
+        priced = dual_bars(plan.duals, plan.utility) if plan.nothing is None else nothing_bought(plan.nothing)
+        tracked.log_figure(priced, "figures/duals.png")
     if on.note is not None:
         console.print(on.note)
     console.print(budget_table(plan.campaigns, plan.channels, plan.spend, plan.reserve))
@@ -74,6 +76,8 @@ def run_portfolio(config: SolveConfig, file: PortfolioFile, profile: KpiProfile 
         f"utility {plan.utility:.4f} (mean {plan.mean:.4f}{risk}), lambda {plan.shadow_price:.4g} per unit of budget, "
         f"gap {plan.gap:.1e}, {plan.solver} in {plan.seconds:.2f} s"
     )
+    if plan.nothing is not None:
+        console.print(f"{plan.nothing}.", soft_wrap=True)
     write_json(record, config.json_file, console)
 
 

@@ -35,6 +35,7 @@ def plan_record(plan: Allocation) -> dict[str, Any]:
         "gap": plan.gap,
         "solver": plan.solver,
         "fallback": plan.fallback,
+        "nothing": plan.nothing,
         "seconds": plan.seconds,
     }
 
@@ -48,6 +49,7 @@ def pareto_record(front: ParetoFront) -> dict[str, Any]:
         "reference_point": list(front.reference_point),
         "hypervolume": front.hypervolume,
         "hypervolume_unit": "ideal points of " + ", ".join(KPI[j] for j in front.active),
+        "nothing": front.nothing,
         "knee": point_record(front.knee, front.segments),
         "knee_height": front.knee_height,
         "knee_definition": "the point farthest above the plane through the ends, in ideal points",
@@ -72,11 +74,17 @@ def conflict_record(error: InfeasibleCampaign) -> dict[str, Any]:
 
 
 def dual_records(duals: tuple[ConstraintDual, ...]) -> list[dict[str, Any]]:
-    """Duals; what is infinite (a cost per conversion without conversions) is null, as JSON has no word for it."""
+    """Duals; what is infinite (a cost per conversion without conversions) is null, as JSON has no word for it.
+
+    Prices are told for a bound that rises by 1, and by `step`: one percentage point of a share.
+    """
     return [
-        {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in asdict(dual).items()}
-        for dual in duals
+        {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in _dual(d).items()} for d in duals
     ]
+
+
+def _dual(dual: ConstraintDual) -> dict[str, Any]:
+    return asdict(dual) | {"utility_per_step": dual.utility_per_step, "money_per_step": dual.money_per_step}
 
 
 def write_json(record: dict[str, Any], path: Path | None, console: Console) -> None:

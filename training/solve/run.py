@@ -10,7 +10,7 @@ from bidpilot.bidding.errors import InfeasibleCampaign
 from bidpilot.bidding.kpi import KPI
 from bidpilot.solvers.allocation import Allocation, allocate
 from bidpilot.training.cli.config import flat
-from bidpilot.training.report.plan_figures import dual_bars, spend_by_slot
+from bidpilot.training.report.plan_figures import dual_bars, nothing_bought, spend_by_slot
 from bidpilot.training.report.plan_tables import conflict_table, dual_table, plan_table, rule_table
 from bidpilot.training.solve.config import SolveConfig
 from bidpilot.training.solve.files import CampaignFile, PortfolioFile, read_file
@@ -46,7 +46,8 @@ def run(config: SolveConfig) -> None:
         tracked.log_json(record, "plan.json")
         tracked.log_metrics(_metrics(plan), 0)
         tracked.log_figure(spend_by_slot(plan.spend, plan.segments), "figures/spend.png")
-        tracked.log_figure(dual_bars(plan.duals, plan.utility), "figures/duals.png")
+        priced = dual_bars(plan.duals, plan.utility) if plan.nothing is None else nothing_bought(plan.nothing)
+        tracked.log_figure(priced, "figures/duals.png")
     _print(plan, file, on, console)
     write_json(record, config.json_file, console)
 
@@ -91,5 +92,7 @@ def _print(plan: Allocation, file: CampaignFile, on: Ground, console: Console) -
     console.print(dual_table(plan.duals))
     utility = f"utility {plan.utility:.4f} ({file.campaign.scalarisation}), lambda {plan.shadow_price:.4g} per unit"
     console.print(f"{utility} of budget, gap {plan.gap:.1e}, {plan.solver} in {plan.seconds:.2f} s")
+    if plan.nothing is not None:
+        console.print(f"{plan.nothing}.", soft_wrap=True)
     if plan.fallback is not None:
         console.print(f"solved by the fallback: {plan.fallback}")

@@ -17,7 +17,7 @@ from bidpilot.bidding.bundle import PARITY, load_bundle, observed_features
 from bidpilot.bidding.errors import BundleMismatch, InvalidBundle, InvalidConfig, PolicyMismatch, RunNotFound
 from bidpilot.training.export.agent import BundleAgent
 from bidpilot.training.export.config import ExportConfig
-from bidpilot.training.export.onnx_file import OnnxNetwork
+from bidpilot.training.export.onnx_file import OnnxPolicy
 from bidpilot.training.export.run import run as export
 from bidpilot.training.tracking import download
 from tests.training.export.conftest import make_run
@@ -52,11 +52,9 @@ def test_the_bundle_and_its_onnx_answer_as_the_trained_policy(tmp_path: Path, re
     found = AgentDay(agent_of(bundle), len(seen), 8).act(seen)
     np.testing.assert_array_equal(found, AgentDay(trained, len(seen), 8).act(seen))
     assert (np.abs(found) > 0.99).any() or residual
-    raw = np.clip(OnnxNetwork(tmp_path / "b" / "policy.onnx").forward(seen, {})[0], -1, 1)
-    if not residual:
-        np.testing.assert_allclose(raw, found, atol=PARITY)
-    else:
-        assert np.abs(found[:, 1:3] - 0.3 * raw[:, 1:3]).max() < PARITY  # the base leaves the tilts alone
+    portable = OnnxPolicy(tmp_path / "b" / "policy.onnx")
+    np.testing.assert_allclose(portable.act(seen, {})[0], found, atol=PARITY)
+    assert portable.metadata["run_id"] == run_id
 
 
 @pytest.mark.parametrize("name", sorted(CONTROLLERS))

@@ -24,7 +24,7 @@ from bidpilot.serving.guardrails import EventLog
 from bidpilot.serving.pilot import Pilot
 from bidpilot.training.explain.explanation import explain_slot
 from bidpilot.training.export.config import ExportConfig
-from bidpilot.training.export.onnx_file import OnnxNetwork, onnx_difference
+from bidpilot.training.export.onnx_file import OnnxPolicy, onnx_difference
 from bidpilot.training.export.run import run as export
 from bidpilot.training.tracking import download
 from tests.training.export.conftest import make_run
@@ -81,14 +81,14 @@ def test_golden_outputs_are_of_a_day_in_order_and_not_of_slots_apart(bundle: Bun
 
 
 def test_onnx_carries_the_memory_through_the_day(folder: Path, bundle: Bundle, policy: NetworkPolicy) -> None:
-    session = OnnxNetwork(folder / "policy.onnx").session
+    session = OnnxPolicy(folder / "policy.onnx").session
     assert [i.name for i in session.get_inputs()] == ["observation", "hidden", "cell"]
     assert [o.name for o in session.get_outputs()] == ["action", "hidden_out", "cell_out"]
     seen = bundle.golden.observations
-    assert onnx_difference(folder / "policy.onnx", policy.network, seen) < PARITY
+    assert onnx_difference(folder / "policy.onnx", policy, seen) < PARITY
     assert isinstance(policy.network, Lstm)
     other = replace(policy.network, bias=policy.network.bias + np.float32(1e-3))
-    assert onnx_difference(folder / "policy.onnx", other, seen) > PARITY
+    assert onnx_difference(folder / "policy.onnx", replace(policy, network=other), seen) > PARITY
 
 
 def test_a_bundle_that_begins_the_day_with_another_memory_is_refused(bundle: Bundle) -> None:

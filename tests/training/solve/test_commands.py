@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from bidpilot.training.cli import main
-from bidpilot.training.tracking import find_run, latest_finished_run
+from bidpilot.training.tracking import download, find_run, latest_finished_run
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -133,3 +133,35 @@ def test_a_portfolio_has_no_front(capsys: pytest.CaptureFixture[str]) -> None:
         solved("portfolio", command="pareto")
     assert caught.value.code == 2
     assert "a front is of one campaign" in capsys.readouterr().err
+
+
+def written(tmp_path: Path, **terms: Any) -> str:
+    path = tmp_path / "own.yaml"
+    own = {"budget": 40, "conversion_value": 12, "preference": [0.2, 0.3, 0.5], **terms}
+    path.write_text(yaml.safe_dump({"market": "daily", "campaign": own}))
+    return str(path)
+
+
+@pytest.mark.parametrize("command", ["solve", "pareto"])
+def test_a_target_below_the_market_is_answered_with_what_would_do(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--points", "4"] if command == "pareto" else []
+    main([command, written(tmp_path, max_cpa=0.05), "--json", "out.json", *options])
+    record = json.loads(Path("out.json").read_text())
+    assert record["nothing"].startswith(
+        "nothing can be bought: max_cpa = 0.05 leaves no auction of the forecast; it begins"
+    )
+    assert record["nothing"] in capsys.readouterr().out
+    if command == "solve":
+        assert np.sum(record["spend"]) == record["utility"] == 0
+    files = sorted(p.name for p in (download(latest_finished_run(command).run_id, "figures")).iterdir())
+    assert files == (["front.png"] if command == "pareto" else ["duals.png", "spend.png"])
+
+
+def test_a_shares_price_is_written_per_percentage_point(capsys: pytest.CaptureFixture[str]) -> None:
+    (dual,) = [d for d in solved("tail")["duals"] if d["name"] == "min_tail_share"]
+    assert (dual["step"], dual["step_name"]) == (0.01, "percentage point")
+    assert dual["utility_per_step"] == pytest.approx(dual["utility_per_unit"] / 100)
+    assert dual["money_per_step"] == pytest.approx(dual["money_per_unit"] / 100)
+    assert "percentage point" in " ".join(capsys.readouterr().out.split())
