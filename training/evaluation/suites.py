@@ -128,7 +128,7 @@ def log_suite(folder: Path, trained: Trained, terms: CampaignTerms | None = None
     check_feasible(trained.name, trained.forecast, campaign)
     arena = Arena(market, trained.forecast, campaign, market.recorded(np.arange(log.n_days)), cpa_margin)
     _, units = np.unique([day.unit for day in log.days], return_inverse=True)
-    return Suite(log.name, tuned_gains(trained.name, recorded=True), arena, units)
+    return Suite(log.name, tuned_gains(trained.name), arena, units)
 
 
 def setting_arena(setting: Setting, days: int, domain: int, seed: int) -> Arena:

@@ -115,7 +115,7 @@ def golden_day(agent: Agent, segments: int, slots: int) -> Golden:
 
 def _agent(name: str, folder: Path, described: dict[str, Any]) -> tuple[Agent, AgentEntry]:
     if name in CONTROLLERS:
-        gains = tuned_gains(str(described["setting"]), recorded=described["log"] is not None).get(name)
+        gains = tuned_gains(str(described["setting"])).get(name)
         controller = controller_agent(name, gains)
         return controller, AgentEntry(name=name, kind="controller", controller=_controller(controller))
     own = learner_of(described)

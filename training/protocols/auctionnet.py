@@ -102,7 +102,7 @@ def _play_all(
     named: Sequence[str], policies: Mapping[str, Path], test: TestDays, training: AuctionLog, config: AuctionNetConfig
 ) -> dict[str, Play]:
     setting = training_setting("", config.train, config.seed)
-    field, gains = Field(test, setting.forecast), tuned_gains(setting.name, recorded=True)
+    field, gains = Field(test, setting.forecast), tuned_gains(setting.name)
     plays = {}
     for name in named:
         if name in policies:

@@ -53,7 +53,10 @@ def training_setting(
     if log_folder is not None and (log_folder / MODEL_FILE).is_file():
         setting = _calibrated(log_folder, seed, terms)
     elif log_folder is not None:
-        setting = _recorded(log_folder, terms)
+        # Polars loads only where a log is read.
+        from bidpilot.envs.logs.storage import load_log
+
+        setting = recorded_setting(load_log(log_folder), terms)
     else:
         setting = Setting(
             name=market_name,
@@ -66,10 +69,25 @@ def training_setting(
     return setting
 
 
+def drawn_market(market_name: str, folder: Path | None, seed: int) -> Market:
+    """The market of a preset, or of the folder that `bidpilot calibrate` made; `seed` draws its training log.
+
+    Raises:
+        InvalidMarket: no preset of that name, or no such market in the folder.
+    """
+    if folder is None:
+        return preset_market(market_name, seeding.LOG_TRAINING, seed)
+    return _fitted(MarketModel.load(folder), seed)
+
+
+def _fitted(model: MarketModel, seed: int) -> CalibratedMarket:
+    return CalibratedMarket(model, np.random.SeedSequence([seeding.LOG_TRAINING, seed]))
+
+
 def _calibrated(folder: Path, seed: int, terms: CampaignTerms) -> Setting:
     """A market that was fitted to a log, with the preference that the log itself would get."""
     model = MarketModel.load(folder)
-    market = CalibratedMarket(model, np.random.SeedSequence([seeding.LOG_TRAINING, seed]))
+    market = _fitted(model, seed)
     levels = model.record.levels
     uniforms = seeding.stream(seeding.FORECAST, seed).random((_FORECAST_DAYS, market.draws))
     campaign = Campaign(
@@ -81,12 +99,8 @@ def _calibrated(folder: Path, seed: int, terms: CampaignTerms) -> Setting:
     return Setting(model.record.name, market, forecast, terms.agreed(campaign), None)
 
 
-def _recorded(folder: Path, terms: CampaignTerms) -> Setting:
+def recorded_setting(log: AuctionLog, terms: CampaignTerms | None = None) -> Setting:
     """The recorded days recombined; each day's own budget, worth of a conversion and target cost apply."""
-    # Polars loads only where a log is read.
-    from bidpilot.envs.logs.storage import load_log
-
-    log = load_log(folder)
     worth = float(np.mean([day.conversion_value for day in log.days]))
     days = RecordedMarket(log).recorded(np.arange(log.n_days))
     campaign = Campaign(
@@ -95,4 +109,5 @@ def _recorded(folder: Path, terms: CampaignTerms) -> Setting:
         preference=default_preference(log),
     )
     market = RecombinedMarket(log)
-    return Setting(log.name, market, fit_forecast(market, days, worth), terms.agreed(campaign), log)
+    campaign = (terms or CampaignTerms()).agreed(campaign)
+    return Setting(log.name, market, fit_forecast(market, days, worth), campaign, log)

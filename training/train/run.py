@@ -158,7 +158,7 @@ def _finish(
     """Play the best policy and the controllers on the validation days; figures, files, and what to do next."""
     name, best, policy = str(config.learner), standing.best, standing.policy
     assert policy is not None
-    gains = tuned_gains(setting.name, recorded=config.log is not None)
+    gains = tuned_gains(setting.name)
     rivals = {rival: arena.play(controller_agent(rival, gains.get(rival))).ratio for rival in CONTROLLERS}
     outcome = arena.play(policy)
     validated, iqm, low, high = np.array([[p.step, p.iqm, p.low, p.high] for p in standing.curve]).T
