@@ -123,7 +123,8 @@ def log_suite(log: AuctionLog, trained: Trained, terms: LogTerms | None = None, 
     check_feasible(trained.name, trained.forecast, campaign)
     targets = trained.targets if terms is None else terms.targets
     other_market = bool(trained.strangeness(log))
-    gains = {} if other_market else tuned_gains(trained.name, recorded=True)
+    lineage = trained.part.lineage
+    gains = {} if other_market or lineage.held_out is not None else tuned_gains(lineage.log)
     arena = log_arena(log, trained.forecast, campaign, targets, cpa_margin)
     _, units = np.unique([day.unit for day in log.days], return_inverse=True)
     return Suite(log.name, gains, arena, units, trained.part, other_market, trained.part.seen(log))

@@ -115,7 +115,7 @@ def golden_day(agent: Agent, segments: int, slots: int) -> Golden:
 
 def _agent(name: str, folder: Path, described: dict[str, Any]) -> tuple[Agent, AgentEntry]:
     if name in CONTROLLERS:
-        gains = tuned_gains(str(described["setting"]), recorded=described["log"] is not None).get(name)
+        gains = tuned_gains(_tuned_as(described)).get(name)
         controller = controller_agent(name, gains)
         return controller, AgentEntry(name=name, kind="controller", controller=_controller(controller))
     own = learner_of(described)
@@ -126,6 +126,12 @@ def _agent(name: str, folder: Path, described: dict[str, Any]) -> tuple[Agent, A
         return policy, AgentEntry(name=name, kind="network", controller=None)
     base = _controller(policy.residual.base)
     return policy, AgentEntry(name=name, kind="network", controller=base, reach=policy.residual.reach)
+
+
+def _tuned_as(described: dict[str, Any]) -> str:
+    """`Setting.tuned_as` of the training; a run that does not say what its market was fitted to has no gains."""
+    fitted = described.get("fitted_to")
+    return str(described["log_digest"] or (f"fitted:{fitted}" if fitted else described["setting"]))
 
 
 def _controller(agent: ControllerAgent) -> ControllerEntry:

@@ -17,7 +17,7 @@ from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.baselines.published.auctionnet import BenchmarkBidder, BidderDay
 from bidpilot.agents.baselines.published.auctionnet_bidders import BudgetPid, CpaPid, FixedCpa, OnlineLp
-from bidpilot.agents.gains import tuned_gains
+from bidpilot.agents.gains import found_gains
 from bidpilot.agents.learners.catalogue import LEARNERS, learner_of
 from bidpilot.bidding.errors import InvalidProtocol
 from bidpilot.envs.logs.auction_log import AuctionLog
@@ -78,7 +78,7 @@ def test_fold(config: AuctionNetConfig, training: AuctionLog, test: AuctionLog, 
         InvalidConfig: the logs share days.
     """
     trained = find_trained(test, str(config.train), (), config.experiment, carries=config.carries)
-    gains, theirs = tuned_gains(trained.name, recorded=True), list[Contestant]()
+    gains, theirs = found_gains(trained.part.lineage.log), list[Contestant]()
     named = []
     for name in config.named:
         base = name.partition("@")[0]

@@ -45,6 +45,13 @@ class Setting:
     recorded: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)  # (D,) bounds that days bring, by row
     carries: CarryOver | None = None  # what of a log's conversions the forecast holds; None for a preset
 
+    @property
+    def tuned_as(self) -> str:
+        """What tuned gains and settings are kept under: the name of a preset, the digest of a log."""
+        if self.reference_log is not None:
+            return self.reference_log.digest
+        return self.name if self.fitted_to is None else f"fitted:{self.fitted_to}"
+
 
 def training_setting(
     market_name: str,
@@ -79,7 +86,10 @@ def training_setting(
             "--hold-out names campaigns of a recorded log, which is not what is trained on. Give --log."
         )
     if log_folder is not None and recorded:
-        setting = _recorded(log_folder, terms, hold_out, carries)
+        # Polars loads only where a log is read.
+        from bidpilot.envs.logs.storage import load_log
+
+        setting = recorded_setting(load_log(log_folder), terms, hold_out, carries)
     elif log_folder is not None:
         setting = _calibrated(log_folder, seed, terms, carries)
     else:
@@ -95,6 +105,21 @@ def training_setting(
     return setting
 
 
+def drawn_market(market_name: str, folder: Path | None, seed: int) -> Market:
+    """The market of a preset, or of the folder that `bidpilot calibrate` made; `seed` draws its training log.
+
+    Raises:
+        InvalidMarket: no preset of that name, or no such market in the folder.
+    """
+    if folder is None:
+        return preset_market(market_name, seeding.LOG_TRAINING, seed)
+    return _fitted(MarketModel.load(folder), seed)
+
+
+def _fitted(model: MarketModel, seed: int) -> CalibratedMarket:
+    return CalibratedMarket(model, np.random.SeedSequence([seeding.LOG_TRAINING, seed]))
+
+
 def _calibrated(folder: Path, seed: int, terms: LogTerms, asked: AskedCarried) -> Setting:
     """A market that was fitted to a log, with the preference that the log itself would get."""
     model = MarketModel.load(folder)
@@ -104,7 +129,7 @@ def _calibrated(folder: Path, seed: int, terms: LogTerms, asked: AskedCarried) -
             f"{folder} was calibrated for {carries} to carry over, and {asked} were asked for. Leave --carries out, or "
             f"calibrate with --carries {asked}."
         )
-    market = CalibratedMarket(model, np.random.SeedSequence([seeding.LOG_TRAINING, seed]))
+    market = _fitted(model, seed)
     levels = model.record.levels
     uniforms = seeding.stream(seeding.FORECAST, seed).random((_FORECAST_DAYS, market.draws))
     campaign = Campaign(
@@ -126,15 +151,17 @@ def _calibrated(folder: Path, seed: int, terms: LogTerms, asked: AskedCarried) -
     return _with_targets(setting, market.bounds, terms)
 
 
-def _recorded(folder: Path, terms: LogTerms, hold_out: HoldOut, asked: AskedCarried) -> Setting:
+def recorded_setting(
+    log: AuctionLog,
+    terms: LogTerms | None = None,
+    hold_out: HoldOut | None = None,
+    carries: AskedCarried = "auto",
+) -> Setting:
     """The recorded training days recombined; their own budget, worth of a conversion and target apply, as asked."""
-    # Polars loads only where a log is read.
-    from bidpilot.envs.logs.storage import load_log
-
-    log = load_log(folder)
-    split = split_days(log, hold_out)
+    terms = terms or LogTerms()
+    split = split_days(log, hold_out or HoldOut())
     training = [log.days[day] for day in split.training]
-    how = carry_over(log, asked, split.training)
+    how = carry_over(log, carries, split.training)
     days = RecordedMarket(log).recorded(split.training)
     campaign = Campaign(
         budget=float(np.mean([day.budget for day in training])),

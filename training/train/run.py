@@ -108,7 +108,7 @@ def _resumed(config: TrainConfig) -> tuple[Snapshot, TrainConfig]:
 
 def _tuned(config: TrainConfig, setting: Setting) -> TrainConfig:
     """The configuration with the learner's tuned settings written out, so that a resumed run keeps them."""
-    settings = tuned(config.learner, config.settings, setting.name)
+    settings = tuned(config.learner, config.settings, setting.tuned_as)
     return TrainConfig.model_validate({**config.model_dump(), "tuned": False, config.learner: settings.model_dump()})
 
 
@@ -161,7 +161,7 @@ def _finish(
     """Play the best policy and the controllers on the validation days; figures, files, and what to do next."""
     name, best, policy = str(config.learner), standing.best, standing.policy
     assert policy is not None
-    gains = tuned_gains(setting.name, recorded=config.log is not None)
+    gains = tuned_gains(setting.tuned_as)
     rivals = {rival: arena.play(controller_agent(rival, gains.get(rival))).ratio for rival in CONTROLLERS}
     outcome = arena.play(policy)
     validated, iqm, low, high = np.array([[p.step, p.iqm, p.low, p.high] for p in standing.curve]).T

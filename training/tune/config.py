@@ -36,9 +36,21 @@ class TuneConfig(Config):
     regret: bool = Field(True, description="Whether a learner's trials learn from regrets against hindsight.")
     imitation: ImitationConfig = Field(ImitationConfig(), description="Warm start of a learner's trials.")
     seed: Seed = Field(0, description="Seed of the training days and of the search.")
-    out: Path | None = Field(
+    folds: int = Field(
+        4,
+        ge=2,
+        description="Parts left out in turn, while every baseline is tuned as often without them: whole markets, or a "
+        "log's periods and its campaigns. Gains are played where they beat the defaults on all that was left out.",
+    )
+    resume: str | None = Field(
         None,
-        description="Folder of gains.json and of a file per learner, which training and evaluation read; agents/data "
-        "where none.",
+        min_length=1,
+        description="Id of a tuning to go on with, in its own configuration; only out and install go with it.",
+    )
+    out: Path | None = Field(
+        None, description="Folder to write gains.json and a file per learner to, beside those that the run keeps."
+    )
+    install: bool = Field(
+        False, description="Write them into the package's own data, agents/data, which training and evaluation read."
     )
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")

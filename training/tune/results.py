@@ -9,7 +9,10 @@ from typing import Any
 
 from bidpilot.bidding.errors import InvalidConfig
 
-GAINS_FILE = "gains.json"
+TUNED_FILE = "tuned.json"
+"""What a run found: the entry of its setting in each data file."""
+CONFIG_FILE = "config.json"
+"""The configuration of a run, to go on with."""
 
 
 def settings_file(learner: str) -> str:

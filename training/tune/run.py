@@ -1,69 +1,117 @@
-"""`bidpilot tune`: as many trials for a learner as for every baseline, on training days, into the data files."""
+"""`bidpilot tune`: as many trials for a learner as for every baseline, on training days; kept with the run."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.agents.gains import GAINS_FILE
 from bidpilot.agents.learners.catalogue import LEARNERS, LearnerName
-from bidpilot.agents.learners.common.space import Choice, Space
-from bidpilot.bidding.errors import InvalidConfig
+from bidpilot.agents.learners.common.space import Choice
+from bidpilot.bidding.errors import InvalidConfig, RunNotFound
 from bidpilot.envs import seeding
-from bidpilot.training.cli.config import flat
-from bidpilot.training.evaluation.names import CONSTANT
-from bidpilot.training.evaluation.play import Arena, Outcome
+from bidpilot.training.cli.config import flat, given
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import setting_arena
 from bidpilot.training.setting.setting import Setting, training_setting
-from bidpilot.training.tracking import Run, open_run
+from bidpilot.training.tracking import Run, download, find_run, open_run
 from bidpilot.training.train.environment import training_ground
+from bidpilot.training.tune.baselines import HeldOut, gains_entry, tune_baselines
 from bidpilot.training.tune.config import TuneConfig
-from bidpilot.training.tune.results import GAINS_FILE, data_folder, read_table, settings_file, write_entry
-from bidpilot.training.tune.search import Best, Score, search
+from bidpilot.training.tune.results import CONFIG_FILE, TUNED_FILE, data_folder, read_table, settings_file, write_entry
+from bidpilot.training.tune.search import Best, Search
 from bidpilot.training.tune.short_run import WarmStart, short_run, trial_config
-from bidpilot.training.tune.spaces import BASELINES
+from bidpilot.training.tune.spaces import Settings
 
 STUDIES = "optuna.db"
 """The database of studies, beside MLflow's."""
+_WITH_RESUME = ("resume", "out", "install")
 
 
 def run(config: TuneConfig) -> str:
-    """Tune, write the entries of the setting, and print what was found; the run's id.
+    """Tune, keep what was found with the run, write it where it was asked for, and print it; the run's id.
 
     Raises:
         InvalidConfig: a learner's rows do not fill its batches, or a data file is damaged; before anything is played.
+        RunNotFound: `resume` names no tuning.
     """
+    config = config if config.resume is None else _resumed(config, config.resume)
     console = Console()
-    folder = config.out or data_folder()
+    folders = [folder for folder in (config.out, data_folder() if config.install else None) if folder is not None]
     usual = [name for name, entry in LEARNERS.items() if not entry.experimental]
     learners = _learners(config, usual)
     files = [GAINS_FILE, *(settings_file(name) for name in dict.fromkeys((*usual, *learners)))]
     for file in files:
-        read_table(folder / file)
+        for folder in folders:
+            read_table(folder / file)
     for learner in learners:
         _check_batches(config, learner)
     setting = training_setting(config.market, config.log, config.seed, carries=config.carries)
-    arena = setting_arena(setting, config.days, seeding.TUNING, config.seed)
     tags = {"setting": setting.name, "market_digest": setting.market.digest}
-    with open_run(config.experiment, f"tune {setting.name}", flat(config), tags, kind="tune") as tracked:
-        study = Study(config, setting, arena, tracked, console)
-        if config.agents in ("all", "baselines"):
-            gains = {agent: study.baseline(agent).settings for agent in BASELINES}
-            write_entry(folder / GAINS_FILE, setting.name, {**_origin(config, tracked), "gains": gains})
-        for learner in learners:
-            origin = {**_origin(config, tracked), "steps": config.steps, "rows": config.rows}
-            write_entry(
-                folder / settings_file(learner), setting.name, {**origin, "settings": study.learner(learner).settings}
-            )
-        tables = {file: read_table(folder / file).get(setting.name) for file in files}
-        tracked.log_json(tables, "tuned.json")
-    _warn_if_unequal(tables, setting.name, console)
-    console.print(f"written to {folder}, by run {tracked.run_id}", soft_wrap=True)
+    name = f"tune {setting.name}"
+    with open_run(config.experiment, name, flat(config), tags, kind="tune", resume=config.resume) as tracked:
+        tracked.log_json(config.model_dump(mode="json", exclude=set(_WITH_RESUME)), CONFIG_FILE)
+        console.print(f"run {tracked.run_id}; if it is stopped, go on with: bidpilot tune --resume {tracked.run_id}")
+        found = _tune(config, setting, learners, tracked, console)
+        tracked.log_json(found, TUNED_FILE)
+    for folder in folders:
+        for file, entry in found.items():
+            write_entry(folder / file, setting.tuned_as, entry)
+        tables = {file: read_table(folder / file).get(setting.tuned_as) for file in files}
+        _warn_if_unequal(tables, setting.name, console)
+        console.print(f"written to {folder}", soft_wrap=True)
+    console.print(f"kept with run {tracked.run_id}: {TUNED_FILE}")
     return tracked.run_id
+
+
+def _tune(
+    config: TuneConfig, setting: Setting, learners: list[LearnerName], tracked: Run, console: Console
+) -> dict[str, Any]:
+    """The entry of the setting in each data file."""
+    searched = {"trials": config.trials, "days": config.days, "seed": config.seed}
+    origin: dict[str, Any] = {"setting": setting.name, "run": tracked.run_id, **searched}
+    search = Search(config.trials, config.seed % 2**32, _storage(tracked), tracked, config.experiment)
+    entries: dict[str, Any] = {}
+    if config.agents in ("all", "baselines"):
+        tuned = tune_baselines(config, setting, search, console)
+        for agent, baseline in tuned.items():
+            played = "; won" if baseline.won else "; not won"
+            _tell(baseline.best, agent, tracked, console, baseline.held_out, played)
+        entries[GAINS_FILE] = {**origin, "folds": config.folds, **gains_entry(tuned)}
+    for name in learners:
+        best = _learner(name, config, setting, search)
+        _tell(best, name, tracked, console)
+        entries[settings_file(name)] = {
+            **origin,
+            "steps": config.steps,
+            "rows": config.rows,
+            "settings": best.settings,
+        }
+    return entries
+
+
+def _resumed(config: TuneConfig, run_id: str) -> TuneConfig:
+    """The configuration of the tuning to go on with.
+
+    Raises:
+        InvalidConfig: other options are given with `resume`, which keeps its own.
+        RunNotFound: no such run, or one that is no tuning.
+    """
+    ignored = [option for option in given(config) if option not in _WITH_RESUME]
+    if ignored:
+        raise InvalidConfig(
+            f"--{' --'.join(ignored)} cannot be given with --resume {run_id}: a resumed tuning keeps its own "
+            "configuration. Leave out all but --out and --install, or start a new one."
+        )
+    found = find_run(run_id)
+    if found.tags.get("kind") != "tune":
+        raise RunNotFound(f"run {run_id} is of kind {found.tags.get('kind')}, not a tuning. Name one of kind tune.")
+    stored = json.loads(download(run_id, CONFIG_FILE).read_text())
+    return TuneConfig.model_validate({**stored, **{name: getattr(config, name) for name in _WITH_RESUME}})
 
 
 def _learners(config: TuneConfig, usual: list[LearnerName]) -> list[LearnerName]:
@@ -73,49 +121,28 @@ def _learners(config: TuneConfig, usual: list[LearnerName]) -> list[LearnerName]
     return [] if config.agents == "baselines" else [config.agents]
 
 
-@dataclass(frozen=True)
-class Study:
-    """What all searches of one tuning share."""
+def _learner(name: LearnerName, config: TuneConfig, setting: Setting, search: Search) -> Best:
+    """The best settings of a learner; each trial trains from the same warm start."""
+    default = LEARNERS[name].config
+    shared = trial_config(config, name, default)
+    ground = training_ground(shared, setting)
+    arena = setting_arena(setting, config.days, seeding.TUNING, config.seed)
+    warm = WarmStart.of(shared, ground)
 
-    config: TuneConfig
-    setting: Setting
-    arena: Arena
-    tracked: Run
-    console: Console
+    def trained(settings: Settings) -> float:
+        trial = trial_config(config, name, type(default)(**settings))
+        return interquartile_mean(arena.play(short_run(trial, ground, warm)).ratio)
 
-    def baseline(self, agent: str) -> Best:
-        """The best gains of a baseline."""
-        if agent == CONSTANT:
-            return self._search(agent, BASELINES[agent], lambda gains: self._ratio(self.arena.play_constant(**gains)))
-        return self._search(
-            agent, BASELINES[agent], lambda gains: self._ratio(self.arena.play(controller_agent(agent, gains)))
-        )
+    return search.best(name, LEARNERS[name].load().space, trained, name)
 
-    def learner(self, name: LearnerName) -> Best:
-        """The best settings of a learner; each trial trains from the same warm start."""
-        default = LEARNERS[name].config
-        shared = trial_config(self.config, name, default)
-        ground = training_ground(shared, self.setting)
-        warm = WarmStart.of(shared, ground)
 
-        def trained(settings: dict[str, Any]) -> float:
-            trial = trial_config(self.config, name, type(default)(**settings))
-            return self._ratio(self.arena.play(short_run(trial, ground, warm)))
-
-        return self._search(name, LEARNERS[name].load().space, trained)
-
-    def _search(self, agent: str, space: Space, score: Score) -> Best:
-        config, tracked = self.config, self.tracked
-        seed, storage = config.seed % 2**32, _storage(tracked)
-        best = search(agent, space, score, config.trials, seed, storage, tracked, config.experiment)
-        tracked.log_metrics({f"{agent}/ratio_iqm": best.ratio, f"{agent}/untuned": best.untuned}, 0)
-        shown = " ".join(f"{name} {value:g}" for name, value in best.settings.items())
-        self.console.print(f"{agent:<13} {best.untuned:.4f} -> {best.ratio:.4f}  {shown}", soft_wrap=True)
-        return best
-
-    @staticmethod
-    def _ratio(outcome: Outcome) -> float:
-        return interquartile_mean(outcome.ratio)
+def _tell(best: Best, agent: str, tracked: Run, console: Console, held: Sequence[HeldOut] = (), more: str = "") -> None:
+    metrics = {f"{agent}/ratio_iqm": best.ratio, f"{agent}/untuned": best.untuned}
+    metrics |= {f"{agent}/held_out_{part.kind}": part.difference for part in held}
+    tracked.log_metrics(metrics, 0)
+    shown = " ".join(f"{name} {value:g}" for name, value in best.settings.items())
+    parts = "".join(f"; {part.told()}" for part in held)
+    console.print(f"{agent:<13} {best.untuned:.4f} -> {best.ratio:.4f}  {shown}{parts}{more}", soft_wrap=True)
 
 
 def _storage(tracked: Run) -> str:
@@ -123,10 +150,6 @@ def _storage(tracked: Run) -> str:
     folder = tracked.store.folder or Path("mlruns").resolve()
     folder.mkdir(parents=True, exist_ok=True)
     return f"sqlite:///{folder / STUDIES}"
-
-
-def _origin(config: TuneConfig, tracked: Run) -> dict[str, Any]:
-    return {"run": tracked.run_id, "trials": config.trials, "days": config.days, "seed": config.seed}
 
 
 def _check_batches(config: TuneConfig, learner: LearnerName) -> None:

@@ -1,11 +1,13 @@
-"""One agent's search: an Optuna study in SQLite, every trial a child run in MLflow."""
+"""Searches: Optuna studies in SQLite, which a later call goes on with; trials may be child runs in MLflow."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import optuna
+from optuna.trial import TrialState
 
 from bidpilot.agents.learners.common.space import Space
 from bidpilot.training.tracking import Run, open_run
@@ -24,49 +26,71 @@ class Best:
     untuned: float  # the same with the defaults
 
 
-def search(
-    agent: str,
-    space: Space,
-    score: Score,
-    trials: int,
-    seed: int,
-    storage: str,
-    parent: Run,
-    experiment: str,
-) -> Best:
-    """Score `trials` settings, the defaults first, and return the best; earlier ones win ties.
+@dataclass(frozen=True)
+class Search:
+    """Where searches are kept, and how long they are.
 
     Args:
-        agent: its name; the study is called `RUN/agent` after the parent run.
-        space: what is searched.
-        score: what is maximised.
         trials: how many settings are scored.
         seed: of the sampler (tree-structured Parzen estimator, Bergstra et al., NeurIPS 2011).
         storage: URL of the database of studies.
-        parent: the run that the trials are children of.
+        parent: the run that the searches belong to; a study is called `RUN/NAME` after it.
         experiment: name of its experiment.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        study_name=f"{parent.run_id}/{agent}",
-        storage=storage,
-        direction="maximize",
-        sampler=optuna.samplers.TPESampler(seed=seed),
-    )
-    study.enqueue_trial(defaults(space))
 
-    def objective(trial: optuna.Trial) -> float:
+    trials: int
+    seed: int
+    storage: str
+    parent: Run
+    experiment: str
+
+    def best(self, name: str, space: Space, score: Score, agent: str | None = None) -> Best:
+        """Score the settings that the study `name` still lacks, the defaults first; the best, earlier ones win ties.
+
+        The sampler of every trial is seeded by its place, so that a search that was stopped finds what it would have
+        found. Where an `agent` is named its trials are child runs in MLflow.
+        """
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        study = optuna.create_study(
+            study_name=f"{self.parent.run_id}/{name}", storage=self.storage, direction="maximize", load_if_exists=True
+        )
+        _give_up_stopped(study)
+        done = len(_complete(study))
+        if done == 0 and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            study.enqueue_trial(defaults(space))
+        for place in range(done, self.trials):
+            study.sampler = optuna.samplers.TPESampler(seed=_seed(self.seed, place))
+            study.optimize(lambda trial: self._play(trial, space, score, agent), n_trials=1)
+        trials = _complete(study)
+        best = max(trials, key=lambda trial: (trial.value, -trial.number))
+        assert best.value is not None
+        assert trials[0].value is not None
+        return Best(best.user_attrs["settings"], best.value, trials[0].value)
+
+    def _play(self, trial: optuna.Trial, space: Space, score: Score, agent: str | None) -> float:
         settings = suggested(trial, space)
-        tags = {"mlflow.parentRunId": parent.run_id, "agent": agent}
-        with open_run(experiment, f"{agent} {trial.number}", settings, tags, kind="trial", store=parent.store) as run:
+        if agent is None:
             ratio = score(settings)
-            run.log_metrics({"ratio_iqm": ratio}, 0)
-            trial.set_user_attr("run", run.run_id)
+        else:
+            tags = {"mlflow.parentRunId": self.parent.run_id, "agent": agent}
+            name, store = f"{agent} {trial.number}", self.parent.store
+            with open_run(self.experiment, name, settings, tags, kind="trial", store=store) as run:
+                ratio = score(settings)
+                run.log_metrics({"ratio_iqm": ratio}, 0)
+                trial.set_user_attr("run", run.run_id)
         trial.set_user_attr("settings", settings)
         return ratio
 
-    study.optimize(objective, n_trials=trials)
-    best = study.best_trial
-    assert best.value is not None
-    assert study.trials[0].value is not None
-    return Best(best.user_attrs["settings"], best.value, study.trials[0].value)
+
+def _complete(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
+
+def _give_up_stopped(study: optuna.Study) -> None:
+    """A process that was killed leaves its trial running for ever; it does not count."""
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+
+
+def _seed(seed: int, place: int) -> int:
+    return int(np.random.SeedSequence([seed, place]).generate_state(1)[0])

@@ -125,7 +125,7 @@ def test_gains_that_were_tuned_have_a_row_beside_neutral_ones(
     logs: tuple[Path, Path], played: Callable[..., Rows], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gains = {"mpc": {"gain": 0.0, "early": 0.0, "late": 0.0}}  # no re-plan: the plan
-    monkeypatch.setattr(auctionnet_folds, "tuned_gains", lambda *_, **__: gains)
+    monkeypatch.setattr(auctionnet_folds, "found_gains", lambda *_: gains)
     rows = played(*logs, agents=("mpc_tuned", "plan"))
     assert rows["test", "mpc_tuned"]["iqm"] == rows["test", "plan"]["iqm"] != rows["test", "mpc"]["iqm"]
 

@@ -35,7 +35,7 @@ from bidpilot.training.tune.spaces import BASELINES, defaults
 
 pytestmark = pytest.mark.usefixtures("project")
 
-TRIALS, DAYS = 2, 16
+TRIALS, DAYS, FOLDS = 2, 16, 2
 STEPS = 256 * 48
 SETTINGS = LEARNERS[DEFAULT].config
 
@@ -80,6 +80,7 @@ def tuned(tmp_path_factory: pytest.TempPathFactory, drawn: set[int], trained_day
                 steps=STEPS,
                 pool=PoolConfig(size=8),
                 imitation=ImitationConfig(rounds=1),
+                folds=FOLDS,
                 out=folder,
             )
         )
@@ -105,7 +106,8 @@ def test_the_studies_are_kept_beside_the_runs(tuned: tuple[str, Path]) -> None:
     folder = current_store().folder
     assert folder is not None
     storage = f"sqlite:///{folder / command.STUDIES}"
-    assert set(optuna.get_all_study_names(storage)) == {f"{run_id}/{agent}" for agent in (*BASELINES, DEFAULT)}
+    nested = {f"{run_id}/{agent}/{place} markets" for agent in BASELINES for place in range(FOLDS)}
+    assert set(optuna.get_all_study_names(storage)) == nested | {f"{run_id}/{agent}" for agent in (*BASELINES, DEFAULT)}
     study = optuna.load_study(study_name=f"{run_id}/mpc", storage=storage)
     assert study.trials[0].params == defaults(BASELINES["mpc"])
     assert find_run(run_id).metrics["mpc/untuned"] == study.trials[0].value
@@ -130,7 +132,7 @@ def test_the_best_trial_is_what_is_written(tuned: tuple[str, Path]) -> None:
     run_id, folder = tuned
     setting = training_setting("steady", None, 0)
     arena = setting_arena(setting, DAYS, seeding.TUNING, 0)
-    gains = json.loads((folder / "gains.json").read_text())["steady"]["gains"]["pid"]
+    gains = json.loads((folder / "gains.json").read_text())["steady"]["found"]["pid"]
     metrics = find_run(run_id).metrics
     ratio = interquartile_mean(arena.play(controller_agent("pid", gains)).ratio)
     assert ratio == pytest.approx(metrics["pid/ratio_iqm"], abs=1e-12)
