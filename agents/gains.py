@@ -26,6 +26,11 @@ def found_gains(market: str | None) -> Gains:
     return dict(_entry(market).get("found", {}))
 
 
+def row_gains(market: str | None) -> Gains:
+    """Gains on a market by the row that plays with them: `NAME` as it plays, `NAME_tuned` with what tuning found."""
+    return tuned_gains(market) | {f"{agent}_tuned": found for agent, found in found_gains(market).items()}
+
+
 def _entry(market: str | None) -> dict[str, Any]:
     table = json.loads((resources.files("bidpilot.agents") / "data" / GAINS_FILE).read_text(encoding="utf-8"))
     entry: dict[str, Any] = table.get(market, {})

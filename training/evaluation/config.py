@@ -10,7 +10,7 @@ from pydantic import Field
 from bidpilot.agents.learners.catalogue import DEFAULT
 from bidpilot.training.cli.config import Count, JsonFile, Seed, json_file
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, EVERY, SUITES
-from bidpilot.training.evaluation.names import KNOWN_AGENTS, REFERENCES
+from bidpilot.training.evaluation.names import REFERENCES, UNTUNED
 from bidpilot.training.setting.terms import LogTerms
 
 
@@ -19,7 +19,8 @@ class EvaluateConfig(LogTerms):
 
     agents: tuple[str, ...] = Field(
         (),
-        description=f"Agents by name: {' '.join(KNOWN_AGENTS)}, or {DEFAULT}@RUN for a particular training run, "
+        description=f"Agents by name: {' '.join(UNTUNED)}; NAME_tuned for a baseline with the gains that tuning found, "
+        f"NAME_neutral with its defaults; or {DEFAULT}@RUN for a particular training run, "
         f"{DEFAULT}@RUN,RUN,RUN for one agent over seeds; where none is named, all but experimental ones. "
         f"{' and '.join(REFERENCES)}, which is told the levels to come, are always played.",
     )

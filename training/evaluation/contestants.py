@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.agents.acting.controllers import MPC
 from bidpilot.agents.acting.policy import NetworkPolicy
+from bidpilot.agents.gains import row_gains
 from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
-from bidpilot.bidding.errors import PolicyMismatch, UnknownAgent
+from bidpilot.bidding.errors import InvalidConfig, PolicyMismatch, UnknownAgent
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.training.evaluation.ground import Trained, TrainingPart, latest_learnt, strangeness
-from bidpilot.training.evaluation.names import CONSTANT, INFORMED, KNOWN_AGENTS, REFERENCES
+from bidpilot.training.evaluation.names import CONSTANT, INFORMED, KNOWN_AGENTS, NEUTRAL, REFERENCES, TUNED, UNTUNED
 from bidpilot.training.evaluation.play import Arena, Outcome
 from bidpilot.training.evaluation.suites import Suite
 from bidpilot.training.report.tables import Marks
@@ -77,12 +78,13 @@ def _marks(suite: Suite, runs: Sequence[str], lessons: Sequence[Lesson]) -> Mark
 
 
 def play_fixed(name: str, arena: Arena, gains: Mapping[str, Mapping[str, float]]) -> Outcome:
-    """The days of an agent that is not learned, with its tuned gains."""
-    if name == CONSTANT:
-        return arena.play_constant(**gains.get(CONSTANT, {}))
-    if name == INFORMED:
-        return arena.play(controller_agent(MPC.name, gains.get(MPC.name)), informed=True)
-    return arena.play(controller_agent(name, gains.get(name)))
+    """The days of an agent that is not learned, with the `gains` of its row, or with its defaults where it has none."""
+    agent = TUNED.get(name) or NEUTRAL.get(name) or name
+    if agent == CONSTANT:
+        return arena.play_constant(**gains.get(name, {}))
+    if agent == INFORMED:
+        return arena.play(controller_agent(MPC.name), informed=True)
+    return arena.play(controller_agent(agent, gains.get(name)))
 
 
 def _play_policy(policy: NetworkPolicy, name: str, suite: Suite) -> Outcome:
@@ -102,9 +104,23 @@ def check_names(named: Sequence[str]) -> None:
         base, at, _ = name.partition("@")
         if base not in KNOWN_AGENTS or (at and base not in LEARNERS):
             raise UnknownAgent(
-                f"no agent is called {name!r}. Use one of: {', '.join(KNOWN_AGENTS)}, {DEFAULT}@RUN, or "
-                f"{DEFAULT}@RUN,RUN for several seeds."
+                f"no agent is called {name!r}. Use one of: {', '.join(UNTUNED)}, NAME_tuned, NAME_neutral, "
+                f"{DEFAULT}@RUN, or {DEFAULT}@RUN,RUN for several seeds."
             )
+
+
+def check_gains(named: Sequence[str], market: str | None, where: str) -> None:
+    """Refuse rows of gains that tuning found, where it found none.
+
+    Raises:
+        InvalidConfig: nothing was tuned on `market`, called `where`.
+    """
+    missing = [name for name in named if name in TUNED and name not in row_gains(market)]
+    if missing:
+        raise InvalidConfig(
+            f"{missing[0]} plays with gains that tuning found, and nothing was tuned on {where}. Find some with "
+            f"`bidpilot tune --install`, or play {TUNED[missing[0]]}."
+        )
 
 
 def named_runs(named: Sequence[str]) -> list[RunInfo]:

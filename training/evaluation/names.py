@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Final
 
 from bidpilot.agents.acting.controllers import CONTROLLERS, MPC
@@ -14,10 +15,16 @@ REFERENCES: Final = (MPC.name, INFORMED)
 """They stand in every table."""
 FORECASTING: Final = (*CONTROLLERS, INFORMED, *LEARNERS)
 """What bids by a forecast."""
-KNOWN_AGENTS: Final = (CONSTANT, *FORECASTING)
-ALL_AGENTS: Final = (CONSTANT, *CONTROLLERS, INFORMED, *(name for name, e in LEARNERS.items() if not e.experimental))
-"""Who plays where no agent is named."""
 TUNED_BASELINES: Final = (CONSTANT, *(name for name, controller in CONTROLLERS.items() if controller.gains))
 """What has gains to tune; the plan has none."""
+TUNED: Final = MappingProxyType({f"{name}_tuned": name for name in TUNED_BASELINES})
+"""Baselines with the gains that tuning found, be they better on held-out data or not, by the names of their rows."""
+NEUTRAL: Final = MappingProxyType({f"{name}_neutral": name for name in TUNED_BASELINES if name != MPC.name})
+"""Baselines with their defaults, which `mpc` always has, by the names of their rows."""
+UNTUNED: Final = (CONSTANT, *FORECASTING)
+"""Everyone by the plain name."""
+KNOWN_AGENTS: Final = (*UNTUNED, *TUNED, *NEUTRAL)
+ALL_AGENTS: Final = (CONSTANT, *CONTROLLERS, INFORMED, *(name for name, e in LEARNERS.items() if not e.experimental))
+"""Who plays where no agent is named."""
 DECIDING: Final = (*CONTROLLERS, *LEARNERS)
 """What decides by what it observes, so that a decision can be explained."""

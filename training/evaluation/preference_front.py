@@ -9,7 +9,7 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.agents.gains import tuned_gains
+from bidpilot.agents.gains import row_gains
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.training.evaluation.catalogue import SuiteRecord
 from bidpilot.training.evaluation.contestants import Contestant
@@ -43,7 +43,7 @@ def play_front(record: SuiteRecord, contestants: Sequence[Contestant], days: int
     """
     grid = preference_grid()
     market, drawn = held_out(record, days, seed)
-    forecast, gains = suite_forecast(record), tuned_gains(record.gains)
+    forecast, gains = suite_forecast(record), row_gains(record.gains)
     exact, attained = [], []
     for preference in grid:
         arena = Arena(market, forecast, _campaign(record.campaigns[0], preference), drawn)

@@ -18,7 +18,7 @@ from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, SuiteRecord
 from bidpilot.training.evaluation.config import EvaluateConfig
-from bidpilot.training.evaluation.contestants import Contestant, find_contestants, named_runs
+from bidpilot.training.evaluation.contestants import Contestant, check_gains, find_contestants, named_runs
 from bidpilot.training.evaluation.ground import Trained, find_trained
 from bidpilot.training.evaluation.names import ALL_AGENTS
 from bidpilot.training.evaluation.play import Outcome
@@ -68,6 +68,7 @@ def run(config: EvaluateConfig) -> None:
         )
     named = config.agents or ((DEFAULT,) if config.front else ALL_AGENTS)
     log, trained = _ground(config, named)
+    _check_gains(named, records, trained)
     contestants = find_contestants(named, config.experiment, log, trained)
     console = Console()
     rows: Sequence[AgentRow | PairRow | PreferenceFrontRow]
@@ -210,6 +211,19 @@ def _suites(
                 check_feasible(record.name, suite_forecast(record), campaign)
     margin = config.cpa_margin
     return flat(config), (synthetic_suite(r, config.days, config.seed, config, margin) for r in records)
+
+
+def _check_gains(named: Sequence[str], records: Sequence[SuiteRecord], trained: Trained | None) -> None:
+    """Refuse rows of tuned gains before anything is played, where a suite or a log has none.
+
+    Raises:
+        InvalidConfig: says which.
+    """
+    if trained is not None:
+        check_gains(named, trained.part.lineage.log, f"the training log of {trained.name}")
+        return
+    for record in records:
+        check_gains(named, record.gains, record.gains)
 
 
 def _targets_told(suite: Suite) -> str:

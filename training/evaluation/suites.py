@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.agents.gains import tuned_gains
+from bidpilot.agents.gains import row_gains
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.errors import InvalidConfig, UnknownSuite
 from bidpilot.bidding.landscape.forecast import Forecast
@@ -33,7 +33,7 @@ class Suite:
     """A name, what plays there, and the unit that each day belongs to."""
 
     name: str
-    gains: dict[str, dict[str, float]]  # tuned gains by agent
+    gains: dict[str, dict[str, float]]  # by the name of the row that plays with them
     arena: Arena
     units: NDArray[np.int64]  # (D,)
     part: TrainingPart | None = None  # what a log's forecast was fitted on; None for a suite of the catalogue
@@ -98,7 +98,7 @@ def synthetic_suite(
     """
     market, drawn = held_out(record, days, seed)
     arena = Arena(market, suite_forecast(record), agreed_campaigns(record, terms), drawn, cpa_margin)
-    return Suite(record.name, tuned_gains(record.gains), arena, np.arange(days))
+    return Suite(record.name, row_gains(record.gains), arena, np.arange(days))
 
 
 def agreed_campaigns(record: SuiteRecord, terms: CampaignTerms | None) -> list[Campaign]:
@@ -124,7 +124,7 @@ def log_suite(log: AuctionLog, trained: Trained, terms: LogTerms | None = None, 
     targets = trained.targets if terms is None else terms.targets
     other_market = bool(trained.strangeness(log))
     lineage = trained.part.lineage
-    gains = {} if other_market or lineage.held_out is not None else tuned_gains(lineage.log)
+    gains = {} if other_market or lineage.held_out is not None else row_gains(lineage.log)
     arena = log_arena(log, trained.forecast, campaign, targets, cpa_margin)
     _, units = np.unique([day.unit for day in log.days], return_inverse=True)
     return Suite(log.name, gains, arena, units, trained.part, other_market, trained.part.seen(log))

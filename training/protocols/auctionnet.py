@@ -23,7 +23,7 @@ from bidpilot.training.evaluation.play import Outcome
 from bidpilot.training.evaluation.rows import agent_rows, pair_rows
 from bidpilot.training.protocols.auctionnet_folds import Fold, Told, campaigns_of, left_out_folds, test_fold
 from bidpilot.training.protocols.config import AuctionNetConfig
-from bidpilot.training.protocols.names import BENCHMARK, KNOWN, TUNED
+from bidpilot.training.protocols.names import BENCHMARK, KNOWN
 from bidpilot.training.report.auctionnet import ScoreRow, score_table
 from bidpilot.training.report.tables import PairRow, pair_table, print_table
 
@@ -82,7 +82,7 @@ def _check(config: AuctionNetConfig) -> None:
                 f"{agent} is of one run, and every campaign that is left out needs its own. Give {base}: its runs are "
                 "found by what they held out."
             )
-    check_names([name for name in config.named if name not in (*BENCHMARK, *TUNED)])
+    check_names([name for name in config.named if name not in BENCHMARK])
 
 
 def _check_apart(training: AuctionLog, test: AuctionLog) -> None:

@@ -7,26 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.baselines.published.auctionnet import BenchmarkBidder, BidderDay
 from bidpilot.agents.baselines.published.auctionnet_bidders import BudgetPid, CpaPid, FixedCpa, OnlineLp
-from bidpilot.agents.gains import found_gains
+from bidpilot.agents.gains import row_gains
 from bidpilot.agents.learners.catalogue import LEARNERS, learner_of
 from bidpilot.bidding.errors import InvalidProtocol
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.training.evaluation.contestants import Contestant, find_contestants
 from bidpilot.training.evaluation.ground import Trained, TrainingPart, find_trained
+from bidpilot.training.evaluation.names import TUNED
 from bidpilot.training.evaluation.play import Arena, Outcome
 from bidpilot.training.evaluation.suites import Suite, log_suite
 from bidpilot.training.protocols.config import AuctionNetConfig
-from bidpilot.training.protocols.names import BENCHMARK, TUNED
+from bidpilot.training.protocols.names import BENCHMARK
 from bidpilot.training.setting.setting import training_setting
 from bidpilot.training.setting.split import HoldOut, days_digest
 from bidpilot.training.setting.terms import LogTerms
@@ -78,18 +77,14 @@ def test_fold(config: AuctionNetConfig, training: AuctionLog, test: AuctionLog, 
         InvalidConfig: the logs share days.
     """
     trained = find_trained(test, str(config.train), (), config.experiment, carries=config.carries)
-    gains, theirs = found_gains(trained.part.lineage.log), list[Contestant]()
+    gains, theirs = row_gains(trained.part.lineage.log), list[Contestant]()
     named = []
     for name in config.named:
         base = name.partition("@")[0]
         if name in BENCHMARK:
             theirs.append(_benchmark(name, training, test))
-        elif name in TUNED:
-            own = gains.get(TUNED[name])
-            if own is None:
-                console.print(f"{name} is left out: no gains were tuned on {trained.name}; bidpilot tune finds some")
-            else:
-                theirs.append(Rival(name, how=partial(Arena.play, agent=controller_agent(TUNED[name], own))))
+        elif name in TUNED and name not in gains:
+            console.print(f"{name} is left out: no gains were tuned on {trained.name}; bidpilot tune finds some")
         elif base in LEARNERS and not config.agents and not _runs(base, config.experiment, training, None):
             console.print(f"{name} is left out: no finished run on this log; bidpilot train --log {config.train}")
         else:

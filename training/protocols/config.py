@@ -11,7 +11,7 @@ from pydantic import Field
 from bidpilot.agents.learners.catalogue import DEFAULT
 from bidpilot.training.cli.config import Carries, Config, Count, JsonFile, Seed, json_file
 from bidpilot.training.evaluation.names import FORECASTING, REFERENCES
-from bidpilot.training.protocols.names import BENCHMARK, TUNED, USUAL
+from bidpilot.training.protocols.names import BENCHMARK, USUAL
 
 
 class IPinYouConfig(Config):
@@ -44,8 +44,8 @@ class AuctionNetConfig(Config):
     agents: tuple[str, ...] = Field(
         (),
         description=f"Agents by name: {' '.join(BENCHMARK)}, of the benchmark, {' '.join(FORECASTING)}, "
-        f"{' '.join(TUNED)} with the gains that tuning found, {DEFAULT}@RUN for a particular training run, or "
-        f"{DEFAULT}@RUN,RUN,RUN for one agent over seeds. Where none is named: {' '.join(USUAL)}. "
+        f"NAME_tuned with the gains that tuning found, NAME_neutral without, {DEFAULT}@RUN for a particular training "
+        f"run, or {DEFAULT}@RUN,RUN,RUN for one agent over seeds. Where none is named: {' '.join(USUAL)}. "
         f"{' and '.join(REFERENCES)} are always played.",
     )
     carries: Carries = "auto"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import Final
 
 from bidpilot.agents.learners.catalogue import DEFAULT
-from bidpilot.training.evaluation.names import CONSTANT, FORECASTING, REFERENCES, TUNED_BASELINES
+from bidpilot.training.evaluation.names import CONSTANT, FORECASTING, NEUTRAL, REFERENCES, TUNED
 
 BENCHMARK: Final = ("fixed_cpa", "budget_pid", "cpa_pid", "online_lp")
 """The bidders of the benchmark."""
-TUNED: Final = MappingProxyType({f"{name}_tuned": name for name in TUNED_BASELINES if name != CONSTANT})
-"""Controllers with the gains that tuning found, by the names of their rows."""
-KNOWN: Final = (*BENCHMARK, *FORECASTING, *TUNED)
+OWN: Final = tuple(name for name in (*FORECASTING, *TUNED, *NEUTRAL) if name.partition("_")[0] != CONSTANT)
+"""Those of `evaluate` that bid by what auctions are worth."""
+KNOWN: Final = (*BENCHMARK, *OWN)
 USUAL: Final = (*BENCHMARK, "plan", f"{REFERENCES[0]}_tuned", *REFERENCES, DEFAULT)
 """Who plays where no agent is named."""

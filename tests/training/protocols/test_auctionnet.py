@@ -13,6 +13,7 @@ from bidpilot.agents.baselines.published import auctionnet_bidders as bidders
 from bidpilot.bidding.errors import InvalidProtocol, RunNotFound
 from bidpilot.envs.logs.storage import load_log, save_log
 from bidpilot.training.cli import main
+from bidpilot.training.evaluation import suites
 from bidpilot.training.evaluation.config import EvaluateConfig
 from bidpilot.training.evaluation.run import run as evaluate
 from bidpilot.training.protocols import auctionnet_folds
@@ -124,8 +125,9 @@ def test_the_latest_policy_of_the_log_is_played_where_none_is_named_and_never_on
 def test_gains_that_were_tuned_have_a_row_beside_neutral_ones(
     logs: tuple[Path, Path], played: Callable[..., Rows], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gains = {"mpc": {"gain": 0.0, "early": 0.0, "late": 0.0}}  # no re-plan: the plan
-    monkeypatch.setattr(auctionnet_folds, "found_gains", lambda *_: gains)
+    gains = {"mpc_tuned": {"gain": 0.0, "early": 0.0, "late": 0.0}}  # no re-plan: the plan
+    for module in (auctionnet_folds, suites):
+        monkeypatch.setattr(module, "row_gains", lambda *_: gains)
     rows = played(*logs, agents=("mpc_tuned", "plan"))
     assert rows["test", "mpc_tuned"]["iqm"] == rows["test", "plan"]["iqm"] != rows["test", "mpc"]["iqm"]
 
