@@ -13,7 +13,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # How many changes `make mutants` draws; 0: all of them, which takes hours.
 MUTANTS ?= 0
 
-.PHONY: help install quickstart test mutants check loop bench clean
+# What `make figures` measures, by name: what is not of this code already where none. DATA: folder of recorded data.
+ONLY ?=
+DATA ?= ../shared/data
+
+.PHONY: help install quickstart test mutants check loop bench figures clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -50,6 +54,9 @@ loop: install ## go the whole way from a log to a served champion and back, chec
 
 bench: install ## run every benchmark; one JSON line per measurement
 	@set -e; for f in benchmarks/*.py; do $(BIN)/python "$$f"; done
+
+figures: install ## measure the figures of README and docs and write them there, an hour; ONLY="suites fronts"
+	$(BIN)/python -m docs.figures --data $(DATA) $(if $(ONLY),--only $(ONLY))
 
 clean: ## remove the environment and every cache, those of compiled functions too (runs under mlruns/ stay)
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*
