@@ -8,6 +8,7 @@ python -m docs.figures --texts              # the texts alone, of what is kept
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from docs.figures.catalogue import MEASUREMENTS, Measurement
@@ -16,15 +17,15 @@ from docs.figures.pages import write_all
 from docs.figures.record import Records
 
 
-def main() -> None:
-    """Run as asked."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run as asked on the command line, or by `arguments`."""
     parser = argparse.ArgumentParser(description="Measure the figures of README and docs, and write the texts.")
     parser.add_argument("--only", nargs="*", choices=sorted(MEASUREMENTS), help="measure these, and no others")
     parser.add_argument("--fresh", action="store_true", help="measure, be it of this code already")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of recorded data")
     parser.add_argument("--texts", action="store_true", help="write the texts alone")
     parser.add_argument("--list", action="store_true", help="say what there is, and measure nothing")
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
     ground, records = Ground.here(asked.data.resolve()), Records()
     if asked.list:
         for measurement in MEASUREMENTS.values():

@@ -53,7 +53,7 @@ _AUCTIONNET = (
     ),
     *(f"bidpilot train --log {{logs}}/train --seed {seed}" for seed in range(3)),
 )
-_PUBLISHED = "fixed_cpa budget_pid cpa_pid online_lp plan mpc mpc_informed"
+_PUBLISHED = "fixed_cpa budget_pid cpa_pid online_lp plan"
 
 _ALL = (
     Measurement(

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from bidpilot.training.evaluation.catalogue import SUITES
 from docs.figures.record import POOLED, Record, Records, Row
-from docs.figures.words import judged, listed, paragraph, percent, seeds, short, signed, table, verdict
+from docs.figures.words import (
+    LEARNED,
+    Text,
+    judged,
+    listed,
+    paragraph,
+    percent,
+    said,
+    seeds,
+    short,
+    signed,
+    span,
+    table,
+    verdict,
+)
 
 _RIVALS = ("mpc_informed", "mpc", POOLED, "pid", "dual_descent", "plan")
 
@@ -139,29 +153,44 @@ def _imitation(records: Records) -> str:
 
 def _auctionnet(records: Records) -> str:
     record = records["auctionnet"]
-    rows = sorted((row for row in record.rows if "iqm" in row), key=lambda row: -row["iqm"])
-    numbers = ("iqm", "mean", "score", "realised_score")
-    lines = [
-        [f"`{short(row['agent'])}`", *("" if row.get(key) is None else f"{row[key]:.4f}" for key in numbers)]
-        for row in rows
-    ]
-    head = ["agent", "R / R*, interquartile mean", "mean", "score of a day", "of drawn conversions"]
-    days = record.one(agent=POOLED)["days"]
-    return (
-        f"AuctionNet, R / R* of conversions times `min(1, (target CPA / CPA)^2)` on {days} days of other advertisers "
-        f"than those of training; `ppo` is one policy over {seeds(record)} training seeds:\n\n{table(head, lines)}"
-    )
+    lead = f"On {_days(record)} days of other advertisers than those of training; `ppo` is one policy over"
+    return f"{paragraph(f'{lead} {seeds(record)} training seeds:')}\n\n{_scores(record)}"
 
 
-def _auctionnet_pair(records: Records) -> str:
-    record = records["auctionnet"]
-    ppo, mpc = record.one(agent=POOLED), record.one(agent="mpc")
-    (pair,) = [row for row in record.rows if (row["agent"], row.get("against")) == (POOLED, "mpc")]
-    beside = judged([pair | {"suite": "AuctionNet"}], 3)
+def _auctionnet_pairs(records: Records) -> str:
     return paragraph(
-        f"On {ppo['days']} AuctionNet days of other advertisers `ppo` has {ppo['iqm']:.3f} and `mpc` {mpc['iqm']:.3f}; "
-        f"paired it {beside}. These days count as seen: design choices have looked at them."
+        f"On {_days(records['auctionnet'])} AuctionNet days of other advertisers, which count as seen since design "
+        f"choices have looked at them: {_beside(records['auctionnet'])}"
     )
+
+
+def _scores(record: Record) -> str:
+    """Both scores of every agent, the best under target costs first."""
+    targets, budgets = record.suites()
+    whole = [row for row in record.rows if "iqm" in row and ("@" not in row["agent"] or row["agent"] == POOLED)]
+    lines = []
+    for row in sorted((row for row in whole if row["suite"] == targets), key=lambda row: -row["iqm"]):
+        (other,) = [r for r in whole if (r["agent"], r["suite"]) == (row["agent"], budgets)]
+        both = [f"{r['iqm']:.3f} ({span(r['ci_low'], r['ci_high'], 3)})" for r in (row, other)]
+        counted = [f"{row['score']:.2f}", f"{row['realised_score']:.2f}", percent(row["violation_rate"])]
+        lines.append([f"`{short(row['agent'])}`", both[0], *counted, both[1]])
+    head = ["agent", "R / R* under target costs", "conversions that count, a day", "of those drawn"]
+    return table([*head, "days over the target", "R / R* under budgets alone"], lines)
+
+
+def _beside(record: Record) -> str:
+    """The policy paired with `mpc` and online LP under both scores, a sentence."""
+    (learned,) = {row["agent"] for row in record.rows if row["agent"] in LEARNED}
+    clauses = []
+    for suite, score in zip(record.suites(), ("under target costs", "under budgets alone"), strict=True):
+        beside = [f"{said(record.pair(learned, other, suite), 3)} beside `{other}`" for other in ("mpc", "online_lp")]
+        clauses.append(f"{score} it {listed(beside)}")
+    return f"`ppo` over {seeds(record)} seeds, paired by day, intervals by period: {'; '.join(clauses)}."
+
+
+def _days(record: Record) -> int:
+    (days,) = {row["days"] for row in record.rows if "days" in row}
+    return int(days)
 
 
 def _ipinyou(records: Records) -> str:
@@ -190,6 +219,6 @@ TEXTS: dict[str, Text] = {
     "fronts": _fronts,
     "imitation": _imitation,
     "auctionnet": _auctionnet,
-    "auctionnet-pair": _auctionnet_pair,
+    "auctionnet-pairs": _auctionnet_pairs,
     "ipinyou": _ipinyou,
 }

@@ -15,6 +15,8 @@ from docs.figures.record import POOLED, Record, Records, Row
 
 Text = Callable[[Records], str]
 """A function of the records, called by the name of its marks in a page."""
+LEARNED = (POOLED, "ppo")
+"""The names of the policy over its seeds: by run, and where its runs differ from part to part."""
 WIDTH = 120
 NUMBERS = ("no", "one", "two", "three", "four", "five")
 
@@ -46,8 +48,7 @@ def short(agent: str) -> str:
 
 def seeds(record: Record) -> str:
     """Over how many trainings the policy's rows are, in words; the same for all."""
-    found = {row["seeds"] for row in record.rows if row.get("agent") == POOLED and "seeds" in row}
-    (count,) = found
+    (count,) = {row["seeds"] for row in record.rows if row.get("agent") in LEARNED and "seeds" in row}
     return NUMBERS[count]
 
 
@@ -79,14 +80,33 @@ def judged(pairs: Iterable[Row], digits: int = 4, brief: bool = False) -> str:
 
 
 def _on_suite(pair: Row, digits: int, brief: bool) -> str:
-    kind, suite = verdict(pair), f"`{pair['suite']}`"
+    where = f"`{pair['suite']}`"
+    if verdict(pair) in ("gains", "loses"):
+        return f"{abs(pair['diff']):.{digits}f} on {where} ({_numbers(pair, digits)})"
+    return where if brief else f"{where} ({_numbers(pair, digits)})"
+
+
+def said(pair: Row, digits: int = 4) -> str:
+    """What one interval says: `gains 0.10 (0.05 to 0.15)`, `is level (+0.01, -0.02 to +0.04)`."""
+    kind, numbers = verdict(pair), _numbers(pair, digits)
+    if kind in ("gains", "loses"):
+        return f"{kind} {abs(pair['diff']):.{digits}f} ({numbers})"
+    return f"is {'level' if kind == 'level' else 'not judged'} ({numbers})"
+
+
+def _numbers(pair: Row, digits: int) -> str:
+    """The interval without signs where the verdict is one; else the difference and the interval, with signs."""
+    kind, diff, low, high = verdict(pair), pair["diff"], pair["diff_low"], pair["diff_high"]
     if kind == "unknown":
-        return f"{suite} ({signed(pair['diff'], digits)}, of too few groups for an interval)"
+        return f"{signed(diff, digits)}, of too few groups for an interval"
     if kind == "level":
-        numbers = [signed(pair[key], digits) for key in ("diff", "diff_low", "diff_high")]
-        return suite if brief else f"{suite} ({numbers[0]}, {numbers[1]} to {numbers[2]})"
-    ends = sorted((abs(pair["diff_low"]), abs(pair["diff_high"])))
-    return f"{abs(pair['diff']):.{digits}f} on {suite} ({ends[0]:.{digits}f} to {ends[1]:.{digits}f})"
+        return f"{signed(diff, digits)}, {signed(low, digits)} to {signed(high, digits)}"
+    return span(*sorted((abs(low), abs(high))), digits)
+
+
+def span(low: float | None, high: float | None, digits: int = 4) -> str:
+    """The ends of an interval; in words where there is none."""
+    return "too few groups" if low is None or high is None else f"{low:.{digits}f} to {high:.{digits}f}"
 
 
 def own_commands(name: str) -> list[str]:

@@ -18,11 +18,13 @@ from bidpilot.training.cli.commands import COMMANDS
 from bidpilot.training.cli.overlay import read_config
 from bidpilot.training.evaluation.catalogue import SUITES
 from bidpilot.training.evaluation.suites import synthetic_suite
+from docs.figures.__main__ import main
 from docs.figures.catalogue import MEASUREMENTS, Measurement, is_of_ppo
 from docs.figures.measure import ROOT, Ground, code_digest, is_current, measure, typed
 from docs.figures.pages import MARKS, PAGES, TEXTS, written
 from docs.figures.record import POOLED, Record, Records, Step
-from docs.figures.words import judged, signed
+from docs.figures.results import TEXTS as RESULTS
+from docs.figures.words import LEARNED, judged, said, signed
 
 PENDING = {"auctionnet"}
 """Measurements that the pages say are not made yet."""
@@ -124,7 +126,7 @@ def test_every_command_is_one_that_there_is(line: str) -> None:
 
 def test_every_row_of_the_policy_is_of_three_trainings() -> None:
     found = {
-        name: {row["seeds"] for row in record.rows if row.get("agent") == POOLED and "seeds" in row}
+        name: {row["seeds"] for row in record.rows if row.get("agent") in LEARNED and "seeds" in row}
         for name, record in Records().items()
     }
     trained = {m.name for m in MEASUREMENTS.values() if any("{runs}" in command for command in m.commands)} - PENDING
@@ -141,7 +143,7 @@ def pair(diff: float, low: float | None, high: float | None, suite: str = "daily
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "words"),
     [
         (pair(0.0451, 0.0424, 0.0480), "gains 0.0451 on `daily` (0.0424 to 0.0480)"),
         (pair(-0.0018, -0.0023, -0.0014), "loses 0.0018 on `daily` (0.0014 to 0.0023)"),
@@ -151,14 +153,48 @@ def pair(diff: float, low: float | None, high: float | None, suite: str = "daily
         (pair(0.02, None, None), "is not judged on `daily` (+0.0200, of too few groups for an interval)"),
     ],
 )
-def test_the_word_is_the_intervals(row: dict[str, Any], said: str) -> None:
-    assert judged([row]) == said
+def test_the_word_is_the_intervals(row: dict[str, Any], words: str) -> None:
+    assert judged([row]) == words
+    assert said(row).split("(")[-1] == words.split("(")[-1]
+    assert said(row).split()[:2] == words.split()[:2]
 
 
 def test_suites_are_told_by_verdict_the_greatest_first() -> None:
     rows = [pair(0.1, 0.05, 0.2, "s"), pair(-0.3, -0.4, -0.2, "t"), pair(0.2, 0.1, 0.3, "u"), pair(0.0, -1.0, 1.0, "v")]
-    said = "gains 0.2 on `u` (0.1 to 0.3) and 0.1 on `s` (0.1 to 0.2); it loses 0.3 on `t` (0.2 to 0.4)"
-    assert judged(rows, 1, brief=True) == f"{said}; it is level on `v`"
+    most = "gains 0.2 on `u` (0.1 to 0.3) and 0.1 on `s` (0.1 to 0.2); it loses 0.3 on `t` (0.2 to 0.4)"
+    assert judged(rows, 1, brief=True) == f"{most}; it is level on `v`"
+
+
+def test_both_scores_of_the_auctionnet_protocol_stand_side_by_side(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = []
+    for suite, shift in (("test", 0.0), ("test without targets", 0.1)):
+        for agent, ratio, low in ((POOLED, 0.8, 0.7), ("ppo@0", 0.79, 0.7), ("mpc", 0.7, None)):
+            row = {"agent": agent, "suite": suite, "iqm": ratio + shift, "ci_low": low, "ci_high": low, "days": 40}
+            row |= {"score": 20.0, "realised_score": 19.0, "violation_rate": 0.25, "seeds": 3 if agent == POOLED else 1}
+            rows.append(row)
+        for other in ("mpc", "online_lp"):
+            row = {
+                "agent": POOLED,
+                "against": other,
+                "suite": suite,
+                "diff": 0.1,
+                "diff_low": shift - 0.05,
+                "diff_high": 0.2,
+            }
+            rows.append(row)
+    records = Records(tmp_path)
+    records.keep("auctionnet", Record({}, [Step("x", None, rows)]))
+    text = RESULTS["auctionnet"](records)
+    assert text.startswith(
+        "On 40 days of other advertisers than those of training; `ppo` is one policy over three training"
+    )
+    assert text.splitlines()[-2:] == [
+        "| `ppo` | 0.800 (0.700 to 0.700) | 20.00 | 19.00 | 25 % | 0.900 (0.700 to 0.700) |",
+        "| `mpc` | 0.700 (too few groups) | 20.00 | 19.00 | 25 % | 0.800 (too few groups) |",
+    ]
+    words = " ".join(RESULTS["auctionnet-pairs"](records).split())
+    assert "under target costs it is level (+0.100, -0.050 to +0.200) beside `mpc` and is level" in words
+    assert "under budgets alone it gains 0.100 (0.050 to 0.200) beside `mpc` and gains" in words
 
 
 def test_zero_has_no_sign() -> None:
@@ -264,6 +300,16 @@ def test_a_record_is_current_on_its_code_and_commands_alone(ground: Ground) -> N
     assert is_current(record, SMALL, "code")
     assert not is_current(record, SMALL, "other")
     assert not is_current(record, Measurement("small", 1, SMALL.commands[:2]), "code")
+
+
+def test_the_command_says_what_there_is_and_leaves_recorded_data_that_are_away(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("docs.figures.__main__.write_all", lambda records: None)
+    main(["--list"])
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(MEASUREMENTS)
+    main(["--only", "ipinyou", "--fresh", "--data", str(tmp_path / "away")])
+    assert capsys.readouterr().out.startswith("ipinyou: left as it is, since there is no recorded data in")
 
 
 def test_the_code_is_what_decides_figures(tmp_path: Path) -> None:
