@@ -101,7 +101,8 @@ def _numbers(pair: Row, digits: int) -> str:
         return f"{signed(diff, digits)}, of too few groups for an interval"
     if kind == "level":
         return f"{signed(diff, digits)}, {signed(low, digits)} to {signed(high, digits)}"
-    return span(*sorted((abs(low), abs(high))), digits)
+    nearest, farthest = sorted((abs(low), abs(high)))
+    return span(nearest, farthest, digits)
 
 
 def span(low: float | None, high: float | None, digits: int = 4) -> str:
