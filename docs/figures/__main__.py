@@ -8,6 +8,7 @@ python -m docs.figures --texts              # the texts alone, of what is kept
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run as asked on the command line, or by `arguments`."""
     parser = argparse.ArgumentParser(description="Measure the figures of README and docs, and write the texts.")
     parser.add_argument("--only", nargs="*", choices=sorted(MEASUREMENTS), help="measure these, and no others")
-    parser.add_argument("--fresh", action="store_true", help="measure, be it of this code already")
+    parser.add_argument("--fresh", action="store_true", help="measure and train anew, be it of this code already")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of recorded data")
     parser.add_argument("--texts", action="store_true", help="write the texts alone")
     parser.add_argument("--list", action="store_true", help="say what there is, and measure nothing")
@@ -31,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for measurement in MEASUREMENTS.values():
             print(f"{measurement.name:<15} {measurement.minutes:>3} minutes  {_standing(measurement, records, ground)}")
         return
+    if asked.fresh:
+        shutil.rmtree(ground.work, ignore_errors=True)
     chosen = [MEASUREMENTS[name] for name in asked.only or ()] or [m for m in MEASUREMENTS.values() if m.usual]
     for measurement in () if asked.texts else chosen:
         standing = _standing(measurement, records, ground)
@@ -39,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         elif measurement.recorded and not ground.data.is_dir():
             print(f"{measurement.name}: left as it is, since there is no recorded data in {ground.data}; give --data")
         else:
-            records.keep(measurement.name, measure(measurement, ground, asked.fresh))
+            records.keep(measurement.name, measure(measurement, ground))
     write_all(records)
 
 

@@ -94,12 +94,12 @@ def typed(command: str) -> str:
     return command.format(runs="RUN,RUN,RUN", run=["RUN"] * 99, data="DATA", logs="logs", json="rows.json")
 
 
-def measure(measurement: Measurement, ground: Ground, fresh: bool = False) -> Record:
-    """Run the commands that were not run on this code yet, all of them where `fresh`."""
+def measure(measurement: Measurement, ground: Ground) -> Record:
+    """Run the commands that were not run on this code yet, and keep the rows of all."""
     runs: list[str] = []
     steps = []
     for command in measurement.commands:
-        done = _done(command, runs, ground, fresh)
+        done = _done(command, runs, ground)
         found = _RUN.findall(done["printed"])
         if command.startswith("bidpilot train") and len(found) != 1:
             raise SystemExit(f"`{command}` named {len(found)} runs, not one: mend what measure.py reads of its output")
@@ -109,13 +109,13 @@ def measure(measurement: Measurement, ground: Ground, fresh: bool = False) -> Re
     return Record(_made(measurement, ground, runs), steps)
 
 
-def _done(command: str, runs: list[str], ground: Ground, fresh: bool) -> dict[str, Any]:
+def _done(command: str, runs: list[str], ground: Ground) -> dict[str, Any]:
     """What a command printed, its rows as text and its seconds; run where it was not."""
     ground.work.mkdir(parents=True, exist_ok=True)
     rows = ground.work / "rows.json"
     line = command.format(runs=",".join(runs), run=runs, data=ground.data, logs=ground.work / "logs", json=rows)
     memory = ground.work / f"{hashlib.sha256(line.encode()).hexdigest()[:16]}.json"
-    if memory.exists() and not fresh:
+    if memory.exists():
         done: dict[str, Any] = json.loads(memory.read_text())
         return done
     print(f"$ {line}", flush=True)

@@ -86,10 +86,8 @@ def test_what_has_ended_well_is_not_run_again_on_the_same_code(ground: Ground, t
     assert isinstance(shell, FakeShell)
     assert measure(SMALL, ground).steps == first.steps
     assert len(shell.asked) == 4
-    measure(SMALL, ground, fresh=True)
-    assert len(shell.asked) == 8
     measure(SMALL, Ground(ground.data, tmp_path / "other", "other code", shell))
-    assert len(shell.asked) == 12
+    assert len(shell.asked) == 8
 
 
 def test_a_training_that_names_no_run_ends_the_measurement(ground: Ground) -> None:
@@ -108,9 +106,15 @@ def test_the_command_says_what_there_is_and_leaves_recorded_data_that_are_away(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("docs.figures.__main__.write_all", lambda records: None)
+    monkeypatch.setattr("docs.figures.measure.code_digest", lambda root: Records()["ipinyou"].made["code"])
     main(["--list"])
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(MEASUREMENTS)
-    main(["--only", "ipinyou", "--fresh", "--data", str(tmp_path / "away")])
+    told = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert list(told) == list(MEASUREMENTS)
+    assert told["ipinyou"].endswith("of this code")
+    main(["--only", "ipinyou", "--data", str(tmp_path / "away")])
+    assert capsys.readouterr().out == "ipinyou: of this code\n"
+    monkeypatch.setattr("docs.figures.measure.code_digest", lambda root: "other")
+    main(["--only", "ipinyou", "--data", str(tmp_path / "away")])
     assert capsys.readouterr().out.startswith("ipinyou: left as it is, since there is no recorded data in")
 
 
