@@ -16,7 +16,11 @@ MUTANTS ?= 0
 # How many evaluations `make intervals` draws for each kind of one.
 DRAWS ?= 4000
 
-.PHONY: help install quickstart test mutants check loop bench intervals clean
+# What `make figures` measures, by name: what is not of this code already where none. DATA: folder of recorded data.
+ONLY ?=
+DATA ?= ../shared/data
+
+.PHONY: help install quickstart test mutants check loop bench intervals figures clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -56,6 +60,9 @@ bench: install ## run every benchmark; one JSON line per measurement
 
 intervals: install ## simulate how often the intervals of evaluate hold the truth, in minutes; DRAWS=400 for fewer
 	$(BIN)/python benchmarks/intervals.py --draws $(DRAWS)
+
+figures: install ## measure the figures of README and docs and write them there, an hour; ONLY="suites fronts"
+	$(BIN)/python -m docs.figures --data $(DATA) $(if $(ONLY),--only $(ONLY))
 
 clean: ## remove the environment and every cache, those of compiled functions too (runs under mlruns/ stay)
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*

@@ -1,12 +1,15 @@
 """Draw docs/market.png: the days of `daily` and `steady` beside what was recorded.
 
-Run from the project's root: `python docs/market.py`. It needs no recorded data: the recorded figures
+Run from the project's root: `python docs/market.py [--json FILE]`. It needs no recorded data: the recorded figures
 are the constants of `bidpilot.envs.markets.fitted.published`.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,21 +26,41 @@ COLOURS = {"steady": "#009e73", "daily": "#0072b2"}
 RECORDED = "#d55e00"
 DAYS = 2000
 SHOWN = 6
+LEVELS = ("value_level", "traffic", "value_per_price", "price_level")
 HOURS = np.arange(49) / 2
+
+
+def slot_sums(market: SyntheticMarket, batch: DayBatch) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Conversions and market prices of all auctions of a slot, both (D, T)."""
+    sums = []
+    columns = ((market.log.true_conversion, batch.value_scale), (market.log.market_price, batch.price_scale))
+    for column, scale in columns:
+        total = np.concatenate([[0.0], np.cumsum(column, dtype=np.float64)])
+        sums.append((total[batch.start + batch.count] - total[batch.start]) * scale[:, :, 0])
+    return sums[0], sums[1]
 
 
 def level_statistics_of(market: SyntheticMarket, batch: DayBatch) -> LevelStatistics:
     """The market's own quantiles, by the method of the recorded ones."""
-    sums = []
-    columns = (
-        (market.log.true_conversion, batch.value_scale),
-        (market.log.market_price, batch.price_scale),
-    )
-    for column, scale in columns:
-        total = np.concatenate([[0.0], np.cumsum(column, dtype=np.float64)])
-        sums.append((total[batch.start + batch.count] - total[batch.start]) * scale[:, :, 0])
     count = batch.count.astype(np.float64)
-    return level_statistics(count, sums[0], sums[1], market.level_slots, market.config.traffic_slots)
+    return level_statistics(count, *slot_sums(market, batch), market.level_slots, market.config.traffic_slots)
+
+
+def numbers(market: SyntheticMarket, batch: DayBatch) -> dict[str, Any]:
+    """What a preset's days are like: quantiles of levels, and what a day costs and brings (currency)."""
+    log, levels = market.log, level_statistics_of(market, batch)
+    conversions, cost = (sums.sum(axis=1).mean() for sums in slot_sums(market, batch))
+    together = np.corrcoef([log.exposure, log.interaction, log.conversion])[np.triu_indices(3, 1)]
+    return {
+        "market": log.name,
+        "days": len(batch),
+        **{field: getattr(levels, field).tolist() for field in LEVELS},
+        "auctions": float(batch.count.sum(axis=1).mean()),
+        "cost": float(cost),
+        "conversion_worth": float(conversions * market.config.conversion_value),
+        "least_kpi_correlation": float(together.min()),
+        "greatest_kpi_correlation": float(together.max()),
+    }
 
 
 def draw_days(axes: Axes, curves: NDArray[np.float64], title: str, colour: str) -> None:
@@ -91,14 +114,18 @@ def draw_prices(axes: Axes, market: SyntheticMarket) -> None:
 
 
 def main() -> None:
-    """Write docs/market.png beside this file."""
+    """Write docs/market.png beside this file, and the numbers where a file is named."""
+    parser = argparse.ArgumentParser(description="The days of the presets beside what was recorded.")
+    parser.add_argument("--json", type=Path, help="file to write the numbers to")
+    asked = parser.parse_args()
     figure = new_figure(11.0, 6.4)
     axes = figure.subplots(2, 3)
-    statistics = {}
+    statistics, rows = {}, []
     for name in ("daily", "steady"):
         market = SyntheticMarket(PRESETS[name], np.random.SeedSequence([0, 0]), name)
         batch = market.days(np.random.default_rng(0).random((DAYS, market.draws)))
         statistics[name] = level_statistics_of(market, batch)
+        rows.append(numbers(market, batch))
         if name == "daily":
             draw_days(axes[0, 0], batch.count.astype(np.float64), "daily: auctions per slot", COLOURS[name])
             draw_days(axes[0, 1], batch.value_scale[:, :, 0].astype(float), "daily: value level", COLOURS[name])
@@ -113,6 +140,8 @@ def main() -> None:
     for panel in axes.flat:
         tidy(panel)
     figure.savefig(Path(__file__).with_name("market.png"), dpi=120)
+    if asked.json is not None:
+        asked.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

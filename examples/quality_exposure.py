@@ -5,13 +5,16 @@ afterwards, so that it spends the whole budget. A quality exposure is a won, val
 reaches the 70th percentile of the forecast. The plan bids for those, with a tail share of at least one half. Both play
 the same held-out days of the default market, which the forecast has not seen.
 
-    python examples/quality_exposure.py [DAYS]
+    python examples/quality_exposure.py [DAYS] [--json FILE]
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+import json
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,25 +146,51 @@ def gain(side: Side, constant: Side) -> tuple[float, float, float]:
     return float(relative.mean()), low, high
 
 
-def main() -> None:
-    """Print the comparison."""
-    days = int(sys.argv[1]) if len(sys.argv) > 1 else 256
-    result = compare(days)
-    table = Table(title=f"Quality exposure of one budget, {days} held-out days", title_justify="left")
-    for name in ("", "quality exposures", "gain", "sum of quality", "head : tail", "spend", "of the optimum"):
-        table.add_column(name, justify="left" if not name else "right", no_wrap=True)
+def rows(result: Comparison) -> list[dict[str, Any]]:
+    """Each side in numbers: means over days, shares and gains as fractions."""
+    found = []
     for name, side in (("one constant", result.constant), ("plan", result.plan), ("re-planned", result.replan)):
         mean, low, high = gain(side, result.constant)
+        found.append(
+            {
+                "side": name,
+                "quality_exposures": float(side.quality_exposures.mean()),
+                "gain": mean,
+                "gain_low": low,
+                "gain_high": high,
+                "quality": float(side.quality.mean()),
+                "head_per_tail": float(side.head.sum() / side.tail.sum()),
+                "spend": float(side.spend.mean()),
+                "of_optimum": float((side.quality_exposures / result.optimum).mean()),
+                "days": len(side.spend),
+            }
+        )
+    return found
+
+
+def main() -> None:
+    """Print the comparison, and write its rows where a file is named."""
+    parser = argparse.ArgumentParser(description="Quality exposure of one budget: one constant beside a plan.")
+    parser.add_argument("days", nargs="?", type=int, default=256, help="held-out days")
+    parser.add_argument("--json", type=Path, help="file to write the rows to")
+    asked = parser.parse_args()
+    found = rows(compare(asked.days))
+    table = Table(title=f"Quality exposure of one budget, {asked.days} held-out days", title_justify="left")
+    for name in ("", "quality exposures", "gain", "sum of quality", "head : tail", "spend", "of the optimum"):
+        table.add_column(name, justify="left" if not name else "right", no_wrap=True)
+    for row in found:
         table.add_row(
-            name,
-            f"{side.quality_exposures.mean():.0f}",
-            "" if side is result.constant else f"{mean:+.1%} ({low:+.1%} .. {high:+.1%})",
-            f"{side.quality.mean():.0f}",
-            f"{side.head.sum() / side.tail.sum():.2f} : 1",
-            f"{side.spend.mean():.2f}",
-            f"{(side.quality_exposures / result.optimum).mean():.1%}",
+            row["side"],
+            f"{row['quality_exposures']:.0f}",
+            "" if row["gain"] == 0.0 else f"{row['gain']:+.1%} ({row['gain_low']:+.1%} .. {row['gain_high']:+.1%})",
+            f"{row['quality']:.0f}",
+            f"{row['head_per_tail']:.2f} : 1",
+            f"{row['spend']:.2f}",
+            f"{row['of_optimum']:.1%}",
         )
     Console(width=120).print(table)
+    if asked.json is not None:
+        asked.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

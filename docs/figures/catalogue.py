@@ -1,0 +1,114 @@
+"""What is measured, and by which commands. A measurement is one entry here, its texts in `results.py` or `ground.py`.
+
+A command stands as a reader types it, with these names for what differs from place to place:
+
+- `{runs}`: the ids of the trainings before it, joined by commas; `{run[0]}`, `{run[1]}`, ... a single one;
+- `{data}`: the folder of recorded data; `{logs}`: a folder for imported logs;
+- `{json}`: the file of rows that is kept. Without it, the JSON lines that the command prints are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from docs.figures.record import Row
+
+TRAININGS = tuple(f"bidpilot train --seed {seed}" for seed in range(3))
+"""The default training, three times."""
+
+
+def is_pair(row: Row) -> bool:
+    """Whether a row is the difference of two agents."""
+    return "against" in row
+
+
+def is_of_ppo(row: Row) -> bool:
+    """Whether a row is of one agent, or a difference to `ppo`."""
+    return not is_pair(row) or any(row[side].startswith("ppo") for side in ("agent", "against"))
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Commands in order, and what is kept of their rows."""
+
+    name: str
+    minutes: int  # on two quiet cores, trainings included
+    commands: tuple[str, ...]
+    keeps: Callable[[Row], bool] = lambda row: True  # which rows
+    drops: tuple[str, ...] = ()  # keys that are not kept
+    usual: bool = True  # whether it is measured where no name is given
+
+    @property
+    def recorded(self) -> bool:
+        """Whether it needs the recorded data."""
+        return any("{data}" in command for command in self.commands)
+
+
+_SUITES = "--suites daily balanced invalid --days 2048"
+_AUCTIONNET = (
+    *(
+        f"bidpilot import auctionnet {{data}}/auctionnet/{files}-*.parquet --out {{logs}}/{log} --force"
+        for log, files in (("train", "period"), ("test", "test"))
+    ),
+    *(f"bidpilot train --log {{logs}}/train --seed {seed}" for seed in range(3)),
+)
+_PUBLISHED = "fixed_cpa budget_pid cpa_pid online_lp plan"
+
+_ALL = (
+    Measurement(
+        "suites",
+        10,
+        (
+            *TRAININGS,
+            "bidpilot evaluate --agents plan pid dual_descent constant ppo@{runs} --suites all --json {json}",
+        ),
+        keeps=is_of_ppo,
+    ),
+    Measurement(
+        "many-days", 9, (*TRAININGS, f"bidpilot evaluate --agents ppo@{{runs}} {_SUITES} --json {{json}}"), is_of_ppo
+    ),
+    Measurement(
+        "margins",
+        8,
+        (
+            *TRAININGS,
+            *(
+                f"bidpilot evaluate --agents plan ppo@{{runs}} --suites cpa --cpa-margin {margin} --json {{json}}"
+                for margin in (0.1, 0.15, 0.2)
+            ),
+        ),
+        keeps=is_of_ppo,
+    ),
+    Measurement(
+        "fronts",
+        8,
+        (*TRAININGS, "bidpilot evaluate --front --agents ppo@{runs} --json {json}"),
+        drops=("totals",),
+    ),
+    Measurement(
+        "gains-on-shift", 8, (*TRAININGS, "python docs/gains_on_shift.py --agent ppo@{runs} --json {json}"), is_of_ppo
+    ),
+    Measurement(
+        "auctionnet",
+        15,
+        (
+            *_AUCTIONNET,
+            f"bidpilot auctionnet {{logs}}/train {{logs}}/test --agents {_PUBLISHED} ppo@{{runs}} --json {{json}}",
+        ),
+    ),
+    Measurement(
+        "ipinyou", 1, ("bidpilot ipinyou {data}/ipinyou/1458-train.txt {data}/ipinyou/1458-test.txt --json {json}",)
+    ),
+    Measurement("quality", 1, ("python examples/quality_exposure.py --json {json}",)),
+    Measurement("market", 1, ("python docs/market.py --json {json}",)),
+    Measurement(
+        "ablation",
+        31,
+        ("bidpilot ablate --days 256 --out docs/ablation.md --json {json}",),
+        keeps=is_pair,
+        usual=False,
+    ),
+    Measurement("serving", 3, ("nice -n -15 python benchmarks/serving.py",), usual=False),
+)
+MEASUREMENTS = {measurement.name: measurement for measurement in _ALL}

@@ -1,0 +1,224 @@
+"""Texts of what agents reach: on the suites, under published protocols, and without parts of training."""
+
+from __future__ import annotations
+
+from bidpilot.training.evaluation.catalogue import SUITES
+from docs.figures.record import POOLED, Record, Records, Row
+from docs.figures.words import (
+    LEARNED,
+    Text,
+    judged,
+    listed,
+    paragraph,
+    percent,
+    said,
+    seeds,
+    short,
+    signed,
+    span,
+    table,
+    verdict,
+)
+
+_RIVALS = ("mpc_informed", "mpc", POOLED, "pid", "dual_descent", "plan")
+
+
+def _headline(records: Records) -> str:
+    record, suites = records["suites"], ("steady", "daily", "shift")
+    agents = sorted((*_RIVALS, "constant"), key=lambda agent: -record.one(agent=agent, suite="daily")["iqm"])
+    shown = {"mpc_informed": "mpc_informed (told the levels to come)"}
+    rows = [
+        [shown.get(a, short(a)), *(f"{record.one(agent=a, suite=suite)['iqm']:.4f}" for suite in suites)]
+        for a in agents
+    ]
+    return f"{_caption(record)}\n\n{table(['agent', *(f'`{suite}`' for suite in suites)], rows)}"
+
+
+def _caption(record: Record) -> str:
+    days = record.one(agent=POOLED, suite="daily")["days"]
+    return paragraph(
+        f"R / R* on {days} held-out days a suite, interquartile mean; `ppo` is one policy over {seeds(record)} "
+        "training seeds:"
+    )
+
+
+def _headline_pairs(records: Records) -> str:
+    record = records["suites"]
+    beside_pid = judged([record.pair(POOLED, "pid", "daily")], 3)
+    return paragraph(
+        "Paired by day with `mpc`, whose re-plan is most of what it plays, `ppo` "
+        f"{judged(_beside_mpc(record), 3, brief=True)} (95 % intervals over days). Beside `pid` it {beside_pid}. On "
+        "`shift` prices, demand and dispersion are unlike those it was trained on."
+    )
+
+
+def _beside_mpc(record: Record) -> list[Row]:
+    return [record.pair(POOLED, "mpc", suite) for suite in record.suites()]
+
+
+def _suites(records: Records) -> str:
+    record = records["suites"]
+    rows = [
+        [f"`{suite}`", SUITES[suite].breaks, *(f"{record.one(agent=a, suite=suite)['iqm']:.4f}" for a in _RIVALS)]
+        for suite in record.suites()
+    ]
+    return f"{_caption(record)}\n\n{table(['suite', 'what it tries to break', *map(short, _RIVALS)], rows)}"
+
+
+def _pairs(records: Records) -> str:
+    record = records["suites"]
+    rows = []
+    for pair in sorted(_beside_mpc(record), key=lambda pair: -pair["diff"]):
+        single = [
+            row["iqm"]
+            for row in record.rows
+            if row["suite"] == pair["suite"] and row["agent"] in {f"ppo@{place}" for place in POOLED[4:].split(",")}
+        ]
+        closed = record.one(agent=POOLED, suite=pair["suite"])["gap_closed"]
+        rows.append(
+            [
+                f"`{pair['suite']}`",
+                signed(pair["diff"]),
+                f"{signed(pair['diff_low'])} .. {signed(pair['diff_high'])}",
+                "" if closed is None else percent(closed),
+                f"{min(single):.4f} .. {max(single):.4f}",
+            ]
+        )
+    return table(["suite", "ppo - mpc", "95 % interval", "share of the gap to `mpc_informed`", "single seeds"], rows)
+
+
+def _constant_rule(records: Records) -> str:
+    return f"{records['suites'].one(agent=POOLED, suite='first_price')['constant_rule']:.3f}"
+
+
+def _targets_missed(records: Records) -> str:
+    row = records["suites"].one(agent="mpc", suite="cpa")
+    return f"{percent(row['violation_rate'])} of days, by {percent(row['violation_size'])} on average"
+
+
+def _many_days(records: Records) -> str:
+    record = records["many-days"]
+    days, suites = record.one(agent=POOLED, suite="daily")["days"], " ".join(record.suites())
+    return paragraph(f"Over {days:,} days each (`--suites {suites} --days {days}`) it {judged(_beside_mpc(record))}.")
+
+
+def _gains_on_shift(records: Records) -> str:
+    record = records["gains-on-shift"]
+    (chosen,) = [row for row in record.rows if "chosen_on" in row]
+    there, home = (record.one(agent="mpc_chosen", suite=suite) for suite in ("shift", "daily"))
+    pairs = [record.pair(POOLED, "mpc_chosen", suite) for suite in ("shift", "daily")]
+    settings = ", ".join(f"{name} {chosen[name]:g}" for name in ("gain", "early", "late"))
+    words = (
+        f"`mpc` has neutral gains in these tables. Of {chosen['tried']} gains tried on {chosen['days']} days of "
+        f"`shift` with another seed the best ({settings}) has {there['iqm']:.4f} there and {home['iqm']:.4f} on "
+        f"`daily`; beside it `ppo` {judged(pairs)}."
+    )
+    if [verdict(pair) for pair in pairs] == ["loses", "gains"]:
+        words += (
+            " What `ppo` gains on `shift` is what one setting for both gains, not what a controller that knew the "
+            "regime could not have."
+        )
+    return paragraph(words)
+
+
+def _margins(records: Records) -> str:
+    steps = [step for step in records["margins"].steps if step.rows]
+    by_margin = {"0": records["suites"].rows}
+    by_margin |= {step.command.partition("--cpa-margin ")[2].split()[0]: step.rows for step in steps}
+    agents, lines = ("mpc", POOLED, "plan"), []
+    for margin, rows in by_margin.items():
+        here = {row["agent"]: row for row in rows if row["suite"] == "cpa" and "iqm" in row}
+        shown = [f"{here[agent]['iqm']:.4f}, {percent(here[agent]['violation_rate'])}" for agent in agents]
+        lines.append([margin, *shown])
+    return table(["margin", "mpc: R / R*, days over the target", *map(short, agents[1:])], lines)
+
+
+def _fronts(records: Records) -> str:
+    record = records["fronts"]
+    told = []
+    for agent in ("mpc", POOLED, "mpc_informed"):
+        row = record.one(agent=agent, suite="daily")
+        over = f" over {seeds(record)} seeds" if agent == POOLED else ""
+        told.append(
+            f"{percent(row['hypervolume_share'], 1)} and {percent(row['worst_loss'], 1)} for `{short(agent)}`{over}"
+        )
+    return paragraph(f"On `daily` these are {listed(told)}.")
+
+
+def _imitation(records: Records) -> str:
+    record = records["ablation"]
+    steps = judged([record.pair("full", "imitation", suite) for suite in record.suites()], brief=True)
+    return paragraph(f"Beside imitation alone, the policy after PPO's steps {steps} (`full` beside `imitation` below).")
+
+
+def _auctionnet(records: Records) -> str:
+    record = records["auctionnet"]
+    lead = f"On {_days(record)} days of other advertisers than those of training; `ppo` is one policy over"
+    return f"{paragraph(f'{lead} {seeds(record)} training seeds:')}\n\n{_scores(record)}"
+
+
+def _auctionnet_pairs(records: Records) -> str:
+    return paragraph(
+        f"On {_days(records['auctionnet'])} AuctionNet days of other advertisers, which count as seen since design "
+        f"choices have looked at them: {_beside(records['auctionnet'])}"
+    )
+
+
+def _scores(record: Record) -> str:
+    """Both scores of every agent, the best under target costs first."""
+    targets, budgets = record.suites()
+    whole = [row for row in record.rows if "iqm" in row and ("@" not in row["agent"] or row["agent"] == POOLED)]
+    lines = []
+    for row in sorted((row for row in whole if row["suite"] == targets), key=lambda row: -row["iqm"]):
+        (other,) = [r for r in whole if (r["agent"], r["suite"]) == (row["agent"], budgets)]
+        both = [f"{r['iqm']:.3f} ({span(r['ci_low'], r['ci_high'], 3)})" for r in (row, other)]
+        counted = [f"{row['score']:.2f}", f"{row['realised_score']:.2f}", percent(row["violation_rate"])]
+        lines.append([f"`{short(row['agent'])}`", both[0], *counted, both[1]])
+    head = ["agent", "R / R* under target costs", "conversions that count, a day", "of those drawn"]
+    return table([*head, "days over the target", "R / R* under budgets alone"], lines)
+
+
+def _beside(record: Record) -> str:
+    """The policy paired with `mpc` and online LP under both scores, a sentence."""
+    (learned,) = {row["agent"] for row in record.rows if row["agent"] in LEARNED}
+    clauses = []
+    for suite, score in zip(record.suites(), ("under target costs", "under budgets alone"), strict=True):
+        beside = [f"{said(record.pair(learned, other, suite), 3)} beside `{other}`" for other in ("mpc", "online_lp")]
+        clauses.append(f"{score} it {listed(beside)}")
+    return f"`ppo` over {seeds(record)} seeds, paired by day, intervals by period: {'; '.join(clauses)}."
+
+
+def _days(record: Record) -> int:
+    (days,) = {row["days"] for row in record.rows if "days" in row}
+    return int(days)
+
+
+def _ipinyou(records: Records) -> str:
+    record = records["ipinyou"]
+    lines = []
+    for row in sorted((row for row in record.rows if row.get("share", 1) is None), key=lambda row: -row["expected"]):
+        pair = next((p for p in record.rows if p["agent"] == row["agent"] and p.get("kind") == "expected clicks"), None)
+        numbers = [] if pair is None else [signed(pair[key], 1) for key in ("diff", "diff_low", "diff_high")]
+        beside = "{} ({} .. {})".format(*numbers) if numbers else ""
+        share = percent(row["win_rate"], 1)
+        lines.append([f"`{row['agent']}`", f"{row['expected']:.1f}", beside, str(row["clicks"]), share])
+    head = ["agent", "expected clicks", "beside `rlb`, 95 % interval", "clicks", "win rate"]
+    return table(head, lines)
+
+
+TEXTS: dict[str, Text] = {
+    "headline": _headline,
+    "headline-pairs": _headline_pairs,
+    "suites": _suites,
+    "pairs": _pairs,
+    "constant-rule": _constant_rule,
+    "targets-missed": _targets_missed,
+    "many-days": _many_days,
+    "gains-on-shift": _gains_on_shift,
+    "margins": _margins,
+    "fronts": _fronts,
+    "imitation": _imitation,
+    "auctionnet": _auctionnet,
+    "auctionnet-pairs": _auctionnet_pairs,
+    "ipinyou": _ipinyou,
+}
