@@ -46,12 +46,9 @@ class Measurement:
 
 
 _SUITES = "--suites daily balanced invalid --days 2048"
-_AUCTIONNET = (
-    *(
-        f"bidpilot import auctionnet {{data}}/auctionnet/{files}-*.parquet --out {{logs}}/{log} --force"
-        for log, files in (("train", "period"), ("test", "test"))
-    ),
-    *(f"bidpilot train --log {{logs}}/train --seed {seed}" for seed in range(3)),
+_AUCTIONNET = tuple(
+    f"bidpilot import auctionnet {{data}}/auctionnet/{files}-*.parquet --out {{logs}}/{log} --force"
+    for log, files in (("auctionnet", "period"), ("auctionnet-test", "test"))
 )
 _PUBLISHED = "fixed_cpa budget_pid cpa_pid online_lp plan"
 
@@ -94,12 +91,28 @@ _ALL = (
         15,
         (
             *_AUCTIONNET,
-            f"bidpilot auctionnet {{logs}}/train {{logs}}/test --agents {_PUBLISHED} ppo@{{runs}} --json {{json}}",
+            *(f"bidpilot train --log {{logs}}/auctionnet --seed {seed}" for seed in range(3)),
+            f"bidpilot auctionnet {{logs}}/auctionnet {{logs}}/auctionnet-test --agents {_PUBLISHED} mpc_tuned "
+            "ppo@{runs} --json {json}",
+        ),
+    ),
+    Measurement(
+        "auctionnet-left-out",
+        30,
+        (
+            _AUCTIONNET[0],
+            *(
+                f"bidpilot train --log {{logs}}/auctionnet --hold-out {advertiser} --seed {seed}"
+                for advertiser in (0, 27)
+                for seed in range(3)
+            ),
+            f"bidpilot auctionnet {{logs}}/auctionnet --leave-one-out --agents {_PUBLISHED} ppo --json {{json}}",
         ),
     ),
     Measurement(
         "ipinyou", 1, ("bidpilot ipinyou {data}/ipinyou/1458-train.txt {data}/ipinyou/1458-test.txt --json {json}",)
     ),
+    Measurement("intervals", 20, ("python benchmarks/intervals.py",)),
     Measurement("quality", 1, ("python examples/quality_exposure.py --json {json}",)),
     Measurement("market", 1, ("python docs/market.py --json {json}",)),
     Measurement(

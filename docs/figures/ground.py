@@ -7,7 +7,7 @@ import textwrap
 from bidpilot.envs.markets.fitted import published
 from bidpilot.envs.markets.presets import DAILY
 from docs.figures.catalogue import MEASUREMENTS, TRAININGS
-from docs.figures.record import Records
+from docs.figures.record import Records, Row
 from docs.figures.words import NUMBERS, WIDTH, Text, block, origin, own_commands, paragraph, percent, table
 
 
@@ -26,6 +26,18 @@ def _suites_made(records: Records) -> str:
 
 def _ablation_made(records: Records) -> str:
     return block("ablation")
+
+
+def _intervals(records: Records) -> str:
+    """Coverage by the number of groups, over laws, trims and days a group."""
+    cells: dict[int, list[Row]] = {}
+    for row in records["intervals"].rows:
+        cells.setdefault(int(row["name"].split("_")[-2]), []).append(row)
+    lines = []
+    for groups, rows in sorted(cells.items()):
+        ends = [[percent(end([row[key] for row in rows]), 1) for end in (min, max)] for key in ("value", "baseline")]
+        lines.append([str(groups), *(f"{low} to {high}" for low, high in ends)])
+    return table(["groups", "intervals that hold the truth, least and most", "the same of the bootstrap"], lines)
 
 
 def _quality(records: Records) -> str:
@@ -136,6 +148,7 @@ TEXTS: dict[str, Text] = {
     "made": _made,
     "suites-made": _suites_made,
     "ablation-made": _ablation_made,
+    "intervals": _intervals,
     "quality": _quality,
     "quality-days": _quality_days,
     "calibration": _calibration,

@@ -11,7 +11,7 @@ from docs.figures.catalogue import MEASUREMENTS
 from docs.figures.pages import MARKS, PAGES, TEXTS, draw, written
 from docs.figures.record import POOLED, Record, Records, Step
 
-PENDING = {"auctionnet"}
+PENDING = {"auctionnet", "auctionnet-left-out", "intervals"}
 """Measurements that the pages say are not made yet."""
 MEASURED = re.compile(r"(?<![\w.])[+-]?\d+\.\d+(?![\w.]|\.\d)|\d+ ?%")
 """Numbers that look measured: decimals and shares."""
@@ -22,6 +22,7 @@ ALLOWED = (
     # options and how they are defined
     "spread of exp(-1.5)",
     "95 % bootstrap interval",
+    "How often the 95 % intervals hold the truth",
     "gap is below 0.002",
     "97 % of it would need 0.99",
     "10, 50 and 90 %",
@@ -46,7 +47,8 @@ def test_every_text_is_in_a_page_and_every_measurement_in_a_text() -> None:
     records = Records()
     for page in PAGES:
         written(page.read_text(), records)
-    assert records.read == set(records) == set(MEASUREMENTS) - PENDING
+    assert records.read == set(records)
+    assert set(MEASUREMENTS) - set(records) <= PENDING
 
 
 def test_marks_leave_markdown_as_it_is() -> None:

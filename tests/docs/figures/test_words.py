@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from docs.figures.ground import TEXTS as GROUND
 from docs.figures.record import POOLED, Record, Records, Step
 from docs.figures.results import TEXTS as RESULTS
 from docs.figures.words import judged, said, signed
@@ -58,6 +60,9 @@ def test_both_scores_of_the_auctionnet_protocol_stand_side_by_side(tmp_path: Pat
             rows.append(row)
     records = Records(tmp_path)
     records.keep("auctionnet", Record({}, [Step("x", None, rows)]))
+    named = json.loads(json.dumps(rows).replace(POOLED, "ppo").replace("ppo@0", "ppo@seed 0"))
+    records.keep("auctionnet-left-out", Record({}, [Step("x", None, named)]))
+    assert RESULTS["auctionnet-left-out"](records).splitlines()[-2:] == RESULTS["auctionnet"](records).splitlines()[-2:]
     text = RESULTS["auctionnet"](records)
     assert text.startswith(
         "On 40 days of other advertisers than those of training; `ppo` is one policy over three training"
@@ -69,6 +74,20 @@ def test_both_scores_of_the_auctionnet_protocol_stand_side_by_side(tmp_path: Pat
     words = " ".join(RESULTS["auctionnet-pairs"](records).split())
     assert "under target costs it is level (+0.100, -0.050 to +0.200) beside `mpc` and is level" in words
     assert "under budgets alone it gains 0.100 (0.050 to 0.200) beside `mpc` and gains" in words
+
+
+def test_coverage_is_told_by_the_number_of_groups(tmp_path: Path) -> None:
+    cells = [("normal", 3, 0.951, 0.812), ("heavy", 3, 0.97, 0.79), ("normal", 30, 0.94, 0.94)]
+    rows = [
+        {"name": f"interval_{law}_trim_0.25_4_days_{groups}_units", "value": value, "baseline": baseline}
+        for law, groups, value, baseline in cells
+    ]
+    records = Records(tmp_path)
+    records.keep("intervals", Record({}, [Step("x", None, rows)]))
+    assert GROUND["intervals"](records).splitlines()[2:] == [
+        "| 3 | 95.1 % to 97.0 % | 79.0 % to 81.2 % |",
+        "| 30 | 94.0 % to 94.0 % | 94.0 % to 94.0 % |",
+    ]
 
 
 def test_zero_has_no_sign() -> None:
