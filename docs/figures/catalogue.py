@@ -45,12 +45,29 @@ class Measurement:
         return any("{data}" in command for command in self.commands)
 
 
-_SUITES = "--suites daily balanced invalid --days 2048"
 _AUCTIONNET = tuple(
     f"bidpilot import auctionnet {{data}}/auctionnet/{files}-*.parquet --out {{logs}}/{log} --force"
     for log, files in (("auctionnet", "period"), ("auctionnet-test", "test"))
 )
 _PUBLISHED = "fixed_cpa budget_pid cpa_pid online_lp plan"
+
+
+def _left_out(name: str, form: str) -> Measurement:
+    """Each advertiser of the training log by what is known of the other."""
+    return Measurement(
+        name,
+        30,
+        (
+            _AUCTIONNET[0],
+            *(
+                f"bidpilot train --log {{logs}}/auctionnet --hold-out {advertiser} --seed {seed}{form}"
+                for advertiser in (0, 27)
+                for seed in range(3)
+            ),
+            f"bidpilot auctionnet {{logs}}/auctionnet --leave-one-out --agents {_PUBLISHED} ppo{form} --json {{json}}",
+        ),
+    )
+
 
 _ALL = (
     Measurement(
@@ -61,9 +78,6 @@ _ALL = (
             "bidpilot evaluate --agents plan pid dual_descent constant ppo@{runs} --suites all --json {json}",
         ),
         keeps=is_of_ppo,
-    ),
-    Measurement(
-        "many-days", 9, (*TRAININGS, f"bidpilot evaluate --agents ppo@{{runs}} {_SUITES} --json {{json}}"), is_of_ppo
     ),
     Measurement(
         "margins",
@@ -96,19 +110,8 @@ _ALL = (
             "ppo@{runs} --json {json}",
         ),
     ),
-    Measurement(
-        "auctionnet-left-out",
-        30,
-        (
-            _AUCTIONNET[0],
-            *(
-                f"bidpilot train --log {{logs}}/auctionnet --hold-out {advertiser} --seed {seed}"
-                for advertiser in (0, 27)
-                for seed in range(3)
-            ),
-            f"bidpilot auctionnet {{logs}}/auctionnet --leave-one-out --agents {_PUBLISHED} ppo --json {{json}}",
-        ),
-    ),
+    _left_out("auctionnet-left-out", ""),
+    _left_out("auctionnet-money", " --carries money"),
     Measurement(
         "ipinyou", 1, ("bidpilot ipinyou {data}/ipinyou/1458-train.txt {data}/ipinyou/1458-test.txt --json {json}",)
     ),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from bidpilot.training.evaluation.catalogue import SUITES
+from bidpilot.training.evaluation.rows import pair_row
 from docs.figures.record import POOLED, Record, Records, Row
 from docs.figures.words import (
     LEARNED,
@@ -91,15 +94,42 @@ def _to_bound(records: Records) -> str:
     return f"{records['suites'].one(agent=POOLED, suite='first_price')['to_bound']:.3f}"
 
 
+def _first_price(records: Records) -> str:
+    """R / R* at first price beside R over the bound at market prices, the best first."""
+    record = records["suites"]
+    rows = [row for row in record.rows if row.get("suite") == "first_price" and "iqm" in row]
+    whole = [row for row in rows if "@" not in row["agent"] or row["agent"] == POOLED]
+    lines = [
+        [
+            f"`{short(row['agent'])}`",
+            f"{row['iqm']:.4f}",
+            f"{row['ci_low']:.4f} .. {row['ci_high']:.4f}",
+            f"{row['mean']:.4f}",
+            f"{row['to_bound']:.4f}",
+        ]
+        for row in sorted(whole, key=lambda row: -row["iqm"])
+    ]
+    return table(["agent", "R / R*", "95 % interval", "mean", "of the bound"], lines)
+
+
+def _rates(records: Records) -> str:
+    """Each advertiser by what is known of the other: what rates and money make of it, and the difference by day."""
+    rates, money = records["auctionnet-left-out"], records["auctionnet-money"]
+    lines = []
+    for suite in rates.suites():
+        score = "budgets alone" if suite.endswith("without targets") else "target costs"
+        for agent in ("ppo", "mpc", "plan"):
+            own, other = (record.one(agent=agent, suite=suite) for record in (rates, money))
+            gap = np.array(own["ratios"]) - np.array(other["ratios"])
+            pair = pair_row(suite, agent, agent, gap, np.array(own["units"]), 0)
+            beside = f"{signed(pair['diff'], 3)} ({span(pair['diff_low'], pair['diff_high'], 3)})"
+            lines.append([f"`{agent}`", score, f"{other['iqm']:.3f}", f"{own['iqm']:.3f}", beside])
+    return table(["agent", "scored under", "money", "rates", "difference of means, 95 % interval"], lines)
+
+
 def _targets_missed(records: Records) -> str:
     row = records["suites"].one(agent="mpc", suite="cpa")
     return f"{percent(row['violation_rate'])} of days, by {percent(row['violation_size'])} on average"
-
-
-def _many_days(records: Records) -> str:
-    record = records["many-days"]
-    days, suites = record.one(agent=POOLED, suite="daily")["days"], " ".join(record.suites())
-    return paragraph(f"Over {days:,} days each (`--suites {suites} --days {days}`) it {judged(_beside_mpc(record))}.")
 
 
 def _gains_on_shift(records: Records) -> str:
@@ -223,8 +253,9 @@ TEXTS: dict[str, Text] = {
     "suites": _suites,
     "pairs": _pairs,
     "to-bound": _to_bound,
+    "first-price": _first_price,
+    "rates": _rates,
     "targets-missed": _targets_missed,
-    "many-days": _many_days,
     "gains-on-shift": _gains_on_shift,
     "margins": _margins,
     "fronts": _fronts,

@@ -117,6 +117,8 @@ def _score_rows(told: Told, outcomes: Mapping[str, Outcome], seed: int, folds: S
             "best_score": float(told.best.mean()),
             "conversions": float(conversions.mean()),
             "cpa_ratio": spend / allowed if allowed > 0 else None,
+            "ratios": outcome.ratio.tolist(),
+            "units": told.kept_units.tolist(),
         }
         rows.append(ScoreRow(**row, **extra))  # type: ignore[typeddict-item]
     return rows

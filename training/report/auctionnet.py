@@ -19,6 +19,8 @@ class ScoreRow(AgentRow):
     best_score: float  # mean over days of R*, conversions
     conversions: float  # expected, mean over days
     cpa_ratio: float | None  # over the recorded target, all days' spend over the spend allowed; None: no target
+    ratios: list[float]  # (D,) R / R* of each day, so that rows of several calls can be paired
+    units: list[int]  # (D,) the unit that each day belongs to
 
 
 def score_table(rows: Sequence[ScoreRow], title: str) -> Table:
