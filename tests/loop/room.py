@@ -34,6 +34,7 @@ class Size:
     """How much a loop plays."""
 
     training_days: int
+    test_days: int  # that judge: enough of them for an interval
     served_days: int
     auctions: int  # of a usual day
     rows: int  # of training, side by side
@@ -42,8 +43,10 @@ class Size:
 
 
 SIZES = {
-    "small": Size(training_days=10, served_days=3, auctions=1000, rows=16, total_steps=768, rounds=4),
-    "large": Size(training_days=28, served_days=10, auctions=4000, rows=64, total_steps=24_576, rounds=12),
+    "small": Size(training_days=10, test_days=8, served_days=3, auctions=1000, rows=16, total_steps=768, rounds=4),
+    "large": Size(
+        training_days=28, test_days=12, served_days=10, auctions=4000, rows=64, total_steps=24_576, rounds=12
+    ),
 }
 
 

@@ -206,7 +206,7 @@ def test_a_bill_that_was_counted_twice_breaks_the_counters(room: Room, books: pl
 
 def test_a_server_that_spends_otherwise_than_evaluation_said_is_seen(room: Room, books: pl.DataFrame) -> None:
     auctions = pl.DataFrame({"day": DAYS})
-    room.sources["test"] = Source(auctions, 0.5)
+    room.sources["served"] = Source(auctions, 0.5)
     room.books, room.expected_spend = books, 0.250003
     serve.check_parity(room)
     room.expected_spend = 0.26

@@ -13,13 +13,15 @@ _SLACK = 1e-9  # of a share of the budget: rounding of one division
 
 
 def run(room: Room) -> None:
-    """Play the test log and keep what share of the budget the policy spent."""
+    """Play the test log, and the days to be served, of which is kept what share of the budget the policy spends."""
     learned = f"ppo@{room.runs['first']}"
     agents = [learned if name == "ppo" else name for name in AGENTS]
     room.bidpilot("evaluate", "--agents", *agents, "--log", "logs/test", "--json", "evaluation.json")
     rows = [row for row in json.loads(room.path("evaluation.json").read_text()) if "spend_share" in row]
     check_rows(room, rows, len(room.sources["test"].days))
-    (policy,) = (row for row in rows if row["agent"].startswith("ppo"))
+    room.bidpilot("evaluate", "--agents", learned, "--log", "logs/served", "--json", "expected.json")
+    expected = json.loads(room.path("expected.json").read_text())
+    (policy,) = (row for row in expected if row["agent"].startswith("ppo") and "spend_share" in row)
     room.expected_spend = policy["spend_share"]
     room.tell(", ".join(f"{row['agent'].partition('@')[0]} {row['iqm']:.4f}" for row in rows) + " of R*")
 

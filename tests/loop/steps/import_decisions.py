@@ -20,7 +20,7 @@ def run(room: Room) -> None:
     """Import the decisions and hold the log against the books."""
     done = room.bidpilot("import", "decisions", "decisions/decisions-*.parquet", "--out", LOG)
     room.tell(done.stdout.splitlines()[1])
-    check_served_log(room, room.books, room.path(LOG), room.sources["test"].budget)
+    check_served_log(room, room.books, room.path(LOG), room.sources["served"].budget)
 
 
 def check_served_log(room: Room, books: pl.DataFrame, folder: Path, budget: float) -> None:

@@ -18,16 +18,17 @@ _OUTCOME_PARTS = (*AMOUNTS, *_REALISED)
 
 
 def run(room: Room) -> None:
-    """Draw what the loop begins with, import training and test days, and hold the logs against the source.
+    """Draw what the loop begins with, import days to train, judge and serve, and hold the logs against the source.
 
     One more day, `rough`, is for the bid server alone.
     """
-    size = room.size
-    days = {"train": (0, size.training_days), "test": (size.training_days, size.served_days)}
-    days["rough"] = (size.training_days + size.served_days, 1)
-    room.sources = {name: draw(*which, size.auctions, room.rng) for name, which in days.items()}
+    size, first = room.size, 0
+    parts = {"train": size.training_days, "test": size.test_days, "served": size.served_days, "rough": 1}
+    for name, days in parts.items():
+        room.sources[name] = draw(first, days, size.auctions, room.rng)
+        first += days
     write_mapping(room.path("mapping.yaml"))
-    for name in ("train", "test"):
+    for name in ("train", "test", "served"):
         source = room.sources[name]
         rows = write_csv(source, room.path(f"{name}.csv"))
         out = f"logs/{name}"

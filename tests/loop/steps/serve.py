@@ -30,7 +30,7 @@ _TOTAL = r"^bidpilot_{}_total (\S+)$"
 def run(room: Room) -> None:
     """Serve the champion, play every day against it, stop it, and hold money and counts against the books."""
     options = (*_OPTIONS, "--decisions", str(room.path("decisions")))
-    days = [(day, False) for day in room.sources["test"].days] + [(day, True) for day in room.sources["rough"].days]
+    days = [(day, False) for day in room.sources["served"].days] + [(day, True) for day in room.sources["rough"].days]
     with Served(room.path("bundles/first"), room.path("state"), *options) as server:
         with server.client() as bidder, server.administrator() as admin:
             room.same("bundle -> server: ready", bidder.send("GET", "/ready")[0], 200)
@@ -45,7 +45,7 @@ def run(room: Room) -> None:
         accounts = {day: store.state(f"{CAMPAIGN}@{day}") for day, _ in days}
     finally:
         store.close()
-    check_ledger(room, room.books, accounts, round(room.sources["test"].budget * MICRO))
+    check_ledger(room, room.books, accounts, round(room.sources["served"].budget * MICRO))
     check_parity(room)
     tell_figures(room, exchange.sent)
 
@@ -94,9 +94,9 @@ def check_ledger(room: Room, books: pl.DataFrame, accounts: dict[str, AccountSta
 
 def check_parity(room: Room) -> None:
     """Over the days that evaluation played too, the server spent what evaluation said it would."""
-    test = room.sources["test"]
-    played = room.books.filter(room.books["day"].is_in(test.days))
-    share = int(played["cost"].sum()) / MICRO / test.budget / len(test.days)
+    source = room.sources["served"]
+    played = room.books.filter(room.books["day"].is_in(source.days))
+    share = int(played["cost"].sum()) / MICRO / source.budget / len(source.days)
     near = abs(share - room.expected_spend) <= _PARITY
     room.holds("evaluation -> server: share of the budget spent", near, f"{share} served, {room.expected_spend} played")
 

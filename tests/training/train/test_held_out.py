@@ -67,13 +67,13 @@ def test_a_run_is_chosen_by_held_out_recorded_days_and_goes_on_with_them(
     assert other.tags["training_digest"] == first.tags["training_digest"]
 
 
-def test_named_campaigns_are_held_out_and_tagged(tmp_path: Path) -> None:
+def test_named_campaigns_are_not_looked_at_and_tagged(tmp_path: Path) -> None:
     log = tmp_path / "train"
-    save_log(small_log("train", "conversion", units=2, campaigns=("b", "a", "c")), log)
+    save_log(small_log("train", "conversion", units=3, campaigns=("b", "a", "c")), log)
     run = trained(log, "--hold-out", "c", "a")
-    assert (run.tags["held_out"], run.tags["validation"]) == ("a,c", "held-out campaigns")
+    assert (run.tags["held_out"], run.tags["validation"]) == ("a,c", "held-out units")
     assert run.tags["log_digest"] == load_log(log).digest
-    assert run.metrics["best/ratio_iqm"] == pytest.approx(best_on(run, log, [1, 2, 4, 5]), abs=1e-12)
+    assert run.metrics["best/ratio_iqm"] == pytest.approx(best_on(run, log, [3]), abs=1e-12)  # of unit 1 and campaign b
 
 
 def test_a_preset_has_nothing_to_hold_out(capsys: pytest.CaptureFixture[str]) -> None:
