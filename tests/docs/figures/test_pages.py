@@ -21,7 +21,7 @@ ALLOWED = (
     "Apache-2.0",
     # options and how they are defined
     "spread of exp(-1.5)",
-    "95 % bootstrap interval",
+    "with its 95 % interval",
     "How often the 95 % intervals hold the truth",
     "gap is below 0.002",
     "97 % of it would need 0.99",
