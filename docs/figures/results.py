@@ -118,7 +118,7 @@ def _rates(records: Records) -> str:
     lines = []
     for suite in rates.suites():
         score = "budgets alone" if suite.endswith("without targets") else "target costs"
-        for agent in ("ppo", "mpc", "plan"):
+        for agent in ("mpc", "plan"):
             own, other = (record.one(agent=agent, suite=suite) for record in (rates, money))
             gap = np.array(own["ratios"]) - np.array(other["ratios"])
             pair = pair_row(suite, agent, agent, gap, np.array(own["units"]), 0)
