@@ -30,7 +30,7 @@ def slots_of(size: int) -> tuple[Episode, DayBatch]:
     episode = Episode(market, preset_forecast(), ROWS)
     campaign = preset_campaign().model_copy(update={"budget": preset_campaign().budget * size / 200})
     episode.begin(days, CampaignBatch.repeat(preset_campaign(), ROWS))
-    episode.today.campaigns = CampaignBatch.repeat(campaign, ROWS)
+    episode.judge_by(CampaignBatch.repeat(campaign, ROWS))
     return episode, days
 
 

@@ -66,6 +66,10 @@ class InvalidAction(BidpilotError):
     """Raised when an action has the wrong shape or is not finite."""
 
 
+class InvalidGate(BidpilotError):
+    """Raised when a gate's multipliers or quotas are out of range, or do not fit the rows and sources they are for."""
+
+
 class InvalidLog(BidpilotError):
     """Raised when an auction log's columns or offsets do not fit together."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -95,7 +95,7 @@ def limit_step(before: Rule, after: Rule, limit: float) -> tuple[Rule, bool]:
     alpha = _within(before.alpha, after.alpha, limit)
     beta = _within(before.beta, after.beta, limit)
     cut = bool((alpha != after.alpha).any() or (beta != after.beta).any())
-    return Rule(alpha=alpha, multiplier=after.multiplier, beta=beta), cut
+    return replace(after, alpha=alpha, beta=beta), cut
 
 
 def _within(before: np.ndarray, after: np.ndarray, limit: float) -> np.ndarray:

@@ -58,7 +58,9 @@ class State:
         found = {}
         for slot, text in self._db.execute("SELECT slot, totals FROM slots WHERE account = ?", (account,)):
             values = json.loads(text)
-            arrays = {f.name: np.asarray(values.get(f.name), getattr(like, f.name).dtype) for f in fields(like)}
+            if not all(f.name in values for f in fields(like)):  # kept by a version that counted less
+                continue
+            arrays = {f.name: np.asarray(values[f.name], getattr(like, f.name).dtype) for f in fields(like)}
             if all(array.shape == getattr(like, name).shape for name, array in arrays.items()):
                 found[slot] = SlotTotals(**arrays)
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,7 +99,7 @@ class RulePlayer:
         left, kpi = campaigns.budget.copy(), np.zeros((rows, 3))
         wins, spend = np.zeros((rows, self.segments)), np.zeros((rows, self.segments))
         for t, (rule, shaded) in enumerate(zip(bids.rules, bids.shading, strict=True)):
-            scaled = Rule(rule.alpha * scale[:, None], rule.multiplier, rule.beta * scale[:, None])
+            scaled = replace(rule, alpha=rule.alpha * scale[:, None], beta=rule.beta * scale[:, None])
             clear_slot(self._market, self._days, t, scaled, left, shaded, scaled.alpha, self._totals)
             kpi += self._totals.true
             wins += self._totals.segment_wins

@@ -22,7 +22,7 @@ from bidpilot.bidding.rule import Rule
 class SlotTotals:
     """What one slot brought, per row. Money in currency, KPI in units of the triple."""
 
-    auctions: NDArray[np.int64]  # (B,)
+    auctions: NDArray[np.int64]  # (B,) that arrived; what the gate refused is not among them, here and below
     requested: NDArray[np.float64]  # (B, 3) predicted KPI of all auctions, won or not
     price_sum: NDArray[np.float64]  # (B,) market prices of all auctions
     wins: NDArray[np.int64]  # (B,)
@@ -35,6 +35,8 @@ class SlotTotals:
     segment_auctions: NDArray[np.int64]  # (B, S)
     segment_wins: NDArray[np.int64]  # (B, S)
     segment_spend: NDArray[np.float64]  # (B, S)
+    source_auctions: NDArray[np.int64]  # (B, C) requests, the refused among them; 0 where the rule has no gate
+    source_refused: NDArray[np.int64]  # (B, C) requests that the gate refused
     source_wins: NDArray[np.int64]  # (B, C)
     source_spend: NDArray[np.float64]  # (B, C)
     source_predicted: NDArray[np.float64]  # (B, C) predicted interactions of won auctions
@@ -59,6 +61,8 @@ class SlotTotals:
             segment_auctions=np.zeros((rows, segments), np.int64),
             segment_wins=np.zeros((rows, segments), np.int64),
             segment_spend=np.zeros((rows, segments)),
+            source_auctions=np.zeros((rows, sources), np.int64),
+            source_refused=np.zeros((rows, sources), np.int64),
             source_wins=np.zeros((rows, sources), np.int64),
             source_spend=np.zeros((rows, sources)),
             source_predicted=np.zeros((rows, sources)),

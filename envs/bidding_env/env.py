@@ -16,6 +16,7 @@ from bidpilot.bidding.day.action import action_size
 from bidpilot.bidding.day.features import bounds
 from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.bidding.traffic.gate import Gate
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.campaign_pool import CampaignPool
 from bidpilot.envs.bidding_env.constraint_prices import ConstraintPrices
@@ -170,10 +171,15 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         ended = np.full(self.num_envs, done)
         return observation, reward, ended, np.zeros(self.num_envs, np.bool_), info
 
-    def play(self, actions: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.float64], bool]:
-        """Play one slot in every row, without what follows a finished day; observation, reward, whether it is over."""
+    def play(
+        self, actions: NDArray[np.floating], gate: Gate | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64], bool]:
+        """Play one slot in every row, without what follows a finished day; observation, reward, whether it is over.
+
+        With a gate, the slot's bids pass it.
+        """
         episode = self.episode
-        observation = episode.play(actions)
+        observation = episode.play(actions, gate)
         if self._trace is not None:
             self._trace.record(episode)
         return observation, self._reward.pay(episode), episode.t == episode.slots

@@ -15,11 +15,12 @@ from bidpilot.bidding.day.observation import Observer
 from bidpilot.bidding.day.replan import Replanner
 from bidpilot.bidding.day.statistics import DayStatistics, SlotTotals
 from bidpilot.bidding.day.steering import Steering
-from bidpilot.bidding.errors import InvalidAction, InvalidMarket, PolicyMismatch
+from bidpilot.bidding.errors import InvalidAction, InvalidGate, InvalidMarket, PolicyMismatch
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.budget_plan import BudgetPlan
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.bidding.rule import Rule
+from bidpilot.bidding.traffic.gate import Gate
 from bidpilot.envs.bidding_env.compiled_replanner import CompiledReplanner
 from bidpilot.envs.bidding_env.oracle import InformedReplanner
 from bidpilot.envs.clearing.columns import FirstPrice
@@ -116,9 +117,9 @@ class Episode:
         """Slots played."""
         return self.statistics.t
 
-    def play(self, action: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Play one slot with actions (B, 3 + S); the next observation (B, F)."""
-        self.play_rule(self.decoded(action))
+    def play(self, action: NDArray[np.floating], gate: Gate | None = None) -> NDArray[np.float32]:
+        """Play one slot with actions (B, 3 + S), through a gate if one is given; the next observation (B, F)."""
+        self.play_rule(replace(self.decoded(action), gate=gate))
         return self.observer.observe(self.statistics, np.clip(action, -1.0, 1.0))
 
     def decoded(self, action: NDArray[np.floating]) -> Rule:
@@ -131,12 +132,19 @@ class Episode:
 
         Raises:
             InvalidAction: the rule is not of this market's segments and this episode's rows.
+            InvalidGate: its gate is not of this market's sources and this episode's rows.
             InvalidMarket: the day is over.
         """
         if rule.multiplier.shape != (self.rows, self.segments) or rule.beta.shape != rule.multiplier.shape:
             raise InvalidAction(
                 f"a rule needs a multiplier and a beta for {self.rows} rows and {self.segments} segments; got "
                 f"{rule.multiplier.shape} and {rule.beta.shape}. Actions have 3 + segments entries."
+            )
+        sources = self.market.log.sources
+        if rule.gate is not None and rule.gate.multiplier.shape != (self.rows, sources):
+            raise InvalidGate(
+                f"the gate is of {rule.gate.multiplier.shape} rows and sources, the episode of {self.rows} and the "
+                f"market of {sources}. Give one multiplier and quota for each."
             )
         if self.t >= self.slots:
             raise InvalidMarket(f"all {self.slots} slots of the day are played. Begin the next day.")

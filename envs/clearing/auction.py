@@ -6,6 +6,8 @@ file changes, not when this one does: after a change here remove the `*.nbi` fil
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
 
@@ -29,6 +31,14 @@ def uniform_hash(index: int | np.unsignedinteger, salt: np.uint64, stream: np.ui
     return np.float64(z >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
+class Overlay(NamedTuple):
+    """A slot's overlay of invalid auctions."""
+
+    share: np.float32
+    source: np.int16
+    salt: np.uint64
+
+
 # Where a column may be None it is an argument: branches on an argument's type are cut before types are inferred.
 @numba.njit
 def keep_share(keep, b, t, s):  # type: ignore[no-untyped-def]
@@ -50,6 +60,13 @@ def arrives(index, salt, keep, b, t, s):  # type: ignore[no-untyped-def]
 def overlaid(index, salt, share):  # type: ignore[no-untyped-def]
     """Whether an auction is among the `share` that the day's overlay makes invalid."""
     return share > 0.0 and uniform_hash(index, salt, INVALID_STREAM) < share
+
+
+@numba.njit(inline="always")
+def origin_of(index, overlay, source, invalid):  # type: ignore[no-untyped-def]
+    """The source that an auction comes from and whether it is invalid: its columns', or the overlay's."""
+    moved = overlaid(index, overlay.salt, overlay.share)
+    return overlay.source if moved else source, invalid or moved
 
 
 @numba.njit(inline="always")
@@ -77,7 +94,7 @@ def worth_of(weights, scale, exposure, interaction, conversion):  # type: ignore
 
 @numba.njit(inline="always")
 def bid_of(worth, multiplier, beta):  # type: ignore[no-untyped-def]
-    """The bid rule, `bidpilot.bidding.rule`, before shading."""
+    """The bid rule, `bidpilot.bidding.rule`, before gate and shading."""
     return multiplier * worth + beta
 
 

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 from bidpilot.bidding.landscape.octaves import RATIOS
-from bidpilot.envs.clearing.auction import arrives, bid_of, market_price, octave_bin, shaded, worth_of
+from bidpilot.envs.clearing.auction import arrives, bid_of, market_price, octave_bin, origin_of, shaded, worth_of
 
 CHUNK = 256
 """Auctions of a chunk."""
@@ -56,6 +56,53 @@ def thin(first, segments_of, keep, b, t, salt, price_out):  # type: ignore[no-un
     for k in range(segments_of.size):
         if not arrives(first + k, salt, keep, b, t, segments_of[k]):
             price_out[k] = np.inf
+
+
+@numba.njit(cache=True, error_model="numpy")
+def pass_gate(first, sources_of, gate, b, overlay, room, price_out, bid_out, seen):  # type: ignore[no-untyped-def]
+    """Discount the bids of a chunk by source, and refuse: a refused auction gets an infinite price, as in `thin`.
+
+    Requests are counted by source in `seen` (C,), the refused among them. `room` holds an origin and a multiplier for
+    each auction of a chunk.
+    """
+    if gate is None:
+        return
+    origins, passing = room
+    if overlay.share > 0.0:
+        for k in range(sources_of.size):
+            origins[k], _ = origin_of(first + k, overlay, sources_of[k], False)
+        _look_up_gate(origins[: sources_of.size], gate, b, price_out, seen, passing)
+    else:
+        _look_up_gate(sources_of, gate, b, price_out, seen, passing)
+    for k in range(sources_of.size):
+        bid_out[k] *= passing[k]
+        price_out[k] = price_out[k] if passing[k] > 0 else np.float32(np.inf)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _look_up_gate(origins, gate, b, price, seen, passing):  # type: ignore[no-untyped-def]
+    """Count the requests that arrive by their origin, and look up the multiplier of each, 0 beyond the quota."""
+    multiplier, quota = gate[0][b], gate[1][b]
+    for k in range(origins.size):
+        c = np.uintp(origins[k])
+        number = seen[c] + np.int64(price[k] < np.inf)
+        seen[c] = number
+        share, most = np.float32(multiplier[c]), quota[c]  # both at once: a choice, not a jump, follows
+        passing[k] = share if number <= most else np.float32(0.0)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def count_refused(gate, b, arrived, seen, refused):  # type: ignore[no-untyped-def]
+    """What `pass_gate` refused of a slot's requests: all of a source at 0, else what is beyond its quota.
+
+    `arrived` auctions are not refused; `seen` and `refused` (C,) count requests by source.
+    """
+    if gate is None or seen.sum() == arrived:
+        return
+    multiplier, quota = gate[0][b], gate[1][b]
+    for c in range(seen.size):
+        most = quota[c] if np.float32(multiplier[c]) > 0 else 0.0
+        refused[c] = seen[c] - np.int64(min(np.float64(seen[c]), most))
 
 
 @numba.njit(cache=True, error_model="numpy")

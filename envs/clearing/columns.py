@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.rule import Rule
+from bidpilot.bidding.traffic.gate import Gate
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.day_batch import DayBatch
 
@@ -57,7 +58,7 @@ class DayColumns(NamedTuple):
 
 
 class RuleColumns(NamedTuple):
-    """The bid rule of B rows."""
+    """The bid rule of B rows, without its gate."""
 
     alpha: NDArray[np.floating]  # (B, 3)
     multiplier: NDArray[np.floating]  # (B, S)
@@ -79,6 +80,8 @@ class Requested(NamedTuple):
     requested: NDArray[np.float64]
     price_sum: NDArray[np.float64]
     segment_auctions: NDArray[np.int64]
+    source_auctions: NDArray[np.int64]
+    source_refused: NDArray[np.int64]
     ratio_quantiles: NDArray[np.float64]
 
 
@@ -128,3 +131,8 @@ def day_columns(days: DayBatch) -> DayColumns:
 def rule_columns(rule: Rule) -> RuleColumns:
     """The rule's arrays."""
     return RuleColumns(rule.alpha, rule.multiplier, rule.beta)
+
+
+def gate_columns(gate: Gate | None) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """The gate's multiplier and quota; None where there is no gate."""
+    return None if gate is None else (gate.multiplier, gate.quota)

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.envs.clearing.auction import CONVERTED_STREAM, INTERACTED_STREAM, overlaid, uniform_hash
+from bidpilot.envs.clearing.auction import CONVERTED_STREAM, INTERACTED_STREAM, origin_of, uniform_hash
 
 EVENT_PROBABILITY = 0.1
 """Drawn interactions come in events: this often, and then the expectation divided by it (mean and scale stay exact)."""
@@ -22,14 +22,6 @@ class Reached(NamedTuple):
     price: NDArray[np.float32]  # (chunk,) market prices
     offer: NDArray[np.float32]  # (chunk,) bids
     value: NDArray[np.float32]  # (chunk,) value scales
-
-
-class Overlay(NamedTuple):
-    """A slot's overlay of invalid auctions."""
-
-    share: np.float32
-    source: np.int16
-    salt: np.uint64
 
 
 @numba.njit(inline="always")
@@ -61,9 +53,8 @@ def settle(b, reached, number, budget, pays_bid, columns, overlay, full, totals)
         won += 1
         paid += cost
         offered += bid
-        bad, origin = columns.invalid[i], np.uintp(columns.source[i])
-        if overlaid(i, overlay.salt, overlay.share):
-            bad, origin = True, np.uintp(overlay.source)
+        source, bad = origin_of(i, overlay, columns.source[i], columns.invalid[i])
+        origin = np.uintp(source)
         totals.segment_wins[b, s] += 1
         totals.segment_spend[b, s] += cost
         totals.source_wins[b, origin] += 1

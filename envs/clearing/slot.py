@@ -17,7 +17,7 @@ from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
 from bidpilot.bidding.rule import Rule
 from bidpilot.envs.clearing import chunk
-from bidpilot.envs.clearing.auction import weights_of
+from bidpilot.envs.clearing.auction import Overlay, weights_of
 from bidpilot.envs.clearing.chunk import BINS, CHUNK, FACTORS, VALUE
 from bidpilot.envs.clearing.columns import (
     AuctionColumns,
@@ -29,9 +29,10 @@ from bidpilot.envs.clearing.columns import (
     Won,
     auction_columns,
     day_columns,
+    gate_columns,
     rule_columns,
 )
-from bidpilot.envs.clearing.settle import Overlay, Reached, add, settle
+from bidpilot.envs.clearing.settle import Reached, add, settle
 from bidpilot.envs.logs.day_batch import DayBatch
 
 
@@ -41,6 +42,7 @@ def _clear(  # type: ignore[no-untyped-def]
     auctions,  # the fields of AuctionColumns
     batch,  # the fields of DayColumns
     bid_rule,  # the fields of RuleColumns
+    gate,  # multiplier and quota (B, C), or None: nothing is refused and no request is counted by source
     left,  # (B,) float64, reduced in place
     bids_paid,  # the fields of FirstPrice
     reference,  # (B, 3) coefficients that value per price is counted at, or None: no statistics
@@ -56,6 +58,7 @@ def _clear(  # type: ignore[no-untyped-def]
     histogram = np.zeros(BINS, np.int32)
     price, bid, bins = np.empty(CHUNK, np.float32), np.empty(CHUNK, np.float32), np.empty(CHUNK, np.uint32)
     reaches, picked = np.empty(CHUNK, np.uint8), np.empty(CHUNK + 1, np.int32)
+    room = np.empty(CHUNK, np.int16), np.empty(CHUNK, np.float32)  # of `pass_gate`
     for b in range(left.size):
         chunk.load_row(b, t, days, rule, table)
         weights = weights_of(rule.alpha[b], days.calibration[b])
@@ -69,6 +72,9 @@ def _clear(  # type: ignore[no-untyped-def]
             chunk.look_up(segments, table, factors)
             chunk.price_and_bid(columns.market_price[at:end], kpis, factors, weights, shown, bid)
             chunk.thin(at, segments, days.keep, b, t, overlay.salt, shown)
+            chunk.pass_gate(
+                at, columns.source[at:end], gate, b, overlay, room, shown, bid, requested.source_auctions[b]
+            )
             if reference is not None:
                 chunk.bin_ratios(kpis, value, weights_of(reference[b], days.calibration[b]), shown, bins)
                 sum_e, sum_n, sum_c, sum_price = chunk.request(kpis, value, shown)
@@ -82,6 +88,8 @@ def _clear(  # type: ignore[no-untyped-def]
             reached = Reached(at, picked, shown, bid, value)
             left[b] = settle(b, reached, number, left[b], first_price.rows[b], columns, overlay, reference, won)
         requested.auctions[b] = requested.segment_auctions[b].sum()
+        seen, refused = requested.source_auctions[b], requested.source_refused[b]
+        chunk.count_refused(gate, b, requested.auctions[b], seen, refused)
         if reference is not None:
             _finish_row(b, days.calibration[b], histogram, quantiles, requested, won)
 
@@ -122,6 +130,7 @@ def clear_slot(
         tuple(auction_columns(market)),
         tuple(day_columns(days)),
         tuple(rule_columns(rule)),
+        gate_columns(rule.gate),
         left,
         tuple(first_price),
         reference,

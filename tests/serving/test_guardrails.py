@@ -11,6 +11,7 @@ import pytest
 
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.rule import Rule
+from bidpilot.bidding.traffic.gate import Gate
 from bidpilot.serving.calendar import ManualClock
 from bidpilot.serving.guardrails import Cause, CircuitBreaker, EventLog, GuardrailConfig, bid_cap, limit_step
 
@@ -27,6 +28,12 @@ def test_a_coefficient_rises_and_falls_by_the_limit_at_most() -> None:
     np.testing.assert_array_equal(held.beta, [[0.0625, 7.0]])  # from nothing there is no factor
     np.testing.assert_array_equal(held.multiplier, [[0.25, 0.25]])
     assert cut
+
+
+def test_a_limited_rule_keeps_its_gate() -> None:
+    gate = Gate.open(1, 3)
+    held, _ = limit_step(rule(1.0, 1.0, 1.0), replace(rule(20.0, 1.0, 1.0), gate=gate), 8.0)
+    assert held.gate is gate
 
 
 @pytest.mark.parametrize("alpha", [(8.0, 1.0, 1.0), (0.125, 1.0, 1.0), (1.0, 1.0, 1.0)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +54,19 @@ def test_slots_of_other_shapes_are_left_out(tmp_path: Path) -> None:
     assert state.slots("c", SlotTotals.zeros(1, 3, 3)) == {}
     assert state.slots("c", SlotTotals.zeros(1, 2, 4)) == {}
     assert list(state.slots("c", SlotTotals.zeros(1, 2, 3))) == [0]
+    state.close()
+
+
+def test_slots_kept_by_a_version_that_counted_less_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite"
+    state = State(path)
+    for slot in (0, 1):
+        state.store_slot("c", slot, totals(7))
+    with sqlite3.connect(path) as database:
+        (text,) = database.execute("SELECT totals FROM slots WHERE slot = 0").fetchone()
+        older = json.dumps({name: value for name, value in json.loads(text).items() if name != "source_auctions"})
+        database.execute("UPDATE slots SET totals = ? WHERE slot = 0", (older,))
+    assert list(state.slots("c", totals(0))) == [1]
     state.close()
 
 

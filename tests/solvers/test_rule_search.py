@@ -7,6 +7,7 @@ import numpy as np
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.rule import Rule
+from bidpilot.bidding.traffic.gate import Gate
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord
 from bidpilot.envs.markets.recorded.replay import RecordedMarket
 from bidpilot.solvers.rule_search import Bids, Played, RulePlayer
@@ -57,6 +58,19 @@ def test_at_first_price_the_best_bid_is_the_price_itself() -> None:
     np.testing.assert_array_equal(played.score, played.kpi[:, 0])
     np.testing.assert_array_equal(player.play(bids, np.full(ROWS, 0.9)).score, 0.0)
     np.testing.assert_array_equal(player.play(bids, np.full(ROWS, 4.0)).score, [25, 75])
+
+
+def test_a_rule_is_played_through_its_gate_at_every_scale() -> None:
+    """One source, and prices of 1 and 3 on the two days: at half of the bid twice their scale is needed to win."""
+    alike = market()
+    days = alike.recorded(np.arange(ROWS))
+    campaigns = CampaignBatch.repeat(Campaign(budget=1.0, preference=(1.0, 0.0, 0.0)), ROWS, days.budget)
+    player = RulePlayer(alike, days, campaigns, np.ones((ROWS, 3)))
+    gate = Gate(np.full((ROWS, 1), 0.5), np.full((ROWS, 1), np.inf))
+    rule = Rule(np.tile([1.0, 0.0, 0.0], (ROWS, 1)), np.ones((ROWS, 1)), np.zeros((ROWS, 1)), gate)
+    bids = Bids.unshaded(rule, campaigns.first_price, player.slots)
+    assert not player.play(bids, np.array([1.9, 5.9])).score.any()
+    assert player.play(bids, np.array([2.0, 6.0])).score.all()
 
 
 def test_a_day_that_keeps_its_limits_is_better_than_one_that_does_not() -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,175 +13,20 @@ from numpy.typing import NDArray
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.landscape.shading import POINTS, shade
 from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
-from bidpilot.bidding.rule import Rule
-from bidpilot.envs.clearing.columns import FirstPrice
-from bidpilot.envs.clearing.settle import EVENT_PROBABILITY
-from bidpilot.envs.clearing.slot import clear_slot
-from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord
-from bidpilot.envs.logs.day_batch import DayBatch
-
-SEGMENTS, SOURCES, N = ("feed/head", "feed/tail", "search/head"), 5, 3000
-COUNTS = (0, 1, 255, 256, 257, 700)  # around the kernel's chunks of 256
-UNIT = 1.3  # mean price that shading factors are given for
-BUDGET = 100.0
-MASK = (1 << 64) - 1
-
-
-@dataclass
-class TinyMarket:
-    """One log and nothing else; its days are written by the tests."""
-
-    log: AuctionLog
-    draws_outcomes: bool
-
-
-def make_log(seed: int = 0, n: int = N, **columns: NDArray[Any]) -> AuctionLog:
-    rng = np.random.default_rng(seed)
-    drawn: dict[str, Any] = {
-        "market_price": rng.lognormal(0, 1, n),
-        "exposure": rng.uniform(0.2, 1, n),
-        "interaction": rng.exponential(1, n),
-        "conversion": rng.uniform(0, 0.3, n),
-        "interacted": rng.integers(0, 4, n),
-        "converted": rng.integers(0, 2, n),
-    }
-    for name in ("exposure", "interaction", "conversion"):
-        drawn[f"true_{name}"] = drawn[name] * rng.uniform(0.5, 1, n)
-    drawn |= columns
-    arrays: dict[str, Any] = {name: np.asarray(column, np.float32) for name, column in drawn.items()}
-    return AuctionLog(
-        name="tiny",
-        **arrays,
-        segment=rng.integers(0, len(SEGMENTS), n).astype(np.int16),
-        source=rng.integers(0, SOURCES, n).astype(np.int16),
-        invalid=rng.random(n) < 0.1,
-        offsets=np.array([[0, n]]),
-        days=(DayRecord("day", "day", 1.0, 1.0),),
-        segments=SEGMENTS,
-        sources=SOURCES,
-    )
-
-
-def make_days(counts: tuple[int, ...], thin: bool = False, overlay: bool = False, plain: bool = False) -> DayBatch:
-    rng, rows = np.random.default_rng(7), len(counts)
-    scale = (rows, 1, len(SEGMENTS))
-    return DayBatch(
-        start=rng.integers(0, N - max(counts), (rows, 1)) if not plain else np.arange(rows)[:, None],
-        count=np.array(counts)[:, None],
-        keep=rng.uniform(0, 1, scale).astype(np.float32) if thin else None,
-        price_scale=np.ones(scale, np.float32) if plain else rng.uniform(0.5, 2, scale).astype(np.float32),
-        value_scale=np.ones(scale, np.float32) if plain else rng.uniform(0.5, 2, scale).astype(np.float32),
-        calibration=np.ones((rows, 3), np.float32) if plain else rng.uniform(0.8, 1.2, (rows, 3)).astype(np.float32),
-        invalid_share=np.full((rows, 1), 0.3 if overlay else 0.0, np.float32),
-        invalid_source=np.full((rows, 1), 4, np.int16),
-        salt=rng.integers(0, 2**53, rows).astype(np.uint64),
-        budget=np.full(rows, np.nan),
-        conversion_value=np.full(rows, np.nan),
-        max_cpa=np.full(rows, np.nan),
-    )
-
-
-def flat_rule(bid: NDArray[np.float64] | float, rows: int) -> Rule:
-    """The same bid for everything: beta alone."""
-    beta = np.broadcast_to(np.asarray(bid, np.float64).reshape(-1, 1), (rows, len(SEGMENTS))).copy()
-    return Rule(np.zeros((rows, 3)), np.ones_like(beta), beta)
-
-
-def clear(
-    market: TinyMarket,
-    days: DayBatch,
-    rule: Rule,
-    budget: NDArray[np.float64] | float,
-    first: bool = False,
-    reference: NDArray[np.float64] | None = None,
-    shading: NDArray[np.float64] | None = None,
-) -> tuple[SlotTotals, NDArray[np.float64]]:
-    rows = len(days)
-    left = np.broadcast_to(np.asarray(budget, np.float64), (rows,)).copy()
-    out = SlotTotals.zeros(rows, len(SEGMENTS), SOURCES)
-    factors = np.ones(POINTS) if shading is None else shading
-    clear_slot(
-        market, days, 0, rule, left, FirstPrice(np.full(rows, first), factors, np.full(rows, UNIT)), reference, out
-    )
-    return out, left
-
-
-def uniform(index: int, salt: int, stream: int) -> float:
-    """SplitMix64's finaliser, in Python integers."""
-    z = (index * 0x9E3779B97F4A7C15 + salt + stream * 0xD1B54A32D192ED03) & MASK
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
-    return float((z ^ (z >> 31)) >> 11) / 2**53
-
-
-def by_the_book(
-    market: TinyMarket,
-    days: DayBatch,
-    rule: Rule,
-    budget: float,
-    first: bool,
-    reference: NDArray[np.float64],
-    shading: NDArray[np.float64],
-) -> tuple[dict[str, NDArray[np.float64]], list[list[float]]]:
-    """The design's clearing, one auction after the other; also every auction's value per price."""
-    log, rows = market.log, len(days)
-    zeros = SlotTotals.zeros(rows, len(SEGMENTS), SOURCES)
-    total = {f.name: getattr(zeros, f.name).astype(np.float64) for f in fields(SlotTotals)}
-    ratios: list[list[float]] = [[] for _ in range(rows)]
-    for b in range(rows):
-        left, salt = budget, int(days.salt[b])
-        for i in range(int(days.start[b, 0]), int(days.start[b, 0] + days.count[b, 0])):
-            s, origin = int(log.segment[i]), int(log.source[i])
-            if days.keep is not None and uniform(i, salt, 1) >= days.keep[b, 0, s]:
-                continue
-            scale = np.array([1.0, days.value_scale[b, 0, s], days.value_scale[b, 0, s]])
-            v = np.array([log.exposure[i], log.interaction[i], log.conversion[i]]) * scale * days.calibration[b]
-            true = np.array([log.true_exposure[i], log.true_interaction[i], log.true_conversion[i]]) * scale
-            price = float(log.market_price[i] * days.price_scale[b, 0, s])
-            total["auctions"][b] += 1
-            total["segment_auctions"][b, s] += 1
-            total["requested"][b] += v
-            total["price_sum"][b] += price
-            ratios[b].append(float(reference[b] @ v) / price)
-            bid = float(rule.multiplier[b, s] * (rule.alpha[b] @ v) + rule.beta[b, s])
-            if first:
-                bid = float(shade(np.array(bid), shading, UNIT))
-            a = min(bid, left)
-            if a < price:
-                continue
-            cost = a if first else price
-            left -= cost
-            bad = bool(log.invalid[i])
-            if uniform(i, salt, 2) < days.invalid_share[b, 0]:
-                bad, origin = True, int(days.invalid_source[b, 0])
-            got = np.array([true[0], 0.0, 0.0])
-            if not bad:
-                total["true"][b] += true
-                if market.draws_outcomes:
-                    got[1] = true[1] / EVENT_PROBABILITY if uniform(i, salt, 3) < EVENT_PROBABILITY else 0.0
-                    got[2] = float(uniform(i, salt, 4) >= 1.0 - true[2])
-                else:
-                    assert log.interacted is not None
-                    assert log.converted is not None
-                    got[1], got[2] = log.interacted[i], log.converted[i]
-            total["invalid_wins"][b] += bad
-            total["predicted"][b] += v
-            total["realised"][b] += got
-            for name, amount in (("wins", 1.0), ("spend", cost)):
-                total[name][b] += amount
-                total[f"segment_{name}"][b, s] += amount
-                total[f"source_{name}"][b, origin] += amount
-            total["committed"][b] += a
-            total["source_predicted"][b, origin] += v[1]
-            total["source_realised"][b, origin] += got[1]
-    return total, ratios
-
-
-def some_rule(rows: int, scale: float) -> tuple[Rule, NDArray[np.float64]]:
-    rng = np.random.default_rng(3)
-    alpha = rng.uniform(0.3, 1, (rows, 3)) * np.array([1.0, 0.5, 3.0]) * scale
-    multiplier, beta = rng.uniform(0.5, 1.5, (rows, len(SEGMENTS))), rng.uniform(0, 0.2, (rows, len(SEGMENTS)))
-    return Rule(alpha, multiplier, beta), alpha * 0.7
+from bidpilot.envs.logs.auction_log import AuctionLog
+from tests.envs.clearing.plain_loop import (
+    BUDGET,
+    COUNTS,
+    UNIT,
+    N,
+    TinyMarket,
+    by_the_book,
+    clear,
+    flat_rule,
+    make_days,
+    make_log,
+    some_rule,
+)
 
 
 @pytest.mark.parametrize("first", [False, True], ids=["second", "first"])
