@@ -44,4 +44,5 @@ def price(
         return bids
     if source is None:
         raise InvalidGate("the rule has a gate by source and the auctions' sources are unknown. Give `source`.")
-    return rule.gate.multiplier[row, source] * bids
+    discounted: NDArray[np.float64] = rule.gate.multiplier[row, source] * bids
+    return discounted

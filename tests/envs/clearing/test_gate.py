@@ -218,9 +218,9 @@ def test_what_thinning_drops_fills_no_quota() -> None:
     days = replace(days, keep=keep)
     rule, _ = some_rule(1, 0.8)
     counted, _ = clear(market, days, replace(rule, gate=Gate.open(1, SOURCES)), 1e9)
-    exact = Gate(np.ones((1, SOURCES)), counted.source_auctions.astype(np.float64))
+    arrived = counted.source_auctions.astype(np.float64)
+    exact, short = (Gate(np.ones((1, SOURCES)), quota) for quota in (arrived, arrived - np.ones(SOURCES)))
     assert not clear(market, days, replace(rule, gate=exact), 1e9)[0].source_refused.any()
-    short = Gate(np.ones((1, SOURCES)), counted.source_auctions - 1.0)
     assert clear(market, days, replace(rule, gate=short), 1e9)[0].source_refused.tolist() == [[1] * SOURCES]
 
 
