@@ -39,8 +39,8 @@ class BidLandscape:
                 raise InvalidLandscape(f"landscape {name} must be finite and >= 0; got {column.min()}.")
         if not self.mean_price > 0:
             raise InvalidLandscape(
-                f"all {size} auctions of a bid landscape have a market price of 0, so that every bid wins them and none "
-                "can be planned. Fit it on days that record what was paid, or could have been."
+                f"all {size} auctions of a bid landscape have a market price of 0, so that every bid wins them and "
+                "none can be planned. Fit it on days that record what was paid, or could have been."
             )
 
     @cached_property

@@ -165,7 +165,9 @@ def latest_learnt(learner: str | None, experiment: str, trained: Trained | None)
     part = trained.part
     if part.run is not None:
         words = f"on the training days of {part}"
-        return latest_run_of(learner, experiment, fits=(words, lambda r: Lineage.of(r).forecast == part.lineage.forecast))
+        return latest_run_of(
+            learner, experiment, fits=(words, lambda r: Lineage.of(r).forecast == part.lineage.forecast)
+        )
     whole = on_whole_log(str(part.lineage.log), str(part), part.lineage.carries)
     return latest_run_of(learner, experiment, fits=whole)
 

@@ -87,8 +87,10 @@ def test_fold(config: AuctionNetConfig, training: AuctionLog, test: AuctionLog, 
             theirs.append(_benchmark(name, training, test))
         elif name in TUNED and name not in gains:
             console.print(f"{name} is left out: no gains were tuned on {trained.name}; bidpilot tune finds some")
-        elif base in LEARNERS and not config.agents and not _runs(
-            base, config.experiment, training, trained.part.lineage.carries
+        elif (
+            base in LEARNERS
+            and not config.agents
+            and not _runs(base, config.experiment, training, trained.part.lineage.carries)
         ):
             console.print(f"{name} is left out: no finished run on this log; bidpilot train --log {config.train}")
         else:
@@ -129,9 +131,7 @@ def left_out_folds(config: AuctionNetConfig, log: AuctionLog, console: Console) 
         setting = training_setting("", config.train, config.seed, None, HoldOut(campaigns=(campaign,)), config.carries)
         assert setting.split is not None
         test, rest = log.select_days(setting.split.unseen), log.select_days(setting.split.training)
-        lineage = Lineage(
-            log.digest, days_digest(log, setting.split.training), (campaign,), carries[campaign]
-        )
+        lineage = Lineage(log.digest, days_digest(log, setting.split.training), (campaign,), carries[campaign])
         part = TrainingPart(f"{log.name} without {campaign}", lineage, frozenset(rest.day_digests))
         trained = Trained(setting.forecast, setting.campaign, part)
         contestants = [*find_contestants(tuple(ours), config.experiment, test, trained)]
@@ -176,7 +176,8 @@ def _seeds(
 ) -> dict[str, dict[str, RunInfo]]:
     """By campaign and seed the latest run of a learner with the campaign held out, of seeds that all campaigns have.
 
-    `carries` says by campaign what the forecast of the others holds, which a run must have learnt under. Says which command would train what is missing. Empty where no seed is whole.
+    `carries` says by campaign what the forecast of the others holds, which a run must have learnt under. Says which
+    command would train what is missing. Empty where no seed is whole.
     """
     found: dict[str, dict[str, RunInfo]] = {}
     for campaign, held in carries.items():
