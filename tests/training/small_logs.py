@@ -94,7 +94,9 @@ def _save(folder: Path, setting: Setting, log: Path | None, scale: float) -> Non
     setting.forecast.save(folder / "forecast.npz")
     stored = {
         "setting": setting.name,
+        "market_digest": setting.market.digest,
         "log": None if log is None else str(log),
+        "log_digest": None if setting.reference_log is None else setting.reference_log.digest,
         "campaign": setting.campaign.model_dump(mode="json"),
         **lesson(setting.reference_log, setting.split),
     }
