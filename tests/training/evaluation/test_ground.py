@@ -228,6 +228,20 @@ def test_a_campaign_of_any_name_can_be_held_out(store: Store, tmp_path: Path) ->
     assert Lineage.of(run_info({"held_out": "none"})).held_out == ()
 
 
+def test_days_with_nothing_to_win_are_told(
+    store: Store, logs: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = small_log("dry", KPI, units=3, first=6)
+    conversion = log.conversion.copy()
+    conversion[log.offsets[1, 0] : log.offsets[1, -1]] = 0
+    save_log(replace(log, conversion=conversion, true_conversion=conversion), tmp_path / "dry")
+    rows = store.evaluated(tmp_path / "dry", forecast=str(logs("train")))
+    assert rows["mpc"]["days"] == 2
+    assert "dry: 1 of 3 days are left out" in capsys.readouterr().out
+    store.evaluated(logs("test"), forecast=str(logs("train")))
+    assert "left out" not in capsys.readouterr().out
+
+
 def test_a_forecast_in_money_and_one_in_rates_of_the_same_days_are_two(store: Store, tmp_path: Path) -> None:
     for name, units, first in (("train", 6, 0), ("test", 3, 6)):
         log = small_log(name, KPI, units=units, first=first)
