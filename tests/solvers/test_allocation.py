@@ -189,6 +189,24 @@ def test_a_target_just_above_the_cheapest_auctions_is_planned_without_a_warning(
     assert plan.gap < 1e-6
 
 
+@pytest.mark.parametrize("budget", [1e-6, 1e-4, 1e-2])
+def test_an_ideal_point_of_a_part_of_one_auction_is_what_the_best_auctions_bring(budget: float) -> None:
+    """By sorting all auctions of the day by what they bring for their price, without any grid of scales."""
+    on = preset_forecast()
+    day = forecast_auctions(on)
+    count = np.multiply.outer(on.auctions, day.weight)
+    price = np.multiply.outer(on.price_curve, day.price)
+    asked = campaign(budget=budget)
+    plan, unit = allocate(on, asked), on.kpi_unit(asked.conversion_value)
+    assert plan.utility <= 1.0
+    for j in range(3):
+        order = np.argsort(-(day.value[:, j] / price).ravel())
+        paid = np.cumsum((count * price).ravel()[order])
+        brought = np.cumsum((count * day.value[:, j]).ravel()[order])
+        most = np.interp(budget, np.append(0.0, paid), np.append(0.0, brought))
+        assert plan.ideal[j] * unit[j] == pytest.approx(most, rel=0.15)
+
+
 def test_a_floor_far_beyond_the_market_is_mended_by_what_the_market_has() -> None:
     """Elastic rows in units of such a floor lose what the market has below their tolerance."""
     needed = []

@@ -237,7 +237,8 @@ def test_the_bound_that_is_named_buys_something_and_a_little_less_does_not() -> 
 
 def test_a_target_many_units_away_names_the_bound_that_a_near_one_names() -> None:
     far, near = (allocate(forecast(), campaign(max_cpa=target)).nothing for target in (1e-12, 1e-4))
-    assert far is not None and near is not None
+    assert far is not None
+    assert near is not None
     assert far.rpartition(" ")[2] == near.rpartition(" ")[2]
     never = allocate(forecast(), campaign(max_channel_share={"feed": 0.3, "search": 0.3})).nothing
     assert never == (
