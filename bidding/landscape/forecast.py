@@ -37,6 +37,11 @@ class BidLandscape:
             column = getattr(self, name)
             if not np.isfinite(column).all() or (column < 0).any():
                 raise InvalidLandscape(f"landscape {name} must be finite and >= 0; got {column.min()}.")
+        if not self.price.any():
+            raise InvalidLandscape(
+                f"all {size} auctions of a bid landscape have a market price of 0, so that every bid wins them and "
+                "none can be planned. Fit it on days that record what was paid, or could have been."
+            )
 
     @cached_property
     def mean_price(self) -> float:

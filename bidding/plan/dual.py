@@ -26,6 +26,7 @@ _IMPOSSIBLE = -1e-6  # the feasibility dual below this, at multipliers of size 1
 _FAR_OFF = 600.0  # log of a utility bound that says nothing
 _FAR = 5.0  # a step changes no multiplier by more than this times itself
 _MUCH = 8.0  # times the reference, a price is of another size
+_LEAST_LEVEL = 1e-12  # a step leaves at least this share of the level whose logarithm is taken, far from underflow
 _LEAST_Q = 0.1  # a step leaves at least this share of a multiplier that must stay positive
 
 
@@ -259,11 +260,12 @@ class _Dual:
     def _search(self, y: Vector, step: Vector, now: _Value, width: float) -> tuple[Vector, _Value]:
         t = 1.0
         least = np.zeros_like(y)
+        level = _LEAST_LEVEL * float(y[self.count :] @ self.ray) if self.free else 0.0
         if self.kind == Scalarisation.nash.code:
             least[self.count :] = _LEAST_Q * y[self.count :]
         for _ in range(40):
             trial = np.maximum(y + t * step, least)
-            if not (self.free and float(trial[self.count :] @ self.ray) <= 0):
+            if not (self.free and float(trial[self.count :] @ self.ray) <= level):
                 there = self.evaluate(trial, width)
                 if there.value <= now.value + 1e-4 * float(now.gradient @ (trial - y)):
                     return trial, there

@@ -30,6 +30,7 @@ from bidpilot.bidding.plan.directions import Directions, solve_directions
 ALPHA_FLOOR = 0.01  # of the single-KPI coefficient, where the preference is positive
 _DAY_NODES, _BLOCK_NODES = 21, 9
 _CLEAR = 0.9  # of a target: what costs less without it is planned without it, as a multiplier of 0 would
+_FURTHER_DOWN = 8  # octaves that the curves of a KPI alone begin lower for budgets that buy next to nothing
 _UNSPENT = 0.999  # a budget above this share of what all auctions cost does not bind
 _BIN_ERROR = 0.01  # relative; by how much a cost per conversion on bins may differ from that of the curves
 
@@ -269,27 +270,37 @@ class Planner:
         ideal, alpha = np.zeros((len(budget), 3)), np.zeros((len(budget), 3))
         for j in range(3):
             for first in np.unique(first_price):
-                rows = first_price == first
-                single = self._single(j, bool(first))
-                if single is None:
+                usual = self._single(j, bool(first), 0)
+                if usual is None:
                     continue
-                direction, total, kpi = single
-                x = _reach(np.repeat(total, rows.sum(), axis=0), budget[rows])
-                least = np.maximum(
-                    total[:, 0], budget[rows]
-                )  # where the lowest bids cost more: a part of what they buy
-                ideal[rows, j] = budget[rows] / least * curves.lookup(np.repeat(kpi, rows.sum(), axis=0), x)
-                alpha[rows, j] = direction * 2.0**x
+                small = budget < usual[1][0, 0]  # less than the lowest bids on the grid cost
+                for octaves in (0, _FURTHER_DOWN):
+                    rows = (first_price == first) & (small == (octaves > 0))
+                    single = self._single(j, bool(first), octaves) if rows.any() else None
+                    if single is None:
+                        continue
+                    direction, total, kpi = single
+                    x = _reach(np.repeat(total, rows.sum(), axis=0), budget[rows])
+                    least = np.maximum(
+                        total[:, 0], budget[rows]
+                    )  # where the lowest bids cost more: a part of what they buy
+                    ideal[rows, j] = budget[rows] / least * curves.lookup(np.repeat(kpi, rows.sum(), axis=0), x)
+                    alpha[rows, j] = direction * 2.0**x
         return ideal, alpha
 
-    def _single(self, j: int, first: bool) -> tuple[float, NDArray[np.float64], NDArray[np.float64]] | None:
-        """Direction, expected spend curve and KPI curve (1, POINTS) of KPI j alone; None where it never occurs."""
-        cache: dict[tuple[int, bool], tuple[float, NDArray[np.float64], NDArray[np.float64]]] = self._single_cache
+    def _single(
+        self, j: int, first: bool, octaves: int
+    ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]] | None:
+        """Direction, expected spend curve and KPI curve (1, POINTS) of KPI j alone; None where it never occurs.
+
+        The curves' grid begins `octaves` further down than it does for others.
+        """
+        cache = self._single_cache
         land = self.forecast.landscape
         if land.mean_value[j] <= 0:
             return None
-        if (j, first) not in cache:
-            size = land.mean_price / land.mean_value[j]
+        if (j, first, octaves) not in cache:
+            size = land.mean_price / land.mean_value[j] * 2.0**-octaves
             direction = np.zeros((1, 3))
             direction[0, j] = size
             unit = self._unit(direction, np.array([first]))
@@ -300,11 +311,11 @@ class Planner:
                 self._slot_shifts(nodes),
                 self._slot_weights(nodes.level[:, :, j], priced=False),
             )
-            cache[j, first] = (size, total, kpi)
-        return cache[j, first]
+            cache[j, first, octaves] = (size, total, kpi)
+        return cache[j, first, octaves]
 
     @cached_property
-    def _single_cache(self) -> dict[tuple[int, bool], tuple[float, NDArray[np.float64], NDArray[np.float64]]]:
+    def _single_cache(self) -> dict[tuple[int, bool, int], tuple[float, NDArray[np.float64], NDArray[np.float64]]]:
         return {}
 
     # --- levels of training days --------------------------------------------------------------

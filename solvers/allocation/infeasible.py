@@ -12,11 +12,11 @@ from bidpilot.bidding.constraints.row import Row, Scaled
 from bidpilot.bidding.constraints.together import constraint_of
 from bidpilot.bidding.errors import Conflict, InfeasibleCampaign
 from bidpilot.solvers.allocation.program import ElasticProgram, Shape, compiled_elastic
-from bidpilot.solvers.allocation.rows import sizes_of
+from bidpilot.solvers.allocation.rows import near_power
 
 _FIRST = 0.01  # first step, as a share of the way to where a bound limits nothing
 _SECANTS = 12
-_MARGIN = 1e-3  # of the change
+_MARGIN = 1e-3  # of the change, and of the bound itself where the change is larger
 _CLOSE = 1e-6  # excess that counts as mended
 _TAKES_PART = 1e-6  # of the largest multiplier
 
@@ -24,7 +24,7 @@ _TAKES_PART = 1e-6  # of the largest multiplier
 def elastic_prices(shape: Shape, day: Scaled, rows: Sequence[Row]) -> NDArray[np.float64]:
     """(K,) multipliers of the least excess, what each row adds to it; 0 where all hold together."""
     program = compiled_elastic(shape._replace(kind=0, active=()))
-    if program.excess(day, rows, sizes_of(rows)) == 0.0:
+    if program.excess(day, rows, _sizes(rows)) == 0.0:
         return np.zeros(len(rows))
     return np.maximum(program.prices(), 0.0)
 
@@ -32,7 +32,7 @@ def elastic_prices(shape: Shape, day: Scaled, rows: Sequence[Row]) -> NDArray[np
 def explain(shape: Shape, day: Scaled, rows: Sequence[Row], terms: Terms) -> InfeasibleCampaign:
     """The error that says what conflicts and by how much, by elastic programs."""
     program = compiled_elastic(shape._replace(kind=0, active=()))
-    sizes = sizes_of(rows)
+    sizes = _sizes(rows)
     program.excess(day, rows, sizes)
     prices = program.prices() * sizes
     taking_part = [k for k, price in enumerate(prices) if price > _TAKES_PART * prices.max()]
@@ -43,6 +43,13 @@ def explain(shape: Shape, day: Scaled, rows: Sequence[Row], terms: Terms) -> Inf
     )
     mends = "; or ".join(_mend(c) for c in conflicts)
     return InfeasibleCampaign(f"no plan keeps {' and '.join(names)} together under the forecast: {mends}.", conflicts)
+
+
+def _sizes(rows: Sequence[Row]) -> NDArray[np.float64]:
+    """(K,) sizes of rows by what a plan can take of them: in units of a far larger bound that would not show."""
+    terms = np.array([max(np.abs(row.money).max(), np.abs(row.value).max()) for row in rows])
+    bounds = np.array([abs(row.bound) for row in rows])
+    return near_power(np.where((bounds > 0) & (terms > 0), np.minimum(bounds, terms), np.maximum(bounds, terms)))
 
 
 def _mend(conflict: Conflict) -> str:
@@ -79,4 +86,5 @@ def _needed(
         left = excess(after)
         if left <= _CLOSE:
             break
-    return after + _MARGIN * (after - own)  # so that what is printed holds when typed in
+    margin = _MARGIN * min(abs(after - own), abs(after))  # so that what is printed holds when typed in
+    return max(after + float(np.copysign(margin, after - own)), 0.0)

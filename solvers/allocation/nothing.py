@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bidpilot.bidding.constraints.budget import ROW as BUDGET
 from bidpilot.bidding.constraints.row import Row
 from bidpilot.bidding.constraints.together import constraint_of
 from bidpilot.solvers.allocation.problem import PlanProblem
 
 _HALVINGS = 60
+_STRIDES = 10  # ever further from the campaign's bound; beyond them no bound is looked for
 _MARGIN = 1e-3  # relative, so that what is printed buys something when typed in
 
 
@@ -30,6 +32,8 @@ def why_nothing(problem: PlanProblem, wanted: NDArray[np.float64]) -> str:
 
 
 def _line(problem: PlanProblem, row: Row, useful: NDArray[np.bool_]) -> str:
+    if row.name == BUDGET:  # a budget is above 0, and only a reserve of all of it leaves nothing
+        return "reserve = 1 holds the whole budget back. Lower it"
     bound, needed = constraint_of(row.name).bound(row.name, problem.terms), _needed(problem, row, useful)
     said = f"{row.name} = {bound:.4g} leaves no auction of the forecast"
     return f"{said}, whatever it is changed to" if needed is None else f"{said}; it begins to buy at {needed:.4g}"
@@ -40,17 +44,21 @@ def _needed(problem: PlanProblem, row: Row, useful: NDArray[np.bool_]) -> float 
     constraint = constraint_of(row.name)
     own = constraint.bound(row.name, problem.terms)
 
-    def loosened(share: float) -> float:
-        return constraint.loosened(own, share)
+    def buys(bound: float) -> bool:
+        return _buys(problem, constraint.moved(row.name, bound, problem.terms), useful)
 
-    if not _buys(problem, constraint.moved(row.name, loosened(1.0), problem.terms), useful):
+    near, far = own, constraint.loosened(own, 1.0)
+    for _ in range(_STRIDES):
+        if buys(far):
+            break
+        near, far = far, constraint.loosened(far, 1.0)
+    else:
         return None
     low, high = 0.0, 1.0
     for _ in range(_HALVINGS):
         middle = 0.5 * (low + high)
-        buys = _buys(problem, constraint.moved(row.name, loosened(middle), problem.terms), useful)
-        low, high = (low, middle) if buys else (middle, high)
-    needed = loosened(high)
+        low, high = (low, middle) if buys(constraint.loosened(near, middle)) else (middle, high)
+    needed = constraint.loosened(near, high)
     return needed + _MARGIN * (needed if needed > own else -needed)
 
 

@@ -258,6 +258,8 @@ def _sides(program: PortfolioProgram, spend: Vector, bought: Vector) -> list[Sid
 
 
 def _why_nothing(program: PortfolioProgram) -> str:
+    if program.terms.left <= 0:
+        return "nothing can be bought: the whole budget is spent"
     names = [row.name for row in program.rows if row.name != "budget"]
     return f"nothing can be bought under {' and '.join(names) or 'this forecast'}. Relax it"
 

@@ -39,15 +39,15 @@ def test_the_plan_reaches_95_percent_of_the_constrained_optimum_on_200_held_out_
 
 def test_the_rows_are_means_over_days(example: ModuleType) -> None:
     def side(exposures: float, head: float, tail: float) -> object:
-        days = [np.array([value, 2 * value]) for value in (exposures, 10.0, head, tail, 20.0)]
+        days = [np.array([value, 2 * value, 3 * value]) for value in (exposures, 10.0, head, tail, 20.0)]
         return example.Side(*days)
 
     result = example.Comparison(
-        side(10.0, 3.0, 1.0), side(15.0, 1.0, 1.0), side(20.0, 1.0, 2.0), np.array([20.0, 40.0])
+        side(10.0, 3.0, 1.0), side(15.0, 1.0, 1.0), side(20.0, 1.0, 2.0), np.array([20.0, 40.0, 60.0])
     )
     constant, plan, replan = example.rows(result)
-    assert [row["quality_exposures"] for row in (constant, plan, replan)] == [15.0, 22.5, 30.0]
+    assert [row["quality_exposures"] for row in (constant, plan, replan)] == [20.0, 30.0, 40.0]
     assert [row["gain"] for row in (constant, plan, replan)] == [0.0, 0.5, 1.0]
     assert [row["head_per_tail"] for row in (constant, plan, replan)] == [3.0, 1.0, 0.5]
     assert [row["of_optimum"] for row in (constant, plan, replan)] == [0.5, 0.75, 1.0]
-    assert (plan["quality"], plan["spend"], plan["days"]) == (15.0, 30.0, 2)
+    assert (plan["quality"], plan["spend"], plan["days"]) == (20.0, 40.0, 3)

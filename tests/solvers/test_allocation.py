@@ -180,6 +180,46 @@ def test_a_floor_that_no_budget_reaches_says_so() -> None:
         allocate(preset_forecast(), campaign(kpi_floors=(0.0, 0.0, 50.0)))
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("target", [0.15, 0.2])
+def test_a_target_just_above_the_cheapest_auctions_is_planned_without_a_warning(target: float) -> None:
+    """A projected step may end where the marginal utilities are next to 0, whose square is none."""
+    plan = allocate(preset_forecast(), campaign(scalarisation="chebyshev", max_cpa=target))
+    assert plan.utility > 0
+    assert plan.gap < 1e-6
+
+
+@pytest.mark.parametrize("budget", [1e-6, 1e-4, 1e-2])
+def test_an_ideal_point_of_a_part_of_one_auction_is_what_the_best_auctions_bring(budget: float) -> None:
+    """By sorting all auctions of the day by what they bring for their price, without any grid of scales."""
+    on = preset_forecast()
+    day = forecast_auctions(on)
+    count = np.multiply.outer(on.auctions, day.weight)
+    price = np.multiply.outer(on.price_curve, day.price)
+    asked = campaign(budget=budget)
+    plan, unit = allocate(on, asked), on.kpi_unit(asked.conversion_value)
+    assert plan.utility <= 1.0
+    for j in range(3):
+        order = np.argsort(-(day.value[:, j] / price).ravel())
+        paid = np.cumsum((count * price).ravel()[order])
+        brought = np.cumsum((count * day.value[:, j]).ravel()[order])
+        most = np.interp(budget, np.append(0.0, paid), np.append(0.0, brought))
+        assert plan.ideal[j] * unit[j] == pytest.approx(most, rel=0.15)
+
+
+def test_a_floor_far_beyond_the_market_is_mended_by_what_the_market_has() -> None:
+    """Elastic rows in units of such a floor lose what the market has below their tolerance."""
+    needed = []
+    for floor in (20.0, 1e5, 1e10):
+        with pytest.raises(InfeasibleCampaign) as caught:
+            allocate(preset_forecast(), campaign(kpi_floors=(0.0, 0.0, floor)))
+        (found,) = [c.needed for c in caught.value.conflicts if c.name == "floor/conversion"]
+        assert found is not None
+        needed.append(found)
+    assert needed[1:] == pytest.approx([needed[0]] * 2, rel=2e-3)
+    assert allocate(preset_forecast(), campaign(kpi_floors=(0.0, 0.0, needed[2]))).utility > 0
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [

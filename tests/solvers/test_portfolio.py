@@ -207,6 +207,7 @@ def test_a_plan_after_everything_is_spent_spends_nothing(forecast: Forecast) -> 
     plan = roll(forecast, portfolio(), spent, 2)
     assert plan.spend.sum() == 0.0
     assert plan.utility == pytest.approx(0.0, abs=1e-9)
+    assert plan.nothing == "nothing can be bought: the whole budget is spent"
 
 
 # --- bad days ---------------------------------------------------------------------------------
@@ -245,6 +246,15 @@ def test_scenario_days_are_the_training_days_on_average(forecast: Forecast) -> N
 
 
 # --- landscapes and specifications at their edges ----------------------------------------------
+
+
+def test_a_portfolio_that_can_buy_nothing_is_a_plan_of_zeros_that_says_why() -> None:
+    """Segments of long-tail content are named, and no auction of the forecast is in any."""
+    spec = portfolio({"preference": VIEWS, "min_tail_share": 1.0}, days=1)
+    plan = solve_portfolio(small_forecast(np.zeros(400, np.int64)), spec)
+    assert plan.nothing == "nothing can be bought under c0/min_tail_share. Relax it"
+    assert plan.utility == plan.wins.sum() == plan.kpi.sum() == 0.0
+    assert plan.spend.sum() == 0.0
 
 
 @pytest.mark.parametrize("risk", [None, {"cvar_level": 0.9, "cvar_weight": 0.5}])

@@ -235,6 +235,23 @@ def test_the_bound_that_is_named_buys_something_and_a_little_less_does_not() -> 
     assert allocate(forecast(), campaign()).nothing is None
 
 
+def test_a_target_many_units_away_names_the_bound_that_a_near_one_names() -> None:
+    far, near = (allocate(forecast(), campaign(max_cpa=target)).nothing for target in (1e-12, 1e-4))
+    assert far is not None
+    assert near is not None
+    assert far.rpartition(" ")[2] == near.rpartition(" ")[2]
+    never = allocate(forecast(), campaign(max_channel_share={"feed": 0.3, "search": 0.3})).nothing
+    assert never == (
+        "nothing can be bought under channel_share/feed and channel_share/search together: no purchase keeps them all. "
+        "Relax one of them"
+    )
+
+
+def test_a_reserve_of_everything_is_named_where_nothing_is_bought() -> None:
+    plan = allocate(forecast(), campaign(reserve=1.0))
+    assert plan.nothing == "nothing can be bought: reserve = 1 holds the whole budget back. Lower it"
+
+
 def test_a_front_of_nothing_is_one_point_that_says_why() -> None:
     front = pareto_front(forecast(), campaign(min_roi=1e6), 5)
     assert front.nothing is not None

@@ -15,6 +15,7 @@ from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.bidding.day.action import action_size
 from bidpilot.bidding.day.features import feature_names
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord, stack_offsets
+from bidpilot.envs.markets.recorded.carrying import AskedCarried
 from bidpilot.training.setting.setting import Setting, training_setting
 from bidpilot.training.setting.split import HoldOut, lesson
 from bidpilot.training.tracking import open_run
@@ -72,10 +73,11 @@ def idle_run(
     scale: float = 0.0,
     experiment: str = "bidpilot",
     learner: str = "ppo",
+    carries: AskedCarried = "auto",
 ) -> str:
     """Id of a finished run as `train` leaves it, whose policy bids exp(1.5 scale) times the plan, whatever it sees."""
     hold_out = hold_out or HoldOut(0.25)
-    setting = training_setting("steady", log, 0, hold_out=hold_out)
+    setting = training_setting("steady", log, 0, hold_out=hold_out, carries=carries)
     with TemporaryDirectory() as folder:
         _save(Path(folder), setting, log, scale)
         tags = {"learner": learner, **learnt_from(setting, hold_out.campaigns)}
@@ -92,7 +94,9 @@ def _save(folder: Path, setting: Setting, log: Path | None, scale: float) -> Non
     setting.forecast.save(folder / "forecast.npz")
     stored = {
         "setting": setting.name,
+        "market_digest": setting.market.digest,
         "log": None if log is None else str(log),
+        "log_digest": None if setting.reference_log is None else setting.reference_log.digest,
         "campaign": setting.campaign.model_dump(mode="json"),
         **lesson(setting.reference_log, setting.split),
     }

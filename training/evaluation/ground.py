@@ -64,6 +64,7 @@ class TrainingPart:
     def __str__(self) -> str:
         log = self.lineage.log
         what = self.name if log is None else f"{self.name} ({log[:15] if log.startswith('fitted') else log[:8]})"
+        what += ", in money" if log is not None and self.lineage.carries == "money" else ""
         return what if self.run is None else f"{what}, run {self.run[:8]}"
 
 
@@ -136,18 +137,19 @@ def find_trained(
     Raises:
         RunNotFound: no run of that id, or nothing was trained on a log.
         InvalidConfig: the log that was asked for shares days with the one that is played.
-        ForecastMismatch: runs that are named learnt from different days, or no log that was trained on, or more than
+        ForecastMismatch: runs that are named have different forecasts, or no log that was trained on, or more than
             one, may be of the log's market.
     """
     if asked is not None:
         return _asked(log, asked, carries)
     found = [Trained.of_run(run) for run in named if Lineage.of(run).log is not None]
-    own = {trained.part.lineage.part: trained for trained in reversed(found) if not trained.strangeness(log)}
+    own = {trained.part.lineage.forecast: trained for trained in reversed(found) if not trained.strangeness(log)}
     if len(own) > 1:
         parts = "; ".join(str(trained.part) for trained in reversed(own.values()))
         raise ForecastMismatch(
-            f"the runs that are named learnt from different days, so that no one forecast is theirs: {parts}. Name "
-            "runs of one training part, or say whose forecast all are to be played under: --forecast RUN or FOLDER."
+            "the runs that are named learnt from different days, or some in rates and some in money, so that no one "
+            f"forecast is theirs: {parts}. Name runs of one training part and form, or say whose forecast all are to "
+            "be played under: --forecast RUN or FOLDER."
         )
     return next(iter(own.values())) if own else _its_own(log, experiment, learner)
 
@@ -163,8 +165,11 @@ def latest_learnt(learner: str | None, experiment: str, trained: Trained | None)
     part = trained.part
     if part.run is not None:
         words = f"on the training days of {part}"
-        return latest_run_of(learner, experiment, fits=(words, lambda r: Lineage.of(r).part == part.lineage.part))
-    return latest_run_of(learner, experiment, fits=on_whole_log(str(part.lineage.log), str(part)))
+        return latest_run_of(
+            learner, experiment, fits=(words, lambda r: Lineage.of(r).forecast == part.lineage.forecast)
+        )
+    whole = on_whole_log(str(part.lineage.log), str(part), part.lineage.carries)
+    return latest_run_of(learner, experiment, fits=whole)
 
 
 def _asked(log: AuctionLog, asked: str, carries: AskedCarried) -> Trained:
@@ -183,11 +188,12 @@ def _asked(log: AuctionLog, asked: str, carries: AskedCarried) -> Trained:
             f"{len(shared)} of the {log.n_days} days of {log.name} are in {asked} too, {label!r} for one. Fit the "
             "forecast on a log of other days."
         )
+    held = "money" if setting.forecast.conversion_value is None else "rates"
     if setting.reference_log is None:
-        lineage = Lineage(f"fitted:{setting.fitted_to}", f"fitted:{setting.fitted_to}", None)
+        lineage = Lineage(f"fitted:{setting.fitted_to}", f"fitted:{setting.fitted_to}", carries=held)
     else:
         whole = range(setting.reference_log.n_days)
-        lineage = Lineage(setting.reference_log.digest, days_digest(setting.reference_log, whole), None)
+        lineage = Lineage(setting.reference_log.digest, days_digest(setting.reference_log, whole), carries=held)
     return Trained(setting.forecast, setting.campaign, TrainingPart(setting.name, lineage, frozenset(days)))
 
 
@@ -196,7 +202,7 @@ def _its_own(log: AuctionLog, experiment: str, learner: str | None) -> Trained:
     by_log: dict[str, list[RunInfo]] = {}
     for run in finished_runs(experiment=experiment):
         lineage = Lineage.of(run)
-        if lineage.log is not None and lineage.held_out is None:
+        if lineage.log is not None and not lineage.held_out:
             by_log.setdefault(lineage.log, []).append(run)
     if not by_log:
         raise RunNotFound(

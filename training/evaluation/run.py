@@ -143,6 +143,7 @@ def _comparison(
     for suite in suites:
         if config.log is not None:
             console.print(_targets_told(suite))
+            console.print(_left_out_told(suite), end="")
         outcomes: dict[str, Outcome] = {}
         for contestant in contestants:
             console.print(f"playing {short_name(contestant.name)} on {suite.name} ...")
@@ -233,6 +234,14 @@ def _targets_told(suite: Suite) -> str:
     known = target[np.isfinite(target)]
     which = f", of {known.min():g} to {known.max():g}" if len(known) else ""
     return f"{suite.name}: {len(known)} of {len(target)} days have a target cost per conversion{which}"
+
+
+def _left_out_told(suite: Suite) -> str:
+    """A line on the days that nothing can be won on, which have no R / R*; empty where there are none."""
+    kept = suite.arena.kept
+    if kept.all():
+        return ""
+    return f"{suite.name}: {np.sum(~kept)} of {len(kept)} days are left out, as none of their auctions counts\n"
 
 
 def _targeted(config: EvaluateConfig, records: Sequence[SuiteRecord]) -> bool:

@@ -124,7 +124,7 @@ def log_suite(log: AuctionLog, trained: Trained, terms: LogTerms | None = None, 
     targets = trained.targets if terms is None else terms.targets
     other_market = bool(trained.strangeness(log))
     lineage = trained.part.lineage
-    gains = {} if other_market or lineage.held_out is not None else row_gains(lineage.log)
+    gains = {} if other_market or lineage.held_out else row_gains(lineage.log)
     arena = log_arena(log, trained.forecast, campaign, targets, cpa_margin)
     _, units = np.unique([day.unit for day in log.days], return_inverse=True)
     return Suite(log.name, gains, arena, units, trained.part, other_market, trained.part.seen(log))

@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from bidpilot.agents.acting.agent import Agent, controller_agent
+from bidpilot.bidding.bundle import Bundle
 from bidpilot.bidding.errors import InvalidConfig, PromotionRefused, RunNotFound
+from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.markets.presets import PRESETS
 from bidpilot.training.cli.config import flat
+from bidpilot.training.evaluation.ground import TrainingPart
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import LEAST, NO_INTERVAL, interval
 from bidpilot.training.evaluation.suites import log_arena, named_suites, synthetic_suite
@@ -22,7 +25,7 @@ from bidpilot.training.export.agent import BundleAgent
 from bidpilot.training.export.config import PromoteConfig
 from bidpilot.training.export.registry import CHALLENGER, CHAMPION, Version, fetch, find_version, make_champion
 from bidpilot.training.setting.targets import asked_campaign
-from bidpilot.training.tracking import open_run
+from bidpilot.training.tracking import download, find_run, open_run
 
 _LOG_MARK = "log.json"
 
@@ -70,9 +73,11 @@ def run(config: PromoteConfig) -> None:
     ):
         new = BundleAgent.load(fetch(challenger, Path(folder) / "challenger"), "challenger")
         old: Agent = controller_agent("plan")
+        bundles = [new.bundle]
         if champion is not None:
-            old = BundleAgent.load(fetch(champion, Path(folder) / "champion"), "champion")
-        duels = [duel(n, a, u, new, old, config.seed) for n, a, u in _arenas(config, new)]
+            old = crowned = BundleAgent.load(fetch(champion, Path(folder) / "champion"), "champion")
+            bundles.append(crowned.bundle)
+        duels = [duel(n, a, u, new, old, config.seed) for n, a, u in _arenas(config, new, bundles, console)]
         for line in duels:
             console.print(str(line), soft_wrap=True)
         against = "the plan (no champion yet)" if champion is None else f"version {champion.version}"
@@ -129,17 +134,20 @@ def _champion(name: str) -> Version | None:
         return None
 
 
-def _arenas(config: PromoteConfig, new: BundleAgent) -> list[tuple[str, Arena, NDArray[np.int64]]]:
+def _arenas(
+    config: PromoteConfig, new: BundleAgent, played: Sequence[Bundle], console: Console
+) -> list[tuple[str, Arena, NDArray[np.int64]]]:
     setting = new.bundle.manifest.origin.setting
     names = config.suites or ((setting,) if setting in PRESETS else ())
     suites = [synthetic_suite(record, config.days, config.seed) for record in named_suites(names, default=())]
     found = [(suite.name, suite.arena, suite.units) for suite in suites]
-    log = latest_log(config.log)
+    folder = latest_log(config.log)
+    log = None if folder is None else _unseen_days(folder, played, console)
     if log is not None:
         found.append(_log_arena(log, new))
     if not found:
         raise InvalidConfig(
-            f"the challenger learnt from the log {setting} and there is none at {config.log} to play. "
+            f"the challenger learnt from the log {setting} and there is none of other days at {config.log} to play. "
             "Give --log with an imported log."
         )
     return found
@@ -153,12 +161,35 @@ def latest_log(folder: Path) -> Path | None:
     return logs[-1].parent if logs else None
 
 
-def _log_arena(folder: Path, new: BundleAgent) -> tuple[str, Arena, NDArray[np.int64]]:
-    """The recorded days under the challenger's forecast and campaign, each with its own budget and, as in training,
-    its own target."""
+def _unseen_days(folder: Path, played: Sequence[Bundle], console: Console) -> AuctionLog | None:
+    """The log in `folder` without the days that a policy which is played learnt from; None where that leaves none.
+
+    Who has seen a day bids better on it than on those to come, and what promotes is what is to come.
+    """
+    # Polars loads only where a log is read.
     from bidpilot.envs.logs.storage import load_log
 
-    log, manifest = load_log(folder), new.bundle.manifest
+    log = load_log(folder)
+    seen = np.zeros(log.n_days, np.bool_)
+    for bundle in played:
+        origin = bundle.manifest.origin
+        try:
+            run = find_run(origin.run_id)
+            seen |= TrainingPart.of_run(run, download(run.run_id, "policy")).seen(log)
+        except RunNotFound:
+            console.print(
+                f"run {origin.run_id} is gone, so that nobody knows which days of {log.name} its policy learnt from",
+                soft_wrap=True,
+            )
+    if seen.any():
+        console.print(f"{log.name}: {seen.sum()} of its {log.n_days} days were trained on and are left out")
+    return None if seen.all() else log.select_days(np.flatnonzero(~seen))
+
+
+def _log_arena(log: AuctionLog, new: BundleAgent) -> tuple[str, Arena, NDArray[np.int64]]:
+    """The recorded days under the challenger's forecast and campaign, each with its own budget and, as in training,
+    its own target."""
+    manifest = new.bundle.manifest
     campaign, targets = asked_campaign(manifest.campaign, manifest.origin.targets)
     arena = log_arena(log, new.bundle.forecast, campaign, targets)
     _, units = np.unique([day.unit for day in log.days], return_inverse=True)

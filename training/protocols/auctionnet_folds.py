@@ -5,6 +5,7 @@ What an agent knows of the days comes from other days alone: of the training log
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -19,6 +20,7 @@ from bidpilot.agents.gains import row_gains
 from bidpilot.agents.learners.catalogue import LEARNERS, learner_of
 from bidpilot.bidding.errors import InvalidProtocol
 from bidpilot.envs.logs.auction_log import AuctionLog
+from bidpilot.envs.markets.recorded.carrying import Carried, carry_over
 from bidpilot.training.evaluation.contestants import Contestant, find_contestants
 from bidpilot.training.evaluation.ground import Trained, TrainingPart, find_trained
 from bidpilot.training.evaluation.names import TUNED
@@ -27,7 +29,7 @@ from bidpilot.training.evaluation.suites import Suite, log_suite
 from bidpilot.training.protocols.config import AuctionNetConfig
 from bidpilot.training.protocols.names import BENCHMARK
 from bidpilot.training.setting.setting import training_setting
-from bidpilot.training.setting.split import HoldOut, days_digest
+from bidpilot.training.setting.split import HoldOut, days_digest, split_days
 from bidpilot.training.setting.terms import LogTerms
 from bidpilot.training.tracking import RunInfo, download, finished_runs
 from bidpilot.training.tracking.lineage import Lineage
@@ -85,7 +87,11 @@ def test_fold(config: AuctionNetConfig, training: AuctionLog, test: AuctionLog, 
             theirs.append(_benchmark(name, training, test))
         elif name in TUNED and name not in gains:
             console.print(f"{name} is left out: no gains were tuned on {trained.name}; bidpilot tune finds some")
-        elif base in LEARNERS and not config.agents and not _runs(base, config.experiment, training, None):
+        elif (
+            base in LEARNERS
+            and not config.agents
+            and not _runs(base, config.experiment, training, trained.part.lineage.carries)
+        ):
             console.print(f"{name} is left out: no finished run on this log; bidpilot train --log {config.train}")
         else:
             named.append(name)
@@ -117,13 +123,15 @@ def left_out_folds(config: AuctionNetConfig, log: AuctionLog, console: Console) 
             console.print(f"{name} is left out: its gains were tuned on the days that are left out in turn")
     campaigns = campaigns_of(log)
     learners = [name for name in config.named if name in LEARNERS]
-    found = {name: _seeds(name, config, log, campaigns, console) for name in learners}
+    others = {campaign: split_days(log, HoldOut(campaigns=(campaign,))).training for campaign in campaigns}
+    carries = {campaign: carry_over(log, config.carries, days).carries for campaign, days in others.items()}
+    found = {name: _seeds(name, config, log, carries, console) for name in learners}
     ours = [name for name in config.named if name not in (*BENCHMARK, *TUNED, *LEARNERS)]
     for campaign in campaigns:
         setting = training_setting("", config.train, config.seed, None, HoldOut(campaigns=(campaign,)), config.carries)
         assert setting.split is not None
         test, rest = log.select_days(setting.split.unseen), log.select_days(setting.split.training)
-        lineage = Lineage(log.digest, days_digest(log, setting.split.training), campaign)
+        lineage = Lineage(log.digest, days_digest(log, setting.split.training), (campaign,), carries[campaign])
         part = TrainingPart(f"{log.name} without {campaign}", lineage, frozenset(rest.day_digests))
         trained = Trained(setting.forecast, setting.campaign, part)
         contestants = [*find_contestants(tuple(ours), config.experiment, test, trained)]
@@ -147,29 +155,41 @@ def _benchmark(name: str, training: AuctionLog, test: AuctionLog) -> Contestant:
     return Rival(name, how=lambda arena: arena.play_rules(BidderDay(bidder, target).rule))
 
 
-def _runs(learner: str, experiment: str, log: AuctionLog, held_out: str | None) -> list[RunInfo]:
-    """The finished trainings of a learner on a log, with these campaigns held out by name, the latest first."""
+def _runs(
+    learner: str, experiment: str, log: AuctionLog, carries: str, held_out: tuple[str, ...] = ()
+) -> list[RunInfo]:
+    """The finished trainings of a learner on a log, the latest first.
+
+    Of those whose forecast holds what `carries` says, with these campaigns held out by name.
+    """
     runs = finished_runs(experiment=experiment, tags={"log_digest": log.digest})
-    return [run for run in runs if learner_of(run.tags) == learner and Lineage.of(run).held_out == held_out]
+    wanted = (held_out, carries)
+    return [
+        run
+        for run in runs
+        if learner_of(run.tags) == learner and (Lineage.of(run).held_out, Lineage.of(run).carries) == wanted
+    ]
 
 
 def _seeds(
-    learner: str, config: AuctionNetConfig, log: AuctionLog, campaigns: Sequence[str], console: Console
+    learner: str, config: AuctionNetConfig, log: AuctionLog, carries: Mapping[str, Carried], console: Console
 ) -> dict[str, dict[str, RunInfo]]:
     """By campaign and seed the latest run of a learner with the campaign held out, of seeds that all campaigns have.
 
-    Says which command would train what is missing. Empty where no seed is whole.
+    `carries` says by campaign what the forecast of the others holds, which a run must have learnt under. Says which
+    command would train what is missing. Empty where no seed is whole.
     """
     found: dict[str, dict[str, RunInfo]] = {}
-    for campaign in campaigns:
-        runs = _runs(learner, config.experiment, log, campaign)
+    for campaign, held in carries.items():
+        runs = _runs(learner, config.experiment, log, held, (campaign,))
         found[campaign] = {run.params.get("seed", "0"): run for run in reversed(runs)}
     every = sorted(set().union(*found.values())) or ["0"]
     whole = [seed for seed in every if all(seed in of for of in found.values())]
     for campaign, of in found.items():
         for seed in every:
             if seed not in of:
-                command = f"bidpilot train --log {config.train} --hold-out {campaign} --seed {seed}"
+                command = f"bidpilot train --log {config.train} --hold-out {shlex.quote(campaign)} --seed {seed}"
+                command += "" if carries[campaign] == "rates" else " --carries money"
                 told = f"{learner} of seed {seed}" if whole else learner
                 console.print(f"{told} is left out: no finished run without {campaign}; {command}", soft_wrap=True)
     return {campaign: {seed: of[seed] for seed in whole} for campaign, of in found.items()} if whole else {}

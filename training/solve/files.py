@@ -15,6 +15,8 @@ from bidpilot.training.cli.yaml_file import explain, load_mapping
 
 M = TypeVar("M", bound=BaseModel)
 
+_REMOVED = "forecast_conversion_value"
+
 
 class _Where(Config):
     """The market that a file is about, and the KPI profile on it."""
@@ -64,6 +66,7 @@ def read_file(path: Path) -> tuple[CampaignFile | PortfolioFile, KpiProfile | No
         InvalidCampaign, InvalidPreference, UnknownProfile, InvalidProfile: likewise.
     """
     values = load_mapping(path)
+    _check_removed(values, path)
     profile = _profile(values.get("profile"), path)
     if profile is not None:
         campaigns = values.get("campaigns", [values.get("campaign")])
@@ -82,6 +85,16 @@ def read_file(path: Path) -> tuple[CampaignFile | PortfolioFile, KpiProfile | No
     if file.log is not None:
         file = file.model_copy(update={"log": path.parent / file.log})
     return file, profile
+
+
+def _check_removed(values: dict[str, Any], path: Path) -> None:
+    campaigns = values.get("campaigns")
+    parts = [values, values.get("campaign"), *(campaigns if isinstance(campaigns, list) else [])]
+    if any(isinstance(part, dict) and _REMOVED in part for part in parts):
+        raise InvalidConfig(
+            f"{path}: {_REMOVED} is no key any more: the forecast knows what it holds conversions at. Delete it; what "
+            "a conversion is worth to a campaign is its conversion_value."
+        )
 
 
 def validated(model: type[M], values: dict[str, Any], path: Path) -> M:

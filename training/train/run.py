@@ -35,6 +35,7 @@ from bidpilot.training.setting.split import DRAWN, HoldOut, lesson
 from bidpilot.training.setting.targets import rule_of, usual_campaign
 from bidpilot.training.setting.terms import terms_of
 from bidpilot.training.tracking import Run, download, find_run, open_run
+from bidpilot.training.tracking.lineage import held_out_tag
 from bidpilot.training.tracking.writer import MlflowWriter
 from bidpilot.training.train.config import TrainConfig
 from bidpilot.training.train.environment import new_model, training_ground
@@ -64,8 +65,7 @@ def run(config: TrainConfig, kind: str = "train", tags: Mapping[str, str] | None
     setting = training_setting(config.market, config.log, config.seed, config, held_out, config.carries)
     if config.tuned:
         config = _tuned(config, setting)
-    carries = "rates" if setting.carries is None else setting.carries.carries
-    tags = {**(tags or {}), "learner": config.learner, **learnt_from(setting, config.hold_out), "carries": carries}
+    tags = {**(tags or {}), "learner": config.learner, **learnt_from(setting, config.hold_out)}
     params = flat(config.model_dump(exclude=config.others)) | flat(terms_of(setting.campaign))
     params |= {"targets": rule_of(setting.campaign, setting.recorded)}
     with open_run(config.experiment, config.run_name, params, tags, kind=kind, resume=config.resume) as tracked:
@@ -235,5 +235,6 @@ def learnt_from(setting: Setting, held_out: Sequence[str] = ()) -> dict[str, str
         "training_digest": learnt["training_digest"] or "none",
         "fitted_to": setting.fitted_to or "none",
         "validation": learnt["validation"],
-        "held_out": ",".join(sorted(set(held_out))) or "none",
+        "held_out": held_out_tag(held_out),
+        "carries": "rates" if setting.carries is None else setting.carries.carries,
     }

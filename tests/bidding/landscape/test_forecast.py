@@ -23,6 +23,14 @@ def test_a_landscape_holds_no_unusable_number(column: str, bad: float, even: For
         replace(even.landscape, **changes)
 
 
+def test_a_landscape_where_everything_is_free_is_refused(even: Forecast) -> None:
+    with pytest.raises(InvalidLandscape, match=r"all 100 auctions .* have a market price of 0.*Fit it on days"):
+        replace(even.landscape, price=np.zeros(100))
+    one_paid = np.zeros(100)
+    one_paid[3] = 0.5
+    assert replace(even.landscape, price=one_paid).mean_price > 0
+
+
 def test_a_landscape_needs_auctions_and_columns_of_one_length(even: Forecast) -> None:
     with pytest.raises(InvalidLandscape, match="none"):
         BidLandscape(np.empty(0), np.empty((0, 3)), np.empty(0, np.int16), np.empty(0))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.storage import save_log
 from bidpilot.envs.markets.forecasting import fit_forecast
+from bidpilot.envs.markets.recorded.carrying import AskedCarried
 from bidpilot.envs.markets.recorded.replay import RecordedMarket
 from bidpilot.training.evaluation.config import EvaluateConfig
 from bidpilot.training.evaluation.ground import TrainingPart, strangeness
@@ -51,10 +52,15 @@ class Store:
     experiment: str
 
     def trained(
-        self, log: Path | None, hold_out: HoldOut | None = None, scale: float = 0.0, learner: str = DEFAULT
+        self,
+        log: Path | None,
+        hold_out: HoldOut | None = None,
+        scale: float = 0.0,
+        learner: str = DEFAULT,
+        carries: AskedCarried = "auto",
     ) -> str:
         """Id of a training run whose policy bids exp(1.5 scale) times the plan."""
-        return idle_run(log, hold_out, scale, self.experiment, learner)
+        return idle_run(log, hold_out, scale, self.experiment, learner, carries)
 
     def evaluated(self, log: Path, agents: Sequence[str] = ("mpc",), **options: Any) -> dict[str, dict[str, Any]]:
         """Rows of agents on a log, by the agent without its run."""
@@ -198,11 +204,60 @@ def test_runs_with_campaigns_held_out_by_name_are_played_by_id_alone(store: Stor
     save_log(small_log("test", KPI, units=2, first=4), tmp_path / "test")
     whole = store.trained(tmp_path / "train")
     without = store.trained(tmp_path / "train", HoldOut(campaigns=("a",)))
-    assert find_run(without).tags["held_out"] == "a"
+    assert find_run(without).tags["held_out"] == '["a"]'
     assert store.evaluated(tmp_path / "test", ("ppo",))["ppo"]["run"] == whole
     assert store.evaluated(tmp_path / "test", (f"ppo@{without}",))["mpc"]["forecast_run"] == without
     with pytest.raises(ForecastMismatch, match="learnt from different days"):
         store.evaluated(tmp_path / "test", (f"ppo@{whole}", f"ppo@{without}"))
+
+
+def test_a_campaign_of_any_name_can_be_held_out(store: Store, tmp_path: Path) -> None:
+    save_log(small_log("train", KPI, campaigns=("a,b", "c d", "none")), tmp_path / "train")
+    save_log(small_log("test", KPI, units=2, first=4), tmp_path / "test")
+    whole = store.trained(tmp_path / "train")
+    runs = {
+        named: store.trained(tmp_path / "train", HoldOut(campaigns=named))
+        for named in (("none",), ("c d", "a,b"), ("a,b",))
+    }
+    for named, run_id in runs.items():
+        assert Lineage.of(find_run(run_id)).held_out == tuple(sorted(named))
+    assert store.evaluated(tmp_path / "test", ("ppo",))["ppo"]["run"] == whole
+    # a run of before has the names with commas
+    assert Lineage.of(run_info({"held_out": "27"})).held_out == ("27",)
+    assert Lineage.of(run_info({"held_out": "0,27"})).held_out == ("0", "27")
+    assert Lineage.of(run_info({"held_out": "none"})).held_out == ()
+
+
+def test_days_with_nothing_to_win_are_told(
+    store: Store, logs: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = small_log("dry", KPI, units=3, first=6)
+    conversion = log.conversion.copy()
+    conversion[log.offsets[1, 0] : log.offsets[1, -1]] = 0
+    save_log(replace(log, conversion=conversion, true_conversion=conversion), tmp_path / "dry")
+    rows = store.evaluated(tmp_path / "dry", forecast=str(logs("train")))
+    assert rows["mpc"]["days"] == 2
+    assert "dry: 1 of 3 days are left out" in capsys.readouterr().out
+    store.evaluated(logs("test"), forecast=str(logs("train")))
+    assert "left out" not in capsys.readouterr().out
+
+
+def test_a_forecast_in_money_and_one_in_rates_of_the_same_days_are_two(store: Store, tmp_path: Path) -> None:
+    for name, units, first in (("train", 6, 0), ("test", 3, 6)):
+        log = small_log(name, KPI, units=units, first=first)
+        days = (replace(day, conversion_value=(1.0, 8.0)[d % 2]) for d, day in enumerate(log.days))
+        save_log(replace(log, days=tuple(days)), tmp_path / name)
+    train, test = tmp_path / "train", tmp_path / "test"
+    rates = store.trained(train, carries="rates")
+    money = store.trained(train, carries="money")
+    apart = {run_id: store.evaluated(test, (f"ppo@{run_id}",))["mpc"] for run_id in (rates, money)}
+    assert apart[rates]["iqm"] != apart[money]["iqm"]
+    assert ["in money" in apart[run_id]["forecast"] for run_id in (rates, money)] == [False, True]
+    with pytest.raises(ForecastMismatch, match="some in rates and some in money"):
+        store.evaluated(test, (f"ppo@{rates},{money}",))
+    # a learner's name is its latest run on the forecast that is played, not the latest of all
+    assert store.evaluated(test, ("ppo",))["ppo"]["run"] == money
+    assert store.evaluated(test, ("ppo",), forecast=rates)["ppo"]["run"] == rates
 
 
 def test_a_learners_name_means_its_own_latest_run_and_forecast(store: Store, logs: Callable[..., Path]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from contextlib import suppress
 from pathlib import Path
 
 import mlflow
@@ -12,7 +14,8 @@ import pytest
 from bidpilot.agents.acting.agent import AgentDay
 from bidpilot.agents.acting.from_bundle import agent_of
 from bidpilot.bidding.bundle import load_bundle
-from bidpilot.bidding.errors import PromotionRefused, RunNotFound
+from bidpilot.bidding.errors import InvalidConfig, PromotionRefused, RunNotFound
+from bidpilot.envs.logs.storage import save_log
 from bidpilot.training.evaluation.play import Outcome
 from bidpilot.training.export.config import ExportConfig, PromoteConfig
 from bidpilot.training.export.promote import Duel, latest_log, verdict
@@ -20,7 +23,9 @@ from bidpilot.training.export.promote import duel as fight
 from bidpilot.training.export.promote import run as promote
 from bidpilot.training.export.registry import active, find_version
 from bidpilot.training.export.run import run as export
+from bidpilot.training.setting.split import HoldOut
 from bidpilot.training.tracking import current_store, download, latest_finished_run
+from tests.training.small_logs import idle_run, small_log
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of mlflow and of what it loads a model with
 SMALL = PromoteConfig(name="duel", suites=("steady",), days=24)
@@ -101,6 +106,21 @@ def test_a_challenger_is_refused_on_two_days(run_id: str, tmp_path: Path) -> Non
     export(ExportConfig(run=run_id, out=tmp_path / "pid", agent="pid", name="short"))
     with pytest.raises(PromotionRefused, match=r"cannot be judged on steady \(2 of 3"):
         promote(PromoteConfig(name="short", suites=("steady",), days=2))
+
+
+def test_days_that_were_trained_on_promote_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = small_log("whole", "conversion", units=8)
+    save_log(whole, tmp_path / "whole")
+    save_log(whole.select_days(np.arange(4)), tmp_path / "train")
+    run_id = idle_run(tmp_path / "train", HoldOut(0.0))
+    export(ExportConfig(run=run_id, out=tmp_path / "mpc", agent="mpc", name="seen"))
+    with pytest.raises(InvalidConfig, match="none of other days"):
+        promote(PromoteConfig(name="seen", log=tmp_path / "train"))
+    with suppress(PromotionRefused):
+        promote(PromoteConfig(name="seen", log=tmp_path / "whole"))
+    told = capsys.readouterr().out
+    assert "whole: 4 of its 8 days were trained on and are left out" in told
+    assert re.search(r"whole: [\d.]+ against [\d.]+ on 4 days, difference", told)
 
 
 def test_better_on_one_suite_and_worse_on_none_wins() -> None:

@@ -54,7 +54,7 @@ def test_it_serves_the_mean_target_and_replays_each_days_own(
     manifest = load_bundle(tmp_path / "bundle").manifest
     assert manifest.campaign.max_cpa == served
     assert manifest.origin.targets == json.loads((files / "policy.json").read_text())["targets"]
-    _, arena, _ = _log_arena(tmp_path / "log", BundleAgent.load(tmp_path / "bundle", "challenger"))
+    _, arena, _ = _log_arena(load_log(tmp_path / "log"), BundleAgent.load(tmp_path / "bundle", "challenger"))
     if replayed is None:
         assert not arena.campaigns.bounds
     else:

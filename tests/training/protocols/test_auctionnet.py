@@ -171,6 +171,14 @@ def test_each_campaign_is_played_by_what_is_known_of_the_others(
     rows = played(train, None, leave_one_out=True, agents=("ppo", "plan"))
     assert {**rows[suite, "ppo"], "agent": "plan"} == rows[suite, "plan"]
 
+    # One that learnt under a forecast in rates does not play under one in money.
+    capsys.readouterr()
+    rows = played(train, None, leave_one_out=True, agents=("ppo", "plan"), carries="money")
+    assert (suite, "ppo") not in rows
+    assert "--hold-out 1 --seed 0 --carries money" in " ".join(capsys.readouterr().out.split())
+    with pytest.raises(RunNotFound, match="whose forecast holds money"):
+        played(*logs, agents=("ppo",), carries="money")
+
 
 def test_days_of_two_periods_are_too_few_for_a_verdict(
     logs: tuple[Path, Path], tmp_path: Path, played: Callable[..., Rows], capsys: pytest.CaptureFixture[str]

@@ -27,6 +27,9 @@ def written(folder: Path, text: str) -> Path:
         ("campaign: {budget: 40}\nprofile: conversion-last", UnknownProfile, "Did you mean conversion-first"),
         ("campaign: {budget: 40}\nprofile: 3", InvalidConfig, "profile = 3"),
         ("campaign: [", InvalidConfig, "is not YAML"),
+        ("campaign: {budget: 4, forecast_conversion_value: 9}", InvalidConfig, "is no key any more"),
+        ("budget: 4\nforecast_conversion_value: 9\ncampaigns: [{name: a}]", InvalidConfig, "Delete it"),
+        ("budget: 4\ncampaigns: [{name: a, forecast_conversion_value: 9}]", InvalidConfig, "Delete it"),
     ],
 )
 def test_a_fault_is_named_with_its_file(tmp_path: Path, text: str, error: type[BidpilotError], message: str) -> None:

@@ -71,7 +71,7 @@ def test_named_campaigns_are_not_looked_at_and_tagged(tmp_path: Path) -> None:
     log = tmp_path / "train"
     save_log(small_log("train", "conversion", units=3, campaigns=("b", "a", "c")), log)
     run = trained(log, "--hold-out", "c", "a")
-    assert (run.tags["held_out"], run.tags["validation"]) == ("a,c", "held-out units")
+    assert (run.tags["held_out"], run.tags["validation"]) == ('["a", "c"]', "held-out units")
     assert run.tags["log_digest"] == load_log(log).digest
     assert run.metrics["best/ratio_iqm"] == pytest.approx(best_on(run, log, [3]), abs=1e-12)  # of unit 1 and campaign b
 
