@@ -135,7 +135,7 @@ def broken_contracts(tmp_path: Path, file: str, line: str) -> str:
         package.mkdir(exist_ok=True)
         (package / "__init__.py").touch()
     rooms = {
-        "bidding": ("day", "plan", "campaign", "constraints", "landscape"),
+        "bidding": ("day", "plan", "campaign", "constraints", "landscape", "traffic"),
         "envs": ("bidding_env", "markets", "clearing", "synthetic", "logs"),
     }
     for folder, inside in rooms.items():
@@ -167,6 +167,7 @@ def broken_contracts(tmp_path: Path, file: str, line: str) -> str:
     [
         ("envs/x.py", "import bidpilot.agents", "bidding <- envs"),
         ("bidding/landscape/x.py", "import bidpilot.bidding.constraints", "inside bidding"),
+        ("bidding/traffic/x.py", "import bidpilot.bidding.landscape", "inside bidding"),
         ("bidding/constraints/x.py", "import bidpilot.bidding.day", "inside bidding"),
         ("bidding/plan/x.py", "import bidpilot.bidding.day", "inside bidding"),
         ("envs/clearing/x.py", "import bidpilot.envs.markets", "inside envs"),
