@@ -18,6 +18,7 @@ from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord, stack_offsets
 from bidpilot.envs.markets.recorded.carrying import AskedCarried
 from bidpilot.training.setting.setting import Setting, training_setting
 from bidpilot.training.setting.split import HoldOut, lesson
+from bidpilot.training.setting.terms import LogTerms
 from bidpilot.training.tracking import open_run
 from bidpilot.training.train.run import learnt_from
 
@@ -74,10 +75,11 @@ def idle_run(
     experiment: str = "bidpilot",
     learner: str = "ppo",
     carries: AskedCarried = "auto",
+    terms: LogTerms | None = None,
 ) -> str:
     """Id of a finished run as `train` leaves it, whose policy bids exp(1.5 scale) times the plan, whatever it sees."""
     hold_out = hold_out or HoldOut(0.25)
-    setting = training_setting("steady", log, 0, hold_out=hold_out, carries=carries)
+    setting = training_setting("steady", log, 0, terms, hold_out, carries)
     with TemporaryDirectory() as folder:
         _save(Path(folder), setting, log, scale)
         tags = {"learner": learner, **learnt_from(setting, hold_out.campaigns)}

@@ -143,7 +143,8 @@ def find_trained(
     if asked is not None:
         return _asked(log, asked, carries)
     found = [Trained.of_run(run) for run in named if Lineage.of(run).log is not None]
-    own = {trained.part.lineage.forecast: trained for trained in reversed(found) if not trained.strangeness(log)}
+    fitting = [trained for trained in found if not trained.strangeness(log)]
+    own = {trained.part.lineage.forecast: trained for trained in reversed(fitting)}
     if len(own) > 1:
         parts = "; ".join(str(trained.part) for trained in reversed(own.values()))
         raise ForecastMismatch(
@@ -151,7 +152,23 @@ def find_trained(
             f"forecast is theirs: {parts}. Name runs of one training part and form, or say whose forecast all are to "
             "be played under: --forecast RUN or FOLDER."
         )
+    _check_one_campaign(fitting)
     return next(iter(own.values())) if own else _its_own(log, experiment, learner)
+
+
+def _check_one_campaign(trained: Sequence[Trained]) -> None:
+    """Refuse to choose among the campaigns of several runs, under one of which all would be played.
+
+    Raises:
+        InvalidConfig: runs of the same days were trained for different campaigns.
+    """
+    for other in trained[1:]:
+        first = trained[0]
+        if (other.campaign, other.targets) != (first.campaign, first.targets):
+            raise InvalidConfig(
+                f"run {first.part.run} was trained for another campaign than run {other.part.run}, and all agents are "
+                f"played under one. Say whose it is: --forecast {first.part.run} or {other.part.run}."
+            )
 
 
 def latest_learnt(learner: str | None, experiment: str, trained: Trained | None) -> RunInfo:

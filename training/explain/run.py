@@ -43,7 +43,7 @@ def run(config: ExplainConfig) -> Explanation:
     if config.agent not in (None, *CONTROLLERS, *LEARNERS):
         names = ", ".join((*CONTROLLERS, *LEARNERS))
         raise UnknownAgent(f"no agent is called {config.agent!r} that could be explained. Use one of: {names}.")
-    log, trained = _ground(config)
+    log, trained = _ground(config, console)
     run_id = _run_id(config, trained)
     name = learner_of(find_run(run_id).tags) if config.agent is None and run_id is not None else str(config.agent)
     folder = None if run_id is None else download(run_id, "policy")
@@ -80,7 +80,7 @@ def explanation_figure(found: Explanation, title: str) -> Figure:
     return attribution_figure(panels, found.parts, title, table)
 
 
-def _ground(config: ExplainConfig) -> tuple[AuctionLog | None, Trained | None]:
+def _ground(config: ExplainConfig, console: Console) -> tuple[AuctionLog | None, Trained | None]:
     """The log whose day is played, and what it is played under: the run's forecast, where one is named."""
     if config.log is None:
         return None, None
@@ -88,7 +88,10 @@ def _ground(config: ExplainConfig) -> tuple[AuctionLog | None, Trained | None]:
     from bidpilot.envs.logs.storage import load_log
 
     log = load_log(config.log)
-    return log, find_trained(log, config.run, (), config.experiment, config.agent)
+    trained = find_trained(log, config.run, (), config.experiment, config.agent)
+    if strange := trained.strangeness(log):
+        console.print(f"{trained.part} is of another market than {log.name}: {strange}", soft_wrap=True)
+    return log, trained
 
 
 def _run_id(config: ExplainConfig, trained: Trained | None) -> str | None:

@@ -23,6 +23,7 @@ from bidpilot.training.evaluation.run import run
 from bidpilot.training.explain.config import ExplainConfig
 from bidpilot.training.explain.run import run as explain
 from bidpilot.training.setting.split import HoldOut
+from bidpilot.training.setting.terms import LogTerms
 from bidpilot.training.tracking import Run, RunInfo, download, find_run, latest_finished_run
 from bidpilot.training.tracking.lineage import Lineage
 from tests.training.small_logs import idle_run, small_log
@@ -270,13 +271,19 @@ def test_a_learners_name_means_its_own_latest_run_and_forecast(store: Store, log
         store.evaluated(logs("test"), (DEFAULT,), forecast=other)
 
 
-def test_a_decision_is_explained_of_the_logs_own_policy(store: Store, logs: Callable[..., Path]) -> None:
+def test_a_decision_is_explained_of_the_logs_own_policy(
+    store: Store, logs: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     own, other = store.trained(logs("train")), store.trained(logs("train", OTHER))
     preset = store.trained(None)
     for run_id, asked in ((own, {"log": logs("test")}), (other, {"log": logs("test", OTHER)}), (preset, {})):
         explain(ExplainConfig.model_validate({"experiment": store.experiment, "suite": "steady", "slot": 2, **asked}))
         name = asked["log"].name if asked else "steady"
         assert json.loads(download(run_id, f"explain/ppo_{name}_day0_slot2.json").read_text())["run"] == run_id
+    assert "another market" not in capsys.readouterr().out
+    foreign = {"experiment": store.experiment, "run": own, "log": logs("test", OTHER), "slot": 2}
+    explain(ExplainConfig.model_validate(foreign))
+    assert "is of another market than test-8: its mean price" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_market_fitted_to_a_log_has_seen_all_its_days() -> None:
@@ -322,3 +329,19 @@ def test_a_market_is_told_by_slots_segments_and_price() -> None:
 def small_forecast(log: AuctionLog) -> Forecast:
     market = RecordedMarket(log)
     return fit_forecast(market, market.recorded(np.arange(log.n_days)), 2.0)
+
+
+def test_runs_for_different_campaigns_are_not_played_under_one_of_them_in_silence(
+    store: Store, logs: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    train, test = logs("train"), logs("test")
+    plain = store.trained(train)
+    asked = idle_run(train, experiment=store.experiment, terms=LogTerms.model_validate({"max_cpa": 0.8}))
+    with pytest.raises(
+        InvalidConfig, match=f"run {plain} was trained for another campaign than run {asked}.*--forecast"
+    ):
+        store.evaluated(test, (f"ppo@{plain},{asked}",))
+    for whose, said in ((plain, "0 of 3 days have a target"), (asked, "3 of 3 days have a target")):
+        capsys.readouterr()
+        store.evaluated(test, (f"ppo@{plain},{asked}",), forecast=whose)
+        assert said in capsys.readouterr().out
