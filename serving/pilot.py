@@ -54,7 +54,7 @@ class Pilot:
         self.alpha = self._plan.alpha[self._index]
         self._multiplier, self._beta = self._plan.multiplier[self._index], self._plan.beta[self._index]
         self._agent, self._events, self._patience = agent, events, patience
-        self._statistics = DayStatistics(forecast, 1, sources)
+        self._statistics = DayStatistics(forecast, 1)
         self._observer = Observer(forecast, 1)
         self._size = action_size(len(forecast.segments))
         self._asked: Future[Action] | None = None
@@ -111,7 +111,8 @@ class Pilot:
         s.tail_wins[after] += totals.segment_wins @ is_tail(segments).astype(np.int64)
         for segment, channel in enumerate(channel_index(segments)):
             s.channel_spend[after, :, channel] += totals.segment_spend[:, segment]
-        s.source += (totals.source_wins, totals.source_predicted, totals.source_realised)
+        if s.traffic is not None:
+            s.traffic.late(slot, totals)
 
     def late_spend(self, slot: int, amount: float) -> None:
         """Book currency that is known to be spent up to a slot, without what it bought."""

@@ -201,7 +201,6 @@ class Observer:
         np.divide(kpi.T, self._today.ideal.T, out=self._wide[first : first + 3])
         for constraint in CATALOGUE:
             constraint.observe(statistics.campaigns.bounds, progress, row)
-        row["invalid_share"][:] = statistics.invalid_share()
 
 
 def _ratio(above: NDArray[np.float64], below: NDArray[np.float64], out: NDArray[np.float64]) -> None:

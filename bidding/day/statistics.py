@@ -12,10 +12,13 @@ from bidpilot.bidding.campaign.segments import channel_index, channels, is_tail
 from bidpilot.bidding.constraints.together import channel_most
 from bidpilot.bidding.constraints.totals import DayTotals
 from bidpilot.bidding.day.beliefs import Posterior, posterior
+from bidpilot.bidding.event import EVENTS
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.landscape.spread import TINY
 from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES, BudgetPlan
 from bidpilot.bidding.rule import Rule
+from bidpilot.bidding.traffic.filter import TrafficFilter
+from bidpilot.bidding.traffic.gate import Gate
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,11 @@ class SlotTotals:
     source_spend: NDArray[np.float64]  # (B, C)
     source_predicted: NDArray[np.float64]  # (B, C) predicted interactions of won auctions
     source_realised: NDArray[np.float64]  # (B, C) realised interactions of won auctions
+    source_exposed: NDArray[np.float64]  # (B, C) predicted exposure of won auctions: the views expected of them
+    source_views: NDArray[np.int64]  # (B, C) views told of won auctions
+    source_events: NDArray[np.int64]  # (B, C) likes, comments, shares and follows told of won auctions
+    source_converted: NDArray[np.float64]  # (B, C) conversions told of won auctions
+    funnel: NDArray[np.int64]  # (B, 7) events told of won auctions, by type (`bidpilot.bidding.event`)
     ratio_quantiles: NDArray[np.float64]  # (B, 5) of value per price at the reference coefficients
 
     @classmethod
@@ -67,6 +75,11 @@ class SlotTotals:
             source_spend=np.zeros((rows, sources)),
             source_predicted=np.zeros((rows, sources)),
             source_realised=np.zeros((rows, sources)),
+            source_exposed=np.zeros((rows, sources)),
+            source_views=np.zeros((rows, sources), np.int64),
+            source_events=np.zeros((rows, sources), np.int64),
+            source_converted=np.zeros((rows, sources)),
+            funnel=np.zeros((rows, len(EVENTS)), np.int64),
             ratio_quantiles=np.zeros((rows, len(RATIO_QUANTILES))),
         )
 
@@ -76,8 +89,6 @@ TOTALS = tuple(f.name for f in fields(SlotTotals))
 
 VALUE, PRICE, TRAFFIC = range(3)
 _LEAST_LOG_LEVEL = -16.0
-_LEAST_POSITIVE = float(np.finfo(np.float64).tiny)
-_SOURCE_PRIOR = 100.0  # wins of a source after which its shortfall of interactions counts half
 
 
 @dataclass(frozen=True)
@@ -90,15 +101,14 @@ class _Today:
     variance: tuple[NDArray[np.float64], ...]  # (3, B) each: of log2 levels between days, blocks, slots
     steered: bool  # whether segments differ in any row
     prompt: bool  # whether every row is told of its wins at once
-    source_delay: NDArray[np.int64]  # (B,) slots until wins and their interactions are known
-    source_by_slot: NDArray[np.float64] | None  # (T, 3, B, C) what is told late; None where all is known at once
+    traffic: TrafficFilter | None  # what decides the gate; None: every request passes
 
     @classmethod
     def of(
-        cls, campaigns: CampaignBatch, plan: BudgetPlan, index: NDArray[np.int64], slots: int, sources: int
+        cls, campaigns: CampaignBatch, plan: BudgetPlan, index: NDArray[np.int64], traffic: TrafficFilter | None
     ) -> _Today:
         """A day of `campaigns` (B) whose plans are rows `index` (B,) of `plan`."""
-        shown, late = campaigns.full_feedback, np.maximum(campaigns.win_delay, campaigns.interaction_delay)
+        shown = campaigns.full_feedback
         return cls(
             campaigns=campaigns,
             alpha=plan.alpha[index],
@@ -115,8 +125,7 @@ class _Today:
             ),
             steered=bool(campaigns.steers_segments.any()),
             prompt=not campaigns.win_delay.any(),
-            source_delay=late,
-            source_by_slot=np.zeros((slots, 3, len(campaigns), sources)) if late.any() else None,
+            traffic=traffic,
         )
 
 
@@ -128,7 +137,7 @@ class DayStatistics:
     and traffic come from requests and are known in every feedback mode, prices only in `full`.
     """
 
-    def __init__(self, forecast: Forecast, rows: int, sources: int) -> None:
+    def __init__(self, forecast: Forecast, rows: int) -> None:
         slots = forecast.slots
         self.forecast = forecast
         self._rows = np.arange(rows)
@@ -139,8 +148,8 @@ class DayStatistics:
         self.auctions = np.zeros((slots + 1, rows))  # cumulative
         self.predicted = np.zeros((slots + 1, rows, 3))  # cumulative predicted KPI of won auctions
         self.realised = np.zeros((slots + 1, rows, 3))  # cumulative realised KPI of won auctions
-        self.source = np.zeros((3, rows, sources))  # wins, predicted and realised interactions, as reported
-        self._by_source = np.empty((2, rows, sources))  # room to work in
+        self.requests = np.zeros((slots + 1, rows))  # cumulative, what was refused among them; 0 without a filter
+        self.refused = np.zeros((slots + 1, rows))  # cumulative
         self.ratio_quantiles = np.zeros((rows, 5))  # log2, of the last slot
         self.log_level = np.zeros((3, rows))  # of the last slot: value, price, traffic
         self._day_sum, self._block_sum = np.zeros((3, rows)), np.zeros((3, rows))
@@ -155,11 +164,19 @@ class DayStatistics:
         self.t = 0
         self._today: _Today
 
-    def begin(self, campaigns: CampaignBatch, plan: BudgetPlan, index: NDArray[np.int64]) -> None:
-        """Begin a day of `campaigns` (B) whose plans are rows `index` (B,) of `plan`."""
+    def begin(
+        self,
+        campaigns: CampaignBatch,
+        plan: BudgetPlan,
+        index: NDArray[np.int64],
+        traffic: TrafficFilter | None = None,
+    ) -> None:
+        """Begin a day of `campaigns` (B) whose plans are rows `index` (B,) of `plan`; `traffic` decides its gates."""
         self.t = 0
-        self._today = _Today.of(campaigns, plan, index, self.forecast.slots, self.source.shape[2])
-        for array in (self.source, self.ratio_quantiles, self.log_level, self._day_sum, self._block_sum):
+        self._today = _Today.of(campaigns, plan, index, traffic)
+        if traffic is not None:
+            traffic.begin(np.maximum(campaigns.win_delay, campaigns.interaction_delay))
+        for array in (self.ratio_quantiles, self.log_level, self._day_sum, self._block_sum):
             array[:] = 0.0
         for array in (self._seen, self._block_seen, self._blocks):
             array[:] = 0.0
@@ -168,6 +185,15 @@ class DayStatistics:
     def campaigns(self) -> CampaignBatch:
         """The campaigns of the day's rows (B)."""
         return self._today.campaigns
+
+    @property
+    def traffic(self) -> TrafficFilter | None:
+        """What decides the day's gates; None: every request passes."""
+        return self._today.traffic
+
+    def gate(self) -> Gate | None:
+        """The gate of the coming slot; None where every request passes."""
+        return None if self.traffic is None else self.traffic.gate(self.t)
 
     def close_full_channels(self, rule: Rule) -> Rule:
         """The rule without bids in channels that are known to have taken the most that they may of the day."""
@@ -189,21 +215,12 @@ class DayStatistics:
         self.realised[t + 1] = self.realised[t] + totals.realised
         if self._today.steered:
             self.channel_spend[t + 1] = self.channel_spend[t] + totals.segment_spend @ self._channel
-        self._update_sources(totals)
+        self.requests[t + 1] = self.requests[t] + totals.source_auctions.sum(axis=1)
+        self.refused[t + 1] = self.refused[t] + totals.source_refused.sum(axis=1)
+        if self.traffic is not None:
+            self.traffic.update(t, totals)
         self._update_levels(totals)
         self.t = t + 1
-
-    def _update_sources(self, totals: SlotTotals) -> None:
-        """Add what is now reported of each source: interactions are compared once wins and they are known."""
-        by_slot, delay = self._today.source_by_slot, self._today.source_delay
-        if by_slot is None:
-            self.source[0] += totals.source_wins
-            self.source[1] += totals.source_predicted
-            self.source[2] += totals.source_realised
-            return
-        by_slot[self.t] = totals.source_wins, totals.source_predicted, totals.source_realised
-        told = np.flatnonzero(delay <= self.t)
-        self.source[:, told] += by_slot[self.t - delay[told], :, told].swapaxes(0, 1)
 
     def _update_levels(self, totals: SlotTotals) -> None:
         f, t, level, known = self.forecast, self.t, self.log_level, self._known
@@ -282,27 +299,6 @@ class DayStatistics:
     ) -> DayTotals:
         worth = self.campaigns.conversion_value
         return DayTotals(spend, kpi, wins, tail_wins, channel_spend, self.channels, worth)
-
-    def invalid_share(self) -> NDArray[np.float64]:
-        """Estimated share (B,) of won auctions that were invalid: sources whose interactions fall short.
-
-        A source's shortfall is 1 - realised / expected, where expected is its prediction times the
-        ratio that the other sources realise; few wins count little.
-        """
-        wins, predicted, realised = self.source
-        total_wins, total_predicted, total_realised = np.einsum("kbs->kb", self.source)
-        ratio = np.divide(total_realised, total_predicted, out=np.ones_like(total_predicted), where=total_predicted > 0)
-        divisor, missing = self._by_source
-        np.multiply(predicted, ratio[:, None], out=divisor)  # the expected
-        np.subtract(divisor, realised, out=missing)
-        np.maximum(missing, 0.0, out=missing)  # 0 where nothing is expected, whatever the divisor
-        missing *= wins
-        np.maximum(divisor, _LEAST_POSITIVE, out=divisor)
-        missing /= divisor
-        np.add(wins, _SOURCE_PRIOR, out=divisor)
-        np.divide(wins, divisor, out=divisor)
-        share = np.einsum("bs,bs->b", missing, divisor) / np.maximum(total_wins, 1.0)
-        return np.minimum(share, 1.0)  # type: ignore[no-any-return]
 
 
 def _log2_level(level: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -73,6 +73,9 @@ class Forecast:
     level_slots: int  # slots over which a value level lasts; divides T
     segments: tuple[str, ...]  # (S,) "channel/tier"
     conversion_value: float | None = None  # currency per conversion, of the landscape's column; None: each one's own
+    source_share: NDArray[np.float64] | None = (
+        None  # (C,) share of auctions by source; None: sources are not told apart
+    )
 
     def __post_init__(self) -> None:
         slots = self.auctions.shape[0]
@@ -86,6 +89,9 @@ class Forecast:
             raise InvalidLandscape(
                 f"conversions are held at a worth that is finite and above 0; got {self.conversion_value}. Use 1."
             )
+        share = self.source_share
+        if share is not None and not (share.ndim == 1 and (share >= 0).all() and abs(share.sum() - 1.0) < 1e-6):
+            raise InvalidLandscape(f"shares of sources are one row, >= 0, and sum to 1; got {share}.")
 
     @property
     def slots(self) -> int:
@@ -154,6 +160,7 @@ class Forecast:
                     segments=tuple(str(s) for s in data["segments"]),
                     # what was stored before there was a reference is in money
                     conversion_value=float(data["conversion_value"]) if "conversion_value" in data else None,
+                    source_share=data.get("source_share"),
                 )
         except (OSError, EOFError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
             raise InvalidLandscape(

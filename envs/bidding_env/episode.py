@@ -20,6 +20,7 @@ from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.budget_plan import BudgetPlan
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.bidding.rule import Rule
+from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.bidding.traffic.gate import Gate
 from bidpilot.envs.bidding_env.compiled_replanner import CompiledReplanner
 from bidpilot.envs.bidding_env.oracle import InformedReplanner
@@ -57,7 +58,7 @@ class Episode:
         self.market, self.planner = market, Planner(forecast)
         self.rows, self.slots, self.segments = rows, market.slots, len(market.log.segments)
         self.totals = SlotTotals.zeros(rows, self.segments, market.log.sources)
-        self.statistics = DayStatistics(forecast, rows, market.log.sources)
+        self.statistics = DayStatistics(forecast, rows)
         self.observer = Observer(forecast, rows)
         self.kpi = np.zeros((rows, 3))  # true KPI of valid auctions so far
         self.left = np.zeros(rows)
@@ -71,9 +72,11 @@ class Episode:
         campaigns: CampaignBatch,
         informed: bool = False,
         plan: tuple[BudgetPlan, NDArray[np.int64]] | None = None,
+        traffic: TrafficFilter | None = None,
     ) -> NDArray[np.float32]:
         """Start the days; the first observation (B, F). `plan` holds plans made before, and each row's (B,).
 
+        `traffic` decides the gate of every slot; None: every request passes.
         An `informed` episode tells the re-plan the true levels of the slots to come: a bound for evaluation.
 
         Raises:
@@ -107,7 +110,7 @@ class Episode:
             replanner = InformedReplanner(self.market, days, campaigns, forecast, made, index)
         else:
             replanner = CompiledReplanner(forecast, made, index)
-        self.statistics.begin(campaigns, made, index)
+        self.statistics.begin(campaigns, made, index, traffic)
         steering = Steering.where_constrained(forecast, made, index, campaigns)
         self.observer.begin(self.statistics, made, index, replanner, steering)
         return self.observer.observe(self.statistics, None)
@@ -118,8 +121,8 @@ class Episode:
         return self.statistics.t
 
     def play(self, action: NDArray[np.floating], gate: Gate | None = None) -> NDArray[np.float32]:
-        """Play one slot with actions (B, 3 + S), through a gate if one is given; the next observation (B, F)."""
-        self.play_rule(replace(self.decoded(action), gate=gate))
+        """Play one slot with actions (B, 3 + S); the next observation (B, F). `gate` replaces the filter's."""
+        self.play_rule(replace(self.decoded(action), gate=gate or self.statistics.gate()))
         return self.observer.observe(self.statistics, np.clip(action, -1.0, 1.0))
 
     def decoded(self, action: NDArray[np.floating]) -> Rule:

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.envs.clearing.auction import arrives, market_price, overlaid
+from bidpilot.envs.clearing.auction import Overlay, arrives, market_price, origin_of
 from bidpilot.envs.clearing.columns import HasAuctions, auction_columns, day_columns
 from bidpilot.envs.logs.day_batch import DayBatch
 
@@ -20,6 +20,7 @@ class DayAuctions:
 
     slot: NDArray[np.int16]  # (N,)
     segment: NDArray[np.int16]  # (N,)
+    source: NDArray[np.int16]  # (N,)
     price: NDArray[np.float32]  # (N,) market price, currency
     predicted: NDArray[np.float32]  # (N, 3)
     true: NDArray[np.float32]  # (N, 3) zero for invalid auctions
@@ -30,6 +31,7 @@ class _Written(NamedTuple):
 
     slot: NDArray[np.int16]
     segment: NDArray[np.int16]
+    source: NDArray[np.int16]
     price: NDArray[np.float32]
     predicted: NDArray[np.float32]
     true: NDArray[np.float32]
@@ -41,6 +43,7 @@ def materialise(market: HasAuctions, days: DayBatch, row: int) -> DayAuctions:
     out = _Written(
         slot=np.empty(size, np.int16),
         segment=np.empty(size, np.int16),
+        source=np.empty(size, np.int16),
         price=np.empty(size, np.float32),
         predicted=np.empty((size, 3), np.float32),
         true=np.empty((size, 3), np.float32),
@@ -55,6 +58,7 @@ def _write(columns, days, b, out):  # type: ignore[no-untyped-def]
     calibration, salt = days.calibration[b], days.salt[b]
     n = 0
     for t in range(days.start.shape[1]):
+        overlay = Overlay(days.invalid_share[b, t], days.invalid_source[b, t], salt)
         for i in range(days.start[b, t], days.start[b, t] + days.auctions[b, t]):
             s = columns.segment[i]
             if not arrives(i, salt, days.keep, b, t, s):
@@ -66,7 +70,8 @@ def _write(columns, days, b, out):  # type: ignore[no-untyped-def]
             out.predicted[n, 0] = columns.exposure[i] * calibration[0]
             out.predicted[n, 1] = columns.interaction[i] * calibration[1] * scale
             out.predicted[n, 2] = columns.conversion[i] * calibration[2] * scale
-            bad = columns.invalid[i] or overlaid(i, salt, days.invalid_share[b, t])
+            origin, bad = origin_of(i, overlay, columns.source[i], columns.invalid[i])
+            out.source[n] = origin
             good = np.float32(0.0 if bad else 1.0)
             out.true[n, 0] = columns.true_exposure[i] * good
             out.true[n, 1] = columns.true_interaction[i] * scale * good

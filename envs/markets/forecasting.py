@@ -40,7 +40,7 @@ def fit_forecast(market: Market, days: DayBatch, conversion_value: float | None 
     total = int(days.count.sum())
     if total == 0:
         raise InvalidLandscape("the training days have no auctions. Train on days that have some.")
-    sums, counts = _slot_sums(market, days, worth)  # (D, T, 4), (D, T)
+    sums, counts, by_source = _slot_sums(market, days, worth)  # (D, T, 4), (D, T), (C,)
     mean = sums.sum(axis=(0, 1)) / counts.sum()
     per_auction = np.divide(sums, counts[..., None], out=np.zeros_like(sums), where=counts[..., None] > 0)
     relative = np.divide(per_auction, mean, out=np.ones_like(sums), where=mean > 0)
@@ -62,6 +62,7 @@ def fit_forecast(market: Market, days: DayBatch, conversion_value: float | None 
         level_slots=market.level_slots,
         segments=market.log.segments,
         conversion_value=conversion_value,
+        source_share=by_source / by_source.sum() if len(by_source) > 1 else None,
     )
 
 
@@ -72,7 +73,7 @@ def true_levels(
 
     `own` (B,) is what a conversion is worth to the days' campaigns, currency.
     """
-    sums, counts = _slot_sums(market, days, forecast.worth(own))
+    sums, counts, _ = _slot_sums(market, days, forecast.worth(own))
     land = forecast.landscape
     mean = np.append(land.mean_value, land.mean_price)
     per_auction = np.divide(sums, counts[..., None], out=np.zeros_like(sums), where=counts[..., None] > 0)
@@ -94,14 +95,17 @@ def _walk(
 
 def _slot_sums(
     market: Market, days: DayBatch, worth: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Sums (D, T, 4) and auctions (D, T) by day and slot, and auctions (C,) by source."""
+    by_source = np.zeros(market.log.sources, np.int64)
     sums = np.zeros((len(days), market.slots, 4))
     counts = np.zeros((len(days), market.slots), np.int64)
     for d, (day, values) in enumerate(_walk(market, days, worth)):
         counts[d] = np.bincount(day.slot, minlength=market.slots)
+        by_source += np.bincount(day.source, minlength=len(by_source))
         for j in range(4):
             sums[d, :, j] = np.bincount(day.slot, values[:, j], market.slots)
-    return sums, counts
+    return sums, counts, by_source
 
 
 def _price_curve(relative: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:

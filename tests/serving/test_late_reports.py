@@ -55,7 +55,6 @@ def test_a_late_outcome_counts_alike_for_the_policy_and_its_shadow(day: Campaign
     day.outcome(0, SOURCE, 0.25, 1.0)
     policy, shadow = (statistics(pilot) for pilot in day._pilots())
     assert policy == shadow == (0.0, 0.0, 0.25 * BIDDERS, 1.0 * BIDDERS)
-    assert [pilot._statistics.source[2, 0, SOURCE] for pilot in day._pilots()] == [0.25 * BIDDERS] * 2
 
 
 @pytest.mark.parametrize("bidders", [1, 2, 8])

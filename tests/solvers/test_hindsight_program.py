@@ -47,7 +47,8 @@ def a_day(size: int, seed: int, free: float = 0.0, invalid: float = 0.1) -> DayA
     price[rng.random(size) < free] = 0.0
     segment = rng.integers(0, len(SEGMENTS), size)
     true = value.astype(np.float32)
-    return DayAuctions(np.zeros(size, np.int16), segment.astype(np.int16), price.astype(np.float32), true, true)
+    none = np.zeros(size, np.int16)
+    return DayAuctions(none, segment.astype(np.int16), none, price.astype(np.float32), true, true)
 
 
 def ideal_of(day: DayAuctions) -> Floats:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign, Delays
@@ -21,7 +20,7 @@ ROWS, SOURCES = 2, 4
 def begin(forecast: Forecast, **changes: Any) -> DayStatistics:
     campaigns = CampaignBatch.repeat(Campaign.model_validate({"budget": 50.0} | changes), ROWS)
     plan, index = Planner(forecast).plan(campaigns)
-    statistics = DayStatistics(forecast, ROWS, SOURCES)
+    statistics = DayStatistics(forecast, ROWS)
     statistics.begin(campaigns, plan, index)
     return statistics
 
@@ -143,55 +142,14 @@ def test_each_row_has_its_own_delay(even: Forecast) -> None:
     np.testing.assert_array_equal(statistics.reported(statistics.predicted)[:, 0], [30, 10])
 
 
-def sources(realised: list[float], wins: float = 300.0, predicted: float = 100.0) -> SlotTotals:
-    return slot(source_wins=wins, source_predicted=predicted, source_realised=np.array(realised))
-
-
-def test_a_source_that_realises_nothing_is_suspected_by_its_wins(even: Forecast) -> None:
-    """Three of four alike sources realise as predicted: the fourth's 300 wins count 300^2 / 400 = 225 of 1,200."""
-    statistics = begin(even)
-    statistics.update(sources([100, 100, 100, 0]))
-    np.testing.assert_allclose(statistics.invalid_share(), 225 / 1200)
-
-
-def test_sources_that_are_alike_are_not_suspected_however_little_they_realise(even: Forecast) -> None:
-    statistics = begin(even)
-    for realised in ([100.0] * 4, [7.0] * 4, [0.0] * 4):
-        statistics.update(sources(realised))
-        np.testing.assert_allclose(statistics.invalid_share(), 0.0, atol=1e-12)
-
-
-def test_few_wins_say_little_and_no_wins_nothing(even: Forecast) -> None:
-    statistics = begin(even)
-    np.testing.assert_array_equal(statistics.invalid_share(), 0.0)
-    statistics.update(sources([1, 1, 1, 0], wins=3.0, predicted=1.0))
-    assert (statistics.invalid_share() < 0.01).all()
-
-
-@pytest.mark.parametrize("delays", [Delays(interactions=2), Delays(wins=2), Delays(wins=1, interactions=2)])
-def test_the_estimate_of_invalid_traffic_waits_for_its_reports(even: Forecast, delays: Delays) -> None:
-    """With reports two slots late it is what a bidder without delay would have known two slots earlier."""
-    days = [[100, 100, 100, 0], [100, 100, 50, 0], [0, 100, 100, 100], [100, 100, 100, 100]]
-    seen: list[list[NDArray[np.float64]]] = []
-    for delay in (Delays(), delays):
-        statistics, shares = begin(even, delays=delay), []
-        for realised in days:
-            statistics.update(sources([float(x) for x in realised]))
-            shares.append(statistics.invalid_share())
-        seen.append(shares)
-    np.testing.assert_array_equal(seen[1][:2], 0.0)
-    np.testing.assert_array_equal(seen[1][2:], seen[0][:2])
-
-
 def test_a_day_begins_without_memory_of_the_last(even: Forecast) -> None:
     used, fresh = begin(even, delays=Delays(wins=1)), begin(even, delays=Delays(wins=1))
     for _ in range(4):
-        used.update(sources([100, 100, 100, 0]))
+        used.update(slot(requested=400.0))
     plan, index = Planner(even).plan(used.campaigns)
     used.begin(used.campaigns, plan, index)
     for statistics in (used, fresh):
         statistics.update(slot())
         statistics.update(slot(requested=200.0))
     np.testing.assert_array_equal(used.levels().day, fresh.levels().day)
-    np.testing.assert_array_equal(used.invalid_share(), fresh.invalid_share())
     np.testing.assert_array_equal(used.budget(), fresh.budget())
