@@ -1,0 +1,73 @@
+"""What is remembered of sources from day to day, and shared between campaigns: a small file, decayed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.bidding.errors import InvalidGate
+from bidpilot.bidding.traffic.evidence import log_odds
+
+Matrix = NDArray[np.float64]
+
+DECAY = 0.9
+"""Of what days before have said, that a day later still counts."""
+_MOST = 8.0  # nats either way that days before count for at most: a day's own outcomes must be able to outweigh them
+_POOL = 1000.0  # sources that the chance of an unknown one counts as
+
+
+@dataclass(frozen=True)
+class SourceMemory:
+    """Nats for invalid traffic by source, of the days before: (C,), or (B, C) where rows remember apart."""
+
+    evidence: Matrix
+    days: int = 0
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.evidence).all():
+            raise InvalidGate("what is remembered of sources must be finite. Delete the file: a day later it is back.")
+
+    @classmethod
+    def none(cls, shape: tuple[int, ...]) -> SourceMemory:
+        """Nothing remembered."""
+        return cls(np.zeros(shape))
+
+    def prior(self, chance: float) -> Matrix:
+        """Log odds of the sources at the start of a day, where an unknown one is invalid with probability `chance`.
+
+        The share of sources that were found out moves the chance of those that are not known: what comes to one
+        campaign's pool of sources differs from what comes to another's.
+        """
+        bad = (self.evidence > log_odds(0.9) - log_odds(chance)).sum(axis=-1, keepdims=True)
+        pool = (bad + chance * _POOL) / (self.evidence.shape[-1] + _POOL)
+        return np.log(pool / (1.0 - pool)) + self.evidence  # type: ignore[no-any-return]
+
+    def after(self, day: Matrix) -> SourceMemory:
+        """What is remembered after a day that brought `day` nats for invalid traffic, of the same shape."""
+        return SourceMemory(np.clip(DECAY * self.evidence + day, -_MOST, _MOST), self.days + 1)
+
+    def save(self, path: Path) -> None:
+        """Write to one .npz file, whole or not at all."""
+        part = path.with_suffix(".part")
+        with part.open("wb") as file:
+            np.savez(file, evidence=self.evidence, days=self.days)
+        part.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> SourceMemory:
+        """Read what `save` wrote.
+
+        Raises:
+            InvalidGate: not such a file.
+        """
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+                return cls(data["evidence"].astype(np.float64), int(data["days"]))
+        except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
+            raise InvalidGate(
+                f"{path} holds no memory of sources ({error}). Delete it: a day later it is back."
+            ) from error
