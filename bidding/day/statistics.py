@@ -26,7 +26,7 @@ class SlotTotals:
     """What one slot brought, per row. Money in currency, KPI in units of the triple."""
 
     auctions: NDArray[np.int64]  # (B,) that arrived; what the gate refused is not among them, here and below
-    requested: NDArray[np.float64]  # (B, 3) predicted KPI of all auctions, won or not
+    requested: NDArray[np.float64]  # (B, 3) predicted KPI of all auctions, won or not, times the gate's multiplier
     price_sum: NDArray[np.float64]  # (B,) market prices of all auctions
     wins: NDArray[np.int64]  # (B,)
     spend: NDArray[np.float64]  # (B,)
@@ -48,8 +48,8 @@ class SlotTotals:
     source_views: NDArray[np.int64]  # (B, C) views told of won auctions
     source_events: NDArray[np.int64]  # (B, C) likes, comments, shares and follows told of won auctions
     source_converted: NDArray[np.float64]  # (B, C) conversions told of won auctions
-    funnel: NDArray[np.int64]  # (B, 7) events told of won auctions, by type (`bidpilot.bidding.event`)
-    ratio_quantiles: NDArray[np.float64]  # (B, 5) of value per price at the reference coefficients
+    funnel: NDArray[np.int64]  # (B, 7) events told of won auctions, by type (`bidpilot.bidding.event`), where known
+    ratio_quantiles: NDArray[np.float64]  # (B, 5) of value, times the multiplier, per price at the reference
 
     @classmethod
     def zeros(cls, rows: int, segments: int, sources: int) -> SlotTotals:

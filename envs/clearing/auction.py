@@ -14,6 +14,7 @@ import numpy as np
 from bidpilot.bidding.landscape import shading as shading_grid
 
 THIN_STREAM, INVALID_STREAM, INTERACTED_STREAM, CONVERTED_STREAM = (np.uint64(k) for k in range(1, 5))
+VIEW_STREAM, KIND_STREAM = np.uint64(5), np.uint64(6)
 _SHADE_OCTAVES, _SHADE_POINTS = shading_grid.GRID.octaves, shading_grid.GRID.bins
 _SHADE_SHIFT, _SHADE_FIRST = shading_grid.GRID.shift, shading_grid.GRID.first
 

@@ -105,22 +105,34 @@ def count_refused(gate, b, arrived, seen, refused):  # type: ignore[no-untyped-d
         refused[c] = seen[c] - np.int64(min(np.float64(seen[c]), most))
 
 
+@numba.njit(inline="always")
+def _discounted(amount, discounts, k):  # type: ignore[no-untyped-def]
+    """An amount of a chunk's auction `k` times the multiplier of its source; None: there is no gate."""
+    if discounts is None:
+        return amount
+    return amount * discounts[k]
+
+
 @numba.njit(cache=True, error_model="numpy")
-def bin_ratios(kpis, value, weights, price, bin_out):  # type: ignore[no-untyped-def]
-    """Bin of the value per price of a chunk's auctions."""
+def bin_ratios(kpis, value, weights, price, discounts, bin_out):  # type: ignore[no-untyped-def]
+    """Bin of the value per price of a chunk's auctions, their value discounted by the gate."""
     e_of, n_of, c_of = kpis
     for k in range(e_of.size):
-        ratio = worth_of(weights, value[k], e_of[k], n_of[k], c_of[k]) / price[k]
+        worth = _discounted(worth_of(weights, value[k], e_of[k], n_of[k], c_of[k]), discounts, k)
+        ratio = worth / price[k]
         bin_out[k] = octave_bin(ratio, _SHIFT, _FIRST_BIN, BINS)
 
 
 @numba.njit(cache=True, error_model="numpy", fastmath={"reassoc"})  # sums in any order: in vectors
-def request(kpis, value, price):  # type: ignore[no-untyped-def]
-    """KPI and price of all auctions of a chunk that arrive, summed, before calibration."""
+def request(kpis, value, price, discounts):  # type: ignore[no-untyped-def]
+    """KPI and price of all auctions of a chunk that arrive, summed, before calibration.
+
+    KPIs count as far as the gate lets the rule value them, so that who plans by them sees the value it bids for.
+    """
     e_of, n_of, c_of = kpis
     total_e = total_n = total_c = total_price = 0.0
     for k in range(e_of.size):
-        arriving = np.float32(1.0 if price[k] < np.inf else 0.0)
+        arriving = _discounted(np.float32(1.0 if price[k] < np.inf else 0.0), discounts, k)
         total_e += arriving * e_of[k]
         total_n += arriving * (value[k] * n_of[k])
         total_c += arriving * (value[k] * c_of[k])

@@ -91,16 +91,26 @@ class Won(NamedTuple):
     wins: NDArray[np.int64]
     spend: NDArray[np.float64]
     committed: NDArray[np.float64]
-    predicted: NDArray[np.float64]
-    true: NDArray[np.float64]
-    realised: NDArray[np.float64]
-    invalid_wins: NDArray[np.int64]
     segment_wins: NDArray[np.int64]
     segment_spend: NDArray[np.float64]
     source_wins: NDArray[np.int64]
     source_spend: NDArray[np.float64]
+
+
+class Outcomes(NamedTuple):
+    """Slot totals of what the won auctions bring; fields as in `SlotTotals`."""
+
+    predicted: NDArray[np.float64]
+    true: NDArray[np.float64]
+    realised: NDArray[np.float64]
+    invalid_wins: NDArray[np.int64]
     source_predicted: NDArray[np.float64]
     source_realised: NDArray[np.float64]
+    source_exposed: NDArray[np.float64]
+    source_views: NDArray[np.int64]
+    source_events: NDArray[np.int64]
+    source_converted: NDArray[np.float64]
+    funnel: NDArray[np.int64]
 
 
 _PREDICTED_AND_TRUE = attrgetter(*AuctionColumns._fields[:-2])  # all but the realised

@@ -8,10 +8,25 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.envs.clearing.auction import CONVERTED_STREAM, INTERACTED_STREAM, origin_of, uniform_hash
+from bidpilot.bidding.event import COMPLETE, LIKE, VIEW
+from bidpilot.envs.clearing.auction import (
+    CONVERTED_STREAM,
+    INTERACTED_STREAM,
+    KIND_STREAM,
+    VIEW_STREAM,
+    origin_of,
+    uniform_hash,
+)
 
 EVENT_PROBABILITY = 0.1
 """Drawn interactions come in events: this often, and then the expectation divided by it (mean and scale stay exact)."""
+INVALID_VIEWS = 0.1
+"""Views of an invalid win relative to a valid one: bots rarely play a video to the point that a player tells a view."""
+COMPLETION = 0.35
+"""Probability that a view that was told is of the whole video."""
+KIND_SHARES = (0.71, 0.10, 0.12, 0.07)
+"""Shares of like, comment, share and follow among the interactions that are drawn, those of the synthetic funnel."""
+_FIRST_KIND, _SECOND_KIND, _THIRD_KIND = np.cumsum(KIND_SHARES)[:-1]
 
 
 class Reached(NamedTuple):
@@ -33,14 +48,16 @@ def add(total, b, e, n, c):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy")
-def settle(b, reached, number, budget, pays_bid, columns, overlay, full, totals):  # type: ignore[no-untyped-def]
+def settle(b, reached, number, budget, pays_bid, columns, overlay, won, outcomes):  # type: ignore[no-untyped-def]
     """Charge the first `number` auctions of `reached`, in order, while the budget lasts; returns the budget left.
 
-    Predicted KPI are counted before calibration. Without `full` only wins and spend are counted.
+    `won` (`Won`) counts wins and spend; `outcomes` (`Outcomes`, or None) what the won auctions bring, predictions
+    before calibration.
     """
-    won, paid, offered, bad_wins = 0, 0.0, 0.0, 0
+    wins, paid, offered, bad_wins = 0, 0.0, 0.0, 0
     predicted_e = predicted_n = predicted_c = true_e = true_n = true_c = 0.0
     realised_e = realised_n = realised_c = 0.0
+    views = completed = 0
     for j in range(number):
         k = np.uintp(reached.picked[j])
         bid = min(np.float64(reached.offer[k]), budget)
@@ -50,24 +67,29 @@ def settle(b, reached, number, budget, pays_bid, columns, overlay, full, totals)
         s = np.uintp(columns.segment[i])
         cost = bid if pays_bid else np.float64(reached.price[k])
         budget -= cost
-        won += 1
+        wins += 1
         paid += cost
         offered += bid
         source, bad = origin_of(i, overlay, columns.source[i], columns.invalid[i])
         origin = np.uintp(source)
-        totals.segment_wins[b, s] += 1
-        totals.segment_spend[b, s] += cost
-        totals.source_wins[b, origin] += 1
-        totals.source_spend[b, origin] += cost
-        if full is None:
+        won.segment_wins[b, s] += 1
+        won.segment_spend[b, s] += cost
+        won.source_wins[b, origin] += 1
+        won.source_spend[b, origin] += cost
+        if outcomes is None:
             continue
         scale = reached.value[k]
         expected_n = columns.interaction[i] * scale
         predicted_e += columns.exposure[i]
         predicted_n += expected_n
         predicted_c += columns.conversion[i] * scale
-        totals.source_predicted[b, origin] += expected_n
+        outcomes.source_exposed[b, origin] += columns.exposure[i]
+        outcomes.source_predicted[b, origin] += expected_n
         realised_e += columns.true_exposure[i]
+        viewed, whole = _view(i, columns.true_exposure[i], bad, columns.interacted, overlay.salt)
+        views += viewed
+        completed += whole
+        outcomes.source_views[b, origin] += viewed
         if bad:
             bad_wins += 1
             continue
@@ -77,15 +99,23 @@ def settle(b, reached, number, budget, pays_bid, columns, overlay, full, totals)
         true_c += c
         interactions = _interactions(i, n, columns.interacted, overlay.salt)
         realised_n += interactions
-        totals.source_realised[b, origin] += interactions
-        realised_c += _conversions(i, c, columns.converted, overlay.salt)
-    totals.wins[b] += won
-    totals.spend[b] += paid
-    totals.committed[b] += offered
-    totals.invalid_wins[b] += bad_wins
-    add(totals.predicted, b, predicted_e, predicted_n, predicted_c)
-    add(totals.true, b, true_e, true_n, true_c)
-    add(totals.realised, b, realised_e, realised_n, realised_c)
+        outcomes.source_realised[b, origin] += interactions
+        if interactions > 0.0:
+            outcomes.source_events[b, origin] += 1
+            _count_kind(b, i, columns.interacted, overlay.salt, outcomes.funnel)
+        conversions = _conversions(i, c, columns.converted, overlay.salt)
+        realised_c += conversions
+        outcomes.source_converted[b, origin] += conversions
+    won.wins[b] += wins
+    won.spend[b] += paid
+    won.committed[b] += offered
+    if outcomes is not None:
+        outcomes.invalid_wins[b] += bad_wins
+        outcomes.funnel[b, VIEW] += views
+        outcomes.funnel[b, COMPLETE] += completed
+        add(outcomes.predicted, b, predicted_e, predicted_n, predicted_c)
+        add(outcomes.true, b, true_e, true_n, true_c)
+        add(outcomes.realised, b, realised_e, realised_n, realised_c)
     return budget
 
 
@@ -103,3 +133,22 @@ def _conversions(i, expected, recorded, salt):  # type: ignore[no-untyped-def]
     if recorded is not None:
         return np.float64(recorded[i])
     return np.floor(expected + uniform_hash(i, salt, CONVERTED_STREAM))
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _view(i, exposure, bad, recorded, salt):  # type: ignore[no-untyped-def]
+    """Whether a view of auction i is told, 0 or 1, and whether of the whole; of recorded outcomes none is known."""
+    if recorded is not None:
+        return np.int64(0), np.int64(0)
+    chance, u = exposure * (INVALID_VIEWS if bad else 1.0), uniform_hash(i, salt, VIEW_STREAM)
+    return np.int64(u < chance), np.int64(u < chance * COMPLETION)  # given a view, u / chance is uniform
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _count_kind(b, i, recorded, salt, funnel):  # type: ignore[no-untyped-def]
+    """Count an interaction by its kind, where it is drawn; sums, which logs record, have none."""
+    if recorded is not None:
+        return
+    u = uniform_hash(i, salt, KIND_STREAM)
+    kind = np.int64(u >= _FIRST_KIND) + np.int64(u >= _SECOND_KIND) + np.int64(u >= _THIRD_KIND)
+    funnel[b, LIKE + kind] += 1

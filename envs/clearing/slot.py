@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.event import CONVERT
 from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
 from bidpilot.bidding.rule import Rule
 from bidpilot.envs.clearing import chunk
@@ -24,6 +25,7 @@ from bidpilot.envs.clearing.columns import (
     DayColumns,
     FirstPrice,
     HasAuctions,
+    Outcomes,
     Requested,
     RuleColumns,
     Won,
@@ -49,16 +51,19 @@ def _clear(  # type: ignore[no-untyped-def]
     quantiles,  # (5,)
     of_all,  # the fields of Requested, overwritten
     of_won,  # the fields of Won, overwritten
+    of_outcomes,  # the fields of Outcomes, overwritten; None where `reference` is
 ):
     # plain tuples come in: Python hands a record over five times as slowly
     columns, days, rule = AuctionColumns(*auctions), DayColumns(*batch), RuleColumns(*bid_rule)
     first_price, requested, won = FirstPrice(*bids_paid), Requested(*of_all), Won(*of_won)
+    outcomes = None if of_outcomes is None else Outcomes(*of_outcomes)
     table = np.zeros((requested.segment_auctions.shape[1], FACTORS), np.float32)
     factors = np.empty((FACTORS, CHUNK), np.float32)
     histogram = np.zeros(BINS, np.int32)
     price, bid, bins = np.empty(CHUNK, np.float32), np.empty(CHUNK, np.float32), np.empty(CHUNK, np.uint32)
     reaches, picked = np.empty(CHUNK, np.uint8), np.empty(CHUNK + 1, np.int32)
     room = np.empty(CHUNK, np.int16), np.empty(CHUNK, np.float32)  # of `pass_gate`
+    discounts = None if gate is None else room[1]
     for b in range(left.size):
         chunk.load_row(b, t, days, rule, table)
         weights = weights_of(rule.alpha[b], days.calibration[b])
@@ -76,8 +81,9 @@ def _clear(  # type: ignore[no-untyped-def]
                 at, columns.source[at:end], gate, b, overlay, room, shown, bid, requested.source_auctions[b]
             )
             if reference is not None:
-                chunk.bin_ratios(kpis, value, weights_of(reference[b], days.calibration[b]), shown, bins)
-                sum_e, sum_n, sum_c, sum_price = chunk.request(kpis, value, shown)
+                at_reference = weights_of(reference[b], days.calibration[b])
+                chunk.bin_ratios(kpis, value, at_reference, shown, discounts, bins)
+                sum_e, sum_n, sum_c, sum_price = chunk.request(kpis, value, shown, discounts)
                 add(requested.requested, b, sum_e, sum_n, sum_c)
                 requested.price_sum[b] += sum_price
             counted = None if reference is None else histogram
@@ -86,26 +92,28 @@ def _clear(  # type: ignore[no-untyped-def]
                 chunk.shade_bids(bid[: end - at], first_price.factors, first_price.unit[b])
             number = chunk.pick(shown, bid, reaches, picked)
             reached = Reached(at, picked, shown, bid, value)
-            left[b] = settle(b, reached, number, left[b], first_price.rows[b], columns, overlay, reference, won)
+            left[b] = settle(b, reached, number, left[b], first_price.rows[b], columns, overlay, won, outcomes)
         requested.auctions[b] = requested.segment_auctions[b].sum()
         seen, refused = requested.source_auctions[b], requested.source_refused[b]
         chunk.count_refused(gate, b, requested.auctions[b], seen, refused)
         if reference is not None:
-            _finish_row(b, days.calibration[b], histogram, quantiles, requested, won)
+            _finish_row(b, days.calibration[b], histogram, quantiles, requested, outcomes)
 
 
 @numba.njit(inline="always")
-def _finish_row(b, calibration, histogram, quantiles, requested, won):  # type: ignore[no-untyped-def]
+def _finish_row(b, calibration, histogram, quantiles, requested, outcomes):  # type: ignore[no-untyped-def]
     """Calibrate what was predicted, and read the quantiles of value per price off the histogram."""
     for j in range(3):
         requested.requested[b, j] *= calibration[j]
-        won.predicted[b, j] *= calibration[j]
-    won.source_predicted[b] *= calibration[1]
+        outcomes.predicted[b, j] *= calibration[j]
+    outcomes.funnel[b, CONVERT] = np.int64(outcomes.realised[b, 2])
+    outcomes.source_exposed[b] *= calibration[0]
+    outcomes.source_predicted[b] *= calibration[1]
     if requested.auctions[b] > 0:
         chunk.quantiles_from_bins(histogram, requested.auctions[b], quantiles, requested.ratio_quantiles[b])
 
 
-_REQUESTED, _WON = attrgetter(*Requested._fields), attrgetter(*Won._fields)
+_REQUESTED, _WON, _OUTCOMES = (attrgetter(*record._fields) for record in (Requested, Won, Outcomes))
 
 
 def clear_slot(
@@ -120,10 +128,12 @@ def clear_slot(
 ) -> None:
     """Clear slot `t` of B days under one rule per row; overwrites `out` and reduces `left` (B,), currency.
 
-    With `reference` (B, 3) None only auctions, wins and spend are counted, per segment and source.
+    With `reference` (B, 3) None only auctions, wins and spend are counted, per segment and source; what won auctions
+    brought (the fields of `Outcomes`) is left as it was.
     """
     requested, won = _REQUESTED(out), _WON(out)
-    for column in (*requested, *won):
+    outcomes = None if reference is None else _OUTCOMES(out)
+    for column in (*requested, *won, *(outcomes or ())):
         column.fill(0)
     _clear(
         t,
@@ -137,4 +147,5 @@ def clear_slot(
         RATIO_QUANTILES,
         requested,
         won,
+        outcomes,
     )

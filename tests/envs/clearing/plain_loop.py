@@ -12,7 +12,7 @@ from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.landscape.shading import POINTS, shade
 from bidpilot.bidding.rule import Rule
 from bidpilot.envs.clearing.columns import FirstPrice
-from bidpilot.envs.clearing.settle import EVENT_PROBABILITY
+from bidpilot.envs.clearing.settle import COMPLETION, EVENT_PROBABILITY, INVALID_VIEWS, KIND_SHARES
 from bidpilot.envs.clearing.slot import clear_slot
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord
 from bidpilot.envs.logs.day_batch import DayBatch
@@ -147,9 +147,9 @@ def by_the_book(
                     continue
             total["auctions"][b] += 1
             total["segment_auctions"][b, s] += 1
-            total["requested"][b] += v
+            total["requested"][b] += discount * v
             total["price_sum"][b] += price
-            ratios[b].append(float(reference[b] @ v) / price)
+            ratios[b].append(discount * float(reference[b] @ v) / price)
             bid = float(discount * (rule.multiplier[b, s] * (rule.alpha[b] @ v) + rule.beta[b, s]))
             if first:
                 bid = float(shade(np.array(bid), shading, UNIT))
@@ -158,12 +158,17 @@ def by_the_book(
                 continue
             cost = a if first else price
             left -= cost
-            got = np.array([true[0], 0.0, 0.0])
+            got, told = np.array([true[0], 0.0, 0.0]), np.zeros(7)
+            if market.draws_outcomes:
+                u, chance = uniform(i, salt, 5), true[0] * (INVALID_VIEWS if bad else 1.0)
+                told[:2] = u < chance, u < chance * COMPLETION
             if not bad:
                 total["true"][b] += true
                 if market.draws_outcomes:
                     got[1] = true[1] / EVENT_PROBABILITY if uniform(i, salt, 3) < EVENT_PROBABILITY else 0.0
                     got[2] = float(uniform(i, salt, 4) >= 1.0 - true[2])
+                    if got[1] > 0:
+                        told[2 + np.searchsorted(np.cumsum(KIND_SHARES)[:3], uniform(i, salt, 6), side="right")] = 1.0
                 else:
                     assert log.interacted is not None
                     assert log.converted is not None
@@ -178,6 +183,12 @@ def by_the_book(
             total["committed"][b] += a
             total["source_predicted"][b, origin] += v[1]
             total["source_realised"][b, origin] += got[1]
+            told[6] = got[2]
+            total["funnel"][b] += told
+            total["source_exposed"][b, origin] += v[0]
+            total["source_views"][b, origin] += told[0]
+            total["source_events"][b, origin] += got[1] > 0
+            total["source_converted"][b, origin] += got[2]
     return total, ratios
 
 

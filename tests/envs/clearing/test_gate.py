@@ -234,3 +234,24 @@ def refused(multiplier: NDArray[np.float64], quota: NDArray[np.float64]) -> tupl
 def test_a_multiplier_too_small_for_a_bid_refuses() -> None:
     """The kernel bids in float32, where 1e-60 is 0; the counts say so, too."""
     assert refused(np.full((1, SOURCES), 1e-60), np.full((1, SOURCES), INF)) == (0, 200)
+
+
+def test_what_is_planned_by_counts_values_as_the_gate_discounts_them() -> None:
+    """Nine of ten auctions are worth half: the KPIs that were asked for and value per price, not prices or arrivals."""
+    days = replace(make_days((10,), plain=True), start=np.zeros((1, 1), np.int64))
+    market, reference = alike(10), np.ones((1, 3))
+    plain, _ = clear(market, days, flat_rule(1.0, 1), 1e9, reference=reference)
+    got, _ = clear(market, days, replace(flat_rule(1.0, 1), gate=one_row(0.5)), 1e9, reference=reference)
+    log = market.log
+    kpi = np.stack([log.exposure, log.interaction, log.conversion], axis=1).astype(np.float64)
+    np.testing.assert_allclose(got.requested[0], kpi[0] + 0.5 * kpi[1:].sum(axis=0), rtol=1e-6)
+    np.testing.assert_array_equal(got.price_sum, plain.price_sum)
+    np.testing.assert_array_equal(got.auctions, plain.auctions)
+    np.testing.assert_array_equal(got.segment_auctions, plain.segment_auctions)
+    every = clear(replace_source(market), days, replace(flat_rule(1.0, 1), gate=one_row(0.5)), 1e9, reference=reference)
+    np.testing.assert_allclose(every[0].ratio_quantiles, plain.ratio_quantiles / 2, rtol=1e-12)  # one octave lower
+
+
+def replace_source(market: TinyMarket) -> TinyMarket:
+    """The market with all auctions from source 2."""
+    return TinyMarket(replace(market.log, source=np.full(market.log.n, 2, np.int16)), True)
