@@ -53,5 +53,12 @@ class TrafficFilter(Protocol):
     def late(self, t: int, totals: SourceTotals) -> None:
         """Add what is told only now of slot `t`, which was taken in before."""
 
+    def estimates(self) -> NDArray[np.float64]:
+        """What is believed of each row so far (3, B), shares in [0, 1].
+
+        Invalid among the wins told so far; the same among those of the last slot told; and of the interaction events
+        told so far, those that came from suspect sources. 0 where there is nothing to take a share of.
+        """
+
     def suspicion(self) -> NDArray[np.float64]:
         """Probability (B, C) that what a source sends is invalid."""
