@@ -95,7 +95,7 @@ def make_bundle(folder: Path) -> Path:
     setting = training_setting("daily", None, 0)
     env = BiddingVecEnv(BiddingVectorEnv(2, setting.market, setting.forecast, setting.campaign))
     learner, config = LEARNERS[DEFAULT].load(), LEARNERS[DEFAULT].config.model_copy(update={"batch_size": 32})
-    policy = trained_policy(learner, learner.make(config, env, 0), config.model_copy(update={"residual": False}))
+    policy = trained_policy(learner, learner.make(config, env, 0), env)
     files = folder / "policy"
     files.mkdir()
     policy.save(files / "policy.npz")
@@ -113,6 +113,7 @@ def policy_microseconds(bundle: Path) -> None:
     agent = agent_of(loaded)
     state = agent.start(1)
     row = loaded.golden.observations[:1]
+    observation = loaded.observation(row)
     session = OnnxPolicy(bundle / "policy.onnx").session
 
     def best(call: Any) -> float:
@@ -125,7 +126,7 @@ def policy_microseconds(bundle: Path) -> None:
         return min(rounds) * 1000
 
     theirs = best(lambda: session.run(None, {"observation": row}))
-    report("policy_decision", best(lambda: agent.act(row, state)), "us", theirs)
+    report("policy_decision", best(lambda: agent.act(observation, state)), "us", theirs)
 
 
 def rich(bidder: Bidder) -> None:

@@ -2,9 +2,14 @@
 
 manifest.json   what the bundle is, with the checksum of every other file
 forecast.npz    bid landscape, demand and levels of training days, from which the plan is made
-golden.json     a day of inputs and outputs of the agent, which every reader must reproduce slot after slot
-network.npz     weights of a policy network (absent where the agent is a controller)
+golden.json     a day of inputs and outputs of the agent, which every reader must reproduce slot after slot; the inputs
+                are the features that the manifest names, in its order
+network.npz     weights of a policy network, and the names of the features that it reads (absent where the agent is a
+                controller)
 policy.onnx     the policy in portable form, for other runtimes: base and clip included, described in its metadata
+
+A bundle names the features that its agent reads, and a reader gives it those by name: a later version may observe more
+of them, in another order. It may not have taken one away, renamed it or given it another range.
 """
 
 from __future__ import annotations
@@ -12,24 +17,24 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.action import action_size
-from bidpilot.bidding.day.features import bounds, feature_names
+from bidpilot.bidding.day.features import declared, observation_of, strange
 from bidpilot.bidding.errors import BundleMismatch, InvalidBundle, InvalidLandscape
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MANIFEST_FILE, FORECAST_FILE, GOLDEN_FILE = "manifest.json", "forecast.npz", "golden.json"
 NETWORK_FILE, ONNX_FILE = "network.npz", "policy.onnx"
 PARITY = 1e-5
@@ -43,7 +48,7 @@ class _Entry(BaseModel):
 
 
 class FeatureEntry(_Entry):
-    """One feature that the agent was made for."""
+    """One feature that the agent reads."""
 
     name: str = Field(description="its name in the observation")
     low: float = Field(description="least value, dimensionless")
@@ -97,7 +102,7 @@ class Manifest(_Entry):
 
     schema_version: int = Field(description="layout of the folder")
     name: str = Field(min_length=1, description="name of the bundle")
-    features: tuple[FeatureEntry, ...] = Field(description="the observation, in order")
+    features: tuple[FeatureEntry, ...] = Field(min_length=1, description="what the agent reads of an observation")
     action: tuple[str, ...] = Field(description="meaning of each entry of the action")
     segments: tuple[str, ...] = Field(min_length=1, description="channel/tier of each segment")
     slots: int = Field(ge=1, description="slots per day, T")
@@ -110,6 +115,13 @@ class Manifest(_Entry):
     origin: Origin = Field(description="where it comes from")
     checksums: dict[str, str] = Field(description="SHA-256 of every other file of the bundle, hex")
 
+    @field_validator("features")
+    @classmethod
+    def _each_once(cls, features: tuple[FeatureEntry, ...]) -> tuple[FeatureEntry, ...]:
+        if len({f.name for f in features}) < len(features):
+            raise ValueError("a feature is named twice")
+        return features
+
 
 class _VersionOnly(BaseModel):
     schema_version: int
@@ -119,7 +131,7 @@ class _VersionOnly(BaseModel):
 class Golden:
     """One row's day as the agent saw and answered it: K slots in order, from the start of a day."""
 
-    observations: NDArray[np.float32]  # (K, F)
+    observations: NDArray[np.float32]  # (K, R) the R features that the agent reads
     actions: NDArray[np.float64]  # (K, 3 + S)
 
 
@@ -130,16 +142,18 @@ class Bundle:
     manifest: Manifest
     forecast: Forecast
     golden: Golden
-    network: Mapping[str, NDArray[Any]]  # its weights by name, as agents/acting/network.py stores them; {} if none
+    network: Mapping[str, NDArray[Any]]  # as agents/acting/policy.py stores a policy's; {} if none
+
+    def observation(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
+        """An observation (B, F) of this version from values (B, R) of the manifest's features, others not a number."""
+        names = [feature.name for feature in self.manifest.features]
+        return observation_of(values, names, len(self.manifest.segments))
 
 
-def observed_features(segments: int) -> tuple[FeatureEntry, ...]:
-    """The observation of this version, over `segments` segments."""
-    low, high = bounds(segments)
-    return tuple(
-        FeatureEntry(name=name, low=float(a), high=float(b))
-        for name, a, b in zip(feature_names(segments), low, high, strict=True)
-    )
+def feature_entries(names: Sequence[str], segments: int) -> tuple[FeatureEntry, ...]:
+    """The features of these names, as this version observes them over `segments` segments."""
+    ours = declared(segments)
+    return tuple(FeatureEntry(name=name, low=ours[name].low, high=ours[name].high) for name in names)
 
 
 def action_meaning(segments: tuple[str, ...]) -> tuple[str, ...]:
@@ -190,7 +204,8 @@ def load_bundle(folder: str | Path) -> Bundle:
 
     Raises:
         InvalidBundle: no manifest, a file missing or altered, arrays that do not fit together.
-        BundleMismatch: another schema version, other features, or another plan than this version makes.
+        BundleMismatch: another schema version, features that this version does not observe, or another plan than it
+            makes.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
@@ -248,13 +263,9 @@ def _check_files(folder: Path, checksums: Mapping[str, str]) -> None:
 
 
 def _check_features(manifest: Manifest) -> None:
-    ours = observed_features(len(manifest.segments))
-    if manifest.features == ours:
-        return
-    names, own = [f.name for f in manifest.features], [f.name for f in ours]
-    other = sorted(set(names) ^ set(own))
-    what = ", ".join(other[:4]) if other else "the order or the ranges"
-    raise BundleMismatch(f"the bundle was made for other features than this version observes ({what}). {_REMEDY}")
+    other = strange({f.name: (f.low, f.high) for f in manifest.features}, len(manifest.segments))
+    if other:
+        raise BundleMismatch(f"the bundle's agent reads what this version does not observe: {other}. {_REMEDY}")
 
 
 def _check_plan(manifest: Manifest, forecast: Forecast) -> None:

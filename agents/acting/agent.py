@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bidpilot.agents.acting.controllers import CONTROLLERS, Controller
 from bidpilot.agents.acting.state import State
+from bidpilot.bidding.day.features import entries
 from bidpilot.bidding.errors import UnknownAgent
 
 Action = NDArray[np.floating[Any]]
@@ -71,6 +72,10 @@ class ControllerAgent:
 
     def check(self, segments: int) -> None:
         """A controller acts on any number of segments."""
+
+    def reads(self, segments: int) -> tuple[str, ...]:
+        """Names of the entries of an observation over S segments that it looks at."""
+        return entries(self.controller.reads, segments)
 
     def start(self, rows: int) -> State:
         """Nothing remembered yet: zeros (B,)."""

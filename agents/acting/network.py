@@ -203,12 +203,12 @@ NETWORKS: Final[Mapping[str, type[Mlp] | type[Lstm]]] = {network.kind: network f
 
 
 def network_of(arrays: Mapping[str, NDArray[Any]]) -> Mlp | Lstm:
-    """The network that stored arrays are the weights of; without a kind, as older files are, an `Mlp`.
+    """The network that stored arrays are the weights of.
 
     Raises:
         PolicyMismatch: a kind of network that this version does not know, or arrays that do not fit together.
     """
-    kind = str(arrays.get(KIND, Mlp.kind))
+    kind = str(arrays.get(KIND, ""))
     if kind not in NETWORKS:
         raise PolicyMismatch(
             f"the file holds a network of kind {kind!r}; this version knows {', '.join(NETWORKS)}. "

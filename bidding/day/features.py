@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, get_args
 
@@ -75,7 +75,17 @@ FEATURES: tuple[Feature, ...] = (
     Feature("last_scale", "previous action", -1, 1, "previous action, scale"),
     Feature("last_interaction_tilt", "previous action", -1, 1, "previous action, interaction tilt"),
     Feature("last_conversion_tilt", "previous action", -1, 1, "previous action, conversion tilt"),
-    Feature("invalid_share", "invalid traffic", 0, 1, "estimated share of invalid traffic among wins"),
+    Feature("refused_slot", "invalid traffic", 0, 1, "requests of the last slot that were refused / its requests"),
+    Feature("refused_day", "invalid traffic", 0, 1, "requests so far that were refused / requests so far"),
+    Feature("invalid_share", "invalid traffic", 0, 1, "estimated share of invalid traffic among the wins told so far"),
+    Feature("invalid_slot", "invalid traffic", 0, 1, "the same, among the wins of the last slot told"),
+    Feature(
+        "suspect_interactions",
+        "invalid traffic",
+        0,
+        1,
+        "interaction events told so far that came from suspect sources / all of them",
+    ),
 )
 SEGMENT_FEATURE = Feature(
     "replan_segment", "replan", -1, 1, "re-plan's entry of one segment, as an action (0 without constraints)"
@@ -89,14 +99,61 @@ GROUPS: Final[Mapping[Group, tuple[str, ...]]] = MappingProxyType(
 """Group to the names of the features in it."""
 
 
+def declared(segments: int) -> dict[str, Feature]:
+    """What is declared of all F = len(FEATURES) + S entries, by name, in order."""
+    return {f.name: f for f in FEATURES} | dict.fromkeys(entries([SEGMENT_FEATURE.name], segments), SEGMENT_FEATURE)
+
+
 def feature_names(segments: int) -> tuple[str, ...]:
-    """Names of all F = len(FEATURES) + S entries."""
-    return (*POSITION, *(f"{SEGMENT_FEATURE.name}_{s}" for s in range(segments)))
+    """Names of all F entries."""
+    return tuple(declared(segments))
+
+
+def entries(names: Iterable[str], segments: int) -> tuple[str, ...]:
+    """Names of the entries that features stand for: `SEGMENT_FEATURE`'s for one of each segment, others for one."""
+    each = tuple(f"{SEGMENT_FEATURE.name}_{s}" for s in range(segments))
+    return tuple(entry for name in names for entry in (each if name == SEGMENT_FEATURE.name else (name,)))
+
+
+def strange(features: Mapping[str, tuple[float, float]], segments: int) -> str:
+    """What of `features`, name to range, this version does not observe, or in another range; '' where all is well."""
+    ours = declared(segments)
+    unknown = [name for name in features if name not in ours]
+    moved = [
+        f"{name} in [{low:g}, {high:g}] and not [{ours[name].low:g}, {ours[name].high:g}]"
+        for name, (low, high) in features.items()
+        if name in ours and (low, high) != (ours[name].low, ours[name].high)
+    ]
+    return ", ".join((*unknown, *moved))
+
+
+def columns(names: Sequence[str], segments: int) -> NDArray[np.int64] | slice:
+    """Index of the columns (K,) of an observation (B, F) that hold `names`, in their order.
+
+    Where they are all F in order, it takes the observation as it is, without a copy.
+
+    Raises:
+        KeyError: a name that is not observed.
+    """
+    place = {name: column for column, name in enumerate(declared(segments))}
+    if tuple(names) == tuple(place):
+        return slice(None)
+    return np.array([place[name] for name in names], np.int64)
+
+
+def observation_of(values: NDArray[np.floating], names: Sequence[str], segments: int) -> NDArray[np.float32]:
+    """The observation (B, F) with `values` (B, K) under `names`, and not a number under every other name.
+
+    So whoever reads what is not among `names` gives no number as an answer, and is found out.
+    """
+    observation = np.full((len(values), len(declared(segments))), np.nan, np.float32)
+    observation[:, columns(names, segments)] = values
+    return observation
 
 
 def bounds(segments: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Least and greatest value (F,) of every entry."""
-    every = (*FEATURES, *([SEGMENT_FEATURE] * segments))
+    every = declared(segments).values()
     return np.array([f.low for f in every], np.float32), np.array([f.high for f in every], np.float32)
 
 

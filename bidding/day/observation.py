@@ -17,13 +17,14 @@ from bidpilot.bidding.campaign.scalarisation import Scalarisation
 from bidpilot.bidding.constraints.catalogue import CATALOGUE
 from bidpilot.bidding.day.action import FIRST_SEGMENT, SCALE_REACH, action_size
 from bidpilot.bidding.day.beliefs import Posterior
-from bidpilot.bidding.day.features import FEATURES, POSITION, bounds
+from bidpilot.bidding.day.features import POSITION, bounds, segment_features
 from bidpilot.bidding.day.replan import Replanner
 from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE, DayStatistics
 from bidpilot.bidding.day.steering import Steering
 from bidpilot.bidding.kpi import KPI
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.budget_plan import BudgetPlan
+from bidpilot.bidding.traffic.filter import TrafficFilter
 
 
 @dataclass(frozen=True)
@@ -143,13 +144,13 @@ class Observer:
             scale, segment = self._replanned(statistics, self._today.replanner, levels)
             np.multiply(scale, np.log(2.0) / SCALE_REACH, out=row["replan"])
             if self._today.steering is not None:
-                self._wide[len(FEATURES) :, self._today.steering.rows] = segment.T
+                segment_features(self._wide.T)[self._today.steering.rows] = segment
 
     def replanned_action(self) -> NDArray[np.float64]:
         """The action (B, 3 + S) that follows the re-plan of the latest observation."""
         action = np.zeros((self._wide.shape[1], action_size(len(self.forecast.segments))))
         action[:, 0] = self._row["replan"]
-        action[:, FIRST_SEGMENT:] = self._wide[len(FEATURES) :].T
+        action[:, FIRST_SEGMENT:] = segment_features(self._wide.T)
         return np.clip(action, -1.0, 1.0)
 
     def action_of(self, replanner: Replanner, statistics: DayStatistics) -> NDArray[np.float64]:
@@ -201,6 +202,16 @@ class Observer:
         np.divide(kpi.T, self._today.ideal.T, out=self._wide[first : first + 3])
         for constraint in CATALOGUE:
             constraint.observe(statistics.campaigns.bounds, progress, row)
+        if statistics.traffic is not None:
+            self._traffic(statistics, statistics.traffic)
+
+    def _traffic(self, statistics: DayStatistics, traffic: TrafficFilter) -> None:
+        """What was refused, which is known at once, and what the filter believes of wins, which is told late."""
+        row, t = self._row, statistics.t
+        requests, refused = statistics.requests, statistics.refused
+        _ratio(refused[t] - refused[t - 1], requests[t] - requests[t - 1], row["refused_slot"])
+        _ratio(refused[t], requests[t], row["refused_day"])
+        row["invalid_share"][:], row["invalid_slot"][:], row["suspect_interactions"][:] = traffic.estimates()
 
 
 def _ratio(above: NDArray[np.float64], below: NDArray[np.float64], out: NDArray[np.float64]) -> None:

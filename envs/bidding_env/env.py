@@ -44,7 +44,7 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         (`bidpilot.bidding.day.action`). Zero bids the plan.
 
     Observation Space:
-        `Box(low, high, (F,))` per row: the named dimensionless features of `bidpilot.bidding.day.observation.FEATURES`,
+        `Box(low, high, (F,))` per row: the named dimensionless features of `bidpilot.bidding.day.features.FEATURES`,
         then the re-plan's entry of each segment.
 
     Rewards:

@@ -14,8 +14,8 @@ from bidpilot.bidding.bundle import (
     Golden,
     action_meaning,
     checksum,
+    feature_entries,
     load_bundle,
-    observed_features,
     plan_entry,
     read_manifest,
     write_golden,
@@ -36,10 +36,13 @@ def test_an_action_moves_the_scale_two_tilts_and_each_segment() -> None:
     )
 
 
-def test_a_feature_is_named_once_and_has_a_range() -> None:
-    features = observed_features(2)
-    assert len({f.name for f in features}) == len(features) > 50
-    assert all(f.low < f.high for f in features)
+def test_a_feature_is_told_by_name_in_the_order_asked_for_and_with_its_range() -> None:
+    features = feature_entries(["replan_segment_1", "budget_left", "tightness"], 2)
+    assert [(f.name, f.low, f.high) for f in features] == [
+        ("replan_segment_1", -1, 1),
+        ("budget_left", 0, 1),
+        ("tightness", -2, 2),
+    ]
 
 
 def test_a_checksum_is_sha_256(tmp_path: Path) -> None:
@@ -86,6 +89,10 @@ def test_a_bundle_reads_back_as_it_was_written(folder: Path, even: Forecast) -> 
     assert set(bundle.manifest.checksums) == {"forecast.npz", "golden.json"}
 
 
+def feature(name: str, high: float, low: float = 0.0) -> dict[str, Any]:
+    return {"name": name, "low": low, "high": high}
+
+
 def rewrite(folder: Path, **changes: Any) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps(manifest | changes))
@@ -95,6 +102,19 @@ def rewrite(folder: Path, **changes: Any) -> None:
     ("changes", "error", "why"),
     [
         ({"schema_version": 99}, BundleMismatch, "schema version 99"),
+        ({"schema_version": 1}, BundleMismatch, "schema version 1; this version reads 2. Export the run again"),
+        ({"features": []}, InvalidBundle, "features"),
+        ({"features": 2 * [feature("budget_left", 1)]}, InvalidBundle, "features: .* named twice"),
+        (
+            {"features": [feature("moon_phase", 1)]},
+            BundleMismatch,
+            r"does not observe: moon_phase\. Export the run again",
+        ),
+        (
+            {"features": [feature("moon_phase", 1), feature("budget_left", 7), feature("pace_gap", 1, -1)]},
+            BundleMismatch,
+            r"does not observe: moon_phase, budget_left in \[0, 7\] and not \[0, 1\]\.",
+        ),
         ({"schema_version": 99, "unknown": 1}, BundleMismatch, "schema version 99"),  # before its keys are looked at
         ({"unknown": 1}, InvalidBundle, "unknown"),
         ({"slots": 5}, InvalidBundle, "segments or slots"),

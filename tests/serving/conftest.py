@@ -18,7 +18,7 @@ from bidpilot.bidding.bundle import (
     Manifest,
     Origin,
     action_meaning,
-    observed_features,
+    feature_entries,
     plan_entry,
     write_golden,
     write_manifest,
@@ -45,7 +45,7 @@ def write_controller_bundle(
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
         name="test",
-        features=observed_features(len(forecast.segments)),
+        features=feature_entries(agent.reads(len(forecast.segments)), len(forecast.segments)),
         action=action_meaning(forecast.segments),
         segments=forecast.segments,
         slots=forecast.slots,

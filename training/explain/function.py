@@ -54,8 +54,8 @@ class PolicyDecision:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The features."""
-        return self.policy.features
+        """All features of an observation; those that the policy does not read have no share."""
+        return feature_names(self.policy.segments)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -75,11 +75,14 @@ class PolicyDecision:
     def gradient(self, inputs: Array, moved: NDArray[np.int64]) -> Array:
         """Derivatives (P, N, 3 + S, M) of the actions; 0 where an action is clipped."""
         network, residual, state = self.policy.network, self.policy.residual, _repeated(self.state, len(inputs))
-        raw, _ = network.forward(inputs, state)
+        seen = self.policy.seen(inputs)
+        raw, _ = network.forward(seen, state)
         within = (np.abs(raw) < 1.0)[..., None]
-        slope = network.backward(inputs, state, within * np.eye(network.outputs))[..., moved]
+        slope = np.zeros((*raw.shape, inputs.shape[1]))
+        slope[..., self.policy.columns] = network.backward(seen, state, within * np.eye(network.outputs))
+        slope = slope[..., moved]
         if residual is None:
-            return slope[None].astype(np.float64)
+            return slope[None]
 
         def base(at: Array) -> NDArray[np.floating[Any]]:
             return residual.base.act(at, _repeated(self.state, len(at)))[0]  # type: ignore[arg-type]

@@ -14,16 +14,17 @@ from bidpilot.bidding.bundle import load_bundle
 
 
 class BundleModel(PythonModel):
-    """Observations (B, F) to actions (B, 3 + S), each row taken as the first slot of a day."""
+    """The manifest's features (B, R) to actions (B, 3 + S), each row taken as the first slot of a day."""
 
     def load_context(self, context: Any) -> None:
         """Read and check the bundle among the model's files."""
-        self.agent = agent_of(load_bundle(Path(context.artifacts["bundle"])))
+        self.bundle = load_bundle(Path(context.artifacts["bundle"]))
+        self.agent = agent_of(self.bundle)
 
     # MLflow reads hints of `predict` as a schema of its own; the signature comes from the input example.
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """Actions in [-1, 1]."""
-        observation = np.asarray(model_input, np.float32)
+        observation = self.bundle.observation(np.asarray(model_input, np.float32))
         action, _ = self.agent.act(observation, self.agent.start(len(observation)))
         return action
 

@@ -22,34 +22,35 @@ from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.acting.state import State
 from bidpilot.bidding.bundle import SCHEMA_VERSION
 from bidpilot.bidding.day.action import SCALE_REACH, SEGMENT_REACH, TILT_REACH
-from bidpilot.bidding.day.features import FEATURES, SEGMENT_FEATURE, feature_names
-from bidpilot.training.export.onnx_controllers import AFTER, OBSERVATION, write_controller
+from bidpilot.bidding.day.features import columns, declared
+from bidpilot.training.export.onnx_controllers import AFTER, OBSERVATION, Seen, write_controller
 from bidpilot.training.export.onnx_graph import Graph
 
 ACTION: Final = "action"
 _OPSET, _IR_VERSION = 20, 10
-_SAYS_ACTION: Final = "action_entries"  # a file without it was written when its output was the network's alone
 _TYPES = {np.dtype(np.float32): TensorProto.FLOAT, np.dtype(np.float64): TensorProto.DOUBLE}
 
 
 def write_onnx(policy: NetworkPolicy, path: Path, segments: tuple[str, ...], run_id: str) -> None:
-    """Write the policy with input `observation` (batch, F) and output `action` (batch, 3 + S) in [-1, 1].
+    """Write the policy with input `observation` (batch, R) and output `action` (batch, 3 + S) in [-1, 1].
+
+    The input's columns are the features that the policy reads, in the order that the metadata's `features` tells.
 
     What the policy remembers before the slot are further inputs, what it remembers after it further outputs, called
     the same with `_out` behind: `hidden` and `cell` (batch, H) of a network with memory, (batch,) each of a base
     controller. At the start of a day they are as the metadata's `state` says.
     """
-    graph = Graph()
-    raw = _network(graph, policy.network)
+    graph, seen = Graph(), Seen(policy.reads(len(segments)), len(segments))
+    raw = _network(graph, policy.network, _own(graph, policy, seen))
     if policy.residual is None:
         graph.clipped(raw, np.float32, out=ACTION)
     else:
         share = graph.constant(policy.residual.reach, dtype=np.float32)
         own = graph.add("Mul", graph.clipped(raw, np.float32), share)
-        base = write_controller(graph, policy.residual.base, len(segments))
+        base = write_controller(graph, policy.residual.base, seen)
         graph.clipped(graph.add("Add", own, graph.add("Cast", base, to=TensorProto.FLOAT)), np.float32, out=ACTION)
     start = policy.start(1)
-    inputs = [_tensor(OBSERVATION, np.zeros((1, policy.network.inputs), np.float32), _OBSERVATION_IS)]
+    inputs = [_tensor(OBSERVATION, np.zeros((1, len(seen.features)), np.float32), _OBSERVATION_IS)]
     outputs = [_tensor(ACTION, np.zeros((1, policy.network.outputs), np.float32), _ACTION_IS)]
     for name, array in start.items():
         inputs.append(_tensor(name, array, f"{_state_meaning(policy, name)} before the slot; {_INITIAL}"))
@@ -58,7 +59,7 @@ def write_onnx(policy: NetworkPolicy, path: Path, segments: tuple[str, ...], run
     made = helper.make_graph(graph.nodes, "policy", inputs, outputs, weights, doc_string=_description(policy))
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", _OPSET)], producer_name="bidpilot")
     model.ir_version, model.doc_string = _IR_VERSION, _description(policy)
-    helper.set_model_props(model, _metadata(policy, segments, run_id, start))
+    helper.set_model_props(model, _metadata(policy, seen, segments, run_id, start))
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, str(path))
 
@@ -71,26 +72,22 @@ class OnnxPolicy:
         options.intra_op_num_threads = 1
         self.session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self.metadata: dict[str, str] = self.session.get_modelmeta().custom_metadata_map
-
-    @property
-    def is_network_alone(self) -> bool:
-        """Whether its output is what the network answers, with neither clip nor base, as in bundles of before."""
-        return _SAYS_ACTION not in self.metadata
+        names = [feature["name"] for feature in json.loads(self.metadata["features"])]
+        self._columns = columns(names, len(json.loads(self.metadata["segments"])))
 
     def act(self, observation: NDArray[np.float32], state: State) -> tuple[Action, State]:
         """Actions (B, 3 + S) of observations (B, F), and what is remembered then."""
         names = [ACTION, *(f"{name}{AFTER}" for name in state)]
-        action, *after = self.session.run(names, {OBSERVATION: observation, **state})
+        action, *after = self.session.run(names, {OBSERVATION: observation[:, self._columns], **state})
         return action, dict(zip(state, after, strict=True))
 
 
 def onnx_difference(path: Path, policy: NetworkPolicy, observations: NDArray[np.float32]) -> float:
-    """Largest difference between the file and `policy`, actions and memory, over one row's slots (K, F) in order."""
+    """Largest difference between the file and `policy`, actions and memory, over a row's K observations (K, F)."""
     written, worst = OnnxPolicy(path), 0.0
-    answer = policy.network.forward if written.is_network_alone else policy.act
-    ours = theirs = policy.network.start(1) if written.is_network_alone else policy.start(1)
+    ours = theirs = policy.start(1)
     for row in observations:
-        expected, ours = answer(row[None], ours)
+        expected, ours = policy.act(row[None], ours)
         found, theirs = written.act(row[None], theirs)
         pairs = [(expected, found), *((ours[name], theirs[name]) for name in ours)]
         worst = float(np.max([worst, *(np.abs(a - b).max() for a, b in pairs)]))  # NaN stays NaN
@@ -100,12 +97,20 @@ def onnx_difference(path: Path, policy: NetworkPolicy, observations: NDArray[np.
 # --- the network ----------------------------------------------------------------------------------
 
 
-def _network(graph: Graph, network: Network) -> str:
-    """Nodes from the observation, and what the network remembers, to its answer, and the answer's name."""
+def _own(graph: Graph, policy: NetworkPolicy, seen: Seen) -> str:
+    """What the network sees of the observation: all but what its base alone reads, which comes after it."""
+    if len(policy.features) == len(seen.features):
+        return OBSERVATION
+    first, last, axis = (graph.constant(np.array([at])) for at in (0, len(policy.features), 1))
+    return graph.add("Slice", OBSERVATION, first, last, axis)
+
+
+def _network(graph: Graph, network: Network, inputs: str) -> str:
+    """Nodes from its inputs, and what the network remembers, to its answer, and the answer's name."""
     if isinstance(network, Lstm):
-        return _mlp(graph, network.head, _lstm(graph, network))
+        return _mlp(graph, network.head, _lstm(graph, network, inputs))
     if isinstance(network, Mlp):
-        return _mlp(graph, network, OBSERVATION)
+        return _mlp(graph, network, inputs)
     raise TypeError(f"no ONNX form is written for a {type(network).__name__}")
 
 
@@ -117,13 +122,13 @@ def _mlp(graph: Graph, network: Mlp, last: str) -> str:
     return last
 
 
-def _lstm(graph: Graph, network: Lstm) -> str:
+def _lstm(graph: Graph, network: Lstm, inputs: str) -> str:
     """The layer's output after the slot; gates in the order of `Lstm`."""
     weight_ih, weight_hh = (
         graph.constant(network.weight_ih, "weight_ih"),
         graph.constant(network.weight_hh, "weight_hh"),
     )
-    seen = graph.add("Gemm", OBSERVATION, weight_ih, graph.constant(network.bias, "bias"), transB=1)
+    seen = graph.add("Gemm", inputs, weight_ih, graph.constant(network.bias, "bias"), transB=1)
     gates = graph.add("Gemm", "hidden", weight_hh, seen, transB=1)
     graph.split(gates, ("to_admit", "to_forget", "to_candidate", "to_emit"), axis=1)
     admit, forget, emit = (graph.add("Sigmoid", f"to_{gate}") for gate in ("admit", "forget", "emit"))
@@ -163,11 +168,13 @@ def _description(policy: NetworkPolicy) -> str:
     )
 
 
-def _metadata(policy: NetworkPolicy, segments: tuple[str, ...], run_id: str, start: State) -> dict[str, str]:
-    every = (*FEATURES, *([SEGMENT_FEATURE] * len(segments)))
+def _metadata(
+    policy: NetworkPolicy, seen: Seen, segments: tuple[str, ...], run_id: str, start: State
+) -> dict[str, str]:
+    ours = declared(len(segments))
     features = [
-        {"name": name, "low": f.low, "high": f.high, "meaning": f.meaning}
-        for name, f in zip(feature_names(len(segments)), every, strict=True)
+        {"name": name, "low": ours[name].low, "high": ours[name].high, "meaning": ours[name].meaning}
+        for name in seen.features
     ]
     entries = [
         {"name": "scale", "meaning": f"all bid coefficients and share prices times exp({SCALE_REACH:g} a)"},
@@ -197,7 +204,7 @@ def _metadata(policy: NetworkPolicy, segments: tuple[str, ...], run_id: str, sta
         "policy": policy.name,
         "segments": json.dumps(segments),
         "features": json.dumps(features),
-        _SAYS_ACTION: json.dumps(entries),
+        "action_entries": json.dumps(entries),
         "action_meaning": "zero bids the plan; every entry is in [-1, 1]",
         "state": json.dumps(state),
         "state_meaning": "what is remembered between slots: an input and, with `_out`, an output each; {} of none",

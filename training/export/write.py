@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bidpilot.agents.acting.agent import Agent, AgentDay, ControllerAgent, controller_agent
+from bidpilot.agents.acting.agent import AgentDay, ControllerAgent, controller_agent
 from bidpilot.agents.acting.controllers import CONTROLLERS
 from bidpilot.agents.acting.from_bundle import agent_of, initial_state
 from bidpilot.agents.acting.policy import NetworkPolicy
@@ -30,13 +30,14 @@ from bidpilot.bidding.bundle import (
     Manifest,
     Origin,
     action_meaning,
+    feature_entries,
     load_bundle,
-    observed_features,
     plan_entry,
     write_golden,
     write_manifest,
 )
 from bidpilot.bidding.campaign.campaign import Campaign
+from bidpilot.bidding.day.features import observation_of
 from bidpilot.bidding.errors import BundleMismatch, InvalidBundle, InvalidConfig
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.training.export.onnx_file import onnx_difference, write_onnx
@@ -66,13 +67,13 @@ def write_bundle(out: Path, policy_folder: Path, run: RunInfo, agent_name: str |
     shutil.copyfile(policy_folder / "forecast.npz", out / FORECAST_FILE)
     agent, entry = _agent(agent_name or learner_of(described), policy_folder, described)
     if isinstance(agent, NetworkPolicy):
-        np.savez(out / NETWORK_FILE, **agent.network.arrays())  # type: ignore[arg-type]
+        np.savez(out / NETWORK_FILE, **agent.arrays())  # type: ignore[arg-type]
         write_onnx(agent, out / ONNX_FILE, forecast.segments, run.run_id)
     write_golden(out, golden_day(agent, len(forecast.segments), forecast.slots))
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
         name=name,
-        features=observed_features(len(forecast.segments)),
+        features=feature_entries(agent.reads(len(forecast.segments)), len(forecast.segments)),
         action=action_meaning(forecast.segments),
         segments=forecast.segments,
         slots=forecast.slots,
@@ -96,24 +97,26 @@ def check_bundle(folder: Path) -> Bundle:
     bundle = load_bundle(folder)
     agent = agent_of(bundle)
     if isinstance(agent, NetworkPolicy):
-        difference = onnx_difference(folder / ONNX_FILE, agent, bundle.golden.observations)
+        difference = onnx_difference(folder / ONNX_FILE, agent, bundle.observation(bundle.golden.observations))
         if not difference <= PARITY:
             raise BundleMismatch(f"{folder / ONNX_FILE} differs from the policy by {difference:.2g}. Export it again.")
     return bundle
 
 
-def golden_day(agent: Agent, segments: int, slots: int) -> Golden:
-    """A day of observations over all features' ranges, in and at their ends, and the agent's answers."""
+def golden_day(agent: NetworkPolicy | ControllerAgent, segments: int, slots: int) -> Golden:
+    """A day of what the agent reads, over the features' ranges, in and at their ends, and the agent's answers."""
     generator = np.random.default_rng(_GOLDEN_SEED)
-    features = observed_features(segments)
+    names = agent.reads(segments)
+    features = feature_entries(names, segments)
     low, high = (np.array([getattr(f, end) for f in features], np.float32) for end in ("low", "high"))
     seen = generator.uniform(low, high, (slots, len(features))).astype(np.float32)
     seen[1::7], seen[2::7] = low, high
     day = AgentDay(agent, 1, segments)
-    return Golden(seen, np.concatenate([day.act(row[None]) for row in seen]).astype(np.float64))
+    whole = observation_of(seen, names, segments)
+    return Golden(seen, np.concatenate([day.act(row[None]) for row in whole]).astype(np.float64))
 
 
-def _agent(name: str, folder: Path, described: dict[str, Any]) -> tuple[Agent, AgentEntry]:
+def _agent(name: str, folder: Path, described: dict[str, Any]) -> tuple[NetworkPolicy | ControllerAgent, AgentEntry]:
     if name in CONTROLLERS:
         gains = tuned_gains(_tuned_as(described)).get(name)
         controller = controller_agent(name, gains)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
+from bidpilot.agents.acting.hidden import seen_features
 from bidpilot.agents.learners.catalogue import LEARNERS
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.bidding.campaign.batch import CampaignBatch
@@ -28,8 +29,11 @@ class TrainingGround:
     market: Market  # the setting's own, or a broader one
     pool: CampaignPool | None  # None where every day is the setting's own campaign
 
-    def environment(self, config: TrainConfig) -> BiddingVecEnv:
-        """A new environment of `config.rows` rows, whose multipliers of missed constraints are at zero."""
+    def environment(self, config: TrainConfig, features: tuple[str, ...] | None = None) -> BiddingVecEnv:
+        """A new environment of `config.rows` rows, whose multipliers of missed constraints are at zero.
+
+        It shows `features`, or where None all that this version observes but what `config` hides.
+        """
         vector = BiddingVectorEnv(
             config.rows,
             self.market,
@@ -39,7 +43,9 @@ class TrainingGround:
             prices=ConstraintPrices() if self.pool is not None or _constrained(self.setting) else None,
             regret=config.regret,
         )
-        return BiddingVecEnv(vector, config.settings.residual, config.settings.hidden)
+        if features is None:
+            features = seen_features(config.settings.hidden, len(self.setting.forecast.segments))
+        return BiddingVecEnv(vector, config.settings.residual, features)
 
 
 def _constrained(setting: Setting) -> bool:
@@ -56,9 +62,11 @@ def training_ground(config: TrainConfig, setting: Setting) -> TrainingGround:
     return TrainingGround(setting, market, pool)
 
 
-def new_model(config: TrainConfig, ground: TrainingGround) -> tuple[OnPolicyAlgorithm, BiddingVecEnv]:
-    """An untrained model and its environment, seeded by `config.seed` for the first reset."""
-    env = ground.environment(config)
+def new_model(
+    config: TrainConfig, ground: TrainingGround, features: tuple[str, ...] | None = None
+) -> tuple[OnPolicyAlgorithm, BiddingVecEnv]:
+    """An untrained model and its environment, seeded by `config.seed` for the first reset; `features` as there."""
+    env = ground.environment(config, features)
     model = LEARNERS[config.learner].load().make(config.settings, env, config.seed % 2**32)
     env.seed(config.seed * config.rows)  # two seeds share no row's stream
     return model, env

@@ -20,9 +20,15 @@ from bidpilot.agents.learners.catalogue import LEARNERS
 from bidpilot.agents.learners.common.callback import BetweenRollouts
 from bidpilot.agents.learners.common.imitation import imitate
 from bidpilot.agents.learners.common.learner import trained_policy
-from bidpilot.agents.learners.common.snapshot import Snapshot, Standing, latest_snapshot, restore_snapshot
+from bidpilot.agents.learners.common.snapshot import (
+    Snapshot,
+    Standing,
+    latest_snapshot,
+    restore_snapshot,
+    trained_features,
+)
 from bidpilot.agents.learners.common.tuned import tuned
-from bidpilot.bidding.day.features import FEATURES
+from bidpilot.bidding.day.features import declared
 from bidpilot.bidding.errors import InvalidConfig, RunNotFound
 from bidpilot.training.cli.config import flat, given
 from bidpilot.training.evaluation.play import Arena
@@ -55,7 +61,7 @@ def run(config: TrainConfig, kind: str = "train", tags: Mapping[str, str] | None
 
     Raises:
         RunNotFound: `resume` names no run, or one without a checkpoint.
-        CheckpointMismatch: its checkpoint is damaged, or its market has changed.
+        CheckpointMismatch: its checkpoint is damaged, its market has changed, or its features are no longer observed.
         InvalidConfig: it has already done `total_steps`, or other options are given with `resume`.
     """
     snapshot = None
@@ -63,6 +69,7 @@ def run(config: TrainConfig, kind: str = "train", tags: Mapping[str, str] | None
         snapshot, config = _resumed(config)
     held_out = HoldOut(config.validation_share, config.hold_out)
     setting = training_setting(config.market, config.log, config.seed, config, held_out, config.carries)
+    features = None if snapshot is None else trained_features(snapshot, len(setting.forecast.segments))
     if config.tuned:
         config = _tuned(config, setting)
     tags = {**(tags or {}), "learner": config.learner, **learnt_from(setting, config.hold_out)}
@@ -70,7 +77,7 @@ def run(config: TrainConfig, kind: str = "train", tags: Mapping[str, str] | None
     params |= {"targets": rule_of(setting.campaign, setting.recorded)}
     with open_run(config.experiment, config.run_name, params, tags, kind=kind, resume=config.resume) as tracked:
         tracked.log_json(config.model_dump(mode="json", exclude={"resume"}), "config.json")
-        _train(config, setting, tracked, snapshot)
+        _train(config, setting, tracked, snapshot, features)
         return tracked.run_id
 
 
@@ -112,7 +119,9 @@ def _tuned(config: TrainConfig, setting: Setting) -> TrainConfig:
     return TrainConfig.model_validate({**config.model_dump(), "tuned": False, config.learner: settings.model_dump()})
 
 
-def _train(config: TrainConfig, setting: Setting, tracked: Run, snapshot: Snapshot | None) -> None:
+def _train(
+    config: TrainConfig, setting: Setting, tracked: Run, snapshot: Snapshot | None, features: tuple[str, ...] | None
+) -> None:
     console, learner = Console(), LEARNERS[config.learner].load()
     console.print(f"run {tracked.run_id}: {setting.name}, {config.total_steps:,} steps, {config.rows} rows")
     if setting.split is not None:
@@ -122,7 +131,7 @@ def _train(config: TrainConfig, setting: Setting, tracked: Run, snapshot: Snapsh
     arena = validation_arena(setting, config.validation_days, config.seed)
     if config.broadens:
         console.print(f"planning {config.pool.size} campaigns to train on ...")
-    model, env = new_model(config, training_ground(config, setting))
+    model, env = new_model(config, training_ground(config, setting), features)
     model.set_logger(Logger(folder=None, output_formats=[MlflowWriter(tracked)]))
     standing = Standing() if snapshot is None else restore_snapshot(snapshot, model, env)
     if snapshot is None:
@@ -132,7 +141,7 @@ def _train(config: TrainConfig, setting: Setting, tracked: Run, snapshot: Snapsh
     with Progress(*columns, console=console) as progress:
         callback = BetweenRollouts(
             env,
-            lambda trained: trained_policy(learner, trained, config.settings),
+            lambda trained: trained_policy(learner, trained, env),
             RunWatch(env, arena, tracked, progress, done, config.total_steps),
             standing,
             done,
@@ -197,13 +206,14 @@ def save_policy(folder: Path, setting: Setting, config: TrainConfig, arena: Aren
     is the mean of those that days record.
     """
     assert standing.policy is not None
+    ours = declared(standing.policy.segments)
     standing.policy.save(folder / "policy.npz")
     setting.forecast.save(folder / "forecast.npz")
     plan = arena.episode.today.plan
     description = {
         "schema": POLICY_SCHEMA,
         "learner": config.learner,
-        "features": [f._asdict() for f in FEATURES],
+        "features": [{**ours[name]._asdict(), "name": name} for name in standing.policy.features],
         "segments": list(setting.forecast.segments),
         "slots": setting.forecast.slots,
         "campaign": usual_campaign(setting.campaign, setting.recorded).model_dump(mode="json"),

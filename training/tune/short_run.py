@@ -79,7 +79,7 @@ def short_run(config: TrainConfig, ground: TrainingGround, warm: WarmStart | Non
     if warm is not None:
         warm.bring(model, env)
     model.learn(config.total_steps)
-    return trained_policy(LEARNERS[config.learner].load(), model, config.settings)
+    return trained_policy(LEARNERS[config.learner].load(), model, env)
 
 
 def _unheard(turn: int, actor: float, critic: float) -> None:

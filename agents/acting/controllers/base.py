@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bidpilot.agents.acting.state import State
 from bidpilot.bidding.day.action import action_size
-from bidpilot.bidding.day.features import FEATURES
+from bidpilot.bidding.day.features import segment_features
 
 Parameters = Mapping[str, float]
 StepFunction = Callable[[Parameters, State, NDArray[np.float32]], tuple[NDArray[np.float64], State]]
@@ -19,8 +19,7 @@ StepFunction = Callable[[Parameters, State, NDArray[np.float32]], tuple[NDArray[
 
 def scale_action(scale: NDArray[np.floating], observation: NDArray[np.float32]) -> NDArray[np.float64]:
     """The action (B, 3 + S) that moves the scale alone: entry a[0] is `scale` (B,), clipped to [-1, 1]."""
-    segments = observation.shape[1] - len(FEATURES)
-    action = np.zeros((len(scale), action_size(segments)))
+    action = np.zeros((len(scale), action_size(segment_features(observation).shape[1])))
     action[:, 0] = np.clip(scale, -1.0, 1.0)
     return action
 
@@ -41,6 +40,7 @@ class Controller:
 
     name: str
     step: StepFunction
+    reads: tuple[str, ...]  # features that it looks at; `replan_segment` stands for all segments'
     gains: Mapping[str, Gain] = field(default_factory=dict)
     state: tuple[str, ...] = ()  # names of what it remembers, zero at the start of a day
 

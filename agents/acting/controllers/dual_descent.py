@@ -23,5 +23,9 @@ def _step(parameters: Parameters, state: State, observation: NDArray[np.float32]
 
 
 DUAL_DESCENT = Controller(
-    "dual_descent", _step, gains={"rate": Gain(0.03, 0.001, 0.5, logarithmic=True)}, state=("scale", "target")
+    "dual_descent",
+    _step,
+    reads=("time_left", "cost_slot", "planned_share"),
+    gains={"rate": Gain(0.03, 0.001, 0.5, logarithmic=True)},
+    state=("scale", "target"),
 )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bidpilot.agents.acting.controllers.base import Controller, Gain, Parameters, scale_action
 from bidpilot.agents.acting.state import State
 from bidpilot.bidding.day.action import FIRST_SEGMENT
-from bidpilot.bidding.day.features import feature, segment_features
+from bidpilot.bidding.day.features import SEGMENT_FEATURE, feature, segment_features
 
 
 def _step(parameters: Parameters, state: State, observation: NDArray[np.float32]) -> tuple[NDArray[np.float64], State]:
@@ -30,6 +30,7 @@ def _step(parameters: Parameters, state: State, observation: NDArray[np.float32]
 MPC = Controller(
     "mpc",
     _step,
+    reads=("time_left", "replan", SEGMENT_FEATURE.name),
     gains={
         "gain": Gain(1.0, 0.6, 1.4),
         "early": Gain(0.0, -0.3, 0.3),

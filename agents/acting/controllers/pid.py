@@ -24,6 +24,7 @@ def _step(parameters: Parameters, state: State, observation: NDArray[np.float32]
 PID = Controller(
     "pid",
     _step,
+    reads=("pace_gap",),
     gains={
         "proportional": Gain(2.0, 0.2, 20.0, logarithmic=True),
         "integral": Gain(0.1, 0.002, 2.0, logarithmic=True),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from bidpilot.agents.acting.hidden import HIDEABLE
+from bidpilot.agents.acting.hidden import HIDEABLE, seen_features
 
 Count = Annotated[int, Field(gt=0)]
 
@@ -46,4 +46,6 @@ class LearnerConfig(BaseModel):
         unknown = [name for name in names if name not in HIDEABLE]
         if unknown:
             raise ValueError(f"no feature is called {unknown[0]!r}: use {' '.join(HIDEABLE)}")
+        if not seen_features(names, segments=1):
+            raise ValueError("nothing is left for the network to see: hide fewer")
         return names

@@ -25,13 +25,12 @@ from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.envs.bidding_env.oracle import Oracle
 
 Array = NDArray[np.float32]
-_NOTHING = np.zeros(0, np.int64)
 
 
 class Days(NamedTuple):
     """What was seen on played days, and what is learnt from it, as sequences; L is a day, or a slot by itself."""
 
-    states: Array  # (n, L, F)
+    states: Array  # (n, L, N)
     labels: Array  # (n, L, 3 + S) raw labels
     returns: Array  # (n, L) rewards to come
 
@@ -81,13 +80,13 @@ def imitate(
 def _play_day(
     learner: Learner[Any], model: OnPolicyAlgorithm, env: BiddingVecEnv, observation: Array, length: int
 ) -> tuple[Days, Array]:
-    """One day of each row in sequences of `length` slots, and the next day's observation (B, F)."""
-    episode, network = env.vector.episode, learner.network(model, _NOTHING)
+    """One day of each row in sequences of `length` slots, and the next day's observation (B, N)."""
+    episode, network = env.vector.episode, learner.network(model)
     oracle, state = Oracle(episode), network.start(env.num_envs)
     states, labels, rewards = [], [], []
     for _ in range(episode.slots):
         states.append(observation.copy())
-        labels.append(raw_label(env.unmasked, oracle.action(), env.residual))
+        labels.append(raw_label(env.whole, oracle.action(), env.residual))
         raw, state = network.forward(observation, state)
         observation, reward, _, _ = env.step(raw.astype(np.float32, copy=False))
         rewards.append(reward)

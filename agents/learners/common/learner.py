@@ -12,13 +12,12 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor, nn
 
-from bidpilot.agents.acting.hidden import hidden_columns
 from bidpilot.agents.acting.network import Mlp, Network
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.acting.residual import RESIDUAL
 from bidpilot.agents.learners.common.config import LearnerConfig
 from bidpilot.agents.learners.common.space import Space
-from bidpilot.bidding.day.action import FIRST_SEGMENT
+from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 
 C = TypeVar("C", bound=LearnerConfig, contravariant=True)
 
@@ -47,8 +46,8 @@ class Learner(Protocol[C]):
     def critic(self, model: OnPolicyAlgorithm, sequences: Tensor) -> Tensor:
         """Values (n, L), with their graph."""
 
-    def network(self, model: OnPolicyAlgorithm, hidden: NDArray[np.int64]) -> Network:
-        """The actor's mean as plain arrays, copied; inputs of the columns `hidden` get the weight 0."""
+    def network(self, model: OnPolicyAlgorithm) -> Network:
+        """The actor's mean as plain arrays, copied."""
 
 
 def arguments(config: LearnerConfig, env: VecEnv, seed: int) -> dict[str, Any]:
@@ -99,8 +98,6 @@ def copied(parameter: Tensor) -> NDArray[np.float32]:
     return array
 
 
-def trained_policy(learner: Learner[Any], model: OnPolicyAlgorithm, config: LearnerConfig) -> NetworkPolicy:
-    """The policy that acts as `model` does in the mean; it needs no mask for what was hidden in training."""
-    segments = int(model.action_space.shape[0]) - FIRST_SEGMENT  # type: ignore[index]
-    network = learner.network(model, hidden_columns(config.hidden, segments))
-    return NetworkPolicy(network, RESIDUAL if config.residual else None, name=learner.name)
+def trained_policy(learner: Learner[Any], model: OnPolicyAlgorithm, env: BiddingVecEnv) -> NetworkPolicy:
+    """The policy that acts in the mean as `model`, trained in `env`, does: it reads the features seen there."""
+    return NetworkPolicy(learner.network(model), RESIDUAL if env.residual else None, env.features, learner.name)

@@ -25,9 +25,10 @@ from bidpilot.agents.acting.network import network_of
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.acting.residual import RESIDUAL
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
+from bidpilot.bidding.day.features import declared, strange
 from bidpilot.bidding.errors import CheckpointMismatch
 
-_SCHEMA = 3
+_SCHEMA = 4
 Snapshot = dict[str, Any]
 
 
@@ -63,9 +64,10 @@ def take_snapshot(model: OnPolicyAlgorithm, env: BiddingVecEnv, standing: Standi
     """A copy of the state at the start of a day, a few milliseconds; training may go on."""
     # stable-baselines3 draws its minibatches from NumPy's global generator.
     name, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002
-    policy = standing.policy
+    policy, ours = standing.policy, declared(env.vector.episode.segments)
     return {
         "schema": _SCHEMA,
+        "features": {name: [float(ours[name].low), float(ours[name].high)] for name in env.features},
         "step": int(model.num_timesteps),
         "market": env.vector.episode.market.digest,
         "updates": int(model._n_updates),
@@ -82,6 +84,18 @@ def take_snapshot(model: OnPolicyAlgorithm, env: BiddingVecEnv, standing: Standi
         "best": {} if policy is None else _network(policy),
         "best_name": "" if policy is None else policy.name,
     }
+
+
+def trained_features(snapshot: Snapshot, segments: int) -> tuple[str, ...]:
+    """Names of the features that the run is trained on, in order: the environment to go on in shows these.
+
+    Raises:
+        CheckpointMismatch: this version does not observe one of them over `segments` segments in the same range.
+    """
+    other = strange({name: (low, high) for name, (low, high) in snapshot["features"].items()}, segments)
+    if other:
+        raise CheckpointMismatch(f"the run is trained on what this version does not observe: {other}. {_REMEDY}")
+    return tuple(snapshot["features"])
 
 
 def restore_snapshot(snapshot: Snapshot, model: OnPolicyAlgorithm, env: BiddingVecEnv) -> Standing:
@@ -110,7 +124,7 @@ def restore_snapshot(snapshot: Snapshot, model: OnPolicyAlgorithm, env: BiddingV
     keys = snapshot["numpy_keys"].numpy().astype(np.uint32)
     np.random.set_state((name, keys, position, has_gauss, cached))  # noqa: NPY002
     curve = tuple(Point(int(step), *rest) for step, *rest in snapshot["curve"])
-    return Standing(curve, _policy(snapshot, env.residual) if snapshot["best"] else None)
+    return Standing(curve, _policy(snapshot, env) if snapshot["best"] else None)
 
 
 def _network(policy: NetworkPolicy) -> dict[str, torch.Tensor | str]:
@@ -119,9 +133,10 @@ def _network(policy: NetworkPolicy) -> dict[str, torch.Tensor | str]:
     return {k: str(a) if a.dtype.kind == "U" else torch.from_numpy(a.copy()) for k, a in arrays.items()}
 
 
-def _policy(snapshot: Snapshot, residual: bool) -> NetworkPolicy:
+def _policy(snapshot: Snapshot, env: BiddingVecEnv) -> NetworkPolicy:
     stored = {k: np.array(v) if isinstance(v, str) else v.numpy() for k, v in snapshot["best"].items()}
-    return NetworkPolicy(network_of(stored), RESIDUAL if residual else None, name=snapshot["best_name"])
+    residual = RESIDUAL if env.residual else None
+    return NetworkPolicy(network_of(stored), residual, env.features, snapshot["best_name"])
 
 
 _REMEDY = "The log or the code has changed: check out the run's git commit and use its log, or train anew."

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
-from bidpilot.agents.acting.hidden import hidden_columns
 from bidpilot.agents.acting.residual import compose
+from bidpilot.bidding.day.features import bounds, columns, feature_names
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv
 
 Indices = None | int | Iterable[int]
@@ -28,14 +28,17 @@ class BiddingVecEnv(VecEnv):
     Args:
         env: the environment; its campaigns, market and seeds are its own.
         residual: whether actions are added to the controller's (`bidpilot.agents.acting.residual.compose`).
-        hidden: features that are 0 in every observation returned (`bidpilot.agents.acting.hidden.HIDEABLE`); the
-            controller of a residual action sees them.
+        features: names (N,) of what an observation returned holds, in order; all F where None. The controller of a
+            residual action sees all.
     """
 
-    def __init__(self, env: BiddingVectorEnv, residual: bool = False, hidden: Iterable[str] = ()) -> None:
+    def __init__(self, env: BiddingVectorEnv, residual: bool = False, features: tuple[str, ...] | None = None) -> None:
         self.vector, self.residual = env, residual
-        self._hidden = hidden_columns(hidden, env.episode.segments)
-        super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
+        segments = env.episode.segments
+        self.features = feature_names(segments) if features is None else features
+        self._columns = columns(self.features, segments)
+        low, high = (end[self._columns] for end in bounds(segments))
+        super().__init__(env.num_envs, gym.spaces.Box(low, high, dtype=np.float32), env.single_action_space)
         self._quiet: list[dict[str, Any]] = [{} for _ in range(env.num_envs)]
         self._seed: int | None = None
 
@@ -45,34 +48,27 @@ class BiddingVecEnv(VecEnv):
         return [None if seed is None else seed + b for b in range(self.num_envs)]
 
     def reset(self) -> NDArray[np.float32]:
-        """Begin a day in every row; the observation (B, F)."""
+        """Begin a day in every row; the observation (B, N)."""
         self._observation, _ = self.vector.reset(seed=self._seed)
         self._seed = None
-        return self._masked(self._observation)
+        return self._observation[:, self._columns]
 
     @property
-    def unmasked(self) -> NDArray[np.float32]:
-        """The last observation (B, F) with the hidden features in it."""
+    def whole(self) -> NDArray[np.float32]:
+        """The last observation (B, F) with all features."""
         return self._observation
 
-    def _masked(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
-        if not len(self._hidden):
-            return observation
-        masked = observation.copy()
-        masked[:, self._hidden] = 0.0
-        return masked
-
     def resume(self, states: list[dict[str, Any]], uniforms: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Begin the days of `uniforms` (B, draws), with row b's generator in `states[b]`; the observation (B, F)."""
+        """Begin the days of `uniforms` (B, draws), with row b's generator in `states[b]`; the observation (B, N)."""
         self.vector.reset(seed=0)  # makes the generators
         for generator, state in zip(self.vector.generators, states, strict=True):
             generator.bit_generator.state = state
         self.vector.uniforms[:] = uniforms
         self._observation = self.vector.begin_days()
-        return self._masked(self._observation)
+        return self._observation[:, self._columns]
 
     def step(self, actions: NDArray[np.float32]) -> Step:
-        """Play one slot in every row with actions (B, 3 + S): observation (B, F), reward (B,), done (B,), infos."""
+        """Play one slot in every row with actions (B, 3 + S): observation (B, N), reward (B,), done (B,), infos."""
         self.step_async(actions)
         return self.step_wait()
 
@@ -81,12 +77,13 @@ class BiddingVecEnv(VecEnv):
         self._actions = compose(self._observation, actions, self.residual)
 
     def step_wait(self) -> Step:
-        """Play one slot in every row: observation (B, F), reward (B,), done (B,), infos."""
+        """Play one slot in every row: observation (B, N), reward (B,), done (B,), infos."""
         self._observation, reward, done, _, info = self.vector.step(self._actions)
-        return self._masked(self._observation), reward, done, self._final(info) if info else self._quiet
+        seen = self._observation[:, self._columns]
+        return seen, reward, done, self._final(info) if info else self._quiet
 
     def _final(self, info: dict[str, Any]) -> list[dict[str, Any]]:
-        final, last = info["final_info"], self._masked(np.stack(info["final_obs"]))
+        final, last = info["final_info"], np.stack(info["final_obs"])[:, self._columns]
         slots = self.vector.episode.slots
         earned = final["score"] / final["plan_utility"]
         spend = final["spend"] / final["budget"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
 from stable_baselines3 import PPO
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
@@ -38,11 +36,9 @@ class Ppo:
         value: Tensor = policy.value_net(policy.mlp_extractor.forward_critic(sequences))
         return value.squeeze(-1)
 
-    def network(self, model: OnPolicyAlgorithm, hidden: NDArray[np.int64]) -> Mlp:
+    def network(self, model: OnPolicyAlgorithm) -> Mlp:
         """The actor's layers."""
-        network = mlp(model.policy.mlp_extractor.policy_net, model.policy.action_net)
-        network.weights[0][hidden] = 0.0
-        return network
+        return mlp(model.policy.mlp_extractor.policy_net, model.policy.action_net)
 
 
 LEARNER = Ppo()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
 from sb3_contrib import RecurrentPPO
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
@@ -45,11 +43,10 @@ class RecurrentPpo:
         value: Tensor = policy.value_net(policy.mlp_extractor.forward_critic(remembered))
         return value.squeeze(-1)
 
-    def network(self, model: OnPolicyAlgorithm, hidden: NDArray[np.int64]) -> Lstm:
+    def network(self, model: OnPolicyAlgorithm) -> Lstm:
         """The actor's LSTM, and the layers after it."""
         policy, lstm = model.policy, _lstm(model, "lstm_actor")
         weight_ih, weight_hh, *biases = (copied(parameter) for parameter in lstm.parameters())  # in torch's order
-        weight_ih[:, hidden] = 0.0
         head = mlp(policy.mlp_extractor.policy_net, policy.action_net)
         return Lstm(weight_ih, weight_hh, biases[0] + biases[1], head)
 

@@ -95,13 +95,6 @@ def test_stored_arrays_make_the_same_network(network: Network) -> None:
     np.testing.assert_array_equal(again.forward(seen, again.start(4))[0], network.forward(seen, network.start(4))[0])
 
 
-def test_arrays_without_a_kind_are_an_mlp_as_files_were_before() -> None:
-    arrays = NETWORKS[0].arrays()
-    del arrays["kind"]
-    assert sorted(arrays) == ["bias_0", "bias_1", "bias_2", "weight_0", "weight_1", "weight_2"]
-    assert isinstance(network_of(arrays), Mlp)
-
-
 @pytest.mark.parametrize("network", NETWORKS, ids=["mlp", "lstm"])
 def test_weights_of_another_shape_missing_or_not_finite_are_refused_by_name(network: Network) -> None:
     for name, array in network.arrays().items():
@@ -124,4 +117,4 @@ def test_a_kind_of_network_that_is_not_known_is_named_with_those_that_are() -> N
 
 def test_no_layers_are_no_network() -> None:
     with pytest.raises(PolicyMismatch, match="0 layers of weights"):
-        network_of({})
+        network_of({"kind": np.array("mlp")})

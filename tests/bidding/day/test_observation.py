@@ -13,6 +13,8 @@ from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Delays
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
 from bidpilot.bidding.day.features import FEATURES, bounds, feature, feature_names
+from bidpilot.bidding.traffic.filter import SourceTotals
+from bidpilot.bidding.traffic.gate import Gate
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 
@@ -169,3 +171,77 @@ def test_mean_levels_are_those_of_the_slots_seen_without_shrinking() -> None:
         np.testing.assert_allclose(column(played()[1], "traffic_mean")[t], traffic[1 : t + 1].mean(axis=0), atol=1e-6)
     assert (column(played(feedback="won_only")[1], "price_mean") == 0).all()
     assert column(observations, "price_mean")[1:].any()
+
+
+class Watching:
+    """A filter that refuses what source 0 sends, and tells the estimates it is given."""
+
+    def __init__(self, sources: int) -> None:
+        self.told = np.zeros((3, ROWS))
+        self.open = Gate.open(ROWS, sources)
+        self.open.multiplier[:, 0] = 0.0
+
+    def begin(self, late: NDArray[np.int64]) -> None: ...
+
+    def gate(self, t: int) -> Gate:
+        return self.open
+
+    def update(self, t: int, totals: SourceTotals) -> None: ...
+
+    def late(self, t: int, totals: SourceTotals) -> None: ...
+
+    def estimates(self) -> NDArray[np.float64]:
+        return self.told
+
+    def suspicion(self) -> NDArray[np.float64]:
+        return np.zeros((ROWS, self.open.multiplier.shape[1]))
+
+
+INVALID = ("refused_slot", "refused_day", "invalid_share", "invalid_slot", "suspect_interactions")
+
+
+def watched(slots: int) -> tuple[Episode, Watching, NDArray[np.float32]]:
+    """A day through a filter after some slots: its observation (B, F)."""
+    market = preset_market()
+    episode, filtered = Episode(market, preset_forecast(), ROWS), Watching(market.log.sources)
+    days = market.days(np.random.default_rng(8).random((ROWS, market.draws)))
+    # wins are told late, refusals never
+    campaign = preset_campaign().model_copy(update={"delays": Delays(wins=9)})
+    seen = episode.begin(days, CampaignBatch.repeat(campaign, ROWS), traffic=filtered)
+    filtered.told = np.arange(3 * ROWS).reshape(3, ROWS) / 16
+    for _ in range(slots):
+        seen = episode.play(np.zeros((ROWS, 11)))
+    return episode, filtered, seen
+
+
+def test_refused_requests_are_shares_of_what_was_sent_and_known_at_once() -> None:
+    episode, _, seen = watched(3)
+    requests, refused = episode.statistics.requests, episode.statistics.refused
+    last = episode.totals.source_refused[:, 0] / episode.totals.source_auctions.sum(axis=1)
+    assert (last > 0).all()
+    np.testing.assert_allclose(feature(seen, "refused_slot"), last, rtol=1e-6)
+    np.testing.assert_allclose(feature(seen, "refused_day"), refused[3] / requests[3], rtol=1e-6)
+    assert (feature(seen, "refused_slot") != feature(seen, "refused_day")).any()
+
+
+def test_what_the_filter_estimates_is_told_in_its_order() -> None:
+    _, filtered, seen = watched(1)
+    np.testing.assert_allclose([feature(seen, name) for name in INVALID[2:]], filtered.told, rtol=1e-6)
+
+
+def test_of_invalid_traffic_nothing_is_said_before_the_first_slot_nor_without_a_filter() -> None:
+    _, _, first = watched(0)
+    episode, without = played()
+    for name in INVALID:
+        assert not feature(first, name).any()
+        assert not column(without, name).any()
+    assert not episode.statistics.requests.any()
+
+
+def test_a_slot_without_requests_refuses_none_and_the_day_keeps_its_share() -> None:
+    episode, _, _ = watched(2)
+    episode.today.days.count[:, 2] = 0
+    before = feature(episode.observer.observe(episode.statistics, None), "refused_day").copy()
+    seen = episode.play(np.zeros((ROWS, 11)))
+    assert not feature(seen, "refused_slot").any()
+    np.testing.assert_array_equal(feature(seen, "refused_day"), before)

@@ -63,7 +63,7 @@ def imitator(preferences: list[Preference]) -> NetworkPolicy:
     model = learner.make(config, env, seed=0)
     env.seed(0)
     imitate(learner, model, env, ImitationConfig(rounds=5, epochs=4), lambda *_: None)
-    return trained_policy(learner, model, config)
+    return trained_policy(learner, model, env)
 
 
 @pytest.fixture(scope="module")

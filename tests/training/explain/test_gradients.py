@@ -78,6 +78,22 @@ def test_of_a_linear_policy_a_share_is_weight_times_distance() -> None:
     np.testing.assert_allclose(shares, expected, atol=1e-7)  # a win rate that no weight reads has no share
 
 
+@pytest.mark.parametrize("residual", [False, True])
+def test_a_policy_of_some_features_in_its_own_order_is_explained_by_the_whole_observation(residual: bool) -> None:
+    weight = np.zeros((2, A), np.float32)
+    weight[0, 0], weight[1, 2] = 2.0, -0.5  # of the pace gap, of the value
+    network = Mlp((weight,), (np.zeros(A, np.float32),))
+    policy = NetworkPolicy(network, RESIDUAL if residual else None, ("pace_gap", "traffic_day"))
+    b, x = np.zeros(F), np.full(F, 0.1)
+    x[[POSITION["pace_gap"], POSITION["traffic_day"]]] = 0.2, 0.4
+    own, *base = integrated_gradients(PolicyDecision(policy, {}), x, b)
+    expected, reach = np.zeros((A, F)), RESIDUAL_REACH if residual else 1.0
+    expected[0, POSITION["pace_gap"]], expected[2, POSITION["traffic_day"]] = 0.4 * reach, -0.2 * reach
+    np.testing.assert_allclose(own, expected, atol=1e-6)
+    assert PolicyDecision(policy, {}).inputs == NAMES
+    assert [part[0, POSITION["replan"]] for part in base] == [pytest.approx(0.1)] * residual
+
+
 def test_beyond_the_reach_of_the_action_nothing_is_credited() -> None:
     b = np.zeros(F)
     x = b.copy()

@@ -30,11 +30,11 @@ def _in_project(project: Path) -> None:
     """Every test here has a store."""
 
 
-def make_run(residual: bool = False, recurrent: bool = False) -> str:
-    """A finished training run on `steady` whose policy is a random network."""
+def make_run(residual: bool = False, recurrent: bool = False, policy: NetworkPolicy | None = None) -> str:
+    """A finished training run on `steady` whose policy is the one given, or a random network."""
     setting = training_setting("steady", None, 0)
     arena = setting_arena(setting, 1, seeding.VALIDATION, 0)
-    policy = random_policy(len(setting.forecast.segments), residual, recurrent)
+    policy = policy or random_policy(len(setting.forecast.segments), residual, recurrent)
     with open_run("bidpilot", None, {}, {"setting": "steady"}) as tracked:
         folder = Path("policy-files")
         folder.mkdir(exist_ok=True)

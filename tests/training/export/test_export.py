@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,19 +13,24 @@ from bidpilot.agents.acting.agent import AgentDay, controller_agent
 from bidpilot.agents.acting.controllers import CONTROLLERS
 from bidpilot.agents.acting.from_bundle import agent_of
 from bidpilot.agents.acting.policy import NetworkPolicy
+from bidpilot.agents.acting.residual import RESIDUAL, Residual
 from bidpilot.agents.gains import tuned_gains
-from bidpilot.bidding.bundle import PARITY, load_bundle, observed_features
+from bidpilot.bidding.bundle import PARITY, Golden, load_bundle, read_manifest, write_golden, write_manifest
+from bidpilot.bidding.day.features import bounds, columns, feature_names, observation_of
 from bidpilot.bidding.errors import BundleMismatch, InvalidBundle, InvalidConfig, PolicyMismatch, RunNotFound
 from bidpilot.training.export.agent import BundleAgent
 from bidpilot.training.export.config import ExportConfig
 from bidpilot.training.export.onnx_file import OnnxPolicy
 from bidpilot.training.export.run import run as export
+from bidpilot.training.export.write import check_bundle
 from bidpilot.training.tracking import download
+from tests.agents.acting.networks import random_lstm, random_mlp
+from tests.bidding.day.more_features import add_feature
 from tests.training.export.conftest import make_run
 
 
 def observations(count: int = 200) -> np.ndarray:
-    low, high = (np.array([getattr(f, end) for f in observed_features(8)]) for end in ("low", "high"))
+    low, high = bounds(8)
     return np.random.default_rng(1).uniform(low, high, (count, len(low))).astype(np.float32)
 
 
@@ -106,8 +112,8 @@ def edit(folder: Path, **changes: object) -> None:
 
 def test_another_schema_version_is_named_as_such_and_not_by_its_keys(bundle_folder: Path, tmp_path: Path) -> None:
     folder = copy(bundle_folder, tmp_path / "b")
-    edit(folder, schema_version=2, moon=1)
-    with pytest.raises(BundleMismatch, match="schema version 2; this version reads 1"):
+    edit(folder, schema_version=3, moon=1)
+    with pytest.raises(BundleMismatch, match="schema version 3; this version reads 2"):
         load_bundle(folder)
 
 
@@ -118,8 +124,81 @@ def test_other_features_are_named(bundle_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(BundleMismatch, match="moon_phase"):
         load_bundle(folder)
     edit(folder, features=[{**features[0], "high": 7.0}, *features[1:]])
-    with pytest.raises(BundleMismatch, match="order or the ranges"):
+    with pytest.raises(BundleMismatch, match=r"time_left in \[0, 7\] and not \[0, 1\]"):
         load_bundle(folder)
+
+
+@pytest.mark.parametrize("recurrent", [False, True])
+@pytest.mark.parametrize("residual", [None, RESIDUAL])
+def test_a_bundle_of_some_features_in_another_order_is_exported_checked_and_answers(
+    tmp_path: Path, residual: Residual | None, recurrent: bool
+) -> None:
+    """The network reads three features backwards; its base, the re-plan, reads others besides."""
+    names = ("value_day", "replan", "budget_left")
+    network = (random_lstm if recurrent else random_mlp)(3, 11)
+    run_id = make_run(policy=NetworkPolicy(network, residual, names))
+    export(ExportConfig(run=run_id, out=tmp_path / "b", register_model=False))
+    bundle = load_bundle(tmp_path / "b")
+    told = [feature.name for feature in bundle.manifest.features]
+    base = [] if residual is None else ["time_left", *(f"replan_segment_{s}" for s in range(8))]
+    assert told == [*names, *base]
+    assert bundle.golden.observations.shape == (48, len(told))
+    seen = observations()
+    own = seen[:, [feature_names(8).index(name) for name in told]]
+    raw, _ = network.forward(own[:, :3], network.start(len(seen)))
+    expected = np.clip(raw, -1, 1)
+    if residual is not None:
+        expected *= 0.3
+        expected[:, 0] += np.clip(own[:, 1], -1, 1)
+        expected[:, 3:] += own[:, 4:]
+    agent = agent_of(bundle)
+    np.testing.assert_allclose(AgentDay(agent, len(seen), 8).act(seen), np.clip(expected, -1, 1), atol=1e-6)
+    portable = OnnxPolicy(tmp_path / "b" / "policy.onnx")
+    assert [f["name"] for f in json.loads(portable.metadata["features"])] == told
+    (first, *_) = portable.session.get_inputs()
+    assert first.shape == ["batch", len(told)]
+    np.testing.assert_allclose(portable.act(seen, agent.start(len(seen)))[0], np.clip(expected, -1, 1), atol=PARITY)
+
+
+def test_a_bundle_whose_manifest_lists_its_features_in_another_order_still_answers_its_golden_day(
+    bundle_folder: Path, tmp_path: Path
+) -> None:
+    folder = copy(bundle_folder, tmp_path / "b")
+    manifest, order = read_manifest(folder), np.random.default_rng(0).permutation(len(feature_names(8)))
+    golden = load_bundle(folder).golden
+    write_golden(folder, Golden(golden.observations[:, order], golden.actions))
+    write_manifest(folder, manifest.model_copy(update={"features": tuple(manifest.features[i] for i in order)}))
+    bundle = check_bundle(folder)
+    assert bundle.manifest.features[0].name == feature_names(8)[order[0]] != "time_left"
+
+
+def test_an_agent_that_reads_what_its_manifest_does_not_name_is_refused(bundle_folder: Path) -> None:
+    bundle = load_bundle(bundle_folder)
+    fewer = bundle.manifest.model_copy(update={"features": bundle.manifest.features[2:]})
+    with pytest.raises(BundleMismatch, match="reads block_left, time_left, which the bundle does not name"):
+        agent_of(replace(bundle, manifest=fewer))
+
+
+@pytest.mark.parametrize("name", [None, *sorted(CONTROLLERS)])
+def test_a_bundle_serves_on_once_more_features_are_observed(
+    tmp_path: Path, run_id: str, name: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export(ExportConfig(run=run_id, out=tmp_path / "b", agent=name, register_model=False))
+    seen = observations()
+    before = AgentDay(agent_of(load_bundle(tmp_path / "b")), len(seen), 8).act(seen)
+    place = add_feature(monkeypatch, before="pace_gap")
+    after = AgentDay(agent_of(load_bundle(tmp_path / "b")), len(seen), 8).act(np.insert(seen, place, 0.77, axis=1))
+    np.testing.assert_allclose(after, before, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", CONTROLLERS)
+def test_a_controller_reads_what_it_says_and_no_more(name: str) -> None:
+    agent, seen = controller_agent(name), observations()
+    own = agent.reads(8)
+    alone = observation_of(seen[:, columns(own, 8)], own, 8)
+    one, other = AgentDay(agent, len(seen), 8), AgentDay(agent, len(seen), 8)
+    for _ in range(2):
+        np.testing.assert_array_equal(one.act(alone), other.act(seen))
 
 
 def test_a_plan_that_this_version_does_not_make_is_refused(bundle_folder: Path, tmp_path: Path) -> None:

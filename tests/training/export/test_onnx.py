@@ -9,7 +9,6 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
 from bidpilot.agents.acting.agent import AgentDay, controller_agent
 from bidpilot.agents.acting.controllers import CONTROLLERS
@@ -103,7 +102,7 @@ def test_the_file_says_what_goes_in_and_what_comes_out(tmp_path: Path) -> None:
     write_onnx(policy("pid", recurrent=True), tmp_path / "p.onnx", SEGMENTS, "abc123")
     told = session(tmp_path / "p.onnx").get_modelmeta()
     said = told.custom_metadata_map
-    assert (said["schema_version"], said["run_id"]) == ("1", "abc123")
+    assert (said["schema_version"], said["run_id"]) == ("2", "abc123")
     assert "clip(base + 0.3 * clip(network), -1, 1), where the base is the controller pid" in told.description
     features = json.loads(said["features"])
     assert tuple(f["name"] for f in features) == feature_names(len(SEGMENTS))
@@ -131,29 +130,3 @@ def test_the_bundles_own_golden_day_is_the_files(tmp_path: Path) -> None:
     export(ExportConfig(run=make_run(residual=True, recurrent=True), out=tmp_path / "b", register_model=False))
     golden = load_bundle(tmp_path / "b").golden
     np.testing.assert_allclose(played(tmp_path / "b" / "policy.onnx", golden.observations), golden.actions, atol=PARITY)
-
-
-def test_a_file_of_before_holds_the_network_alone_and_is_still_checked(tmp_path: Path) -> None:
-    """Bundles of before answer in `action` with what the network says, neither clipped nor added to anything."""
-    agent = policy("mpc")
-    assert isinstance(agent.network, Mlp)
-    inputs, outputs = sizes_of(len(SEGMENTS))
-    arrays = {k: v for k, v in agent.network.arrays().items() if k != "kind"}
-    nodes = [
-        helper.make_node("Gemm", ["observation", "weight_0", "bias_0"], ["a"]),
-        helper.make_node("Tanh", ["a"], ["b"]),
-        helper.make_node("Gemm", ["b", "weight_1", "bias_1"], ["c"]),
-        helper.make_node("Tanh", ["c"], ["d"]),
-        helper.make_node("Gemm", ["d", "weight_2", "bias_2"], ["action"]),
-    ]
-    seen, answer = (
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", size])
-        for name, size in (("observation", inputs), ("action", outputs))
-    )
-    graph = helper.make_graph(
-        nodes, "policy", [seen], [answer], [numpy_helper.from_array(v, k) for k, v in arrays.items()]
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)])
-    model.ir_version = 10
-    onnx.save(model, str(tmp_path / "p.onnx"))
-    assert onnx_difference(tmp_path / "p.onnx", agent, golden_day(agent, len(SEGMENTS), 7).observations) < PARITY

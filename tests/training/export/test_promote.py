@@ -62,7 +62,7 @@ def test_the_champion_is_whoever_won(run_id: str, tmp_path: Path) -> None:
     bundle = load_bundle(tmp_path / "served")
     rows_in = bundle.golden.observations
     first_slot = AgentDay(agent_of(bundle), len(rows_in), len(bundle.manifest.segments))
-    np.testing.assert_array_equal(model.predict(rows_in), first_slot.act(rows_in))
+    np.testing.assert_array_equal(model.predict(rows_in), first_slot.act(bundle.observation(rows_in)))
     assert model.metadata.signature is not None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from bidpilot.agents.acting.agent import AgentDay
 from bidpilot.agents.acting.from_bundle import agent_of
 from bidpilot.agents.acting.network import Lstm
 from bidpilot.agents.acting.policy import NetworkPolicy
-from bidpilot.bidding.bundle import PARITY, Bundle, Golden, load_bundle, write_manifest
+from bidpilot.bidding.bundle import PARITY, Bundle, Golden, load_bundle
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.errors import BundleMismatch, InvalidBundle
 from bidpilot.bidding.plan.planner import Planner
@@ -62,7 +61,7 @@ def test_the_bundle_answers_a_day_as_the_policy_that_was_trained(
 ) -> None:
     trained = AgentDay(NetworkPolicy.load(download(recurrent_run, "policy") / "policy.npz"), 1, SEGMENTS)
     served = AgentDay(policy, 1, SEGMENTS)
-    for row in bundle.golden.observations:
+    for row in bundle.observation(bundle.golden.observations):
         np.testing.assert_array_equal(served.act(row[None]), trained.act(row[None]))
 
 
@@ -74,7 +73,7 @@ def test_the_manifest_says_what_is_remembered_at_the_start_of_a_day(bundle: Bund
 def test_golden_outputs_are_of_a_day_in_order_and_not_of_slots_apart(bundle: Bundle, policy: NetworkPolicy) -> None:
     seen = bundle.golden.observations
     assert len(seen) == bundle.manifest.slots
-    apart = AgentDay(policy, len(seen), SEGMENTS).act(seen).astype(np.float64)
+    apart = AgentDay(policy, len(seen), SEGMENTS).act(bundle.observation(seen)).astype(np.float64)
     np.testing.assert_allclose(apart[0], bundle.golden.actions[0], atol=PARITY)
     with pytest.raises(BundleMismatch, match="golden"):
         agent_of(replace(bundle, golden=Golden(seen, apart)))
@@ -84,7 +83,7 @@ def test_onnx_carries_the_memory_through_the_day(folder: Path, bundle: Bundle, p
     session = OnnxPolicy(folder / "policy.onnx").session
     assert [i.name for i in session.get_inputs()] == ["observation", "hidden", "cell"]
     assert [o.name for o in session.get_outputs()] == ["action", "hidden_out", "cell_out"]
-    seen = bundle.golden.observations
+    seen = bundle.observation(bundle.golden.observations)
     assert onnx_difference(folder / "policy.onnx", policy, seen) < PARITY
     assert isinstance(policy.network, Lstm)
     other = replace(policy.network, bias=policy.network.bias + np.float32(1e-3))
@@ -147,27 +146,3 @@ def test_a_decision_is_explained_at_what_was_remembered(bundle: Bundle, policy: 
     assert np.abs(found.shares[0]).max() > 0.001
     fresh = explain_slot(episode, observation, policy, policy.start(4), row=2)
     assert np.abs(fresh.at_baseline - found.at_baseline).max() > 0.001  # the memory is in the offset
-
-
-def test_a_bundle_in_the_layout_of_before_loads_and_answers(tmp_path: Path) -> None:
-    """Weights without a kind, and golden outputs whose sum with the base was taken in double precision."""
-    export(ExportConfig(run=make_run(residual=True), out=tmp_path / "b", register_model=False))
-    new = load_bundle(tmp_path / "b")
-    old = {name: array for name, array in new.network.items() if name != "kind"}
-    np.savez(tmp_path / "b" / "network.npz", **old)  # type: ignore[arg-type]
-    seen, hidden = new.golden.observations, new.golden.observations
-    for layer in range(2):
-        hidden = np.tanh(hidden @ old[f"weight_{layer}"] + old[f"bias_{layer}"])
-    raw = np.clip(hidden @ old["weight_2"] + old["bias_2"], -1.0, 1.0).astype(np.float64)
-    base = np.zeros_like(raw)
-    names = [feature.name for feature in new.manifest.features]
-    base[:, 0] = np.clip(seen[:, names.index("replan")], -1.0, 1.0)
-    base[:, 3:] = seen[:, names.index("replan_segment_0") :]
-    golden = {"observations": seen.astype(float).tolist(), "actions": np.clip(base + 0.3 * raw, -1.0, 1.0).tolist()}
-    (tmp_path / "b" / "golden.json").write_text(json.dumps(golden))
-    assert new.manifest.schema_version == 1
-    write_manifest(tmp_path / "b", new.manifest)
-    loaded = load_bundle(tmp_path / "b")
-    assert "kind" not in loaded.network
-    answers = AgentDay(agent_of(loaded), len(seen), SEGMENTS).act(seen)
-    np.testing.assert_allclose(answers, golden["actions"], atol=PARITY)

@@ -8,14 +8,19 @@ import numpy as np
 import pytest
 import torch
 
-from bidpilot.agents.acting.hidden import hidden_columns
+from bidpilot.agents.acting.hidden import seen_features
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS, LearnerName
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
 from bidpilot.agents.learners.common.learner import trained_policy
-from bidpilot.agents.learners.common.snapshot import Snapshot, latest_snapshot, restore_snapshot
+from bidpilot.agents.learners.common.snapshot import (
+    Snapshot,
+    latest_snapshot,
+    restore_snapshot,
+    trained_features,
+)
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
-from bidpilot.bidding.day.features import FEATURES
+from bidpilot.bidding.day.features import feature_names
 from bidpilot.bidding.errors import CheckpointMismatch, InvalidConfig, NotALog, RunNotFound
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs import seeding
@@ -30,6 +35,7 @@ from bidpilot.training.train.config import TrainConfig
 from bidpilot.training.train.environment import new_model, training_ground
 from bidpilot.training.train.run import run
 from bidpilot.training.tune.short_run import WarmStart, short_run
+from tests.bidding.day.more_features import add_feature
 
 pytestmark = pytest.mark.usefixtures("project")
 
@@ -142,7 +148,7 @@ def test_a_checkpoint_read_back_plays_as_the_run_did_to_the_last_digit(whole: st
     model, env = new_model(TINY, training_ground(TINY, setting))
     standing = restore_snapshot(snapshot, model, env)
     arena = setting_arena(setting, TINY.validation_days, seeding.VALIDATION, TINY.seed)
-    last = arena.play(trained_policy(LEARNERS[TINY.learner].load(), model, TINY.settings)).ratio
+    last = arena.play(trained_policy(LEARNERS[TINY.learner].load(), model, env)).ratio
     assert interquartile_mean(last) == standing.curve[-1].iqm
     assert standing.policy is not None
     stored = NetworkPolicy.load(download(whole, "policy") / "policy.npz")
@@ -174,14 +180,40 @@ def test_imitation_alone_ends_where_ppo_would_begin_and_goes_on_with_it_once_giv
     assert_same(end(alone), end(whole))
 
 
-def test_what_is_hidden_stays_so_in_a_resumed_run_and_has_no_weight_in_its_policy() -> None:
+def test_what_is_hidden_stays_so_in_a_resumed_run_and_its_policy_does_not_read_it() -> None:
     hidden = ("replan", "nash")
     stopped = interrupted(2 * SLOTS + 7, with_settings(TINY, hidden=hidden))
     run(TrainConfig(resume=stopped))
-    first = NetworkPolicy.load(download(stopped, "policy") / "policy.npz").network.arrays()["weight_0"]
-    columns = hidden_columns(hidden, len(first) - len(FEATURES))
-    assert not first[columns].any()
-    assert (np.delete(first, columns, axis=0) != 0.0).all()
+    policy = NetworkPolicy.load(download(stopped, "policy") / "policy.npz")
+    assert policy.features == seen_features(hidden, policy.segments)
+    told = json.loads((download(stopped, "policy") / "policy.json").read_text())["features"]
+    assert tuple(feature["name"] for feature in told) == policy.features
+
+
+def test_a_run_goes_on_with_its_own_features_once_more_are_observed(
+    whole: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = interrupted(2 * SLOTS + 7, TINY)
+    add_feature(monkeypatch, before="pace_gap")
+    run(TrainConfig(resume=stopped))
+    assert "moon_phase" not in NetworkPolicy.load(download(stopped, "policy") / "policy.npz").features
+    assert_same(end(stopped), end(whole))
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"moon_phase": [0.0, 1.0]}, "does not observe: moon_phase"),
+        ({"time_left": [0.0, 7.0]}, r"does not observe: time_left in \[0, 7\] and not \[0, 1\]"),
+    ],
+)
+def test_a_run_on_features_that_are_not_observed_is_not_gone_on_with(
+    whole: str, change: dict[str, list[float]], why: str
+) -> None:
+    snapshot = end(whole)
+    assert trained_features(snapshot, 8) == feature_names(8)
+    with pytest.raises(CheckpointMismatch, match=why):
+        trained_features(snapshot | {"features": snapshot["features"] | change}, 8)
 
 
 def test_training_moves_the_weights_and_the_best_policy_is_kept(whole: str, tmp_path: Path) -> None:

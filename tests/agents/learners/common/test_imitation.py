@@ -52,13 +52,12 @@ def untrained(name: LearnerName, residual: bool = False) -> tuple[Learner[Any], 
 
 def imitated(name: LearnerName) -> Imitated:
     learner, model, env = untrained(name)
-    config = LEARNERS[name].config.model_copy(update=SETTINGS)
     heard: list[tuple[int, float, float]] = []
-    before = trained_policy(learner, model, config)
+    before = trained_policy(learner, model, env)
     imitate(learner, model, env, BRIEF, lambda *told: heard.append(told))
     turns, actor, critic = zip(*heard, strict=True)
     assert turns == tuple(range(ROUNDS))
-    after = trained_policy(learner, model, config)
+    after = trained_policy(learner, model, env)
     return Imitated(name, before, after, list(actor), list(critic), env.vector.episode.t == 0)
 
 

@@ -1,13 +1,15 @@
 """The adapter: the same days, rewards and observations as the vector environment, in stable-baselines3's form."""
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bidpilot.agents.acting.hidden import seen_features
 from bidpilot.agents.acting.residual import RESIDUAL_REACH
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.bidding.day.action import action_size
-from bidpilot.bidding.day.features import FEATURES, POSITION, feature_names
+from bidpilot.bidding.day.features import FEATURES, POSITION, bounds, feature_names
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 
@@ -19,7 +21,7 @@ def vector() -> BiddingVectorEnv:
 
 
 def adapter(residual: bool = False, seed: int = 5, hidden: tuple[str, ...] = ()) -> BiddingVecEnv:
-    env = BiddingVecEnv(vector(), residual, hidden)
+    env = BiddingVecEnv(vector(), residual, seen_features(hidden, vector().episode.segments))
     env.seed(seed)
     return env
 
@@ -88,25 +90,39 @@ def test_a_residual_action_moves_no_further_than_its_reach() -> None:
     np.testing.assert_allclose(env._actions[:, 1:], RESIDUAL_REACH, rtol=1e-6)
 
 
-def test_hidden_features_are_zero_in_every_observation_and_the_residual_base_sees_them() -> None:
+def test_hidden_features_are_in_no_observation_and_the_residual_base_sees_them() -> None:
     env, seeing = adapter(residual=True, hidden=("replan", "time_left")), adapter(residual=True)
     columns = [POSITION["time_left"], POSITION["replan"], POSITION["replan_change"], *range(len(FEATURES), env_size())]
     observation, whole = env.reset(), seeing.reset()
+    assert env.observation_space.shape == (env_size() - len(columns),)
+    assert isinstance(env.observation_space, gym.spaces.Box)
+    low, high = bounds(env.vector.episode.segments)
+    np.testing.assert_array_equal(env.observation_space.low, np.delete(low, columns))
+    np.testing.assert_array_equal(env.observation_space.high, np.delete(high, columns))
     replanned = 0.0
     for action in actions(env, env.vector.episode.slots):
-        assert not observation[:, columns].any()
-        np.testing.assert_array_equal(np.delete(observation, columns, axis=1), np.delete(whole, columns, axis=1))
-        np.testing.assert_array_equal(env.unmasked, whole)
+        np.testing.assert_array_equal(observation, np.delete(whole, columns, axis=1))
+        np.testing.assert_array_equal(env.whole, whole)
         replanned = max(replanned, np.abs(whole[:, POSITION["replan"]]).max())
         observation, reward, _, infos = env.step(action)
         whole, own_reward, _, own_infos = seeing.step(action)
         np.testing.assert_array_equal(reward, own_reward)
     assert replanned > 0.1
     for masked, own in zip(infos, own_infos, strict=True):
-        last = own["terminal_observation"].copy()
-        assert last[columns].any()
-        last[columns] = 0.0
+        last = np.delete(own["terminal_observation"], columns)
         np.testing.assert_array_equal(masked["terminal_observation"], last)
+
+
+def test_features_are_shown_in_the_order_asked_for() -> None:
+    names = ("replan", "time_left", "replan_segment_3")
+    env, seeing = BiddingVecEnv(vector(), True, names), adapter(residual=True)
+    env.seed(5)
+    env.reset(), seeing.reset()
+    for action in actions(env, 20):
+        observation, *_ = env.step(action)
+        whole, *_ = seeing.step(action)
+        own = [POSITION["replan"], POSITION["time_left"], len(FEATURES) + 3]
+        np.testing.assert_array_equal(observation, whole[:, own])
 
 
 def test_resumed_rows_play_the_days_that_were_about_to_begin_and_those_after() -> None:

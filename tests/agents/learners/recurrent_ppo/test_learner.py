@@ -17,7 +17,6 @@ from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, pre
 
 ROWS, SLOTS = 3, 48
 CONFIG = RecurrentPpoConfig(batch_size=ROWS * SLOTS, lstm=7, net=(6,), epochs=1, learning_rate=1e-2)
-NOTHING = np.zeros(0, np.int64)
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +57,13 @@ def test_the_network_read_out_answers_a_day_as_the_library_does(
     trained: tuple[RecurrentPPO, BiddingVecEnv], seen: NDArray[np.float32]
 ) -> None:
     model, _ = trained
-    answers = played(LEARNER.network(model, NOTHING), seen)
+    answers = played(LEARNER.network(model), seen)
     state, starts = None, np.ones(ROWS, bool)
     for observation, raw in zip(seen, answers, strict=True):
         expected, state = model.predict(observation, state=state, episode_start=starts, deterministic=True)
         starts = np.zeros(ROWS, bool)
         np.testing.assert_allclose(np.clip(raw, -1, 1), expected, atol=1e-5)
-    forgetful = played(LEARNER.network(model, NOTHING), seen[-1:])
+    forgetful = played(LEARNER.network(model), seen[-1:])
     assert np.abs(forgetful[0] - answers[-1]).max() > 1e-3  # what was seen before matters
 
 
@@ -73,7 +72,7 @@ def test_what_is_fitted_in_imitation_is_what_is_played(
 ) -> None:
     model, _ = trained
     mean = LEARNER.actor(model, torch.from_numpy(seen.swapaxes(0, 1).copy())).detach().numpy()
-    np.testing.assert_allclose(mean.swapaxes(0, 1), played(LEARNER.network(model, NOTHING), seen), atol=1e-5)
+    np.testing.assert_allclose(mean.swapaxes(0, 1), played(LEARNER.network(model), seen), atol=1e-5)
 
 
 def test_the_critic_fitted_in_imitation_is_that_of_the_updates(
@@ -86,16 +85,3 @@ def test_the_critic_fitted_in_imitation_is_that_of_the_updates(
     assert isinstance(model.policy, RecurrentActorCriticPolicy)
     expected = model.policy.predict_values(days[:, 0], (nothing, nothing), torch.ones(ROWS))
     torch.testing.assert_close(value, expected.detach()[:, 0], rtol=1e-5, atol=1e-5)
-
-
-def test_hidden_columns_have_no_weight_and_the_model_keeps_its_own(
-    trained: tuple[RecurrentPPO, BiddingVecEnv], seen: NDArray[np.float32]
-) -> None:
-    model, _ = trained
-    before = LEARNER.network(model, NOTHING).weight_ih.copy()
-    hidden = np.array([0, 5])
-    blind = LEARNER.network(model, hidden)
-    masked = seen.copy()
-    masked[:, :, hidden] = 0.0
-    np.testing.assert_allclose(played(blind, seen), played(LEARNER.network(model, NOTHING), masked), atol=1e-6)
-    np.testing.assert_array_equal(LEARNER.network(model, NOTHING).weight_ih, before)
