@@ -21,13 +21,12 @@ def chance_of(odds: Matrix) -> Matrix:
     return chance
 
 
-def evidence(count: Matrix, usual: Matrix, other: Matrix, shape: float) -> Matrix:
-    """Log-likelihood ratio (...) of a mean of `other` against one of `usual`, both 0 where one is, of a `count`.
+def evidence(count: Matrix, usual: Matrix, factor: Matrix | float, shape: float) -> Matrix:
+    """Log-likelihood ratio (...) of a mean of `factor` > 0 times the `usual` against the usual, of a `count`.
 
     Counts are gamma-Poisson: sources scatter around a mean with a relative standard deviation of `shape ** -0.5`. With
-    one shape `a` the ratio of two negative binomials is `a ln r + k (ln(m' / m) + ln r)` with `r = (a + m) / (a + m')`.
+    one shape `a` the ratio of two negative binomials is `a ln r + k (ln f + ln r)` with `r = (a + m) / (a + f m)`.
     """
-    fall = np.log((shape + usual) / (shape + other))
-    step = np.log(np.divide(other, usual, out=np.ones_like(usual), where=usual > 0))
-    found: Matrix = shape * fall + count * (step + fall)
+    fall = np.log((shape + usual) / (shape + factor * usual))
+    found: Matrix = (shape + count) * fall + count * np.log(factor)
     return found

@@ -161,19 +161,21 @@ class Outcomes:
         self._wins += wins, bad
         self._events += told.events.sum(axis=1), np.einsum("bc,bc->b", told.events, suspect)
         self._last[:] = bad / np.maximum(wins, 1.0)
-        (expected, views), (alive, events) = self.views.day, self.events.day
-        of_day = self._evidence(expected, s.views_left * expected, views, alive, s.events_left * alive, events)
-        self.odds[:] = self.prior + of_day
-        self.surge[:] = self._evidence(*self.views.since, *self.events.since)
+        self.odds[:] = self.prior + self._evidence(self.views.day, s.views_left, self.events.day, s.events_left)
+        self._judge_surges(counts)
 
-    def _evidence(
-        self, valid: Matrix, invalid: Matrix, views: Matrix, alive: Matrix, dead: Matrix, events: Matrix
-    ) -> Matrix:
-        """Nats for invalid traffic, of views and events told and what is expected of each, valid or not."""
+    def _judge_surges(self, told: NDArray[np.bool_]) -> None:
+        """Evidence of the surges that something was told of, (B, C): only what is beyond the usual may be invalid."""
+        views, events = self.views.since[:, told], self.events.since[:, told]  # (3, N)
+        left = [np.divide(of[1], of[0], out=np.ones_like(of[0]), where=of[0] > 0) for of in (views, events)]
+        self.surge[told] = self._evidence(views[::2], left[0], events[::2], left[1])
+
+    def _evidence(self, views: Matrix, views_left: Matrix | float, events: Matrix, left: Matrix | float) -> Matrix:
+        """Nats for invalid traffic of expected and told views, and interactions, (2, ...), and what of them is left."""
         s = self.settings
-        of_views = evidence(views, valid, invalid, s.views_shape) / s.views_dispersion
-        absent = evidence(events, alive, dead, s.events_shape)
-        faked = evidence(events, alive, s.events_faked * alive, s.events_shape)
+        of_views = evidence(views[1], views[0], views_left, s.views_shape) / s.views_dispersion
+        absent = evidence(events[1], events[0], left, s.events_shape)
+        faked = evidence(events[1], events[0], s.events_faked, s.events_shape)
         found: Matrix = of_views + np.logaddexp(np.log(1.0 - s.faked) + absent, np.log(s.faked) + faked)
         return found
 

@@ -82,7 +82,7 @@ class Volumes:
         self.requests[:], self.quota[:] = requests, self.limits(t)
         self._level[:] = self._level_of(t, requests)
         usual = self.usual(t)
-        self._alarm += evidence(requests, usual, s.rise * usual, s.shape)
+        self._alarm += evidence(requests, usual, s.rise, s.shape)
         np.clip(self._alarm, 0.0, 2.0 * s.alarm, out=self._alarm)
         now = (requests > self.quota) | (self._alarm > s.alarm)
         begun: NDArray[np.bool_] = now & ~self.surging

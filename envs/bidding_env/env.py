@@ -16,6 +16,7 @@ from bidpilot.bidding.day.action import action_size
 from bidpilot.bidding.day.features import bounds
 from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.bidding.traffic.detector import detector_for
 from bidpilot.bidding.traffic.gate import Gate
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.campaign_pool import CampaignPool
@@ -67,6 +68,8 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         prices: multipliers of missed constraints, taken off a day's last reward.
         regret: rewards are regrets against hindsight (`bidpilot.envs.bidding_env.rewards`), in 1 / 32 of plan utility.
         reward: what pays for a slot, in place of the one that `prices` and `regret` ask for.
+        traffic_filter: whether the detector of invalid traffic decides each slot's gate, where the forecast tells
+            sources apart.
 
     Version History:
         v0: first.
@@ -91,6 +94,7 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         prices: ConstraintPrices | None = None,
         regret: bool = False,
         reward: Reward | None = None,
+        traffic_filter: bool = False,
     ) -> None:
         if num_envs < 1:
             raise InvalidMarket(f"an environment needs at least one row; got num_envs = {num_envs}. Give 1 or more.")
@@ -98,6 +102,7 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
             market, forecast, campaign = default_setting(market, forecast, campaign)
         self.num_envs, self.render_mode, self.campaign = num_envs, render_mode, campaign
         self.episode = Episode(market, forecast, num_envs)
+        self._traffic = detector_for(forecast, num_envs) if traffic_filter else None
         self._domain = seed_domain
         low, high = bounds(self.episode.segments)
         self.single_observation_space = gym.spaces.Box(low, high, dtype=np.float32)
@@ -147,11 +152,11 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
             campaigns = CampaignBatch.repeat(
                 self.campaign, self.num_envs, days.budget, days.conversion_value, days.bounds
             )
-            observation = self.episode.begin(days, campaigns)
+            observation = self.episode.begin(days, campaigns, traffic=self._traffic)
         else:
             pick = (self.uniforms[:, -1] * len(self.pool)).astype(np.int64)
             plan = self.pool.plan, self.pool.index[pick]
-            observation = self.episode.begin(days, self.pool.campaigns.take(pick), plan=plan)
+            observation = self.episode.begin(days, self.pool.campaigns.take(pick), plan=plan, traffic=self._traffic)
         self._reward.begin(self.episode)
         if self._trace is not None:
             self._trace.begin(self.episode)

@@ -66,6 +66,11 @@ class TrainConfig(LearnerChoice, LogTerms):
         description="Reward each slot with what it lost against hindsight, which takes the luck of the day out of "
         "the gradient; else with the utility that it brought.",
     )
+    traffic_filter: bool = Field(
+        True,
+        description="Whether the policy learns behind the traffic detector, as it is evaluated and served, where the "
+        "forecast tells sources apart.",
+    )
     imitation: ImitationConfig = Field(ImitationConfig(), description="Warm start by imitating the hindsight optimum.")
     tuned: bool = Field(
         False,

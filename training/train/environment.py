@@ -42,6 +42,7 @@ class TrainingGround:
             pool=self.pool,
             prices=ConstraintPrices() if self.pool is not None or _constrained(self.setting) else None,
             regret=config.regret,
+            traffic_filter=config.traffic_filter,
         )
         if features is None:
             features = seen_features(config.settings.hidden, len(self.setting.forecast.segments))
