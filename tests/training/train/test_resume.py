@@ -58,7 +58,7 @@ TINY = TrainConfig(
     validation_days=4,
     validate_every=2 * ROLLOUT,
     checkpoint_every=2 * ROLLOUT,
-    pool=PoolConfig(size=4, own=0.25, max_cpa=0.0, tail=0.7),  # its tail shares move the multipliers
+    pool=PoolConfig(size=4, own=0.0, max_cpa=0.0, tail=1.0),  # its tail shares move the multipliers
     imitation=ImitationConfig(rounds=1, batch_size=64),
     **{DEFAULT: LEARNERS[DEFAULT].config.model_copy(update=SMALL)},
 )
