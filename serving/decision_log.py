@@ -49,7 +49,7 @@ class Outcome(NamedTuple):
 
     key: str  # of the bid
     event: str | None  # one of `bidding.event.EVENTS`; null where untyped
-    count: int  # of these events
+    count: int  # type: ignore[assignment]  # of these events; a tuple has a method of that name
     value: float | None  # what a conversion was worth, currency, where it was told
     interaction: float  # interactions that they count for by the campaign's weights
     conversion: float  # conversions that they count for

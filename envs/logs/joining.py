@@ -27,7 +27,7 @@ def join_logs(logs: Sequence[AuctionLog]) -> AuctionLog:
             raise InvalidLog("logs can be joined only where segments, sources and slots are the same. Join such logs.")
     joined: dict[tuple[int, ...], NDArray[Any]] = {}  # columns that are one array stay one array
     columns: dict[str, NDArray[Any] | None] = {}
-    for name in COLUMNS:
+    for name in (*COLUMNS, "funnel"):
         parts = [getattr(log, name) for log in logs]
         if any(part is None for part in parts):
             if any(part is not None for part in parts):
