@@ -58,8 +58,8 @@ def check_funnel(funnel: NDArray[np.uint8] | None, auctions: int) -> None:
     if not isinstance(funnel, np.ndarray) or funnel.shape != (auctions, len(EVENTS)):
         shape = getattr(funnel, "shape", type(funnel).__name__)
         raise InvalidLog(
-            f"The funnel has shape {shape}; give one row per auction, ({auctions}, {len(EVENTS)}), with a count of each of "
-            f"{', '.join(EVENTS)}."
+            f"The funnel has shape {shape}; give one row per auction, ({auctions}, {len(EVENTS)}), with a count "
+            f"of each of {', '.join(EVENTS)}."
         )
     if funnel.dtype != np.uint8 or not funnel.flags.c_contiguous:
         raise InvalidLog(
