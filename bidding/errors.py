@@ -219,7 +219,7 @@ class InvalidServing(BidpilotError):
 
 
 class InvalidNotice(BidpilotError):
-    """Raised when a notice is not signed by this bidder, or holds a price that cannot be."""
+    """Raised when a notice is not signed by this bidder, or tells a price or an event that cannot be."""
 
 
 class LedgerUnavailable(BidpilotError):

@@ -11,3 +11,5 @@ EVENTS: Final[tuple[Event, ...]] = get_args(Event)
 VIEW, COMPLETE, LIKE, COMMENT, SHARE, FOLLOW, CONVERT = range(len(EVENTS))
 INTERACTIONS: Final = slice(LIKE, FOLLOW + 1)
 """Where the events lie that people answer with: like, comment, share, follow."""
+MOST_EVENTS: Final = 255
+"""Events of one type that are told of one exposure, at most: logs keep each count in a byte."""

@@ -17,17 +17,18 @@ from bidpilot.agents.acting.from_bundle import agent_of
 from bidpilot.bidding.bundle import Bundle
 from bidpilot.bidding.errors import InvalidNotice, InvalidServing
 from bidpilot.serving.auction import Bid, NoBid, Opportunity, Record, row
-from bidpilot.serving.calendar import Calendar, Moment
+from bidpilot.serving.calendar import DAY, Calendar, Moment
 from bidpilot.serving.campaign_day import CampaignDay, Desk, ServedCampaign
 from bidpilot.serving.decision_log import DecisionLog
 from bidpilot.serving.guardrails import Cause, CircuitBreaker, EventLog
 from bidpilot.serving.ledger.store import MICRO, Booked, Settlement
 from bidpilot.serving.ledger.wallet import Reservation, Wallet
 from bidpilot.serving.notices import Ticket
+from bidpilot.serving.told import Told, ToldEvents
 
 _KILL = "kill"
 _NO_LEASE = "0" * 12
-_OLD_DAYS = 3  # that outstanding bids of days gone by are still listened for
+_OLD_DAYS = 3  # that bids of days gone by are still listened for
 
 
 class Bidder:
@@ -63,6 +64,7 @@ class Bidder:
         self._served = {c.name: c for c in campaigns} | stored
         self._campaign_events = {name: EventLog(desk.clock, name) for name in self._served}
         self._old: dict[str, tuple[int, Wallet]] = {}
+        self._told = ToldEvents(_OLD_DAYS * DAY)
         self._prefix, self._next_key = secrets.token_hex(4), 0
         self.moment = calendar.at(desk.clock())
         self.days: dict[str, CampaignDay] = {}
@@ -96,6 +98,7 @@ class Bidder:
                 day.close()
                 self._begin_day(name, target)
             self.moment = target
+            self._told.forget(now)
         if self.decisions is not None:
             self.decisions.flush()
 
@@ -251,17 +254,32 @@ class Bidder:
         if day is not None:
             day.book(ticket.slot, ticket.value, ticket.segment, ticket.source, amount, ticket.amount)
 
-    def outcome(self, ticket: Ticket, interaction: float, conversion: float) -> None:
-        """What a won exposure brought; told once for each bid."""
-        day = self._today(ticket.account)
-        if ticket.test or day is None or ticket.key in day.told:
-            self.notices["event_repeated"] += 1
-            return
-        self.notices["event"] += 1
-        day.told.add(ticket.key)
-        day.outcome(ticket.slot, ticket.source, interaction, conversion)
+    def outcome(self, ticket: Ticket, told: Told) -> None:
+        """What a won exposure brought; of each bid each type of event is booked once.
+
+        What is told after the day is in the decision log alone. An event that comes before its bill is booked like
+        others, and counted apart.
+        """
+        self.notices[self._outcome(ticket, told)] += 1
+
+    def _outcome(self, ticket: Ticket, told: Told) -> str:
+        """Book an event; what became of it."""
+        served = self._served.get(ticket.account.partition("@")[0])
+        if ticket.test:
+            return "test"
+        if served is None or not self._told.listens(ticket, self.desk.clock()):
+            return "event_unheard"
+        if not self._told.first(ticket, told.event):
+            return "event_repeated"
+        told = told.weighed(served.weights)
         if self.decisions is not None:
-            self.decisions.outcome(ticket.key, interaction, conversion)
+            self.decisions.outcome(ticket.key, told)
+        day = self._today(ticket.account)
+        if day is None:
+            return "event_after_day"
+        day.outcome(ticket.slot, ticket.source, told)
+        held = day.wallet.find(ticket.key)
+        return "event" if held is None or held.claimed else "event_unbilled"
 
     def _price(self, ticket: Ticket, price: float | None, record: Record | None = None) -> None:
         """A market price has become known; it counts once, and only in the slot of its auction."""

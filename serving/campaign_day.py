@@ -8,11 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bidpilot.agents.acting.agent import Agent
 from bidpilot.bidding.campaign.campaign import Campaign
+from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS, FunnelWeights
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.serving.calendar import Clock, Moment
-from bidpilot.serving.collector import Value, add_win, of_all
+from bidpilot.serving.collector import Value, add_outcome, add_win, of_all
 from bidpilot.serving.guardrails import Cause, EventLog, GuardrailConfig, bid_cap, limit_step
 from bidpilot.serving.ledger.keeper import Keeper
 from bidpilot.serving.ledger.store import MICRO
@@ -20,6 +21,7 @@ from bidpilot.serving.ledger.wallet import Wallet, WalletConfig
 from bidpilot.serving.pilot import Decision, Pilot
 from bidpilot.serving.pricer import Pricer, ShadingTable
 from bidpilot.serving.state import State
+from bidpilot.serving.told import Told
 
 _CHUNK_SHARE = 0.05  # of the budget that one process takes at a time ...
 _CHUNK_BIDS = 8  # ... but enough for so many of the largest bids
@@ -44,6 +46,7 @@ class ServedCampaign(BaseModel):
     campaign: Campaign = Field(description="what it wants and may spend each day")
     creative: Creative = Field(Creative(), description="what is shown")
     paused: bool = Field(False, description="True where it does not bid")
+    weights: FunnelWeights = Field(DEFAULT_WEIGHTS, description="interactions that its events count for")
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,6 @@ class CampaignDay:
     ) -> None:
         self.desk, self.served, self.moment, self.events = desk, served, moment, events
         self.account = f"{served.name}@{moment.date}"
-        self.told: set[str] = set()  # bids whose outcome is known
         guard, campaign = desk.guardrails, served.campaign
         self._pilot = Pilot(desk.planner, campaign, agent, desk.sources, events, guard.patience)
         self._shadow_pilot = None
@@ -199,14 +201,13 @@ class CampaignDay:
         add_win(late, value, segment, source, paid, offered)
         self._tell_late(slot, late)
 
-    def outcome(self, slot: int, source: int, interaction: float, conversion: float) -> None:
-        """A won exposure's interactions and conversions are known."""
+    def outcome(self, slot: int, source: int, told: Told) -> None:
+        """What a won exposure of a slot brought is known; `told` is weighed."""
         if slot == self.slot:
-            self.collector.outcome(source, interaction, conversion)
+            self.collector.outcome(source, told)
             return
         late = SlotTotals.zeros(1, len(self.desk.forecast.segments), self.desk.sources)
-        late.realised[0, 1:] = interaction, conversion
-        late.source_realised[0, source] = interaction
+        add_outcome(late, source, told)
         self._tell_late(slot, late)
 
     def _tell_late(self, slot: int, own: SlotTotals) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from array import array
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.event import EVENTS, INTERACTIONS, VIEW
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.landscape.octaves import RATIOS
 from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
+
+if TYPE_CHECKING:
+    from bidpilot.serving.told import Told
 
 Value = tuple[float, float, float]
 
@@ -100,11 +105,9 @@ class SlotCollector:
         add_win(self._won, value, segment, source, cost, bid)
         self.spend += cost
 
-    def outcome(self, source: int, interaction: float, conversion: float) -> None:
-        """A won auction's interactions or conversions have become known."""
-        self._won.realised[0, 1] += interaction
-        self._won.realised[0, 2] += conversion
-        self._won.source_realised[0, source] += interaction
+    def outcome(self, source: int, told: Told) -> None:
+        """What a won auction brought has become known."""
+        add_outcome(self._won, source, told)
 
     def totals(self, unwatched: float = 0.0, bidders: int = 1) -> SlotTotals:
         """The slot's totals of all `bidders`, one row: what this one saw was its even share of the traffic.
@@ -159,3 +162,21 @@ def add_win(totals: SlotTotals, value: Value, segment: int, source: int, cost: f
     totals.source_wins[0, source] += 1
     totals.source_spend[0, source] += cost
     totals.source_predicted[0, source] += value[1]
+
+
+def add_outcome(totals: SlotTotals, source: int, told: Told) -> None:
+    """Add what is told, weighed, of a won auction to a row of totals.
+
+    Views told of one auction are one view of its source, as many as they are: one is expected of each at most.
+    """
+    totals.realised[0, 1:] += told.interaction, told.conversion
+    totals.source_realised[0, source] += told.interaction
+    totals.source_converted[0, source] += told.conversion
+    if told.event is None:
+        return
+    kind = EVENTS.index(told.event)
+    totals.funnel[0, kind] += told.count
+    if kind == VIEW:
+        totals.source_views[0, source] += 1
+    elif INTERACTIONS.start <= kind < INTERACTIONS.stop:
+        totals.source_events[0, source] += told.count

@@ -10,7 +10,10 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from bidpilot.serving.told import Told
 
 _ROWS = 50_000  # to a file
 SEGMENTS_FILE = "segments.json"
@@ -42,11 +45,14 @@ class Row(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a won exposure brought, told later."""
+    """What a won exposure brought, told later: events of one type, or, untyped, all of it."""
 
-    key: str
-    interaction: float
-    conversion: float
+    key: str  # of the bid
+    event: str | None  # one of `bidding.event.EVENTS`; null where untyped
+    count: int  # type: ignore[assignment]  # of these events; a tuple has a method of that name
+    value: float | None  # what a conversion was worth, currency, where it was told
+    interaction: float  # interactions that they count for by the campaign's weights
+    conversion: float  # conversions that they count for
 
 
 class DecisionLog:
@@ -67,9 +73,9 @@ class DecisionLog:
         if len(self._rows) >= _ROWS:
             self.flush()
 
-    def outcome(self, key: str, interaction: float, conversion: float) -> None:
-        """Keep what a won exposure brought."""
-        self._outcomes.append(Outcome(key, interaction, conversion))
+    def outcome(self, key: str, told: Told) -> None:
+        """Keep what a won exposure brought; `told` is weighed."""
+        self._outcomes.append(Outcome(key, told.event, told.count, told.value, told.interaction, told.conversion))
 
     def flush(self) -> None:
         """Write what has been kept so far."""
@@ -89,12 +95,13 @@ class DecisionLog:
         os.environ.setdefault("POLARS_MAX_THREADS", "1")
         import polars as pl
 
+        optional = {"shadow_bid": pl.Float64, "market_price": pl.Float64, "value": pl.Float64, "event": pl.String}
         for kind, entries, columns in (("decisions", rows, Row._fields), ("outcomes", outcomes, Outcome._fields)):
             if not entries:
                 continue
             frame = pl.DataFrame(entries, schema=list(columns), orient="row", infer_schema_length=None)
-            if kind == "decisions":
-                frame = frame.with_columns(pl.col("shadow_bid", "market_price").cast(pl.Float64))
+            # a column without an entry in this file has its type all the same
+            frame = frame.cast({name: dtype for name, dtype in optional.items() if name in columns})
             path = self._folder / f"{kind}-{name}"
             part = path.with_suffix(".part")
             frame.write_parquet(part)

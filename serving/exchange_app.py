@@ -1,7 +1,8 @@
 """The application that exchanges talk to: bid requests and notices.
 
 POST /openrtb2/bid      200 with bids or a no-bid reason, 204 for no bid, 400, 408, 413
-GET  /notice/{win,bill,loss,event}?t=TICKET&p=PRICE&m=MIN_TO_WIN    204, 400, 403; 503: send it again
+GET  /notice/{win,bill,loss}?t=TICKET&p=PRICE&m=MIN_TO_WIN    204, 400, 403; 503: send it again
+GET  /notice/event?t=TICKET&e=TYPE&n=COUNT&v=VALUE, or &i=INTERACTIONS&c=CONVERSIONS    204, 400, 403
 GET  /health, /ready
 """
 
@@ -23,6 +24,7 @@ from bidpilot.serving.messages import BidObject, BidRequest, BidResponse, NoBidR
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.notices import Kind, Signer, Ticket, read_notice
 from bidpilot.serving.openrtb import MILLE, Reader, Writer
+from bidpilot.serving.told import read_told
 
 BID_PATH, NOTICE_PATH = "/openrtb2/bid", "/notice/"
 _HEADERS = [*JSON, ("x-openrtb-version", "2.6")]
@@ -123,7 +125,7 @@ class ExchangeApp:
             elif name == Kind.loss:
                 self.bidder.loss(ticket, least)
             else:
-                self.bidder.outcome(ticket, min(notice.interaction or 0.0, 1e6), min(notice.conversion or 0.0, 1e3))
+                self.bidder.outcome(ticket, read_told(request.query))
         except InvalidNotice as error:
             return Response(400, encode({"error": str(error)}))
         return Response(204)

@@ -115,8 +115,6 @@ class Notice:
     token: str
     price: float | None  # AUCTION_PRICE, currency per mille
     min_to_win: float | None  # AUCTION_MIN_TO_WIN, currency per mille
-    interaction: float | None
-    conversion: float | None
 
 
 MACROS = "&p=${AUCTION_PRICE}&m=${AUCTION_MIN_TO_WIN}"
@@ -128,21 +126,34 @@ def read_notice(query: str) -> Notice:
     Raises:
         InvalidNotice: there is no ticket, or a number is negative.
     """
+    fields = read_fields(query)
+    if not fields.get("t"):
+        raise InvalidNotice("the notice's address has no ticket. Send the address as it was given.")
+    return Notice(fields["t"], finite_number(fields.get("p")), finite_number(fields.get("m")))
+
+
+def read_fields(query: str) -> dict[str, str]:
+    """The fields of a notice's address, each as it was given first.
+
+    Raises:
+        InvalidNotice: there are too many.
+    """
     try:
-        fields = parse_qs(query, max_num_fields=16)
+        return {name: texts[0] for name, texts in parse_qs(query, keep_blank_values=True, max_num_fields=16).items()}
     except ValueError as error:
         raise InvalidNotice(f"the notice's address cannot be read ({error}).") from error
-    if "t" not in fields:
-        raise InvalidNotice("the notice's address has no ticket. Send the address as it was given.")
-    return Notice(fields["t"][0], *(_number(fields.get(name)) for name in ("p", "m", "i", "c")))
 
 
-def _number(texts: list[str] | None) -> float | None:
-    """A finite number; None where the macro was left as it is, or says nothing."""
-    if not texts:
+def finite_number(text: str | None) -> float | None:
+    """A finite number; None where the macro was left as it is, or says nothing.
+
+    Raises:
+        InvalidNotice: the number is negative.
+    """
+    if not text:
         return None
     try:
-        number = float(texts[0])
+        number = float(text)
     except ValueError:
         return None
     if not math.isfinite(number):

@@ -36,6 +36,14 @@ class FunnelWeights(BaseModel):
         """Like, comment, share, follow, completion: the order in which markets take them."""
         return self.like, self.comment, self.share, self.follow, self.completion
 
+    def per_event(self) -> tuple[float, ...]:
+        """Interactions per event, in the order of `EVENTS`; a view and a conversion count for none."""
+        return 0.0, self.completion, self.like, self.comment, self.share, self.follow, 0.0
+
+
+DEFAULT_WEIGHTS = FunnelWeights(like=1.0, comment=3.0, share=4.0, follow=5.0, completion=0.2)
+"""What an interaction is where no profile says otherwise: in markets, in logs with a funnel, and in serving."""
+
 
 class KpiProfile(BaseModel):
     """Weights of the funnel and the preference that goes with them."""

@@ -14,8 +14,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import EmptyLog, InvalidLog
+from bidpilot.bidding.event import EVENTS
 from bidpilot.bidding.kpi import KPI
-from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord, stack_offsets
+from bidpilot.envs.logs.auction_log import EVENT_COLUMNS, AuctionLog, DayRecord, stack_offsets
 from bidpilot.envs.logs.checks import DTYPES
 from bidpilot.envs.logs.filling import Filling
 from bidpilot.envs.logs.formats import DEFAULT_SEGMENT, in_words
@@ -105,6 +106,8 @@ def _append(
     for kpi, name in (("interaction", "interacted"), ("conversion", "converted")):
         if kpi in format.outcomes:
             columns.append(name, rows[f"outcome_{kpi}"].to_numpy()[order])
+    if format.events:
+        columns.append("funnel", rows.select(pl.col(*EVENT_COLUMNS.values()).fill_null(0)).to_numpy()[order])
     if format.hashed:
         folder = staging.folder / "hashed"
         folder.mkdir(exist_ok=True)
@@ -139,6 +142,8 @@ def _make_log(
     worths = {day.terms["conversion_value"] or options.conversion_value or day.terms["max_cpa"] for day in days}
     if worths == {None}:
         notes.append("conversion value: not in the files; 1")
+    if format.events:
+        notes.append(f"funnel: counts of {', '.join(format.events)}; 0 of what else may follow an exposure")
     return AuctionLog(
         name=name,
         market_price=columns["market_price"],
@@ -154,6 +159,7 @@ def _make_log(
         segments=segments,
         sources=int((staging.sources > 0).sum()),
         notes=tuple(notes),
+        funnel=columns["funnel"].reshape(-1, len(EVENTS)) if format.events else None,
     )
 
 

@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import EmptyLog, InvalidLog
+from bidpilot.bidding.event import EVENTS, Event
 from bidpilot.envs.logs.checks import (
     check_even,
+    check_funnel,
     check_ids,
     check_layout,
     check_offsets,
@@ -33,6 +35,9 @@ FLOAT_COLUMNS = (
 )
 REALISED_COLUMNS = ("interacted", "converted")
 COLUMNS = (*FLOAT_COLUMNS, "segment", "source", "invalid", *REALISED_COLUMNS)
+"""The columns (N,); beside them stands the funnel, (N, 7)."""
+EVENT_COLUMNS: dict[Event, str] = {event: f"event_{event}" for event in EVENTS}
+"""What tables of auctions call the funnel's columns."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,9 @@ class AuctionLog:
     segments: tuple[str, ...]  # (S,) "channel/tier"
     sources: int  # number of sources
     notes: tuple[str, ...] = ()  # what a reader must know: "true = predicted", "no interactions" ...
+    funnel: NDArray[np.uint8] | None = (
+        None  # (N, 7) events told of won auctions, in the order of EVENTS; 0 where none was
+    )
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -100,6 +108,7 @@ class AuctionLog:
         if not self.segments or len(set(self.segments)) != len(self.segments):
             raise InvalidLog(f"The segments {self.segments} are empty or repeat a name; name each once.")
         check_layout({name: getattr(self, name) for name in COLUMNS}, self.n)
+        check_funnel(self.funnel, self.n)
         check_offsets(self.offsets, days=len(self.days), auctions=self.n)
         self._check_values()
 
@@ -136,14 +145,22 @@ class AuctionLog:
         """Auctions of each day's slots, (D, T)."""
         return np.diff(self.offsets, axis=1)
 
+    @property
+    def events(self) -> dict[Event, int]:
+        """How many events of each type were told; empty where the log has no funnel."""
+        if self.funnel is None:
+            return {}
+        return dict(zip(EVENTS, self.funnel.sum(axis=0, dtype=np.int64).tolist(), strict=True))
+
     @cached_property
     def digest(self) -> str:
-        """Hex digest (blake2b, 16 bytes) of columns, offsets, segments and day records.
+        """Hex digest (blake2b, 16 bytes) of columns, funnel, offsets, segments and day records.
 
         The name, the notes and whose days they are do not count: a renamed log is the same log.
         """
         hasher = hashlib.blake2b(digest_size=16)
-        for name in (*COLUMNS, "offsets"):
+        # A log without a funnel has the digest that it had before logs had one.
+        for name in (*COLUMNS, *(("funnel",) if self.funnel is not None else ()), "offsets"):
             column = getattr(self, name)
             hasher.update(f"{name}:{'none' if column is None else column.dtype.str}".encode())
             if column is not None:
@@ -187,7 +204,7 @@ class AuctionLog:
         # Columns that are one array stay one array, so that "true = predicted" still costs nothing.
         copies: dict[int, NDArray[Any]] = {}
         columns: dict[str, NDArray[Any] | None] = {}
-        for name in COLUMNS:
+        for name in (*COLUMNS, "funnel"):
             column = getattr(self, name)
             if column is not None and id(column) not in copies:
                 copies[id(column)] = np.concatenate([column[first:last] for first, last in bounds])

@@ -12,8 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import EmptyLog, InvalidLog, InvalidPrice, UnevenDays
+from bidpilot.bidding.event import EVENTS
 
-DTYPES: dict[str, type[np.generic]] = {"segment": np.int16, "source": np.int16, "invalid": np.bool_}
+DTYPES: dict[str, type[np.generic]] = {
+    "segment": np.int16,
+    "source": np.int16,
+    "invalid": np.bool_,
+    "funnel": np.uint8,
+}
 OPTIONAL = ("interacted", "converted")
 
 
@@ -39,6 +45,27 @@ def check_layout(columns: Mapping[str, NDArray[Any] | None], auctions: int) -> N
                 f"Column {name} is {column.dtype}{'' if column.flags.c_contiguous else ', not contiguous'}; "
                 f"convert it with np.ascontiguousarray(column, dtype=np.{dtype})."
             )
+
+
+def check_funnel(funnel: NDArray[np.uint8] | None, auctions: int) -> None:
+    """The counts of events, where there are any, are one contiguous array (N, 7) of uint8.
+
+    Raises:
+        InvalidLog: what the array is and what it should be.
+    """
+    if funnel is None:
+        return
+    if not isinstance(funnel, np.ndarray) or funnel.shape != (auctions, len(EVENTS)):
+        shape = getattr(funnel, "shape", type(funnel).__name__)
+        raise InvalidLog(
+            f"The funnel has shape {shape}; give one row per auction, ({auctions}, {len(EVENTS)}), with a count "
+            f"of each of {', '.join(EVENTS)}."
+        )
+    if funnel.dtype != np.uint8 or not funnel.flags.c_contiguous:
+        raise InvalidLog(
+            f"The funnel is {funnel.dtype}{'' if funnel.flags.c_contiguous else ', not contiguous'}; convert it with "
+            "np.ascontiguousarray(funnel, dtype=np.uint8)."
+        )
 
 
 def check_offsets(offsets: NDArray[np.int64], days: int, auctions: int) -> None:

@@ -1,21 +1,26 @@
 """Importer of a bid server's decision log, so that served days become training days.
 
 Every (date, campaign) is one day. The market price is the least price that would have won, as notices told it;
-auctions whose price nobody told are set aside, since a replay could not clear them.
+auctions whose price nobody told are set aside, since a replay could not clear them, and so are those that were
+refused as invalid traffic, which no training day is to hold. Events that were told, in `outcomes-*.parquet`, become
+the funnel of the auctions that were won; those of bids that nobody billed are left out.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import EmptyLog, UnevenDays, UnreadableFile
+from bidpilot.bidding.event import EVENTS, MOST_EVENTS
 from bidpilot.bidding.kpi import KPI
-from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord, stack_offsets
+from bidpilot.envs.logs.auction_log import EVENT_COLUMNS, AuctionLog, DayRecord, stack_offsets
 from bidpilot.envs.logs.files import find_files
 from bidpilot.envs.logs.formats import in_words
 from bidpilot.envs.logs.headers import require_columns
@@ -24,20 +29,27 @@ from bidpilot.envs.logs.importing import ImportResult
 SEGMENTS_FILE = "segments.json"
 _NUMBERS = (*KPI, "market_price")
 COLUMNS = (
-    "campaign", "date", "slot", "slots", "time", "segment", "source", *_NUMBERS, "budget", "conversion_value",
+    "key", "result", "campaign", "date", "slot", "slots", "time", "segment", "source",
+    *_NUMBERS, "budget", "conversion_value",
 )  # fmt: skip
 DAY = ("date", "campaign")
 NOTES = (
     "true = predicted: a served auction has predictions only",
     "no realised outcomes: they are known only where the bidder won",
 )
+_OUTCOMES = ("key", "event", "count")
+WON = "won"
+REFUSED = ("refused_source", "refused_quota")
+"""Results of auctions that were refused for where they came from."""
+NOTE_FUNNEL = "funnel: events told of auctions that were won; 0 where none was told"
+REASON_REFUSED = "refused as invalid traffic"
 REASON_PRICE = "no market price: no notice told the least price that would have won"
 REASON_SEGMENT = "the segment is not one of the bundle's"
 REASON_VALUE = "a predicted value or the price is out of range"
 
 
 def import_decisions(files: Iterable[str | Path], name: str = "decisions") -> ImportResult:
-    """Import `decisions-*.parquet` files of one server; `segments.json` lies beside them.
+    """Import `decisions-*.parquet` files of one server; `segments.json` and `outcomes-*.parquet` lie beside them.
 
     Raises:
         NoFilesMatched, UnknownFormat, UnreadableFile, MissingColumn: from the files.
@@ -47,6 +59,7 @@ def import_decisions(files: Iterable[str | Path], name: str = "decisions") -> Im
     paths = find_files(files, "decisions-*")
     segments = _segments(paths[0].with_name(SEGMENTS_FILE))
     rows = pl.concat([_read(p) for p in paths])
+    events = _read_events({path.parent: None for path in paths})
     reason = _reason(segments)
     rows = rows.with_columns(reason=reason)
     aside, kept = rows.filter(pl.col("reason").is_not_null()), rows.filter(pl.col("reason").is_null())
@@ -57,7 +70,10 @@ def import_decisions(files: Iterable[str | Path], name: str = "decisions") -> Im
         )
     if kept["slots"].n_unique() > 1:
         raise UnevenDays(f"The rows have days of {sorted(kept['slots'].unique())} slots. Import them apart.")
-    log = _make_log(kept.sort(*DAY, "slot", "time", maintain_order=True), segments, name)
+    kept = kept.sort(*DAY, "slot", "time", maintain_order=True)
+    log = _make_log(kept, segments, name)
+    if events.height:
+        log = replace(log, funnel=_funnel(kept, events), notes=(*log.notes, *_event_notes(rows, events)))
     return ImportResult(log, aside.select("file", pl.exclude("file")), rows.height)
 
 
@@ -67,6 +83,55 @@ def _read(path: Path) -> pl.DataFrame:
         return pl.read_parquet(path, columns=list(COLUMNS)).with_columns(file=pl.lit(path.name))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise UnreadableFile(f"{path} cannot be read ({error}). Import the files that a bid server wrote.") from error
+
+
+def _read_events(folders: Iterable[Path]) -> pl.DataFrame:
+    """The events that were told: key, event, count. Each type counts once for a bid, the first time it was told.
+
+    Raises:
+        UnreadableFile, MissingColumn: a file of outcomes was altered.
+    """
+    parts = [pl.DataFrame(schema={"key": pl.String, "event": pl.String, "count": pl.Int64})]
+    for path in (found for folder in folders for found in sorted(folder.glob("outcomes-*.parquet"))):
+        try:
+            present = list(pl.read_parquet_schema(path))
+            if "event" not in present:  # of a server that told no types apart
+                continue
+            require_columns(present, _OUTCOMES, str(path))
+            typed = pl.read_parquet(path, columns=list(_OUTCOMES)).filter(pl.col("event").is_not_null())
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise UnreadableFile(
+                f"{path} cannot be read ({error}). Import the files that a bid server wrote."
+            ) from error
+        odd = typed.filter(
+            ~(pl.col("event").is_in(EVENTS) & pl.col("count").is_between(1, MOST_EVENTS)).fill_null(False)
+        )
+        if odd.height:
+            raise UnreadableFile(
+                f"{path} tells {odd['count'][0]} events {odd['event'][0]!r}. Import the files that a bid server wrote."
+            )
+        parts.append(typed)
+    return pl.concat(parts).unique(("key", "event"), keep="first", maintain_order=True)
+
+
+def _funnel(rows: pl.DataFrame, events: pl.DataFrame) -> NDArray[np.uint8]:
+    """Counts (N, 7) of the events of each row that was won."""
+    counted = events.group_by("key").agg(
+        pl.col("count").filter(pl.col("event") == event).sum().cast(pl.UInt8).alias(column)
+        for event, column in EVENT_COLUMNS.items()
+    )
+    won = rows.select(pl.when(pl.col("result") == WON).then("key").alias("key"))
+    joined = won.join(counted, on="key", how="left", maintain_order="left").drop("key").fill_null(0)
+    return np.ascontiguousarray(joined.to_numpy())
+
+
+def _event_notes(rows: pl.DataFrame, events: pl.DataFrame) -> list[str]:
+    """What the funnel holds, and how many events are of no auction that was won."""
+    orphans = events.join(rows.filter(pl.col("result") == WON), on="key", how="anti").height
+    return [
+        NOTE_FUNNEL,
+        *([f"{orphans} events of bids that these files do not show as won are left out"] if orphans else []),
+    ]
 
 
 def _segments(path: Path) -> tuple[str, ...]:
@@ -86,7 +151,9 @@ def _reason(segments: tuple[str, ...]) -> pl.Expr:
         pl.col("market_price").is_between(0, float(np.finfo(np.float32).max)),
     )
     return (
-        pl.when(pl.col("market_price").is_null())
+        pl.when(pl.col("result").is_in(REFUSED))
+        .then(pl.lit(REASON_REFUSED))
+        .when(pl.col("market_price").is_null())
         .then(pl.lit(REASON_PRICE))
         .when(~pl.col("segment").is_in(list(segments)))
         .then(pl.lit(REASON_SEGMENT))

@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 import polars as pl
 
+from bidpilot.bidding.event import Event
 from bidpilot.bidding.kpi import KPI
-from bidpilot.envs.logs.auction_log import AuctionLog
+from bidpilot.envs.logs.auction_log import EVENT_COLUMNS, AuctionLog
 from bidpilot.envs.logs.terms import TermsRule
 
 STAGED: dict[str, Any] = {
@@ -29,6 +30,7 @@ STAGED: dict[str, Any] = {
     "budget": pl.Float64,  # currency per day
     "conversion_value": pl.Float64,  # currency
     "max_cpa": pl.Float64,  # currency
+    **dict.fromkeys(EVENT_COLUMNS.values(), pl.UInt8),  # how many of them were told
 }
 """The columns of a typed row; a format gives those it has, the others are null."""
 
@@ -73,6 +75,7 @@ class Format:
     has_prices: bool = True
     rated: tuple[str, ...] = ()  # KPIs predicted from the outcomes of other days
     outcomes: tuple[str, ...] = ()  # KPIs whose outcomes are recorded
+    events: tuple[Event, ...] = ()  # types of events that are counted, in the order of EVENTS
     timed: bool = False  # arrival is a time, so rows out of order can be told
     hashed: tuple[str, ...] = ()  # UInt64 columns, keyed hashes, kept beside the log
     found: Callable[[], list[str]] = list  # notes of what was found while rows were typed

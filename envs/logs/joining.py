@@ -14,7 +14,7 @@ from bidpilot.envs.logs.auction_log import COLUMNS, AuctionLog
 
 
 def join_logs(logs: Sequence[AuctionLog]) -> AuctionLog:
-    """One log with the days of all; named after the first.
+    """One log with the days of all; named after the first. It has a funnel where all of them have one.
 
     Raises:
         InvalidLog: logs that differ in segments, sources, slots, or in the columns that they have.
@@ -27,10 +27,10 @@ def join_logs(logs: Sequence[AuctionLog]) -> AuctionLog:
             raise InvalidLog("logs can be joined only where segments, sources and slots are the same. Join such logs.")
     joined: dict[tuple[int, ...], NDArray[Any]] = {}  # columns that are one array stay one array
     columns: dict[str, NDArray[Any] | None] = {}
-    for name in COLUMNS:
+    for name in (*COLUMNS, "funnel"):
         parts = [getattr(log, name) for log in logs]
         if any(part is None for part in parts):
-            if any(part is not None for part in parts):
+            if name in COLUMNS and any(part is not None for part in parts):
                 raise InvalidLog(f"only some of the logs record {name!r}. Join logs with the same columns.")
             columns[name] = None
             continue

@@ -8,10 +8,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS
 from bidpilot.bidding.errors import UnreadableFile
+from bidpilot.bidding.event import EVENTS, Event
 from bidpilot.envs.logs.formats import Format, ImportOptions
 from bidpilot.envs.logs.mapped import format_of
 from bidpilot.envs.logs.mapping import KpiMap, Mapping, TierMap, TimeMap
+
+_FUNNEL: dict[Event, str] = {
+    "view": "is_click",
+    "complete": "long_view",
+    "like": "is_like",
+    "comment": "is_comment",
+    "share": "is_forward",
+    "follow": "is_follow",
+}
+"""Where the events stand; `is_click` says that the video was opened, or in a feed that plays by itself, watched."""
 
 MAPPING = Mapping(
     quote=None,
@@ -19,8 +31,12 @@ MAPPING = Mapping(
     key=("user_id", "video_id", "time_ms"),
     exposure=KpiMap(sum={"play_time_ms": 1.0}, per="duration_ms", cap=1.0, realised=True),
     interaction=KpiMap(
-        sum={"is_like": 1.0, "is_comment": 3.0, "is_forward": 4.0, "is_follow": 5.0, "long_view": 0.2}, realised=True
+        sum={
+            _FUNNEL[event]: weight for event, weight in zip(EVENTS, DEFAULT_WEIGHTS.per_event(), strict=True) if weight
+        },
+        realised=True,
     ),
+    events=_FUNNEL,
     rate_by=("video_id",),
     channel="tab",
     tier=TierMap(column="video_id"),

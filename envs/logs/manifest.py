@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bidpilot.bidding.errors import DamagedLog, NotALog, UnknownLogVersion
+from bidpilot.bidding.event import Event
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord
 
 SCHEMA_VERSION = 1
@@ -42,6 +44,9 @@ class LogManifest(BaseModel):
     rows_kept: int = Field(ge=0, description="rows that became auctions")
     rows_set_aside: int = Field(ge=0, description="rows in set_aside.parquet")
     dropped: tuple[str, ...] = Field(default=(), description="columns of the imported files that were not read")
+    events: dict[Event, Annotated[int, Field(ge=0)]] = Field(
+        default={}, description="events told, by type; left out where the log holds no counts of events"
+    )
     digest: str = Field(description="AuctionLog.digest of the columns and records")
 
     @classmethod
@@ -59,8 +64,13 @@ class LogManifest(BaseModel):
             rows_kept=log.n,
             rows_set_aside=rows_set_aside,
             dropped=dropped,
+            events=log.events,
             digest=log.digest,
         )
+
+    def text(self) -> str:
+        """The manifest as `log.json` holds it."""
+        return self.model_dump_json(indent=2, exclude=None if self.events else {"events"}) + "\n"
 
     def records(self) -> tuple[DayRecord, ...]:
         """The day records of the log."""

@@ -11,7 +11,9 @@ from zoneinfo import ZoneInfo, available_timezones
 import polars as pl
 
 from bidpilot.bidding.errors import InvalidMapping
+from bidpilot.bidding.event import EVENTS, MOST_EVENTS
 from bidpilot.bidding.kpi import KPI
+from bidpilot.envs.logs.auction_log import EVENT_COLUMNS
 from bidpilot.envs.logs.files import RAGGED, TextLayout, columns_of, read_batches
 from bidpilot.envs.logs.formats import REASON_FIELDS, SOURCE_CLUSTERS, Format, ImportOptions, plain_text
 from bidpilot.envs.logs.identities import Identities
@@ -28,6 +30,7 @@ REASON_PRICE = "the market price is missing, negative or not finite"
 REASON_BID = "the recorded bid is negative or not finite"
 REASON_TERMS = "budget, conversion value or target is no number above zero"
 REASON_CAMPAIGN = "the campaign is missing"
+REASON_EVENTS = f"a count of events is missing or no whole number from 0 to {MOST_EVENTS}"
 
 
 def reason_kpi(kpi: str) -> str:
@@ -74,6 +77,7 @@ def format_of(mapping: Mapping, name: str, paths: list[Path], notes: tuple[str, 
         has_prices=mapping.price is not None,
         rated=realised,
         outcomes=tuple(kpi for kpi in KPI if kpi in realised or recorded.get(kpi) is not None),
+        events=tuple(event for event in EVENTS if event in mapping.events),
         timed=True,
         hashed=mapping.hash,
         found=rows.notes,
@@ -135,6 +139,9 @@ class MappedRows:
         for outcome, kpi in ((mapping.interacted, "interaction"), (mapping.converted, "conversion")):
             if outcome is not None:
                 columns[f"outcome_{kpi}"] = _kpi(outcome, _words(raw))
+        words = _words(raw)
+        for event, column in mapping.events.items():
+            columns[EVENT_COLUMNS[event]] = _whole(column, words)
         for term in TERMS:
             value = getattr(mapping, term)
             if value is not None:
@@ -171,6 +178,7 @@ class MappedRows:
                 names += [*kpi.sum, kpi.per]
         tier = mapping.tier.column if isinstance(mapping.tier, TierMap) else mapping.tier
         terms = [getattr(mapping, term) for term in self._term_columns()]
+        names += mapping.events.values()
         names += [mapping.channel, tier, mapping.source, *terms, *mapping.hash]
         return [name for name in names if name is not None]
 
@@ -240,6 +248,7 @@ class MappedRows:
         faults += [
             (pl.col(f"{term}_given") & outside(term, 1e-300, greatest), REASON_TERMS) for term in self._term_columns()
         ]
+        faults += [(pl.col(EVENT_COLUMNS[event]).is_null(), REASON_EVENTS) for event in self._mapping.events]
         # The first fault that a row has is its reason.
         return pl.coalesce(pl.when(fault).then(pl.lit(reason)) for fault, reason in faults)
 
@@ -254,20 +263,27 @@ def _words(raw: pl.DataFrame) -> tuple[str, ...]:
     return tuple(name for name, dtype in raw.schema.items() if dtype == pl.String)
 
 
+def _value(name: str, words: tuple[str, ...]) -> pl.Expr:
+    """A column as Float64; in the columns `words`, yes is 1 and no is 0."""
+    return pl.coalesce(_number(name), truth(name).cast(pl.Float64)) if name in words else _number(name)
+
+
 def _kpi(how: KpiMap, words: tuple[str, ...] = ()) -> pl.Expr:
     """A KPI; in the columns `words`, yes is 1 and no is 0."""
     if how.constant is not None:
         return pl.lit(how.constant, dtype=pl.Float32)
-
-    def value(name: str) -> pl.Expr:
-        return pl.coalesce(_number(name), truth(name).cast(pl.Float64)) if name in words else _number(name)
-
-    total = pl.sum_horizontal((value(name) * weight for name, weight in how.sum.items()), ignore_nulls=False)
+    total = pl.sum_horizontal((_value(name, words) * weight for name, weight in how.sum.items()), ignore_nulls=False)
     if how.per is not None:
         total = total / _number(how.per)
     if how.cap is not None:  # a division by zero is no great value, and stays infinite
         total = pl.when(total.is_finite() & (total > how.cap)).then(how.cap).otherwise(total)
     return total.cast(pl.Float32)
+
+
+def _whole(name: str, words: tuple[str, ...]) -> pl.Expr:
+    """A count of events, yes being 1 and no 0 in the columns `words`; null where it is none."""
+    count = _value(name, words)
+    return pl.when(count == count.floor()).then(count).otherwise(None).cast(pl.UInt8, strict=False)
 
 
 def _named(column: str) -> pl.Expr:

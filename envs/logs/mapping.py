@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bidpilot.bidding.errors import InvalidMapping
+from bidpilot.bidding.event import Event
 from bidpilot.envs.logs.plain import UTF8, check_encoding
 from bidpilot.envs.logs.truth import Word
 
@@ -120,6 +121,9 @@ class Mapping(_Part):
     conversion: KpiMap | None = Field(None, description="Expected conversions, in [0, 1]; none: 0.")
     interacted: KpiMap | None = Field(None, description="Realised interactions, beside predicted ones.")
     converted: KpiMap | None = Field(None, description="Realised conversions, beside predicted ones.")
+    events: dict[Event, Name] = Field(
+        {}, description="Column of each type of event: how many were told of the auction, or yes or no."
+    )
     rate_by: tuple[Name, ...] = Field((), description="Columns of like auctions, for KPIs that are realised only.")
     channel: str | None = Field(None, min_length=1, description="Column of the channel; none: feed.")
     tier: Name | TierMap | None = Field(None, description="Column of the content tier, or how it is found; none: head.")

@@ -3,7 +3,8 @@
 `auctions.parquet` has one row per auction in arrival order, `log.json` is the LogManifest,
 `set_aside.parquet`, where rows were set aside, holds them with their reason, and `hashed.parquet` the
 keyed hashes that a mapping asked for, a row per auction. Columns that say nothing are not stored: true
-values that are the predictions, realised outcomes that are not known, `invalid` where no auction is.
+values that are the predictions, realised outcomes that are not known, `invalid` where no auction is. Counts of events,
+where the log has them, are a column for each type (`event_like`).
 Reading and writing take a row group at a time, so a mapped log needs no memory of its size.
 """
 
@@ -21,8 +22,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import DamagedLog, NotALog, UnevenDays
+from bidpilot.bidding.event import EVENTS
 from bidpilot.bidding.kpi import KPI
-from bidpilot.envs.logs.auction_log import COLUMNS, REALISED_COLUMNS, AuctionLog
+from bidpilot.envs.logs.auction_log import COLUMNS, EVENT_COLUMNS, REALISED_COLUMNS, AuctionLog
 from bidpilot.envs.logs.checks import DTYPES
 from bidpilot.envs.logs.headers import require_columns
 from bidpilot.envs.logs.manifest import MANIFEST_FILE, LogManifest, read_manifest
@@ -38,7 +40,8 @@ _FEW_VALUES = ["segment", "source", "invalid", "day", "slot"]
 _TRUE_OF = {f"true_{kpi}": kpi for kpi in KPI}
 _NEEDED = ("market_price", *KPI, "segment", "source", "day", "slot")
 
-Allocate = Callable[[str, int, "np.dtype[Any]"], NDArray[Any]]
+
+Allocate = Callable[[str, tuple[int, ...], "np.dtype[Any]"], NDArray[Any]]
 
 
 def save_log(
@@ -79,7 +82,7 @@ def save_log(
     if hashed is not None:
         shutil.copyfile(hashed, folder / HASHED_FILE)
     manifest = LogManifest.of(log, rows_set_aside=rows_set_aside or 0, dropped=dropped)
-    (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    (folder / MANIFEST_FILE).write_text(manifest.text(), encoding="utf-8")
     return manifest
 
 
@@ -160,6 +163,8 @@ def _write_auctions(log: AuctionLog, path: Path) -> None:
     for first in range(0, log.n, _ROW_GROUP):
         last = min(first + _ROW_GROUP, log.n)
         columns: dict[str, NDArray[Any]] = {name: getattr(log, name)[first:last] for name in names}
+        if log.funnel is not None:
+            columns |= dict(zip(EVENT_COLUMNS.values(), np.ascontiguousarray(log.funnel[first:last].T), strict=True))
         place = np.searchsorted(ends, np.arange(first, last), side="right")
         day, slot = np.divmod(place, log.slots)
         table = pa.table({**columns, "day": day.astype(np.int32), "slot": slot.astype(np.int16)})
@@ -175,18 +180,18 @@ def _says_something(log: AuctionLog, name: str) -> bool:
     return not (column is None or told_elsewhere or (name == "invalid" and not column.any()))
 
 
-def _in_memory(_name: str, rows: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    return np.empty(rows, dtype=dtype)
+def _in_memory(_name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    return np.empty(shape, dtype=dtype)
 
 
 def _mapped(folder: Path) -> Allocate:
     (folder / MAPPED_FOLDER).mkdir(exist_ok=True)
 
-    def allocate(name: str, rows: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    def allocate(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         path = folder / MAPPED_FOLDER / f"{name}.npy"
         # An older mapping may be in use by another process: a new file leaves its pages alone.
         path.unlink(missing_ok=True)
-        return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(rows,))
+        return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
 
     return allocate
 
@@ -202,7 +207,7 @@ def _mapped_columns(folder: Path, file: pq.ParquetFile, present: list[str], rows
         stamp.write_text(now)
         return columns
     columns = {}
-    for name in COLUMNS:
+    for name in (*COLUMNS, "funnel"):
         mapped = folder / MAPPED_FOLDER / f"{name}.npy"
         if mapped.is_file():
             columns[name] = np.load(mapped, mmap_mode="r")
@@ -217,11 +222,9 @@ def _batches(file: pq.ParquetFile, columns: list[str]) -> Iterator[list[NDArray[
         yield [batch.column(name).to_numpy(zero_copy_only=False) for name in columns]
 
 
-def _read_column(
-    file: pq.ParquetFile, name: str, rows: int, dtype: np.dtype[Any], allocate: Allocate, where: str
-) -> NDArray[Any]:
-    """Decode one column, batch by batch, into an array of the log's dtype."""
-    column = allocate(name, rows, dtype)
+def _read_column(file: pq.ParquetFile, name: str, column: NDArray[Any], where: str) -> NDArray[Any]:
+    """Decode one column, batch by batch, into an array (N,) of the log's dtype."""
+    rows = len(column)
     done = nulls = 0
     for batch in file.iter_batches(batch_size=_ROW_GROUP, columns=[name]):
         part = batch.column(0)
@@ -244,14 +247,20 @@ def _read_columns(
     for name in COLUMNS:
         dtype = np.dtype(DTYPES.get(name, np.float32))
         if name in present:
-            columns[name] = _read_column(file, name, rows, dtype, allocate, where)
+            columns[name] = _read_column(file, name, allocate(name, (rows,), dtype), where)
         elif name in _TRUE_OF:
             columns[name] = columns[_TRUE_OF[name]]
         elif name in REALISED_COLUMNS:
             columns[name] = None
         else:  # only `invalid` is left: the others are needed
-            columns[name] = allocate(name, rows, dtype)
+            columns[name] = allocate(name, (rows,), dtype)
             columns[name][:] = False
+    columns["funnel"] = None
+    if any(name in present for name in EVENT_COLUMNS.values()):
+        require_columns(present, tuple(EVENT_COLUMNS.values()), where)
+        columns["funnel"] = allocate("funnel", (rows, len(EVENTS)), np.dtype(DTYPES["funnel"]))
+        for kind, name in enumerate(EVENT_COLUMNS.values()):
+            _read_column(file, name, columns["funnel"][:, kind], where)
     return columns
 
 

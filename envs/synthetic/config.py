@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS
 from bidpilot.bidding.errors import InvalidMarket
 
 Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
@@ -70,7 +71,7 @@ class SyntheticConfig(BaseModel):
         default=0.6, description="Standard deviation of the log conversion propensity among like auctions."
     )
     kpi_weights: tuple[NonNegative, NonNegative, NonNegative, NonNegative, NonNegative] = Field(
-        default=(1.0, 3.0, 4.0, 5.0, 0.2),
+        default=DEFAULT_WEIGHTS.in_market_order(),
         description="Interactions that one like, comment, share, follow, completion counts for.",
     )
     prediction_noise: tuple[Spread, Spread, Spread] = Field(

@@ -23,6 +23,8 @@ DAY_SECONDS = 86_400
 _LATE_AUCTIONS = 3  # of a rough day's slot, whose bills come when the next slot has begun
 _LATE_SECONDS = 5  # before and after the end of the slot; less than a bid's money is held for
 _MILLE = 1000
+_EVENTS = {"like": "likes", "share": "shares", "convert": "converted"}
+"""What an exposure brings, by type of event; the server weighs a share as the source does."""
 _SILENT, _UNPRICED, _FORGED, _OVERPRICED, _TWICE = 0.05, 0.05, 0.05, 0.05, 0.1  # shares of a rough day's bids
 
 
@@ -72,16 +74,13 @@ class Exchange:
             self._play(row, rough, late=True)
 
     def end_day(self, day: str, rough: bool) -> None:
-        """Let midnight pass; what is late is billed then.
-
-        Nothing is told of what those exposures brought: a server listens to events on the day of their auction alone.
-        """
+        """Let midnight pass; what is late is billed then, and what it brought is told."""
         self.move(day, SLOTS)
-        self._bill_late(rough, events=False)
+        self._bill_late(rough, becomes="event_after_day")
 
-    def _bill_late(self, rough: bool, events: bool = True) -> None:
+    def _bill_late(self, rough: bool, becomes: str = "event") -> None:
         for row, entry, bid in self._late:
-            self._bill(row, entry, bid, rough, events)
+            self._bill(row, entry, bid, rough, becomes)
         self._late = []
 
     def _play(self, row: dict[str, Any], rough: bool, late: bool) -> None:
@@ -109,7 +108,7 @@ class Exchange:
             self._bill(row, entry, bid, rough)
 
     def _bill(
-        self, row: dict[str, Any], entry: dict[str, Any], bid: dict[str, Any], rough: bool, events: bool = True
+        self, row: dict[str, Any], entry: dict[str, Any], bid: dict[str, Any], rough: bool, becomes: str = "event"
     ) -> None:
         """The bid has won: tell so, bill it at the market price, and tell what the exposure brought."""
         price = entry["price"] / _MILLE
@@ -122,13 +121,14 @@ class Exchange:
         if again:
             self._tell(bid["burl"], 204, "duplicate", price, price)
             self._tell(bid["lurl"], 204, "loss", least=price)  # nothing is freed that was billed
-        if events and (row["interacted"] or row["converted"]):
-            entry |= {name: row[name] for name in ("interacted", "converted")}
-            url = bid["ext"]["bidpilot"]["event_url"]
-            told = f"&i={row['interacted']}&c={row['converted']}"
-            self._tell(url, 204, "event", extra=told)
-            if again:
-                self._tell(url, 204, "event_repeated", extra=told)
+        entry |= {name: row[name] for name in ("interacted", "converted")}
+        url = bid["ext"]["bidpilot"]["event_url"]
+        for event, count in _EVENTS.items():
+            if row[count]:
+                told = f"&e={event}&n={row[count]}"
+                self._tell(url, 204, becomes, extra=told)
+                if again:
+                    self._tell(url, 204, "event_repeated", extra=told)
 
     def _wrong_bills(self, entry: dict[str, Any], bid: dict[str, Any]) -> None:
         if self.rng.random() < _FORGED:

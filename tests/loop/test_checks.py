@@ -252,13 +252,14 @@ def test_outcomes_told_twice_or_of_lost_bids_break_the_decision_log(room: Room, 
         decisions.check_decisions(room, books, rows, pl.concat([outcomes, stray]))
 
 
-def write_served_log(folder: Path, books: pl.DataFrame) -> None:
+def write_served_log(folder: Path, books: pl.DataFrame, likes: int = 2) -> None:
     """What `bidpilot import decisions` makes of the books, as files."""
     folder.mkdir(exist_ok=True)
     priced = books.filter("priced")
     days = [{"unit": d, "budget": BUDGET, "conversion_value": CONVERSION_VALUE} for d in DAYS]
     rows = {"rows_in": books.height, "rows_kept": priced.height, "rows_set_aside": books.height - priced.height}
-    (folder / "log.json").write_text(json.dumps({"days": days, "segments": SEGMENTS, **rows}))
+    events = {"like": likes, "share": 1, "convert": 1}  # 6 interactions, a share counting for 4
+    (folder / "log.json").write_text(json.dumps({"days": days, "segments": SEGMENTS, "events": events, **rows}))
     priced.select(
         "slot", "source",
         pl.col("day").replace_strict(DAYS, range(len(DAYS))),
@@ -271,6 +272,9 @@ def test_an_auction_that_an_import_moves_or_loses_is_seen(room: Room, books: pl.
     folder = room.path("served")
     write_served_log(folder, books)
     import_decisions.check_served_log(room, books, folder, BUDGET)
+    write_served_log(folder, books, likes=3)
+    with broken("decision log -> log: events of what was bought: {'interacted': 7, 'converted': 1}"):
+        import_decisions.check_served_log(room, books, folder, BUDGET)
     write_served_log(folder, changed(books, 4, slot=2))
     with broken("decision log -> log: auctions, prices and KPIs per slot: 2026-03-03 slot 1: auctions 0 came out, 1"):
         import_decisions.check_served_log(room, books, folder, BUDGET)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bidpilot.agents.acting.agent import AgentDay, controller_agent
 from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.campaign.profile import FunnelWeights
 from bidpilot.bidding.errors import InvalidNotice, InvalidServing
 from bidpilot.bidding.landscape import shading
 from bidpilot.bidding.plan.planner import Planner
@@ -28,7 +31,9 @@ from bidpilot.serving.campaign_day import ServedCampaign
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.guardrails import Cause, GuardrailConfig, limit_step
 from bidpilot.serving.ledger.store import MICRO, Booked
+from bidpilot.serving.notices import Ticket
 from bidpilot.serving.pricer import Pricer, ShadingTable
+from bidpilot.serving.told import Told
 from tests.serving.conftest import recorded_day, write_controller_bundle
 
 VALUE = (0.6, 0.2, 0.004)
@@ -105,7 +110,8 @@ def replay(bidder: Bidder, log: AuctionLog, clock: ManualClock) -> tuple[float, 
                 continue
             bidder.win(answer.ticket, market)
             bidder.bill(answer.ticket, market, market)
-            bidder.outcome(answer.ticket, float(log.interacted[i]), float(log.converted[i]))
+            told = Told(interaction=float(log.interacted[i]), conversion=float(log.converted[i]))
+            bidder.outcome(answer.ticket, told)
             spend += round(market * MICRO) / MICRO
             kpi += value
     return spend, kpi
@@ -153,11 +159,80 @@ def test_a_test_request_is_answered_but_costs_and_counts_nothing(bidder: Bidder)
     day = bidder.days["default"]
     bidder.bill(answer.ticket, 0.0)
     bidder.win(answer.ticket, 1.0)
-    bidder.outcome(answer.ticket, 1.0, 1.0)
+    bidder.outcome(answer.ticket, Told(interaction=1.0, conversion=1.0))
+    assert bidder.notices == {"test": 2, "win": 1}
     assert (day.wallet.promised, day.wallet.outstanding, day.collector.auctions) == (0, 0, 0)
     state = day.wallet.keeper.store.state(day.account)
     assert state is not None
     assert state.settled == 0
+
+
+def billed(bidder: Bidder) -> Ticket:
+    """The ticket of a bid that has won and is billed."""
+    ticket = made(bidder.bid(Opportunity(VALUE, 0))).ticket
+    bidder.bill(ticket, 0.001)
+    return ticket
+
+
+def events(bidder: Bidder) -> dict[str, int]:
+    """What became of the events that were told."""
+    return {name: count for name, count in bidder.notices.items() if name.startswith("event")}
+
+
+def test_each_type_of_event_is_booked_once_for_a_bid_by_the_campaigns_weights(bidder: Bidder) -> None:
+    weights = FunnelWeights(like=1.0, comment=0.0, share=7.0, follow=0.0, completion=0.5)
+    bidder.put(ServedCampaign(name="default", campaign=preset_campaign(), weights=weights))
+    one, other = billed(bidder), billed(bidder)
+    for told in (Told("share", 2), Told("share", 2), Told("share", 1), Told("view"), Told("complete")):
+        bidder.outcome(one, told)
+    bidder.outcome(other, Told("share"))
+    bidder.outcome(one, Told("convert", value=9.0))
+    bidder.outcome(one, Told(interaction=3.0))
+    bidder.outcome(one, Told(interaction=3.0))
+    assert events(bidder) == {"event": 6, "event_repeated": 3}
+    totals = bidder.days["default"].collector.totals()
+    np.testing.assert_array_equal(totals.funnel, [[1, 1, 0, 0, 3, 0, 1]])
+    np.testing.assert_allclose(totals.realised[0, 1:], [3 * 7.0 + 0.5 + 3.0, 1.0])
+
+
+def test_an_event_before_its_bill_is_booked_and_counted_apart(bidder: Bidder) -> None:
+    ticket = made(bidder.bid(Opportunity(VALUE, 0))).ticket
+    bidder.outcome(ticket, Told("view"))
+    bidder.bill(ticket, 0.001)
+    bidder.outcome(ticket, Told("like"))
+    assert events(bidder) == {"event_unbilled": 1, "event": 1}
+    assert bidder.days["default"].collector.totals().funnel.tolist() == [[1, 0, 1, 0, 0, 0, 0]]
+
+
+def test_an_event_after_midnight_is_logged_and_counted_and_in_no_day_that_is_played(
+    bundle_folder: Path, tmp_path: Path, clock: ManualClock
+) -> None:
+    """It is listened for until three days after the bid's money has run out, and then its memory goes too."""
+    config = ServeConfig(bundle=bundle_folder, state=tmp_path, decisions=tmp_path / "d")
+    with open_bidder(config, clock) as bidder:
+        ticket = billed(bidder)
+        bidder.outcome(ticket, Told("view"))
+        clock.move(ticket.expires + 3 * DAY)
+        bidder.tick()
+        bidder.outcome(ticket, Told("view"))
+        bidder.outcome(ticket, Told("share", 2))
+        bidder.outcome(ticket, Told("share", 2))
+        assert not bidder.days["default"].collector.totals().realised.any()
+        clock.move(ticket.expires + 3 * DAY + 1)
+        bidder.outcome(ticket, Told("follow"))
+        clock.move(clock() + DAY)
+        bidder.tick()
+        assert len(bidder._told) == 0
+        bidder.outcome(ticket, Told("share", 2))
+        assert events(bidder) == {"event": 1, "event_after_day": 1, "event_repeated": 2, "event_unheard": 2}
+    rows = pl.read_parquet(tmp_path / "d" / "outcomes-*.parquet").sort("event")
+    assert rows.rows() == [(ticket.key, "share", 2, None, 8.0, 0.0), (ticket.key, "view", 1, None, 0.0, 0.0)]
+
+
+def test_an_event_of_a_campaign_that_is_not_served_is_not_taken(bidder: Bidder) -> None:
+    ticket = msgspec.structs.replace(billed(bidder), account="gone@2024-10-04")
+    bidder.outcome(ticket, Told("view"))
+    assert events(bidder) == {"event_unheard": 1}
 
 
 def test_a_bid_below_the_floor_is_not_made(bidder: Bidder) -> None:

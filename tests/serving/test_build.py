@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS, FunnelWeights
 from bidpilot.bidding.errors import BundleMismatch, InvalidServing, LedgerUnavailable
 from bidpilot.envs.markets.defaults import preset_campaign
 from bidpilot.serving.build import open_bidder
@@ -79,16 +80,22 @@ def test_campaigns_come_from_a_file_and_take_the_bundles_fields_where_they_give_
     bundle_folder: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "campaigns.json"
-    file.write_text(json.dumps([{"name": "a", "campaign": {"budget": 7.0}}, {"name": "b", "paused": True}]))
+    weights = {"like": 2.0, "comment": 0.0, "share": 1.0, "follow": 0.0, "completion": 0.0}
+    entries = [{"name": "a", "campaign": {"budget": 7.0}, "weights": weights}, {"name": "b", "paused": True}]
+    file.write_text(json.dumps(entries))
     config = ServeConfig(bundle=bundle_folder, state=tmp_path / "s", campaigns=file, budget=9.0)
     with open_bidder(config, ManualClock(20_000 * DAY)) as bidder:
         served = bidder.served
         assert (served["a"].campaign.budget, served["b"].campaign.budget) == (7.0, 9.0)
         assert served["a"].campaign.conversion_value == preset_campaign().conversion_value
         assert served["b"].paused
+        assert served["a"].weights == FunnelWeights(**weights)
+        assert served["b"].weights == DEFAULT_WEIGHTS
 
 
-@pytest.mark.parametrize("text", ["", '[{"name": "a b"}]', '[{"name": "a", "moon": 1}]', "[1]"])
+@pytest.mark.parametrize(
+    "text", ["", '[{"name": "a b"}]', '[{"name": "a", "moon": 1}]', "[1]", '[{"name": "a", "weights": {"like": 1}}]']
+)
 def test_a_file_that_holds_no_campaigns_is_refused(bundle_folder: Path, tmp_path: Path, text: str) -> None:
     file = tmp_path / "campaigns.json"
     file.write_text(text)

@@ -22,6 +22,7 @@ from bidpilot.serving.ledger.keeper import Keeper
 from bidpilot.serving.ledger.sqlite import SqliteStore
 from bidpilot.serving.pricer import ShadingTable
 from bidpilot.serving.state import State as Kept
+from bidpilot.serving.told import Told
 
 CONVERSION = (0.0, 0.0, 1.0)
 SLOT = 21_600.0  # seconds: a day of `even` has four
@@ -216,7 +217,7 @@ def test_a_closed_slot_is_kept_as_all_bidders_saw_it(begin: Begin, bidders: int)
     for _ in range(3):
         day.collector.request(CONVERSION, 1)
     win(day, 125_000, bid=200_000)
-    day.outcome(0, 1, 2.0, 1.0)
+    day.outcome(0, 1, Told(interaction=2.0, conversion=1.0))
     day.close_slot(Calendar(4).at(SLOT))
     kept = stored(day)
     assert (kept.auctions[0], kept.wins[0]) == (3 * bidders, bidders)
@@ -238,7 +239,7 @@ def test_a_win_billed_in_a_later_slot_is_counted_in_its_own(begin: Begin) -> Non
     day.close_slot(Calendar(4).at(SLOT))
     assert told(day) == (0.0, 0.0, 0.0)
     win(day, 125_000, slot=0)
-    day.outcome(0, 1, 0.0, 1.0)
+    day.outcome(0, 1, Told(conversion=1.0))
     assert told(day) == (1.0, 0.125, 1.0)
     assert day.collector.spend == 0.0
 

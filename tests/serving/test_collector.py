@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS
 from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.event import Event
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs.markets.defaults import preset_forecast
 from bidpilot.serving.collector import SlotCollector, of_all, ratio_bins, ratio_quantiles
+from bidpilot.serving.told import Told
 
 REFERENCE = np.array([1.0, 2.0, 4.0])
 USUAL = np.array([0.5, 0.25, 0.125])
@@ -29,8 +32,8 @@ def test_requests_wins_and_outcomes_are_summed(collector: SlotCollector) -> None
     collector.request((0.25, 0.25, 0.5), 1)
     collector.win((0.25, 0.5, 0.0), 1, 2, cost=0.75, bid=1.5)
     collector.win((0.5, 0.25, 0.125), 0, 1, cost=0.25, bid=0.5)
-    collector.outcome(2, interaction=1.0, conversion=0.0)
-    collector.outcome(1, interaction=0.0, conversion=1.0)
+    collector.outcome(2, Told(interaction=1.0))
+    collector.outcome(1, Told(conversion=1.0))
     totals = collector.totals()
     assert totals.auctions[0] == 3
     np.testing.assert_array_equal(totals.requested, [[1.0, 1.0, 0.625]])
@@ -45,6 +48,32 @@ def test_requests_wins_and_outcomes_are_summed(collector: SlotCollector) -> None
     np.testing.assert_array_equal(totals.source_spend, [[0.0, 0.25, 0.75]])
     np.testing.assert_array_equal(totals.source_predicted, [[0.0, 0.25, 0.5]])
     np.testing.assert_array_equal(totals.source_realised, [[0.0, 0.0, 1.0]])
+
+
+def test_events_are_counted_by_type_and_source(collector: SlotCollector) -> None:
+    """2 likes at 1 and 3 shares at 4 of source 2; a share, a view told 5 times, and 2 conversions of source 0."""
+    events: list[tuple[int, Event, int]] = [
+        (2, "like", 2), (2, "share", 3), (0, "share", 1), (0, "view", 5), (1, "complete", 1), (0, "convert", 2),
+    ]  # fmt: skip
+    for source, event, count in events:
+        collector.outcome(source, Told(event, count).weighed(DEFAULT_WEIGHTS))
+    totals = collector.totals()
+    np.testing.assert_array_equal(totals.funnel, [[5, 1, 2, 0, 4, 0, 2]])
+    np.testing.assert_array_equal(totals.source_views, [[1, 0, 0]])  # of one auction
+    np.testing.assert_array_equal(totals.source_events, [[1, 0, 5]])
+    np.testing.assert_array_equal(totals.source_converted, [[2.0, 0.0, 0.0]])
+    np.testing.assert_allclose(totals.source_realised, [[4.0, 0.2, 14.0]])
+    np.testing.assert_allclose(totals.realised, [[0.0, 18.2, 2.0]])
+
+
+def test_an_untyped_outcome_is_in_no_count_of_events(collector: SlotCollector) -> None:
+    collector.outcome(1, Told(interaction=2.5, conversion=1.0))
+    totals = collector.totals()
+    assert not totals.funnel.any()
+    assert not totals.source_views.any()
+    assert not totals.source_events.any()
+    np.testing.assert_array_equal(totals.source_converted, [[0.0, 1.0, 0.0]])
+    np.testing.assert_array_equal(totals.source_realised, [[0.0, 2.5, 0.0]])
 
 
 def test_shown_prices_stand_for_all_auctions(collector: SlotCollector) -> None:

@@ -17,6 +17,7 @@ from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.ledger.store import MICRO
+from bidpilot.serving.told import Told
 from tests.serving.conftest import recorded_day, write_controller_bundle
 from tests.serving.test_bidder import replay
 
@@ -43,6 +44,40 @@ def test_a_served_day_is_imported_as_the_day_it_was(tmp_path: Path, memory: Path
     assert set(rows["result"].unique()) <= {"won", "lost", "no_money", "below_floor"}
     outcomes = pl.read_parquet(tmp_path / "d" / "outcomes-*.parquet")
     assert set(outcomes["key"]) <= set(rows.filter(pl.col("result") == "won")["key"])
+
+
+def test_events_are_logged_by_type_and_imported_as_the_funnel_of_what_was_won(
+    bundle_folder: Path, tmp_path: Path
+) -> None:
+    config = ServeConfig(bundle=bundle_folder, state=tmp_path / "s", decisions=tmp_path / "d")
+    with open_bidder(config, ManualClock(20_000 * DAY)) as bidder:
+        tickets = []
+        for _ in range(3):
+            answer = bidder.bid(Opportunity((0.6, 0.2, 0.004), 0))
+            assert isinstance(answer, Bid)
+            tickets.append(answer.ticket)
+        bidder.outcome(tickets[0], Told("view"))  # before its bill
+        for ticket in tickets[:2]:
+            bidder.bill(ticket, 0.001, 0.001)
+        bidder.loss(tickets[2], 1.0)
+        for ticket, told in (
+            (tickets[1], Told("share", 2)),
+            (tickets[1], Told("convert", value=30.0)),
+            (tickets[1], Told(interaction=0.5)),
+            (tickets[2], Told("like")),
+        ):
+            bidder.outcome(ticket, told)
+    first, second, lost = (ticket.key for ticket in tickets)
+    assert pl.read_parquet(tmp_path / "d" / "outcomes-*.parquet").rows() == [
+        (first, "view", 1, None, 0.0, 0.0),
+        (second, "share", 2, None, 8.0, 0.0),
+        (second, "convert", 1, 30.0, 0.0, 1.0),
+        (second, None, 1, None, 0.5, 0.0),
+        (lost, "like", 1, None, 1.0, 0.0),
+    ]
+    log = import_decisions([tmp_path / "d" / "decisions-*.parquet"]).log
+    assert log.funnel is not None
+    assert log.funnel.tolist() == [[1, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 2, 0, 1], [0] * 7]
 
 
 def test_a_shadows_bids_are_logged_beside_the_real_ones(bundle_folder: Path, tmp_path: Path) -> None:

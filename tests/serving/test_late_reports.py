@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS
 from bidpilot.bidding.day.features import POSITION
+from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.event import LIKE
 from bidpilot.envs.markets.defaults import preset_forecast
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import open_bidder
@@ -17,6 +20,7 @@ from bidpilot.serving.campaign_day import CampaignDay
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.pilot import Pilot
+from bidpilot.serving.told import Told
 
 VALUE, SEGMENT, SOURCE = (0.5, 0.25, 0.125), 1, 3
 BIDDERS = 2
@@ -52,9 +56,21 @@ def test_a_late_win_counts_alike_for_the_policy_and_its_shadow(day: CampaignDay)
 
 
 def test_a_late_outcome_counts_alike_for_the_policy_and_its_shadow(day: CampaignDay) -> None:
-    day.outcome(0, SOURCE, 0.25, 1.0)
+    day.outcome(0, SOURCE, Told(interaction=0.25, conversion=1.0))
     policy, shadow = (statistics(pilot) for pilot in day._pilots())
     assert policy == shadow == (0.0, 0.0, 0.25 * BIDDERS, 1.0 * BIDDERS)
+
+
+def test_a_late_event_is_told_to_every_pilot_with_its_slot_and_of_all_bidders(
+    day: CampaignDay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[tuple[int, SlotTotals]] = []
+    monkeypatch.setattr(Pilot, "late", lambda _, slot, totals: heard.append((slot, totals)))
+    day.outcome(0, SOURCE, Told("like", 3).weighed(DEFAULT_WEIGHTS))
+    assert [slot for slot, _ in heard] == [0, 0]
+    for _, totals in heard:
+        assert totals.funnel[0, LIKE] == totals.funnel.sum() == 3 * BIDDERS
+        assert totals.source_events[0, SOURCE] == totals.source_realised[0, SOURCE] == 3 * BIDDERS
 
 
 @pytest.mark.parametrize("bidders", [1, 2, 8])

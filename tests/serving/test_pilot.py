@@ -28,6 +28,7 @@ from bidpilot.serving.calendar import Calendar, ManualClock
 from bidpilot.serving.collector import SlotCollector, add_win, ratio_quantiles
 from bidpilot.serving.guardrails import Cause, EventLog
 from bidpilot.serving.pilot import Pilot
+from bidpilot.serving.told import Told
 from tests.serving.conftest import recorded_day
 
 SIZE = action_size(len(preset_forecast().segments))
@@ -128,7 +129,7 @@ def play_auction(collector: SlotCollector, rule: Rule, log: AuctionLog, i: int, 
     assert log.converted is not None
     source = int(log.source[i])
     collector.win(value, segment, source, float(price), bid)
-    collector.outcome(source, float(log.interacted[i]), float(log.converted[i]))
+    collector.outcome(source, Told(interaction=float(log.interacted[i]), conversion=float(log.converted[i])))
     return float(price)
 
 

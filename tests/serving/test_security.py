@@ -7,17 +7,19 @@ import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bidpilot.bidding.errors import InvalidNotice
+from bidpilot.bidding.event import EVENTS, MOST_EVENTS
 from bidpilot.serving.admin_app import AdminApp
 from bidpilot.serving.build import secret
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.notices import Kind, Signer, Ticket, read_notice
+from bidpilot.serving.told import read_told
 from tests.serving.served import SECRET, TOKEN, Served, imp, only_bid
 
 TICKET = Ticket(
@@ -72,8 +74,21 @@ def test_whatever_is_sent_as_a_query_is_read_or_refused(query: str) -> None:
         notice = read_notice(query)
     except InvalidNotice:
         return
-    for number in (notice.price, notice.min_to_win, notice.interaction, notice.conversion):
+    for number in (notice.price, notice.min_to_win):
         assert number is None or 0 <= number < float("inf")
+
+
+@given(st.dictionaries(st.sampled_from("envic"), st.text(max_size=8) | st.sampled_from((*EVENTS, "1", "-1", "nan"))))
+def test_whatever_is_told_of_an_exposure_is_read_or_refused(fields: dict[str, str]) -> None:
+    try:
+        told = read_told(urlencode({"t": "a.b", **fields}))
+    except InvalidNotice:
+        return
+    assert told.event is None or told.event in EVENTS
+    assert 1 <= told.count <= MOST_EVENTS
+    assert all(
+        number is None or 0 <= number < float("inf") for number in (told.value, told.interaction, told.conversion)
+    )
 
 
 def test_another_secret_signs_otherwise() -> None:

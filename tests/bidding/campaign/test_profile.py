@@ -5,6 +5,7 @@ from pydantic import ValidationError
 
 from bidpilot.bidding.campaign.profile import FunnelWeights, KpiProfile, named_profile, named_profiles
 from bidpilot.bidding.errors import InvalidPreference, InvalidProfile, UnknownProfile
+from bidpilot.bidding.event import EVENTS
 from bidpilot.bidding.kpi import CONVERSION, EXPOSURE, INTERACTION
 from bidpilot.envs.synthetic import SyntheticConfig
 
@@ -26,6 +27,11 @@ def test_each_profile_puts_first_what_its_name_says() -> None:
 def test_weights_are_in_the_order_of_the_market() -> None:
     """The market's own defaults, named one by one, come out as its tuple."""
     assert FunnelWeights(**ONE).in_market_order() == SyntheticConfig().kpi_weights
+
+
+def test_weights_are_told_in_the_order_of_events_and_views_and_conversions_weigh_nothing() -> None:
+    expected = {"view": 0.0, "complete": 0.2, "like": 1.0, "comment": 3.0, "share": 4.0, "follow": 5.0, "convert": 0.0}
+    assert dict(zip(EVENTS, FunnelWeights(**ONE).per_event(), strict=True)) == expected
 
 
 def test_an_unknown_name_is_an_error_that_names_the_nearest() -> None:

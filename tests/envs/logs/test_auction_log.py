@@ -101,6 +101,11 @@ def test_an_id_that_the_log_does_not_name_is_refused(column: str, entry: int) ->
         {"invalid": np.zeros(12, dtype=np.uint8)},
         {"interaction": [0.0] * 12},
         {"true_exposure": None},
+        {"funnel": np.zeros((11, 7), dtype=np.uint8)},
+        {"funnel": np.zeros((12, 6), dtype=np.uint8)},
+        {"funnel": np.zeros((12, 7), dtype=np.int64)},
+        {"funnel": np.zeros((7, 12), dtype=np.uint8).T},
+        {"funnel": [[0] * 7] * 12},
         {"segments": ()},
         {"segments": ("a/b", "a/b")},
         {"name": ""},
@@ -181,6 +186,17 @@ def test_selected_days_are_the_days_in_the_order_asked_for() -> None:
     np.testing.assert_array_equal(chosen.market_price, log.market_price[[10, 11, 0, 1, 2, 3, 4]])
     assert chosen.true_exposure is chosen.exposure  # true = predicted still costs nothing
     assert log.select_days(range(3)).digest == log.digest
+
+
+def test_counts_of_events_go_with_their_days_and_count_in_the_digest() -> None:
+    log = make_log(funnel=np.arange(84, dtype=np.uint8).reshape(12, 7))
+    chosen = log.select_days([2, 0])
+    assert chosen.funnel is not None
+    assert chosen.funnel[:, 0].tolist() == [70, 77, 0, 7, 14, 21, 28]
+    assert log.select_days(range(3)).digest == log.digest != make_log().digest
+    assert make_log(funnel=np.zeros((12, 7), dtype=np.uint8)).digest not in (log.digest, make_log().digest)
+    assert log.events["view"] == sum(range(0, 84, 7))
+    assert make_log().select_days([0]).funnel is None
 
 
 def test_selecting_no_day_or_an_unknown_one_is_refused() -> None:

@@ -50,6 +50,16 @@ def test_one_log_is_itself_and_equal_columns_stay_one_array() -> None:
     assert joined.true_exposure is joined.exposure
 
 
+def test_counts_of_events_are_joined_where_all_have_them() -> None:
+    """Nothing that is trained needs them: a log of before they were counted is joined without."""
+    first, second = make_log(7, 0), make_log(9, 1)
+    counted = [replace(log, funnel=np.full((log.n, 7), seed, np.uint8)) for seed, log in enumerate((first, second))]
+    joined = join_logs(counted)
+    assert joined.funnel is not None
+    assert joined.funnel.sum(axis=1).tolist() == [0] * 7 + [7] * 9
+    assert join_logs([first, counted[1]]).funnel is None
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

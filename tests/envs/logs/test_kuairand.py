@@ -117,6 +117,17 @@ def test_the_funnel_becomes_weighted_interactions_and_completion(tmp_path: Path,
     assert not log.conversion.any()
 
 
+def test_the_funnel_is_kept_as_counts_beside_what_it_is_worth(tmp_path: Path, donor: Path) -> None:
+    told = {"is_like": 1, "is_comment": 2, "is_forward": 3, "is_follow": 1, "long_view": 1}
+    path = write(tmp_path, {"is_click": 0}, told, {"is_click": "true", "is_like": "false"})
+    run_import("kuairand", [path], tmp_path / "log", options=ImportOptions(prices_from=donor))
+    log = load_log(tmp_path / "log")
+    assert log.funnel is not None
+    # view, complete, like, comment, share, follow, convert
+    assert log.funnel.tolist() == [[0, 0, 0, 0, 0, 0, 0], [1, 1, 1, 2, 3, 1, 0], [1, 0, 0, 0, 0, 0, 0]]
+    assert any(note.startswith("funnel: counts of view, complete, like, comment, share, follow;") for note in log.notes)
+
+
 def test_head_is_what_is_shown_most(tmp_path: Path, donor: Path) -> None:
     changes = [{"video_id": 1}] * 80 + [{"video_id": 100 + place} for place in range(20)]
     run_import("kuairand", [write(tmp_path, *changes)], tmp_path / "log", options=ImportOptions(prices_from=donor))
@@ -135,6 +146,11 @@ def test_head_is_what_is_shown_most(tmp_path: Path, donor: Path) -> None:
         ({"play_time_ms": -1}, mapped.reason_kpi("exposure")),
         ({"is_like": "perhaps"}, mapped.reason_kpi("interaction")),
         ({"is_like": -3}, mapped.reason_kpi("interaction")),
+        ({"is_click": None}, mapped.REASON_EVENTS),
+        ({"is_click": -1}, mapped.REASON_EVENTS),
+        ({"is_click": 0.5}, mapped.REASON_EVENTS),
+        ({"is_like": 256}, mapped.REASON_EVENTS),
+        ({"is_click": "perhaps"}, mapped.REASON_EVENTS),
         ({"user_id": 0}, REASON_DUPLICATE),
     ],
 )

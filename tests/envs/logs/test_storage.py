@@ -14,7 +14,7 @@ from bidpilot.envs.logs.manifest import read_manifest
 from bidpilot.envs.logs.storage import load_log, read_set_aside, save_log
 
 
-def make_log(separate_truth: bool = False, realised: bool = False) -> AuctionLog:
+def make_log(separate_truth: bool = False, realised: bool = False, funnel: bool = False) -> AuctionLog:
     rng = np.random.default_rng(3)
     offsets = stack_offsets([np.array(day) for day in ([0, 30, 20], [10, 40, 0], [0, 0, 5])])
     n = int(offsets[-1, -1])
@@ -43,6 +43,7 @@ def make_log(separate_truth: bool = False, realised: bool = False) -> AuctionLog
         segments=("feed/head", "search/tail"),
         sources=4,
         notes=("a note",),
+        funnel=np.random.default_rng(5).integers(0, 256, (n, 7)).astype(np.uint8) if funnel else None,
     )
 
 
@@ -68,6 +69,47 @@ def test_a_log_comes_back_as_it_was(tmp_path: Path, separate_truth: bool, realis
     assert (loaded.name, loaded.notes, loaded.digest) == (log.name, log.notes, log.digest)
     assert (loaded.true_conversion is loaded.conversion) is not separate_truth
     assert isinstance(loaded.market_price, np.memmap) is memory_map
+
+
+@pytest.mark.parametrize("memory_map", [False, True, None])
+def test_counts_of_events_come_back_and_the_manifest_says_how_many_there_are(
+    tmp_path: Path, memory_map: bool | None
+) -> None:
+    log = make_log(funnel=True)
+    save_log(log, tmp_path / "log")
+    for _ in range(2):  # decoded, and as it was mapped
+        loaded = load_log(tmp_path / "log", memory_map=memory_map)
+        assert loaded.funnel is not None
+        assert (loaded.funnel.dtype, loaded.funnel.flags.c_contiguous) == (np.uint8, True)
+        np.testing.assert_array_equal(loaded.funnel, log.funnel)
+        assert loaded.digest == log.digest != make_log().digest
+        assert isinstance(loaded.funnel, np.memmap) is bool(memory_map)
+    likes = int(pl.read_parquet(tmp_path / "log" / "auctions.parquet")["event_like"].sum())
+    told = read_manifest(tmp_path / "log").events
+    assert told == log.events
+    assert (list(told)[2], told["like"]) == ("like", likes)
+
+
+def test_a_log_without_a_funnel_is_stored_as_it_was_before_logs_had_one(tmp_path: Path) -> None:
+    """The digest is one of a version that knew no funnel; so are the names of the columns and of the manifest."""
+    save_log(make_log(funnel=True), tmp_path / "log")
+    load_log(tmp_path / "log", memory_map=True)
+    save_log(make_log(), tmp_path / "log")
+    loaded = load_log(tmp_path / "log", memory_map=True)
+    assert (loaded.funnel, loaded.events) == (None, {})
+    assert loaded.digest == "455350d1c776cf3b9ef4c046f1f4084b"
+    assert not [name for name in pl.read_parquet_schema(tmp_path / "log" / "auctions.parquet") if "event" in name]
+    assert "events" not in json.loads((tmp_path / "log" / "log.json").read_text())
+
+
+def test_a_funnel_that_lacks_a_type_of_event_or_was_altered_is_noticed(tmp_path: Path) -> None:
+    save_log(make_log(funnel=True), tmp_path / "log")
+    rewrite_column(tmp_path / "log", lambda rows: rows.with_columns(pl.lit(1, pl.UInt8).alias("event_share")))
+    with pytest.raises(DamagedLog, match="altered"):
+        load_log(tmp_path / "log")
+    rewrite_column(tmp_path / "log", lambda rows: rows.drop("event_share"))
+    with pytest.raises(MissingColumn, match="event_share"):
+        load_log(tmp_path / "log")
 
 
 def test_a_mapped_log_follows_the_log_that_replaces_it(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import polars as pl
 
-from tests.loop.books import tally
+from tests.loop.books import tally, totals
 from tests.loop.room import Room
-from tests.loop.source import AMOUNTS, CONVERSION_VALUE
+from tests.loop.source import AMOUNTS, CONVERSION_VALUE, SHARE_WEIGHT
 from tests.loop.steps.export import SEGMENTS
 from tests.loop.steps.import_logs import read_log
 
@@ -35,6 +35,9 @@ def check_served_log(room: Room, books: pl.DataFrame, folder: Path, budget: floa
     terms = [(day["unit"], day["budget"], day["conversion_value"]) for day in log["days"]]
     room.same(f"{joint}: days with budget and worth", terms, [(day, budget, CONVERSION_VALUE) for day in days])
     room.same(f"{joint}: segments", log["segments"], SEGMENTS)
+    events = log["events"]
+    found = {"interacted": events["like"] + SHARE_WEIGHT * events["share"], "converted": events["convert"]}
+    room.same(f"{joint}: events of what was bought", found, totals(books, *found))
     auctions = read_log(folder)
     room.same(f"{joint}: auctions, prices and KPIs per slot", tally(auctions, AMOUNTS), tally(priced, AMOUNTS))
     named = [f.group_by("segment", "source").len().sort("segment", "source").rows() for f in (auctions, priced)]
