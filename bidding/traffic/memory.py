@@ -16,7 +16,7 @@ Matrix = NDArray[np.float64]
 
 DECAY = 0.9
 """Of what days before have said, that a day later still counts."""
-_MOST = 8.0  # nats either way that days before count for at most: a day's own outcomes must be able to outweigh them
+_LEAST, _MOST = -4.0, 10.0  # nats that days before count for: a day's own outcomes must be able to outweigh them
 _POOL = 1000.0  # sources that the chance of an unknown one counts as
 
 
@@ -48,7 +48,7 @@ class SourceMemory:
 
     def after(self, day: Matrix) -> SourceMemory:
         """What is remembered after a day that brought `day` nats for invalid traffic, of the same shape."""
-        return SourceMemory(np.clip(DECAY * self.evidence + day, -_MOST, _MOST), self.days + 1)
+        return SourceMemory(np.clip(DECAY * self.evidence + day, _LEAST, _MOST), self.days + 1)
 
     def save(self, path: Path) -> None:
         """Write to one .npz file, whole or not at all."""

@@ -80,7 +80,8 @@ def test_counts_of_events_come_back_and_the_manifest_says_how_many_there_are(
     for _ in range(2):  # decoded, and as it was mapped
         loaded = load_log(tmp_path / "log", memory_map=memory_map)
         assert loaded.funnel is not None
-        assert (loaded.funnel.dtype, loaded.funnel.flags.c_contiguous) == (np.uint8, True)
+        assert loaded.funnel.dtype == np.uint8
+        assert loaded.funnel.flags.c_contiguous
         np.testing.assert_array_equal(loaded.funnel, log.funnel)
         assert loaded.digest == log.digest != make_log().digest
         assert isinstance(loaded.funnel, np.memmap) is bool(memory_map)

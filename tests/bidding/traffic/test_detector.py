@@ -1,0 +1,171 @@
+"""The detector on made-up days: who is limited, refused, cleared, remembered, and how that is explained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bidpilot.bidding.errors import InvalidGate
+from bidpilot.bidding.traffic.detector import Detector, DetectorSettings
+from bidpilot.bidding.traffic.memory import DECAY, SourceMemory
+from bidpilot.bidding.traffic.report import Status
+from tests.bidding.traffic.slots import Slot, slot
+
+SHARE = np.array([0.5, 0.3, 0.15, 0.05])
+EXPECTED = np.full(12, 200.0)
+WINS = [20, 12, 6, 2]
+USUAL = slot([100, 60, 30, 10], WINS, [10, 6, 3, 1], [2, 1, 1, 0])
+SURGE = 3
+
+
+def detector(memory: SourceMemory | None = None, late: int = 0) -> Detector:
+    found = Detector(SHARE, EXPECTED, 1, memory=memory)
+    found.begin(np.full(1, late))
+    return found
+
+
+def surge(views: int) -> Slot:
+    """The smallest source sends 110 in place of 10, and wins 12 times."""
+    return slot([100, 60, 30, 110], [20, 12, 6, 12], [10, 6, 3, views], [2, 1, 1, 1])
+
+
+def play(d: Detector, slots: list[Slot], first: int = 0) -> Detector:
+    for t, one in enumerate(slots, first):
+        d.update(t, one)
+    return d
+
+
+def test_the_gate_is_open_but_for_the_quotas_before_anything_is_seen() -> None:
+    gate = detector().gate(0)
+    np.testing.assert_array_equal(gate.multiplier, 1.0)
+    np.testing.assert_array_equal(gate.quota, [[404, 244, 124, 44]])
+
+
+def test_people_who_surge_are_limited_until_their_views_clear_them() -> None:
+    d = play(detector(), [USUAL] * 2)
+    assert d.gate(2).quota[0, SURGE] == 44 < 110
+    play(d, [surge(views=6)] * 2, 2)
+    assert d.gate(4).quota[0, SURGE] == np.inf
+    assert d.explain(0, SURGE).status is Status.open
+
+
+def test_bots_that_surge_stay_limited_and_in_the_end_are_refused_whole() -> None:
+    d = play(detector(), [USUAL] * 2)
+    for t in range(2, 10):
+        d.update(t, surge(views=0))
+        assert np.isfinite(d.gate(t + 1).quota[0, SURGE])
+    assert d.gate(10).multiplier[0, SURGE] == 0.0
+    np.testing.assert_array_equal(d.gate(10).multiplier[0, :SURGE], 1.0)
+
+
+def test_what_was_earned_before_the_surge_does_not_clear_it() -> None:
+    d = play(detector(), [USUAL] * 8)
+    play(d, [surge(views=0)], 8)
+    assert np.isfinite(d.gate(9).quota[0, SURGE])
+
+
+def test_no_multiplier_is_above_one_however_good_a_source_looks() -> None:
+    d = play(detector(), [slot([100, 60, 30, 10], WINS, [10, 6, 3, 2], [2, 1, 1, 2])] * 10)
+    assert d.gate(10).multiplier.max() == 1.0
+
+
+def test_a_doubted_source_is_discounted_by_its_probability() -> None:
+    d = detector()
+    d.outcomes.odds[0] = [-6.0, 0.0, 1.0, 3.0]
+    np.testing.assert_allclose(d.gate(0).multiplier, [[1.0, 0.5, 1 - 1 / (1 + np.exp(-1)), 0.0]])
+
+
+def test_predictions_in_any_unit_give_the_same_gates() -> None:
+    """Interactions predicted eight times as high, in a forecast where the mean is, too."""
+    one, eight = Detector(SHARE, EXPECTED, 1, 1.0), Detector(SHARE, EXPECTED, 1, 8.0)
+    for d, unit in ((one, 1.0), (eight, 8.0)):
+        d.begin(np.zeros(1, np.int64))
+        for t in range(6):
+            s = surge(views=t % 3)
+            d.update(t, Slot(**{**vars(s), "source_predicted": unit * s.source_predicted}))
+    np.testing.assert_array_equal(one.suspicion(), eight.suspicion())
+    np.testing.assert_array_equal(one.estimates(), eight.estimates())
+
+
+def test_memory_refuses_from_the_first_slot_and_fades() -> None:
+    bad = slot([100, 60, 30, 10], WINS, [10, 6, 0, 1], [2, 1, 0, 0])
+    d = play(detector(), [bad] * 12)
+    assert d.gate(11).multiplier[0, 2] == 0.0
+    memory = d.remember()
+    again = detector(memory)
+    assert again.gate(0).multiplier[0, 2] == 0.0
+    assert again.gate(0).multiplier[0, 0] == 1.0
+    assert again.explain(0, 2).since == 0
+    for _ in range(30):  # silent days
+        memory = memory.after(np.zeros((1, 4)))
+    assert detector(memory).gate(0).multiplier[0, 2] == 1.0
+
+
+def test_good_days_do_not_earn_more_trust_than_a_day_can_take_away() -> None:
+    memory = SourceMemory.none((4,))
+    for _ in range(50):
+        memory = memory.after(np.full(4, -5.0))
+    d = play(detector(memory), [slot([100, 60, 30, 10], WINS, [10, 6, 0, 1], [2, 1, 0, 0])] * 12)
+    assert d.gate(11).multiplier[0, 2] == 0.0
+
+
+def test_memory_is_decayed_kept_in_bounds_and_read_back(tmp_path: Path) -> None:
+    memory = SourceMemory(np.array([1.0, -1.0, 100.0])).after(np.array([0.5, 0.5, 0.0]))
+    np.testing.assert_allclose(memory.evidence, [DECAY + 0.5, 0.5 - DECAY, 10.0])
+    memory.save(tmp_path / "sources.npz")
+    read = SourceMemory.load(tmp_path / "sources.npz")
+    np.testing.assert_array_equal(read.evidence, memory.evidence)
+    assert read.days == memory.days == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["sources.npz"]
+
+
+def test_a_broken_memory_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "sources.npz").write_bytes(b"no")
+    with pytest.raises(InvalidGate, match="Delete it"):
+        SourceMemory.load(tmp_path / "sources.npz")
+    with pytest.raises(InvalidGate, match="finite"):
+        SourceMemory(np.array([np.nan]))
+
+
+def test_sources_found_out_make_unknown_ones_less_trusted() -> None:
+    known = np.zeros(100)
+    calm = SourceMemory(known).prior(0.003)
+    known[:20] = 9.0
+    assert (SourceMemory(known).prior(0.003)[20:] > calm[20:]).all()
+
+
+def test_a_limited_source_is_explained() -> None:
+    d = play(detector(), [USUAL, USUAL, surge(views=0)])
+    report = d.explain(0, SURGE)
+    assert report.status is Status.limited
+    assert report.since == 2
+    assert report.requests == 110
+    assert report.usual == pytest.approx(10, abs=1)
+    assert report.quota == 44
+    assert "110 requests where 10 are usual" in report.why
+    assert "below -2 nats" in report.would_clear
+    assert d.explain(0, 0).would_clear == ""
+
+
+def test_a_refused_source_is_explained() -> None:
+    bad = slot([100, 60, 30, 10], WINS, [10, 6, 0, 1], [2, 1, 0, 0])
+    d, since = detector(), None
+    for t in range(10):
+        d.update(t, bad)
+        if since is None and d.gate(t + 1).multiplier[0, 2] == 0.0:
+            since = t + 1
+    report = d.explain(0, 2)
+    assert report.status is Status.refused
+    assert report.since == since
+    assert report.multiplier == 0.0
+    assert "0 views where" in report.why
+    assert "views as many" in report.would_clear
+
+
+def test_thresholds_are_settings() -> None:
+    d = Detector(SHARE, EXPECTED, 1, settings=DetectorSettings(refuse=1.0))
+    d.begin(np.zeros(1, np.int64))
+    play(d, [slot([100, 60, 30, 10], WINS, [10, 6, 0, 1], [2, 1, 0, 0])] * 10)
+    assert 0.0 < d.gate(10).multiplier[0, 2] < 0.01
