@@ -1,0 +1,34 @@
+"""Which filter of traffic an agent plays behind: the detector, one that is told, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from bidpilot.bidding.traffic.detector import detector_for
+from bidpilot.bidding.traffic.filter import TrafficFilter
+from bidpilot.envs.bidding_env.oracle import InformedFilter
+
+if TYPE_CHECKING:
+    from bidpilot.training.evaluation.play import Arena
+
+FilterOf = Callable[["Arena", TrafficFilter | None], TrafficFilter | None]
+"""Makes the filter of an arena's days; None: every request passes.
+
+The second argument is the filter of the same rows on the day before, whose memory goes on; None on a first day.
+"""
+
+
+def detected(arena: Arena, before: TrafficFilter | None = None) -> TrafficFilter | None:
+    """The detector, which is told nothing; None where the forecast tells no sources apart."""
+    return detector_for(arena.forecast, len(arena.days)) if before is None else before
+
+
+def told(arena: Arena, before: TrafficFilter | None = None) -> TrafficFilter:
+    """What knows which traffic is invalid, by source and slot."""
+    return InformedFilter(arena.traffic)
+
+
+def unfiltered(arena: Arena, before: TrafficFilter | None = None) -> None:
+    """No filter."""
+    return
