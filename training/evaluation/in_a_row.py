@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.rule import Rule
 from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.clearing.traffic import TrueTraffic
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
 from bidpilot.training.evaluation.play import Arena, Outcome
@@ -42,10 +44,13 @@ class SequenceArena(Arena):
         self.turns = [Arena(market, forecast, campaign, days[0], cpa_margin, filter_of), *later]
         self.kept = np.concatenate([turn.kept for turn in self.turns])
 
-    @property
-    def tempts_filters(self) -> bool:
-        """Whether some day's traffic is invalid, or looks like it."""
-        return any(turn.tempts_filters for turn in self.turns)
+    @cached_property
+    def traffic(self) -> TrueTraffic:
+        """What each source sends on all days, and what of it is invalid."""
+        return TrueTraffic(
+            np.concatenate([turn.traffic.requests for turn in self.turns]),
+            np.concatenate([turn.traffic.invalid for turn in self.turns]),
+        )
 
     def play(
         self,
