@@ -17,7 +17,7 @@ class TrueTraffic:
     """Requests of B days, counted by slot and source of the days as they are cleared."""
 
     requests: NDArray[np.int64]  # (B, T, C)
-    invalid: NDArray[np.int64]  # (B, T, C) of these, what is worth nothing in truth
+    invalid: NDArray[np.int64]  # (B, T, C) of these
 
     @classmethod
     def of(cls, market: HasAuctions, days: DayBatch) -> TrueTraffic:
@@ -30,7 +30,7 @@ class TrueTraffic:
             day = materialise(market, days, row)
             cell = day.slot.astype(np.int64) * sources + day.source
             requests[row] = np.bincount(cell, minlength=cells).reshape(shape[1:])
-            invalid[row] = np.bincount(cell[~day.true.any(axis=1)], minlength=cells).reshape(shape[1:])
+            invalid[row] = np.bincount(cell[day.invalid], minlength=cells).reshape(shape[1:])
         return cls(requests, invalid)
 
     @property

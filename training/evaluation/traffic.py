@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from bidpilot.bidding.traffic.detector import detector_for
+from bidpilot.bidding.traffic.detector import Detector, detector_for
 from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.envs.bidding_env.oracle import InformedFilter
 
@@ -20,8 +20,14 @@ The second argument is the filter of the same rows on the day before, whose memo
 
 
 def detected(arena: Arena, before: TrafficFilter | None = None) -> TrafficFilter | None:
-    """The detector, which is told nothing; None where the forecast tells no sources apart."""
-    return detector_for(arena.forecast, len(arena.days)) if before is None else before
+    """The detector, which is told nothing; None where the forecast tells no sources apart.
+
+    It goes on with what it remembers of the day before.
+    """
+    if not isinstance(before, Detector):
+        return detector_for(arena.forecast, len(arena.days))
+    before.memory = before.remember()
+    return before
 
 
 def told(arena: Arena, before: TrafficFilter | None = None) -> TrafficFilter:

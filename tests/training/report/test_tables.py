@@ -120,7 +120,7 @@ def test_what_was_trained_on_or_made_for_another_market_is_said() -> None:
 
 
 def test_the_share_of_the_told_filter_is_shown_where_one_was_played() -> None:
-    row = AgentRow(**(agent("mpc", "invalid", 0.9) | {"filter_closed": 0.75}))  # type: ignore[typeddict-item]
+    row = AgentRow(**(agent("mpc", "invalid", 0.9) | {"filter_closed": 0.75}))
     text = " ".join(" ".join(shown([row], [], 200)).split())
     assert "75%" in text
     assert "filter: share closed from mpc without a filter of traffic to mpc_filtered" in text
