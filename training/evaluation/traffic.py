@@ -24,10 +24,8 @@ def detected(arena: Arena, before: TrafficFilter | None = None) -> TrafficFilter
 
     It goes on with what it remembers of the day before.
     """
-    if not isinstance(before, Detector):
-        return detector_for(arena.forecast, len(arena.days))
-    before.memory = before.remember()
-    return before
+    memory = before.remember() if isinstance(before, Detector) else None
+    return detector_for(arena.forecast, len(arena.days), memory)
 
 
 def told(arena: Arena, before: TrafficFilter | None = None) -> TrafficFilter:

@@ -41,10 +41,14 @@ def with_burst(marked: bool = True) -> AuctionLog:
         first = log.offsets[2, t]
         invalid[first : first + 50] = True
     source[invalid] = BAD
-    kpis = {
-        f"true_{k}": np.where(invalid, 0, getattr(log, k)).astype(np.float32) for k in ("interaction", "conversion")
-    }
-    return replace(log, source=source, sources=SOURCES, invalid=invalid if marked else np.zeros_like(invalid), **kpis)
+    return replace(
+        log,
+        source=source,
+        sources=SOURCES,
+        invalid=invalid if marked else np.zeros_like(invalid),
+        true_interaction=np.where(invalid, 0, log.interaction).astype(np.float32),
+        true_conversion=np.where(invalid, 0, log.conversion).astype(np.float32),
+    )
 
 
 def test_a_burst_is_named_with_its_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
