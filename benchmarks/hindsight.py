@@ -40,7 +40,8 @@ def a_day(size: int) -> DayAuctions:
     )
     price = (0.1 * quality * rng.lognormal(0, 0.7, size)).astype(np.float32)
     value, segment = np.stack(columns, axis=1).astype(np.float32), rng.integers(0, 4, size).astype(np.int16)
-    return DayAuctions(np.zeros(size, np.int16), segment, price, value, value)
+    none = np.zeros(size, np.int16)
+    return DayAuctions(none, segment, none, price, value, value, none.astype(np.bool_))
 
 
 def best_seconds(call: Callable[[], object], rounds: int = 5) -> float:

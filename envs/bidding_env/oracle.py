@@ -1,4 +1,4 @@
-"""What is told the future: re-plans, an upper reference for evaluation; and labels of actions, for imitation."""
+"""What is told the truth: re-plans and a gate, upper references for evaluation; labels of actions, for imitation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from bidpilot.bidding.landscape import curves
 from bidpilot.bidding.landscape.forecast import PRICE_LEVEL, Forecast
 from bidpilot.bidding.plan.budget_plan import BudgetPlan
 from bidpilot.bidding.rule import Rule, price
+from bidpilot.bidding.traffic.filter import SourceTotals
+from bidpilot.bidding.traffic.gate import Gate
 from bidpilot.envs.clearing.day import materialise
+from bidpilot.envs.clearing.traffic import TrueTraffic
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
 from bidpilot.envs.markets.forecasting import true_levels
@@ -117,6 +120,37 @@ class HindsightReplanner(InformedReplanner):
             spend = np.bincount(key, day.price, slots * (points + 1)).reshape(slots, points + 1)[:, :points]
             rest[:slots, row] = np.cumsum(np.cumsum(spend, axis=1)[::-1], axis=0)[::-1]
         return rest
+
+
+class InformedFilter:
+    """Told which traffic is invalid: refuses a source for a slot in which more than half of what it sends is.
+
+    A `TrafficFilter` of the days that `traffic` counts, which knows sources and slots, not single requests.
+    """
+
+    def __init__(self, traffic: TrueTraffic) -> None:
+        self._refused, self._rate = traffic.mostly_invalid, traffic.rate
+        self._no_limit = np.full(self._rate[:, 0].shape, np.inf)
+        self._slot = 0
+
+    def begin(self, late: NDArray[np.int64]) -> None:
+        """Begin the day; what is told late makes no difference."""
+        self._slot = 0
+
+    def gate(self, t: int) -> Gate:
+        """The gate of slot `t`."""
+        self._slot = t
+        return Gate(np.where(self._refused[:, t], 0.0, 1.0), self._no_limit)
+
+    def update(self, t: int, totals: SourceTotals) -> None:
+        """Nothing is left to learn."""
+
+    def late(self, t: int, totals: SourceTotals) -> None:
+        """Nothing is left to learn."""
+
+    def suspicion(self) -> NDArray[np.float64]:
+        """Share (B, C) of what a source sends in the slot of the last gate that is invalid."""
+        return self._rate[:, self._slot]
 
 
 class Oracle:

@@ -24,6 +24,7 @@ class DayAuctions:
     price: NDArray[np.float32]  # (N,) market price, currency
     predicted: NDArray[np.float32]  # (N, 3)
     true: NDArray[np.float32]  # (N, 3) zero for invalid auctions
+    invalid: NDArray[np.bool_]  # (N,)
 
 
 class _Written(NamedTuple):
@@ -35,6 +36,7 @@ class _Written(NamedTuple):
     price: NDArray[np.float32]
     predicted: NDArray[np.float32]
     true: NDArray[np.float32]
+    invalid: NDArray[np.bool_]
 
 
 def materialise(market: HasAuctions, days: DayBatch, row: int) -> DayAuctions:
@@ -47,6 +49,7 @@ def materialise(market: HasAuctions, days: DayBatch, row: int) -> DayAuctions:
         price=np.empty(size, np.float32),
         predicted=np.empty((size, 3), np.float32),
         true=np.empty((size, 3), np.float32),
+        invalid=np.empty(size, np.bool_),
     )
     kept = _write(auction_columns(market), day_columns(days), row, out)
     return DayAuctions(**{name: column[:kept] for name, column in out._asdict().items()})
@@ -71,7 +74,7 @@ def _write(columns, days, b, out):  # type: ignore[no-untyped-def]
             out.predicted[n, 1] = columns.interaction[i] * calibration[1] * scale
             out.predicted[n, 2] = columns.conversion[i] * calibration[2] * scale
             origin, bad = origin_of(i, overlay, columns.source[i], columns.invalid[i])
-            out.source[n] = origin
+            out.source[n], out.invalid[n] = origin, bad
             good = np.float32(0.0 if bad else 1.0)
             out.true[n, 0] = columns.true_exposure[i] * good
             out.true[n, 1] = columns.true_interaction[i] * scale * good

@@ -48,7 +48,9 @@ def a_day(size: int, seed: int, free: float = 0.0, invalid: float = 0.1) -> DayA
     segment = rng.integers(0, len(SEGMENTS), size)
     true = value.astype(np.float32)
     none = np.zeros(size, np.int16)
-    return DayAuctions(none, segment.astype(np.int16), none, price.astype(np.float32), true, true)
+    return DayAuctions(
+        none, segment.astype(np.int16), none, price.astype(np.float32), true, true, none.astype(np.bool_)
+    )
 
 
 def ideal_of(day: DayAuctions) -> Floats:

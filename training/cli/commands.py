@@ -76,5 +76,17 @@ COMMANDS: tuple[Command, ...] = (
         f"{_ROOMS}.protocols.auctionnet:run",
         "play the AuctionNet protocol",
     ),
+    Command(
+        "traffic",
+        f"{_ROOMS}.protocols.config:TrafficConfig",
+        f"{_ROOMS}.protocols.traffic:run",
+        "hold the traffic detector to its bars",
+    ),
+    Command(
+        "sources",
+        f"{_ROOMS}.sources.config:SourcesConfig",
+        f"{_ROOMS}.sources.run:run",
+        "review the traffic sources of a recorded log",
+    ),
     Command("ui", f"{_ROOMS}.tracking.config:UiConfig", f"{_ROOMS}.tracking.ui:run", "open the runs in the MLflow UI"),
 )

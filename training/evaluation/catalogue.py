@@ -22,6 +22,7 @@ class SuiteRecord:
     forecast: SyntheticConfig  # the market whose training days made the forecast
     campaigns: tuple[Campaign, ...]  # day d plays campaign d modulo their number
     gains: str = "daily"  # the preset whose tuned gains the controllers have
+    in_a_row: int = 1  # days over which a filter of traffic keeps what it has learnt
 
 
 _MIX = (0.2, 0.3, 0.5)

@@ -10,7 +10,7 @@ from pydantic import Field
 from bidpilot.agents.learners.catalogue import DEFAULT
 from bidpilot.training.cli.config import Count, JsonFile, Seed, json_file
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, EVERY, SUITES
-from bidpilot.training.evaluation.names import REFERENCES, UNTUNED
+from bidpilot.training.evaluation.names import REFERENCES, TRAFFIC_REFERENCES, UNTUNED
 from bidpilot.training.setting.terms import LogTerms
 
 
@@ -22,7 +22,8 @@ class EvaluateConfig(LogTerms):
         description=f"Agents by name: {' '.join(UNTUNED)}; NAME_tuned for a baseline with the gains that tuning found, "
         f"NAME_neutral with its defaults; or {DEFAULT}@RUN for a particular training run, "
         f"{DEFAULT}@RUN,RUN,RUN for one agent over seeds; where none is named, all but experimental ones. "
-        f"{' and '.join(REFERENCES)}, which is told the levels to come, are always played.",
+        f"{' and '.join(REFERENCES)}, which is told the levels to come, are always played; "
+        f"{' and '.join(TRAFFIC_REFERENCES)}, which is told the invalid traffic, where there is some.",
     )
     suites: tuple[str, ...] = Field(
         (),
@@ -53,6 +54,10 @@ class EvaluateConfig(LogTerms):
         0.0,
         description="Share of a target cost per conversion that agents keep free: they are told (1 - margin) times the "
         "target, and scored by the target itself. On a log that records targets, the days' own.",
+    )
+    traffic_filter: bool = Field(
+        True,
+        description="Whether agents play behind the traffic detector; it needs a forecast that tells sources apart.",
     )
     json_file: JsonFile = json_file("the printed rows")
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")

@@ -18,9 +18,21 @@ from bidpilot.bidding.errors import InvalidConfig, PolicyMismatch, UnknownAgent
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.training.evaluation.ground import Trained, TrainingPart, latest_learnt, strangeness
-from bidpilot.training.evaluation.names import CONSTANT, INFORMED, KNOWN_AGENTS, NEUTRAL, REFERENCES, TUNED, UNTUNED
+from bidpilot.training.evaluation.names import (
+    CONSTANT,
+    FILTERED,
+    INFORMED,
+    KNOWN_AGENTS,
+    NEUTRAL,
+    REFERENCES,
+    TRAFFIC_REFERENCES,
+    TUNED,
+    UNFILTERED,
+    UNTUNED,
+)
 from bidpilot.training.evaluation.play import Arena, Outcome
 from bidpilot.training.evaluation.suites import Suite
+from bidpilot.training.evaluation.traffic import told, unfiltered
 from bidpilot.training.report.tables import Marks
 from bidpilot.training.tracking import RunInfo, download
 from bidpilot.training.tracking.learned import run_of
@@ -62,10 +74,29 @@ class Contestant:
         }
         if len(rows) != 1:
             rows[self.name] = (list(self.runs), [lesson for _, lessons in rows.values() for lesson in lessons])
-        return {row: _marks(suite, *mark) for row, mark in rows.items()}
+        behind = _filter_name(self.name, suite.arena)
+        return {row: _marks(suite, behind, *mark) for row, mark in rows.items()}
 
 
-def _marks(suite: Suite, runs: Sequence[str], lessons: Sequence[Lesson]) -> Marks:
+def traffic_references(suite: Suite, named: Sequence[str]) -> list[Contestant]:
+    """References of the filter of traffic that a suite calls for and that are not `named`.
+
+    Both where there is traffic to filter; without a filter `mpc` is the unfiltered one itself.
+    """
+    if not suite.arena.tempts_filters:
+        return []
+    wanted = TRAFFIC_REFERENCES if suite.arena.filtered else (FILTERED,)
+    return [Contestant(name) for name in wanted if name not in named]
+
+
+def _filter_name(agent: str, arena: Arena) -> str:
+    """What filters the traffic of an agent, in a word."""
+    if agent == FILTERED:
+        return "told"
+    return "detector" if arena.filtered and agent != UNFILTERED else "none"
+
+
+def _marks(suite: Suite, behind: str, runs: Sequence[str], lessons: Sequence[Lesson]) -> Marks:
     seen, part = [lesson.trained_on for lesson in lessons if lesson.trained_on is not None], suite.part
     return Marks(
         run=",".join(runs) or None,
@@ -74,6 +105,7 @@ def _marks(suite: Suite, runs: Sequence[str], lessons: Sequence[Lesson]) -> Mark
         forecast_log=None if part is None else part.lineage.log,
         other_market=suite.other_market or any(lesson.other_market for lesson in lessons),
         trained_on=suite.days_trained_on(np.any(seen, axis=0) if seen else None),
+        traffic=behind,
     )
 
 
@@ -84,6 +116,8 @@ def play_fixed(name: str, arena: Arena, gains: Mapping[str, Mapping[str, float]]
         return arena.play_constant(**gains.get(name, {}))
     if agent == INFORMED:
         return arena.play(controller_agent(MPC.name), informed=True)
+    if agent in (FILTERED, UNFILTERED):
+        return arena.play(controller_agent(MPC.name), filter_of=told if agent == FILTERED else unfiltered)
     return arena.play(controller_agent(agent, gains.get(name)))
 
 

@@ -13,7 +13,13 @@ INFORMED: Final = "mpc_informed"
 """The model-predictive controller told the levels to come: it bounds the room above the one that is not."""
 REFERENCES: Final = (MPC.name, INFORMED)
 """They stand in every table."""
-FORECASTING: Final = (*CONTROLLERS, INFORMED, *LEARNERS)
+UNFILTERED: Final = "mpc_unfiltered"
+"""The model-predictive controller without a filter of traffic: what the detector is worth is measured from it."""
+FILTERED: Final = "mpc_filtered"
+"""The same behind a filter that is told which traffic is invalid: it bounds the room of any detector by source."""
+TRAFFIC_REFERENCES: Final = (UNFILTERED, FILTERED)
+"""They stand in the table of every suite with traffic to filter, or with honest traffic that looks like it."""
+FORECASTING: Final = (*CONTROLLERS, INFORMED, *TRAFFIC_REFERENCES, *LEARNERS)
 """What bids by a forecast."""
 TUNED_BASELINES: Final = (CONSTANT, *(name for name, controller in CONTROLLERS.items() if controller.gains))
 """What has gains to tune; the plan has none."""

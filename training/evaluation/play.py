@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +19,12 @@ from bidpilot.bidding.errors import InfeasibleCampaign
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.rule import Rule
 from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.clearing.traffic import TrueTraffic
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
 from bidpilot.solvers.first_price import best_known_rule
 from bidpilot.solvers.hindsight import hindsight_optimum
+from bidpilot.training.evaluation.traffic import FilterOf, detected
 
 _SLIGHT = 0.001  # relative excess over a constraint that still counts as kept
 
@@ -58,6 +61,7 @@ class Arena:
     levels known has (`solvers.first_price`), since the optimum pays market prices, which no bidder can.
     Where there are several campaigns, the days take turns. Days on which no purchase keeps the campaign's
     constraints are left out. Agents are told `1 - cpa_margin` times a target cost, and scored by the target itself.
+    Every agent plays behind the filter of traffic that `filter_of` makes, the detector by default; R* does not.
 
     Raises:
         InfeasibleCampaign: no day is left.
@@ -70,8 +74,9 @@ class Arena:
         campaign: Campaign | Sequence[Campaign],
         days: DayBatch,
         cpa_margin: float = 0.0,
+        filter_of: FilterOf = detected,
     ) -> None:
-        self.market, self.days, self.forecast = market, days, forecast
+        self.market, self.days, self.forecast, self.filter_of = market, days, forecast, filter_of
         self.campaigns = _by_turns([campaign] if isinstance(campaign, Campaign) else campaign, days)
         self._told = replace(self.campaigns, bounds=tightened(self.campaigns.bounds, cpa_margin))
         self.episode = Episode(market, forecast, len(days))
@@ -96,21 +101,54 @@ class Arena:
         """Budget left by the plan over budget (D, T + 1)."""
         return 1.0 - self.episode.today.plan.spend[self.episode.today.index] / self.campaigns.budget[:, None]
 
-    def play(self, agent: Agent, informed: bool = False) -> Outcome:
-        """The agent's days; where `informed`, its re-plan is told the levels to come."""
-        observation = self.episode.begin(self.days, self._told, informed)
+    @cached_property
+    def traffic(self) -> TrueTraffic:
+        """What each source sends on these days, and what of it is invalid."""
+        return TrueTraffic.of(self.market, self.days)
+
+    @property
+    def filtered(self) -> bool:
+        """Whether agents play behind a filter of traffic, unless another one is asked for."""
+        return self.filter_of(self, None) is not None
+
+    @property
+    def tempts_filters(self) -> bool:
+        """Whether some of these days' traffic is invalid."""
+        return bool(self.traffic.invalid.any())
+
+    def play(
+        self,
+        agent: Agent,
+        informed: bool = False,
+        filter_of: FilterOf | None = None,
+        watch: Callable[[Episode], None] | None = None,
+    ) -> Outcome:
+        """The agent's days; where `informed`, its re-plan is told the levels to come.
+
+        `filter_of` makes the filter of traffic in place of the arena's own; `watch` is shown the episode after each
+        slot.
+        """
+        traffic = (filter_of or self.filter_of)(self, None)
+        observation = self.episode.begin(self.days, self._told, informed, traffic=traffic)
         day = AgentDay(agent, self.episode.rows, self.episode.segments)
 
         def step(episode: Episode) -> None:
             nonlocal observation
             observation = episode.play(day.act(observation))
+            if watch is not None:
+                watch(episode)
 
         return self._played(step)
 
-    def play_rules(self, decide: Callable[[Episode], Rule]) -> Outcome:
-        """The days of what bids by rules outright; `decide` gives that of the coming slot."""
-        self.episode.begin(self.days, self.campaigns)
-        return self._played(lambda episode: episode.play_rule(decide(episode)))
+    def play_rules(self, decide: Callable[[Episode], Rule], filter_of: FilterOf | None = None) -> Outcome:
+        """The days of what bids by rules outright; `decide` gives that of the coming slot, which the gate joins."""
+        traffic = (filter_of or self.filter_of)(self, None)
+        self.episode.begin(self.days, self.campaigns, traffic=traffic)
+
+        def step(episode: Episode) -> None:
+            episode.play_rule(replace(decide(episode), gate=episode.statistics.gate()))
+
+        return self._played(step)
 
     def play_constant(self, gain: float = 1.0) -> Outcome:
         """The days of one bid for everything."""

@@ -15,6 +15,7 @@ from bidpilot.training.evaluation.catalogue import SuiteRecord
 from bidpilot.training.evaluation.contestants import Contestant
 from bidpilot.training.evaluation.play import Arena, in_ideal_points
 from bidpilot.training.evaluation.suites import Suite, held_out, suite_forecast
+from bidpilot.training.evaluation.traffic import FilterOf, detected
 from bidpilot.training.report.preference_front import PreferenceFront
 from bidpilot.training.report.tables import PreferenceFrontRow
 
@@ -35,7 +36,9 @@ def hypervolume(points: Floats) -> float:
     return float(volume)
 
 
-def play_front(record: SuiteRecord, contestants: Sequence[Contestant], days: int, seed: int) -> PreferenceFront:
+def play_front(
+    record: SuiteRecord, contestants: Sequence[Contestant], days: int, seed: int, filter_of: FilterOf = detected
+) -> PreferenceFront:
     """Mean totals x / z of each agent, and of the hindsight optimum, for every preference of the grid.
 
     A weighted sum and no constraint, on the suite's market, auction format, feedback and delays. The optimum of a
@@ -46,7 +49,7 @@ def play_front(record: SuiteRecord, contestants: Sequence[Contestant], days: int
     forecast, gains = suite_forecast(record), row_gains(record.gains)
     exact, attained = [], []
     for preference in grid:
-        arena = Arena(market, forecast, _campaign(record.campaigns[0], preference), drawn)
+        arena = Arena(market, forecast, _campaign(record.campaigns[0], preference), drawn, filter_of=filter_of)
         exact.append(in_ideal_points(arena.best_kpi, arena.episode.today.ideal)[arena.kept].mean(axis=0))
         suite = Suite(record.name, gains, arena, np.arange(days))
         played = [row for contestant in contestants for row in contestant.play(suite).items()]

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.training.evaluation.names import REFERENCES
+from bidpilot.training.evaluation.names import FILTERED, REFERENCES, UNFILTERED
 from bidpilot.training.evaluation.play import Outcome
 from bidpilot.training.evaluation.statistics import NO_INTERVAL, interquartile_mean, interval
 from bidpilot.training.report.tables import AgentRow, Marks, PairRow
@@ -58,6 +58,7 @@ def _agent_row(suite: Played, agent: str, outcomes: Mapping[str, Outcome], seeds
         mean_high=mean_high,
         p5=float(np.quantile(outcome.ratio, 0.05)),
         gap_closed=gap_closed(outcome, outcomes),
+        filter_closed=filter_closed(outcome, outcomes),
         spend_share=float(outcome.spend_share.mean()),
         violation_rate=float(outcome.violated.mean()),
         violation_size=float(outcome.violation.mean()),
@@ -74,8 +75,25 @@ def gap_closed(outcome: Outcome, outcomes: Mapping[str, Outcome]) -> float | Non
 
     None where the controller told the future is less than `LEAST_GAP` better.
     """
-    low, high = (float(outcomes[name].ratio.mean()) for name in REFERENCES)
-    return (float(outcome.ratio.mean()) - low) / (high - low) if high - low >= LEAST_GAP else None
+    low, high = (outcomes[name] for name in REFERENCES)
+    return share_closed(outcome, low, high)
+
+
+def filter_closed(outcome: Outcome, outcomes: Mapping[str, Outcome]) -> float | None:
+    """Share of what telling `mpc` the invalid traffic brings that an agent closes, from `mpc` without a filter.
+
+    Where the filter is off, that is `mpc` itself. None where the filter that is told was not played, or brings less
+    than `LEAST_GAP`.
+    """
+    if FILTERED not in outcomes:
+        return None
+    return share_closed(outcome, outcomes.get(UNFILTERED, outcomes[REFERENCES[0]]), outcomes[FILTERED])
+
+
+def share_closed(outcome: Outcome, low: Outcome, high: Outcome) -> float | None:
+    """Share of the gap in mean R / R* from `low` to `high` that an outcome closes; None below `LEAST_GAP`."""
+    start, gap = float(low.ratio.mean()), float(high.ratio.mean() - low.ratio.mean())
+    return (float(outcome.ratio.mean()) - start) / gap if gap >= LEAST_GAP else None
 
 
 def pair_rows(suite: Played, outcomes: Mapping[str, Outcome], seed: int) -> list[PairRow]:

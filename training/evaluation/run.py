@@ -18,7 +18,13 @@ from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, SuiteRecord
 from bidpilot.training.evaluation.config import EvaluateConfig
-from bidpilot.training.evaluation.contestants import Contestant, check_gains, find_contestants, named_runs
+from bidpilot.training.evaluation.contestants import (
+    Contestant,
+    check_gains,
+    find_contestants,
+    named_runs,
+    traffic_references,
+)
 from bidpilot.training.evaluation.ground import Trained, find_trained
 from bidpilot.training.evaluation.names import ALL_AGENTS
 from bidpilot.training.evaluation.play import Outcome
@@ -32,6 +38,7 @@ from bidpilot.training.evaluation.suites import (
     suite_forecast,
     synthetic_suite,
 )
+from bidpilot.training.evaluation.traffic import FilterOf, detected, unfiltered
 from bidpilot.training.report.comparison import Interval, interval_plot
 from bidpilot.training.report.preference_front import preference_front_plot
 from bidpilot.training.report.profile import performance_profile
@@ -74,7 +81,8 @@ def run(config: EvaluateConfig) -> None:
     rows: Sequence[AgentRow | PairRow | PreferenceFrontRow]
     params, suites = (flat(config), ()) if config.front else _suites(config, records, log, trained)
     params |= {"agents": " ".join(contestant.name for contestant in contestants)}
-    with open_run(config.experiment, "evaluate", params, _tags(contestants, trained), kind="evaluate") as tracked:
+    tags = _tags(contestants, trained) | {"traffic_filter": "detector" if config.traffic_filter else "none"}
+    with open_run(config.experiment, "evaluate", params, tags, kind="evaluate") as tracked:
         if config.front:
             rows = _fronts(config, records, contestants, tracked, console)
         else:
@@ -144,12 +152,15 @@ def _comparison(
         if config.log is not None:
             console.print(_targets_told(suite))
             console.print(_left_out_told(suite), end="")
+        if config.traffic_filter and not suite.arena.filtered:
+            console.print(f"{suite.name}: its forecast tells no sources apart, so that no traffic is filtered")
         outcomes: dict[str, Outcome] = {}
-        for contestant in contestants:
+        present = [*traffic_references(suite, list(seeds)), *contestants]
+        for contestant in present:
             console.print(f"playing {short_name(contestant.name)} on {suite.name} ...")
             outcomes |= contestant.play(suite)
-        whole = {contestant.name: outcomes[contestant.name] for contestant in contestants}
-        marks = {row: mark for contestant in contestants for row, mark in contestant.marks(suite).items()}
+        whole = {contestant.name: outcomes[contestant.name] for contestant in present}
+        marks = {row: mark for contestant in present for row, mark in contestant.marks(suite).items()}
         rows += marked(agent_rows(suite, outcomes, seeds, config.seed), marks)
         pairs += pair_rows(suite, whole, config.seed)
         profiles[suite.name] = {short_name(a): o.ratio for a, o in whole.items()}
@@ -175,7 +186,7 @@ def _fronts(
     seeds = {contestant.name: contestant.seeds for contestant in contestants}
     for record in records:
         console.print(f"playing the front of {', '.join(short_name(p.name) for p in contestants)} on {record.name} ...")
-        front = play_front(record, contestants, config.days, config.seed)
+        front = play_front(record, contestants, config.days, config.seed, _filter(config))
         tracked.log_figure(preference_front_plot(front), f"figures/front_{record.name}.png")
         rows += front_rows(front, seeds, config.days)
     names = _metric_names([row["agent"] for row in rows])
@@ -202,7 +213,7 @@ def _suites(
         ZeroIdealPoint, UnknownChannel, InfeasibleCampaign: at once, where the terms that were asked for have no plan.
     """
     if log is not None and trained is not None:
-        suite = log_suite(log, trained, config, config.cpa_margin)
+        suite = log_suite(log, trained, config, config.cpa_margin, _filter(config))
         agreed = config.agreed(trained.campaign)
         rule = rule_of(agreed, suite.arena.days.bounds)
         return flat(config) | flat(terms_of(agreed)) | {"targets": rule}, [suite]
@@ -210,8 +221,13 @@ def _suites(
         for record in records:
             for campaign in agreed_campaigns(record, config):
                 check_feasible(record.name, suite_forecast(record), campaign)
-    margin = config.cpa_margin
-    return flat(config), (synthetic_suite(r, config.days, config.seed, config, margin) for r in records)
+    margin, behind = config.cpa_margin, _filter(config)
+    return flat(config), (synthetic_suite(r, config.days, config.seed, config, margin, behind) for r in records)
+
+
+def _filter(config: EvaluateConfig) -> FilterOf:
+    """What agents play behind."""
+    return detected if config.traffic_filter else unfiltered
 
 
 def _check_gains(named: Sequence[str], records: Sequence[SuiteRecord], trained: Trained | None) -> None:

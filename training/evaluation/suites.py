@@ -19,7 +19,9 @@ from bidpilot.envs.markets.recorded.replay import RecordedMarket
 from bidpilot.envs.synthetic import SyntheticMarket
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, EVERY, SUITES, SuiteRecord
 from bidpilot.training.evaluation.ground import Trained, TrainingPart
+from bidpilot.training.evaluation.in_a_row import SequenceArena
 from bidpilot.training.evaluation.play import Arena
+from bidpilot.training.evaluation.traffic import FilterOf, detected
 from bidpilot.training.setting.feasible import check_feasible, check_recorded, check_weighed
 from bidpilot.training.setting.preference import predicted_kpis
 from bidpilot.training.setting.setting import Setting
@@ -76,8 +78,20 @@ def named_suites(names: tuple[str, ...], default: tuple[str, ...] = DEFAULT_SUIT
 def held_out(record: SuiteRecord, days: int, seed: int) -> tuple[SyntheticMarket, DayBatch]:
     """The suite's market with its held-out log, and the first `days` of its days."""
     market = synthetic_market(record.market, seeding.LOG_HELD_OUT, seed)
-    uniforms = seeding.stream(seeding.suite_domain(record.name), seed).random((days, market.draws))
-    return market, market.days(uniforms)
+    return market, market.days(_uniforms(record, market, days, seed))
+
+
+def sequences_held_out(record: SuiteRecord, days: int, seed: int) -> tuple[SyntheticMarket, list[DayBatch]]:
+    """The same days as whole sequences of days in a row: day k of every sequence, one batch for each k."""
+    market = synthetic_market(record.market, seeding.LOG_HELD_OUT, seed)
+    length = min(record.in_a_row, days)
+    uniforms = _uniforms(record, market, days // length * length, seed)
+    return market, [market.days(uniforms[k::length]) for k in range(length)]
+
+
+def _uniforms(record: SuiteRecord, market: SyntheticMarket, days: int, seed: int) -> NDArray[np.float64]:
+    """What the suite's first `days` days are made from, (days, draws): a stream of its own name."""
+    return seeding.stream(seeding.suite_domain(record.name), seed).random((days, market.draws))
 
 
 def suite_forecast(record: SuiteRecord) -> Forecast:
@@ -86,19 +100,31 @@ def suite_forecast(record: SuiteRecord) -> Forecast:
 
 
 def synthetic_suite(
-    record: SuiteRecord, days: int, seed: int, terms: CampaignTerms | None = None, cpa_margin: float = 0.0
+    record: SuiteRecord,
+    days: int,
+    seed: int,
+    terms: CampaignTerms | None = None,
+    cpa_margin: float = 0.0,
+    filter_of: FilterOf = detected,
 ) -> Suite:
     """A suite of the catalogue, ready to play.
 
     `terms` stand in place of its campaigns' own; `cpa_margin` is the share of a target cost that agents are not told
-    of.
+    of; `filter_of` makes the filter of traffic that they play behind. Days in a row are whole sequences, as many as
+    `days` hold; those of one sequence share what the filter has learnt, and are one unit.
 
     Raises:
         InfeasibleCampaign: no day can keep the constraints.
     """
-    market, drawn = held_out(record, days, seed)
-    arena = Arena(market, suite_forecast(record), agreed_campaigns(record, terms), drawn, cpa_margin)
-    return Suite(record.name, row_gains(record.gains), arena, np.arange(days))
+    campaigns, forecast = agreed_campaigns(record, terms), suite_forecast(record)
+    gains = row_gains(record.gains)
+    if record.in_a_row == 1:
+        market, drawn = held_out(record, days, seed)
+        arena = Arena(market, forecast, campaigns, drawn, cpa_margin, filter_of)
+        return Suite(record.name, gains, arena, np.arange(days))
+    market, turns = sequences_held_out(record, days, seed)
+    sequences = SequenceArena(market, forecast, campaigns, turns, cpa_margin, filter_of)
+    return Suite(record.name, gains, sequences, np.tile(np.arange(len(turns[0])), len(turns)))
 
 
 def agreed_campaigns(record: SuiteRecord, terms: CampaignTerms | None) -> list[Campaign]:
@@ -106,7 +132,13 @@ def agreed_campaigns(record: SuiteRecord, terms: CampaignTerms | None) -> list[C
     return [campaign if terms is None else terms.agreed(campaign) for campaign in record.campaigns]
 
 
-def log_suite(log: AuctionLog, trained: Trained, terms: LogTerms | None = None, cpa_margin: float = 0.0) -> Suite:
+def log_suite(
+    log: AuctionLog,
+    trained: Trained,
+    terms: LogTerms | None = None,
+    cpa_margin: float = 0.0,
+    filter_of: FilterOf = detected,
+) -> Suite:
     """The recorded days of an imported log, under the forecast and campaign that a training had.
 
     Every day has its own budget, worth of a conversion and, where the campaign asks for no target, target cost.
@@ -125,13 +157,18 @@ def log_suite(log: AuctionLog, trained: Trained, terms: LogTerms | None = None, 
     other_market = bool(trained.strangeness(log))
     lineage = trained.part.lineage
     gains = {} if other_market or lineage.held_out else row_gains(lineage.log)
-    arena = log_arena(log, trained.forecast, campaign, targets, cpa_margin)
+    arena = log_arena(log, trained.forecast, campaign, targets, cpa_margin, filter_of)
     _, units = np.unique([day.unit for day in log.days], return_inverse=True)
     return Suite(log.name, gains, arena, units, trained.part, other_market, trained.part.seen(log))
 
 
 def log_arena(
-    log: AuctionLog, forecast: Forecast, campaign: Campaign, targets: bool = True, cpa_margin: float = 0.0
+    log: AuctionLog,
+    forecast: Forecast,
+    campaign: Campaign,
+    targets: bool = True,
+    cpa_margin: float = 0.0,
+    filter_of: FilterOf = detected,
 ) -> Arena:
     """All days of a log as they were, for agents with this forecast; `targets`: with the target costs that they record.
 
@@ -148,7 +185,7 @@ def log_arena(
             f"a margin of {cpa_margin:g} needs a target cost, and no day of {log.name} has one. Add --max-cpa, or play "
             "a log that records targets."
         )
-    return Arena(market, forecast, campaign, days, cpa_margin)
+    return Arena(market, forecast, campaign, days, cpa_margin, filter_of)
 
 
 def setting_arena(setting: Setting, days: int, domain: int, seed: int) -> Arena:

@@ -60,3 +60,14 @@ class AuctionNetConfig(Config):
     def named(self) -> tuple[str, ...]:
         """Who plays, beside the references."""
         return tuple(dict.fromkeys(self.agents or USUAL))
+
+
+class TrafficConfig(Config):
+    """Play the traffic detector on markets with invalid traffic and with honest look-alikes, each against its bar."""
+
+    markets: tuple[str, ...] = Field((), description="Markets by the names of the table's rows; all where none.")
+    days: Count = Field(256, description="Days per market; a market of several draws shares them out.")
+    seed: Seed = Field(0, description="Seed of the days, of drawn bursts and of the bootstrap.")
+    json_file: JsonFile = json_file("the printed rows")
+    figure: Path | None = Field(None, description="File to draw the figure to, as PNG.")
+    experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")

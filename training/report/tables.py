@@ -26,6 +26,7 @@ class Marks(TypedDict, total=False):
     forecast_log: str | None  # digest of the log that it was fitted on
     trained_on: int  # days that the policy or the forecast learnt from
     other_market: bool  # the policy or the forecast was made for another market
+    traffic: str  # what filters its traffic: `detector`, `told` which is invalid, or `none`
 
 
 class AgentRow(Marks):
@@ -41,6 +42,7 @@ class AgentRow(Marks):
     mean_high: float | None
     p5: float  # 5th percentile of R / R* over days
     gap_closed: float | None  # share of the gap from mpc to mpc_informed; None where that is below 0.002
+    filter_closed: float | None  # the same from mpc without a filter of traffic to mpc_filtered; None: not played
     spend_share: float  # spend / budget, mean over days, in [0, 1]
     violation_rate: float  # share of days on which a constraint is missed by more than a thousandth
     violation_size: float  # the worst relative excess of a day, mean over days
@@ -108,9 +110,22 @@ def agent_table(rows: Sequence[AgentRow]) -> Table:
     bounded = any(row["to_bound"] is not None for row in rows)
     optional = (*(("to bound",) if bounded else ()), *(("violates",) if missed else ()))
     grouped = any(row["groups"] != row["days"] or row["ci_low"] is None for row in rows)
+    tempted = any(row["filter_closed"] is not None for row in rows)
     marks = (*(("trained on",) if seen else ()), *(("made for",) if foreign else ()))
     last = (*(("groups",) if grouped else ()), *(("seeds",) if pooled else ()), *marks)
-    for name in ("iqm", "95 % interval", "mean", "95 % interval", "p5", "gap", "spend", *optional, "days", *last):
+    for name in (
+        "iqm",
+        "95 % interval",
+        "mean",
+        "95 % interval",
+        "p5",
+        "gap",
+        *(("filter",) if tempted else ()),
+        "spend",
+        *optional,
+        "days",
+        *last,
+    ):
         table.add_column(name, justify="right", no_wrap=True)
     for suite in dict.fromkeys(row["suite"] for row in rows):
         here = sorted((row for row in rows if row["suite"] == suite), key=lambda row: -row["iqm"])
@@ -123,7 +138,8 @@ def agent_table(rows: Sequence[AgentRow]) -> Table:
                 f"{row['mean']:.4f}",
                 ends(row["mean_low"], row["mean_high"], ".3f"),
                 f"{row['p5']:.3f}",
-                "-" if row["gap_closed"] is None else f"{row['gap_closed']:.0%}",
+                _share(row["gap_closed"]),
+                *((_share(row["filter_closed"]),) if tempted else ()),
                 f"{row['spend_share']:.1%}",
                 *(("-" if row["to_bound"] is None else f"{row['to_bound']:.4f}",) if bounded else ()),
                 *((f"{row['violation_rate']:.0%} by {row['violation_size']:.1%}",) if missed else ()),
@@ -136,6 +152,10 @@ def agent_table(rows: Sequence[AgentRow]) -> Table:
             )
     table.caption = "\n".join(_captions(rows)) or None
     return table
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"
 
 
 def _title(rows: Sequence[AgentRow]) -> str:
@@ -152,6 +172,8 @@ def _captions(rows: Sequence[AgentRow]) -> list[str]:
     forecasts = dict.fromkeys((row["suite"], row["forecast"]) for row in rows if row.get("forecast"))
     lines = [f"forecast on {suite}: {forecast}" for suite, forecast in forecasts]
     notes = ["gap: share closed from mpc to mpc_informed"] if any(row["gap_closed"] is not None for row in rows) else []
+    if any(row["filter_closed"] is not None for row in rows):
+        notes.append("filter: share closed from mpc without a filter of traffic to mpc_filtered")
     if any(row["to_bound"] is not None for row in rows):
         notes.append("to bound: R over the bound at market prices, which no first-price bid reaches")
     few = {row["suite"]: row["groups"] for row in rows if row["ci_low"] is None}

@@ -74,7 +74,7 @@ def test_hindsight_keeps_a_cap_per_hour_exactly() -> None:
     rng = np.random.default_rng(0)
     price, value = rng.uniform(0.1, 1.0, 200).astype(np.float32), rng.uniform(0, 1, (200, 3)).astype(np.float32)
     segment, slot = rng.integers(0, 2, 200).astype(np.int16), np.repeat(np.arange(4), 50).astype(np.int16)
-    day = DayAuctions(slot, segment, np.zeros_like(slot), price, value, value)
+    day = DayAuctions(slot, segment, np.zeros_like(slot), price, value, value, np.zeros(len(slot), np.bool_))
     hour = np.array([0.0, 1.0, 0.0, 0.0])
     cap = Row("hour/feed", np.array([1.0, 0.0]), np.zeros(3), np.zeros(2), 0.5, hour)
     preference, ideal = np.array([0.2, 0.3, 0.5]), np.full(3, 50.0)

@@ -8,7 +8,7 @@ import pytest
 
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.training.evaluation.play import Arena, Outcome
-from bidpilot.training.evaluation.rows import agent_rows, gap_closed, pair_rows, row_metrics
+from bidpilot.training.evaluation.rows import agent_rows, filter_closed, gap_closed, pair_rows, row_metrics
 from bidpilot.training.evaluation.statistics import interval
 from bidpilot.training.evaluation.suites import Suite
 
@@ -33,6 +33,16 @@ def test_the_share_of_the_gap_is_0_for_the_controller_and_1_for_the_one_told_the
 @pytest.mark.parametrize("informed", [0.9019, 0.90, 0.80])
 def test_no_share_is_told_of_a_gap_that_is_hardly_there(informed: float) -> None:
     assert gap_closed(outcome(0.95), {"mpc": outcome(0.90), "mpc_informed": outcome(informed)}) is None
+
+
+def test_the_share_of_the_filter_that_is_told_counts_from_no_filter() -> None:
+    outcomes = {"mpc_unfiltered": outcome(0.90), "mpc_filtered": outcome(0.94), "mpc": outcome(0.93)}
+    outcomes["mpc_informed"] = outcome(0.98)
+    assert filter_closed(outcomes["mpc"], outcomes) == pytest.approx(0.75)
+    del outcomes["mpc_unfiltered"]  # the detector is off, and mpc has no filter
+    assert filter_closed(outcome(0.935), outcomes) == pytest.approx(0.5)
+    del outcomes["mpc_filtered"]
+    assert filter_closed(outcome(0.93), outcomes) is None
 
 
 def test_a_row_says_what_its_days_are(suite: Suite) -> None:

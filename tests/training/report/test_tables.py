@@ -19,6 +19,7 @@ def agent(name: str, suite: str, iqm: float, gap: float | None = 0.25) -> AgentR
         mean_high=iqm - 0.01,
         p5=0.5,
         gap_closed=gap,
+        filter_closed=None,
         spend_share=0.987,
         violation_rate=0.0,
         violation_size=0.0,
@@ -116,3 +117,11 @@ def test_what_was_trained_on_or_made_for_another_market_is_said() -> None:
     assert "forecast on log: train (1234), run 5678" in text
     rows = [line.split() for line in text.splitlines() if " 512 " in line and "days of" not in line]
     assert [row[row.index("512") :] for row in rows] == [["512", "2"], ["512", "9", "another", "market"]]
+
+
+def test_the_share_of_the_told_filter_is_shown_where_one_was_played() -> None:
+    row = AgentRow(**(agent("mpc", "invalid", 0.9) | {"filter_closed": 0.75}))
+    text = " ".join(" ".join(shown([row], [], 200)).split())
+    assert "75%" in text
+    assert "filter: share closed from mpc without a filter of traffic to mpc_filtered" in text
+    assert "filter" not in "\n".join(shown([agent("mpc", "daily", 0.9)], []))

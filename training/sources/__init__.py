@@ -1,0 +1,1 @@
+"""Reviews the traffic sources of a recorded log."""

@@ -1,0 +1,28 @@
+"""Configuration of `bidpilot sources`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tyro
+from pydantic import Field
+
+from bidpilot.training.cli.config import Config, Count, JsonFile, json_file
+
+
+class SourcesConfig(Config):
+    """Review a recorded log: which sources the detector limits or refuses, why, and what money that saves."""
+
+    log: tyro.conf.Positional[Path] = Field(description="Folder of an imported auction log.")
+    forecast: str | None = Field(
+        None,
+        min_length=1,
+        description="Whose forecast says what each source usually sends: id of a training run, or folder of an "
+        "imported log of other days; where none, all days of the log itself, those under review among them.",
+    )
+    top: Count = Field(
+        20, description="Sources and days to print, those that save the most money first; files have all."
+    )
+    json_file: JsonFile = json_file("the review")
+    figure: Path | None = Field(None, description="File to draw the heat map to, as PNG.")
+    experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")

@@ -1,0 +1,49 @@
+"""`bidpilot sources`: which sources of a recorded log the detector limits or refuses, why, and what that saves."""
+
+from __future__ import annotations
+
+import json
+
+from rich.console import Console
+
+from bidpilot.envs.logs.storage import load_log
+from bidpilot.training.cli.config import flat
+from bidpilot.training.evaluation.ground import find_trained
+from bidpilot.training.evaluation.suites import log_arena
+from bidpilot.training.report.sources import Review, print_review, source_map
+from bidpilot.training.setting.setting import recorded_setting
+from bidpilot.training.sources.config import SourcesConfig
+from bidpilot.training.sources.review import check_sources, review
+from bidpilot.training.tracking import open_run
+
+
+def run(config: SourcesConfig) -> Review:
+    """Review the log's sources; print, draw, log and write what was found.
+
+    Raises:
+        InvalidLog: the folder holds no readable log, or one that tells no sources apart.
+        ForecastMismatch: the forecast tells other sources apart.
+        RunNotFound, InvalidConfig: whose forecast was asked for is not there, or shares days with the log.
+    """
+    console, log = Console(), load_log(config.log)
+    if config.forecast is None:
+        setting = recorded_setting(log)
+        forecast, campaign, whose = setting.forecast, setting.campaign, "its own, all days under review"
+    else:
+        trained = find_trained(log, config.forecast, (), config.experiment)
+        forecast, campaign, whose = trained.forecast, trained.campaign, str(trained.part)
+    check_sources(log, forecast)
+    found, drawn = review(log, log_arena(log, forecast, campaign), whose)
+    figure = source_map(drawn.refused, drawn.suspicion, drawn.spend, f"Sources of {log.name}, {log.n_days} days")
+    with open_run(config.experiment, f"sources {log.name}", flat(config), kind="sources") as tracked:
+        tracked.log_metrics({"saved": found["saved"], "refused": found["refused"]}, 0)
+        tracked.log_json(found, "sources.json")
+        tracked.log_figure(figure, "figures/sources.png")
+    print_review(found, config.top, console)
+    if config.json_file is not None:
+        config.json_file.parent.mkdir(parents=True, exist_ok=True)
+        config.json_file.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    if config.figure is not None:
+        config.figure.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(config.figure, dpi=120)
+    return found
