@@ -37,4 +37,5 @@ def slot(
         return np.tile(np.array(values or none, np.int64), (rows, 1))
 
     won = ints(wins)
-    return Slot(ints(requests), won, 0.5 * won, ints(views), 1.0 * won, ints(events))
+    predicted = won.astype(np.float64)
+    return Slot(ints(requests), won, 0.5 * predicted, ints(views), predicted, ints(events))
