@@ -86,6 +86,8 @@ def test_a_policy_of_some_features_in_its_own_order_is_explained_by_the_whole_ob
     policy = NetworkPolicy(network, RESIDUAL if residual else None, ("pace_gap", "traffic_day"))
     b, x = np.zeros(F), np.full(F, 0.1)
     x[[POSITION["pace_gap"], POSITION["traffic_day"]]] = 0.2, 0.4
+    slope = PolicyDecision(policy, {}).gradient(x[None], np.arange(F))[0, 0]
+    assert [tuple(at) for at in np.argwhere(slope)] == [(0, POSITION["pace_gap"]), (2, POSITION["traffic_day"])]
     own, *base = integrated_gradients(PolicyDecision(policy, {}), x, b)
     expected, reach = np.zeros((A, F)), RESIDUAL_REACH if residual else 1.0
     expected[0, POSITION["pace_gap"]], expected[2, POSITION["traffic_day"]] = 0.4 * reach, -0.2 * reach
