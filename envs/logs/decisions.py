@@ -37,7 +37,7 @@ NOTES = (
     "true = predicted: a served auction has predictions only",
     "no realised outcomes: they are known only where the bidder won",
 )
-_OUTCOMES = ("key", "event", "count")
+_OUTCOMES = pl.Schema({"key": pl.String, "event": pl.String, "count": pl.Int64})
 WON = "won"
 REFUSED = ("refused_source", "refused_quota")
 """Results of auctions that were refused for where they came from."""
@@ -91,18 +91,19 @@ def _read_events(folders: Iterable[Path]) -> pl.DataFrame:
     Raises:
         UnreadableFile, MissingColumn: a file of outcomes was altered.
     """
-    parts = [pl.DataFrame(schema={"key": pl.String, "event": pl.String, "count": pl.Int64})]
+    parts = [pl.DataFrame(schema=_OUTCOMES)]
     for path in (found for folder in folders for found in sorted(folder.glob("outcomes-*.parquet"))):
         try:
             present = list(pl.read_parquet_schema(path))
             if "event" not in present:  # of a server that told no types apart
                 continue
-            require_columns(present, _OUTCOMES, str(path))
-            typed = pl.read_parquet(path, columns=list(_OUTCOMES)).filter(pl.col("event").is_not_null())
+            require_columns(present, tuple(_OUTCOMES), str(path))
+            told = pl.read_parquet(path, columns=list(_OUTCOMES)).cast(_OUTCOMES)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise UnreadableFile(
                 f"{path} cannot be read ({error}). Import the files that a bid server wrote."
             ) from error
+        typed = told.filter(pl.col("event").is_not_null())
         odd = typed.filter(
             ~(pl.col("event").is_in(EVENTS) & pl.col("count").is_between(1, MOST_EVENTS)).fill_null(False)
         )
@@ -128,10 +129,8 @@ def _funnel(rows: pl.DataFrame, events: pl.DataFrame) -> NDArray[np.uint8]:
 def _event_notes(rows: pl.DataFrame, events: pl.DataFrame) -> list[str]:
     """What the funnel holds, and how many events are of no auction that was won."""
     orphans = events.join(rows.filter(pl.col("result") == WON), on="key", how="anti").height
-    return [
-        NOTE_FUNNEL,
-        *([f"{orphans} events of bids that these files do not show as won are left out"] if orphans else []),
-    ]
+    left_out = f"{orphans} events of bids that these files do not show as won are left out"
+    return [NOTE_FUNNEL, left_out] if orphans else [NOTE_FUNNEL]
 
 
 def _segments(path: Path) -> tuple[str, ...]:

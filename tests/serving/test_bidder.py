@@ -204,6 +204,15 @@ def test_an_event_before_its_bill_is_booked_and_counted_apart(bidder: Bidder) ->
     assert bidder.days["default"].collector.totals().funnel.tolist() == [[1, 0, 1, 0, 0, 0, 0]]
 
 
+def test_an_event_while_its_bill_is_being_written_is_of_a_billed_bid(bidder: Bidder) -> None:
+    ticket = made(bidder.bid(Opportunity(VALUE, 0))).ticket
+    held = bidder.days["default"].wallet.find(ticket.key)
+    assert held is not None
+    held.claimed = True
+    bidder.outcome(ticket, Told("view"))
+    assert events(bidder) == {"event": 1}
+
+
 def test_an_event_after_midnight_is_logged_and_counted_and_in_no_day_that_is_played(
     bundle_folder: Path, tmp_path: Path, clock: ManualClock
 ) -> None:

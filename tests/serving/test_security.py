@@ -122,6 +122,18 @@ def test_a_forged_bill_books_nothing(server: Served) -> None:
     assert settled(server) == before
 
 
+def test_an_event_that_cannot_be_is_answered_with_what_to_tell(server: Served) -> None:
+    with server.client() as client:
+        url = urlsplit(only_bid(client.bid()[1])["ext"]["bidpilot"]["event_url"])
+        status, answer = client.send("GET", f"{url.path}?{url.query}&e=click")
+        assert (status, answer["error"][:52]) == (400, "the event's type e is 'click'. Tell one of: view, co")
+        assert client.send("GET", f"{url.path}?{url.query}&e=view&n=0")[0] == 400
+        assert client.send("GET", f"{url.path}?{url.query}&e=view")[0] == 204
+        bill = only_bid(client.bid()[1])["burl"]
+        token = parse_qs(urlsplit(bill).query)["t"][0]
+        assert client.send("GET", f"{url.path}?t={token}&e=click")[0] == 403  # nothing is told to whom we do not know
+
+
 def test_a_bill_sent_a_hundred_times_is_booked_once(server: Served) -> None:
     before = settled(server)
     with server.client() as client:

@@ -119,7 +119,8 @@ def test_the_funnel_becomes_weighted_interactions_and_completion(tmp_path: Path,
 
 def test_the_funnel_is_kept_as_counts_beside_what_it_is_worth(tmp_path: Path, donor: Path) -> None:
     told = {"is_like": 1, "is_comment": 2, "is_forward": 3, "is_follow": 1, "long_view": 1}
-    path = write(tmp_path, {"is_click": 0}, told, {"is_click": "true", "is_like": "false"})
+    late = {"is_click": "true", "is_like": "false", "time_ms": NOON + 2}  # stands before what was earlier
+    path = write(tmp_path, {"is_click": 0}, late, told | {"time_ms": NOON + 1})
     run_import("kuairand", [path], tmp_path / "log", options=ImportOptions(prices_from=donor))
     log = load_log(tmp_path / "log")
     assert log.funnel is not None
