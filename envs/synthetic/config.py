@@ -193,9 +193,8 @@ class SyntheticConfig(BaseModel):
     )
 
     # Sources of the day
-    bad_source_share: Share = Field(
+    bad_source_share: Annotated[float, Field(ge=0.0, le=0.9, allow_inf_nan=False)] = Field(
         default=0.0,
-        le=0.9,
         description="Share of auctions from sources that are bad on every day of the market; 0: none.",
     )
     bad_source_rate: Share = Field(default=0.9, description="Share of a bad source's auctions that are invalid.")
