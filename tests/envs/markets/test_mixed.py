@@ -67,6 +67,25 @@ def test_a_market_that_thins_segments_does_not_thin_the_others_days() -> None:
     assert all(same(materialise(mixed, days, row), materialise(parts[0], whole, row)) for row in own.tolist())
 
 
+def test_a_market_that_does_things_to_sources_does_nothing_to_the_others_days() -> None:
+    hard = {"bad_source_share": 0.3, "source_demand_std": 0.4, "outage_probability": 0.5, "fake_engagement": 2.0}
+    parts = [market(), market(**hard)]
+    mixed = MixedMarket(parts, [0.5, 0.5])
+    uniforms = drawn(mixed, 20)
+    days, alone = mixed.days(uniforms), [part.days(uniforms[:, 1:]) for part in parts]
+    other = (uniforms[:, 0] >= 0.5).astype(int)
+    assert 0 < other.sum() < 20
+    for row in range(20):
+        assert same(materialise(mixed, days, row), materialise(parts[other[row]], alone[other[row]], row))
+    assert days.sources is not None
+    assert alone[1].sources is not None
+    for got, want in zip(days.sources, alone[1].sources, strict=True):
+        np.testing.assert_array_equal(got[other == 1], want[other == 1])
+    assert days.sources.tracked[other == 0].all()
+    assert not days.sources.fake[other == 0, 0].any()
+    assert mixed.days(uniforms[other == 0]).sources is None
+
+
 def test_shares_and_markets_are_part_of_the_digest() -> None:
     first, second = market(), market(day_price_std=0.5)
     digests = [

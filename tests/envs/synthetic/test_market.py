@@ -64,7 +64,9 @@ def level(scale: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def columns(batch: DayBatch) -> dict[str, Any]:
-    return {field.name: getattr(batch, field.name) for field in fields(batch)}
+    own = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    sources = own.pop("sources")
+    return own if sources is None else own | sources._asdict()
 
 
 def test_a_neutral_day_has_no_effect_at_all() -> None:

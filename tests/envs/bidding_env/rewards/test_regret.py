@@ -11,6 +11,7 @@ from bidpilot.envs.bidding_env.constraint_prices import ConstraintPrices
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv
 from bidpilot.envs.bidding_env.oracle import Oracle
 from bidpilot.envs.bidding_env.rewards.regret import REWARD_SCALE, HindsightBaseline
+from bidpilot.envs.logs.day_batch import SourceDays
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.solvers.hindsight import hindsight_optimum
 
@@ -68,7 +69,18 @@ def test_missed_constraints_are_charged_in_the_same_unit() -> None:
     assert (days[1] < total - 1e-6).any()
 
 
-def test_what_is_left_counts_thinning_invalid_traffic_errors_of_prediction_and_the_rule() -> None:
+# half of the source's auctions arrive; a fifth of them is another source's, of the rest half is invalid
+SOURCES = SourceDays.plain(1, 1, 1)._replace(
+    viral_share=np.array([[0.2]], np.float32),
+    invalid_rate=np.array([[0.5]], np.float32),
+    keep=np.array([[[0.5]]], np.float32),
+)
+
+
+@pytest.mark.parametrize(("sources", "arriving", "valid"), [(None, 1.0, 1.0), (SOURCES, 0.5, 0.6)])
+def test_what_is_left_counts_thinning_invalid_traffic_errors_of_prediction_and_the_rule(
+    sources: SourceDays | None, arriving: float, valid: float
+) -> None:
     """One slot of two auctions worked out by hand: the second, in a segment that bids a quarter, is the worse one."""
     days = SimpleNamespace(
         start=np.array([[0]]),
@@ -79,6 +91,7 @@ def test_what_is_left_counts_thinning_invalid_traffic_errors_of_prediction_and_t
         calibration=np.array([[1.0, 2.0, 1.0]], np.float32),
         invalid_share=np.array([[0.25]], np.float32),
         invalid_source=np.zeros((1, 1), np.int16),
+        sources=sources,
         salt=np.zeros(1, np.uint64),
     )
     ones = np.ones(2, np.float32)
@@ -95,12 +108,14 @@ def test_what_is_left_counts_thinning_invalid_traffic_errors_of_prediction_and_t
     )  # fmt: skip
     episode = SimpleNamespace(
         market=SimpleNamespace(log=log, draws_outcomes=True), slots=1, rows=1, t=0,
-        left=np.array([3.0]), kpi=np.zeros((1, 3)), today=today,
+        left=np.array([3.0 * arriving]), kpi=np.zeros((1, 3)), today=today,
     )  # fmt: skip
     # bids 1 + 1 + 1 + 1 = 4 against a price of 2, kept half the time; then (1 + 3 + 3) / 4 = 1.75 against 4
     first = 0.5 * 0.75 * np.array([0.8, 0.6, 0.4])
     second = 0.75 * np.array([0.8, 3 * 0.6, 3 * 0.4])
-    expected = first + 0.5 * second  # 1 of 3 is spent on half an auction at 2, and 2 of 4 on the second
+    expected = (
+        arriving * valid * (first + 0.5 * second)
+    )  # 1 of 3 is spent on half an auction at 2, and 2 of 4 on the second
     potential = HindsightBaseline(episode).potential  # type: ignore[arg-type]
     np.testing.assert_allclose(potential, [expected @ [0.5, 0.3, 0.2]], rtol=1e-6)
 
