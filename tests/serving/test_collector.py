@@ -24,9 +24,9 @@ def collector(even: Forecast) -> SlotCollector:
 
 
 def test_requests_wins_and_outcomes_are_summed(collector: SlotCollector) -> None:
-    collector.request((0.5, 0.25, 0.125), 0)
-    collector.request((0.25, 0.5, 0.0), 1)
-    collector.request((0.25, 0.25, 0.5), 1)
+    collector.request((0.5, 0.25, 0.125), 0, 0)
+    collector.request((0.25, 0.5, 0.0), 1, 0)
+    collector.request((0.25, 0.25, 0.5), 1, 0)
     collector.win((0.25, 0.5, 0.0), 1, 2, cost=0.75, bid=1.5)
     collector.win((0.5, 0.25, 0.125), 0, 1, cost=0.25, bid=0.5)
     collector.outcome(2, interaction=1.0, conversion=0.0)
@@ -50,15 +50,15 @@ def test_requests_wins_and_outcomes_are_summed(collector: SlotCollector) -> None
 def test_shown_prices_stand_for_all_auctions(collector: SlotCollector) -> None:
     """Two of three auctions show a price, 1 and 2 together 3: the three cost 4.5."""
     for price in (1.0, 2.0, None):
-        collector.request((1.0, 0.0, 0.0), 0)
+        collector.request((1.0, 0.0, 0.0), 0, 0)
         if price is not None:
-            collector.price((1.0, 0.0, 0.0), price)
+            collector.price((1.0, 0.0, 0.0), 0, price)
     assert collector.totals().price_sum[0] == 4.5
 
 
 def test_without_a_shown_price_the_forecast_stands(collector: SlotCollector) -> None:
     for _ in range(4):
-        collector.request((1.0, 0.0, 0.0), 0)
+        collector.request((1.0, 0.0, 0.0), 0, 0)
     totals = collector.totals()
     assert totals.price_sum[0] == pytest.approx(4 * 0.505)
     np.testing.assert_array_equal(totals.ratio_quantiles, [RATIOS])
@@ -66,9 +66,9 @@ def test_without_a_shown_price_the_forecast_stands(collector: SlotCollector) -> 
 
 def test_a_share_of_the_slot_that_nobody_watched_was_as_forecast(collector: SlotCollector) -> None:
     """Half of 100 auctions of the usual value and price, besides two that were seen, one at a price of 2."""
-    collector.request((1.0, 0.0, 0.0), 0)
-    collector.price((1.0, 0.0, 0.0), 2.0)
-    collector.request((0.0, 1.0, 0.0), 0)
+    collector.request((1.0, 0.0, 0.0), 0, 0)
+    collector.price((1.0, 0.0, 0.0), 0, 2.0)
+    collector.request((0.0, 1.0, 0.0), 0, 0)
     totals = collector.totals(unwatched=0.5)
     assert totals.auctions[0] == 52
     np.testing.assert_allclose(totals.requested, [[26.0, 13.5, 6.25]])  # 1, 1, 0 and 50 times 0.5, 0.25, 0.125
@@ -76,8 +76,8 @@ def test_a_share_of_the_slot_that_nobody_watched_was_as_forecast(collector: Slot
 
 
 def test_the_next_slot_begins_with_nothing(collector: SlotCollector) -> None:
-    collector.request((1.0, 0.0, 0.0), 0)
-    collector.price((1.0, 0.0, 0.0), 2.0)
+    collector.request((1.0, 0.0, 0.0), 0, 0)
+    collector.price((1.0, 0.0, 0.0), 0, 2.0)
     collector.win((1.0, 0.0, 0.0), 0, 0, 2.0, 2.0)
     collector.totals()
     collector.begin(1)
@@ -92,7 +92,9 @@ def test_value_per_price_is_counted_in_eight_bins_to_the_octave() -> None:
     value = np.array([[1, 0, 0], [0, 0.75, 0], [0, 0, 0.5], [1, 1, 0], [0, 0, 0], [1, 0, 0]], np.float32)
     price = np.array([1, 1, 1, 6, 1, 0], np.float32)
     # 1.5 is the fourth eighth above 1; 0.5 is an octave below
-    np.testing.assert_array_equal(ratio_bins(value, price, REFERENCE), [ONE, ONE + 4, ONE + 8, ONE - 8, 0, 191])
+    np.testing.assert_array_equal(
+        ratio_bins(value, price, np.ones(6, np.float32), REFERENCE), [ONE, ONE + 4, ONE + 8, ONE - 8, 0, 191]
+    )
 
 
 def test_quantiles_lie_inside_the_bin_they_fall_into() -> None:
@@ -107,8 +109,8 @@ def test_more_shown_prices_than_are_binned_at_a_time_all_count(collector: SlotCo
     """4,097 auctions of ratio 1 and as many of ratio 2: half of them lie below 1.125, and all below 2.25."""
     for price in (1.0, 0.5):
         for _ in range(4097):
-            collector.request((1.0, 0.0, 0.0), 0)
-            collector.price((1.0, 0.0, 0.0), price)
+            collector.request((1.0, 0.0, 0.0), 0, 0)
+            collector.price((1.0, 0.0, 0.0), 0, price)
     totals = collector.totals()
     assert totals.price_sum[0] == 4097 * 1.5
     np.testing.assert_allclose(totals.ratio_quantiles[0, 0], 1.125, rtol=1e-12)  # the median
@@ -127,8 +129,8 @@ def daily(forecast: Forecast) -> SlotCollector:
 
 def test_two_bidders_see_twice_what_one_sees(daily: SlotCollector) -> None:
     for _ in range(3):
-        daily.request(VALUE, 1)
-    daily.price(VALUE, 2.0)
+        daily.request(VALUE, 1, 0)
+    daily.price(VALUE, 0, 2.0)
     daily.win(VALUE, 1, 2, 0.5, 0.75)
     both = daily.totals(bidders=2)
     assert both.auctions.tolist() == [6]
@@ -153,7 +155,7 @@ def test_what_nobody_watched_is_the_forecast_of_all_bidders(
 
 def test_a_bidder_that_starts_within_a_slot_adds_the_forecast_once(daily: SlotCollector, forecast: Forecast) -> None:
     for _ in range(40):
-        daily.request(VALUE, 0)
+        daily.request(VALUE, 0, 0)
     totals = daily.totals(0.5, 2)
     assert totals.auctions.tolist() == [80 + round(forecast.auctions[0] / 2)]
 
