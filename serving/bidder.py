@@ -195,11 +195,9 @@ class Bidder:
         parts: dict[str, Any] = {}
         for name, day in self.days.items():
             refusal = day.refusal(o.source)
-            offered, why = (
-                day.offer(o.value, o.segment, o.source, o.first_price, 0, now)
-                if refusal is None
-                else (0, refusal.value)
-            )
+            offered, why = 0, "" if refusal is None else refusal.value
+            if refusal is None:
+                offered, why = day.offer(o.value, o.segment, o.source, o.first_price, 0, now)
             parts[name] = day.pricer.explain(o.value, o.segment, o.source, o.first_price) | {
                 "segment": self.bundle.manifest.segments[o.segment],
                 "source": {"cluster": o.source} | day.explain_source(o.source),

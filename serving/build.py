@@ -57,7 +57,7 @@ def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver 
         sources=sources,
         bidders=config.bidders,
         hold=config.bid_expiry + config.grace,
-        traffic=_traffic(bundle.forecast, sources) if config.traffic_filter else None,
+        traffic=traffic_factory(bundle.forecast, sources) if config.traffic_filter else None,
     )
     decisions = None
     if config.decisions is not None:
@@ -74,7 +74,7 @@ def clusters(config: ServeConfig, forecast: Forecast) -> int:
     return config.sources if forecast.source_share is None else len(forecast.source_share)
 
 
-def _traffic(forecast: Forecast, sources: int) -> Callable[[], TrafficFilter] | None:
+def traffic_factory(forecast: Forecast, sources: int) -> Callable[[], TrafficFilter] | None:
     """What makes the filter of one pilot's day; None where the forecast says nothing that it could go by."""
     del forecast, sources
     return None

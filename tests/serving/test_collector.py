@@ -7,8 +7,11 @@ import pytest
 
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.bidding.traffic.gate import Gate
+from bidpilot.bidding.traffic.refusal import Refusal
 from bidpilot.envs.markets.defaults import preset_forecast
 from bidpilot.serving.collector import SlotCollector, of_all, ratio_bins, ratio_quantiles
+from bidpilot.serving.slot_gate import SlotGate
 
 REFERENCE = np.array([1.0, 2.0, 4.0])
 USUAL = np.array([0.5, 0.25, 0.125])
@@ -166,3 +169,42 @@ def test_scaling_leaves_what_is_scaled_as_it_was() -> None:
     for _ in range(3):
         assert (of_all(own, 2).wins[0], of_all(own, 2).spend[0], of_all(own, 2).ratio_quantiles[0, 0]) == (2, 1.0, 3.0)
     assert (own.wins[0], own.spend[0]) == (1, 0.5)
+
+
+def test_what_is_refused_is_no_arrival_and_what_passes_counts_by_its_multiplier(collector: SlotCollector) -> None:
+    """Source 0 is free, 1 is refused whole, 2 gets one request at half of its value."""
+    gate = Gate(np.array([[1.0, 0.0, 0.5]]), np.array([[np.inf, np.inf, 1.0]]))
+    collector.begin(0, SlotGate(gate, bidders=1))
+    answers = [collector.request((0.5, 0.25, 0.125), 1, source) for source in (0, 1, 2, 2, 0)]
+    assert answers == [None, Refusal.source, None, Refusal.quota, None]
+    assert collector.refusal(2) == Refusal.quota
+    totals = collector.totals()
+    assert totals.auctions[0] == 3
+    np.testing.assert_array_equal(totals.segment_auctions, [[0, 3]])
+    np.testing.assert_array_equal(totals.requested, [[1.25, 0.625, 0.3125]])
+    np.testing.assert_array_equal(totals.source_auctions, [[2, 1, 2]])
+    np.testing.assert_array_equal(totals.source_refused, [[0, 1, 1]])
+    twice = collector.totals(bidders=2)
+    np.testing.assert_array_equal(twice.source_auctions, [[4, 2, 4]])
+    np.testing.assert_array_equal(twice.source_refused, [[0, 2, 2]])
+
+
+def test_value_per_price_is_counted_at_the_discounted_value(collector: SlotCollector) -> None:
+    """At half of the value a ratio of 2 is one of 1: its bin ends at 1.125."""
+    collector.begin(0, SlotGate(Gate(np.array([[1.0, 1.0, 0.5]]), np.full((1, 3), np.inf)), bidders=1))
+    collector.request((1.0, 0.0, 0.0), 0, 2)
+    collector.price((1.0, 0.0, 0.0), 2, 0.5)
+    totals = collector.totals()
+    assert totals.price_sum[0] == 0.5
+    assert 1.0 < totals.ratio_quantiles[0, 0] <= totals.ratio_quantiles[0, -1] <= 1.125
+
+
+def test_without_a_gate_nothing_is_counted_by_source_but_wins(collector: SlotCollector) -> None:
+    assert collector.request((0.5, 0.25, 0.125), 1, 2) is None
+    assert collector.refusal(2) is None
+    collector.win((0.5, 0.25, 0.125), 1, 2, 0.5, 0.5)
+    collector.win((0.25, 0.25, 0.125), 1, 2, 0.5, 0.5)
+    totals = collector.totals()
+    assert not totals.source_auctions.any()
+    assert not totals.source_refused.any()
+    np.testing.assert_array_equal(totals.source_exposed, [[0.0, 0.0, 0.75]])
