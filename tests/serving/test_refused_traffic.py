@@ -326,12 +326,8 @@ def test_clusters_are_the_forecasts_or_else_the_configurations() -> None:
 
 def thinned(log: AuctionLog, keep: int) -> AuctionLog:
     """Every `keep`-th auction of a log."""
-    columns = {f.name: getattr(log, f.name) for f in fields(log)}
-    kept = {
-        k: np.ascontiguousarray(v[::keep])
-        for k, v in columns.items()
-        if isinstance(v, np.ndarray) and v.shape == (log.n,)
-    }
+    columns = {f.name: getattr(log, f.name) for f in fields(log) if np.shape(getattr(log, f.name)) == (log.n,)}
+    kept: dict[str, Any] = {name: np.ascontiguousarray(column[::keep]) for name, column in columns.items()}
     return replace(log, **kept, offsets=-(-log.offsets // keep))
 
 
@@ -365,10 +361,10 @@ def test_a_replayed_day_refuses_what_the_environment_refuses(
         for name in ("auctions", "segment_auctions"):
             np.testing.assert_array_equal(served[name], environment[name])
         np.testing.assert_allclose(served["requested"], environment["requested"], rtol=1e-5)
-    refused = sum(e["source_refused"] for e in expected)
+    refused = np.sum([e["source_refused"] for e in expected], axis=0)
     assert refused[2] > 0 < refused[5]
     assert refused.sum() == refused[[2, 5]].sum()
-    exposed = sum(got[slot].source_exposed[0, : log.sources] for slot in got)
-    np.testing.assert_allclose(exposed, sum(e["source_exposed"] for e in expected), rtol=0.02)
+    exposed = np.sum([totals.source_exposed[0, : log.sources] for totals in got.values()], axis=0)
+    np.testing.assert_allclose(exposed, np.sum([e["source_exposed"] for e in expected], axis=0), rtol=0.02)
     assert spend == pytest.approx(campaign.budget - float(episode.left[0]), rel=1e-3)
     np.testing.assert_allclose(kpi, episode.statistics.predicted[-1, 0], rtol=1e-3)
