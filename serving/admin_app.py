@@ -126,7 +126,7 @@ class AdminApp:
     def _explain(self, body: bytes) -> dict[str, Any]:
         request, found = decode_request(body), {}
         for imp in request.imp:
-            opportunity = self.reader.opportunity(request, imp)
+            opportunity = self.reader.opportunity(request, imp, asked=True)
             found[imp.id] = opportunity if isinstance(opportunity, str) else self.bidder.explain(opportunity)
         return found
 

@@ -20,7 +20,7 @@ class Opportunity(msgspec.Struct, frozen=True, gc=False):
 
     value: Value  # predicted KPI triple
     segment: int
-    source: int = 0
+    source: int = 0  # cluster of its publisher, or the pool (`bidpilot.bidding.traffic.sources`)
     floor: float = 0.0  # least bid that counts, currency per exposure
     first_price: bool = False
     test: bool = False  # answered, but neither counted nor reserved nor billed
@@ -48,6 +48,7 @@ class Record(msgspec.Struct):
     ticket: Ticket
     time: float
     shadow: float | None
+    refused_by: tuple[str, ...] = ()  # campaigns whose gates refused the auction
     market_price: float | None = None
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from bidpilot.agents.acting.from_bundle import agent_of
 from bidpilot.bidding.bundle import Bundle
 from bidpilot.bidding.errors import InvalidNotice, InvalidServing
+from bidpilot.bidding.traffic.refusal import Refusal
 from bidpilot.serving.auction import Bid, NoBid, Opportunity, Record, row
 from bidpilot.serving.calendar import DAY, Calendar, Moment
 from bidpilot.serving.campaign_day import CampaignDay, Desk, ServedCampaign
@@ -56,6 +57,7 @@ class Bidder:
         self._shadow = None if shadow is None else agent_of(shadow)
         self.reasons: Counter[str] = Counter()  # why there was no bid
         self.notices: Counter[str] = Counter()  # what became of notices
+        self.refused: Counter[tuple[str, Refusal]] = Counter()  # by campaign and reason code
         self.bids = self.auctions = 0
         self.events = EventLog(desk.clock)
         self.breaker = CircuitBreaker(desk.guardrails, self.events, desk.clock)
@@ -114,7 +116,7 @@ class Bidder:
         """The best bid of the campaigns: two of one owner never bid against each other.
 
         Raises:
-            InvalidServing: the opportunity is of no segment that the bundle knows.
+            InvalidServing: the opportunity is of no segment that the bundle knows, or of no source that is told apart.
         """
         now = self.desk.clock()
         if now >= self.moment.end:
@@ -122,25 +124,45 @@ class Bidder:
         o = opportunity
         if not 0 <= o.segment < len(self.bundle.manifest.segments):
             raise InvalidServing(f"segment {o.segment} is none of the bundle's {len(self.bundle.manifest.segments)}.")
-        if not o.test:
-            self.auctions += 1
-            for day in self.days.values():
-                day.collector.request(o.value, o.segment)
-        found = self._best(o, now)
+        if not 0 <= o.source < self.desk.sources:
+            raise InvalidServing(f"source {o.source} is none of the {self.desk.sources} that are told apart.")
+        refused = self._pass_gates(o)
+        found = self._best(o, refused, now)
         if isinstance(found, NoBid):
             self.reasons[found.reason] += 1
-            if self.decisions is not None and not o.test:
-                for day in self.days.values():
+        if self.decisions is not None and not o.test:
+            for name, day in self.days.items():
+                if name in refused:
+                    self.decisions.add(row(day, o, refused[name].value, now))
+                elif isinstance(found, NoBid):
                     self.decisions.add(row(day, o, found.reason, now))
         return found
 
-    def _best(self, o: Opportunity, now: float) -> Bid | NoBid:
+    def _pass_gates(self, o: Opportunity) -> dict[str, Refusal]:
+        """Count an auction in every campaign, unless it is a test; the campaigns that refuse it, and why."""
+        refused: dict[str, Refusal] = {}
+        if o.test:
+            for name, day in self.days.items():
+                if (why := day.refusal(o.source)) is not None:
+                    refused[name] = why
+            return refused
+        self.auctions += 1
+        for name, day in self.days.items():
+            if (why := day.request(o.value, o.segment, o.source)) is not None:
+                refused[name] = why
+                self.refused[name, why] += 1
+        return refused
+
+    def _best(self, o: Opportunity, refused: dict[str, Refusal], now: float) -> Bid | NoBid:
         if self.killed or self.breaker.open:
             return NoBid("kill_switch" if self.killed else "breaker_open")
         floor = -int(-o.floor * MICRO // 1)
         best, amount, reason = None, 0, "no_campaign"
-        for day in self.days.values():
-            offered, why = day.offer(o.value, o.segment, o.first_price, floor, now)
+        for name, day in self.days.items():
+            if name in refused:
+                reason = refused[name].value
+                continue
+            offered, why = day.offer(o.value, o.segment, o.source, o.first_price, floor, now)
             if offered > amount:
                 best, amount = day, offered
             elif why:
@@ -163,8 +185,9 @@ class Bidder:
             test=o.test,
         )
         if not o.test:
-            shadow = best.shadow_bid(o.value, o.segment, o.first_price)
-            if wallet.reserve(key, amount, now, Record(best, o, ticket, now, shadow)) is None:
+            shadow = best.shadow_bid(o.value, o.segment, o.source, o.first_price)
+            record = Record(best, o, ticket, now, shadow, tuple(refused))
+            if wallet.reserve(key, amount, now, record) is None:
                 return NoBid("no_money")
         self.bids += 1
         return Bid(best.served, amount, ticket)
@@ -174,9 +197,13 @@ class Bidder:
         o, now = opportunity, self.desk.clock()
         parts: dict[str, Any] = {}
         for name, day in self.days.items():
-            offered, why = day.offer(o.value, o.segment, o.first_price, 0, now)
-            parts[name] = day.pricer.explain(o.value, o.segment, o.first_price) | {
+            refusal = day.refusal(o.source)
+            offered, why = 0, "" if refusal is None else refusal.value
+            if refusal is None:
+                offered, why = day.offer(o.value, o.segment, o.source, o.first_price, 0, now)
+            parts[name] = day.pricer.explain(o.value, o.segment, o.source, o.first_price) | {
                 "segment": self.bundle.manifest.segments[o.segment],
+                "source": {"cluster": o.source} | day.explain_source(o.source),
                 "slot": day.slot,
                 "by_plan": day.decision.planned,
                 "offered": offered / MICRO,
@@ -294,9 +321,11 @@ class Bidder:
         if record.market_price is not None:
             return
         record.market_price = price
-        for day in self.days.values():  # every campaign saw the auction
+        for name, day in self.days.items():  # every campaign that did not refuse the auction saw it
+            if name in record.refused_by:
+                continue
             if day.slot == ticket.slot and day.moment.day == record.day.moment.day:
-                day.collector.price(ticket.value, price)
+                day.collector.price(ticket.value, ticket.source, price)
 
     def _wallet(self, account: str) -> Wallet | None:
         day = self._today(account)

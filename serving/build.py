@@ -6,13 +6,16 @@ import json
 import os
 import secrets
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from bidpilot.bidding.bundle import Bundle, load_bundle
 from bidpilot.bidding.errors import BundleMismatch, InvalidServing
+from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
+from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import Calendar, Clock
 from bidpilot.serving.campaign_day import Desk, ServedCampaign
@@ -42,6 +45,7 @@ def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver 
     shadow = None if config.shadow is None else _shadow(bundle, config.shadow)
     campaigns = read_campaigns(config, bundle)
     planner = Planner(bundle.forecast)
+    sources = clusters(config, bundle.forecast) + 1  # the pool is one more
     keeper = Keeper(_store(config, clock), deliver)
     desk = Desk(
         planner=planner,
@@ -50,9 +54,10 @@ def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver 
         state=State(config.state / "state.sqlite"),
         clock=clock,
         guardrails=config.guardrails,
-        sources=config.sources,
+        sources=sources,
         bidders=config.bidders,
         hold=config.bid_expiry + config.grace,
+        traffic=traffic_factory(bundle.forecast, sources) if config.traffic_filter else None,
     )
     decisions = None
     if config.decisions is not None:
@@ -62,6 +67,17 @@ def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver 
     if deliver is not at_once:
         keeper.start()
     return bidder
+
+
+def clusters(config: ServeConfig, forecast: Forecast) -> int:
+    """Clusters that publishers are told apart by: the forecast's, where it knows how much each usually sends."""
+    return config.sources if forecast.source_share is None else len(forecast.source_share)
+
+
+def traffic_factory(forecast: Forecast, sources: int) -> Callable[[], TrafficFilter] | None:
+    """What makes the filter of one pilot's day; None where the forecast says nothing that it could go by."""
+    del forecast, sources
+    return None
 
 
 def read_campaigns(config: ServeConfig, bundle: Bundle) -> list[ServedCampaign]:

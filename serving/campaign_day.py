@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +14,8 @@ from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS, FunnelWeights
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
+from bidpilot.bidding.traffic.filter import TrafficFilter
+from bidpilot.bidding.traffic.refusal import Refusal
 from bidpilot.serving.calendar import Clock, Moment
 from bidpilot.serving.collector import Value, add_outcome, add_win, of_all
 from bidpilot.serving.guardrails import Cause, EventLog, GuardrailConfig, bid_cap, limit_step
@@ -20,6 +24,7 @@ from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.ledger.wallet import Wallet, WalletConfig
 from bidpilot.serving.pilot import Decision, Pilot
 from bidpilot.serving.pricer import Pricer, ShadingTable
+from bidpilot.serving.slot_gate import SlotGate
 from bidpilot.serving.state import State
 from bidpilot.serving.told import Told
 
@@ -59,9 +64,10 @@ class Desk:
     state: State
     clock: Clock
     guardrails: GuardrailConfig
-    sources: int
+    sources: int  # clusters and the pool, which is the last
     bidders: int
     hold: float  # seconds
+    traffic: Callable[[], TrafficFilter] | None = None  # makes the filter of one pilot's day; None: all requests pass
 
     @property
     def forecast(self) -> Forecast:
@@ -81,11 +87,10 @@ class CampaignDay:
         self.desk, self.served, self.moment, self.events = desk, served, moment, events
         self.account = f"{served.name}@{moment.date}"
         guard, campaign = desk.guardrails, served.campaign
-        self._pilot = Pilot(desk.planner, campaign, agent, desk.sources, events, guard.patience)
+        self._pilot = self._make_pilot(agent, events)
         self._shadow_pilot = None
         if shadow is not None:
-            quiet = EventLog(desk.clock, f"{served.name} (shadow)")
-            self._shadow_pilot = Pilot(desk.planner, campaign, shadow, desk.sources, quiet, guard.patience)
+            self._shadow_pilot = self._make_pilot(shadow, EventLog(desk.clock, f"{served.name} (shadow)"))
         self.cap = bid_cap(guard, desk.forecast, self._pilot.alpha, campaign.conversion_value)
         budget = _micro(campaign.budget)
         config = WalletConfig(chunk=self._chunk(budget), hold=desk.hold)
@@ -108,6 +113,13 @@ class CampaignDay:
 
     pricer: Pricer  # of the slot under way
     decision: Decision
+    _gate: SlotGate | None
+
+    def _make_pilot(self, agent: Agent, events: EventLog) -> Pilot:
+        desk = self.desk
+        traffic = None if desk.traffic is None else desk.traffic()
+        patience = desk.guardrails.patience
+        return Pilot(desk.planner, self.served.campaign, agent, desk.sources, events, patience, traffic)
 
     def _begin(self) -> None:
         """Begin the day, and catch up to the slot that is under way."""
@@ -117,12 +129,12 @@ class CampaignDay:
         like = SlotTotals.zeros(1, len(self.desk.forecast.segments), self.desk.sources)
         stored = self.desk.state.slots(self.account, like)
         for slot in range(self.moment.slot):
-            self.collector.begin(slot)
+            self.collector.begin(slot, self._gate)
             self._next(stored.get(slot) or self.collector.totals(unwatched=1.0))
         missing = self.moment.slot - len(stored)
         if missing > 0:
             self.events.record(Cause.unwatched, f"{missing} slots before {self.moment.slot} count as forecast")
-        self.collector.begin(self.moment.slot)
+        self.collector.begin(self.moment.slot, self._gate)
         length = self.moment.end - self.moment.start
         self._unwatched = min(max((self.desk.clock() - self.moment.start) / length, 0.0), 1.0)
         known = sum(float(t.spend[0]) for t in stored.values())
@@ -138,7 +150,7 @@ class CampaignDay:
         self._next(totals)
         self.moment = moment
         self._slot_spent = 0
-        self.collector.begin(moment.slot)
+        self.collector.begin(moment.slot, self._gate)
 
     def _next(self, totals: SlotTotals) -> None:
         self._apply(self._pilot.close_slot(totals), first=False)
@@ -153,22 +165,40 @@ class CampaignDay:
                 self.events.record(Cause.step_limit, f"slot {decision.slot}")
         self.decision = decision
         self.pricer = Pricer(rule, self.cap, self.desk.shade)
+        self._gate = None if rule.gate is None else SlotGate(rule.gate, self.desk.bidders)
 
     def _shadow(self, decision: Decision) -> None:
         self.shadow_decision = decision
         self._shadow_pricer = Pricer(decision.rule, self.cap, self.desk.shade)
 
-    def shadow_bid(self, value: Value, segment: int, first_price: bool) -> float | None:
-        """What the shadow policy would bid, currency; None without one."""
+    def shadow_bid(self, value: Value, segment: int, source: int, first_price: bool) -> float | None:
+        """What the shadow policy would bid, currency; None without one.
+
+        Quotas are not looked at again: both filters are told the same totals, so that their gates are one.
+        """
         if self._shadow_pilot is None:
             return None
-        return max(min(self._shadow_pricer.bid(value, segment, first_price), self.cap), 0.0)
+        return max(min(self._shadow_pricer.bid(value, segment, source, first_price), self.cap), 0.0)
 
-    def offer(self, value: Value, segment: int, first_price: bool, floor: int, now: float) -> tuple[int, str]:
-        """Micro-units that may be bid, and an empty reason; or 0 and why not."""
+    def request(self, value: Value, segment: int, source: int) -> Refusal | None:
+        """Count an auction that was offered; why the gate refuses it."""
+        return self.collector.request(value, segment, source)
+
+    def refusal(self, source: int) -> Refusal | None:
+        """Why the gate would refuse the next auction of a source; nothing is counted."""
+        return self.collector.refusal(source)
+
+    def explain_source(self, source: int) -> dict[str, Any]:
+        """What the gate knows of a source in the slot under way; nothing where the rule has no gate."""
+        return {} if self._gate is None else self._gate.explain(source)
+
+    def offer(
+        self, value: Value, segment: int, source: int, first_price: bool, floor: int, now: float
+    ) -> tuple[int, str]:
+        """Micro-units that may be bid on what is not refused, and an empty reason; or 0 and why not."""
         if self.served.paused:
             return 0, "paused"
-        bid = self.pricer.bid(value, segment, first_price)
+        bid = self.pricer.bid(value, segment, source, first_price)
         if bid > self.cap:
             self.events.record(Cause.bid_cap, f"{bid:.6g} cut to {self.cap:.6g}")
             bid = self.cap

@@ -13,6 +13,8 @@ from bidpilot.bidding.event import EVENTS, INTERACTIONS, VIEW
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.landscape.octaves import RATIOS
 from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
+from bidpilot.bidding.traffic.refusal import Refusal
+from bidpilot.serving.slot_gate import SlotGate
 
 if TYPE_CHECKING:
     from bidpilot.serving.told import Told
@@ -20,15 +22,25 @@ if TYPE_CHECKING:
 Value = tuple[float, float, float]
 
 _EDGES = RATIOS.edges()
-_BATCH = 4096  # shown prices are binned so many at a time
+_BATCH = 4096  # shown prices are binned so many at a time ...
+_SHOWN = 5  # numbers each
 
 
 def ratio_bins(
-    value: NDArray[np.float32], price: NDArray[np.float32], reference: NDArray[np.float64]
+    value: NDArray[np.float32],
+    price: NDArray[np.float32],
+    discount: NDArray[np.float32],
+    reference: NDArray[np.float64],
 ) -> NDArray[np.int64]:
-    """Bins (N,) of value per price for values (N, 3), prices (N,) and reference coefficients (3,), in float32."""
+    """Bins (N,) of value per price, in float32.
+
+    Args:
+        value, price: (N, 3) and (N,) of the auctions.
+        discount: (N,) multipliers of their sources.
+        reference: (3,) coefficients.
+    """
     a = reference.astype(np.float32)
-    worth = a[0] * value[:, 0] + a[1] * value[:, 1] + a[2] * value[:, 2]
+    worth = (a[0] * value[:, 0] + a[1] * value[:, 1] + a[2] * value[:, 2]) * discount
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = worth / price
     return RATIOS.bins_of(ratio)
@@ -70,34 +82,48 @@ class SlotCollector:
         self._segments = len(forecast.segments)
         self.begin(0)
 
-    def begin(self, slot: int) -> None:
-        """Begin a slot with nothing seen."""
-        self.slot = slot
+    def begin(self, slot: int, gate: SlotGate | None = None) -> None:
+        """Begin a slot with nothing seen; None where its rule has no gate."""
+        self.slot, self._gate = slot, gate
         self.auctions = 0
         self._requested = [0.0, 0.0, 0.0]
         self._segment_auctions = [0] * self._segments
-        self._shown: array[float] = array("f")  # exposure, interaction, conversion, price of auctions with a price
+        self._shown: array[float] = array("f")  # KPI triple, price and multiplier of auctions with a price
         self._bins = np.zeros(RATIOS.bins, np.int64)
         self._price_sum = 0.0
         self._priced = 0
         self._won = SlotTotals.zeros(1, self._segments, self._sources)
         self.spend = 0.0
 
-    def request(self, value: Value, segment: int) -> None:
-        """An auction was offered, whatever became of it."""
+    def request(self, value: Value, segment: int, source: int) -> Refusal | None:
+        """An auction was offered, whatever became of it; why the gate refuses it, which is then no arrival.
+
+        KPIs count as far as the gate lets the rule value them, so that who plans by them sees the value it bids for.
+        """
+        gate, passing = self._gate, 1.0
+        if gate is not None:
+            refusal = gate.admit(source)
+            if refusal is not None:
+                return refusal
+            passing = gate.multiplier(source)
         self.auctions += 1
         requested = self._requested
-        requested[0] += value[0]
-        requested[1] += value[1]
-        requested[2] += value[2]
+        requested[0] += passing * value[0]
+        requested[1] += passing * value[1]
+        requested[2] += passing * value[2]
         self._segment_auctions[segment] += 1
+        return None
 
-    def price(self, value: Value, price: float) -> None:
-        """An auction's market price has become known."""
-        self._shown.extend((*value, price))
+    def refusal(self, source: int) -> Refusal | None:
+        """Why the next auction of a source would be refused; nothing is counted."""
+        return None if self._gate is None else self._gate.refusal(source)
+
+    def price(self, value: Value, source: int, price: float) -> None:
+        """The market price of an auction that was not refused has become known."""
+        self._shown.extend((*value, price, 1.0 if self._gate is None else self._gate.multiplier(source)))
         self._priced += 1
         self._price_sum += price
-        if len(self._shown) >= 4 * _BATCH:
+        if len(self._shown) >= _SHOWN * _BATCH:
             self._drain()
 
     def win(self, value: Value, segment: int, source: int, cost: float, bid: float) -> None:
@@ -113,7 +139,8 @@ class SlotCollector:
         """The slot's totals of all `bidders`, one row: what this one saw was its even share of the traffic.
 
         The share `unwatched` of the slot, when no bidder ran, is taken to have been as the forecast says, which is of
-        all bidders already. Prices stand for all auctions, also where only some were shown.
+        all bidders already; of its sources nothing is said. Prices stand for all auctions, also where only some were
+        shown.
         """
         self._drain()
         totals = of_all(self._won, bidders)
@@ -121,6 +148,9 @@ class SlotCollector:
         totals.auctions[0] = seen + extra
         totals.requested[0] = np.asarray(self._requested) * bidders + self._usual * extra
         totals.segment_auctions[0] = np.asarray(self._segment_auctions) * bidders
+        if self._gate is not None:
+            totals.source_auctions[0] = np.asarray(self._gate.requests) * bidders
+            totals.source_refused[0] = np.asarray(self._gate.refused) * bidders
         usual = self._forecast.landscape.mean_price * float(self._forecast.price_curve[self.slot])
         if self._priced:
             shown = self._price_sum * self.auctions / self._priced
@@ -134,9 +164,9 @@ class SlotCollector:
     def _drain(self) -> None:
         if not len(self._shown):
             return
-        rows = np.frombuffer(self._shown, np.float32).reshape(-1, 4).copy()
+        rows = np.frombuffer(self._shown, np.float32).reshape(-1, _SHOWN)
         self._shown = array("f")
-        bins = ratio_bins(np.ascontiguousarray(rows[:, :3]), np.ascontiguousarray(rows[:, 3]), self._reference)
+        bins = ratio_bins(rows[:, :3], rows[:, 3], rows[:, 4], self._reference)
         self._bins += np.bincount(bins, minlength=RATIOS.bins)
 
 
@@ -162,6 +192,7 @@ def add_win(totals: SlotTotals, value: Value, segment: int, source: int, cost: f
     totals.source_wins[0, source] += 1
     totals.source_spend[0, source] += cost
     totals.source_predicted[0, source] += value[1]
+    totals.source_exposed[0, source] += value[0]
 
 
 def add_outcome(totals: SlotTotals, source: int, told: Told) -> None:

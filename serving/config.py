@@ -40,7 +40,15 @@ class ServeConfig(BaseModel):
     bid_expiry: float = Field(30.0, gt=0, description="Time from bid to billing that is promised (bid.exp), seconds.")
     grace: float = Field(30.0, ge=0, description="Time after that in which a billing notice is still paid, seconds.")
     utc_offset: float = Field(0.0, ge=-14, le=14, description="Time zone in which days begin, hours ahead of UTC.")
-    sources: int = Field(256, ge=1, le=32767, description="Publishers that are told apart.")
+    sources: int = Field(
+        256,
+        ge=1,
+        le=32767,
+        description="Clusters of publishers that are told apart, where the bundle's forecast knows no sources.",
+    )
+    traffic_filter: bool = Field(
+        True, description="Refuse traffic that is taken for invalid, by source, before the bid."
+    )
     predictor: str | None = Field(
         None, description="`module:name` of what predicts KPIs for requests that bring none of their own."
     )

@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from bidpilot.bidding.kpi import KPI
+from bidpilot.bidding.traffic.sources import Sources
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.ledger.store import MICRO
 
@@ -39,10 +40,10 @@ class Latency:
 
 
 class Metrics(Collector):
-    """Reads a bidder when it is scraped."""
+    """Reads a bidder, and who tells its sources apart, when it is scraped."""
 
-    def __init__(self, bidder: Bidder) -> None:
-        self._bidder, self.latency = bidder, Latency()
+    def __init__(self, bidder: Bidder, sources: Sources) -> None:
+        self._bidder, self._sources, self.latency = bidder, sources, Latency()
         self.refused: dict[str, int] = {}
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -62,6 +63,9 @@ class Metrics(Collector):
         yield CounterMetricFamily("bidpilot_bids", "Bids made.", value=b.bids)
         yield _counter("bidpilot_no_bids", "Auctions not bid on, by reason.", "reason", b.reasons)
         yield _counter("bidpilot_refused", "Requests not taken, by reason.", "reason", self.refused)
+        yield _refused_traffic(b)
+        text = "Requests of no source that is told apart, by cause."
+        yield _counter("bidpilot_pooled", text, "cause", self._sources.pooled)
         yield _counter("bidpilot_notices", "Notices, by what became of them.", "result", b.notices)
         events = {cause.value: count for cause, count in b.event_counts().items()}
         yield _counter("bidpilot_guardrail_events", "Interventions of guardrails, by cause.", "cause", events)
@@ -82,6 +86,14 @@ class Metrics(Collector):
                 alpha.add_metric([name, kpi], coefficient)
         yield money
         yield alpha
+
+
+def _refused_traffic(bidder: Bidder) -> CounterMetricFamily:
+    text = "Auctions that the gate by source refused, by campaign and reason code."
+    family = CounterMetricFamily("bidpilot_refused_traffic", text, labels=["campaign", "reason"])
+    for (campaign, reason), count in sorted(bidder.refused.items()):
+        family.add_metric([campaign, reason.value], count)
+    return family
 
 
 def _counter(name: str, text: str, label: str, counts: dict[str, int]) -> CounterMetricFamily:

@@ -6,8 +6,8 @@ Prices of the protocol are CPM: currency for a thousand exposures; inside the bi
 from __future__ import annotations
 
 import math
-import zlib
 
+from bidpilot.bidding.traffic.sources import Sources
 from bidpilot.serving.auction import Bid, Opportunity
 from bidpilot.serving.messages import BidObject, BidRequest, Hints, Imp, NoBidReason
 from bidpilot.serving.notices import MACROS, Kind, Signer
@@ -23,14 +23,14 @@ class Reader:
 
     Args:
         segments: the bundle's.
-        sources: publishers that are told apart.
+        sources: tells publishers apart.
         currency: that floors must be in.
         predictor: asked where an impression brings no values.
     """
 
-    def __init__(self, segments: tuple[str, ...], sources: int, currency: str, predictor: Predictor | None) -> None:
+    def __init__(self, segments: tuple[str, ...], sources: Sources, currency: str, predictor: Predictor | None) -> None:
         self._segments = {name: i for i, name in enumerate(segments)}
-        self._sources, self._currency, self._predictor = sources, currency, predictor
+        self.sources, self._currency, self._predictor = sources, currency, predictor
 
     def refusal(self, request: BidRequest, seat: str, min_tmax: int) -> NoBidReason | None:
         """Why the request as a whole cannot be answered; None where it can."""
@@ -44,9 +44,10 @@ class Reader:
             return NoBidReason.seat
         return None
 
-    def opportunity(self, request: BidRequest, imp: Imp) -> Opportunity | str:
-        """The auction, or why it is not bid on."""
+    def opportunity(self, request: BidRequest, imp: Imp, asked: bool = False) -> Opportunity | str:
+        """The auction, or why it is not bid on; `asked` where nothing is offered, so that no source is counted."""
         hints = None if imp.ext is None else imp.ext.bidpilot
+        source = self._source(request, imp, hints, counted=not asked and request.test != 1)
         if hints is not None:
             value, segment = (hints.exposure, hints.interaction, hints.conversion), hints.segment
         elif self._predictor is not None:
@@ -68,19 +69,21 @@ class Reader:
         return Opportunity(
             value=value,
             segment=index,
-            source=self._source(request, hints),
+            source=source,
             floor=min(imp.bidfloor, 1e12) / MILLE,
             first_price=request.at == FIRST_PRICE,
             test=request.test == 1,
         )
 
-    def _source(self, request: BidRequest, hints: Hints | None) -> int:
+    def _source(self, request: BidRequest, imp: Imp, hints: Hints | None, counted: bool) -> int:
         if hints is not None and hints.source is not None:
-            return hints.source % self._sources
+            return self.sources.given(hints.source)
         place = request.site or request.app
-        if place is None or place.publisher is None or not place.publisher.id:
-            return 0
-        return zlib.crc32(place.publisher.id.encode(errors="replace")) % self._sources
+        publisher = None if place is None else place.publisher
+        name = None if publisher is None else publisher.id
+        if counted and imp is request.imp[0]:  # one request is one meeting, however many impressions it offers
+            return self.sources.meet(name)
+        return self.sources.find(name)
 
 
 class Writer:

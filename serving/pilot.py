@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,11 @@ from bidpilot.bidding.day.observation import Observer
 from bidpilot.bidding.day.replan import Replanner
 from bidpilot.bidding.day.statistics import DayStatistics, SlotTotals
 from bidpilot.bidding.day.steering import Steering
+from bidpilot.bidding.errors import InvalidGate
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.bidding.rule import Rule
+from bidpilot.bidding.traffic.filter import TrafficFilter
+from bidpilot.bidding.traffic.gate import Gate
 from bidpilot.serving.collector import SlotCollector
 from bidpilot.serving.guardrails import Cause, EventLog
 
@@ -30,22 +33,36 @@ class Decision:
     slot: int
     observation: NDArray[np.float32]  # (F,)
     action: NDArray[np.float64]  # (3 + S,)
-    rule: Rule  # one row
+    rule: Rule  # one row, with the slot's gate by source
     planned: bool  # True where the plan took the policy's place
 
 
 class Pilot:
     """One campaign's day: `begin`, then `close_slot` with each slot's totals.
 
-    What the agent remembers is stored nowhere: closing the slots of a day again, in order, with the totals that were
-    stored brings it back, as it does the statistics.
+    What the agent and the filter of traffic remember is stored nowhere: closing the slots of a day again, in order,
+    with the totals that were stored brings it back, as it does the statistics.
 
     The policy is asked once per slot. Where it fails, takes longer than `patience` seconds, or answers
     outside its range, the slot is bid at the plan (zero action) and the cause is counted.
+
+    Args:
+        planner, campaign, agent: what is bid for, and who decides.
+        sources: sources that are told apart.
+        events: where interventions are counted.
+        patience: longest time that the policy may take, seconds.
+        traffic: what decides each slot's gate, of one row and this day alone; None: every request passes.
     """
 
     def __init__(
-        self, planner: Planner, campaign: Campaign, agent: Agent, sources: int, events: EventLog, patience: float = 0.05
+        self,
+        planner: Planner,
+        campaign: Campaign,
+        agent: Agent,
+        sources: int,
+        events: EventLog,
+        patience: float = 0.05,
+        traffic: TrafficFilter | None = None,
     ) -> None:
         forecast = planner.forecast
         self.forecast, self.campaign = forecast, campaign
@@ -54,6 +71,7 @@ class Pilot:
         self.alpha = self._plan.alpha[self._index]
         self._multiplier, self._beta = self._plan.multiplier[self._index], self._plan.beta[self._index]
         self._agent, self._events, self._patience = agent, events, patience
+        self._sources, self._traffic = sources, traffic
         self._statistics = DayStatistics(forecast, 1)
         self._observer = Observer(forecast, 1)
         self._size = action_size(len(forecast.segments))
@@ -88,10 +106,14 @@ class Pilot:
         return SlotCollector(self.forecast, sources, self.alpha[0], self.unit_value, self.usual_ratios)
 
     def begin(self) -> Decision:
-        """Begin the day; what holds in its first slot."""
+        """Begin the day; what holds in its first slot.
+
+        Raises:
+            InvalidGate: the filter's gate is not of these sources.
+        """
         forecast, plan, index = self.forecast, self._plan, self._index
         steering = Steering.where_constrained(forecast, plan, index, self._batch)
-        self._statistics.begin(self._batch, plan, index)
+        self._statistics.begin(self._batch, plan, index, self._traffic)
         self._observer.begin(self._statistics, plan, index, Replanner(forecast, plan, index), steering)
         self._day = AgentDay(self._agent, 1, len(self.forecast.segments))
         return self._decide(None)
@@ -127,8 +149,18 @@ class Pilot:
         if action is None:
             action = np.zeros((1, self._size))
         self._last = action
-        rule = decode(action, self.alpha, self._multiplier, self._beta)
-        return Decision(self.slot, observation[0], action[0], self._statistics.close_full_channels(rule), planned)
+        rule = self._statistics.close_full_channels(decode(action, self.alpha, self._multiplier, self._beta))
+        return Decision(self.slot, observation[0], action[0], replace(rule, gate=self._gate()), planned)
+
+    def _gate(self) -> Gate | None:
+        """The gate of the slot under way; None where every request passes, and when the day is over."""
+        gate = None if self.over else self._statistics.gate()
+        if gate is not None and gate.multiplier.shape != (1, self._sources):
+            raise InvalidGate(
+                f"the gate is of {gate.multiplier.shape} rows and sources, the server's of (1, {self._sources}): its "
+                "clusters and the pool. Make the filter of traffic for as many sources."
+            )
+        return gate
 
     def _ask(self, observation: NDArray[np.float32]) -> NDArray[np.float64] | None:
         """The policy's action, clipped; None where the plan must take its place."""

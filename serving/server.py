@@ -19,6 +19,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
 from bidpilot.bidding.errors import InvalidServing
+from bidpilot.bidding.traffic.sources import Sources
 from bidpilot.serving.admin_app import AdminApp
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import open_bidder, secret
@@ -92,8 +93,9 @@ def applications(bidder: Bidder, config: ServeConfig, url: str) -> tuple[Exchang
     """The two applications of a bidder; `url` is where exchanges send notices."""
     predictor = None if config.predictor is None else load_predictor(config.predictor)
     signer = Signer(secret(config, "notice.secret", "BIDPILOT_NOTICE_SECRET").encode())
-    reader = Reader(bidder.bundle.manifest.segments, config.sources, config.currency, predictor)
-    metrics = Metrics(bidder)
+    sources = Sources(bidder.desk.sources - 1)
+    reader = Reader(bidder.bundle.manifest.segments, sources, config.currency, predictor)
+    metrics = Metrics(bidder, sources)
     exchange = ExchangeApp(bidder, config, signer, reader, Writer(signer, url, config.bid_expiry), metrics)
     return exchange, AdminApp(bidder, reader, metrics, secret(config, "admin.token", "BIDPILOT_ADMIN_TOKEN"))
 

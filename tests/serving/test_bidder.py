@@ -76,8 +76,8 @@ def test_a_bid_is_the_rules(
     rule = Rule(np.array([alpha]), np.array([multiplier]), np.array([beta]))
     expected = price(rule, 0, np.array([value]), np.array([segment]))[0]
     pricer = Pricer(rule, np.inf, SHADE)
-    assert pricer.bid(value, segment, first_price=False) == pytest.approx(expected, rel=1e-12, abs=1e-300)
-    parts = pricer.explain(value, segment, first_price=False)
+    assert pricer.bid(value, segment, 0, first_price=False) == pytest.approx(expected, rel=1e-12, abs=1e-300)
+    parts = pricer.explain(value, segment, 0, first_price=False)
     assert sum(parts["terms"].values()) * parts["multiplier"] + parts["beta"] == pytest.approx(parts["bid"], rel=1e-9)
 
 
@@ -146,7 +146,7 @@ def test_a_replayed_day_ends_with_the_environments_spend_and_kpi(
 def test_two_campaigns_of_one_owner_do_not_bid_against_each_other(bidder: Bidder) -> None:
     rich = preset_campaign().model_copy(update={"budget": 400.0})
     bidder.put(ServedCampaign(name="rich", campaign=rich))
-    offers = {n: d.pricer.bid(VALUE, 0, False) for n, d in bidder.days.items()}
+    offers = {n: d.pricer.bid(VALUE, 0, 0, False) for n, d in bidder.days.items()}
     assert offers["rich"] > offers["default"]
     answer = made(bidder.bid(Opportunity(VALUE, 0)))
     assert answer.campaign.name == "rich"
@@ -375,11 +375,11 @@ def test_a_shadow_decides_but_does_not_bid(bundle_folder: Path, tmp_path: Path, 
         clock.move(clock() + DAY / 48)
         bidder.tick()
         day = bidder.days["default"]
-        plan = day.shadow_bid(VALUE, 0, False)
+        plan = day.shadow_bid(VALUE, 0, 0, False)
         amount = made(bidder.bid(Opportunity(VALUE, 0))).amount / MICRO
         assert plan is not None
         assert amount > 1.005 * plan
-        assert amount == pytest.approx(day.pricer.bid(VALUE, 0, False), abs=1e-6)
+        assert amount == pytest.approx(day.pricer.bid(VALUE, 0, 0, False), abs=1e-6)
 
 
 def test_even_shares_of_the_traffic_are_seen_as_the_whole(

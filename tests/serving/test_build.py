@@ -51,7 +51,7 @@ def test_a_predictor_gives_values_where_the_request_has_none(bundle_folder: Path
         status, response = ask(app, request(PLAIN | {"tagid": "reel"}))
         assert status == 200
         segment = bidder.bundle.manifest.segments.index("search/tail")
-        expected = bidder.days["default"].pricer.bid((0.6, 0.2, 0.004), segment, False)
+        expected = bidder.days["default"].pricer.bid((0.6, 0.2, 0.004), segment, 0, False)
         assert only_bid(response)["price"] == pytest.approx(1000 * expected, abs=1e-3)
 
 

@@ -94,7 +94,7 @@ def begin(even: Forecast, tmp_path: Path) -> Iterator[Begin]:
 
 
 def offer(day: CampaignDay, floor: int = 0) -> tuple[int, str]:
-    return day.offer(CONVERSION, 0, False, floor, day.desk.clock())
+    return day.offer(CONVERSION, 0, 0, False, floor, day.desk.clock())
 
 
 def win(day: CampaignDay, cost: int, bid: int = 200_000, slot: int = 0, key: str = "k") -> None:
@@ -215,7 +215,7 @@ def stored(day: CampaignDay, slot: int = 0) -> SlotTotals:
 def test_a_closed_slot_is_kept_as_all_bidders_saw_it(begin: Begin, bidders: int) -> None:
     day = begin(bidders=bidders)
     for _ in range(3):
-        day.collector.request(CONVERSION, 1)
+        day.collector.request(CONVERSION, 1, 0)
     win(day, 125_000, bid=200_000)
     day.outcome(0, 1, Told(interaction=2.0, conversion=1.0))
     day.close_slot(Calendar(4).at(SLOT))
@@ -277,8 +277,8 @@ def test_a_step_of_the_rule_is_held_to_the_limit(begin: Begin) -> None:
 
 
 def test_a_shadow_says_what_it_would_bid(begin: Begin) -> None:
-    assert begin().shadow_bid(CONVERSION, 0, False) is None
+    assert begin().shadow_bid(CONVERSION, 0, 0, False) is None
 
 
 def test_the_shadows_bid_is_cut_at_the_cap_too(begin: Begin) -> None:
-    assert begin(shadow=True).shadow_bid(CONVERSION, 0, False) == 0.2
+    assert begin(shadow=True).shadow_bid(CONVERSION, 0, 0, False) == 0.2

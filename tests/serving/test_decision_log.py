@@ -89,7 +89,7 @@ def test_a_shadows_bids_are_logged_beside_the_real_ones(bundle_folder: Path, tmp
         assert isinstance(answer, Bid)
         clock.move(clock() + 100)
         bidder.tick()
-        expected = bidder.days["default"].shadow_bid((0.6, 0.2, 0.004), 0, False)
+        expected = bidder.days["default"].shadow_bid((0.6, 0.2, 0.004), 0, 0, False)
     (row,) = pl.read_parquet(tmp_path / "d" / "decisions-*.parquet").iter_rows(named=True)
     assert (row["result"], row["bid"], row["cost"]) == ("expired", answer.amount / MICRO, 0.0)
     assert row["shadow_bid"] == expected

@@ -80,7 +80,7 @@ def test_a_start_within_a_slot_brings_no_phantom_traffic(bundle_folder: Path, tm
         day = bidder.days["default"]
         expected = preset_forecast().auctions[0]
         for _ in range(round(expected * (1 - share) / bidders)):
-            day.collector.request(tuple(day._pilot.unit_value.tolist()), SEGMENT)
+            day.collector.request(tuple(day._pilot.unit_value.tolist()), SEGMENT, 0)
         clock.move(START + SLOT)
         bidder.tick()
         seen = day.decision.observation[POSITION["traffic_slot"]]

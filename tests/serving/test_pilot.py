@@ -119,8 +119,8 @@ def play_auction(collector: SlotCollector, rule: Rule, log: AuctionLog, i: int, 
     e, n, c = log.exposure[i], log.interaction[i], log.conversion[i]
     segment, price = int(log.segment[i]), log.market_price[i]
     value = (float(e), float(n), float(c))
-    collector.request(value, segment)
-    collector.price(value, float(price))
+    collector.request(value, segment, 0)
+    collector.price(value, 0, float(price))
     a = (rule.multiplier[0, segment] * rule.alpha[0]).astype(np.float32)
     bid = min(float(a[0] * e + a[1] * n + a[2] * c), left)
     if bid < price:
@@ -156,7 +156,7 @@ def test_a_win_billed_late_is_booked_where_it_would_have_been_in_time() -> None:
         for slot in range(4):
             collector.begin(slot)
             for _ in range(100):
-                collector.request(value, segment)
+                collector.request(value, segment, 0)
             if slot == 1 and not late:
                 collector.win(value, segment, source, 0.5, 0.6)
             if slot == 3 and late:

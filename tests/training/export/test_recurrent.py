@@ -117,7 +117,7 @@ def test_the_pilot_gets_the_memory_back_by_closing_the_stored_slots_again(
         assert not decision.planned
         collector.begin(slot)
         for _ in range(20 * (slot + 1)):
-            collector.request((0.5, 0.2, 0.01), slot % SEGMENTS)
+            collector.request((0.5, 0.2, 0.01), slot % SEGMENTS, 0)
         stored.append(collector.totals())
         decision = first.close_slot(stored[-1])
     again = second.begin()
