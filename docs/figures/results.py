@@ -251,19 +251,18 @@ def _traffic(records: Records) -> str:
     head = ["market", "bar", "gain", "95 % interval", "share of the told filter's", "honest refused", "refused whole"]
     lines = []
     for row in records["traffic"].rows:
-        bar = (
-            ""
-            if row["bar"] is None
-            else f"{row['bar']:.2f} of it"
-            if row["bar_of"] == "share"
-            else f"{row['bar']:+.4f}"
-        )
-        met = "" if row["met"] is None else ", met" if row["met"] else ", missed"
         share = "" if row["share"] is None else f"{row['share']:.2f}"
-        ends = "" if row["gain_low"] is None else f"{row['gain_low']:+.4f} .. {row['gain_high']:+.4f}"
+        ends = "" if row["gain_low"] is None else f"{signed(row['gain_low'])} .. {signed(row['gain_high'])}"
         refused = [percent(row[key], 2) for key in ("honest_refused", "honest_closed")]
-        lines.append([row["market"], f"{bar}{met}", f"{row['gain']:+.4f}", ends, share, *refused])
+        lines.append([row["market"], _bar(row), signed(row["gain"]), ends, share, *refused])
     return table(head, lines)
+
+
+def _bar(row: Row) -> str:
+    if row["bar"] is None:
+        return ""
+    bar = f"share {row['bar']:.2f}" if row["bar_of"] == "share" else signed(row["bar"])
+    return bar + {None: "", True: ", met", False: ", missed"}[row["met"]]
 
 
 def _traffic_found(records: Records) -> str:
