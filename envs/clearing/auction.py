@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from bidpilot.bidding.landscape import shading as shading_grid
+from bidpilot.envs.logs.day_batch import INVALID_VIEWS
 
 THIN_STREAM, INVALID_STREAM, INTERACTED_STREAM, CONVERTED_STREAM = (np.uint64(k) for k in range(1, 5))
-VIEW_STREAM, KIND_STREAM = np.uint64(5), np.uint64(6)
+VIEW_STREAM, KIND_STREAM, VIRAL_STREAM, BAD_SOURCE_STREAM, SOURCE_THIN_STREAM = (np.uint64(k) for k in range(5, 10))
 _SHADE_OCTAVES, _SHADE_POINTS = shading_grid.GRID.octaves, shading_grid.GRID.bins
 _SHADE_SHIFT, _SHADE_FIRST = shading_grid.GRID.shift, shading_grid.GRID.first
 
@@ -32,12 +34,25 @@ def uniform_hash(index: int | np.unsignedinteger, salt: np.uint64, stream: np.ui
     return np.float64(z >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
+class SlotSources(NamedTuple):
+    """What a row's slot does to sources, the fields of `SourceDays` there."""
+
+    viral_share: np.float32
+    viral_source: np.int16
+    invalid_rate: NDArray[np.float32]  # (C,)
+    keep: NDArray[np.float32]  # (C,)
+    fake_events: np.float32
+    fake_views: np.float32
+    tracked: np.bool_
+
+
 class Overlay(NamedTuple):
-    """A slot's overlay of invalid auctions."""
+    """A slot's overlay of invalid auctions, and what it does to sources."""
 
     share: np.float32
     source: np.int16
     salt: np.uint64
+    sources: SlotSources | None
 
 
 # Where a column may be None it is an argument: branches on an argument's type are cut before types are inferred.
@@ -63,11 +78,85 @@ def overlaid(index, salt, share):  # type: ignore[no-untyped-def]
     return share > 0.0 and uniform_hash(index, salt, INVALID_STREAM) < share
 
 
+@numba.njit
+def slot_sources(sources, b, t):  # type: ignore[no-untyped-def]
+    """What row b's slot t does to sources; None where the days do nothing to them."""
+    if sources is None:
+        return None
+    return SlotSources(
+        sources.viral_share[b, t],
+        sources.viral_source[b, t],
+        sources.invalid_rate[b],
+        sources.keep[b, t],
+        sources.fake[b, 0],
+        sources.fake[b, 1],
+        sources.tracked[b, t],
+    )
+
+
+@numba.njit(inline="always")
+def overlay_of(days, b, t):  # type: ignore[no-untyped-def]
+    """The overlay of row b's slot t."""
+    return Overlay(days.invalid_share[b, t], days.invalid_source[b, t], days.salt[b], slot_sources(days.sources, b, t))
+
+
+@numba.njit
+def moves(share, sources):  # type: ignore[no-untyped-def]
+    """Whether a slot moves any auction to another source, with this share of invalid ones."""
+    if sources is None:
+        return share > 0.0
+    return share > 0.0 or sources.viral_share > 0.0
+
+
+@numba.njit
+def source_arrives(index, salt, sources, source):  # type: ignore[no-untyped-def]
+    """Whether an auction of the log's source `source` is among those that arrive."""
+    if sources is None:
+        return True
+    return uniform_hash(index, salt, SOURCE_THIN_STREAM) < sources.keep[source]
+
+
+@numba.njit
+def _by_source(index, salt, sources, source, invalid):  # type: ignore[no-untyped-def]
+    """Where an auction comes from that no overlay moves, and whether it is invalid."""
+    if sources is None:
+        return source, invalid
+    if sources.viral_share > 0.0 and uniform_hash(index, salt, VIRAL_STREAM) < sources.viral_share:
+        return sources.viral_source, invalid
+    return source, invalid or uniform_hash(index, salt, BAD_SOURCE_STREAM) < sources.invalid_rate[source]
+
+
 @numba.njit(inline="always")
 def origin_of(index, overlay, source, invalid):  # type: ignore[no-untyped-def]
-    """The source that an auction comes from and whether it is invalid: its columns', or the overlay's."""
+    """The source that an auction comes from and whether it is invalid: its columns', or what the day makes of them."""
     moved = overlaid(index, overlay.salt, overlay.share)
+    source, invalid = _by_source(index, overlay.salt, overlay.sources, source, invalid)
     return overlay.source if moved else source, invalid or moved
+
+
+@numba.njit
+def worth_counting(sources, b, t, c):  # type: ignore[no-untyped-def]
+    """Share of the auctions of the log's source c that arrive in row b's slot t, and of these that it leaves valid."""
+    if sources is None:
+        return np.float32(1.0), np.float32(1.0)
+    bad = (np.float32(1.0) - sources.viral_share[b, t]) * sources.invalid_rate[b, c]
+    return sources.keep[b, t, c], np.float32(1.0) - bad
+
+
+@numba.njit
+def faked(sources):  # type: ignore[no-untyped-def]
+    """Interaction events and views of an invalid win, relative to a valid one."""
+    if sources is None:
+        return np.float32(0.0), np.float32(INVALID_VIEWS)
+    return sources.fake_events, sources.fake_views
+
+
+@numba.njit
+def is_tracked(sources):  # type: ignore[no-untyped-def]
+    """Whether anything is told of what wins bring."""
+    if sources is None:
+        return True
+    return sources.tracked
 
 
 @numba.njit(inline="always")

@@ -6,7 +6,17 @@ import numba
 import numpy as np
 
 from bidpilot.bidding.landscape.octaves import RATIOS
-from bidpilot.envs.clearing.auction import arrives, bid_of, market_price, octave_bin, origin_of, shaded, worth_of
+from bidpilot.envs.clearing.auction import (
+    arrives,
+    bid_of,
+    market_price,
+    moves,
+    octave_bin,
+    origin_of,
+    shaded,
+    source_arrives,
+    worth_of,
+)
 
 CHUNK = 256
 """Auctions of a chunk."""
@@ -59,6 +69,18 @@ def thin(first, segments_of, keep, b, t, salt, price_out):  # type: ignore[no-un
 
 
 @numba.njit(cache=True, error_model="numpy")
+def thin_sources(first, sources_of, sources, salt, price_out):  # type: ignore[no-untyped-def]
+    """As `thin`, by the log's sources."""
+    if sources is None:
+        return
+    if sources.keep.min() >= 1.0:
+        return
+    for k in range(sources_of.size):
+        if not source_arrives(first + k, salt, sources, sources_of[k]):
+            price_out[k] = np.inf
+
+
+@numba.njit(cache=True, error_model="numpy")
 def pass_gate(first, sources_of, gate, b, overlay, room, price_out, bid_out, seen):  # type: ignore[no-untyped-def]
     """Discount the bids of a chunk by source, and refuse: a refused auction gets an infinite price, as in `thin`.
 
@@ -68,7 +90,7 @@ def pass_gate(first, sources_of, gate, b, overlay, room, price_out, bid_out, see
     if gate is None:
         return
     origins, passing = room
-    if overlay.share > 0.0:
+    if moves(overlay.share, overlay.sources):
         for k in range(sources_of.size):
             origins[k], _ = origin_of(first + k, overlay, sources_of[k], False)
         _look_up_gate(origins[: sources_of.size], gate, b, price_out, seen, passing)

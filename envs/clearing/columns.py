@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bidpilot.bidding.rule import Rule
 from bidpilot.bidding.traffic.gate import Gate
 from bidpilot.envs.logs.auction_log import AuctionLog
-from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.logs.day_batch import DayBatch, SourceDays
 
 
 class HasAuctions(Protocol):
@@ -55,6 +55,7 @@ class DayColumns(NamedTuple):
     invalid_share: NDArray[np.float32]  # (B, T)
     invalid_source: NDArray[np.int16]  # (B, T)
     salt: NDArray[np.uint64]  # (B,)
+    sources: SourceDays | None
 
 
 class RuleColumns(NamedTuple):
@@ -135,6 +136,7 @@ def day_columns(days: DayBatch) -> DayColumns:
         days.invalid_share,
         days.invalid_source,
         days.salt,
+        days.sources,
     )
 
 

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.envs.clearing.auction import Overlay, arrives, market_price, origin_of
+from bidpilot.envs.clearing.auction import arrives, market_price, origin_of, overlay_of, source_arrives
 from bidpilot.envs.clearing.columns import HasAuctions, auction_columns, day_columns
 from bidpilot.envs.logs.day_batch import DayBatch
 
@@ -61,10 +61,12 @@ def _write(columns, days, b, out):  # type: ignore[no-untyped-def]
     calibration, salt = days.calibration[b], days.salt[b]
     n = 0
     for t in range(days.start.shape[1]):
-        overlay = Overlay(days.invalid_share[b, t], days.invalid_source[b, t], salt)
+        overlay = overlay_of(days, b, t)
         for i in range(days.start[b, t], days.start[b, t] + days.auctions[b, t]):
             s = columns.segment[i]
             if not arrives(i, salt, days.keep, b, t, s):
+                continue
+            if not source_arrives(i, salt, overlay.sources, columns.source[i]):
                 continue
             scale = days.value_scale[b, t, s]
             out.slot[n] = t

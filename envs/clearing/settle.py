@@ -14,14 +14,14 @@ from bidpilot.envs.clearing.auction import (
     INTERACTED_STREAM,
     KIND_STREAM,
     VIEW_STREAM,
+    faked,
+    is_tracked,
     origin_of,
     uniform_hash,
 )
 
 EVENT_PROBABILITY = 0.1
 """Drawn interactions come in events: this often, and then the expectation divided by it (mean and scale stay exact)."""
-INVALID_VIEWS = 0.1
-"""Views of an invalid win relative to a valid one: bots rarely play a video to the point that a player tells a view."""
 COMPLETION = 0.35
 """Probability that a view that was told is of the whole video."""
 KIND_SHARES = (0.71, 0.10, 0.12, 0.07)
@@ -58,6 +58,8 @@ def settle(b, reached, number, budget, pays_bid, columns, overlay, won, outcomes
     predicted_e = predicted_n = predicted_c = true_e = true_n = true_c = 0.0
     realised_e = realised_n = realised_c = 0.0
     views = completed = 0
+    tracked = is_tracked(overlay.sources)
+    fake_events, fake_views = faked(overlay.sources)
     for j in range(number):
         k = np.uintp(reached.picked[j])
         bid = min(np.float64(reached.offer[k]), budget)
@@ -85,24 +87,31 @@ def settle(b, reached, number, budget, pays_bid, columns, overlay, won, outcomes
         predicted_c += columns.conversion[i] * scale
         outcomes.source_exposed[b, origin] += columns.exposure[i]
         outcomes.source_predicted[b, origin] += expected_n
+        n, c = columns.true_interaction[i] * scale, columns.true_conversion[i] * scale
+        if bad:
+            bad_wins += 1
+        else:
+            true_e += columns.true_exposure[i]
+            true_n += n
+            true_c += c
+        if not tracked:
+            continue
         realised_e += columns.true_exposure[i]
-        viewed, whole = _view(i, columns.true_exposure[i], bad, columns.interacted, overlay.salt)
+        playing = columns.true_exposure[i] * (fake_views if bad else np.float32(1.0))
+        viewed, whole = _view(i, playing, columns.interacted, overlay.salt)
         views += viewed
         completed += whole
         outcomes.source_views[b, origin] += viewed
-        if bad:
-            bad_wins += 1
+        if bad and not fake_events > 0.0:
             continue
-        n, c = columns.true_interaction[i] * scale, columns.true_conversion[i] * scale
-        true_e += columns.true_exposure[i]
-        true_n += n
-        true_c += c
-        interactions = _interactions(i, n, columns.interacted, overlay.salt)
+        interactions = _interactions(i, n, fake_events if bad else np.float32(1.0), columns.interacted, overlay.salt)
         realised_n += interactions
         outcomes.source_realised[b, origin] += interactions
         if interactions > 0.0:
             outcomes.source_events[b, origin] += 1
             _count_kind(b, i, columns.interacted, overlay.salt, outcomes.funnel)
+        if bad:
+            continue
         conversions = _conversions(i, c, columns.converted, overlay.salt)
         realised_c += conversions
         outcomes.source_converted[b, origin] += conversions
@@ -120,11 +129,12 @@ def settle(b, reached, number, budget, pays_bid, columns, overlay, won, outcomes
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _interactions(i, expected, recorded, salt):  # type: ignore[no-untyped-def]
-    """Realised interactions of auction i, as recorded or drawn."""
+def _interactions(i, expected, often, recorded, salt):  # type: ignore[no-untyped-def]
+    """Realised interactions of auction i, as recorded or drawn; `often` times as often as people interact."""
     if recorded is not None:
         return np.float64(recorded[i])
-    return expected / EVENT_PROBABILITY if uniform_hash(i, salt, INTERACTED_STREAM) < EVENT_PROBABILITY else 0.0
+    likely = EVENT_PROBABILITY * often
+    return expected / EVENT_PROBABILITY if uniform_hash(i, salt, INTERACTED_STREAM) < likely else 0.0
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -136,11 +146,11 @@ def _conversions(i, expected, recorded, salt):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _view(i, exposure, bad, recorded, salt):  # type: ignore[no-untyped-def]
-    """Whether a view of auction i is told, 0 or 1, and whether of the whole; of recorded outcomes none is known."""
+def _view(i, chance, recorded, salt):  # type: ignore[no-untyped-def]
+    """Whether a view of auction i is told, 0 or 1, and whether of the whole; recorded outcomes tell none."""
     if recorded is not None:
         return np.int64(0), np.int64(0)
-    chance, u = exposure * (INVALID_VIEWS if bad else 1.0), uniform_hash(i, salt, VIEW_STREAM)
+    u = uniform_hash(i, salt, VIEW_STREAM)
     return np.int64(u < chance), np.int64(u < chance * COMPLETION)  # given a view, u / chance is uniform
 
 

@@ -18,7 +18,7 @@ from bidpilot.bidding.event import CONVERT
 from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
 from bidpilot.bidding.rule import Rule
 from bidpilot.envs.clearing import chunk
-from bidpilot.envs.clearing.auction import Overlay, weights_of
+from bidpilot.envs.clearing.auction import overlay_of, weights_of
 from bidpilot.envs.clearing.chunk import BINS, CHUNK, FACTORS, VALUE
 from bidpilot.envs.clearing.columns import (
     AuctionColumns,
@@ -67,7 +67,7 @@ def _clear(  # type: ignore[no-untyped-def]
     for b in range(left.size):
         chunk.load_row(b, t, days, rule, table)
         weights = weights_of(rule.alpha[b], days.calibration[b])
-        overlay = Overlay(days.invalid_share[b, t], days.invalid_source[b, t], days.salt[b])
+        overlay = overlay_of(days, b, t)
         histogram[:] = 0
         last = days.start[b, t] + days.auctions[b, t]
         for at in range(days.start[b, t], last, CHUNK):
@@ -77,9 +77,9 @@ def _clear(  # type: ignore[no-untyped-def]
             chunk.look_up(segments, table, factors)
             chunk.price_and_bid(columns.market_price[at:end], kpis, factors, weights, shown, bid)
             chunk.thin(at, segments, days.keep, b, t, overlay.salt, shown)
-            chunk.pass_gate(
-                at, columns.source[at:end], gate, b, overlay, room, shown, bid, requested.source_auctions[b]
-            )
+            origins = columns.source[at:end]
+            chunk.thin_sources(at, origins, overlay.sources, overlay.salt, shown)
+            chunk.pass_gate(at, origins, gate, b, overlay, room, shown, bid, requested.source_auctions[b])
             if reference is not None:
                 at_reference = weights_of(reference[b], days.calibration[b])
                 chunk.bin_ratios(kpis, value, at_reference, shown, discounts, bins)

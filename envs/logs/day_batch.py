@@ -3,9 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+INVALID_VIEWS: Final = 0.1
+"""Views of an invalid win relative to a valid one: bots rarely play a video to the point that a player tells a view."""
+
+
+class SourceDays(NamedTuple):
+    """What B days do to C sources of traffic, beside the overlay of invalid auctions.
+
+    An auction is of its own source, the log's, or moved: to an overlay's source and invalid, or else to a surging
+    source and as valid as it was.
+    """
+
+    viral_share: NDArray[np.float32]  # (B, T) in [0, 1), share of auctions moved to a source that surges
+    viral_source: NDArray[np.int16]  # (B, T) that source
+    invalid_rate: NDArray[np.float32]  # (B, C) in [0, 1], share of a source's own auctions that are invalid all day
+    keep: NDArray[np.float32]  # (B, T, C) in [0, 1], share of the log's auctions of a source that arrive
+    fake: NDArray[np.float32]  # (B, 2) interaction events and views of an invalid win, relative to a valid one
+    tracked: NDArray[np.bool_]  # (B, T) False while nothing is told of what wins bring
+
+    @classmethod
+    def plain(cls, rows: int, slots: int, sources: int) -> SourceDays:
+        """Days on which sources are as the log has them."""
+        return cls(
+            viral_share=np.zeros((rows, slots), np.float32),
+            viral_source=np.zeros((rows, slots), np.int16),
+            invalid_rate=np.zeros((rows, sources), np.float32),
+            keep=np.ones((rows, slots, sources), np.float32),
+            fake=np.tile(np.array([0.0, INVALID_VIEWS], np.float32), (rows, 1)),
+            tracked=np.ones((rows, slots), np.bool_),
+        )
 
 
 @dataclass(frozen=True)
@@ -29,6 +60,7 @@ class DayBatch:
     budget: NDArray[np.float64]  # (B,) currency per day; NaN where the campaign decides
     conversion_value: NDArray[np.float64]  # (B,) currency per conversion; NaN where the campaign decides
     max_cpa: NDArray[np.float64]  # (B,) recorded target CPA, currency; NaN where none
+    sources: SourceDays | None = None  # None: every source is as the log has it
 
     @property
     def bounds(self) -> dict[str, NDArray[np.float64]]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.envs.logs.auction_log import AuctionLog
-from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.logs.day_batch import DayBatch, SourceDays
 from bidpilot.envs.logs.joining import join_logs
 from bidpilot.envs.markets.base import Market, MarketWrapper
 
@@ -72,16 +72,26 @@ class MixedMarket(MarketWrapper):
             made = market.days(uniforms[chosen, 1 : 1 + market.draws])
             parts.append(replace(made, start=made.start + self._begin[k]))
             rows.append(chosen)
-        return _gather(parts, np.argsort(np.concatenate(rows), kind="stable"), len(self._log.segments))
+        return _gather(parts, np.argsort(np.concatenate(rows), kind="stable"), self._log)
 
 
-def _gather(parts: Sequence[DayBatch], order: NDArray[np.intp], segments: int) -> DayBatch:
+def _gather(parts: Sequence[DayBatch], order: NDArray[np.intp], log: AuctionLog) -> DayBatch:
     """The parts' days one after the other, in this order; where some days keep all auctions, all say what they keep."""
     if any(part.keep is not None for part in parts):
         parts = [
-            part if part.keep is not None else replace(part, keep=np.ones((*part.count.shape, segments), np.float32))
+            part
+            if part.keep is not None
+            else replace(part, keep=np.ones((*part.count.shape, len(log.segments)), np.float32))
             for part in parts
         ]
-    columns = {f.name: [getattr(part, f.name) for part in parts] for f in fields(DayBatch)}
+    columns = {f.name: [getattr(part, f.name) for part in parts] for f in fields(DayBatch) if f.name != "sources"}
     gathered: dict[str, Any] = {n: None if c[0] is None else np.concatenate(c)[order] for n, c in columns.items()}
-    return DayBatch(**gathered)
+    return DayBatch(**gathered, sources=_gather_sources(parts, order, log.sources))
+
+
+def _gather_sources(parts: Sequence[DayBatch], order: NDArray[np.intp], sources: int) -> SourceDays | None:
+    """What the parts' days do to `sources` sources, likewise; None where none of them does anything."""
+    if all(part.sources is None for part in parts):
+        return None
+    told = [part.sources or SourceDays.plain(len(part), part.count.shape[1], sources) for part in parts]
+    return SourceDays._make(np.concatenate(columns)[order] for columns in zip(*told, strict=True))

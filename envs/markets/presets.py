@@ -103,3 +103,29 @@ INVALID: Final = SyntheticConfig(
     }
 )
 """`daily` with 2 % of invalid traffic, and every day a burst of four hours in which half of all auctions are."""
+
+STEALTH: Final = SyntheticConfig(
+    **DAILY.model_dump()
+    | {
+        "invalid_burst_probability": 1.0,
+        "invalid_burst_share": 0.1,
+        "invalid_burst_slots": DAILY.slots,
+        "invalid_burst_sources": 16,
+    }
+)
+"""`daily` with 10 % of invalid traffic all day long, from 16 sources that take turns: none of them stands out."""
+
+BOTS: Final = SyntheticConfig(**INVALID.model_dump() | {"fake_engagement": 3.0})
+"""`INVALID` with bots that interact three times as often as people do."""
+
+VIRAL: Final = SyntheticConfig(**DAILY.model_dump() | {"viral_source_probability": 1.0})
+"""`daily`, and every day half of all auctions come for four hours from three honest sources that surge."""
+
+VIRAL_ONE: Final = SyntheticConfig(**VIRAL.model_dump() | {"viral_sources": 1})
+"""`VIRAL` with one source."""
+
+REDRAWN: Final = SyntheticConfig(**DAILY.model_dump() | {"source_demand_std": 0.5})
+"""`daily` with every source's volume redrawn each day, by a log-normal factor."""
+
+PERSISTENT: Final = SyntheticConfig(**DAILY.model_dump() | {"bad_source_share": 0.2})
+"""`daily` with a fifth of traffic from sources that are bad every day: nine of ten of their auctions are invalid."""

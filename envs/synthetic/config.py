@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS
 from bidpilot.bidding.errors import InvalidMarket
+from bidpilot.envs.logs.day_batch import INVALID_VIEWS
 
 Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Spread = Annotated[float, Field(ge=0.0, le=2.0, allow_inf_nan=False)]  # of a logarithm
@@ -184,6 +185,43 @@ class SyntheticConfig(BaseModel):
     invalid_burst_sources: int = Field(
         default=3, ge=1, le=16, description="Sources that a burst comes from, taking turns by slot."
     )
+    fake_engagement: Annotated[float, Field(ge=0.0, le=10.0, allow_inf_nan=False)] = Field(
+        default=0.0,
+        description="Interaction events that an invalid win fakes, relative to those of a valid one; 0: none.",
+    )
+    fake_views: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] = Field(
+        default=INVALID_VIEWS, description="Views that are told of an invalid win, relative to those of a valid one."
+    )
+
+    # Sources of the day
+    bad_source_share: Share = Field(
+        default=0.0,
+        le=0.9,
+        description="Share of auctions from sources that are bad on every day of the market; 0: none.",
+    )
+    bad_source_rate: Share = Field(default=0.9, description="Share of a bad source's auctions that are invalid.")
+    viral_source_probability: Share = Field(
+        default=0.0, description="Probability of a day on which honest traffic of a few sources surges; 0: none."
+    )
+    viral_source_share: Share = Field(
+        default=0.5, lt=1.0, description="Share of auctions that come from the surging sources while they surge."
+    )
+    viral_source_slots: int = Field(default=8, ge=1, description="Slots that sources surge for.")
+    viral_sources: int = Field(default=3, ge=1, le=16, description="Sources that surge, taking turns by slot.")
+    source_demand_std: Spread = Field(
+        default=0.0,
+        description="Standard deviation of the day's log demand per source; total demand stays; 0: none.",
+    )
+    source_drift_std: Spread = Field(
+        default=0.0,
+        description="Standard deviation, per source, of the log change of its demand from first to last slot; total "
+        "demand stays; 0: none.",
+    )
+    outage_probability: Share = Field(
+        default=0.0,
+        description="Probability of a day with an outage of tracking, when nothing is told of wins; 0: none.",
+    )
+    outage_slots: int = Field(default=4, ge=1, description="Slots that an outage of tracking lasts.")
 
     if not TYPE_CHECKING:  # type checkers keep the signature made of the fields
 
@@ -206,8 +244,10 @@ class SyntheticConfig(BaseModel):
         for name in ("surge_slots", "invalid_burst_slots"):
             if getattr(self, name) > self.slots:
                 raise ValueError(f"{name} {getattr(self, name)} exceeds slots {self.slots}: shorten it")
-        if self.viral_probability > 0.0 and self.viral_slots > self.slots:
-            raise ValueError(f"viral_slots {self.viral_slots} exceeds slots {self.slots}: shorten it")
+        for effect in ("viral", "viral_source", "outage"):
+            length = getattr(self, f"{effect}_slots")
+            if getattr(self, f"{effect}_probability") > 0.0 and length > self.slots:
+                raise ValueError(f"{effect}_slots {length} exceeds slots {self.slots}: shorten it")
         if self.platform_shock_depth[0] > self.platform_shock_depth[1] or self.platform_shock_depth[1] == 1.0:
             raise ValueError(f"platform_shock_depth {self.platform_shock_depth}: give (least, greatest) below 1")
         if sum(self.kpi_weights) == 0.0:

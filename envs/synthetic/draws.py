@@ -63,6 +63,10 @@ class DayDraws:
         salt: NDArray[np.uint64] = np.floor(np.ldexp(self.uniform(uniforms, "salt")[:, 0], SALT_BITS)).astype(np.uint64)
         return salt
 
+    def stream_normal(self, uniforms: Matrix, name: str, width: int) -> Matrix:
+        """A stream's numbers as standard normal scores, (B, width), finite."""
+        return np.asarray(ndtri(np.maximum(self.stream(uniforms, name, width), _LEAST_UNIFORM)))
+
     def stream(self, uniforms: Matrix, name: str, width: int) -> Matrix:
         """Uniforms (B, width) in [0, 1) of the effect `name`: a counter generator keyed by name and salt."""
         key = np.frombuffer(hashlib.blake2b(name.encode(), digest_size=8).digest(), "<u8")

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.envs.logs.auction_log import AuctionLog
-from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.logs.day_batch import DayBatch, SourceDays
 from bidpilot.envs.synthetic import effects
 from bidpilot.envs.synthetic.config import SyntheticConfig
 from bidpilot.envs.synthetic.draws import DayDraws, Matrix
 from bidpilot.envs.synthetic.generate import SEGMENTS, generate_log, segment_shares
+from bidpilot.envs.synthetic.sources import bad_sources, source_days
 
 
 class SyntheticMarket:
@@ -47,6 +48,8 @@ class SyntheticMarket:
         price = effects.resampled_curve(config.price_curve, config.slots)
         self._price_curve = price * np.tile(profile, config.slots // config.level_slots)  # (T,)
         self._shares = segment_shares(config)  # (S,)
+        self._source_shares = _shares_by_source(self._log)  # (S, C)
+        self._bad_sources = bad_sources(config, seed, self._source_shares.sum(axis=0))  # (C,)
         self._greatest_exposure = float(self._log.exposure.max())
 
     @property
@@ -92,7 +95,8 @@ class SyntheticMarket:
         self._check(uniforms)
         rows = uniforms.shape[0]
         keep, thinning = self._segment_demand(uniforms)
-        count = self._counts(uniforms, thinning)
+        sources = source_days(self._config, self._draws, uniforms, self._bad_sources)
+        count = self._counts(uniforms, thinning * self._source_demand(keep, sources))
         value_level, price_level = effects.block_levels(self._config, self._draws, uniforms)
         invalid_share, invalid_source = effects.invalid_burst(self._config, self._draws, uniforms)
         undecided = np.full(rows, np.nan)
@@ -109,6 +113,7 @@ class SyntheticMarket:
             budget=undecided,
             conversion_value=undecided.copy(),
             max_cpa=undecided.copy(),
+            sources=sources,
         )
 
     def _check(self, uniforms: Matrix) -> None:
@@ -118,7 +123,7 @@ class SyntheticMarket:
             raise InvalidMarket("uniforms lie outside [0, 1) or are NaN: draw them with Generator.random")
 
     def _counts(self, uniforms: Matrix, thinning: Matrix) -> NDArray[np.int64]:
-        """Auctions in each slot's window, (B, T); more where segments are thinned, so that demand stays."""
+        """Auctions in each slot's window, (B, T); more where segments or sources are thinned, so that demand stays."""
         mean = self._demand * effects.traffic(self._config, self._draws, uniforms) / thinning
         if self._config.arrival_noise > 0.0:
             mean += self._config.arrival_noise * np.sqrt(mean) * self._draws.normal(uniforms, "arrivals")
@@ -140,6 +145,15 @@ class SyntheticMarket:
         keep = np.exp(std * (score - score.max(axis=1, keepdims=True)))
         arriving = (keep * self._shares).sum(axis=1, keepdims=True)
         return np.repeat(keep.astype(np.float32)[:, None, :], self.slots, axis=1), arriving
+
+    def _source_demand(self, keep: NDArray[np.float32] | None, sources: SourceDays | None) -> Matrix:
+        """Share of all auctions that thinning by source leaves of what thinning by segment does, (B, T) or (1, 1)."""
+        if sources is None:
+            return np.ones((1, 1))
+        rows = len(sources.keep)
+        segments = np.tile(self._shares, (rows, 1)) if keep is None else keep[:, 0] * self._shares
+        traffic = segments / segments.sum(axis=1, keepdims=True) / self._shares @ self._source_shares  # (B, C)
+        return np.asarray(np.einsum("bc,btc->bt", traffic, sources.keep))
 
     def _price_scale(self, uniforms: Matrix, level: Matrix) -> NDArray[np.float32]:
         """(B, T, S): curve, day, drift, block and surge, times the segment's own level of the day."""
@@ -166,3 +180,10 @@ class SyntheticMarket:
         factor[:, 0] = np.minimum(factor[:, 0], 1.0 / self._greatest_exposure)
         calibration: NDArray[np.float32] = factor.astype(np.float32)
         return calibration
+
+
+def _shares_by_source(log: AuctionLog) -> Matrix:
+    """Share of the log's auctions by segment and source, (S, C); sums to 1."""
+    shape = len(log.segments), log.sources
+    together = log.segment.astype(np.int64) * log.sources + log.source
+    return np.bincount(together, minlength=shape[0] * shape[1]).reshape(shape) / log.n

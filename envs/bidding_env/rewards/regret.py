@@ -20,7 +20,15 @@ from bidpilot.bidding.rule import Rule
 from bidpilot.envs.bidding_env.constraint_prices import ConstraintPrices
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.bidding_env.rewards.utility import UtilityReward
-from bidpilot.envs.clearing.auction import bid_of, keep_share, market_price, octave_bin, weights_of, worth_of
+from bidpilot.envs.clearing.auction import (
+    bid_of,
+    keep_share,
+    market_price,
+    octave_bin,
+    weights_of,
+    worth_counting,
+    worth_of,
+)
 from bidpilot.envs.clearing.columns import auction_columns, day_columns, rule_columns
 
 REWARD_SCALE = 32.0
@@ -115,7 +123,7 @@ def _tabulate(columns, days, rule, rest):  # type: ignore[no-untyped-def]
 def _tabulate_slot(b, t, columns, days, rule, weights, here):  # type: ignore[no-untyped-def]
     """Add row b's slot t to `here` (bins, 4), from the best bin down: spend and true KPIs.
 
-    Thinned and overlaid auctions count by their probability.
+    Thinned, overlaid and otherwise invalid auctions count by their probability.
     """
     for i in range(days.start[b, t], days.start[b, t] + days.auctions[b, t]):
         s = columns.segment[i]
@@ -126,10 +134,11 @@ def _tabulate_slot(b, t, columns, days, rule, weights, here):  # type: ignore[no
             continue
         price = market_price(columns.market_price[i], days.price_scale[b, t, s])
         k = _BINS - 1 - octave_bin(bid / price, _SHIFT, _FIRST_BIN, _BINS)
-        weight = keep_share(days.keep, b, t, s)
+        arriving, valid = worth_counting(days.sources, b, t, columns.source[i])
+        weight = keep_share(days.keep, b, t, s) * arriving
         here[k, 0] += price * weight
         if not columns.invalid[i]:
-            weight *= np.float32(1.0) - days.invalid_share[b, t]
+            weight *= (np.float32(1.0) - days.invalid_share[b, t]) * valid
             here[k, 1] += columns.true_exposure[i] * weight
             here[k, 2] += columns.true_interaction[i] * scale * weight
             here[k, 3] += columns.true_conversion[i] * scale * weight

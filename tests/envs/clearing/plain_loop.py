@@ -12,13 +12,14 @@ from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.landscape.shading import POINTS, shade
 from bidpilot.bidding.rule import Rule
 from bidpilot.envs.clearing.columns import FirstPrice
-from bidpilot.envs.clearing.settle import COMPLETION, EVENT_PROBABILITY, INVALID_VIEWS, KIND_SHARES
+from bidpilot.envs.clearing.settle import COMPLETION, EVENT_PROBABILITY, KIND_SHARES
 from bidpilot.envs.clearing.slot import clear_slot
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord
-from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.logs.day_batch import INVALID_VIEWS, DayBatch, SourceDays
 
 SEGMENTS, SOURCES, N = ("feed/head", "feed/tail", "search/head"), 5, 3000
 COUNTS = (0, 1, 255, 256, 257, 700)  # around the kernel's chunks of 256
+COUNTS_BY_SOURCE = (0, 1, 767, 768, 769, 2100)  # likewise, of which sources leave about a third with `thin`
 UNIT = 1.3  # mean price that shading factors are given for
 BUDGET = 100.0
 MASK = (1 << 64) - 1
@@ -59,7 +60,22 @@ def make_log(seed: int = 0, n: int = N, **columns: NDArray[Any]) -> AuctionLog:
     )
 
 
-def make_days(counts: tuple[int, ...], thin: bool = False, overlay: bool = False, plain: bool = False) -> DayBatch:
+def make_sources(rows: int) -> SourceDays:
+    """Everything that days may do to sources, at once; in the last row but one tracking is out."""
+    rng = np.random.default_rng(11)
+    return SourceDays(
+        viral_share=np.full((rows, 1), 0.4, np.float32),
+        viral_source=rng.integers(0, SOURCES, (rows, 1)).astype(np.int16),
+        invalid_rate=rng.choice([0.0, 0.5, 1.0], (rows, SOURCES)).astype(np.float32),
+        keep=rng.uniform(0.3, 1, (rows, 1, SOURCES)).astype(np.float32),
+        fake=np.tile(np.array([3.0, 0.5], np.float32), (rows, 1)),
+        tracked=np.arange(rows)[:, None] != rows - 2,
+    )
+
+
+def make_days(
+    counts: tuple[int, ...], thin: bool = False, overlay: bool = False, plain: bool = False, sources: bool = False
+) -> DayBatch:
     rng, rows = np.random.default_rng(7), len(counts)
     scale = (rows, 1, len(SEGMENTS))
     return DayBatch(
@@ -75,6 +91,7 @@ def make_days(counts: tuple[int, ...], thin: bool = False, overlay: bool = False
         budget=np.full(rows, np.nan),
         conversion_value=np.full(rows, np.nan),
         max_cpa=np.full(rows, np.nan),
+        sources=make_sources(rows) if sources else None,
     )
 
 
@@ -132,6 +149,8 @@ def by_the_book(
             s, origin = int(log.segment[i]), int(log.source[i])
             if days.keep is not None and uniform(i, salt, 1) >= days.keep[b, 0, s]:
                 continue
+            if days.sources is not None and uniform(i, salt, 9) >= days.sources.keep[b, 0, origin]:
+                continue
             scale = np.array([1.0, days.value_scale[b, 0, s], days.value_scale[b, 0, s]])
             v = np.array([log.exposure[i], log.interaction[i], log.conversion[i]]) * scale * days.calibration[b]
             true = np.array([log.true_exposure[i], log.true_interaction[i], log.true_conversion[i]]) * scale
@@ -139,6 +158,11 @@ def by_the_book(
             bad, discount = bool(log.invalid[i]), 1.0
             if uniform(i, salt, 2) < days.invalid_share[b, 0]:
                 bad, origin = True, int(days.invalid_source[b, 0])
+            elif days.sources is not None:
+                if uniform(i, salt, 7) < days.sources.viral_share[b, 0]:
+                    origin = int(days.sources.viral_source[b, 0])
+                else:
+                    bad = bad or uniform(i, salt, 8) < days.sources.invalid_rate[b, origin]
             if rule.gate is not None:
                 discount = rule.gate.multiplier[b, origin]
                 total["source_auctions"][b, origin] += 1
@@ -158,21 +182,9 @@ def by_the_book(
                 continue
             cost = a if first else price
             left -= cost
-            got, told = np.array([true[0], 0.0, 0.0]), np.zeros(7)
-            if market.draws_outcomes:
-                u, chance = uniform(i, salt, 5), true[0] * (INVALID_VIEWS if bad else 1.0)
-                told[:2] = u < chance, u < chance * COMPLETION
             if not bad:
                 total["true"][b] += true
-                if market.draws_outcomes:
-                    got[1] = true[1] / EVENT_PROBABILITY if uniform(i, salt, 3) < EVENT_PROBABILITY else 0.0
-                    got[2] = float(uniform(i, salt, 4) >= 1.0 - true[2])
-                    if got[1] > 0:
-                        told[2 + np.searchsorted(np.cumsum(KIND_SHARES)[:3], uniform(i, salt, 6), side="right")] = 1.0
-                else:
-                    assert log.interacted is not None
-                    assert log.converted is not None
-                    got[1], got[2] = log.interacted[i], log.converted[i]
+            got, told = outcome(market, i, salt, true, bad, *fakes_of(days, b))
             total["invalid_wins"][b] += bad
             total["predicted"][b] += v
             total["realised"][b] += got
@@ -183,13 +195,50 @@ def by_the_book(
             total["committed"][b] += a
             total["source_predicted"][b, origin] += v[1]
             total["source_realised"][b, origin] += got[1]
-            told[6] = got[2]
             total["funnel"][b] += told
             total["source_exposed"][b, origin] += v[0]
             total["source_views"][b, origin] += told[0]
             total["source_events"][b, origin] += got[1] > 0
             total["source_converted"][b, origin] += got[2]
     return total, ratios
+
+
+def fakes_of(days: DayBatch, b: int) -> tuple[float, float, bool]:
+    """How often bots interact and view, relative to people, in row b; and whether anything is told at all."""
+    if days.sources is None:
+        return 0.0, INVALID_VIEWS, True
+    return float(days.sources.fake[b, 0]), float(days.sources.fake[b, 1]), bool(days.sources.tracked[b, 0])
+
+
+def outcome(
+    market: TinyMarket,
+    i: int,
+    salt: int,
+    true: NDArray[np.float64],
+    bad: bool,
+    fake_events: float,
+    fake_views: float,
+    tracked: bool,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What is told of a win: realised KPI (3,) and the funnel's events (7,)."""
+    log, got, told = market.log, np.zeros(3), np.zeros(7)
+    if not tracked:
+        return got, told
+    got[0] = true[0]
+    often = fake_events if bad else 1.0
+    if market.draws_outcomes:
+        u, chance = uniform(i, salt, 5), true[0] * (fake_views if bad else 1.0)
+        told[:2] = u < chance, u < chance * COMPLETION
+        if uniform(i, salt, 3) < EVENT_PROBABILITY * often:
+            got[1] = true[1] / EVENT_PROBABILITY
+            told[2 + np.searchsorted(np.cumsum(KIND_SHARES)[:3], uniform(i, salt, 6), side="right")] = 1.0
+        got[2] = float(uniform(i, salt, 4) >= 1.0 - true[2]) * (not bad)
+    else:
+        assert log.interacted is not None
+        assert log.converted is not None
+        got[1], got[2] = log.interacted[i] * (often > 0), log.converted[i] * (not bad)
+    told[6] = got[2]
+    return got, told
 
 
 def some_rule(rows: int, scale: float) -> tuple[Rule, NDArray[np.float64]]:

@@ -16,6 +16,7 @@ from bidpilot.envs.clearing.chunk import CHUNK
 from tests.envs.clearing.plain_loop import (
     BUDGET,
     COUNTS,
+    COUNTS_BY_SOURCE,
     SOURCES,
     UNIT,
     N,
@@ -68,8 +69,12 @@ def assert_same(got: SlotTotals, want: SlotTotals, *besides: str) -> None:
 @pytest.mark.parametrize("thin", [False, True], ids=["all", "thinned"])
 @pytest.mark.parametrize("overlay", [False, True], ids=["clean", "overlaid"])
 @pytest.mark.parametrize("drawn", [False, True], ids=["replayed", "drawn"])
-def test_the_gate_equals_a_plain_loop_over_auctions(first: bool, thin: bool, overlay: bool, drawn: bool) -> None:
-    market, days = TinyMarket(make_log(), drawn), make_days(COUNTS, thin, overlay)
+@pytest.mark.parametrize("sources", [False, True], ids=["plain", "sources"])
+def test_the_gate_equals_a_plain_loop_over_auctions(
+    first: bool, thin: bool, overlay: bool, drawn: bool, sources: bool
+) -> None:
+    counts = COUNTS_BY_SOURCE if sources else COUNTS
+    market, days = TinyMarket(make_log(), drawn), make_days(counts, thin, overlay, sources=sources)
     rule, reference = some_rule(len(days), 0.8)
     rule = replace(rule, gate=GATE)
     budget = BUDGET / 4

@@ -9,7 +9,8 @@ import pytest
 
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.event import COMPLETE, CONVERT, INTERACTIONS, VIEW
-from bidpilot.envs.clearing.settle import COMPLETION, EVENT_PROBABILITY, INVALID_VIEWS, KIND_SHARES
+from bidpilot.envs.clearing.settle import COMPLETION, EVENT_PROBABILITY, KIND_SHARES
+from bidpilot.envs.logs.day_batch import INVALID_VIEWS
 from bidpilot.envs.synthetic.generate import RESPONSE_LOGITS
 from tests.envs.clearing.plain_loop import N, TinyMarket, clear, flat_rule, make_days, make_log
 

@@ -17,6 +17,7 @@ from bidpilot.envs.logs.auction_log import AuctionLog
 from tests.envs.clearing.plain_loop import (
     BUDGET,
     COUNTS,
+    COUNTS_BY_SOURCE,
     UNIT,
     N,
     TinyMarket,
@@ -33,8 +34,12 @@ from tests.envs.clearing.plain_loop import (
 @pytest.mark.parametrize("thin", [False, True], ids=["all", "thinned"])
 @pytest.mark.parametrize("overlay", [False, True], ids=["clean", "overlaid"])
 @pytest.mark.parametrize("drawn", [False, True], ids=["replayed", "drawn"])
-def test_the_kernel_equals_a_plain_loop_over_auctions(first: bool, thin: bool, overlay: bool, drawn: bool) -> None:
-    market, days = TinyMarket(make_log(), drawn), make_days(COUNTS, thin, overlay)
+@pytest.mark.parametrize("sources", [False, True], ids=["plain", "sources"])
+def test_the_kernel_equals_a_plain_loop_over_auctions(
+    first: bool, thin: bool, overlay: bool, drawn: bool, sources: bool
+) -> None:
+    counts = COUNTS_BY_SOURCE if sources else COUNTS
+    market, days = TinyMarket(make_log(), drawn), make_days(counts, thin, overlay, sources=sources)
     rule, reference = some_rule(len(days), 0.8)
     shading = np.linspace(0.95, 0.3, POINTS)
     got, left = clear(market, days, rule, BUDGET, first, reference, shading)

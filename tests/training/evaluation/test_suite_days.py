@@ -27,11 +27,12 @@ HELD = {
 
 
 def digest(days: DayBatch) -> str:
-    """Of every column, its name, type and shape."""
+    """Of every column, its name, type and shape; of sources where the days do something to them."""
     found = hashlib.blake2b(digest_size=16)
-    for column in dataclasses.fields(days):
-        values = getattr(days, column.name)
-        found.update(column.name.encode())
+    columns = {column.name: getattr(days, column.name) for column in dataclasses.fields(days)}
+    sources = columns.pop("sources")
+    for name, values in (columns | ({} if sources is None else sources._asdict())).items():
+        found.update(name.encode())
         found.update(b"none" if values is None else f"{values.dtype}{values.shape}".encode())
         found.update(b"" if values is None else np.ascontiguousarray(values).tobytes())
     return found.hexdigest()
