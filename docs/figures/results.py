@@ -247,6 +247,36 @@ def _ipinyou(records: Records) -> str:
     return table(head, lines)
 
 
+def _traffic(records: Records) -> str:
+    head = ["market", "bar", "gain", "95 % interval", "share of the told filter's", "honest refused", "refused whole"]
+    lines = []
+    for row in records["traffic"].rows:
+        share = "" if row["share"] is None else f"{row['share']:.2f}"
+        ends = "" if row["gain_low"] is None else f"{signed(row['gain_low'])} .. {signed(row['gain_high'])}"
+        refused = [percent(row[key], 2) for key in ("honest_refused", "honest_closed")]
+        lines.append([row["market"], _bar(row), signed(row["gain"]), ends, share, *refused])
+    return table(head, lines)
+
+
+def _bar(row: Row) -> str:
+    if row["bar"] is None:
+        return ""
+    bar = f"share {row['bar']:.2f}" if row["bar_of"] == "share" else signed(row["bar"])
+    return bar + {None: "", True: ", met", False: ", missed"}[row["met"]]
+
+
+def _traffic_found(records: Records) -> str:
+    head = ["market", "invalid traffic", "precision", "recall", "slots to detection", "spent on it without", "with"]
+    lines = []
+    for row in records["traffic"].rows:
+        if row["invalid_share"] > 0:
+            known = ["" if row[key] is None else f"{row[key]:.2f}" for key in ("precision", "recall")]
+            slots = "" if row["slots_to_detection"] is None else f"{row['slots_to_detection']:.0f}"
+            spent = [percent(row[key], 1) for key in ("wasted_before", "wasted_after")]
+            lines.append([row["market"], percent(row["invalid_share"], 1), *known, slots, *spent])
+    return table(head, lines)
+
+
 TEXTS: dict[str, Text] = {
     "headline": _headline,
     "headline-pairs": _headline_pairs,
@@ -264,4 +294,6 @@ TEXTS: dict[str, Text] = {
     "auctionnet-left-out": _auctionnet_left_out,
     "auctionnet-pairs": _auctionnet_pairs,
     "ipinyou": _ipinyou,
+    "traffic": _traffic,
+    "traffic-found": _traffic_found,
 }

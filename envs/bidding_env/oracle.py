@@ -132,10 +132,13 @@ class InformedFilter:
         self._refused, self._rate = traffic.mostly_invalid, traffic.rate
         self._no_limit = np.full(self._rate[:, 0].shape, np.inf)
         self._slot = 0
+        # wins, the invalid among them, the same of the last slot, interaction events, the invalid among them
+        self._counts = np.zeros((6, len(self._rate)))
 
     def begin(self, late: NDArray[np.int64]) -> None:
         """Begin the day; what is told late makes no difference."""
         self._slot = 0
+        self._counts[:] = 0.0
 
     def gate(self, t: int) -> Gate:
         """The gate of slot `t`."""
@@ -143,7 +146,15 @@ class InformedFilter:
         return Gate(np.where(self._refused[:, t], 0.0, 1.0), self._no_limit)
 
     def update(self, t: int, totals: SourceTotals) -> None:
-        """Nothing is left to learn."""
+        """Count what was won; nothing is left to learn."""
+        wins, events, rate = totals.source_wins, totals.source_events, self._rate[:, t]
+        self._counts[2:4] = wins.sum(axis=1), (wins * rate).sum(axis=1)
+        self._counts[:2] += self._counts[2:4]
+        self._counts[4:] += events.sum(axis=1), (events * rate).sum(axis=1)
+
+    def estimates(self) -> NDArray[np.float64]:
+        """Shares (3, B) that are invalid: of the day's wins, of the last slot's, of the day's interaction events."""
+        return self._counts[1::2] / np.maximum(self._counts[::2], 1.0)
 
     def late(self, t: int, totals: SourceTotals) -> None:
         """Nothing is left to learn."""

@@ -13,8 +13,8 @@ from bidpilot.bidding.traffic.gate import Gate
 from bidpilot.bidding.traffic.refusal import Refusal
 from bidpilot.envs.markets.defaults import preset_forecast
 from bidpilot.serving.collector import SlotCollector, of_all, ratio_bins, ratio_quantiles
-from bidpilot.serving.told import Told
 from bidpilot.serving.slot_gate import SlotGate
+from bidpilot.serving.told import Told
 
 REFERENCE = np.array([1.0, 2.0, 4.0])
 USUAL = np.array([0.5, 0.25, 0.125])

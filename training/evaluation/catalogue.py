@@ -8,7 +8,18 @@ from typing import Final
 
 from bidpilot.bidding.campaign.campaign import Campaign, Delays
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
-from bidpilot.envs.markets.presets import DAILY, INVALID, RARE, SHIFT, SPARSE, STEADY
+from bidpilot.envs.markets.presets import (
+    BOTS,
+    DAILY,
+    INVALID,
+    PERSISTENT,
+    RARE,
+    SHIFT,
+    SPARSE,
+    STEADY,
+    STEALTH,
+    VIRAL,
+)
 from bidpilot.envs.synthetic.config import SyntheticConfig
 
 
@@ -72,6 +83,17 @@ _ALL = (
         _campaign(DAILY, delays=Delays(wins=2, interactions=6, conversions=12)),
     ),
     _daily("invalid", "belief in every exposure: bursts of invalid traffic", market=INVALID),
+    _daily("stealth", "eyes for bursts alone: a tenth of traffic is invalid all day, from 16 sources", market=STEALTH),
+    _daily("bots", "belief in interactions: invalid traffic that interacts more than people", market=BOTS),
+    _daily("viral", "suspicion of every surge: honest sources that send half of all traffic", market=VIRAL),
+    SuiteRecord(
+        "persistent",
+        "detectors that forget: the same sources are bad every day, for 30 days in a row",
+        PERSISTENT,
+        DAILY,
+        (_campaign(PERSISTENT),),
+        in_a_row=30,
+    ),
     _daily(
         "cpa",
         "spending the whole budget: a target cost per conversion binds on about 80 % of days",

@@ -113,8 +113,8 @@ class Arena:
 
     @property
     def tempts_filters(self) -> bool:
-        """Whether some of these days' traffic is invalid."""
-        return bool(self.traffic.invalid.any())
+        """Whether some of these days' traffic is invalid, or honest sources do what invalid ones may."""
+        return self.days.sources is not None or bool(self.traffic.invalid.any())
 
     def play(
         self,

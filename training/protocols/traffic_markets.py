@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from bidpilot.bidding.campaign.campaign import Campaign, Delays
 from bidpilot.envs import seeding
-from bidpilot.envs.markets.presets import DAILY
+from bidpilot.envs.markets.presets import DAILY, INVALID, REDRAWN, VIRAL_ONE
 from bidpilot.envs.synthetic.config import SyntheticConfig
 from bidpilot.training.evaluation.catalogue import SUITES, SuiteRecord
 
@@ -47,9 +47,17 @@ def grounds(seed: int) -> list[Ground]:
         *(Ground(f"burst {share} %", (_daily(f"burst {share} %", _burst(slots)),), _SHARE) for share, slots in bursts),
         Ground(DRAWN, _drawn(seed), _SHARE),
         Ground("6 slots late", (_late(6),), Bar(0.60, "share")),
+        Ground("stealth", (SUITES["stealth"],), Bar(0.40, "share")),
+        Ground("bots", (SUITES["bots"],), Bar(0.0, "change")),
+        Ground("persistent", (SUITES["persistent"],), Bar(0.02, "change")),
         Ground("daily", (SUITES["daily"],), Bar(-0.0005, "change")),
         Ground("steady", (SUITES["steady"],), Bar(-0.0005, "change")),
         Ground("shift", (SUITES["shift"],), Bar(-0.002, "change")),
+        Ground("redrawn 0.5", (_daily("redrawn", REDRAWN),), Bar(-0.001, "change")),
+        Ground("redrawn 0.8", (_daily("redrawn widely", _changed(REDRAWN, source_demand_std=0.8)),), None),
+        Ground("one viral source", (_daily("one viral source", VIRAL_ONE),), Bar(-0.012, "change")),
+        Ground("three viral sources", (SUITES["viral"],), Bar(-0.025, "change")),
+        Ground("outage", (_daily("outage", _changed(INVALID, outage_probability=1.0)),), None),
     ]
 
 
@@ -63,13 +71,18 @@ def _daily(name: str, market: SyntheticConfig) -> SuiteRecord:
 
 def _burst(slots: int, share: float = 0.5, sources: int = DAILY.invalid_burst_sources) -> SyntheticConfig:
     """`daily` with a burst every day; nothing else is invalid."""
-    burst = {
-        "invalid_burst_probability": 1.0,
-        "invalid_burst_share": share,
-        "invalid_burst_slots": slots,
-        "invalid_burst_sources": sources,
-    }
-    return SyntheticConfig(**DAILY.model_dump() | burst)
+    return _changed(
+        DAILY,
+        invalid_burst_probability=1.0,
+        invalid_burst_share=share,
+        invalid_burst_slots=slots,
+        invalid_burst_sources=sources,
+    )
+
+
+def _changed(market: SyntheticConfig, **changes: float) -> SyntheticConfig:
+    """A market with other parameters."""
+    return SyntheticConfig(**market.model_dump() | changes)
 
 
 def _late(slots: int) -> SuiteRecord:

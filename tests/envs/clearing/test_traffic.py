@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.traffic.gate import Gate
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.episode import Episode
@@ -64,6 +67,15 @@ def test_the_filter_that_is_told_refuses_what_is_mostly_invalid_and_nothing_else
     assert told.suspicion().tolist() == [[0.75, 0.5]]
     assert told.gate(1).multiplier.tolist() == [[1.0, 0.0]]
     assert np.isinf(told.gate(1).quota).all()
+
+
+def test_the_filter_that_is_told_says_what_of_the_wins_was_invalid() -> None:
+    told = InformedFilter(TrueTraffic(np.array([[[4, 4], [4, 2]]]), np.array([[[0, 2], [1, 0]]])))
+    told.begin(np.zeros(1, np.int64))
+    for t, (wins, events) in enumerate((([2, 2], [1, 1]), ([4, 0], [0, 0]))):
+        totals = replace(SlotTotals.zeros(1, 1, 2), source_wins=np.array([wins]), source_events=np.array([events]))
+        told.update(t, totals)
+    np.testing.assert_allclose(told.estimates()[:, 0], [(0.5 * 2 + 0.25 * 4) / 8, 0.25, 0.5 / 2])
 
 
 def test_the_counts_are_those_of_the_kernel_and_what_is_told_wins_less_that_is_invalid() -> None:

@@ -22,6 +22,10 @@ HELD = {
     "cpa": ("639d3a5d19323ac889dbf8756970401c", "e80efd34804182f5dd75bd76c62bd37c"),
     "balanced": ("639d3a5d19323ac889dbf8756970401c", "2109bfd273386918e48843258afa826d"),
     "tail": ("639d3a5d19323ac889dbf8756970401c", "0c292a80315b36260a7f848ab8f73b16"),
+    "stealth": ("639d3a5d19323ac889dbf8756970401c", "51627bc9ab9cba4bd2811b806e4570fc"),
+    "bots": ("1c4f476f07e33a32152216e7f0a134ce", "88dc63b646b466e8610e3bfca0f4dcb4"),
+    "viral": ("639d3a5d19323ac889dbf8756970401c", "cabfb2a3a6bf3cfedf56fb11ecc27fd7"),
+    "persistent": ("639d3a5d19323ac889dbf8756970401c", "a485557c39450144b72260ffa5eafeb8"),
 }
 """Suite to the digest of its held-out log, and of the first 1,500 days of seed 0."""
 

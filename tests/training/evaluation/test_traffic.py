@@ -54,6 +54,9 @@ class Refusing:
     def late(self, t: int, totals: SourceTotals) -> None:
         pass
 
+    def estimates(self) -> NDArray[np.float64]:
+        return np.zeros((3, self.rows))
+
     def suspicion(self) -> NDArray[np.float64]:
         return np.zeros((self.rows, self.sources))
 
