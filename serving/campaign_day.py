@@ -129,7 +129,7 @@ class CampaignDay:
         like = SlotTotals.zeros(1, len(self.desk.forecast.segments), self.desk.sources)
         stored = self.desk.state.slots(self.account, like)
         for slot in range(self.moment.slot):
-            self.collector.begin(slot, self._gate)
+            self.collector.begin(slot)
             self._next(stored.get(slot) or self.collector.totals(unwatched=1.0))
         missing = self.moment.slot - len(stored)
         if missing > 0:

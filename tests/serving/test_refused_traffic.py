@@ -33,7 +33,7 @@ from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.exchange_app import ExchangeApp
 from bidpilot.serving.guardrails import EventLog
 from bidpilot.serving.http import Request
-from bidpilot.serving.messages import BidRequest, Imp, Place, Publisher, decode_request
+from bidpilot.serving.messages import BidRequest, Imp, Place, Publisher
 from bidpilot.serving.pilot import Pilot
 from bidpilot.serving.server import applications
 from tests.serving.conftest import recorded_day, write_controller_bundle
@@ -274,8 +274,7 @@ def test_publishers_leave_the_pool_and_metrics_tell_who_is_in_it(opened: Opened)
     for _ in range(2):  # a request of three impressions is one meeting; a test and a question are none
         send(app, "pub", unhinted("a"), unhinted("b"), unhinted("c"))
         send(app, "pub", unhinted("a"), test=1)
-        asked = decode_request(json.dumps(request(unhinted("a")) | {"site": {"publisher": {"id": "pub"}}}).encode())
-        app.reader.opportunity(asked, asked.imp[0], asked=True)
+        admin._explain(json.dumps(request(unhinted("a")) | {"site": {"publisher": {"id": "pub"}}}).encode())
     gate = bidder.days["default"]._gate
     assert gate is not None
     assert gate.requests[pool] == 6
