@@ -38,13 +38,14 @@ class DetectorSettings:
     clear: float = -2.0  # nats for invalid traffic, of a surge's outcomes, below which its limit is lifted
     refuse: float = 0.9  # probability of invalid traffic from which a source is refused whole
     doubt: float = 0.2  # probability from which its bids are discounted by it
+    most: float = 0.5  # of the day's requests: where outcomes speak against more, tracking is doubted, not sources
 
 
 class Detector:
     """A `TrafficFilter` that estimates the invalid traffic of B rows by source.
 
     Args:
-        share: (C,) share of requests that each source usually has, sums to 1 (`Forecast.source_share`).
+        share: (C,) share of requests that each source usually has (`Forecast.source_share`), 0 where not known.
         expected: (T,) requests per slot of the forecast.
         rows: B.
         interaction: predicted interactions of the mean auction, > 0: the unit that predictions are counted in.
@@ -63,16 +64,17 @@ class Detector:
         retold: bool = False,
     ) -> None:
         settings = DetectorSettings() if settings is None else settings
-        self.settings, self.memory, self._interaction = settings, memory, interaction
-        self.volumes = Volumes(share, expected, rows, settings.volume)
-        self.outcomes = Outcomes((rows, len(share)), len(expected), settings.outcomes, retold)
-        self._refused_since = np.full((rows, len(share)), -1)
+        shape = rows, len(share)
+        self.settings, self.memory, self._interaction = settings, memory or SourceMemory.none(shape[1:]), interaction
+        self._told_share, self._day_requests = share, float(expected.sum())
+        self.volumes = Volumes(expected, shape, settings.volume)
+        self.outcomes = Outcomes(shape, len(expected), settings.outcomes, retold)
+        self._refused_since = np.full(shape, -1)
 
     def begin(self, late: NDArray[np.int64]) -> None:
         """Begin a day; row b is told what its wins brought `late[b]` slots after them, (B,)."""
-        if self.memory is not None:
-            self.outcomes.prior[:] = self.memory.prior(self.settings.outcomes.prior)
-        self.volumes.begin()
+        self.outcomes.prior[:] = self.memory.prior(self.settings.outcomes.prior)
+        self.volumes.begin(self.memory.share(self._told_share, self._day_requests))
         self.outcomes.begin(late)
         self._refused_since[:] = np.where(self.multiplier() == 0.0, 0, -1)
 
@@ -83,7 +85,10 @@ class Detector:
     def multiplier(self) -> Matrix:
         """What a source's requests are worth bidding, (B, C)."""
         s, chance = self.settings, chance_of(self.outcomes.odds)
-        return np.where(chance > s.refuse, 0.0, np.where(chance < s.doubt, 1.0, 1.0 - chance))
+        multiplier = np.where(chance > s.refuse, 0.0, np.where(chance < s.doubt, 1.0, 1.0 - chance))
+        requests = self.volumes.total
+        against = np.einsum("bc,bc->b", requests, 1.0 - multiplier) > s.most * requests.sum(axis=1)
+        return np.where(against[:, None], 1.0, multiplier)
 
     def cleared(self) -> NDArray[np.bool_]:
         """(B, C) whether a source surges, and outcomes have shown that people do."""
@@ -112,8 +117,7 @@ class Detector:
 
     def remember(self) -> SourceMemory:
         """What the day that ends adds to what is known of the sources."""
-        before = SourceMemory.none(self.outcomes.odds.shape) if self.memory is None else self.memory
-        return before.after(self.outcomes.odds - self.outcomes.prior)
+        return self.memory.after(self.outcomes.odds - self.outcomes.prior, self.volumes.seen)
 
     def explain(self, row: int, source: int) -> SourceReport:
         """What is known of a source, and what follows from it for the coming slot."""

@@ -22,19 +22,22 @@ _POOL = 1000.0  # sources that the chance of an unknown one counts as
 
 @dataclass(frozen=True)
 class SourceMemory:
-    """Nats for invalid traffic by source, of the days before: (C,), or (B, C) where rows remember apart."""
+    """What days before have told, by source: (C,), or (B, C) where rows remember apart."""
 
-    evidence: Matrix
+    evidence: Matrix  # nats for invalid traffic
+    requests: Matrix  # of slots without a surge
     days: int = 0
 
     def __post_init__(self) -> None:
-        if not np.isfinite(self.evidence).all():
-            raise InvalidGate("what is remembered of sources must be finite. Delete the file: a day later it is back.")
+        if not (np.isfinite(self.evidence).all() and np.isfinite(self.requests).all() and (self.requests >= 0).all()):
+            raise InvalidGate(
+                "what is remembered of sources must be finite, and requests 0 or more. Delete the file: a day later it is back."
+            )
 
     @classmethod
     def none(cls, shape: tuple[int, ...]) -> SourceMemory:
         """Nothing remembered."""
-        return cls(np.zeros(shape))
+        return cls(np.zeros(shape), np.zeros(shape))
 
     def prior(self, chance: float) -> Matrix:
         """Log odds of the sources at the start of a day, where an unknown one is invalid with probability `chance`.
@@ -46,15 +49,22 @@ class SourceMemory:
         pool = (bad + chance * _POOL) / (self.evidence.shape[-1] + _POOL)
         return np.log(pool / (1.0 - pool)) + self.evidence  # type: ignore[no-any-return]
 
-    def after(self, day: Matrix) -> SourceMemory:
-        """What is remembered after a day that brought `day` nats for invalid traffic, of the same shape."""
-        return SourceMemory(np.clip(DECAY * self.evidence + day, _LEAST, _MOST), self.days + 1)
+    def share(self, told: Matrix, weight: float) -> Matrix:
+        """Share of requests by source, what was `told` (C,) counting as `weight` requests; 0 where nothing is known."""
+        counts = weight * told + self.requests
+        share: Matrix = counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1.0)
+        return share
+
+    def after(self, day: Matrix, requests: Matrix) -> SourceMemory:
+        """What is remembered after a day of `day` nats for invalid traffic and `requests` in slots without a surge."""
+        evidence = np.clip(DECAY * self.evidence + day, _LEAST, _MOST)
+        return SourceMemory(evidence, DECAY * self.requests + requests, self.days + 1)
 
     def save(self, path: Path) -> None:
         """Write to one .npz file, whole or not at all."""
         part = path.with_suffix(".part")
         with part.open("wb") as file:
-            np.savez(file, evidence=self.evidence, days=self.days)
+            np.savez(file, evidence=self.evidence, requests=self.requests, days=self.days)
         part.replace(path)
 
     @classmethod
@@ -66,7 +76,8 @@ class SourceMemory:
         """
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-                return cls(data["evidence"].astype(np.float64), int(data["days"]))
+                evidence, requests = (data[name].astype(np.float64) for name in ("evidence", "requests"))
+                return cls(evidence, requests, int(data["days"]))
         except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
             raise InvalidGate(
                 f"{path} holds no memory of sources ({error}). Delete it: a day later it is back."

@@ -33,28 +33,32 @@ class Volumes:
     """Requests of B rows' C sources over a day.
 
     A surge begins where a source passes its quota, or where the cumulative evidence for `rise` times its usual
-    requests, held at 0 from below (Page 1954), passes `alarm`. Shares are learnt from slots without a surge.
+    requests, held at 0 from below (Page 1954), passes `alarm`. Shares are learnt from slots without a surge. A source
+    whose share is told as 0 is not known: it has no quota, and never surges.
 
     Args:
-        share: (C,) share of requests that a source usually has.
         expected: (T,) requests per slot of the forecast.
-        rows: B.
+        shape: rows B and sources C.
     """
 
-    def __init__(self, share: Matrix, expected: Matrix, rows: int, settings: VolumeSettings) -> None:
-        shape = (rows, len(share))
-        self.settings, self._told, self._expected = settings, share, expected
+    def __init__(self, expected: Matrix, shape: tuple[int, int], settings: VolumeSettings) -> None:
+        self.settings, self._expected = settings, expected
+        self._told, self._known = np.zeros(shape), np.zeros(shape, np.bool_)
+        self.seen = np.zeros(shape)  # requests of slots without a surge, of the day
+        self.total = np.zeros(shape)  # requests of the day
         self.onset = np.zeros(shape, np.int64)  # slot in which the latest surge began
         self.excess = np.zeros(shape)  # share of the last slot's requests beyond the usual; 0 where none surges
         self.requests, self.quota = np.zeros(shape), np.full(shape, np.inf)  # of the last slot
         self._alarm, self._quiet = np.zeros(shape), np.zeros(shape, np.int64)
-        self._seen, self._foreseen = np.zeros(shape), np.zeros(shape)  # requests of slots without a surge
-        self._share, self._level = np.tile(share, (rows, 1)), np.ones((rows, 1))
+        self._foreseen = np.zeros(shape)  # what `seen` was told to be
+        self._share, self._level = np.zeros(shape), np.ones((shape[0], 1))
 
-    def begin(self) -> None:
-        """Begin a day with nothing seen."""
-        for array in (self.onset, self.excess, self.requests, self._alarm, self._seen, self._foreseen):
+    def begin(self, share: Matrix) -> None:
+        """Begin a day with nothing seen; sources have `share` (C,) or (B, C) of the requests, 0 where not known."""
+        for array in (self.onset, self.excess, self.requests, self._alarm, self.seen, self.total, self._foreseen):
             array[:] = 0
+        self._told[:] = share
+        np.greater(self._told, 0.0, out=self._known)
         self.quota[:] = np.inf
         self._quiet[:] = self.settings.calm + 1
         self._share[:], self._level[:] = self._told, 1.0
@@ -73,8 +77,8 @@ class Volumes:
         """Requests (B, C) that a source gets in slot `t`, whatever its outcomes say; whole numbers."""
         s = self.settings
         times = np.where(self.surging & (self._alarm > s.alarm), s.tight, s.quota)
-        most: Matrix = np.floor(times * (self._share * (self._expected[t] * np.maximum(self._level, 1.0)) + 1.0))
-        return most
+        usual = self._share * (self._expected[t] * np.maximum(self._level, 1.0))
+        return np.where(self._known, np.floor(times * (usual + 1.0)), np.inf)
 
     def update(self, t: int, requests: Matrix) -> NDArray[np.bool_]:
         """Take in the requests (B, C) of slot `t`; where a surge has begun in it, (B, C)."""
@@ -82,7 +86,7 @@ class Volumes:
         self.requests[:], self.quota[:] = requests, self.limits(t)
         self._level[:] = self._level_of(t, requests)
         usual = self.usual(t)
-        self._alarm += evidence(requests, usual, s.rise, s.shape)
+        self._alarm += evidence(requests, usual, s.rise, s.shape) * self._known
         np.clip(self._alarm, 0.0, 2.0 * s.alarm, out=self._alarm)
         now = (requests > self.quota) | (self._alarm > s.alarm)
         begun: NDArray[np.bool_] = now & ~self.surging
@@ -91,8 +95,9 @@ class Volumes:
         self._quiet[now] = 0
         self.excess[:] = np.where(now, np.maximum(1.0 - usual / np.maximum(requests, 1.0), 0.0), 0.0)
         self._foreseen += np.where(now, 0.0, self._told * (self._expected[t] * self._level))
-        self._seen += np.where(now, 0.0, requests)
-        learnt = (s.learn + self._seen) / (s.learn + self._foreseen)
+        self.seen += np.where(now, 0.0, requests)
+        self.total += requests
+        learnt = (s.learn + self.seen) / (s.learn + self._foreseen)
         np.multiply(self._told, np.minimum(learnt, _MOST_LEARNT), out=self._share)
         return begun
 
@@ -100,7 +105,7 @@ class Volumes:
         """Level (B, 1) of the slot's traffic against the forecast, read off sources that do not surge."""
         level: Matrix = requests.sum(axis=1, keepdims=True) / max(self._expected[t], 1.0)
         for _ in range(2):
-            calm = requests <= _CALM * (self._share * (self._expected[t] * level)) + 4.0
+            calm = self._known & (requests <= _CALM * (self._share * (self._expected[t] * level)) + 4.0)
             there = (self._share * calm).sum(axis=1, keepdims=True) * self._expected[t]
             level = (requests * calm).sum(axis=1, keepdims=True) / np.maximum(there, 1.0)
         return level

@@ -99,24 +99,26 @@ def test_memory_refuses_from_the_first_slot_and_fades() -> None:
     assert again.gate(0).multiplier[0, 0] == 1.0
     assert again.explain(0, 2).since == 0
     for _ in range(30):  # silent days
-        memory = memory.after(np.zeros((1, 4)))
+        memory = memory.after(np.zeros((1, 4)), np.zeros((1, 4)))
     assert detector(memory).gate(0).multiplier[0, 2] == 1.0
 
 
 def test_good_days_do_not_earn_more_trust_than_a_day_can_take_away() -> None:
     memory = SourceMemory.none((4,))
     for _ in range(50):
-        memory = memory.after(np.full(4, -5.0))
+        memory = memory.after(np.full(4, -5.0), np.zeros(4))
     d = play(detector(memory), [slot([100, 60, 30, 10], WINS, [10, 6, 0, 1], [2, 1, 0, 0])] * 12)
     assert d.gate(11).multiplier[0, 2] == 0.0
 
 
 def test_memory_is_decayed_kept_in_bounds_and_read_back(tmp_path: Path) -> None:
-    memory = SourceMemory(np.array([1.0, -1.0, 100.0])).after(np.array([0.5, 0.5, 0.0]))
+    memory = SourceMemory(np.array([1.0, -1.0, 100.0]), np.array([10.0, 0.0, 20.0]))
+    memory = memory.after(np.array([0.5, 0.5, 0.0]), np.array([1.0, 2.0, 3.0]))
     np.testing.assert_allclose(memory.evidence, [DECAY + 0.5, 0.5 - DECAY, 10.0])
     memory.save(tmp_path / "sources.npz")
     read = SourceMemory.load(tmp_path / "sources.npz")
     np.testing.assert_array_equal(read.evidence, memory.evidence)
+    np.testing.assert_allclose(read.requests, [10 * DECAY + 1, 2.0, 20 * DECAY + 3])
     assert read.days == memory.days == 1
     assert [p.name for p in tmp_path.iterdir()] == ["sources.npz"]
 
@@ -126,14 +128,14 @@ def test_a_broken_memory_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(InvalidGate, match="Delete it"):
         SourceMemory.load(tmp_path / "sources.npz")
     with pytest.raises(InvalidGate, match="finite"):
-        SourceMemory(np.array([np.nan]))
+        SourceMemory(np.array([np.nan]), np.zeros(1))
 
 
 def test_sources_found_out_make_unknown_ones_less_trusted() -> None:
     known = np.zeros(100)
-    calm = SourceMemory(known).prior(0.003)
+    calm = SourceMemory(known, known).prior(0.003)
     known[:20] = 9.0
-    assert (SourceMemory(known).prior(0.003)[20:] > calm[20:]).all()
+    assert (SourceMemory(known, known).prior(0.003)[20:] > calm[20:]).all()
 
 
 def test_a_limited_source_is_explained() -> None:
@@ -169,3 +171,29 @@ def test_thresholds_are_settings() -> None:
     d.begin(np.zeros(1, np.int64))
     play(d, [slot([100, 60, 30, 10], WINS, [10, 6, 0, 1], [2, 1, 0, 0])] * 10)
     assert 0.0 < d.gate(10).multiplier[0, 2] < 0.01
+
+
+def test_where_outcomes_speak_against_most_of_the_traffic_tracking_is_doubted() -> None:
+    """The views of all but the second source are lost on their way: three quarters of the requests."""
+    lost = slot([100, 60, 30, 10], WINS, [0, 6, 0, 0], [0, 1, 0, 0])
+    d = play(detector(), [USUAL, *[lost] * 10])
+    assert d.suspicion()[0, 0] > 0.99
+    np.testing.assert_array_equal(d.gate(11).multiplier, 1.0)
+
+
+def test_usual_shares_are_what_was_told_and_what_days_before_have_sent() -> None:
+    memory = SourceMemory(np.zeros(4), np.array([0.0, 0.0, 300.0, 0.0]))
+    np.testing.assert_allclose(memory.share(SHARE, 600.0), (600 * SHARE + [0, 0, 300, 0]) / 900)
+    np.testing.assert_array_equal(memory.share(np.zeros(4), 600.0), [0, 0, 1, 0])
+    np.testing.assert_array_equal(SourceMemory.none((4,)).share(np.zeros(4), 600.0), 0.0)
+
+
+def test_sources_that_nobody_knows_are_known_the_day_after() -> None:
+    d = Detector(np.zeros(4), EXPECTED, 1)
+    d.begin(np.zeros(1, np.int64))
+    assert np.isinf(d.gate(0).quota).all()
+    play(d, [USUAL] * 12)
+    assert np.isinf(d.gate(11).quota).all()
+    after = Detector(np.zeros(4), EXPECTED, 1, memory=d.remember())
+    after.begin(np.zeros(1, np.int64))
+    np.testing.assert_array_equal(after.gate(0).quota, [[404, 244, 124, 44]])

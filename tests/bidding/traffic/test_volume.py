@@ -11,8 +11,8 @@ EXPECTED = np.full(12, 200.0)
 
 
 def volumes(rows: int = 1, learn: float = 20.0) -> Volumes:
-    found = Volumes(SHARE, EXPECTED, rows, VolumeSettings(learn=learn))
-    found.begin()
+    found = Volumes(EXPECTED, (rows, len(SHARE)), VolumeSettings(learn=learn))
+    found.begin(SHARE)
     return found
 
 
@@ -39,7 +39,7 @@ def test_a_surge_begins_where_the_quota_is_passed_and_its_slots_tell_what_is_bey
     begun = v.update(1, requests(100, 60, 30, 60))
     np.testing.assert_array_equal(begun, [[False, False, False, True]])
     assert v.onset[0, 3] == 1
-    usual = v._told[3] * 200 * v._level[0, 0] + 0.05
+    usual = SHARE[3] * 200 * v._level[0, 0] + 0.05
     np.testing.assert_allclose(v.excess[0, 3], 1 - usual / 60, atol=0.01)
     np.testing.assert_array_equal(v.excess[0, :3], 0.0)
 
@@ -86,7 +86,7 @@ def test_a_day_begins_with_nothing_seen() -> None:
     v, fresh = volumes(), volumes()
     for t in range(4):
         v.update(t, requests(10, 60, 30, 300))
-    v.begin()
+    v.begin(SHARE)
     np.testing.assert_array_equal(v.limits(0), fresh.limits(0))
     for t in range(3):
         for one in (v, fresh):
@@ -99,3 +99,13 @@ def test_rows_are_apart() -> None:
     v = volumes(2)
     v.update(0, np.array([[100.0, 60, 30, 10], [100.0, 60, 30, 400]]))
     np.testing.assert_array_equal(v.surging[:, 3], [False, True])
+
+
+def test_a_source_that_is_not_known_has_no_quota_and_leaves_the_level_of_the_others_alone() -> None:
+    v = Volumes(EXPECTED, (1, 4), VolumeSettings())
+    v.begin(np.array([0.6, 0.4, 0.0, 0.0]))
+    for t in range(4):
+        assert not v.update(t, requests(120, 80, 5000, 0)).any()
+        np.testing.assert_array_equal(np.isinf(v.limits(t + 1)), [[False, False, True, True]])
+        np.testing.assert_allclose(v._level, 1.0, atol=0.01)
+    np.testing.assert_array_equal(v.excess, 0.0)
