@@ -92,6 +92,11 @@ class Origin(_Entry):
         description="whose target costs its days had: each its own, so that the campaign's is their mean; the "
         "campaign's; or none. None where a bundle of before does not say",
     )
+    publishers: bool = Field(
+        False,
+        description="whether its sources are clusters of publishers as a bid server tells them apart: a log's are, a "
+        "preset's are nobody's",
+    )
     metrics: dict[str, float] = Field(description="last metrics of the run")
     tags: dict[str, str] = Field(description="commit and package versions of the run")
     created: str = Field(description="time of the export, ISO 8601, UTC")

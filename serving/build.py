@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,7 +14,6 @@ from bidpilot.bidding.bundle import Bundle, load_bundle
 from bidpilot.bidding.errors import BundleMismatch, InvalidServing
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
-from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import Calendar, Clock
 from bidpilot.serving.campaign_day import Desk, ServedCampaign
@@ -26,6 +24,7 @@ from bidpilot.serving.ledger.keeper import Deliver, Keeper, at_once
 from bidpilot.serving.ledger.sqlite import SqliteStore
 from bidpilot.serving.ledger.store import LedgerStore
 from bidpilot.serving.pricer import ShadingTable
+from bidpilot.serving.source_book import SourceBook
 from bidpilot.serving.state import State
 
 _HOUR = 3600.0
@@ -57,7 +56,7 @@ def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver 
         sources=sources,
         bidders=config.bidders,
         hold=config.bid_expiry + config.grace,
-        traffic=traffic_factory(bundle.forecast, sources) if config.traffic_filter else None,
+        book=SourceBook(bundle, sources, config.state) if config.traffic_filter else None,
     )
     decisions = None
     if config.decisions is not None:
@@ -70,14 +69,9 @@ def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver 
 
 
 def clusters(config: ServeConfig, forecast: Forecast) -> int:
-    """Clusters that publishers are told apart by: the forecast's, where it knows how much each usually sends."""
-    return config.sources if forecast.source_share is None else len(forecast.source_share)
-
-
-def traffic_factory(forecast: Forecast, sources: int) -> Callable[[], TrafficFilter] | None:
-    """What makes the filter of one pilot's day; None where the forecast says nothing that it could go by."""
-    del forecast, sources
-    return None
+    """Clusters that publishers are told apart by: as many as a log's are, whose last may be the pool."""
+    told = forecast.source_share
+    return config.sources if told is None or len(told) <= config.sources + 1 else len(told)
 
 
 def read_campaigns(config: ServeConfig, bundle: Bundle) -> list[ServedCampaign]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +24,7 @@ from bidpilot.serving.ledger.wallet import Wallet, WalletConfig
 from bidpilot.serving.pilot import Decision, Pilot
 from bidpilot.serving.pricer import Pricer, ShadingTable
 from bidpilot.serving.slot_gate import SlotGate
+from bidpilot.serving.source_book import Book
 from bidpilot.serving.state import State
 from bidpilot.serving.told import Told
 
@@ -67,7 +67,7 @@ class Desk:
     sources: int  # clusters and the pool, which is the last
     bidders: int
     hold: float  # seconds
-    traffic: Callable[[], TrafficFilter] | None = None  # makes the filter of one pilot's day; None: all requests pass
+    book: Book | None = None  # makes the filters of traffic; None: all requests pass
 
     @property
     def forecast(self) -> Forecast:
@@ -107,6 +107,11 @@ class CampaignDay:
         return self.pricer.alpha
 
     @property
+    def filter(self) -> TrafficFilter | None:
+        """What decides the gates of the policy's slots; None: all requests pass."""
+        return self._pilot.traffic
+
+    @property
     def slot(self) -> int:
         """The slot under way."""
         return self.collector.slot
@@ -117,7 +122,7 @@ class CampaignDay:
 
     def _make_pilot(self, agent: Agent, events: EventLog) -> Pilot:
         desk = self.desk
-        traffic = None if desk.traffic is None else desk.traffic()
+        traffic = None if desk.book is None else desk.book.filter()
         patience = desk.guardrails.patience
         return Pilot(desk.planner, self.served.campaign, agent, desk.sources, events, patience, traffic)
 

@@ -71,7 +71,7 @@ class Pilot:
         self.alpha = self._plan.alpha[self._index]
         self._multiplier, self._beta = self._plan.multiplier[self._index], self._plan.beta[self._index]
         self._agent, self._events, self._patience = agent, events, patience
-        self._sources, self._traffic = sources, traffic
+        self._sources, self.traffic = sources, traffic
         self._statistics = DayStatistics(forecast, 1)
         self._observer = Observer(forecast, 1)
         self._size = action_size(len(forecast.segments))
@@ -113,7 +113,7 @@ class Pilot:
         """
         forecast, plan, index = self.forecast, self._plan, self._index
         steering = Steering.where_constrained(forecast, plan, index, self._batch)
-        self._statistics.begin(self._batch, plan, index, self._traffic)
+        self._statistics.begin(self._batch, plan, index, self.traffic)
         self._observer.begin(self._statistics, plan, index, Replanner(forecast, plan, index), steering)
         self._day = AgentDay(self._agent, 1, len(self.forecast.segments))
         return self._decide(None)

@@ -115,9 +115,13 @@ class Detector:
         """Shares (3, B) of what was told: invalid of the day's wins, of the last slot's, of the day's interactions."""
         return self.outcomes.estimates()
 
+    def found(self) -> tuple[Matrix, Matrix]:
+        """What the day has told of the sources (B, C): nats for invalid traffic, and requests without surges."""
+        return self.outcomes.odds - self.outcomes.prior, self.volumes.seen
+
     def remember(self) -> SourceMemory:
-        """What the day that ends adds to what is known of the sources."""
-        return self.memory.after(self.outcomes.odds - self.outcomes.prior, self.volumes.seen)
+        """What is known of the sources after the day that ends."""
+        return self.memory.after(*self.found())
 
     def explain(self, row: int, source: int) -> SourceReport:
         """What is known of a source, and what follows from it for the coming slot."""
@@ -165,6 +169,11 @@ def detector_for(
     """The detector of `rows` days under a forecast; None where the forecast does not tell sources apart."""
     if forecast.source_share is None:
         return None
-    mean = float(forecast.landscape.mean_value[_INTERACTION])
-    unit = mean if mean > 0 else 1.0
+    unit = mean_interaction(forecast)
     return Detector(forecast.source_share, forecast.auctions, rows, unit, memory=memory, retold=retold)
+
+
+def mean_interaction(forecast: Forecast) -> float:
+    """Predicted interactions of a forecast's mean auction; 1 where it has none."""
+    mean = float(forecast.landscape.mean_value[_INTERACTION])
+    return mean if mean > 0 else 1.0

@@ -31,7 +31,8 @@ class SourceMemory:
     def __post_init__(self) -> None:
         if not (np.isfinite(self.evidence).all() and np.isfinite(self.requests).all() and (self.requests >= 0).all()):
             raise InvalidGate(
-                "what is remembered of sources must be finite, and requests 0 or more. Delete the file: a day later it is back."
+                "what is remembered of sources must be finite, and requests 0 or more. Delete the file: a day later it "
+                "is back."
             )
 
     @classmethod

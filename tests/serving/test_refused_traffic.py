@@ -39,7 +39,7 @@ from bidpilot.serving.server import applications
 from tests.serving.conftest import recorded_day, write_controller_bundle
 from tests.serving.served import imp, request
 from tests.serving.test_bidder import made, replay
-from tests.serving.traffic import Growing, Open, Told
+from tests.serving.traffic import Growing, Open, Told, Turns
 
 VALUE = (0.6, 0.2, 0.004)
 SLOT = DAY / 48
@@ -61,9 +61,7 @@ def opened(
     bidders: list[Bidder] = []
 
     def made_(*kinds: type[Told], state: str = "s", **config: Any) -> Bidder:
-        turns = iter(kinds)
-        last = kinds[-1]
-        monkeypatch.setattr(build, "traffic_factory", lambda _, sources: lambda: next(turns, last)(sources))
+        monkeypatch.setattr(build, "SourceBook", lambda bundle, sources, folder: Turns(sources, *kinds))
         bidder = open_bidder(ServeConfig(**{"bundle": bundle_folder, "state": tmp_path / state} | config), clock)
         bidders.append(bidder)
         return bidder
@@ -112,7 +110,7 @@ def test_a_doubted_source_is_bid_on_at_a_part_of_its_value(opened: Opened) -> No
 
 def test_without_the_filter_nothing_is_refused_or_counted_by_source(opened: Opened, clock: ManualClock) -> None:
     bidder = opened(Told, traffic_filter=False)
-    assert bidder.desk.traffic is None
+    assert bidder.desk.book is None
     for source in (2, 5, 5, 5, 5):
         made(bidder.bid(of(source)))
     clock.move(clock() + SLOT)
@@ -317,7 +315,9 @@ def test_an_app_has_a_publisher_as_a_site_has(opened: Opened) -> None:
 def test_clusters_are_the_forecasts_or_else_the_configurations() -> None:
     config, forecast = ServeConfig(bundle=Path("b"), sources=12), preset_forecast()
     assert build.clusters(config, replace(forecast, source_share=None)) == 12
-    assert build.clusters(config, replace(forecast, source_share=np.full(7, 1 / 7))) == 7
+    assert build.clusters(config, replace(forecast, source_share=np.full(7, 1 / 7))) == 12
+        assert build.clusters(config, replace(forecast, source_share=np.full(13, 1 / 13))) == 12  # the last is the pool
+        assert build.clusters(config, replace(forecast, source_share=np.full(14, 1 / 14))) == 14
 
 
 # --- parity --------------------------------------------------------------------------------------
@@ -345,7 +345,7 @@ def test_a_replayed_day_refuses_what_the_environment_refuses(
     for _ in range(episode.slots):
         seen = episode.play(acting.act(seen))
         expected.append({name: getattr(episode.totals, name)[0].copy() for name in counted})
-    monkeypatch.setattr(build, "traffic_factory", lambda _, sources: lambda: Told(sources))
+    monkeypatch.setattr(build, "SourceBook", lambda bundle, sources, folder: Turns(sources, Told))
     folder = write_controller_bundle(tmp_path / "b", "mpc")
     with open_bidder(ServeConfig(bundle=folder, state=memory), clock) as bidder:
         spend, kpi = replay(bidder, log, clock)

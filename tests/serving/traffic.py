@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.traffic.filter import SourceTotals
+from bidpilot.bidding.traffic.filter import SourceTotals, TrafficFilter
 from bidpilot.bidding.traffic.gate import Gate
 
 
@@ -54,3 +56,17 @@ class Growing(Open):
 
     def late(self, t: int, totals: SourceTotals) -> None:
         self._quota = self._quota + totals.source_wins
+
+
+class Turns:
+    """A book that makes filters of some kinds in turn, and from there on of the last; it keeps what it is shown."""
+
+    def __init__(self, sources: int, *kinds: type[Told]) -> None:
+        self._sources, self._kinds, self._last = sources, iter(kinds), kinds[-1]
+        self.shown: list[list[TrafficFilter]] = []
+
+    def filter(self) -> TrafficFilter:
+        return next(self._kinds, self._last)(self._sources)
+
+    def learn(self, day: Sequence[TrafficFilter]) -> None:
+        self.shown.append(list(day))

@@ -149,6 +149,7 @@ def _origin(run: RunInfo, described: dict[str, Any]) -> Origin:
         setting=str(described["setting"]),
         market_digest=str(described["market_digest"]),
         targets=described.get("targets"),
+        publishers=described["log_digest"] is not None,
         metrics=dict(run.metrics),
         tags=tags,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
