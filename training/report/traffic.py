@@ -35,9 +35,9 @@ class TrafficRow(TypedDict):
     honest_refused: float  # share of valid requests that were refused
     honest_closed: float  # share of honest (day, source) that were refused whole in some slot
     caught: float  # share of invalid requests that were refused
-    precision: float | None  # of (day, source) with a refusal, those that sent a burst; None: no refusal
-    recall: float | None  # of (day, source) that sent a burst, those refused from then on; None: no burst
-    slots_to_detection: float | None  # median; None where none was found
+    precision: float | None  # of (day, source) held back, those that sent a burst; None: no burst, or none held back
+    recall: float | None  # of (day, source) that sent a burst, those held back from then on; None: no burst
+    slots_to_detection: float | None  # median; None where none was held back
     wasted_before: float  # spend on invalid traffic without a filter, share of the budget
     wasted_after: float  # the same behind the detector
     gain_by_day: list[float]  # mean gain by number of the day, where days are in a row
@@ -83,7 +83,7 @@ def _caption(rows: Sequence[TrafficRow]) -> str | None:
         f"honest sources refused whole a day (closed): at most {MOST_CLOSED:.1%}, {kept}: the most is "
         f"{worst['honest_closed']:.2%} on {worst['market']}",
         "share: of the gain of the filter that is told; precision, recall: of sources and days; slots: median from the "
-        "onset to the first refusal; money saved: spend on invalid traffic, share of the budget",
+        "onset until it is held back; money saved: spend on invalid traffic, share of the budget",
     ]
     for row in rows:
         if by_day := row["gain_by_day"]:
