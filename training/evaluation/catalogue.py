@@ -83,17 +83,6 @@ _ALL = (
         _campaign(DAILY, delays=Delays(wins=2, interactions=6, conversions=12)),
     ),
     _daily("invalid", "belief in every exposure: bursts of invalid traffic", market=INVALID),
-    _daily("stealth", "eyes for bursts alone: a tenth of traffic is invalid all day, from 16 sources", market=STEALTH),
-    _daily("bots", "belief in interactions: invalid traffic that interacts more than people", market=BOTS),
-    _daily("viral", "suspicion of every surge: honest sources that send half of all traffic", market=VIRAL),
-    SuiteRecord(
-        "persistent",
-        "detectors that forget: the same sources are bad every day, for 30 days in a row",
-        PERSISTENT,
-        DAILY,
-        (_campaign(PERSISTENT),),
-        in_a_row=30,
-    ),
     _daily(
         "cpa",
         "spending the whole budget: a target cost per conversion binds on about 80 % of days",
@@ -117,6 +106,17 @@ _ALL = (
         "one price for all content: a share of 35 or 50 % for the long tail, which would get 28 %",
         _campaign(DAILY, min_tail_share=0.35),
         _campaign(DAILY, min_tail_share=0.5),
+    ),
+    _daily("stealth", "eyes for bursts alone: a tenth of traffic is invalid all day, from 16 sources", market=STEALTH),
+    _daily("bots", "belief in interactions: invalid traffic that interacts more than people", market=BOTS),
+    _daily("viral", "suspicion of every surge: honest sources that send half of all traffic", market=VIRAL),
+    SuiteRecord(
+        "persistent",
+        "detectors that forget: the same sources are bad every day, for 30 days in a row",
+        PERSISTENT,
+        DAILY,
+        (_campaign(PERSISTENT),),
+        in_a_row=30,
     ),
 )
 SUITES: Final = MappingProxyType({record.name: record for record in _ALL})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final, TypeVar
 
 import numpy as np
@@ -24,23 +24,22 @@ class Refusals:
     """D days behind one filter, by slot and source."""
 
     refused: NDArray[np.int64]  # (D, T, C) requests
-    closed: NDArray[np.bool_]  # (D, T, C) the source was refused whole
+    multiplier: NDArray[np.float64]  # (D, T, C) of bids; 0: the source was refused whole
     spend: NDArray[np.float64]  # (D, T, C) currency
     suspicion: NDArray[np.float64]  # (D, T, C) probability of invalid traffic after the slot; 0 without a filter
 
     @classmethod
     def joined(cls, parts: Sequence[Refusals]) -> Refusals:
         """The days of one after those of another."""
-        return cls(
-            *(np.concatenate([getattr(p, name) for p in parts]) for name in ("refused", "closed", "spend", "suspicion"))
-        )
+        names = [each.name for each in fields(cls)]
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 class Watch:
     """Collects refusals while an arena plays: give it as `watch`."""
 
     def __init__(self) -> None:
-        self._slots: list[tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]] = []
+        self._slots: list[tuple[NDArray[np.generic], ...]] = []
 
     def __call__(self, episode: Episode) -> None:
         """Take in the slot that has just been played."""
@@ -49,7 +48,7 @@ class Watch:
         self._slots.append(
             (
                 totals.source_refused.copy(),
-                np.zeros(shape, np.bool_) if gate is None else gate.multiplier == 0.0,
+                np.ones(shape) if gate is None else gate.multiplier.copy(),
                 totals.source_spend.copy(),
                 np.zeros(shape) if traffic is None else traffic.suspicion().copy(),
             )
@@ -72,29 +71,30 @@ class Accuracy:
     honest_refused: float  # share of valid requests
     caught: float  # share of invalid requests that were refused; 0 where there are none
     honest_closed: float  # share of (day, source) without a burst that was refused whole in some slot
-    precision: float | None  # share of (day, source) with a refusal that sent a burst; None: no refusal
-    recall: float | None  # share of (day, source) that sent a burst with a refusal from its onset on; None: no burst
-    slots_to_detection: (
-        float | None
-    )  # median slots from the onset of a burst to the first refusal; None: none was found
+    precision: float | None  # share of (day, source) held back that sent a burst; None: no burst, or none held back
+    recall: float | None  # share of (day, source) that sent a burst and was held back from then on; None: no burst
+    slots_to_detection: float | None  # median slots from its onset to that; None: none was held back
 
 
 def accuracy(found: Refusals, truth: TrueTraffic) -> Accuracy:
-    """Judge refusals by the truth of the same days."""
+    """Judge refusals by the truth of the same days.
+
+    A source is held back in a slot where some request is refused, or what it sends is bid on at a discount.
+    """
     slot = np.arange(found.refused.shape[1])[:, None]
     onset = onsets(truth)  # (D, C)
     bad = onset < len(slot)
-    refused = found.refused > 0
-    first = np.where(refused & (slot >= onset[:, None]), slot, len(slot)).min(axis=1)
+    held = (found.refused > 0) | ((found.multiplier < 1.0) & (truth.requests > 0))
+    first = np.where(held & (slot >= onset[:, None]), slot, len(slot)).min(axis=1)
     hit = bad & (first < len(slot))
-    flagged = refused.any(axis=1)
-    closed = found.closed.any(axis=1)
+    flagged = held.any(axis=1)
+    closed = np.any(found.multiplier == 0.0, axis=1)
     valid = truth.requests - truth.invalid
     return Accuracy(
         honest_refused=_ratio((found.refused * (1.0 - truth.rate)).sum(), valid.sum()) or 0.0,
         caught=_ratio((found.refused * truth.rate).sum(), truth.invalid.sum()) or 0.0,
         honest_closed=_ratio((closed & ~bad).sum(), (~bad).sum()) or 0.0,
-        precision=_ratio((flagged & bad).sum(), flagged.sum()),
+        precision=_ratio((flagged & bad).sum(), flagged.sum()) if bad.any() else None,
         recall=_ratio(hit.sum(), bad.sum()),
         slots_to_detection=float(np.median((first - onset)[hit])) if hit.any() else None,
     )

@@ -9,12 +9,14 @@ from matplotlib.figure import Figure
 from rich.box import SIMPLE
 from rich.table import Table
 
-from bidpilot.training.report.checks import finite
 from bidpilot.training.report.ends import ends
-from bidpilot.training.report.style import INK, small_multiples
+from bidpilot.training.report.style import INK, colours, small_multiples
 
 MOST_CLOSED = 0.001
 """Share of honest sources that may be refused whole on a day."""
+
+
+_MARKERS = ("o", "s", "^", "D", "v", "X")  # as many as colours that repeat
 
 
 class TrafficRow(TypedDict):
@@ -35,9 +37,9 @@ class TrafficRow(TypedDict):
     honest_refused: float  # share of valid requests that were refused
     honest_closed: float  # share of honest (day, source) that were refused whole in some slot
     caught: float  # share of invalid requests that were refused
-    precision: float | None  # of (day, source) with a refusal, those that sent a burst; None: no refusal
-    recall: float | None  # of (day, source) that sent a burst, those refused from then on; None: no burst
-    slots_to_detection: float | None  # median; None where none was found
+    precision: float | None  # of (day, source) held back, those that sent a burst; None: no burst, or none held back
+    recall: float | None  # of (day, source) that sent a burst, those held back from then on; None: no burst
+    slots_to_detection: float | None  # median; None where none was held back
     wasted_before: float  # spend on invalid traffic without a filter, share of the budget
     wasted_after: float  # the same behind the detector
     gain_by_day: list[float]  # mean gain by number of the day, where days are in a row
@@ -83,7 +85,7 @@ def _caption(rows: Sequence[TrafficRow]) -> str | None:
         f"honest sources refused whole a day (closed): at most {MOST_CLOSED:.1%}, {kept}: the most is "
         f"{worst['honest_closed']:.2%} on {worst['market']}",
         "share: of the gain of the filter that is told; precision, recall: of sources and days; slots: median from the "
-        "onset to the first refusal; money saved: spend on invalid traffic, share of the budget",
+        "onset until it is held back; money saved: spend on invalid traffic, share of the budget",
     ]
     for row in rows:
         if by_day := row["gain_by_day"]:
@@ -110,18 +112,19 @@ def traffic_figure(rows: Sequence[TrafficRow]) -> Figure:
         "money saved, % of budget": {**saved},
     }
     at = {row["market"]: 100 * row["invalid_share"] for row in shown}
-    figure, axes = small_multiples(list(panels), 3.4, 3.0)
+    shades = colours(list(at))
+    figure, axes = small_multiples(list(panels), 3.4, 3.3)
     for name, panel in axes.items():
         known = {market: value for market, value in panels[name].items() if value is not None}
-        if not known:
-            continue
-        shares, values = finite("shares", [at[m] for m in known], 1), finite(name, list(known.values()), 1)
-        panel.plot(shares, values, "o", color=INK, clip_on=False)
-        for market, value in known.items():
-            panel.annotate(market, (at[market], value), (4, 4), textcoords="offset points", fontsize=7, color=INK)
-        panel.set_xlim(0.0, 1.3 * max(at.values()))
-        panel.set_ylim(0.0, max(1.0, float(values.max())) * 1.1)
+        for k, market in enumerate(at):
+            if market in known:
+                marker = _MARKERS[k // len(_MARKERS) % len(_MARKERS)]
+                panel.plot(at[market], known[market], marker, color=shades[market], label=market, clip_on=False)
+        panel.set_xlim(0.0, 1.1 * max(at.values()))
+        panel.set_ylim(0.0, 1.1 * max([1.0, *known.values()]))
         panel.set_xlabel("invalid traffic, % of requests")
+    handles, labels = axes["money saved, % of budget"].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=7, frameon=False, fontsize=8)
     figure.suptitle("The traffic detector over markets", color=INK, x=0.01, ha="left")
     return figure
 

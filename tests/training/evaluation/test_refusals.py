@@ -17,10 +17,10 @@ INVALID = np.array([[[0, 0, 2], [30, 0, 1], [30, 1, 2]]])
 TRUTH = TrueTraffic(REQUESTS, INVALID)
 
 
-def refusals(refused: list[list[int]], closed: list[list[bool]] | None = None) -> Refusals:
+def refusals(refused: list[list[int]], multiplier: list[list[float]] | None = None) -> Refusals:
     counts = np.array([refused])
-    whole = np.zeros(counts.shape, np.bool_) if closed is None else np.array([closed])
-    return Refusals(counts, whole, np.ones(counts.shape), np.zeros(counts.shape))
+    factor = np.ones(counts.shape) if multiplier is None else np.array([multiplier])
+    return Refusals(counts, factor, np.ones(counts.shape), np.zeros(counts.shape))
 
 
 def test_a_burst_begins_where_most_of_enough_requests_are_invalid() -> None:
@@ -39,16 +39,22 @@ def test_refusals_are_judged_by_request_and_by_source_and_day() -> None:
 
 
 def test_honest_sources_that_are_refused_whole_are_counted_by_day() -> None:
-    closed = [[False, True, True], [False, True, False], [True, False, False]]
-    found = accuracy(refusals([[0, 0, 0]] * 3, closed), TRUTH)
+    found = accuracy(refusals([[0, 10, 0], [0, 0, 0], [0, 0, 0]], [[1, 0, 1], [1, 1, 1], [1, 1, 1]]), TRUTH)
     assert found.honest_closed == 1.0  # the one honest source
-    assert (found.precision, found.recall, found.slots_to_detection) == (None, 0.0, None)
+    assert (found.precision, found.recall, found.slots_to_detection) == (0.0, 0.0, None)
+    assert accuracy(refusals([[0, 0, 0]] * 3), TRUTH).precision is None
+
+
+def test_a_source_that_is_bid_on_at_a_discount_is_held_back() -> None:
+    found = accuracy(refusals([[0, 0, 0]] * 3, [[1, 1, 1], [1, 1, 1], [0.5, 1, 0.9]]), TRUTH)
+    assert (found.precision, found.recall, found.honest_closed) == (1.0, 1.0, 0.0)
+    assert found.slots_to_detection == 1.5  # source 0 a slot after its burst began, source 2 two after the day did
 
 
 def test_honest_days_have_no_recall() -> None:
     honest = TrueTraffic(REQUESTS, np.zeros_like(INVALID))
     found = accuracy(refusals([[0, 0, 0]] * 3), honest)
-    assert (found.recall, found.caught, found.honest_refused) == (None, 0.0, 0.0)
+    assert (found.precision, found.recall, found.caught, found.honest_refused) == (None, None, 0.0, 0.0)
 
 
 def test_money_on_invalid_traffic_is_its_share_of_each_slot_and_source() -> None:

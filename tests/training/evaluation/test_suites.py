@@ -19,7 +19,7 @@ from bidpilot.training.evaluation.catalogue import SUITES
 from bidpilot.training.evaluation.suites import held_out, named_suites, suite_forecast
 
 NAMES = ["steady", "daily", "shift", "sparse", "first_price", "won_only", "delayed", "invalid", "cpa", "balanced"]
-NAMES += ["tail"]
+NAMES += ["tail", "stealth", "bots", "viral", "persistent"]
 
 
 def test_the_catalogue_has_every_suite_of_the_design() -> None:
@@ -47,7 +47,7 @@ def test_the_presets_play_their_default_campaign(name: str) -> None:
 def test_no_forecast_saw_what_only_the_suite_has() -> None:
     assert {record.forecast.digest for record in SUITES.values()} == {c.digest for c in (STEADY, DAILY, RARE)}
     changed = {name for name, record in SUITES.items() if record.market != record.forecast}
-    assert changed == {"shift", "sparse", "invalid"}
+    assert changed == {"shift", "sparse", "invalid", "stealth", "bots", "viral", "persistent"}
 
 
 def test_suites_of_one_market_have_days_of_their_own_that_stay() -> None:

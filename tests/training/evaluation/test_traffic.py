@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.bidding.traffic.detector import Detector
 from bidpilot.bidding.traffic.filter import SourceTotals
 from bidpilot.bidding.traffic.gate import Gate
 from bidpilot.envs.markets.presets import INVALID
@@ -104,6 +105,26 @@ def test_without_a_detector_mpc_is_the_unfiltered_one_and_without_invalid_traffi
     free = synthetic_suite(bursts, 6, 0, filter_of=unfiltered)
     assert [c.name for c in traffic_references(free, ())] == ["mpc_filtered"]
     assert traffic_references(suite, ()) == []
+
+
+def test_honest_traffic_that_looks_like_invalid_traffic_calls_for_the_references() -> None:
+    viral = SyntheticConfig(**SMALL.model_dump() | {"viral_source_probability": 1.0})
+    suite = synthetic_suite(SuiteRecord("surges", "nothing", viral, SMALL, (CAMPAIGN,)), 4, 0, filter_of=refusing)
+    assert not suite.arena.traffic.invalid.any()
+    assert [c.name for c in traffic_references(suite, ())] == ["mpc_unfiltered", "mpc_filtered"]
+
+
+def test_a_detector_begins_the_day_with_what_it_learnt_the_day_before(bursts: SuiteRecord) -> None:
+    arena = synthetic_suite(bursts, 3, 0).arena
+    arena.play(MPC)
+    first = arena.episode.statistics.traffic
+    second = detected(arena, first)
+    assert isinstance(first, Detector)
+    assert isinstance(second, Detector)
+    assert second is not first
+    assert second.memory is not None
+    np.testing.assert_array_equal(second.memory.evidence, first.remember().evidence)
+    assert np.abs(second.memory.evidence).max() > 0
 
 
 def test_a_day_is_played_behind_the_filter_of_the_day_before(bursts: SuiteRecord) -> None:

@@ -20,6 +20,7 @@ from bidpilot.training.protocols import auctionnet_folds
 from bidpilot.training.protocols.auctionnet import run
 from bidpilot.training.protocols.config import AuctionNetConfig
 from bidpilot.training.protocols.names import BENCHMARK
+from bidpilot.training.report.tables import Marks
 from bidpilot.training.setting.split import HoldOut
 from bidpilot.training.tracking import Run
 from tests.training.small_logs import idle_run, small_log
@@ -84,9 +85,7 @@ def test_one_command_gives_both_scores_of_every_agent_that_evaluate_gives(
         assert {row["agent"] for row in own} == ours
         for row in own:
             theirs = rows[suite, row["agent"]]
-            assert set(row) - {"run", "forecast", "forecast_run", "forecast_log", "other_market", "trained_on"} <= set(
-                theirs
-            )
+            assert set(row) - set(Marks.__annotations__) <= set(theirs)
             for key, value in row.items():
                 if isinstance(value, float):
                     assert theirs[key] == pytest.approx(value, rel=1e-9), (row["agent"], key)
