@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -201,7 +202,8 @@ def test_actions_before_a_slot_do_not_depend_on_the_day_after_it(name: str, fore
     later = np.arange(48)
     later[cut:] = np.random.default_rng(0).permutation(later[cut:])
     fields = ("start", "count", "price_scale", "value_scale", "invalid_share", "invalid_source")
-    shuffled = replace(days, **{field: np.ascontiguousarray(getattr(days, field)[:, later]) for field in fields})
+    moved: dict[str, Any] = {field: np.ascontiguousarray(getattr(days, field)[:, later]) for field in fields}
+    shuffled = replace(days, **moved)
     played = []
     for batch in (days, shuffled):
         agent = controller_agent(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -84,7 +84,8 @@ def test_what_a_gate_learns_before_a_slot_does_not_depend_on_the_day_after_it() 
     days, later = days_of(market), np.arange(48)
     later[cut:] = np.random.default_rng(0).permutation(later[cut:])
     names = ("start", "count", "price_scale", "value_scale", "invalid_share", "invalid_source")
-    shuffled = replace(days, **{name: np.ascontiguousarray(getattr(days, name)[:, later]) for name in names})
+    moved: dict[str, Any] = {name: np.ascontiguousarray(getattr(days, name)[:, later]) for name in names}
+    shuffled = replace(days, **moved)
     actions, gates = np.zeros((2, 48, ROWS, 11)), np.zeros((2, 48, ROWS, market.log.sources))
     for k, batch in enumerate((days, shuffled)):
         episode = Episode(market, preset_forecast(), ROWS)

@@ -68,7 +68,12 @@ def test_a_market_that_thins_segments_does_not_thin_the_others_days() -> None:
 
 
 def test_a_market_that_does_things_to_sources_does_nothing_to_the_others_days() -> None:
-    hard = {"bad_source_share": 0.3, "source_demand_std": 0.4, "outage_probability": 0.5, "fake_engagement": 2.0}
+    hard: dict[str, Any] = {
+        "bad_source_share": 0.3,
+        "source_demand_std": 0.4,
+        "outage_probability": 0.5,
+        "fake_engagement": 2.0,
+    }
     parts = [market(), market(**hard)]
     mixed = MixedMarket(parts, [0.5, 0.5])
     uniforms = drawn(mixed, 20)
