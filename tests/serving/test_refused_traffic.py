@@ -316,8 +316,8 @@ def test_clusters_are_the_forecasts_or_else_the_configurations() -> None:
     config, forecast = ServeConfig(bundle=Path("b"), sources=12), preset_forecast()
     assert build.clusters(config, replace(forecast, source_share=None)) == 12
     assert build.clusters(config, replace(forecast, source_share=np.full(7, 1 / 7))) == 12
-        assert build.clusters(config, replace(forecast, source_share=np.full(13, 1 / 13))) == 12  # the last is the pool
-        assert build.clusters(config, replace(forecast, source_share=np.full(14, 1 / 14))) == 14
+    assert build.clusters(config, replace(forecast, source_share=np.full(13, 1 / 13))) == 12  # the last is the pool
+    assert build.clusters(config, replace(forecast, source_share=np.full(14, 1 / 14))) == 14
 
 
 # --- parity --------------------------------------------------------------------------------------
