@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -106,7 +107,9 @@ def _run_id(config: ExplainConfig, trained: Trained | None) -> str | None:
 def _suite(config: ExplainConfig, log: AuctionLog | None, trained: Trained | None) -> Suite:
     if log is None or trained is None:
         # Days are drawn one after the other, so that those before the one asked for need be drawn, and no more.
-        suite = synthetic_suite(named_suites((config.suite,))[0], config.day + 1, config.seed)
+        # A day is explained as the first of its own: what a filter remembers of days before is not part of it.
+        record = replace(named_suites((config.suite,))[0], in_a_row=1)
+        suite = synthetic_suite(record, config.day + 1, config.seed)
     else:
         suite = log_suite(log, trained)
     episode = suite.arena.episode

@@ -159,6 +159,11 @@ def test_a_controllers_explanation_gets_a_run_of_its_own() -> None:
     assert kept["alpha"]["exposure"]["played"] == found.alpha[0]
 
 
+def test_any_day_of_days_in_a_row_can_be_explained() -> None:
+    found = run(ExplainConfig(agent="mpc", suite="persistent", day=2, slot=3))
+    assert np.isfinite(found.alpha).all()
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
