@@ -35,7 +35,7 @@ class DetectorSettings:
 
     volume: VolumeSettings = field(default_factory=VolumeSettings)
     outcomes: OutcomeSettings = field(default_factory=OutcomeSettings)
-    clear: float = -2.0  # nats for invalid traffic, of a surge's outcomes, below which its limit is lifted
+    clear: float = -1.0  # nats for invalid traffic, of a surge's outcomes, below which its limit is lifted
     refuse: float = 0.9  # probability of invalid traffic from which a source is refused whole
     doubt: float = 0.2  # probability from which its bids are discounted by it
     most: float = 0.5  # of the day's requests: where outcomes speak against more, tracking is doubted, not sources

@@ -24,7 +24,7 @@ class VolumeSettings:
     tight: float = 2.0  # the same once the evidence of a surge is above `alarm`
     rise: float = 3.0  # times its usual requests that a source sends in a surge
     shape: float = 20.0  # of the requests of a slot, which scatter between like slots
-    alarm: float = 6.0  # nats for a surge at which it is noticed below the quota, too
+    alarm: float = 8.0  # nats for a surge at which it is noticed below the quota, too
     calm: int = 8  # slots without a surge after which the next one is another one
     learn: float = 20.0  # requests of a source after which its own share counts as much as the one told
 

@@ -147,7 +147,7 @@ def test_a_limited_source_is_explained() -> None:
     assert report.usual == pytest.approx(10, abs=1)
     assert report.quota == 44
     assert "110 requests where 10 are usual" in report.why
-    assert "below -2 nats" in report.would_clear
+    assert "below -1 nats" in report.would_clear
     assert d.explain(0, 0).would_clear == ""
 
 

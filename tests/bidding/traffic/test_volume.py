@@ -52,9 +52,9 @@ def test_a_surge_of_one_source_does_not_move_the_level_of_the_rest() -> None:
 
 def test_a_surge_below_the_quota_is_noticed_by_its_cumulative_evidence_and_its_quota_tightens() -> None:
     v = volumes(learn=1e9)  # what it sends is not taken for its usual
-    v.update(0, requests(100, 60, 30, 24))  # below four times its usual and more; 3.7 nats for three times as many
+    v.update(0, requests(100, 60, 30, 26))  # below four times its usual and more; 5 nats for three times as many
     assert not v.surging[0, 3]
-    v.update(1, requests(100, 60, 30, 24))
+    v.update(1, requests(100, 60, 30, 26))
     assert v.surging[0, 3]
     assert v.limits(2)[0, 3] == np.floor(2 * (SHARE[3] * 200 * v._level[0, 0] + 1)) < 44
 
