@@ -146,7 +146,9 @@ class DayStatistics:
         self.wins = np.zeros((slots + 1, rows))  # cumulative
         self.tail_wins = np.zeros((slots + 1, rows))  # cumulative
         self.auctions = np.zeros((slots + 1, rows))  # cumulative
-        self.predicted = np.zeros((slots + 1, rows, 3))  # cumulative predicted KPI of won auctions
+        self.predicted = np.zeros(
+            (slots + 1, rows, 3)
+        )  # cumulative predicted KPI of wins that are not held for invalid
         self.realised = np.zeros((slots + 1, rows, 3))  # cumulative realised KPI of won auctions
         self.requests = np.zeros((slots + 1, rows))  # cumulative, what was refused among them; 0 without a filter
         self.refused = np.zeros((slots + 1, rows))  # cumulative
@@ -211,14 +213,16 @@ class DayStatistics:
         self.wins[t + 1] = self.wins[t] + totals.wins
         self.tail_wins[t + 1] = self.tail_wins[t] + totals.segment_wins @ self._tail
         self.auctions[t + 1] = self.auctions[t] + totals.auctions
-        self.predicted[t + 1] = self.predicted[t] + totals.predicted
         self.realised[t + 1] = self.realised[t] + totals.realised
         if self._today.steered:
             self.channel_spend[t + 1] = self.channel_spend[t] + totals.segment_spend @ self._channel
         self.requests[t + 1] = self.requests[t] + totals.source_auctions.sum(axis=1)
         self.refused[t + 1] = self.refused[t] + totals.source_refused.sum(axis=1)
+        counted = totals.predicted
         if self.traffic is not None:
             self.traffic.update(t, totals)
+            counted = counted * (1.0 - self.traffic.filtered())[:, None]
+        self.predicted[t + 1] = self.predicted[t] + counted
         self._update_levels(totals)
         self.t = t + 1
 

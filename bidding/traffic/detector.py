@@ -115,6 +115,10 @@ class Detector:
         """Shares (3, B) of what was told: invalid of the day's wins, of the last slot's, of the day's interactions."""
         return self.outcomes.estimates()
 
+    def filtered(self) -> Matrix:
+        """Share (B,) of the wins of the last slot told that are more likely invalid than not: of sources, or surges."""
+        return self.outcomes.filtered
+
     def found(self) -> tuple[Matrix, Matrix]:
         """What the day has told of the sources (B, C): nats for invalid traffic, and requests without surges."""
         return self.outcomes.odds - self.outcomes.prior, self.volumes.seen

@@ -60,5 +60,8 @@ class TrafficFilter(Protocol):
         told so far, those that came from suspect sources. 0 where there is nothing to take a share of.
         """
 
+    def filtered(self) -> NDArray[np.float64]:
+        """Share (B,) of the wins of the last slot told that are held for invalid: they count for no KPI."""
+
     def suspicion(self) -> NDArray[np.float64]:
         """Probability (B, C) that what a source sends is invalid."""

@@ -91,6 +91,7 @@ class Outcomes:
         self.surge = np.zeros(shape)  # nats for invalid traffic, of the excess since the surge began
         self._wins, self._events = np.zeros((2, shape[0])), np.zeros((2, shape[0]))  # told, and what of them is suspect
         self._last = np.zeros(shape[0])  # share of the last slot's wins that is
+        self.filtered = np.zeros(shape[0])  # share of them whose source is more likely invalid than not
         self._late = np.zeros(shape[0], np.int64)
         self._kept: NDArray[np.float32] | None = None
         self._told = 0
@@ -107,7 +108,7 @@ class Outcomes:
     def _forget_day(self) -> None:
         self.views.begin()
         self.events.begin()
-        for array in (self._wins, self._events, self._last, self.surge):
+        for array in (self._wins, self._events, self._last, self.filtered, self.surge):
             array[:] = 0.0
         self.odds[:] = self.prior
 
@@ -161,6 +162,7 @@ class Outcomes:
         self._wins += wins, bad
         self._events += told.events.sum(axis=1), np.einsum("bc,bc->b", told.events, suspect)
         self._last[:] = bad / np.maximum(wins, 1.0)
+        self.filtered[:] = np.einsum("bc,bc->b", told.wins, suspect > 0.5) / np.maximum(wins, 1.0)
         self.odds[:] = self.prior + self._evidence(self.views.day, s.views_left, self.events.day, s.events_left)
         self._judge_surges(counts)
 

@@ -156,6 +156,11 @@ class InformedFilter:
         """Shares (3, B) that are invalid: of the day's wins, of the last slot's, of the day's interaction events."""
         return self._counts[1::2] / np.maximum(self._counts[::2], 1.0)
 
+    def filtered(self) -> NDArray[np.float64]:
+        """Share (B,) of the last slot's wins that are invalid."""
+        share: NDArray[np.float64] = self.estimates()[1]
+        return share
+
     def late(self, t: int, totals: SourceTotals) -> None:
         """Nothing is left to learn."""
 

@@ -37,6 +37,9 @@ class Told:
     def estimates(self) -> NDArray[np.float64]:
         return np.zeros((3, 1))
 
+    def filtered(self) -> NDArray[np.float64]:
+        return np.zeros(1)
+
 
 class Open(Told):
     """Lets everything pass."""

@@ -193,6 +193,9 @@ class Watching:
     def estimates(self) -> NDArray[np.float64]:
         return self.told
 
+    def filtered(self) -> NDArray[np.float64]:
+        return np.zeros(ROWS)
+
     def suspicion(self) -> NDArray[np.float64]:
         return np.zeros((ROWS, self.open.multiplier.shape[1]))
 

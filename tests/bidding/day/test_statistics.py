@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign, Delays
 from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE, DayStatistics, SlotTotals
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
+from bidpilot.bidding.traffic.detector import Detector
 
 ROWS, SOURCES = 2, 4
 
@@ -153,3 +155,18 @@ def test_a_day_begins_without_memory_of_the_last(even: Forecast) -> None:
         statistics.update(slot(requested=200.0))
     np.testing.assert_array_equal(used.levels().day, fresh.levels().day)
     np.testing.assert_array_equal(used.budget(), fresh.budget())
+
+
+def test_wins_that_the_filter_holds_for_invalid_count_for_no_kpi(even: Forecast) -> None:
+    class Filter(Detector):
+        def filtered(self) -> NDArray[np.float64]:
+            return np.array([0.25, 0.0])
+
+    plain, filtered = begin(even), begin(even)
+    plan, index = Planner(even).plan(filtered.campaigns)
+    filtered.begin(filtered.campaigns, plan, index, Filter(np.full(SOURCES, 1 / SOURCES), even.auctions, ROWS))
+    for statistics in (plain, filtered):
+        statistics.update(slot())
+    np.testing.assert_array_equal(filtered.predicted[1], plain.predicted[1] * [[0.75], [1.0]])
+    np.testing.assert_array_equal(filtered.spend[1], plain.spend[1])
+    np.testing.assert_array_equal(filtered.told().kpi, filtered.predicted[1])

@@ -197,3 +197,16 @@ def test_sources_that_nobody_knows_are_known_the_day_after() -> None:
     after = Detector(np.zeros(4), EXPECTED, 1, memory=d.remember())
     after.begin(np.zeros(1, np.int64))
     np.testing.assert_array_equal(after.gate(0).quota, [[404, 244, 124, 44]])
+
+
+def test_wins_of_a_source_that_is_found_out_count_for_nothing_from_then_on() -> None:
+    """Its 6 of the slot's 40; the slots before it was found out stay as they were counted."""
+    bad = slot([100, 60, 30, 10], WINS, [10, 6, 0, 1], [2, 1, 0, 0])
+    d, shares = detector(), []
+    for t in range(10):
+        suspected = bool(d.suspicion()[0, 2] > 0.5)
+        d.update(t, bad)
+        shares.append((suspected, d.filtered()[0]))
+    assert shares[0] == (False, 0.0)
+    assert shares[-1] == (True, 6 / 40)
+    assert all(share == (6 / 40 if suspected else 0.0) for suspected, share in shares)

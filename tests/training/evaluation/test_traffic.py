@@ -58,6 +58,9 @@ class Refusing:
     def estimates(self) -> NDArray[np.float64]:
         return np.zeros((3, self.rows))
 
+    def filtered(self) -> NDArray[np.float64]:
+        return np.zeros(self.rows)
+
     def suspicion(self) -> NDArray[np.float64]:
         return np.zeros((self.rows, self.sources))
 
