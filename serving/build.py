@@ -38,6 +38,7 @@ def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver 
     Raises:
         InvalidBundle, BundleMismatch: the bundle cannot be served, or the shadow does not fit it.
         InvalidServing: the campaigns cannot be read.
+        InvalidGate: the memory of sources cannot be read, or is of other sources.
         LedgerUnavailable: the state folder or Redis cannot be used.
     """
     bundle = load_bundle(config.bundle)
@@ -45,6 +46,7 @@ def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver 
     campaigns = read_campaigns(config, bundle)
     planner = Planner(bundle.forecast)
     sources = clusters(config, bundle.forecast) + 1  # the pool is one more
+    book = SourceBook(bundle, sources, config.state) if config.traffic_filter else None
     keeper = Keeper(_store(config, clock), deliver)
     desk = Desk(
         planner=planner,
@@ -56,7 +58,7 @@ def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver 
         sources=sources,
         bidders=config.bidders,
         hold=config.bid_expiry + config.grace,
-        book=SourceBook(bundle, sources, config.state) if config.traffic_filter else None,
+        book=book,
     )
     decisions = None
     if config.decisions is not None:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bidpilot.bidding.traffic.sources import CLUSTERS
 from bidpilot.serving.guardrails import GuardrailConfig
 
 
@@ -41,7 +42,7 @@ class ServeConfig(BaseModel):
     grace: float = Field(30.0, ge=0, description="Time after that in which a billing notice is still paid, seconds.")
     utc_offset: float = Field(0.0, ge=-14, le=14, description="Time zone in which days begin, hours ahead of UTC.")
     sources: int = Field(
-        256,
+        CLUSTERS,
         ge=1,
         le=32767,
         description="Clusters of publishers that are told apart, where the bundle's forecast knows no sources.",

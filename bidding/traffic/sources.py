@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from bidpilot.bidding.errors import InvalidServing
 
+CLUSTERS = 256
+"""Clusters of publishers, of imported logs, and of a bid server unless it is told another number."""
 LONGEST_ID = 256
 """Characters of an id; a longer one is no id."""
 FAMILIAR = 3
@@ -93,6 +95,11 @@ class Sources:
             if len(remembered) > self._half:
                 remembered.popitem(last=False)
         return known
+
+
+def cluster_of(name: str | None) -> int:
+    """The cluster of a publisher that is familiar, of `CLUSTERS`; the pool's number, `CLUSTERS`, where it has no id."""
+    return CLUSTERS if _no_id(name) is not None else _hash(name) % CLUSTERS
 
 
 def _no_id(name: str | None) -> Pooled | None:

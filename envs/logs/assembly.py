@@ -100,9 +100,7 @@ def _append(
     names = pl.DataFrame({"segment": segments, "id": np.arange(len(segments), dtype=np.int16)})
     ids = rows.select(pl.col("segment").fill_null(DEFAULT_SEGMENT)).join(names, on="segment", maintain_order="left")
     columns.append("segment", ids["id"].to_numpy()[order])
-    # Clusters that no row has would only widen every table of sources.
-    cluster = np.cumsum(staging.sources > 0) - 1
-    columns.append("source", cluster[rows["source"].fill_null(0).to_numpy()[order]])
+    columns.append("source", rows["source"].fill_null(0).to_numpy()[order])
     for kpi, name in (("interaction", "interacted"), ("conversion", "converted")):
         if kpi in format.outcomes:
             columns.append(name, rows[f"outcome_{kpi}"].to_numpy()[order])
@@ -157,7 +155,7 @@ def _make_log(
         offsets=stack_offsets([day.counts for day in days]),
         days=tuple(records),
         segments=segments,
-        sources=int((staging.sources > 0).sum()),
+        sources=staging.sources,
         notes=tuple(notes),
         funnel=columns["funnel"].reshape(-1, len(EVENTS)) if format.events else None,
     )

@@ -48,6 +48,22 @@ REASON_SEGMENT = "the segment is not one of the bundle's"
 REASON_VALUE = "a predicted value or the price is out of range"
 
 
+def refused_requests(set_aside: pl.DataFrame, sources: int, slots: int) -> NDArray[np.int64] | None:
+    """Requests (C, T) that a bid server refused as invalid traffic, of all days and campaigns; None where it did none.
+
+    Args:
+        set_aside: what an import left out (`storage.read_set_aside`).
+        sources, slots: C and T of the log that the rest became.
+    """
+    if not {"result", "source", "slot"} <= set(set_aside.columns):
+        return None
+    refused = set_aside.filter(pl.col("result").is_in(REFUSED)).select(pl.col("source", "slot").cast(pl.Int64))
+    if not refused.height:
+        return None
+    cell = refused["source"].to_numpy() * slots + refused["slot"].to_numpy()
+    return np.bincount(cell, minlength=sources * slots).reshape(sources, slots)
+
+
 def import_decisions(files: Iterable[str | Path], name: str = "decisions") -> ImportResult:
     """Import `decisions-*.parquet` files of one server; `segments.json` and `outcomes-*.parquet` lie beside them.
 
@@ -71,7 +87,7 @@ def import_decisions(files: Iterable[str | Path], name: str = "decisions") -> Im
     if kept["slots"].n_unique() > 1:
         raise UnevenDays(f"The rows have days of {sorted(kept['slots'].unique())} slots. Import them apart.")
     kept = kept.sort(*DAY, "slot", "time", maintain_order=True)
-    log = _make_log(kept, segments, name)
+    log = _make_log(kept, segments, name, sources=int(rows["source"].cast(pl.Int16).max()) + 1)  # type: ignore[arg-type]
     if events.height:
         log = replace(log, funnel=_funnel(kept, events), notes=(*log.notes, *_event_notes(rows, events)))
     return ImportResult(log, aside.select("file", pl.exclude("file")), rows.height)
@@ -162,7 +178,7 @@ def _reason(segments: tuple[str, ...]) -> pl.Expr:
     )
 
 
-def _make_log(rows: pl.DataFrame, segments: tuple[str, ...], name: str) -> AuctionLog:
+def _make_log(rows: pl.DataFrame, segments: tuple[str, ...], name: str, sources: int) -> AuctionLog:
     slots = int(rows["slots"][0])
     per_day = rows.group_by(DAY, maintain_order=True).agg(pl.len(), pl.col("budget", "conversion_value").last())
     day = np.repeat(np.arange(per_day.height), per_day["len"].to_numpy())
@@ -188,6 +204,6 @@ def _make_log(rows: pl.DataFrame, segments: tuple[str, ...], name: str) -> Aucti
             for date, campaign, _, budget, worth in per_day.iter_rows()
         ),
         segments=segments,
-        sources=int(source.max()) + 1,
+        sources=sources,
         notes=NOTES,
     )

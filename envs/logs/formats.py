@@ -26,7 +26,7 @@ STAGED: dict[str, Any] = {
     **{f"outcome_{kpi}": pl.Float32 for kpi in KPI},  # realised
     "group": pl.UInt64,  # auctions that share one rate
     "segment": pl.String,  # channel/tier
-    "source": pl.Int16,  # publisher cluster, in 0 .. SOURCE_CLUSTERS - 1
+    "source": pl.Int16,  # publisher cluster, in 0 .. CLUSTERS, the last the pool
     "budget": pl.Float64,  # currency per day
     "conversion_value": pl.Float64,  # currency
     "max_cpa": pl.Float64,  # currency
@@ -34,7 +34,6 @@ STAGED: dict[str, Any] = {
 }
 """The columns of a typed row; a format gives those it has, the others are null."""
 
-SOURCE_CLUSTERS = 1024
 DEFAULT_SEGMENT = "feed/head"
 REASON_FIELDS = "the row has another number of fields than the header"
 REASON_DUPLICATE = "the day's auction was met before"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zlib
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -13,9 +12,10 @@ import polars as pl
 from bidpilot.bidding.errors import InvalidMapping
 from bidpilot.bidding.event import EVENTS, MOST_EVENTS
 from bidpilot.bidding.kpi import KPI
+from bidpilot.bidding.traffic.sources import cluster_of
 from bidpilot.envs.logs.auction_log import EVENT_COLUMNS
 from bidpilot.envs.logs.files import RAGGED, TextLayout, columns_of, read_batches
-from bidpilot.envs.logs.formats import REASON_FIELDS, SOURCE_CLUSTERS, Format, ImportOptions, plain_text
+from bidpilot.envs.logs.formats import REASON_FIELDS, Format, ImportOptions, plain_text
 from bidpilot.envs.logs.identities import Identities
 from bidpilot.envs.logs.mapping import KpiMap, Mapping, TierMap, load_mapping
 from bidpilot.envs.logs.terms import TERMS
@@ -304,8 +304,8 @@ def _keyed(column: pl.Series, key: bytes) -> pl.Series:
 
 
 def _clusters(column: pl.Series) -> pl.Series:
-    """The cluster of each publisher, the same in every log: its checksum modulo the number of clusters."""
+    """The cluster of each publisher, the same in every log and in a bid server; the pool where it has no id."""
     text = column.cast(pl.String).fill_null("")
     distinct = text.unique()
-    ids = [zlib.crc32(value.encode()) % SOURCE_CLUSTERS for value in distinct]
+    ids = [cluster_of(value) for value in distinct]
     return text.replace_strict(distinct, pl.Series(ids, dtype=pl.Int16), return_dtype=pl.Int16)

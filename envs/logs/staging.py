@@ -13,7 +13,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import CensoredLog
-from bidpilot.envs.logs.formats import DEFAULT_SEGMENT, REASON_LOST, SOURCE_CLUSTERS, STAGED, Format, ImportOptions
+from bidpilot.bidding.traffic.sources import CLUSTERS
+from bidpilot.envs.logs.formats import DEFAULT_SEGMENT, REASON_LOST, STAGED, Format, ImportOptions
 from bidpilot.envs.logs.rates import Rates
 
 PROVENANCE = {"file": pl.Int32, "row": pl.Int64}
@@ -35,7 +36,7 @@ class Staging:
         self.days: dict[tuple[int, str], list[Path]] = {}
         self.rates = Rates(format.rated)
         self.segments: set[str] = set()
-        self.sources = np.zeros(SOURCE_CLUSTERS, dtype=np.int64)
+        self.sources = 1  # that are told apart
         self.reasons: Counter[str] = Counter()
         self.rows_in = self.rows_other = self.rows_unsorted = self.rows_lost = 0
         self.landscape: list[pl.DataFrame] = []  # price or bid, and whether won, of a sample of rows
@@ -153,7 +154,8 @@ class Staging:
     def _count(self, good: pl.DataFrame) -> None:
         self.rates.add(good)
         self.segments.update(good["segment"].fill_null(DEFAULT_SEGMENT).unique().to_list())
-        self.sources += np.bincount(good["source"].fill_null(0).to_numpy(), minlength=SOURCE_CLUSTERS)
+        if good["source"].is_not_null().any():
+            self.sources = CLUSTERS + 1  # as a bid server tells them apart, so that its bundle finds them again
         if self.options.lost == "draw" and self.format.has_prices:
             self.landscape.append(good.select("market_price", "bid").gather_every(self._stride))
             if sum(part.height for part in self.landscape) > _LANDSCAPE_ROWS:

@@ -33,9 +33,13 @@ from bidpilot.training.export.write import golden_day
 
 
 def write_controller_bundle(
-    folder: Path, name: str = "mpc", campaign: Campaign | None = None, forecast: Forecast | None = None
+    folder: Path,
+    name: str = "mpc",
+    campaign: Campaign | None = None,
+    forecast: Forecast | None = None,
+    publishers: bool = False,
 ) -> Path:
-    """The bundle of a controller on the preset `daily`."""
+    """The bundle of a controller on the preset `daily`; `publishers`: as if its sources were those of a log."""
     folder.mkdir(parents=True, exist_ok=True)
     forecast, campaign = forecast or preset_forecast(), campaign or preset_campaign()
     forecast.save(folder / "forecast.npz")
@@ -53,7 +57,9 @@ def write_controller_bundle(
         plan=plan_entry(forecast, campaign),
         agent=AgentEntry(name=name, kind="controller", controller=entry),
         initial_state=initial_state(agent),
-        origin=Origin(run_id="0", setting="daily", market_digest="", metrics={}, tags={}, created=""),
+        origin=Origin(
+            run_id="0", setting="daily", market_digest="", publishers=publishers, metrics={}, tags={}, created=""
+        ),
         checksums={},
     )
     write_manifest(folder, manifest)

@@ -6,8 +6,9 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -17,13 +18,23 @@ from bidpilot.agents.acting.agent import AgentDay, controller_agent
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.errors import InvalidGate, InvalidServing
+from bidpilot.bidding.event import Event
 from bidpilot.bidding.plan.planner import Planner
+from bidpilot.bidding.traffic.detector import detector_for
 from bidpilot.bidding.traffic.refusal import Refusal
+from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.clearing.auction import INTERACTED_STREAM, VIEW_STREAM, arrives, uniform_hash
+from bidpilot.envs.clearing.day import materialise
+from bidpilot.envs.clearing.settle import EVENT_PROBABILITY
 from bidpilot.envs.logs.auction_log import AuctionLog
-from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast
+from bidpilot.envs.logs.day_batch import INVALID_VIEWS, DayBatch
+from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, synthetic_market
+from bidpilot.envs.markets.presets import INVALID, PERSISTENT
 from bidpilot.envs.markets.recorded.replay import RecordedMarket
-from bidpilot.serving import build
+from bidpilot.envs.synthetic import SyntheticMarket
+from bidpilot.envs.synthetic.config import SyntheticConfig
+from bidpilot.serving import build, told
 from bidpilot.serving.auction import Bid, NoBid, Opportunity
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import open_bidder
@@ -33,6 +44,7 @@ from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.exchange_app import ExchangeApp
 from bidpilot.serving.guardrails import EventLog
 from bidpilot.serving.http import Request
+from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.messages import BidRequest, Imp, Place, Publisher
 from bidpilot.serving.pilot import Pilot
 from bidpilot.serving.server import applications
@@ -367,3 +379,89 @@ def test_a_replayed_day_refuses_what_the_environment_refuses(
     np.testing.assert_allclose(exposed, np.sum([e["source_exposed"] for e in expected], axis=0), rtol=0.02)
     assert spend == pytest.approx(campaign.budget - float(episode.left[0]), rel=1e-3)
     np.testing.assert_allclose(kpi, episode.statistics.predicted[-1, 0], rtol=1e-3)
+
+
+class Arrival(NamedTuple):
+    """One auction of a drawn day, with what a win of it brings."""
+
+    slot: int
+    opportunity: Opportunity
+    price: float  # currency
+    brings: list[Event]
+
+
+def arrivals(market: SyntheticMarket, days: DayBatch) -> list[Arrival]:
+    """The auctions of a batch's first day in order, outcomes by the draws that the kernel takes them from.
+
+    Of days whose bots bring no interactions, and whose sources all arrive and are tracked.
+    """
+    log, salt, day = market.log, days.salt[0], materialise(market, days, 0)
+    index = [
+        i
+        for t in range(market.slots)
+        for i in range(days.start[0, t], days.start[0, t] + days.count[0, t])
+        if arrives(i, salt, days.keep, 0, t, log.segment[i])
+    ]
+    assert len(index) == len(day.slot)
+    found = []
+    for n, i in enumerate(index):
+        playing = log.true_exposure[i] * np.float32(INVALID_VIEWS if day.invalid[n] else 1.0)
+        brings: list[Event] = ["view"] if uniform_hash(i, salt, VIEW_STREAM) < playing else []
+        if not day.invalid[n] and uniform_hash(i, salt, INTERACTED_STREAM) < EVENT_PROBABILITY:
+            brings.append("like")  # of whatever kind
+        value = (float(day.predicted[n, 0]), float(day.predicted[n, 1]), float(day.predicted[n, 2]))
+        opportunity = Opportunity(value, int(day.segment[n]), int(day.source[n]))
+        found.append(Arrival(int(day.slot[n]), opportunity, float(day.price[n]), brings))
+    return found
+
+
+def play(bidder: Bidder, day: list[Arrival], slots: int, clock: ManualClock) -> None:
+    """Offer a day auction by auction; what is won is billed, and what it brought is told, before the next one."""
+    start = clock()
+    for slot, auctions in groupby(day, key=lambda a: a.slot):
+        clock.move(start + slot * DAY / slots)
+        bidder.tick()
+        for a in auctions:
+            answer = bidder.bid(a.opportunity)
+            if isinstance(answer, NoBid):
+                continue
+            if answer.amount / MICRO < a.price:
+                bidder.loss(answer.ticket, a.price)
+                continue
+            bidder.win(answer.ticket, a.price)
+            bidder.bill(answer.ticket, a.price, a.price)
+            for event in a.brings:
+                bidder.outcome(answer.ticket, told.Told(event))
+
+
+@pytest.mark.parametrize(
+    ("config", "seed", "why", "least"), [(INVALID, 3, Refusal.quota, 500), (PERSISTENT, 0, Refusal.source, 50)]
+)
+def test_the_servers_detector_refuses_what_the_environments_does(
+    config: SyntheticConfig, seed: int, why: Refusal, least: int, tmp_path: Path, memory: Path, clock: ManualClock
+) -> None:
+    """A drawn day with a burst, or with bad sources: by slot and source the same requests, refusals, wins, outcomes."""
+    market, forecast, campaign = synthetic_market(config, seeding.LOG_HELD_OUT, 0), preset_forecast(), preset_campaign()
+    days = market.days(seeding.stream(seeding.VALIDATION, seed).random((1, market.draws)))
+    episode, sources = Episode(market, forecast, 1), market.log.sources
+    seen = episode.begin(days, CampaignBatch.repeat(campaign, 1, days.budget), traffic=detector_for(forecast, 1))
+    acting = AgentDay(controller_agent("mpc"), 1, episode.segments)
+    counted = ("source_auctions", "source_refused", "source_wins", "source_views", "source_events")
+    expected: list[dict[str, np.ndarray]] = []
+    for _ in range(episode.slots):
+        seen = episode.play(acting.act(seen))
+        expected.append({name: getattr(episode.totals, name)[0].copy() for name in counted})
+    folder = write_controller_bundle(tmp_path / "b", publishers=True)
+    with open_bidder(ServeConfig(bundle=folder, state=memory, sources=sources), clock) as bidder:
+        play(bidder, arrivals(market, days), episode.slots, clock)
+        day = bidder.days["default"]
+        got = slots(bidder) | {day.slot: day.collector.totals()}
+        refused = {reason: bidder.refused["default", reason] for reason in Refusal}
+    for slot, environment in enumerate(expected):
+        for name in counted:
+            served = getattr(got[slot], name)[0]
+            np.testing.assert_array_equal(served[:sources], environment[name], err_msg=f"{name} {slot}")
+            assert served[sources:].tolist() == [0]  # the pool: nobody's
+    by_slot = np.array([environment["source_refused"].sum() for environment in expected])
+    assert refused[why] == by_slot.sum() >= least
+    assert config is PERSISTENT or by_slot[days.invalid_share[0] > config.invalid_rate].sum() == by_slot.sum()

@@ -7,7 +7,7 @@ from typing import Final, TypedDict
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -42,6 +42,14 @@ class SourceRow(TypedDict):
     would_clear: str
 
 
+class ServerRow(TypedDict):
+    """What a bid server refused of one source in one slot, over all days and campaigns of its decision log."""
+
+    source: int
+    slot: int
+    refused: int
+
+
 class Review(TypedDict):
     """All of a log; the keys are those of the JSON file."""
 
@@ -57,6 +65,7 @@ class Review(TypedDict):
     invalid_spend: float | None
     kpis_per_currency_unfiltered: list[float]  # (3,) of valid traffic
     kpis_per_currency: list[float]
+    by_server: list[ServerRow] | None  # no part of the log's requests; None where it was not served, or nothing refused
     sources: list[SourceRow]  # refused, limited or doubted, the most money saved first
 
 
@@ -67,6 +76,8 @@ def print_review(found: Review, top: int, console: Console | None = None) -> Non
         console.print(line, soft_wrap=True, highlight=False)
     if found["sources"]:
         print_table(_table(found["sources"][:top], found), console)
+    if found["by_server"]:
+        print_table(_server_table(found["by_server"], top), console)
 
 
 def _summary(found: Review) -> list[str]:
@@ -75,6 +86,9 @@ def _summary(found: Review) -> list[str]:
         f"{found['refused']:.2%} of requests would have been refused, for which {found['saved']:.4g} of "
         f"{found['spend_unfiltered']:.4g} spent went",
     ]
+    if found["by_server"]:
+        count = sum(row["refused"] for row in found["by_server"])
+        lines.append(f"the bid server refused {count} requests beside, which the log does not hold")
     before, after = found["invalid_spend_unfiltered"], found["invalid_spend"]
     if before is not None and after is not None:
         lines.append(
@@ -116,7 +130,28 @@ def _table(rows: Sequence[SourceRow], found: Review) -> Table:
     return table
 
 
-def source_map(refused: ArrayLike, suspicion: ArrayLike, spend: ArrayLike, title: str) -> Figure:
+def _server_table(rows: Sequence[ServerRow], top: int) -> Table:
+    """One line per source that the server refused, the most refused first, and how many in each slot."""
+    slots: dict[int, list[ServerRow]] = {}
+    for row in rows:
+        slots.setdefault(row["source"], []).append(row)
+    order = sorted(slots, key=lambda source: -sum(row["refused"] for row in slots[source]))
+    table = Table(title="Refused by the bid server, not among the above", title_justify="left", box=SIMPLE)
+    for name in ("source", "refused"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("slot: refused", max_width=100)
+    for source in order[:top]:
+        of_source = slots[source]
+        cells = ", ".join(f"{row['slot']}: {row['refused']}" for row in of_source)
+        table.add_row(str(source), str(sum(row["refused"] for row in of_source)), cells)
+    if len(order) > top:
+        table.caption = f"and {len(order) - top} more sources, in the files"
+    return table
+
+
+def source_map(
+    refused: ArrayLike, suspicion: ArrayLike, spend: ArrayLike, title: str, by_server: ArrayLike | None = None
+) -> Figure:
     """Heat maps of sources (rows) by slot: share of requests refused, suspicion, spend without the detector.
 
     Args:
@@ -124,6 +159,7 @@ def source_map(refused: ArrayLike, suspicion: ArrayLike, spend: ArrayLike, title
         suspicion: (C, T) in [0, 1].
         spend: (C, T) currency.
         title: of the figure.
+        by_server: (C, T) requests that a bid server refused, a map of its own and first in order; None: no such map.
 
     Raises:
         ValueError: where one is empty or not finite.
@@ -131,10 +167,17 @@ def source_map(refused: ArrayLike, suspicion: ArrayLike, spend: ArrayLike, title
     refused, suspicion, spend = (
         finite(name, values, 2) for name, values in (("refused", refused), ("suspicion", suspicion), ("spend", spend))
     )
-    order = np.lexsort((-spend.sum(axis=1), -refused.max(axis=1)))[:MOST_SOURCES]
-    figure = new_figure(13.5, 1.6 + 0.12 * len(order))
-    panels = figure.subplots(1, 3, sharey=True)
-    kinds = (("requests refused, share", refused, 1.0), ("suspicion", suspicion, 1.0), ("spend, currency", spend, None))
+    kinds: list[tuple[str, NDArray[np.float64], float | None]] = [
+        ("requests refused, share", refused, 1.0), ("suspicion", suspicion, 1.0), ("spend, currency", spend, None),
+    ]  # fmt: skip
+    by = [-spend.sum(axis=1), -refused.max(axis=1)]
+    if by_server is not None:
+        served = finite("by_server", by_server, 2)
+        kinds.append(("refused by the server, requests", served, None))
+        by.append(-served.sum(axis=1))
+    order = np.lexsort(by)[:MOST_SOURCES]
+    figure = new_figure(4.5 * len(kinds), 1.6 + 0.12 * len(order))
+    panels = figure.subplots(1, len(kinds), sharey=True)
     for axes, (name, values, most) in zip(panels, kinds, strict=True):
         shown = axes.imshow(values[order], cmap="Blues", vmin=0.0, vmax=most, aspect="auto", interpolation="nearest")
         axes.set_title(name, color=INK, loc="left", fontsize=10)

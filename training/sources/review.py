@@ -18,7 +18,7 @@ from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.refusals import Refusals, Watch, invalid_spend
 from bidpilot.training.evaluation.traffic import detected, unfiltered
-from bidpilot.training.report.sources import Review, SourceRow
+from bidpilot.training.report.sources import Review, ServerRow, SourceRow
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Map:
     refused: NDArray[np.float64]  # share of requests
     suspicion: NDArray[np.float64]  # mean probability of invalid traffic
     spend: NDArray[np.float64]  # currency, without the detector
+    by_server: NDArray[np.int64] | None = None  # requests that a bid server refused; None where it was none
 
 
 def check_sources(log: AuctionLog, forecast: Forecast) -> None:
@@ -50,8 +51,13 @@ def check_sources(log: AuctionLog, forecast: Forecast) -> None:
         )
 
 
-def review(log: AuctionLog, arena: Arena, forecast_name: str) -> tuple[Review, Map]:
-    """Play `mpc` over the log's days with and without the detector, and say what differs."""
+def review(
+    log: AuctionLog, arena: Arena, forecast_name: str, by_server: NDArray[np.int64] | None = None
+) -> tuple[Review, Map]:
+    """Play `mpc` over the log's days with and without the detector, and say what differs.
+
+    `by_server` (C, T) counts what a bid server refused of the same days before they became a log.
+    """
     agent, slots = controller_agent(MPC.name), arena.market.slots
     watches = Watch(), Watch()
     arena.play(agent, filter_of=unfiltered, watch=watches[0])
@@ -78,10 +84,17 @@ def review(log: AuctionLog, arena: Arena, forecast_name: str) -> tuple[Review, M
         invalid_spend=float(invalid_spend(after, arena.traffic).sum()) if marked else None,
         kpis_per_currency_unfiltered=per_currency_before,
         kpis_per_currency=per_currency,
+        by_server=None if by_server is None else _server_rows(by_server),
         sources=_rows(log, arena, detector, after, saved.sum(axis=1), marked),
     )
     by_cell = after.refused.sum(axis=0) / np.maximum(requests.sum(axis=0), 1)
-    return found, Map(by_cell.T, after.suspicion.mean(axis=0).T, before.spend.sum(axis=0).T)
+    return found, Map(by_cell.T, after.suspicion.mean(axis=0).T, before.spend.sum(axis=0).T, by_server)
+
+
+def _server_rows(by_server: NDArray[np.int64]) -> list[ServerRow]:
+    """Of every source and slot that the server refused something in."""
+    cells = zip(*by_server.nonzero(), strict=True)
+    return [ServerRow(source=int(c), slot=int(t), refused=int(by_server[c, t])) for c, t in cells]
 
 
 def _bought(arena: Arena) -> tuple[list[float], float]:

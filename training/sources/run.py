@@ -6,7 +6,8 @@ import json
 
 from rich.console import Console
 
-from bidpilot.envs.logs.storage import load_log
+from bidpilot.envs.logs.decisions import refused_requests
+from bidpilot.envs.logs.storage import load_log, read_set_aside
 from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.ground import find_trained
 from bidpilot.training.evaluation.suites import log_arena
@@ -22,6 +23,7 @@ def run(config: SourcesConfig) -> Review:
 
     Raises:
         InvalidLog: the folder holds no readable log, or one that tells no sources apart.
+        DamagedLog: what its import set aside cannot be read.
         ForecastMismatch: the forecast tells other sources apart.
         RunNotFound, InvalidConfig: whose forecast was asked for is not there, or shares days with the log.
     """
@@ -33,8 +35,10 @@ def run(config: SourcesConfig) -> Review:
         trained = find_trained(log, config.forecast, (), config.experiment)
         forecast, campaign, whose = trained.forecast, trained.campaign, str(trained.part)
     check_sources(log, forecast)
-    found, drawn = review(log, log_arena(log, forecast, campaign), whose)
-    figure = source_map(drawn.refused, drawn.suspicion, drawn.spend, f"Sources of {log.name}, {log.n_days} days")
+    by_server = refused_requests(read_set_aside(config.log), log.sources, log.slots)
+    found, drawn = review(log, log_arena(log, forecast, campaign), whose, by_server)
+    title = f"Sources of {log.name}, {log.n_days} days"
+    figure = source_map(drawn.refused, drawn.suspicion, drawn.spend, title, drawn.by_server)
     with open_run(config.experiment, f"sources {log.name}", flat(config), kind="sources") as tracked:
         tracked.log_metrics({"saved": found["saved"], "refused": found["refused"]}, 0)
         tracked.log_json(found, "sources.json")

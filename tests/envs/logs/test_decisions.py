@@ -11,7 +11,14 @@ import pytest
 
 from bidpilot.bidding.errors import EmptyLog, MissingColumn, UnreadableFile
 from bidpilot.bidding.event import CONVERT, LIKE, VIEW
-from bidpilot.envs.logs.decisions import NOTE_FUNNEL, NOTES, REASON_PRICE, REASON_REFUSED, import_decisions
+from bidpilot.envs.logs.decisions import (
+    NOTE_FUNNEL,
+    NOTES,
+    REASON_PRICE,
+    REASON_REFUSED,
+    import_decisions,
+    refused_requests,
+)
 from bidpilot.envs.logs.importers import run_import
 from bidpilot.envs.logs.storage import load_log, read_set_aside
 
@@ -94,7 +101,12 @@ def test_what_was_refused_is_set_aside_as_such_and_in_no_training_day(tmp_path: 
     aside = read_set_aside(tmp_path / "log")
     told = aside.filter(pl.col("reason") == REASON_REFUSED)["result"].to_list()
     assert told == ["refused_source", "refused_quota", "refused_source"]
-    assert load_log(tmp_path / "log").sources == 2
+    assert load_log(tmp_path / "log").sources == 8  # so that its bundle's server has the clusters of before
+    by_cell = refused_requests(aside, sources=8, slots=2)
+    assert by_cell is not None
+    assert {(s, t): int(by_cell[s, t]) for s, t in zip(*by_cell.nonzero(), strict=True)} == {(7, 0): 2, (1, 0): 1}
+    assert refused_requests(aside.filter(pl.col("reason") == REASON_PRICE), 8, 2) is None
+    assert refused_requests(aside.select("reason"), 8, 2) is None
 
 
 def test_a_log_of_refused_auctions_alone_has_no_day(tmp_path: Path) -> None:

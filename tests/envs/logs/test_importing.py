@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bidpilot.bidding.errors import BidpilotError, NotALog
+from bidpilot.bidding.traffic.sources import CLUSTERS, FAMILIAR, Sources
 from bidpilot.envs.logs import auctionnet, files, staging
 from bidpilot.envs.logs.formats import ImportOptions
 from bidpilot.envs.logs.importers import run_import
@@ -96,6 +97,20 @@ def test_batches_of_any_size_give_the_same_log(tmp_path: Path, monkeypatch: pyte
     assert pieces.digest == whole.digest
     assert pieces.set_aside == whole.set_aside
     assert read_set_aside(tmp_path / "pieces").sort("row").equals(read_set_aside(tmp_path / "whole").sort("row"))
+
+
+def test_a_publishers_cluster_is_a_bid_servers(tmp_path: Path) -> None:
+    """Whatever else the log holds, so that its bundle's shares are found again; who has no id is of the pool."""
+    names = ["ann", "site-7", "", "ann"]
+    rows = [GOOD["mapping"].format(place=place).replace("ann", name) for place, name in enumerate(names)]
+    path, options = write(tmp_path, "mapping", rows)
+    run_import("mapping", [path], tmp_path / "log", options=options)
+    log, server = load_log(tmp_path / "log"), Sources(CLUSTERS)
+    for name in names * FAMILIAR:
+        server.meet(name)
+    assert log.source.tolist() == [server.find(name) for name in names]
+    assert log.source[2] == server.pool == log.sources - 1
+    assert len(set(log.source.tolist())) == 3
 
 
 def test_duplicates_are_found_across_files_and_their_text_is_kept(tmp_path: Path) -> None:

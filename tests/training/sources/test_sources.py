@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from bidpilot.bidding.errors import ForecastMismatch, InvalidLog
 from bidpilot.envs.logs.auction_log import AuctionLog
-from bidpilot.envs.logs.storage import save_log
+from bidpilot.envs.logs.storage import SET_ASIDE_FILE, save_log
 from bidpilot.training.evaluation.suites import log_arena
 from bidpilot.training.report.sources import source_map
 from bidpilot.training.setting.setting import recorded_setting
@@ -86,6 +87,30 @@ def test_a_log_that_marks_nothing_as_invalid_has_no_spend_on_it(tmp_path: Path) 
     assert found["saved"] > 0
 
 
+def test_what_the_bid_server_refused_is_told_beside_by_source_and_slot(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a decision log: it is no part of the requests that are reviewed."""
+    save_log(with_burst(marked=False), tmp_path / "log")
+    plain = run(SourcesConfig(log=tmp_path / "log"))
+    assert plain["by_server"] is None
+    aside = [(2, 21, "refused_quota")] * 3 + [(2, 20, "refused_source")] * 2 + [(7, 0, "refused_quota")]
+    rows = pl.DataFrame([*aside, (2, 20, "lost")], ["source", "slot", "result"], orient="row")
+    rows.with_columns(reason=pl.lit("for whatever")).write_parquet(tmp_path / "log" / SET_ASIDE_FILE)
+    capsys.readouterr()
+    found = run(SourcesConfig(log=tmp_path / "log", top=1))
+    assert found["by_server"] == [
+        {"source": 2, "slot": 20, "refused": 2},
+        {"source": 2, "slot": 21, "refused": 3},
+        {"source": 7, "slot": 0, "refused": 1},
+    ]
+    assert found["sources"] == plain["sources"]
+    text = capsys.readouterr().out
+    assert "the bid server refused 6 requests beside, which the log does not hold" in text
+    assert "20: 2, 21: 3" in text
+    assert "and 1 more sources, in the files" in text
+
+
 def test_a_log_of_one_source_is_refused_by_name(tmp_path: Path) -> None:
     save_log(small_log("one", "conversion"), tmp_path / "log")
     with pytest.raises(InvalidLog, match="one has one source for all of its auctions"):
@@ -106,6 +131,16 @@ def test_the_arena_of_a_log_has_its_detector() -> None:
     log = with_burst()
     setting = recorded_setting(log)
     assert log_arena(log, setting.forecast, setting.campaign).filtered
+
+
+def test_a_served_days_map_shows_what_the_server_refused_first() -> None:
+    refused, by_server = np.zeros((70, 4)), np.zeros((70, 4), np.int64)
+    refused[68, 2], by_server[69, 1] = 0.5, 40
+    figure = source_map(refused, np.zeros((70, 4)), np.ones((70, 4)), "map", by_server)
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    image = figure.axes[titles.index("refused by the server, requests")].images[0].get_array()
+    assert image is not None
+    assert (image.shape, float(image[0, 1]), float(image.sum())) == ((64, 4), 40.0, 40.0)
 
 
 def test_the_map_shows_the_most_refused_sources_first() -> None:
