@@ -56,7 +56,7 @@ def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver 
         sources=sources,
         bidders=config.bidders,
         hold=config.bid_expiry + config.grace,
-        book=SourceBook(bundle, sources, config.state) if config.traffic_filter else None,
+        book=SourceBook(bundle, sources, config.state, config.bidders) if config.traffic_filter else None,
     )
     decisions = None
     if config.decisions is not None:

@@ -197,3 +197,27 @@ def test_sources_that_nobody_knows_are_known_the_day_after() -> None:
     after = Detector(np.zeros(4), EXPECTED, 1, memory=d.remember())
     after.begin(np.zeros(1, np.int64))
     np.testing.assert_array_equal(after.gate(0).quota, [[404, 244, 124, 44]])
+
+
+def test_one_of_several_bidders_believes_what_it_has_seen_and_not_that_many_times() -> None:
+    """All is told as four times its share: it knows no more than who saw that share alone, and gives quotas of all."""
+    alone, one = detector(), Detector(SHARE, 4 * EXPECTED, 1, watchers=4)
+    one.begin(np.zeros(1, np.int64))
+    for t, seen in enumerate([USUAL, USUAL, surge(views=0), surge(views=0), USUAL]):
+        alone.update(t, seen)
+        one.update(t, Slot(**{name: 4 * column for name, column in vars(seen).items()}))
+        np.testing.assert_allclose(one.outcomes.odds, alone.outcomes.odds)
+        np.testing.assert_allclose(one.suspicion(), alone.suspicion())
+        np.testing.assert_allclose(one.gate(t + 1).quota, 4 * alone.gate(t + 1).quota)
+    np.testing.assert_allclose(one.found(), alone.found())
+
+
+def test_an_exchange_that_tells_no_outcomes_closes_no_source_over_many_days() -> None:
+    """Nothing is told of anyone: the largest source is not missed more than the others, whatever is remembered."""
+    memory = None
+    for _ in range(20):
+        d = play(detector(memory), [slot([100, 60, 30, 10], WINS)] * 12)
+        memory = d.remember()
+        np.testing.assert_array_equal(d.gate(11).multiplier, 1.0)
+    assert memory is not None
+    np.testing.assert_array_equal(memory.evidence, 0.0)
