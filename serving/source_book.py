@@ -13,6 +13,7 @@ from bidpilot.bidding.errors import InvalidGate
 from bidpilot.bidding.traffic.detector import Detector, mean_interaction
 from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.bidding.traffic.memory import SourceMemory
+from bidpilot.serving.guardrails import LOGGER
 
 FILE = "sources.npz"
 """Of the state folder."""
@@ -38,15 +39,16 @@ class SourceBook:
         bundle: whose forecast days are held against.
         sources: clusters of publishers, and the pool, the last.
         folder: where the memory is kept.
+        bidders: that share the traffic evenly; what one of them has seen counts once, not once for each.
 
     Raises:
         InvalidGate: the memory cannot be read.
     """
 
-    def __init__(self, bundle: Bundle, sources: int, folder: Path) -> None:
+    def __init__(self, bundle: Bundle, sources: int, folder: Path, bidders: int = 1) -> None:
         forecast, told = bundle.forecast, bundle.forecast.source_share
         self._expected, self._interaction = forecast.auctions, mean_interaction(forecast)
-        self._share = np.zeros(sources)
+        self._share, self.bidders = np.zeros(sources), bidders
         if told is not None and bundle.manifest.origin.publishers:
             self._share[: len(told)] = told
         self._path = folder / FILE
@@ -59,7 +61,15 @@ class SourceBook:
 
     def filter(self) -> Detector:
         """The detector of one pilot's day."""
-        return Detector(self._share, self._expected, 1, self._interaction, memory=self.memory, retold=True)
+        return Detector(
+            self._share,
+            self._expected,
+            1,
+            self._interaction,
+            memory=self.memory,
+            retold=True,
+            watchers=self.bidders,
+        )
 
     def learn(self, day: Sequence[TrafficFilter]) -> None:
         """Keep what the campaigns of a day have found out: their outcomes are their own, the requests the same."""
@@ -69,4 +79,7 @@ class SourceBook:
         evidence = np.sum([nats[0] for nats, _ in found], axis=0)
         requests = np.max([sent[0] for _, sent in found], axis=0)
         self.memory = self.memory.after(evidence, requests)
-        self.memory.save(self._path)
+        try:
+            self.memory.save(self._path)
+        except OSError as error:  # a new day begins all the same, with what is remembered here
+            LOGGER.warning("%s cannot be written (%s): a restart forgets the day", self._path, error)

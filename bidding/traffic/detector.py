@@ -51,6 +51,8 @@ class Detector:
         interaction: predicted interactions of the mean auction, > 0: the unit that predictions are counted in.
         memory: what is known of the sources from days before, of these rows or of one for all.
         retold: whether more may be told of a slot once it has been taken in (`late`).
+        watchers: of one even share of the traffic each, that all of it is told as: totals are so many times what was
+            seen, which alone is evidence.
     """
 
     def __init__(
@@ -62,12 +64,14 @@ class Detector:
         settings: DetectorSettings | None = None,
         memory: SourceMemory | None = None,
         retold: bool = False,
+        watchers: int = 1,
     ) -> None:
         settings = DetectorSettings() if settings is None else settings
         shape = rows, len(share)
         self.settings, self.memory, self._interaction = settings, memory or SourceMemory.none(shape[1:]), interaction
-        self._told_share, self._day_requests = share, float(expected.sum())
-        self.volumes = Volumes(expected, shape, settings.volume)
+        self._watchers, seen = watchers, expected / watchers
+        self._told_share, self._day_requests = share, float(seen.sum())
+        self.volumes = Volumes(seen, shape, settings.volume)
         self.outcomes = Outcomes(shape, len(expected), settings.outcomes, retold)
         self._refused_since = np.full(shape, -1)
 
@@ -80,7 +84,7 @@ class Detector:
 
     def gate(self, t: int) -> Gate:
         """The gate of slot `t`."""
-        return Gate(self.multiplier(), np.where(self.cleared(), np.inf, self.volumes.limits(t)))
+        return Gate(self.multiplier(), np.where(self.cleared(), np.inf, self._watchers * self.volumes.limits(t)))
 
     def multiplier(self) -> Matrix:
         """What a source's requests are worth bidding, (B, C)."""
@@ -97,7 +101,7 @@ class Detector:
 
     def update(self, t: int, totals: SourceTotals) -> None:
         """Take in slot `t`, which has just passed."""
-        begun = self.volumes.update(t, totals.source_auctions.astype(np.float64))
+        begun = self.volumes.update(t, totals.source_auctions / self._watchers)
         self.outcomes.restart(begun)
         self.outcomes.update(t, self._told(totals, self.volumes.excess), self.volumes.onset)
         refused = self.multiplier() == 0.0
@@ -157,12 +161,13 @@ class Detector:
         )
 
     def _told(self, totals: SourceTotals, excess: Matrix) -> Told:
+        n = self._watchers
         return Told(
-            totals.source_wins.astype(np.float64),
-            totals.source_exposed,
-            totals.source_views.astype(np.float64),
-            totals.source_predicted / self._interaction,
-            totals.source_events.astype(np.float64),
+            totals.source_wins / n,
+            totals.source_exposed / n,
+            totals.source_views / n,
+            totals.source_predicted / (n * self._interaction),
+            totals.source_events / n,
             excess,
         )
 

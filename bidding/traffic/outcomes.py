@@ -26,9 +26,7 @@ class OutcomeSettings:
     views_shape: float = 40.0  # of a source's views, which scatter between like sources
     views_dispersion: float = 0.7  # variance of views over their mean: a win has one view at most
     events_shape: float = 10.0  # of a source's interactions
-    views_rate: float = 1.0  # views told of one predicted, before the day tells
-    events_rate: float = 0.1  # interactions told of a win of the mean auction, likewise
-    rate_prior: float = 3.0  # predicted of these that the day's rate starts from, and a slot's own from the day's
+    rate_prior: float = 3.0  # predicted of these that a slot's own rate starts from the day's with
     forget: float = 0.01  # of a source's evidence, in a slot
 
 
@@ -46,8 +44,8 @@ class Told(NamedTuple):
 class _Kind:
     """Views or interactions of B rows' C sources: the market's rate, and what each source should have had and had."""
 
-    def __init__(self, shape: tuple[int, int], left: float, rate: float, prior: float) -> None:
-        self._left, self._rate, self._prior = left, rate, prior
+    def __init__(self, shape: tuple[int, int], left: float, prior: float) -> None:
+        self._left, self._prior = left, prior
         self.day = np.zeros((2, *shape))  # expected and told, what is long ago counting less
         self.since = np.zeros((3, *shape))  # since the surge: expected if valid, if the excess is not, and told
         self._market = np.zeros((2, shape[0], 1))  # predicted and told of all sources, of the day
@@ -57,13 +55,17 @@ class _Kind:
             array[:] = 0.0
 
     def add(self, predicted: Matrix, told: Matrix, trust: Matrix, excess: Matrix, counts: NDArray[np.bool_]) -> None:
-        """Add a slot: the market's rate in it is read off all sources, each as far as it is trusted."""
+        """Add a slot: the market's rate in it is read off all sources, each as far as it is trusted.
+
+        No rate is supposed before the day has told of one: what is never told of anyone would be missed of everyone,
+        most of whoever sends most, day after day.
+        """
         total = [np.einsum("bc,bc->b", column, trust)[:, None] for column in (predicted, told)]
         day, prior = self._market, self._prior
-        rate = (day[1] + prior * self._rate) / (day[0] + prior)
-        expected = predicted * ((total[1] + prior * rate) / (total[0] + prior))
         day[0] += total[0]
         day[1] += total[1]
+        rate = np.divide(day[1], day[0], out=np.zeros_like(day[0]), where=day[0] > 0)
+        expected = predicted * ((total[1] + prior * rate) / (total[0] + prior))
         self.day[0] += expected
         self.day[1] += told
         self.since[0] += expected * counts
@@ -84,8 +86,8 @@ class Outcomes:
     def __init__(self, shape: tuple[int, int], slots: int, settings: OutcomeSettings, retold: bool) -> None:
         self.settings, self._shape, self._slots, self._retold = settings, shape, slots, retold
         s = settings
-        self.views = _Kind(shape, s.views_left, s.views_rate, s.rate_prior)
-        self.events = _Kind(shape, s.events_left, s.events_rate, s.rate_prior)
+        self.views = _Kind(shape, s.views_left, s.rate_prior)
+        self.events = _Kind(shape, s.events_left, s.rate_prior)
         self.prior = np.full(shape, log_odds(s.prior))
         self.odds = self.prior.copy()  # that what a source sends is invalid, of the day
         self.surge = np.zeros(shape)  # nats for invalid traffic, of the excess since the surge began

@@ -111,7 +111,12 @@ _ALL = (
         "ipinyou", 1, ("bidpilot ipinyou {data}/ipinyou/1458-train.txt {data}/ipinyou/1458-test.txt --json {json}",)
     ),
     Measurement("intervals", 20, ("python benchmarks/intervals.py",)),
-    Measurement("traffic", 2, ("bidpilot traffic --days 256 --seed 3 --figure docs/traffic.png --json {json}",), drops=("gain_by_day",)),
+    Measurement(
+        "traffic",
+        2,
+        ("bidpilot traffic --days 256 --seed 3 --figure docs/traffic.png --json {json}",),
+        drops=("gain_by_day",),
+    ),
     Measurement("quality", 1, ("python examples/quality_exposure.py --json {json}",)),
     Measurement("market", 1, ("python docs/market.py --json {json}",)),
     Measurement(

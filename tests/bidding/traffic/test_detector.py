@@ -210,3 +210,27 @@ def test_wins_of_a_source_that_is_found_out_count_for_nothing_from_then_on() -> 
     assert shares[0] == (False, 0.0)
     assert shares[-1] == (True, 6 / 40)
     assert all(share == (6 / 40 if suspected else 0.0) for suspected, share in shares)
+
+
+def test_one_of_several_bidders_believes_what_it_has_seen_and_not_that_many_times() -> None:
+    """All is told as four times its share: it knows no more than who saw that share alone, and gives quotas of all."""
+    alone, one = detector(), Detector(SHARE, 4 * EXPECTED, 1, watchers=4)
+    one.begin(np.zeros(1, np.int64))
+    for t, seen in enumerate([USUAL, USUAL, surge(views=0), surge(views=0), USUAL]):
+        alone.update(t, seen)
+        one.update(t, Slot(**{name: 4 * column for name, column in vars(seen).items()}))
+        np.testing.assert_allclose(one.outcomes.odds, alone.outcomes.odds)
+        np.testing.assert_allclose(one.suspicion(), alone.suspicion())
+        np.testing.assert_allclose(one.gate(t + 1).quota, 4 * alone.gate(t + 1).quota)
+    np.testing.assert_allclose(one.found(), alone.found())
+
+
+def test_an_exchange_that_tells_no_outcomes_closes_no_source_over_many_days() -> None:
+    """Nothing is told of anyone: the largest source is not missed more than the others, whatever is remembered."""
+    memory = None
+    for _ in range(20):
+        d = play(detector(memory), [slot([100, 60, 30, 10], WINS)] * 12)
+        memory = d.remember()
+        np.testing.assert_array_equal(d.gate(11).multiplier, 1.0)
+    assert memory is not None
+    np.testing.assert_array_equal(memory.evidence, 0.0)

@@ -45,10 +45,10 @@ def test_a_source_without_views_is_refused_soon_and_the_others_are_not_suspected
 
 
 def test_the_evidence_of_one_slot_by_hand() -> None:
-    """All trusted alike: the rate is what all sources realise, drawn towards the first guess by three views."""
+    """All trusted alike: the rate is what all sources realise."""
     s = OutcomeSettings(prior=1e-12, faked=1e-12)
     o = run(outcomes(settings=s), [told([10, 8, 12, 2], events=[2, 1, 3, 0])])
-    views, events = (32 + 3 * 1.0) / (40 + 3), (6 + 3 * 0.1) / (80 + 3)
+    views, events = 32 / 40, 6 / 80
     for c, (k, j) in enumerate([(10, 2), (8, 1), (12, 3), (2, 0)]):
         of_views = evidence(np.array([k]), np.array([10 * views]), 0.1, 40.0) / 0.7
         of_events = evidence(np.array([j]), np.array([20 * events]), 0.1, 10.0)
@@ -60,6 +60,17 @@ def test_a_slot_that_tells_nothing_of_anyone_speaks_against_nobody() -> None:
     usual, lost = told([10] * C), told([0] * C, events=[0] * C)
     o = run(outcomes(), [usual, usual, lost, lost, lost, lost])
     assert (o.suspicion(np.zeros((1, C))) < 0.003).all()
+
+
+def test_what_is_never_told_of_anyone_is_missed_of_no_one() -> None:
+    """An exchange that tells no views, or no events at all: whoever sends most would be missed most, day after day."""
+    large = told([0] * C, events=[0] * C)._replace(
+        wins=np.array([[60.0, 5, 5, 5]]), exposed=np.array([[30.0, 2, 2, 2]]), predicted=np.array([[60.0, 5, 5, 5]])
+    )
+    o = run(outcomes(), [large] * SLOTS)
+    np.testing.assert_array_equal(o.odds, log_odds(0.003))
+    views = run(outcomes(), [large._replace(views=np.array([[30.0, 2, 2, 2]]))] * SLOTS)
+    np.testing.assert_array_equal(views.events.day, 0.0)
 
 
 def test_interactions_above_the_usual_earn_nothing_and_raise_suspicion_where_views_lack() -> None:
