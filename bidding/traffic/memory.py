@@ -25,7 +25,7 @@ class SourceMemory:
     """What days before have told, by source: (C,), or (B, C) where rows remember apart."""
 
     evidence: Matrix  # nats for invalid traffic
-    requests: Matrix  # of slots without a surge
+    requests: Matrix  # of slots with a surge as many as usual
     days: int = 0
 
     def __post_init__(self) -> None:
@@ -57,7 +57,7 @@ class SourceMemory:
         return share
 
     def after(self, day: Matrix, requests: Matrix) -> SourceMemory:
-        """What is remembered after a day of `day` nats for invalid traffic and `requests` in slots without a surge."""
+        """What is remembered after a day of `day` nats for invalid traffic and `requests` without the excess of surges."""
         evidence = np.clip(DECAY * self.evidence + day, _LEAST, _MOST)
         return SourceMemory(evidence, DECAY * self.requests + requests, self.days + 1)
 

@@ -151,6 +151,24 @@ def test_a_limited_source_is_explained() -> None:
     assert d.explain(0, 0).would_clear == ""
 
 
+def test_a_limit_that_outlasts_its_surge_is_explained_by_what_is_usual() -> None:
+    d = play(detector(), [USUAL, USUAL, surge(views=0), slot([100, 60, 30, 30], WINS, [10, 6, 3, 1], [2, 1, 1, 0])])
+    report = d.explain(0, SURGE)
+    assert report.status is Status.limited
+    assert report.requests == 30
+    assert report.usual == pytest.approx(10, abs=1)
+
+
+def test_a_source_that_has_grown_is_not_taken_for_a_smaller_one_every_day() -> None:
+    """It sends six times its told share on every day: a surge that does not end."""
+    memory, first = SourceMemory.none((4,)), detector().gate(0).quota[0, SURGE]
+    for _ in range(8):
+        d = play(detector(memory), [slot([100, 60, 30, 60])] * 12)
+        assert d.volumes.surging[0, SURGE]
+        memory = d.remember()
+    assert detector(memory).gate(0).quota[0, SURGE] == pytest.approx(first, abs=1)
+
+
 def test_a_refused_source_is_explained() -> None:
     bad = slot([100, 60, 30, 10], WINS, [10, 6, 0, 1], [2, 1, 0, 0])
     d, since = detector(), None
