@@ -129,6 +129,8 @@ def test_a_broken_memory_says_what_to_do(tmp_path: Path) -> None:
         SourceMemory.load(tmp_path / "sources.npz")
     with pytest.raises(InvalidGate, match="finite"):
         SourceMemory(np.array([np.nan]), np.zeros(1))
+    with pytest.raises(InvalidGate, match=r"\(1,\) of them by evidence and of \(2,\) by requests"):
+        SourceMemory(np.zeros(1), np.zeros(2))
 
 
 def test_sources_found_out_make_unknown_ones_less_trusted() -> None:
@@ -156,7 +158,7 @@ def test_a_limit_that_outlasts_its_surge_is_explained_by_what_is_usual() -> None
     report = d.explain(0, SURGE)
     assert report.status is Status.limited
     assert report.requests == 30
-    assert report.usual == pytest.approx(10, abs=1)
+    assert report.usual == pytest.approx(0.05 * 220 + 0.05)  # of 220 requests where 200 are forecast
 
 
 def test_a_source_that_has_grown_is_not_taken_for_a_smaller_one_every_day() -> None:

@@ -1,4 +1,4 @@
-"""Interactions that bots fake are told, and earn nothing: no reward knows of them, so that none can teach to buy them."""
+"""Interactions that bots fake are told, and earn nothing: no reward teaches to buy them."""
 
 from __future__ import annotations
 
