@@ -124,8 +124,8 @@ class Detector:
         return self.outcomes.filtered
 
     def found(self) -> tuple[Matrix, Matrix]:
-        """What the day has told of the sources (B, C): nats for invalid traffic, and requests without surges."""
-        return self.outcomes.odds - self.outcomes.prior, self.volumes.seen
+        """What the day has told of the sources (B, C): nats for invalid traffic, and requests without excess."""
+        return self.outcomes.odds - self.outcomes.prior, self.volumes.ordinary
 
     def remember(self) -> SourceMemory:
         """What is known of the sources after the day that ends."""
@@ -149,7 +149,7 @@ class Detector:
             multiplier=multiplier,
             probability=float(self.suspicion()[at]),
             requests=float(v.requests[at]),
-            usual=float(v.requests[at] * (1.0 - v.excess[at])),
+            usual=float(v.usual[at]),
             quota=float(v.quota[at]),
             views=float(o.views.day[1][at]),
             views_expected=float(o.views.day[0][at]),

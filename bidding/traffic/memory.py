@@ -25,10 +25,15 @@ class SourceMemory:
     """What days before have told, by source: (C,), or (B, C) where rows remember apart."""
 
     evidence: Matrix  # nats for invalid traffic
-    requests: Matrix  # of slots without a surge
+    requests: Matrix  # of slots with a surge as many as usual
     days: int = 0
 
     def __post_init__(self) -> None:
+        if self.evidence.shape != self.requests.shape:
+            raise InvalidGate(
+                f"what is remembered of sources is of {self.evidence.shape} of them by evidence and of "
+                f"{self.requests.shape} by requests. Delete the file: a day later it is back."
+            )
         if not (np.isfinite(self.evidence).all() and np.isfinite(self.requests).all() and (self.requests >= 0).all()):
             raise InvalidGate(
                 "what is remembered of sources must be finite, and requests 0 or more. Delete the file: a day later it "
@@ -57,7 +62,7 @@ class SourceMemory:
         return share
 
     def after(self, day: Matrix, requests: Matrix) -> SourceMemory:
-        """What is remembered after a day of `day` nats for invalid traffic and `requests` in slots without a surge."""
+        """What is remembered after a day of `day` nats and `requests`, those beyond the usual left out."""
         evidence = np.clip(DECAY * self.evidence + day, _LEAST, _MOST)
         return SourceMemory(evidence, DECAY * self.requests + requests, self.days + 1)
 

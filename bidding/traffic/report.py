@@ -25,7 +25,7 @@ class SourceReport:
     multiplier: float  # of its bids
     probability: float  # that what it sends is invalid
     requests: float  # of the last slot, the refused among them
-    usual: float  # of these, what it usually sends
+    usual: float  # that it was expected to send in it
     quota: float  # requests that it was given in the last slot
     views: float  # told of its wins, what is long ago counting less
     views_expected: float  # that valid traffic would have brought

@@ -45,6 +45,8 @@ class Volumes:
         self.settings, self._expected = settings, expected
         self._told, self._known = np.zeros(shape), np.zeros(shape, np.bool_)
         self.seen = np.zeros(shape)  # requests of slots without a surge, of the day
+        self.usual = np.zeros(shape)  # requests that were expected in the last slot, at the level of its traffic
+        self.ordinary = np.zeros(shape)  # requests of the day, of a slot with a surge those expected
         self.total = np.zeros(shape)  # requests of the day
         self.onset = np.zeros(shape, np.int64)  # slot in which the latest surge began
         self.excess = np.zeros(shape)  # share of the last slot's requests beyond the usual; 0 where none surges
@@ -55,7 +57,9 @@ class Volumes:
 
     def begin(self, share: Matrix) -> None:
         """Begin a day with nothing seen; sources have `share` (C,) or (B, C) of the requests, 0 where not known."""
-        for array in (self.onset, self.excess, self.requests, self._alarm, self.seen, self.total, self._foreseen):
+        for array in (self.onset, self.excess, self.requests, self.usual, self._alarm):
+            array[:] = 0
+        for array in (self.seen, self.ordinary, self.total, self._foreseen):
             array[:] = 0
         self._told[:] = share
         np.greater(self._told, 0.0, out=self._known)
@@ -67,11 +71,6 @@ class Volumes:
     def surging(self) -> NDArray[np.bool_]:
         """(B, C) whether a surge goes on, or has ended not long ago."""
         return self._quiet <= self.settings.calm
-
-    def usual(self, t: int) -> Matrix:
-        """Requests (B, C) that a source is expected to send in slot `t`, at the level of the last slot."""
-        found: Matrix = self._share * (self._expected[t] * self._level) + _LEAST
-        return found
 
     def limits(self, t: int) -> Matrix:
         """Requests (B, C) that a source gets in slot `t`, whatever its outcomes say; whole numbers."""
@@ -85,7 +84,8 @@ class Volumes:
         s = self.settings
         self.requests[:], self.quota[:] = requests, self.limits(t)
         self._level[:] = self._level_of(t, requests)
-        usual = self.usual(t)
+        usual = self._share * (self._expected[t] * self._level) + _LEAST
+        self.usual[:] = usual
         self._alarm += evidence(requests, usual, s.rise, s.shape) * self._known
         np.clip(self._alarm, 0.0, 2.0 * s.alarm, out=self._alarm)
         now = (requests > self.quota) | (self._alarm > s.alarm)
@@ -96,6 +96,7 @@ class Volumes:
         self.excess[:] = np.where(now, np.maximum(1.0 - usual / np.maximum(requests, 1.0), 0.0), 0.0)
         self._foreseen += np.where(now, 0.0, self._told * (self._expected[t] * self._level))
         self.seen += np.where(now, 0.0, requests)
+        self.ordinary += np.where(now, np.minimum(requests, usual), requests)
         self.total += requests
         learnt = (s.learn + self.seen) / (s.learn + self._foreseen)
         np.multiply(self._told, np.minimum(learnt, _MOST_LEARNT), out=self._share)

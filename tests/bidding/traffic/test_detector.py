@@ -129,6 +129,8 @@ def test_a_broken_memory_says_what_to_do(tmp_path: Path) -> None:
         SourceMemory.load(tmp_path / "sources.npz")
     with pytest.raises(InvalidGate, match="finite"):
         SourceMemory(np.array([np.nan]), np.zeros(1))
+    with pytest.raises(InvalidGate, match=r"\(1,\) of them by evidence and of \(2,\) by requests"):
+        SourceMemory(np.zeros(1), np.zeros(2))
 
 
 def test_sources_found_out_make_unknown_ones_less_trusted() -> None:
@@ -149,6 +151,24 @@ def test_a_limited_source_is_explained() -> None:
     assert "110 requests where 10 are usual" in report.why
     assert "below -1 nats" in report.would_clear
     assert d.explain(0, 0).would_clear == ""
+
+
+def test_a_limit_that_outlasts_its_surge_is_explained_by_what_is_usual() -> None:
+    d = play(detector(), [USUAL, USUAL, surge(views=0), slot([100, 60, 30, 30], WINS, [10, 6, 3, 1], [2, 1, 1, 0])])
+    report = d.explain(0, SURGE)
+    assert report.status is Status.limited
+    assert report.requests == 30
+    assert report.usual == pytest.approx(0.05 * 220 + 0.05)  # of 220 requests where 200 are forecast
+
+
+def test_a_source_that_has_grown_is_not_taken_for_a_smaller_one_every_day() -> None:
+    """It sends six times its told share on every day: a surge that does not end."""
+    memory, first = SourceMemory.none((4,)), detector().gate(0).quota[0, SURGE]
+    for _ in range(8):
+        d = play(detector(memory), [slot([100, 60, 30, 60])] * 12)
+        assert d.volumes.surging[0, SURGE]
+        memory = d.remember()
+    assert detector(memory).gate(0).quota[0, SURGE] == pytest.approx(first, abs=1)
 
 
 def test_a_refused_source_is_explained() -> None:

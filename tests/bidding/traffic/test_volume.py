@@ -82,6 +82,15 @@ def test_shares_are_learnt_from_slots_without_a_surge_alone() -> None:
     assert v._share[0, 3] == before
 
 
+def test_of_a_surge_only_what_is_usual_counts_as_ordinary() -> None:
+    v = volumes()
+    v.update(0, requests(100, 60, 30, 10))
+    v.update(1, requests(100, 60, 30, 500))
+    np.testing.assert_array_equal(v.ordinary[0, :3], [200, 120, 60])
+    assert v.ordinary[0, 3] == 10 + v.usual[0, 3]
+    np.testing.assert_allclose(v.usual[0, 3], 10, atol=0.3)
+
+
 def test_a_day_begins_with_nothing_seen() -> None:
     v, fresh = volumes(), volumes()
     for t in range(4):
@@ -92,6 +101,7 @@ def test_a_day_begins_with_nothing_seen() -> None:
         for one in (v, fresh):
             one.update(t, requests(100, 60, 30, 10))
     np.testing.assert_array_equal(v.limits(3), fresh.limits(3))
+    np.testing.assert_array_equal(v.ordinary, fresh.ordinary)
     assert not v.surging.any()
 
 
