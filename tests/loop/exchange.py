@@ -7,6 +7,7 @@ events are told twice: nothing of it may change what was bought.
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,7 +24,9 @@ DAY_SECONDS = 86_400
 _LATE_AUCTIONS = 3  # of a rough day's slot, whose bills come when the next slot has begun
 _LATE_SECONDS = 5  # before and after the end of the slot; less than a bid's money is held for
 _MILLE = 1000
-_EVENTS = {"like": "likes", "share": "shares", "convert": "converted"}
+POOL = 256  # the source of whom a server has met fewer than `_FAMILIAR` times
+_FAMILIAR = 3
+_EVENTS = {"view": "views", "like": "likes", "share": "shares", "convert": "converted"}
 """What an exposure brings, by type of event; the server weighs a share as the source does."""
 _SILENT, _UNPRICED, _FORGED, _OVERPRICED, _TWICE = 0.05, 0.05, 0.05, 0.05, 0.1  # shares of a rough day's bids
 
@@ -35,9 +38,9 @@ class Exchange:
     Attributes:
         bidder, admin: connections to the two addresses of the server.
         rng: of what goes wrong.
-        entries: the books, a row per request: day, slot, request_id, key (of the bid), segment, source; in millionths
-            price, KPIs, bid, cost; result (won, lost, expired, none); interacted and converted, as told; priced:
-            whether the market price was.
+        entries: the books, a row per request: day, slot, request_id, key (of the bid), segment, source, bot; in
+            millionths price, KPIs, bid, cost; result (won, lost, expired, none); interacted, converted and views, as
+            told; priced: whether the market price was.
         sent: notices that were sent, by what should become of them.
     """
 
@@ -46,6 +49,7 @@ class Exchange:
     rng: np.random.Generator
     entries: list[dict[str, Any]] = field(default_factory=list)
     sent: Counter[str] = field(default_factory=Counter)
+    _met: Counter[str] = field(default_factory=Counter)  # requests by publisher
     _late: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = field(default_factory=list)
 
     @property
@@ -85,12 +89,15 @@ class Exchange:
 
     def _play(self, row: dict[str, Any], rough: bool, late: bool) -> None:
         kept = {name: row[name] for name in ("day", "slot", "request_id", "price", *KPIS)}
-        segment, source = f"{row['placement']}/{row['content']}", int(row["publisher"].removeprefix("pub-"))
-        entry = {**kept, "key": "", "segment": segment, "source": source, "bid": 0, "result": "none", "cost": 0}
-        entry |= {"interacted": 0, "converted": 0, "priced": False}
+        segment, publisher = f"{row['placement']}/{row['content']}", row["publisher"]
+        self._met[publisher] += 1
+        source = cluster(publisher) if self._met[publisher] >= _FAMILIAR else POOL
+        entry = {**kept, "key": "", "segment": segment, "source": source, "bot": row["bot"], "bid": 0, "result": "none"}
+        entry |= {"cost": 0, "interacted": 0, "converted": 0, "views": 0, "priced": False}
         self.entries.append(entry)
-        hints = {kpi: row[kpi] / MICRO for kpi in KPIS} | {"segment": segment, "source": source}
-        status, response = self.bidder.bid({"id": "1", "ext": {"bidpilot": hints}}, id=row["request_id"])
+        asked = {"id": "1", "ext": {"bidpilot": {kpi: row[kpi] / MICRO for kpi in KPIS} | {"segment": segment}}}
+        site = {"publisher": {"id": publisher}}
+        status, response = self.bidder.bid(asked, id=row["request_id"], site=site)
         if status == 204:
             return
         if status != 200 or "seatbid" not in response:
@@ -121,7 +128,7 @@ class Exchange:
         if again:
             self._tell(bid["burl"], 204, "duplicate", price, price)
             self._tell(bid["lurl"], 204, "loss", least=price)  # nothing is freed that was billed
-        entry |= {name: row[name] for name in ("interacted", "converted")}
+        entry |= {name: row[name] for name in ("interacted", "converted", "views")}
         url = bid["ext"]["bidpilot"]["event_url"]
         for event, count in _EVENTS.items():
             if row[count]:
@@ -145,6 +152,11 @@ class Exchange:
         if found != status:
             raise JointBroken(f"exchange -> server: a notice that is {becomes} got {found}, not {status}: {url}")
         self.sent[becomes] += 1
+
+
+def cluster(publisher: str) -> int:
+    """The cluster that a server counts a publisher in once it is familiar: the documented CRC-32, of 256."""
+    return zlib.crc32(publisher.encode()) % POOL
 
 
 def midnight(day: str) -> float:

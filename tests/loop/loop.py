@@ -1,9 +1,10 @@
 """The whole way that a user goes, with real processes: `make loop`, or `python -m tests.loop.loop --size small`.
 
 A log is imported, a policy trained and evaluated, beside one of another market, exported and served; an exchange
-sends it bid requests, notices and events; the decision log is read, imported and trained on; the better policy is
-promoted, fetched and served. At each joint what comes out is what went in: auctions, money and KPIs, in whole
-millionths wherever they are counted. Parts that exist and are not joined are not done.
+sends it bid requests, notices and events, and on one day a flood of bots; the decision log is read, imported, reviewed
+and trained on; the better policy is promoted, fetched and served. At each joint what comes out is what went in:
+auctions, money and KPIs, in whole millionths wherever they are counted. Parts that exist and are not joined are not
+done.
 
 A feature joins the loop as a step, a fault as well: one file in `steps/` with a function `run(room)` that begins with
 a sentence on what it adds, and one line in STEPS below, at its place on the way. A step

@@ -71,6 +71,7 @@ class Room:
         sources: the days that the loop was given, by name.
         runs: ids of the trainings, by the name of their bundle.
         books: what the exchange counted, a row per request (see `exchange.Exchange`).
+        refused: requests that the server told it has refused as invalid traffic.
         expected_spend: of the served policy over the served days, as a share of the budget, by evaluation.
         lines: steps that were gone through.
         last: the step's last command, with the end of its output.
@@ -82,6 +83,7 @@ class Room:
     sources: dict[str, Source] = field(default_factory=dict)
     runs: dict[str, str] = field(default_factory=dict)
     books: pl.DataFrame = field(default_factory=pl.DataFrame)
+    refused: int = 0
     expected_spend: float = float("nan")
     lines: list[Line] = field(default_factory=list)
     last: str = ""

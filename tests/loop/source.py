@@ -24,6 +24,7 @@ BUDGET_SHARE = 0.12  # of what all of a usual day's auctions cost
 KPIS = ("exposure", "interaction", "conversion")
 AMOUNTS = ("price", *KPIS)
 CHANNELS, TIERS, PUBLISHERS = ("feed", "search"), ("head", "tail"), 12
+BOTS, BURST = "pub-3", range(9, 14)  # the publisher that floods a day with bots, and the slots of the flood
 
 _FIRST = date(2026, 3, 2)
 _MOST = 16.0
@@ -54,7 +55,8 @@ class Source:
 
     `auctions` has a row per auction in order of time: day (ISO 8601), slot, ts (milliseconds since 1970), request_id,
     placement, content, publisher; in millionths `price` (currency per exposure) and the KPIs, with `like` and `share`,
-    which make the interaction; and the realised `likes`, `shares`, `interacted`, `converted` (counts).
+    which make the interaction; the realised `likes`, `shares`, `interacted`, `converted` and `views` (counts); and
+    whether it is a `bot`'s.
     """
 
     auctions: pl.DataFrame
@@ -77,6 +79,23 @@ def draw(first: int, days: int, auctions: int, rng: np.random.Generator) -> Sour
     return Source(pl.concat(frames), round(BUDGET_SHARE * _PRICE * auctions, 2))
 
 
+def flooded(source: Source, rng: np.random.Generator) -> Source:
+    """The same days with bots: in each slot of the burst `BOTS` sends twice as many requests more as all do together.
+
+    To a bidder they look like other auctions; nobody views what they buy, and nothing comes of it.
+    """
+    burst = source.auctions.filter(pl.col("slot").is_in(BURST))
+    picked = np.sort(rng.integers(0, burst.height, 2 * burst.height))
+    nothing = (pl.lit(0, pl.Int64).alias(name) for name in ("likes", "shares", "interacted", "converted", "views"))
+    bots = burst[picked].with_columns(
+        *nothing,
+        pl.lit(True).alias("bot"),
+        pl.lit(BOTS).alias("publisher"),
+        pl.concat_str("request_id", pl.lit("-bot-"), pl.int_range(pl.len())).alias("request_id"),
+    )
+    return Source(pl.concat([source.auctions, bots]).sort("ts", maintain_order=True), source.budget)
+
+
 def _day(day: date, auctions: int, rng: np.random.Generator) -> pl.DataFrame:
     value, price, traffic = np.exp(rng.normal(0.0, (_DAY_VALUE, _DAY_PRICE, _DAY_TRAFFIC)))
     curve = 1.0 + 0.5 * np.sin(2 * np.pi * (np.arange(SLOTS) - 8) / SLOTS)
@@ -90,6 +109,7 @@ def _day(day: date, auctions: int, rng: np.random.Generator) -> pl.DataFrame:
     start = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000
     like = _micro(0.05 * value * np.exp(0.7 * worth + rng.normal(0.0, 0.5, n)), 1.0)
     share = _micro(0.01 * value * np.exp(0.7 * worth + rng.normal(0.0, 0.5, n)), 1.0)
+    exposure = _micro(rng.uniform(0.2, 1.0, n), 1.0)
     conversion = _micro(_CONVERSION * value * np.exp(0.8 * worth + rng.normal(0.0, 0.3, n)), 0.5)
     likes, shares = rng.poisson(like / MICRO), rng.poisson(share / MICRO)
     return pl.DataFrame(
@@ -102,7 +122,7 @@ def _day(day: date, auctions: int, rng: np.random.Generator) -> pl.DataFrame:
             "content": np.where(tail, TIERS[1], TIERS[0]),
             "publisher": [f"pub-{i}" for i in rng.integers(0, PUBLISHERS, n)],
             "price": _micro(_PRICE * price * np.exp(0.5 * worth + rng.normal(0.0, 0.6, n) - 0.3 * tail), _MOST),
-            "exposure": _micro(rng.uniform(0.2, 1.0, n), 1.0),
+            "exposure": exposure,
             "like": like,
             "share": share,
             "interaction": like + SHARE_WEIGHT * share,
@@ -111,6 +131,8 @@ def _day(day: date, auctions: int, rng: np.random.Generator) -> pl.DataFrame:
             "shares": shares,
             "interacted": likes + SHARE_WEIGHT * shares,
             "converted": (rng.random(n) < conversion / MICRO).astype(np.int64),
+            "views": (rng.random(n) < exposure / MICRO).astype(np.int64),
+            "bot": False,
         }
     )
 

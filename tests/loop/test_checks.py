@@ -15,9 +15,22 @@ import pytest
 from bidpilot.serving.ledger.store import AccountState
 from tests.loop import loop
 from tests.loop.books import differences, in_micro, tally
+from tests.loop.exchange import cluster
 from tests.loop.registry import Decision
 from tests.loop.room import SIZES, CommandFailed, JointBroken, Room
-from tests.loop.source import AMOUNTS, CONVERSION_VALUE, KPIS, MICRO, REASONS, Source, draw, write_csv
+from tests.loop.source import (
+    AMOUNTS,
+    BOTS,
+    BURST,
+    CONVERSION_VALUE,
+    KPIS,
+    MICRO,
+    REASONS,
+    Source,
+    draw,
+    flooded,
+    write_csv,
+)
 from tests.loop.steps import (
     crown,
     decisions,
@@ -45,7 +58,8 @@ def entry(day: str, slot: int, result: str, price: int, **others: Any) -> dict[s
         "day": day, "slot": slot, "request_id": f"{day}-{slot}-{price}", "key": f"{day}-{slot}-{price}",
         "segment": SEGMENTS[slot % 4], "source": slot, "price": price, "exposure": 600_000 + slot,
         "interaction": 70_001, "conversion": 4_003, "bid": price + 10 if won else price - 10, "result": result,
-        "cost": price if won else 0, "interacted": 0, "converted": 0, "priced": result != "expired", **others,
+        "cost": price if won else 0, "interacted": 0, "converted": 0, "views": 0, "bot": False,
+        "priced": result != "expired", **others,
     }  # fmt: skip
 
 
@@ -55,7 +69,7 @@ def books() -> pl.DataFrame:
     first, second = DAYS
     return pl.DataFrame(
         [
-            entry(first, 0, "won", 50_001, interacted=5, converted=1),
+            entry(first, 0, "won", 50_001, interacted=5, converted=1, views=1),
             entry(first, 0, "lost", 80_000),
             entry(first, 3, "won", 100_001),
             entry(first, 3, "expired", 60_000),
@@ -71,8 +85,13 @@ def logged(books: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     price = pl.when("priced").then(pl.col("price") / MICRO).alias("market_price")
     rows = books.select(pl.col("day").alias("date"), "slot", "key", "segment", "source", "result", *in_currency, price)
     told = books.filter((pl.col("interacted") > 0) | (pl.col("converted") > 0))
-    outcomes = told.select("key", interaction=pl.col("interacted") * 1.0, conversion=pl.col("converted") * 1.0)
-    return rows, outcomes
+    outcomes = told.select(
+        "key", event=pl.lit("like"), count=pl.lit(1), interaction=pl.col("interacted") * 1.0,
+        conversion=pl.col("converted") * 1.0,
+    )  # fmt: skip
+    views = books.filter(pl.col("views") > 0)
+    views = views.select("key", event=pl.lit("view"), count=pl.lit(1), interaction=0.0, conversion=0.0)
+    return rows, pl.concat([outcomes, views])
 
 
 def changed(frame: pl.DataFrame, row: int, **values: Any) -> pl.DataFrame:
@@ -252,14 +271,68 @@ def test_outcomes_told_twice_or_of_lost_bids_break_the_decision_log(room: Room, 
         decisions.check_decisions(room, books, rows, pl.concat([outcomes, stray]))
 
 
+@pytest.fixture
+def flood() -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Ten requests of bots, six of them refused, and 990 of another publisher: books, and what was refused of them."""
+    bots = [entry(DAYS[0], 9, "none", 50_000, key="" if n < 6 else str(n), bot=True, source=7) for n in range(10)]
+    others = [entry(DAYS[0], 9, "lost", 50_000, source=8) for _ in range(990)]
+    books = pl.DataFrame([*bots, *others])
+    return books, books.head(6).select(pl.col("day").alias("date"), "slot", "source")
+
+
+def test_bots_that_are_served_and_publishers_that_are_refused_are_seen(
+    room: Room, flood: tuple[pl.DataFrame, pl.DataFrame]
+) -> None:
+    books, refused = flood
+    decisions.check_refusals(room, books, refused, 6)
+    with broken("server -> decision log: refused auctions: 6 came out, 7 went in"):
+        decisions.check_refusals(room, books, refused, 7)
+    with broken("bots -> server: refused: 5 of 10"):
+        decisions.check_refusals(room, books, refused.head(5), 5)
+    with broken("publishers -> server: not refused: 2 refused"):
+        other = pl.concat([refused, refused.head(2).with_columns(source=pl.lit(8, pl.Int64))])
+        decisions.check_refusals(room, books, other, 8)
+    with broken("server -> exchange: sources and slots with bids on what was refused: 1 came out"):
+        decisions.check_refusals(room, books, pl.concat([refused, refused.head(1)]), 7)
+
+
+def test_a_refused_request_that_a_training_day_holds_is_seen(room: Room, books: pl.DataFrame) -> None:
+    write_served_log(room.path("served"), books)
+    room.refused = 1
+    with broken("decision log -> log: rows set aside as refused: 0 came out, 1 went in"):
+        import_decisions.check_served_log(room, books, room.path("served"), BUDGET)
+
+
+def test_a_review_that_leaves_out_a_refusal_is_seen(room: Room) -> None:
+    told = [{"source": cluster(BOTS), "slot": slot, "refused": 2} for slot in BURST]
+    room.refused = 2 * len(BURST)
+    import_decisions.check_review(room, {"by_server": told})
+    with broken("decision log -> review: refused by the server"):
+        import_decisions.check_review(room, {"by_server": told[1:]})
+    with broken("decision log -> review: slots of bots without a refusal"):
+        import_decisions.check_review(room, {"by_server": [*told[1:], told[0] | {"source": 0}]})
+
+
+def test_a_flood_is_of_bots_alone_and_leaves_the_rest_as_it_was() -> None:
+    plain = draw(0, 1, 1000, np.random.default_rng(1))
+    source = flooded(plain, np.random.default_rng(2))
+    bots = source.auctions.filter("bot")
+    assert source.auctions.filter(~pl.col("bot")).equals(plain.auctions)
+    assert bots.height == 2 * plain.auctions["slot"].is_in(BURST).sum()
+    assert set(bots["publisher"]) == {BOTS}
+    assert bots.select("views", "likes", "shares", "interacted", "converted").sum().row(0) == (0,) * 5
+    assert source.auctions["request_id"].is_unique().all()
+
+
 def write_served_log(folder: Path, books: pl.DataFrame, likes: int = 2) -> None:
     """What `bidpilot import decisions` makes of the books, as files."""
     folder.mkdir(exist_ok=True)
     priced = books.filter("priced")
     days = [{"unit": d, "budget": BUDGET, "conversion_value": CONVERSION_VALUE} for d in DAYS]
     rows = {"rows_in": books.height, "rows_kept": priced.height, "rows_set_aside": books.height - priced.height}
-    events = {"like": likes, "share": 1, "convert": 1}  # 6 interactions, a share counting for 4
+    events = {"view": 1, "like": likes, "share": 1, "convert": 1}  # 6 interactions, a share counting for 4
     (folder / "log.json").write_text(json.dumps({"days": days, "segments": SEGMENTS, "events": events, **rows}))
+    pl.DataFrame({"reason": ["no market price"]}).write_parquet(folder / "set_aside.parquet")
     priced.select(
         "slot", "source",
         pl.col("day").replace_strict(DAYS, range(len(DAYS))),
@@ -273,7 +346,7 @@ def test_an_auction_that_an_import_moves_or_loses_is_seen(room: Room, books: pl.
     write_served_log(folder, books)
     import_decisions.check_served_log(room, books, folder, BUDGET)
     write_served_log(folder, books, likes=3)
-    with broken("decision log -> log: events of what was bought: {'interacted': 7, 'converted': 1}"):
+    with broken("decision log -> log: events of what was bought: {'interacted': 7, 'converted': 1, 'views': 1}"):
         import_decisions.check_served_log(room, books, folder, BUDGET)
     write_served_log(folder, changed(books, 4, slot=2))
     with broken("decision log -> log: auctions, prices and KPIs per slot: 2026-03-03 slot 1: auctions 0 came out, 1"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.loop.exchange import cluster
 from tests.loop.registry import champion
 from tests.loop.room import Room
 from tests.loop.source import MICRO
@@ -21,7 +22,7 @@ def run(room: Room) -> None:
         with server.client() as client, server.administrator() as admin:
             room.same("bundle -> server: ready", client.send("GET", "/ready")[0], 200)
             for segment in SEGMENTS:
-                asked = imp(conversion=0.01, segment=segment)
+                asked = imp(conversion=0.01, segment=segment, source=cluster("pub-0"))
                 _, parts = admin.send("POST", "/admin/explain", request(asked))
                 offered = round(parts["1"][CAMPAIGN]["offered"] * MICRO)
                 bid = round(only_bid(client.bid(asked)[1])["price"] * 1000)

@@ -10,7 +10,7 @@ import polars as pl
 
 from tests.loop.books import in_micro, tally
 from tests.loop.room import Room
-from tests.loop.source import AMOUNTS, CONVERSION_VALUE, REASONS, Source, draw, write_csv, write_mapping
+from tests.loop.source import AMOUNTS, CONVERSION_VALUE, REASONS, Source, draw, flooded, write_csv, write_mapping
 
 _REPORT = re.compile(r"rows in ([\d,]+) = rows kept ([\d,]+) \+ rows set aside ([\d,]+)")
 _REALISED = ("interacted", "converted")
@@ -20,13 +20,14 @@ _OUTCOME_PARTS = (*AMOUNTS, *_REALISED)
 def run(room: Room) -> None:
     """Draw what the loop begins with, import days to train, judge and serve, and hold the logs against the source.
 
-    One more day, `rough`, is for the bid server alone.
+    Two more days, `rough` and `burst`, are for the bid server alone.
     """
     size, first = room.size, 0
-    parts = {"train": size.training_days, "test": size.test_days, "served": size.served_days, "rough": 1}
+    parts = {"train": size.training_days, "test": size.test_days, "served": size.served_days, "rough": 1, "burst": 1}
     for name, days in parts.items():
         room.sources[name] = draw(first, days, size.auctions, room.rng)
         first += days
+    room.sources["burst"] = flooded(room.sources["burst"], room.rng)
     write_mapping(room.path("mapping.yaml"))
     for name in ("train", "test", "served"):
         source = room.sources[name]

@@ -1,4 +1,4 @@
-"""The bundle bids on the test days as they were, and on a rough day; its ledger is the exchange's books."""
+"""The bundle bids on the test days as they were, a rough one, and one with bots; its ledger is the exchange's books."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ _OPTIONS = (
 # other way, and costs about a hundredth of one day's budget.
 _PARITY = 0.005
 _COUNTER = re.compile(r'^bidpilot_notices_total\{result="(\w+)"\} (\S+)$', re.MULTILINE)
+_REFUSED = re.compile(r"^bidpilot_refused_traffic_total\{.*\} (\S+)$", re.MULTILINE)
 _TOTAL = r"^bidpilot_{}_total (\S+)$"
 
 
 def run(room: Room) -> None:
     """Serve the champion, play every day against it, stop it, and hold money and counts against the books."""
     options = (*_OPTIONS, "--decisions", str(room.path("decisions")))
-    days = [(day, False) for day in room.sources["served"].days] + [(day, True) for day in room.sources["rough"].days]
+    days = [(day, name == "rough") for name in ("served", "rough", "burst") for day in room.sources[name].days]
     with Served(room.path("bundles/first"), room.path("state"), *options) as server:
         with server.client() as bidder, server.administrator() as admin:
             room.same("bundle -> server: ready", bidder.send("GET", "/ready")[0], 200)
@@ -38,7 +39,9 @@ def run(room: Room) -> None:
             for day, rough in days:
                 play_day(room, exchange, day, rough)
             room.books = exchange.books
-            check_counters(room, room.books, exchange.sent, str(admin.send("GET", "/metrics")[1]))
+            metrics = str(admin.send("GET", "/metrics")[1])
+            check_counters(room, room.books, exchange.sent, metrics)
+            room.refused = sum(round(float(count)) for count in _REFUSED.findall(metrics))
         room.same("server: a clean end", server.stop(), 0)
     store = SqliteStore(room.path("state/ledger.sqlite"), lambda: midnight(days[-1][0]))
     try:
