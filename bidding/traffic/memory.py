@@ -29,10 +29,16 @@ class SourceMemory:
     days: int = 0
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.evidence).all() and np.isfinite(self.requests).all() and (self.requests >= 0).all()):
+        alike = self.evidence.shape == self.requests.shape and self.evidence.ndim > 0
+        if not (
+            alike
+            and np.isfinite(self.evidence).all()
+            and np.isfinite(self.requests).all()
+            and (self.requests >= 0).all()
+        ):
             raise InvalidGate(
-                "what is remembered of sources must be finite, and requests 0 or more. Delete the file: a day later it "
-                "is back."
+                "what is remembered of sources must be finite, of as many sources each, and requests 0 or more. Delete "
+                "the file: a day later it is back."
             )
 
     @classmethod

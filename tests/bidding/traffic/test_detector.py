@@ -129,6 +129,8 @@ def test_a_broken_memory_says_what_to_do(tmp_path: Path) -> None:
         SourceMemory.load(tmp_path / "sources.npz")
     with pytest.raises(InvalidGate, match="finite"):
         SourceMemory(np.array([np.nan]), np.zeros(1))
+    with pytest.raises(InvalidGate, match="as many sources"):
+        SourceMemory(np.zeros(4), np.zeros(3))
 
 
 def test_sources_found_out_make_unknown_ones_less_trusted() -> None:
