@@ -95,6 +95,8 @@ class Bidder:
                 day.close_slot(following)
             self.moment = following
         if self.moment.day != target.day:
+            for day in self.days.values():
+                day.end()
             if self.desk.book is not None:
                 self.desk.book.learn([day.filter for day in self.days.values() if day.filter is not None])
             for name, day in self.days.items():

@@ -157,6 +157,11 @@ class CampaignDay:
         self._slot_spent = 0
         self.collector.begin(moment.slot, self._gate)
 
+    def end(self) -> None:
+        """Tell the filter of traffic of the day's last slot, which is under way: what it has found is to be kept."""
+        if self.filter is not None:
+            self.filter.update(self.slot, self.collector.totals(self._unwatched, self.desk.bidders))
+
     def _next(self, totals: SlotTotals) -> None:
         self._apply(self._pilot.close_slot(totals), first=False)
         if self._shadow_pilot is not None:

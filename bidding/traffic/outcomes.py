@@ -28,6 +28,7 @@ class OutcomeSettings:
     events_shape: float = 10.0  # of a source's interactions
     rate_prior: float = 3.0  # predicted of these that a slot's own rate starts from the day's with
     forget: float = 0.01  # of a source's evidence, in a slot
+    window: float = 40.0  # expected of a source that its evidence rests on at most: what is older counts less
 
 
 class Told(NamedTuple):
@@ -44,8 +45,8 @@ class Told(NamedTuple):
 class _Kind:
     """Views or interactions of B rows' C sources: the market's rate, and what each source should have had and had."""
 
-    def __init__(self, shape: tuple[int, int], left: float, prior: float) -> None:
-        self._left, self._prior = left, prior
+    def __init__(self, shape: tuple[int, int], left: float, prior: float, window: float) -> None:
+        self._left, self._prior, self._window = left, prior, window
         self.day = np.zeros((2, *shape))  # expected and told, what is long ago counting less
         self.since = np.zeros((3, *shape))  # since the surge: expected if valid, if the excess is not, and told
         self._market = np.zeros((2, shape[0], 1))  # predicted and told of all sources, of the day
@@ -71,6 +72,8 @@ class _Kind:
         self.since[0] += expected * counts
         self.since[1] += expected * counts * (1.0 - excess * (1.0 - self._left))
         self.since[2] += told * counts
+        for kept in (self.day, self.since):  # a good morning, or a surge's good beginning, buys no bots afterwards
+            kept *= self._window / np.maximum(kept[0], self._window)
 
 
 class Outcomes:
@@ -86,8 +89,8 @@ class Outcomes:
     def __init__(self, shape: tuple[int, int], slots: int, settings: OutcomeSettings, retold: bool) -> None:
         self.settings, self._shape, self._slots, self._retold = settings, shape, slots, retold
         s = settings
-        self.views = _Kind(shape, s.views_left, s.rate_prior)
-        self.events = _Kind(shape, s.events_left, s.rate_prior)
+        self.views = _Kind(shape, s.views_left, s.rate_prior, s.window)
+        self.events = _Kind(shape, s.events_left, s.rate_prior, s.window)
         self.prior = np.full(shape, log_odds(s.prior))
         self.odds = self.prior.copy()  # that what a source sends is invalid, of the day
         self.surge = np.zeros(shape)  # nats for invalid traffic, of the excess since the surge began

@@ -34,7 +34,8 @@ class Volumes:
 
     A surge begins where a source passes its quota, or where the cumulative evidence for `rise` times its usual
     requests, held at 0 from below (Page 1954), passes `alarm`. Shares are learnt from slots without a surge. A source
-    whose share is told as 0 is not known: it has no quota, and never surges.
+    whose share is told as 0 is not known: it has no quota, and never surges. So it is for all in a slot of which the
+    forecast expects nothing: what comes all the same says nothing of who surges.
 
     Args:
         expected: (T,) requests per slot of the forecast.
@@ -77,12 +78,17 @@ class Volumes:
         s = self.settings
         times = np.where(self.surging & (self._alarm > s.alarm), s.tight, s.quota)
         usual = self._share * (self._expected[t] * np.maximum(self._level, 1.0))
-        return np.where(self._known, np.floor(times * (usual + 1.0)), np.inf)
+        return np.where(self._known & (self._expected[t] > 0.0), np.floor(times * (usual + 1.0)), np.inf)
 
     def update(self, t: int, requests: Matrix) -> NDArray[np.bool_]:
         """Take in the requests (B, C) of slot `t`; where a surge has begun in it, (B, C)."""
         s = self.settings
         self.requests[:], self.quota[:] = requests, self.limits(t)
+        self.total += requests
+        if not self._expected[t] > 0.0:
+            self.excess[:] = 0.0
+            self._quiet += 1
+            return np.zeros(self.surging.shape, np.bool_)
         self._level[:] = self._level_of(t, requests)
         usual = self._share * (self._expected[t] * self._level) + _LEAST
         self.usual[:] = usual
@@ -97,7 +103,6 @@ class Volumes:
         self._foreseen += np.where(now, 0.0, self._told * (self._expected[t] * self._level))
         self.seen += np.where(now, 0.0, requests)
         self.ordinary += np.where(now, np.minimum(requests, usual), requests)
-        self.total += requests
         learnt = (s.learn + self.seen) / (s.learn + self._foreseen)
         np.multiply(self._told, np.minimum(learnt, _MOST_LEARNT), out=self._share)
         return begun

@@ -126,8 +126,7 @@ def test_what_a_day_told_is_written_when_the_date_changes_and_read_after_a_resta
         gate = gate_of(bidder)
     seen = first.requests[[5, POOL]]
     assert (first.days, int(first.requests.sum())) == (1, int(seen.sum()))
-    # the day's last slot is not over for its filters
-    assert seen.tolist() == [3.0 * (SLOTS - 1), SLOTS - 1.0]
+    assert seen.tolist() == [3.0 * SLOTS, 1.0 * SLOTS]
     assert np.isfinite(gate).nonzero()[0].tolist() == [5, POOL]
     with open_bidder(config, clock) as bidder:
         np.testing.assert_array_equal(gate_of(bidder), gate)

@@ -11,6 +11,7 @@ import pytest
 from bidpilot.bidding.bundle import load_bundle
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.traffic.memory import SourceMemory
+from bidpilot.serving.auction import Opportunity
 from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
@@ -65,3 +66,17 @@ def test_a_memory_that_cannot_be_written_ends_no_day_and_is_learnt_once(
         assert bidder.moment.slot == 0
     assert "No space left" in caplog.text
     assert not (tmp_path / FILE).exists()
+
+
+def test_the_last_slot_of_a_day_is_remembered_too(bundle_folder: Path, tmp_path: Path) -> None:
+    clock = ManualClock(20_000 * DAY)
+    with open_bidder(ServeConfig(bundle=bundle_folder, state=tmp_path), clock) as bidder:
+        for moment in (20_000 * DAY, 20_001 * DAY - 1):
+            clock.move(moment)
+            bidder.tick()
+            for _ in range(5):
+                bidder.bid(Opportunity((0.6, 0.2, 0.004), 0, 3))
+        clock.move(20_001 * DAY)
+        bidder.tick()
+        assert isinstance(bidder.desk.book, SourceBook)
+        assert bidder.desk.book.memory.requests[3] == 10

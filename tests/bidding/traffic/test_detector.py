@@ -254,3 +254,26 @@ def test_an_exchange_that_tells_no_outcomes_closes_no_source_over_many_days() ->
         np.testing.assert_array_equal(d.gate(11).multiplier, 1.0)
     assert memory is not None
     np.testing.assert_array_equal(memory.evidence, 0.0)
+
+
+def test_a_good_morning_buys_no_bad_afternoon() -> None:
+    """A source brings views for 40 slots and then none: six slots of it are enough, whatever it had earned."""
+    d = begun(Detector(SHARE, np.full(48, 2000.0), 1))
+    play(d, [slot([1000, 600, 300, 100], [200, 120, 60, 20], [100, 60, 30, 10], [20, 12, 6, 2])] * 40)
+    play(d, [slot([1000, 600, 300, 100], [200, 120, 60, 20], [100, 60, 0, 10], [20, 12, 0, 2])] * 6, 40)
+    np.testing.assert_array_equal(d.gate(46).multiplier, [[1.0, 1.0, 0.0, 1.0]])
+
+
+def test_a_surge_that_was_cleared_is_limited_again_once_its_views_stop() -> None:
+    d = begun(Detector(SHARE, np.full(48, 2000.0), 1))
+    usual, requests, wins = [20, 12, 6, 2], [1000, 600, 300, 1100], [200, 120, 60, 60]
+    play(d, [slot([1000, 600, 300, 100], [200, 120, 60, 20], [100, 60, 30, 10], usual)] * 2)
+    play(d, [slot(requests, wins, [100, 60, 30, 30], [20, 12, 6, 6])] * 20, 2)
+    assert d.gate(22).quota[0, SURGE] == np.inf
+    play(d, [slot(requests, wins, [100, 60, 30, 0], [20, 12, 6, 0])] * 3, 22)
+    assert np.isfinite(d.gate(25).quota[0, SURGE])
+
+
+def begun(d: Detector) -> Detector:
+    d.begin(np.zeros(1, np.int64))
+    return d

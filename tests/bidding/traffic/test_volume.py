@@ -119,3 +119,14 @@ def test_a_source_that_is_not_known_has_no_quota_and_leaves_the_level_of_the_oth
         np.testing.assert_array_equal(np.isinf(v.limits(t + 1)), [[False, False, True, True]])
         np.testing.assert_allclose(v._level, 1.0, atol=0.01)
     np.testing.assert_array_equal(v.excess, 0.0)
+
+
+def test_a_slot_of_which_the_forecast_expects_nothing_limits_nobody() -> None:
+    """Closed hours of the training days say nothing of what comes in them: no quota, no surge, no level."""
+    v = Volumes(np.array([0.0, 200.0, 200.0]), (1, len(SHARE)), VolumeSettings())
+    v.begin(SHARE)
+    np.testing.assert_array_equal(v.limits(0), np.inf)
+    assert not v.update(0, requests(100, 60, 30, 10)).any()
+    assert not v.surging.any()
+    np.testing.assert_array_equal(v.limits(1), [[404, 244, 124, 44]])
+    np.testing.assert_array_equal(v.total, [[100, 60, 30, 10]])
