@@ -38,7 +38,7 @@ from bidpilot.training.evaluation.suites import (
     suite_forecast,
     synthetic_suite,
 )
-from bidpilot.training.evaluation.traffic import FilterOf, detected, unfiltered
+from bidpilot.training.evaluation.traffic import behind
 from bidpilot.training.report.comparison import Interval, interval_plot
 from bidpilot.training.report.preference_front import preference_front_plot
 from bidpilot.training.report.profile import performance_profile
@@ -186,7 +186,7 @@ def _fronts(
     seeds = {contestant.name: contestant.seeds for contestant in contestants}
     for record in records:
         console.print(f"playing the front of {', '.join(short_name(p.name) for p in contestants)} on {record.name} ...")
-        front = play_front(record, contestants, config.days, config.seed, _filter(config))
+        front = play_front(record, contestants, config.days, config.seed, behind(config.traffic_filter))
         tracked.log_figure(preference_front_plot(front), f"figures/front_{record.name}.png")
         rows += front_rows(front, seeds, config.days)
     names = _metric_names([row["agent"] for row in rows])
@@ -213,7 +213,7 @@ def _suites(
         ZeroIdealPoint, UnknownChannel, InfeasibleCampaign: at once, where the terms that were asked for have no plan.
     """
     if log is not None and trained is not None:
-        suite = log_suite(log, trained, config, config.cpa_margin, _filter(config))
+        suite = log_suite(log, trained, config, config.cpa_margin, behind(config.traffic_filter))
         agreed = config.agreed(trained.campaign)
         rule = rule_of(agreed, suite.arena.days.bounds)
         return flat(config) | flat(terms_of(agreed)) | {"targets": rule}, [suite]
@@ -221,13 +221,8 @@ def _suites(
         for record in records:
             for campaign in agreed_campaigns(record, config):
                 check_feasible(record.name, suite_forecast(record), campaign)
-    margin, behind = config.cpa_margin, _filter(config)
-    return flat(config), (synthetic_suite(r, config.days, config.seed, config, margin, behind) for r in records)
-
-
-def _filter(config: EvaluateConfig) -> FilterOf:
-    """What agents play behind."""
-    return detected if config.traffic_filter else unfiltered
+    margin, filter_of = config.cpa_margin, behind(config.traffic_filter)
+    return flat(config), (synthetic_suite(r, config.days, config.seed, config, margin, filter_of) for r in records)
 
 
 def _check_gains(named: Sequence[str], records: Sequence[SuiteRecord], trained: Trained | None) -> None:

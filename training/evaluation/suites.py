@@ -188,17 +188,18 @@ def log_arena(
     return Arena(market, forecast, campaign, days, cpa_margin, filter_of)
 
 
-def setting_arena(setting: Setting, days: int, domain: int, seed: int) -> Arena:
+def setting_arena(setting: Setting, days: int, domain: int, seed: int, filter_of: FilterOf = detected) -> Arena:
     """`days` days of one stream of a training setting's market: for validation and tuning."""
     uniforms = seeding.stream(domain, seed).random((days, setting.market.draws))
-    return Arena(setting.market, setting.forecast, setting.campaign, setting.market.days(uniforms))
+    drawn = setting.market.days(uniforms)
+    return Arena(setting.market, setting.forecast, setting.campaign, drawn, filter_of=filter_of)
 
 
-def validation_arena(setting: Setting, days: int, seed: int) -> Arena:
+def validation_arena(setting: Setting, days: int, seed: int, filter_of: FilterOf = detected) -> Arena:
     """What a training is validated on: the recorded days that it holds out, `days` at most; drawn days without them."""
     if setting.reference_log is None or setting.split is None or not setting.split.held_out:
-        return setting_arena(setting, days, seeding.VALIDATION, seed)
+        return setting_arena(setting, days, seeding.VALIDATION, seed, filter_of)
     market = RecordedMarket(setting.reference_log, setting.forecast.level_slots)
     held_out = market.recorded(thinned(setting.split.held_out, days))
     held_out = held_out if setting.recorded else held_out.without_targets()
-    return Arena(market, setting.forecast, setting.campaign, held_out)
+    return Arena(market, setting.forecast, setting.campaign, held_out, filter_of=filter_of)

@@ -28,6 +28,11 @@ def detected(arena: Arena, before: TrafficFilter | None = None) -> TrafficFilter
     return detector_for(arena.forecast, len(arena.days), memory)
 
 
+def behind(detector: bool) -> FilterOf:
+    """The detector, or no filter."""
+    return detected if detector else unfiltered
+
+
 def told(arena: Arena, before: TrafficFilter | None = None) -> TrafficFilter:
     """What knows which traffic is invalid, by source and slot."""
     return InformedFilter(arena.traffic)

@@ -68,8 +68,8 @@ class TrainConfig(LearnerChoice, LogTerms):
     )
     traffic_filter: bool = Field(
         True,
-        description="Whether the policy learns behind the traffic detector, as it is evaluated and served, where the "
-        "forecast tells sources apart.",
+        description="Whether the policy learns and is validated behind the traffic detector, as it is evaluated and "
+        "served, where the forecast tells sources apart.",
     )
     imitation: ImitationConfig = Field(ImitationConfig(), description="Warm start by imitating the hindsight optimum.")
     tuned: bool = Field(

@@ -128,7 +128,7 @@ def _train(
         console.print(str(setting.split), soft_wrap=True)
     if setting.carries is not None:
         console.print(str(setting.carries), soft_wrap=True)
-    arena = validation_arena(setting, config.validation_days, config.seed)
+    arena = validation_arena(setting, config.validation_days, config.seed, behind(config.traffic_filter))
     if config.broadens:
         console.print(f"planning {config.pool.size} campaigns to train on ...")
     model, env = new_model(config, training_ground(config, setting), features)

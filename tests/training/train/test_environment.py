@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 
 from bidpilot.envs.bidding_env.pool_config import PoolConfig
+from bidpilot.training.evaluation.play import Arena
+from bidpilot.training.evaluation.suites import validation_arena
 from bidpilot.training.setting.setting import training_setting
+from bidpilot.training.train import run as train
 from bidpilot.training.train.config import TrainConfig
-from bidpilot.training.train.environment import training_ground
+from bidpilot.training.train.environment import TrainingGround, training_ground
 
 
 @pytest.mark.parametrize(
@@ -26,3 +29,32 @@ def test_missed_constraints_cost_where_a_campaign_may_have_some(asked: dict[str,
     environment = training_ground(config, setting).environment(config)
     assert (environment.vector.prices is not None) == priced
     assert environment.vector.campaign == setting.campaign
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("on", [True, False])
+def test_a_policy_is_validated_behind_the_filter_that_it_learns_behind(
+    on: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stopped(Exception):
+        """Raised where training would begin."""
+
+    validated = []
+
+    def stop(trained: TrainConfig, ground: TrainingGround, features: object) -> None:
+        env = ground.environment(trained)
+        env.reset()
+        validated.append(env.vector.episode.statistics.traffic is not None)
+        raise Stopped
+
+    def watched(*args: Any) -> Arena:
+        arena = validation_arena(*args)
+        validated.append(arena.filtered)
+        return arena
+
+    monkeypatch.setattr(train, "validation_arena", watched)
+    monkeypatch.setattr(train, "new_model", stop)
+    config = TrainConfig(market="steady", rows=128, randomise=False, validation_days=2, traffic_filter=on)
+    with pytest.raises(Stopped):
+        train.run(config)
+    assert validated == [on, on]
