@@ -13,6 +13,7 @@ from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS, FunnelWeights
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
+from bidpilot.bidding.traffic.detector import Detector
 from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.bidding.traffic.refusal import Refusal
 from bidpilot.serving.calendar import Clock, Moment
@@ -199,8 +200,11 @@ class CampaignDay:
         return self.collector.refusal(source)
 
     def explain_source(self, source: int) -> dict[str, Any]:
-        """What the gate knows of a source in the slot under way; nothing where the rule has no gate."""
-        return {} if self._gate is None else self._gate.explain(source)
+        """What the gate knows of a source in the slot under way, and the detector behind it; nothing without a gate."""
+        known = {} if self._gate is None else self._gate.explain(source)
+        if isinstance(self.filter, Detector):
+            known |= self.filter.explain(0, source).summary()
+        return known
 
     def offer(
         self, value: Value, segment: int, source: int, first_price: bool, floor: int, now: float

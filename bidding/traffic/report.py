@@ -46,6 +46,16 @@ class SourceReport:
             return f"{self.requests:.0f} requests where {self.usual:.0f} are usual; {outcomes}"
         return outcomes
 
+    def summary(self) -> dict[str, str | int | float | None]:
+        """How it is treated and why, for whoever asks a server."""
+        return {
+            "status": self.status.value,
+            "since": self.since,
+            "probability": self.probability,
+            "why": self.why,
+            "would_clear": self.would_clear,
+        }
+
     @property
     def would_clear(self) -> str:
         """What would change its treatment; empty where it is open."""

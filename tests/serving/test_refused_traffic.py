@@ -20,7 +20,7 @@ from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.errors import InvalidGate, InvalidServing
 from bidpilot.bidding.event import Event
 from bidpilot.bidding.plan.planner import Planner
-from bidpilot.bidding.traffic.detector import detector_for
+from bidpilot.bidding.traffic.detector import Detector, detector_for
 from bidpilot.bidding.traffic.refusal import Refusal
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.episode import Episode
@@ -147,6 +147,26 @@ def test_tests_and_explanations_are_refused_alike_and_use_nothing_up(opened: Ope
     assert (parts["source_multiplier"], parts["offered"], parts["reason"]) == (1.0, 0.0, "refused_quota")
     assert bidder.explain(of(1))["default"]["source_multiplier"] == 0.5
     assert bidder.explain(of(0))["default"]["source"]["quota"] is None
+
+
+def test_an_explanation_says_since_when_a_source_is_refused_why_and_what_would_clear_it(
+    bundle_folder: Path, tmp_path: Path, clock: ManualClock
+) -> None:
+    with open_bidder(ServeConfig(bundle=bundle_folder, state=tmp_path), clock) as bidder:
+        assert bidder.explain(of(2))["default"]["source"]["status"] == "open"
+        detector = bidder.days["default"].filter
+        assert isinstance(detector, Detector)
+        detector.outcomes.odds[0, 2] = 5.0
+        detector._refused_since[0, 2] = 7
+        source = bidder.explain(of(2))["default"]["source"]
+        assert (source["status"], source["since"], source["probability"]) == (
+            "refused",
+            7,
+            pytest.approx(0.993, abs=1e-3),
+        )
+        assert source["why"] == "0 views where 0 were expected, 0 interactions where 0 were"
+        assert source["would_clear"].startswith("views as many")
+        assert json.dumps(source)
 
 
 def test_several_bidders_share_a_quota(opened: Opened, clock: ManualClock) -> None:
