@@ -56,6 +56,7 @@ class Review(TypedDict):
     log: str
     forecast: str  # whose
     days: int
+    outcomes: str  # `recorded`, or `drawn` from the predictions, where the log has none
     budget: float  # of all days, currency
     spend_unfiltered: float
     spend: float
@@ -89,6 +90,10 @@ def _summary(found: Review) -> list[str]:
     if found["by_server"]:
         count = sum(row["refused"] for row in found["by_server"])
         lines.append(f"the bid server refused {count} requests beside, which the log does not hold")
+    if found["outcomes"] == "drawn":
+        lines.append(
+            "the log holds no outcomes: views and interactions are drawn from its predictions, and prove nothing"
+        )
     before, after = found["invalid_spend_unfiltered"], found["invalid_spend"]
     if before is not None and after is not None:
         lines.append(

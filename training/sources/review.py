@@ -75,6 +75,7 @@ def review(
         log=log.name,
         forecast=forecast_name,
         days=log.n_days,
+        outcomes="drawn" if arena.market.draws_outcomes else "recorded",
         budget=float(arena.campaigns.budget.sum()),
         spend_unfiltered=spend_before,
         spend=spend,

@@ -74,6 +74,7 @@ def test_a_burst_is_named_with_its_cost(tmp_path: Path, capsys: pytest.CaptureFi
     text = capsys.readouterr().out
     assert "its own, all days under review" in text
     assert "what would clear it" in text
+    assert "drawn from its predictions, and prove nothing" in text
     stored = latest_finished_run("sources", experiment="bidpilot")
     assert json.loads(download(stored.run_id, "sources.json").read_text()) == found
     assert download(stored.run_id, "figures/sources.png").is_file()
@@ -109,6 +110,15 @@ def test_what_the_bid_server_refused_is_told_beside_by_source_and_slot(
     assert "the bid server refused 6 requests beside, which the log does not hold" in text
     assert "20: 2, 21: 3" in text
     assert "and 1 more sources, in the files" in text
+
+
+def test_recorded_outcomes_are_replayed_and_said_to_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = with_burst()
+    recorded = replace(log, interacted=log.true_interaction, converted=np.zeros(log.n, np.float32))
+    save_log(recorded, tmp_path / "log")
+    found = run(SourcesConfig(log=tmp_path / "log"))
+    assert found["outcomes"] == "recorded"
+    assert "drawn" not in capsys.readouterr().out
 
 
 def test_a_log_of_one_source_is_refused_by_name(tmp_path: Path) -> None:
