@@ -34,6 +34,7 @@ from bidpilot.training.cli.config import flat, given
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import validation_arena
+from bidpilot.training.evaluation.traffic import behind
 from bidpilot.training.report.comparison import ratio_distribution
 from bidpilot.training.report.curves import Curve, budget_curves, learning_curve
 from bidpilot.training.setting.setting import Setting, training_setting
