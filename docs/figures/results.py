@@ -266,14 +266,16 @@ def _bar(row: Row) -> str:
 
 
 def _traffic_found(records: Records) -> str:
-    head = ["market", "invalid traffic", "precision", "recall", "slots to detection", "spent on it without", "with"]
+    found = ["of it refused", "precision", "recall", "slots to detection"]
+    head = ["market", "invalid traffic", *found, "spent on it without", "with"]
     lines = []
     for row in records["traffic"].rows:
         if row["invalid_share"] > 0:
             known = ["" if row[key] is None else f"{row[key]:.2f}" for key in ("precision", "recall")]
             slots = "" if row["slots_to_detection"] is None else f"{row['slots_to_detection']:.0f}"
             spent = [percent(row[key], 1) for key in ("wasted_before", "wasted_after")]
-            lines.append([row["market"], percent(row["invalid_share"], 1), *known, slots, *spent])
+            invalid = [percent(row["invalid_share"], 1), percent(row["caught"])]
+            lines.append([row["market"], *invalid, *known, slots, *spent])
     return table(head, lines)
 
 

@@ -52,7 +52,7 @@ def traffic_table(rows: Sequence[TrafficRow], title: str) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("market", no_wrap=True)
     reached = ("bar", "", "gain", "95 % interval", "share")
-    refused = ("invalid", "honest refused", "closed", "precision", "recall", "slots", "money saved")
+    refused = ("invalid", "honest refused", "closed", "caught", "precision", "recall", "slots", "money saved")
     for name in (*reached, *refused):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
@@ -66,6 +66,7 @@ def traffic_table(rows: Sequence[TrafficRow], title: str) -> Table:
             f"{row['invalid_share']:.1%}",
             f"{row['honest_refused']:.2%}",
             f"{row['honest_closed']:.2%}",
+            _optional(row["caught"], ".0%"),
             _optional(row["precision"], ".2f"),
             _optional(row["recall"], ".2f"),
             _optional(row["slots_to_detection"], ".1f"),
@@ -84,8 +85,9 @@ def _caption(rows: Sequence[TrafficRow]) -> str | None:
     lines = [
         f"honest sources refused whole a day (closed): at most {MOST_CLOSED:.1%}, {kept}: the most is "
         f"{worst['honest_closed']:.2%} on {worst['market']}",
-        "share: of the gain of the filter that is told; precision, recall: of sources and days; slots: median from the "
-        "onset until it is held back; money saved: spend on invalid traffic, share of the budget",
+        "bars are held against the mean, whatever its interval; share: of the gain of the filter that is told; caught: of "
+        "invalid requests, refused; precision, recall: of sources and days of which anything was held back; slots: median "
+        "from the onset until then; money saved: spend on invalid traffic, share of the budget",
     ]
     for row in rows:
         if by_day := row["gain_by_day"]:
