@@ -85,9 +85,9 @@ def _caption(rows: Sequence[TrafficRow]) -> str | None:
     lines = [
         f"honest sources refused whole a day (closed): at most {MOST_CLOSED:.1%}, {kept}: the most is "
         f"{worst['honest_closed']:.2%} on {worst['market']}",
-        "bars are held against the mean, whatever its interval; share: of the gain of the filter that is told; caught: of "
-        "invalid requests, refused; precision, recall: of sources and days of which anything was held back; slots: median "
-        "from the onset until then; money saved: spend on invalid traffic, share of the budget",
+        "bars are held against the mean, whatever its interval; share: of the gain of the filter that is told; caught: "
+        "of invalid requests, refused; precision, recall: of sources and days of which anything was held back; slots: "
+        "median from the onset until then; money saved: spend on invalid traffic, share of the budget",
     ]
     for row in rows:
         if by_day := row["gain_by_day"]:
