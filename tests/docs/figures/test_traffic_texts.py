@@ -16,6 +16,7 @@ ROW = {
     "honest_refused": 0.0011,
     "honest_closed": 0.0,
     "invalid_share": 0.116,
+    "caught": 0.72,
     "precision": 0.98,
     "recall": None,
     "slots_to_detection": 0.0,
@@ -46,4 +47,4 @@ def test_bars_are_told_with_whether_they_are_met() -> None:
 
 def test_how_right_it_was_is_told_of_invalid_traffic_alone() -> None:
     lines = TEXTS["traffic-found"](Measured()).splitlines()[2:]  # type: ignore[arg-type]
-    assert lines == ["| invalid | 11.6 % | 0.98 |  | 0 | 9.7 % | 1.1 % |"]
+    assert lines == ["| invalid | 11.6 % | 72 % | 0.98 |  | 0 | 9.7 % | 1.1 % |"]
