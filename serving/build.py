@@ -45,7 +45,7 @@ def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver 
     shadow = None if config.shadow is None else _shadow(bundle, config.shadow)
     campaigns = read_campaigns(config, bundle)
     planner = Planner(bundle.forecast)
-    sources = clusters(config, bundle.forecast) + 1  # the pool is one more
+    sources = clusters(config, bundle.forecast, bundle.manifest.origin.publishers) + 1  # the pool is one more
     book = SourceBook(bundle, sources, config.state, config.bidders) if config.traffic_filter else None
     keeper = Keeper(_store(config, clock), deliver)
     desk = Desk(
@@ -70,10 +70,22 @@ def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver 
     return bidder
 
 
-def clusters(config: ServeConfig, forecast: Forecast) -> int:
-    """Clusters that publishers are told apart by: as many as a log's are, whose last may be the pool."""
+def clusters(config: ServeConfig, forecast: Forecast, publishers: bool = False) -> int:
+    """Clusters that publishers are told apart by: at least as many as a log's are, whose last may be the pool.
+
+    Raises:
+        InvalidServing: a log of `publishers` tells more apart: its shares would be read at other publishers' clusters.
+    """
     told = forecast.source_share
-    return config.sources if told is None or len(told) <= config.sources + 1 else len(told)
+    if told is None or len(told) <= config.sources + 1:
+        return config.sources
+    if publishers and config.traffic_filter:
+        raise InvalidServing(
+            f"the log that the bundle was trained on tells {len(told) - 1} clusters of publishers apart, and this server "
+            f"{config.sources}: it would read their shares at others' clusters. Serve with --sources {len(told) - 1}, or "
+            "with --no-traffic-filter."
+        )
+    return len(told)
 
 
 def read_campaigns(config: ServeConfig, bundle: Bundle) -> list[ServedCampaign]:

@@ -349,7 +349,11 @@ def test_clusters_are_the_forecasts_or_else_the_configurations() -> None:
     assert build.clusters(config, replace(forecast, source_share=None)) == 12
     assert build.clusters(config, replace(forecast, source_share=np.full(7, 1 / 7))) == 12
     assert build.clusters(config, replace(forecast, source_share=np.full(13, 1 / 13))) == 12  # the last is the pool
-    assert build.clusters(config, replace(forecast, source_share=np.full(14, 1 / 14))) == 14
+    more = replace(forecast, source_share=np.full(14, 1 / 14))
+    assert build.clusters(config, more) == 14
+    with pytest.raises(InvalidServing, match=r"tells 13 clusters of publishers apart.*--sources 13"):
+        build.clusters(config, more, publishers=True)
+    assert build.clusters(config.model_copy(update={"traffic_filter": False}), more, publishers=True) == 14
 
 
 # --- parity --------------------------------------------------------------------------------------
