@@ -81,9 +81,9 @@ def clusters(config: ServeConfig, forecast: Forecast, publishers: bool = False) 
         return config.sources
     if publishers and config.traffic_filter:
         raise InvalidServing(
-            f"the log that the bundle was trained on tells {len(told) - 1} clusters of publishers apart, and this server "
-            f"{config.sources}: it would read their shares at others' clusters. Serve with --sources {len(told) - 1}, or "
-            "with --no-traffic-filter."
+            f"the log that the bundle was trained on tells {len(told) - 1} clusters of publishers apart, and this "
+            f"server {config.sources}: it would read their shares at others' clusters. Serve with --sources "
+            f"{len(told) - 1}, or with --no-traffic-filter."
         )
     return len(told)
 
