@@ -6,8 +6,12 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from bidpilot.bidding.day.adaptive import AdaptiveReplanner
 from bidpilot.bidding.day.replan import Replanner
+from bidpilot.bidding.day.replanners import Replan
 from bidpilot.bidding.landscape import curves
+from bidpilot.bidding.plan.budget_plan import BudgetPlan
+from bidpilot.bidding.plan.planner import Planner
 
 # an argument, since a compiled function that is kept on disk keeps another module's constants with it
 _GRID = curves.LOWEST, curves.PER_OCTAVE, curves.POINTS - 1
@@ -27,13 +31,25 @@ class CompiledReplanner(Replanner):
         return x
 
 
+class CompiledAdaptiveReplanner(CompiledReplanner, AdaptiveReplanner):
+    """`AdaptiveReplanner` to the last bit, likewise."""
+
+
+def compiled_replanner(replan: Replan, planner: Planner, plan: BudgetPlan, index: NDArray[np.int64]) -> Replanner:
+    """As `bidpilot.bidding.day.replanners.replanner`, compiled."""
+    if replan is Replan.ADAPTIVE:
+        return CompiledAdaptiveReplanner(planner.forecast, plan, index, planner.outlook(plan))
+    return CompiledReplanner(planner.forecast, plan, index)
+
+
 @numba.njit(cache=True, error_model="numpy")
 def _solve_rows(table, grid, first, size, shift, left):  # type: ignore[no-untyped-def]
     lowest, per_octave, last = grid
     x = np.empty(left.size)
-    place, above, below = np.empty(3, np.int64), np.empty(3), np.empty(3)
+    parts = len(first)
+    place, above, below = np.empty(parts, np.int64), np.empty(parts), np.empty(parts)
     for b in range(left.size):
-        for j in range(3):
+        for j in range(parts):
             offset = min(max(shift[j, b] * per_octave, -last), last)
             whole = np.floor(offset)
             place[j] = np.int64(whole)
@@ -58,8 +74,8 @@ def _solve_rows(table, grid, first, size, shift, left):  # type: ignore[no-untyp
 def _spend(k, table, last, first, place, above, below):  # type: ignore[no-untyped-def]
     """Expected spend at grid point `k`; the terms in the order that NumPy adds them in."""
     total = 0.0
-    for j in range(3):
+    for j in range(len(place)):
         total += below[j] * table[first[j] + min(max(place[j] + k, 0), last)]
-    for j in range(3):
+    for j in range(len(place)):
         total += above[j] * table[first[j] + min(max(place[j] + 1 + k, 0), last)]
     return total

@@ -12,6 +12,7 @@ from bidpilot.agents.acting.state import State
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
 from bidpilot.bidding.day.action import SCALE_REACH
+from bidpilot.bidding.day.replanners import Replan
 from bidpilot.training.evaluation.play import Arena, Outcome
 from bidpilot.training.evaluation.suites import Suite
 
@@ -20,6 +21,7 @@ class Swinging:
     """Bids the plan's scale times exp(+-1.5 a) by turns."""
 
     name = "swinging"
+    replan = Replan.FORECAST
 
     def __init__(self, a: float) -> None:
         self.a = a

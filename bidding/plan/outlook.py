@@ -1,0 +1,117 @@
+"""What the adaptive re-plan knows of a day before it begins: the money that later blocks are worth, by bid scale.
+
+The value of money left at the start of a block is that of a dynamic programme over blocks: the levels of each are
+drawn from those of training days and learnt as it begins. Its derivative at `b` is the mean, over the levels drawn,
+of the derivatives once they are known, which are the duals `2 ** -x` of scales x that spend `b`: duals are averaged
+at the same money, where a plan in expectation averages spends at the same scale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.bidding.landscape import curves
+from bidpilot.bidding.landscape.forecast import PRICE_LEVEL, TRAFFIC_LEVEL, Forecast
+from bidpilot.bidding.plan.budget_plan import BudgetPlan
+
+POWER = 0.25
+"""Duals are averaged as their power mean: 1 is the expectation, 0 that of the scales. Chosen on training days."""
+_NODES = 15  # levels of a block
+_MONIES = 160  # at which scales are averaged
+_LEAST_MONEY = 1e-5  # of the most that can be spent
+_LEAST = 2.0**-16  # of a level
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """Of U plans."""
+
+    later: NDArray[np.float64]  # (U, blocks + 1, POINTS) money that the day from block b on is worth at a scale
+    usual: NDArray[np.float64]  # (U, 2) mean log2 level of value and of price over training days
+
+
+def outlook(forecast: Forecast, plan: BudgetPlan) -> Outlook:
+    """What is to be expected of a day under these plans."""
+    shift, size = _block_nodes(forecast, plan)
+    later = np.zeros((len(plan.now), forecast.blocks + 1, curves.POINTS))
+    for b in reversed(range(forecast.blocks)):
+        slots = slice(b * forecast.level_slots, (b + 1) * forecast.level_slots)
+        price = forecast.price_curve[slots]
+        demand = forecast.auctions[slots] * price
+        for u, now in enumerate(plan.now):
+            x = curves.GRID + shift[u][:, None, None] - np.log2(price)[:, None]  # (K, W, POINTS)
+            spend = size[u][:, None] * (demand @ curves.lookup(now[None], x.reshape(1, -1)).reshape(x.shape))
+            later[u, b] = average_scales(spend + later[u, b + 1])
+    return Outlook(later, _usual_levels(forecast, plan))
+
+
+def average_scales(spend: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The curve (POINTS,) whose scale at any money is the power mean of those of K equally likely ones (K, POINTS).
+
+    Where every curve spends more, at the lowest scales, it falls in proportion to the scale.
+    """
+    most = spend[:, -1].max()
+    if most <= 0:
+        return np.zeros(curves.POINTS)
+    least = min(curve[curve > 0][0] for curve in spend if curve[-1] > 0)
+    money = np.geomspace(max(least, _LEAST_MONEY * most), most, _MONIES)
+    scales = [np.interp(money, curve, curves.GRID, right=curves.HIGHEST) for curve in spend]
+    x = np.maximum.accumulate(power_mean(np.stack(scales)))
+    met = np.interp(curves.GRID, x, money)
+    return np.where(x[0] > curves.GRID, money[0] * np.exp2(np.minimum(curves.GRID - x[0], 0.0)), met)
+
+
+def power_mean(x: NDArray[np.float64], weight: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+    """log2 of the scale whose dual is the power mean of those of K scales x (K, ...), log2; `weight` (K,) sums to 1."""
+    part = np.exp2(-POWER * x)
+    mean = part.mean(axis=0) if weight is None else np.einsum("k,k...->...", weight, part)
+    scale: NDArray[np.float64] = -np.log2(mean) / POWER
+    return scale
+
+
+def _block_nodes(forecast: Forecast, plan: BudgetPlan) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(U, K) shifts of value per price, octaves, and sizes, price times traffic, of training blocks about their day."""
+    levels, seen = forecast.block_levels
+    value = _log(np.einsum("uj,dbj->udb", _share(plan), levels[:, :, :3]))
+    price, traffic = _log(levels[:, :, PRICE_LEVEL]), _log(levels[:, :, TRAFFIC_LEVEL])
+    blocks = np.maximum(seen.sum(axis=1), 1)
+    widen = np.sqrt(blocks / np.maximum(blocks - 1, 1))[:, None]  # for the blocks that the day's own mean is made of
+
+    def about_day(log_level: NDArray[np.float64]) -> NDArray[np.float64]:
+        mean = np.where(seen, log_level, 0.0).sum(axis=-1) / blocks
+        return (log_level - mean[..., None]) * widen  # type: ignore[no-any-return]
+
+    shift = (about_day(value) - about_day(price))[:, seen]
+    size = np.broadcast_to((about_day(price) + about_day(traffic))[seen], shift.shape)
+    order = np.argsort(shift, axis=1, kind="stable")
+    cuts = np.linspace(0, shift.shape[1], min(_NODES, shift.shape[1]) + 1).astype(int)
+    grouped = [
+        np.add.reduceat(np.take_along_axis(a, order, axis=1), cuts[:-1], axis=1) / np.diff(cuts) for a in (shift, size)
+    ]
+    return grouped[0], np.exp2(grouped[1])
+
+
+def _usual_levels(forecast: Forecast, plan: BudgetPlan) -> NDArray[np.float64]:
+    """(U, 2) mean over training days of the day's mean log2 level of value and of price.
+
+    Levels have an arithmetic mean of about 1, so that their logs have one below 0.
+    """
+    observed = forecast.observed
+    value = _log(np.einsum("uj,dtj->udt", _share(plan), forecast.history[:, :, :3]))
+    price = np.broadcast_to(_log(forecast.history[:, :, PRICE_LEVEL]), value.shape)
+    slots = np.maximum(observed.sum(axis=1), 1)
+    means = [np.where(observed, a, 0.0).sum(axis=-1) / slots for a in (value, price)]  # (U, D) each
+    return np.stack(means, axis=1).mean(axis=-1)  # type: ignore[no-any-return]
+
+
+def _share(plan: BudgetPlan) -> NDArray[np.float64]:
+    share: NDArray[np.float64] = plan.mean_value / plan.mean_value.sum(axis=1, keepdims=True)
+    return share
+
+
+def _log(level: NDArray[np.float64]) -> NDArray[np.float64]:
+    log: NDArray[np.float64] = np.log2(np.maximum(level, _LEAST))
+    return log
