@@ -1,9 +1,9 @@
 """The adaptive re-plan: one that doubts its forecast.
 
-Beside the forecast's own spread of levels a day may be unlike it: the day's level has a mixture of two normal priors,
-the fitted one and a wider one, and the day's demand one of several curves over the hours. What has arrived weighs
-them. Later blocks are priced by a dynamic programme (`bidpilot.bidding.plan.outlook`), in expectation of the dual over
-what is still unknown of the day; the rest of a block follows the traffic of its latest slots.
+Beside the forecast's own spread of levels a day may be unlike it: its value and price have a mixture of two normal
+priors each, the fitted one and a wider one, and its traffic follows one of several curves over the hours
+(`bidpilot.bidding.plan.demand`). What has arrived weighs them. Later blocks are priced by a dynamic programme
+(`bidpilot.bidding.plan.outlook`), in expectation of the dual over what is still unknown of the day.
 """
 
 from __future__ import annotations
@@ -14,22 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.day.beliefs import Posterior
-from bidpilot.bidding.day.demand import DemandCurves
 from bidpilot.bidding.day.replan import Replanner, rest_of_block
 from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE, DayStatistics, LevelSums
 from bidpilot.bidding.landscape import curves
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.budget_plan import BudgetPlan
+from bidpilot.bidding.plan.demand import sums_of_gaps
 from bidpilot.bidding.plan.outlook import Outlook, power_mean
 
-UNLIKE = np.array([0.1, 0.2, 0.2])[:, None]
-"""Prior weight of a day that is unlike the forecast: in value, price, traffic."""
-WIDER = np.array([0.2, 0.2, 0.15])[:, None]
+UNLIKE = np.array([0.15, 0.2])[:, None]
+"""Prior weight of a day that is unlike the forecast: in value, in price."""
+WIDER = np.array([0.4, 0.2])[:, None]
 """What the variance of such a day's log2 level has on top, octaves squared."""
 _SHOWN = 1e-12  # least variance of a level that is observed
-_EARLY = 0.1  # variance of the log2 ratio of arrivals to forecast when half of the day's auctions have arrived
-_RECENT = 0.8  # of the gap between the day's traffic and that of the latest slots, what the block's rest keeps
-_MEMORY = 8  # slots looked back at; each counts half as much as the next
 _MOST = 3.1  # octaves above the plan, beyond what an action reaches
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
@@ -39,11 +36,13 @@ _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 class Belief(Posterior):
     """Posterior means, and what is not known of the day's levels."""
 
-    variance: NDArray[np.float64]  # (3, B) of the day's log2 level
+    variance: NDArray[np.float64]  # (2, B) of the day's log2 level of value and price
 
 
 class AdaptiveReplanner(Replanner):
     """Re-plans B rows over one day, by what has arrived more than by what was forecast."""
+
+    _gaps = staticmethod(sums_of_gaps)
 
     def __init__(self, forecast: Forecast, plan: BudgetPlan, index: NDArray[np.int64], outlook: Outlook) -> None:
         """Begin a day; row b follows plan `index[b]` and its `outlook`."""
@@ -52,29 +51,24 @@ class AdaptiveReplanner(Replanner):
         self._now = forecast.blocks + 1
         self._set_curves(np.concatenate([outlook.later, plan.now[:, None]], axis=1), index)
         self._rest = [rest_of_block(forecast, t) for t in range(forecast.slots)]
-        self._usual = np.zeros((3, len(index)))
-        self._usual[: PRICE + 1] = outlook.usual[index].T
-        self._auctions = forecast.auctions
-        self._expected = np.concatenate([[0.0], np.cumsum(forecast.auctions)])
-        self._demand = DemandCurves(forecast, plan.traffic_spread)
+        self._usual = outlook.usual[index].T  # (2, B)
+        self._demand = outlook.demand
 
     def beliefs(self, levels: Posterior, statistics: DayStatistics) -> Posterior:
         """What is believed of value, price and traffic; the day's traffic is that of its later blocks."""
-        t, sums = statistics.t, statistics.level_sums()
-        gap, precision = _seen_of_day(sums, self._usual)
-        if t > 0:
-            gap[TRAFFIC], precision[TRAFFIC] = self._arrivals(statistics, sums)
-        day, variance = _mixture(gap, precision, sums.variance[0])
+        sums = statistics.level_sums()
+        seen = LevelSums(tuple(v[:TRAFFIC] for v in sums.variance), *(a[:TRAFFIC] for a in sums[1:]))
+        gap, precision = _seen_of_day(seen, self._usual)
+        day, variance = _mixture(gap, precision, seen.variance[0])
         day += self._usual
-        trust = np.clip(1.0 - variance / sums.variance[0], 0.0, 1.0)
-        some = np.maximum(sums.block_seen, 1.0)
-        _, block_variance, slot_variance = sums.variance
-        weight = block_variance / (block_variance + slot_variance / some) * (sums.block_seen > 0)
-        block = day + weight * (sums.block_sum / some - day)
-        if t > 0:
-            block[TRAFFIC] = day[TRAFFIC] + _RECENT * (self._latest(statistics) - day[TRAFFIC])
-            day[TRAFFIC] += self._demand.later(statistics.auctions, t)
-        return Belief(day, block, trust, variance)
+        some = np.maximum(seen.block_seen, 1.0)
+        _, block_variance, slot_variance = seen.variance
+        weight = block_variance / (block_variance + slot_variance / some) * (seen.block_seen > 0)
+        block = day + weight * (seen.block_sum / some - day)
+        trust = levels.trust.copy()
+        trust[:TRAFFIC] = np.clip(1.0 - variance / seen.variance[0], 0.0, 1.0)
+        later, rest = self._demand.levels(statistics.auctions, statistics.t, self._gaps)
+        return Belief(np.vstack([day, later]), np.vstack([block, rest]), trust, variance)
 
     def scale(self, levels: Posterior, left: NDArray[np.float64], t: int) -> NDArray[np.float64]:
         """log2 of the scale (B,) relative to the plan's, before slot `t`, with `left` (B,) currency to spend."""
@@ -98,29 +92,9 @@ class AdaptiveReplanner(Replanner):
         most = self._scale + _MOST
         return power_mean(np.minimum(x.reshape(len(_NODES), rows), most), _WEIGHTS) - self._scale
 
-    def _arrivals(self, statistics: DayStatistics, sums: LevelSums) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """log2 of all arrivals so far over the forecast's (B,), and its precision (B,) as a measure of the day."""
-        t, expected = statistics.t, self._expected
-        share = max(expected[t] / expected[-1], 1e-6)
-        _, block, slot = (v[TRAFFIC] for v in sums.variance)
-        noise = (block + slot / self._level_slots) / max(t / self._level_slots, 0.5) + _EARLY * (1.0 - share) / share
-        return np.log2(np.maximum(statistics.auctions[t], 0.5) / max(expected[t], 1e-9)), 1.0 / noise
-
-    def _latest(self, statistics: DayStatistics) -> NDArray[np.float64]:
-        """log2 traffic level (B,) of the latest slots, each weighed half as much as the next."""
-        t = statistics.t
-        first = max(t - _MEMORY, 0)
-        arrived = np.diff(statistics.auctions[first : t + 1], axis=0)
-        expected = self._auctions[first:t]
-        known = expected > 0
-        level = np.log2(np.maximum(arrived, 0.5) / np.where(known, expected, 1.0)[:, None]) * known[:, None]
-        weight = 0.5 ** np.arange(t - first)[::-1]
-        mean: NDArray[np.float64] = (weight[:, None] * level).sum(axis=0) / weight.sum()
-        return mean
-
 
 def _seen_of_day(sums: LevelSums, usual: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean log2 level of the slots seen about the `usual`, and its precision as a measure of the day's; (3, B) each.
+    """Mean log2 level of the slots seen about the `usual`, and its precision as a measure of the day's; (2, B) each.
 
     A block under way, of which less is seen, counts less than a whole one.
     """
@@ -139,7 +113,7 @@ def _seen_of_day(sums: LevelSums, usual: NDArray[np.float64]) -> tuple[NDArray[n
 def _mixture(
     gap: NDArray[np.float64], precision: NDArray[np.float64], day_variance: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Posterior mean and variance (3, B) of the day's level about the usual one, under the two priors."""
+    """Posterior mean and variance (2, B) of the day's level about the usual one, under the two priors."""
     prior = np.stack([day_variance, day_variance + WIDER * (day_variance > _SHOWN)])
     told = prior * precision
     log_weight = -0.5 * (gap * gap * precision / (1.0 + told) + np.log(1.0 + told))

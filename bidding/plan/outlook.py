@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bidpilot.bidding.landscape import curves
 from bidpilot.bidding.landscape.forecast import PRICE_LEVEL, TRAFFIC_LEVEL, Forecast
 from bidpilot.bidding.plan.budget_plan import BudgetPlan
+from bidpilot.bidding.plan.demand import DemandCurves
 
 POWER = 0.25
 """Duals are averaged as their power mean: 1 is the expectation, 0 that of the scales. Chosen on training days."""
@@ -31,6 +32,7 @@ class Outlook:
 
     later: NDArray[np.float64]  # (U, blocks + 1, POINTS) money that the day from block b on is worth at a scale
     usual: NDArray[np.float64]  # (U, 2) mean log2 level of value and of price over training days
+    demand: DemandCurves  # of all plans
 
 
 def outlook(forecast: Forecast, plan: BudgetPlan) -> Outlook:
@@ -45,7 +47,7 @@ def outlook(forecast: Forecast, plan: BudgetPlan) -> Outlook:
             x = curves.GRID + shift[u][:, None, None] - np.log2(price)[:, None]  # (K, W, POINTS)
             spend = size[u][:, None] * (demand @ curves.lookup(now[None], x.reshape(1, -1)).reshape(x.shape))
             later[u, b] = average_scales(spend + later[u, b + 1])
-    return Outlook(later, _usual_levels(forecast, plan))
+    return Outlook(later, _usual_levels(forecast, plan), DemandCurves(forecast, plan.traffic_spread))
 
 
 def average_scales(spend: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -65,9 +67,9 @@ def average_scales(spend: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def power_mean(x: NDArray[np.float64], weight: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-    """log2 of the scale whose dual is the power mean of those of K scales x (K, ...), log2; `weight` (K,) sums to 1."""
+    """log2 of the scale whose dual is the power mean of those of K scales x (K, N), log2; `weight` (K,) sums to 1."""
     part = np.exp2(-POWER * x)
-    mean = part.mean(axis=0) if weight is None else np.einsum("k,k...->...", weight, part)
+    mean = part.mean(axis=0) if weight is None else (weight[:, None] * part).sum(axis=0)
     scale: NDArray[np.float64] = -np.log2(mean) / POWER
     return scale
 

@@ -34,6 +34,13 @@ class CompiledReplanner(Replanner):
 class CompiledAdaptiveReplanner(CompiledReplanner, AdaptiveReplanner):
     """`AdaptiveReplanner` to the last bit, likewise."""
 
+    @staticmethod
+    def _gaps(
+        seen: NDArray[np.float64], told: NDArray[np.float64], precision: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        sums: tuple[NDArray[np.float64], NDArray[np.float64]] = _sums_of_gaps(seen, told[:, :, 0], precision[:, 0])
+        return sums
+
 
 def compiled_replanner(replan: Replan, planner: Planner, plan: BudgetPlan, index: NDArray[np.int64]) -> Replanner:
     """As `bidpilot.bidding.day.replanners.replanner`, compiled."""
@@ -79,3 +86,18 @@ def _spend(k, table, last, first, place, above, below):  # type: ignore[no-untyp
     for j in range(len(place)):
         total += above[j] * table[first[j] + min(max(place[j] + 1 + k, 0), last)]
     return total
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _sums_of_gaps(seen, told, precision):  # type: ignore[no-untyped-def]
+    """`bidpilot.bidding.plan.demand.sums_of_gaps`, the terms in its order."""
+    windows, rows = seen.shape
+    first, second = np.zeros((len(told), rows)), np.zeros((len(told), rows))
+    for h in range(len(told)):
+        for n in range(windows):
+            for b in range(rows):
+                gap = seen[n, b] - told[h, n]
+                weighed = precision[n] * gap
+                first[h, b] += weighed
+                second[h, b] += weighed * gap
+    return first, second
