@@ -29,7 +29,7 @@ WIDER = np.array([0.4, 0.2])[:, None]
 _SHOWN = 1e-12  # least variance of a level that is observed
 _MOST = 3.1  # octaves above the plan, beyond what an action reaches
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
-_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+_WEIGHTS = (_WEIGHTS / _WEIGHTS.sum())[:, None]
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,9 @@ class AdaptiveReplanner(Replanner):
         """Begin a day; row b follows plan `index[b]` and its `outlook`."""
         self._level_slots = forecast.level_slots
         self._scale = plan.scale[index]
-        self._now = forecast.blocks + 1
-        self._set_curves(np.concatenate([outlook.later, plan.now[:, None]], axis=1), index)
+        self._blind = forecast.blocks + 1  # where these curves begin
+        self._now = self._blind + forecast.blocks
+        self._set_curves(np.concatenate([outlook.later, outlook.blind, plan.now[:, None]], axis=1), index)
         self._rest = [rest_of_block(forecast, t) for t in range(forecast.slots)]
         self._usual = outlook.usual[index].T  # (2, B)
         self._demand = outlook.demand
@@ -85,7 +86,9 @@ class AdaptiveReplanner(Replanner):
         np.add(day[VALUE] - day[PRICE], off, out=shift[0])
         size[1] = np.exp2(block[TRAFFIC] + block[PRICE]) * demand
         shift[1] = block[VALUE] - block[PRICE] - curve_shift
-        first = np.array([[-(-t // self._level_slots)], [self._now]]) * curves.POINTS + self._row
+        block_of, begun = divmod(t, self._level_slots)
+        later = block_of + 1 if begun else self._blind + block_of
+        first = np.array([[later], [self._now]]) * curves.POINTS + self._row
         x = self._solve(
             np.tile(first, len(_NODES)), size.reshape(2, -1), shift.reshape(2, -1), np.tile(left, len(_NODES))
         )

@@ -1,9 +1,11 @@
-"""What the adaptive re-plan knows of a day before it begins: the money that later blocks are worth, by bid scale.
+"""What the adaptive re-plan knows of a day before it begins: the money that its blocks are worth, by bid scale.
 
-The value of money left at the start of a block is that of a dynamic programme over blocks: the levels of each are
-drawn from those of training days and learnt as it begins. Its derivative at `b` is the mean, over the levels drawn,
-of the derivatives once they are known, which are the duals `2 ** -x` of scales x that spend `b`: duals are averaged
-at the same money, where a plan in expectation averages spends at the same scale.
+The value of money left at the start of a block is that of a dynamic programme over blocks. The levels of each are
+drawn from those of training days and learnt from its first slot, which is bid on blindly. The derivative of the value
+at `b` is a mean, over the levels drawn, of the derivatives once they are known, and these are the duals `2 ** -x` of
+the scales x that spend what is left: duals are averaged at the same money, where a plan in expectation averages spends
+at the same scale. The blind slot's own scale is that whose dual is the same mean by what a higher scale would spend
+there at each level.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ POWER = 0.25
 _NODES = 15  # levels of a block
 _MONIES = 160  # at which scales are averaged
 _LEAST_MONEY = 1e-5  # of the most that can be spent
+_STEPS = 15  # bisections of the log of money
+_LEAST_SLOPE = 1e-9  # of the highest: where a higher scale would spend nothing more, levels count alike
 _LEAST = 2.0**-16  # of a level
 
 
@@ -31,45 +35,77 @@ class Outlook:
     """Of U plans."""
 
     later: NDArray[np.float64]  # (U, blocks + 1, POINTS) money that the day from block b on is worth at a scale
+    blind: NDArray[np.float64]  # (U, blocks, POINTS) money with which the first slot of block b is bid on at a scale
     usual: NDArray[np.float64]  # (U, 2) mean log2 level of value and of price over training days
     demand: DemandCurves  # of all plans
 
 
 def outlook(forecast: Forecast, plan: BudgetPlan) -> Outlook:
     """What is to be expected of a day under these plans."""
-    shift, size = _block_nodes(forecast, plan)
-    later = np.zeros((len(plan.now), forecast.blocks + 1, curves.POINTS))
-    for b in reversed(range(forecast.blocks)):
-        slots = slice(b * forecast.level_slots, (b + 1) * forecast.level_slots)
-        price = forecast.price_curve[slots]
-        demand = forecast.auctions[slots] * price
+    f, (shift, size) = forecast, _block_nodes(forecast, plan)
+    later = np.zeros((len(plan.now), f.blocks + 1, curves.POINTS))
+    blind = np.zeros((len(plan.now), f.blocks, curves.POINTS))
+    unseen = 1 if f.level_slots > 1 else 0  # a block that is over with its first slot is taken as known
+    for b in reversed(range(f.blocks)):
+        slots = slice(b * f.level_slots, (b + 1) * f.level_slots)
+        price = f.price_curve[slots]
         for u, now in enumerate(plan.now):
             x = curves.GRID + shift[u][:, None, None] - np.log2(price)[:, None]  # (K, W, POINTS)
-            spend = size[u][:, None] * (demand @ curves.lookup(now[None], x.reshape(1, -1)).reshape(x.shape))
-            later[u, b] = average_scales(spend + later[u, b + 1])
-    return Outlook(later, _usual_levels(forecast, plan), DemandCurves(forecast, plan.traffic_spread))
+            spend = curves.lookup(now[None], x.reshape(1, -1)).reshape(x.shape)
+            spend *= size[u][:, None, None] * (f.auctions[slots] * price)[:, None]
+            first, rest = (part.sum(axis=1) for part in np.split(spend, [unseen], axis=1))
+            rest += later[u, b + 1]
+            blind[u, b] = blind_money(first, rest)
+            later[u, b] = worth(first, rest, blind[u, b])
+    return Outlook(later, blind, _usual_levels(f, plan), DemandCurves(f, plan.traffic_spread))
 
 
-def average_scales(spend: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The curve (POINTS,) whose scale at any money is the power mean of those of K equally likely ones (K, POINTS).
+def blind_money(first: NDArray[np.float64], rest: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Money (POINTS,) with which a slot is bid on at each scale before it is known which of K curves it follows.
 
-    Where every curve spends more, at the lowest scales, it falls in proportion to the scale.
+    `first` (K, POINTS) is what the slot spends, `rest` what comes after it; K are equally likely.
     """
-    most = spend[:, -1].max()
+    most = (first + rest)[:, -1].max()
     if most <= 0:
         return np.zeros(curves.POINTS)
-    least = min(curve[curve > 0][0] for curve in spend if curve[-1] > 0)
-    money = np.geomspace(max(least, _LEAST_MONEY * most), most, _MONIES)
-    scales = [np.interp(money, curve, curves.GRID, right=curves.HIGHEST) for curve in spend]
-    x = np.maximum.accumulate(power_mean(np.stack(scales)))
+    slope = np.gradient(first, axis=1)
+    slope = np.maximum(slope, _LEAST_SLOPE * slope.max())
+    weight = slope / slope.sum(axis=0) if slope.any() else np.full_like(slope, 1.0 / len(slope))
+    low, high = (np.full(curves.POINTS, np.log(part * most)) for part in (_LEAST_MONEY, 1.0))
+    for _ in range(_STEPS):
+        money = 0.5 * (low + high)
+        short = power_mean(_scales(rest, np.exp(money) - first), weight) < curves.GRID
+        low, high = np.where(short, money, low), np.where(short, high, money)
+    found: NDArray[np.float64] = np.maximum.accumulate(np.exp(low))
+    return found
+
+
+def worth(first: NDArray[np.float64], rest: NDArray[np.float64], blind: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Money (POINTS,) that a block and all after it are worth at a scale, where its first slot is bid on at `blind`.
+
+    Below the lowest scale that is met it falls in proportion to the scale.
+    """
+    most = (first + rest)[:, -1].max()
+    if most <= 0:
+        return np.zeros(curves.POINTS)
+    money = np.geomspace(_LEAST_MONEY * most, most, _MONIES)
+    there = np.interp(money, blind, curves.GRID)
+    spent = np.stack([np.interp(there, curves.GRID, curve) for curve in first])
+    x = np.maximum.accumulate(power_mean(_scales(rest, money - spent)))
     met = np.interp(curves.GRID, x, money)
     return np.where(x[0] > curves.GRID, money[0] * np.exp2(np.minimum(curves.GRID - x[0], 0.0)), met)
 
 
+def _scales(spend: NDArray[np.float64], money: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(K, N) the scales at which curves (K, POINTS) spend money (K, N)."""
+    ends = {"left": curves.LOWEST, "right": curves.HIGHEST}
+    return np.stack([np.interp(m, curve, curves.GRID, **ends) for m, curve in zip(money, spend, strict=True)])
+
+
 def power_mean(x: NDArray[np.float64], weight: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-    """log2 of the scale whose dual is the power mean of those of K scales x (K, N), log2; `weight` (K,) sums to 1."""
+    """log2 of the scale whose dual is the power mean of those of K scales x (K, N), log2; weights (K, N) sum to 1."""
     part = np.exp2(-POWER * x)
-    mean = part.mean(axis=0) if weight is None else (weight[:, None] * part).sum(axis=0)
+    mean = part.mean(axis=0) if weight is None else (weight * part).sum(axis=0)
     scale: NDArray[np.float64] = -np.log2(mean) / POWER
     return scale
 
