@@ -3,12 +3,11 @@
 Beside the forecast's own spread of levels a day may be unlike it: its value and price have a mixture of two normal
 priors each, the fitted one and a wider one, and its traffic follows one of several curves over the hours
 (`bidpilot.bidding.plan.demand`). What has arrived weighs them. Later blocks are priced by a dynamic programme
-(`bidpilot.bidding.plan.outlook`), in expectation of the dual over what is still unknown of the day.
+(`bidpilot.bidding.plan.outlook`) at the level believed of the day: an expectation over what is still unknown of that
+has shown no gain.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,23 +19,13 @@ from bidpilot.bidding.landscape import curves
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.budget_plan import BudgetPlan
 from bidpilot.bidding.plan.demand import sums_of_gaps
-from bidpilot.bidding.plan.outlook import Outlook, power_mean
+from bidpilot.bidding.plan.outlook import Outlook
 
 UNLIKE = np.array([0.15, 0.2])[:, None]
 """Prior weight of a day that is unlike the forecast: in value, in price."""
 WIDER = np.array([0.4, 0.2])[:, None]
 """What the variance of such a day's log2 level has on top, octaves squared."""
 _SHOWN = 1e-12  # least variance of a level that is observed
-_MOST = 3.1  # octaves above the plan, beyond what an action reaches
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
-_WEIGHTS = (_WEIGHTS / _WEIGHTS.sum())[:, None]
-
-
-@dataclass(frozen=True)
-class Belief(Posterior):
-    """Posterior means, and what is not known of the day's levels."""
-
-    variance: NDArray[np.float64]  # (2, B) of the day's log2 level of value and price
 
 
 class AdaptiveReplanner(Replanner):
@@ -69,31 +58,19 @@ class AdaptiveReplanner(Replanner):
         trust = levels.trust.copy()
         trust[:TRAFFIC] = np.clip(1.0 - variance / seen.variance[0], 0.0, 1.0)
         later, rest = self._demand.levels(statistics.auctions, statistics.t, self._gaps)
-        return Belief(np.vstack([day, later]), np.vstack([block, rest]), trust, variance)
+        return Posterior(np.vstack([day, later]), np.vstack([block, rest]), trust)
 
     def scale(self, levels: Posterior, left: NDArray[np.float64], t: int) -> NDArray[np.float64]:
         """log2 of the scale (B,) relative to the plan's, before slot `t`, with `left` (B,) currency to spend."""
-        assert isinstance(levels, Belief)
-        day, block, rows = levels.day, levels.block, len(left)
-        demand, curve_shift = self._rest[t]
-        value, price = levels.variance[VALUE], levels.variance[PRICE]
-        deviation = np.sqrt(value + price)
-        off = _NODES[:, None] * deviation  # (K, B) of value per price
-        # the part of it that is the price's makes what is to come cheaper, too
-        cheaper = off * (price / np.maximum(value + price, _SHOWN))
-        size, shift = np.empty((2, 2, len(_NODES), rows))
-        np.exp2(day[TRAFFIC] + day[PRICE] - cheaper, out=size[0])
-        np.add(day[VALUE] - day[PRICE], off, out=shift[0])
-        size[1] = np.exp2(block[TRAFFIC] + block[PRICE]) * demand
-        shift[1] = block[VALUE] - block[PRICE] - curve_shift
         block_of, begun = divmod(t, self._level_slots)
         later = block_of + 1 if begun else self._blind + block_of
+        demand, curve_shift = self._rest[t]
+        part = np.stack([levels.day, levels.block])  # what is to come after this block, and the rest of it
+        size, shift = np.exp2(part[:, TRAFFIC] + part[:, PRICE]), part[:, VALUE] - part[:, PRICE]
+        size[1] *= demand
+        shift[1] -= curve_shift
         first = np.array([[later], [self._now]]) * curves.POINTS + self._row
-        x = self._solve(
-            np.tile(first, len(_NODES)), size.reshape(2, -1), shift.reshape(2, -1), np.tile(left, len(_NODES))
-        )
-        most = self._scale + _MOST
-        return power_mean(np.minimum(x.reshape(len(_NODES), rows), most), _WEIGHTS) - self._scale
+        return self._solve(first, size, shift, left) - self._scale
 
 
 def _seen_of_day(sums: LevelSums, usual: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

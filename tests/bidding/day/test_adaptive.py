@@ -12,7 +12,8 @@ from scipy.stats import norm
 
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
-from bidpilot.bidding.day.adaptive import UNLIKE, WIDER, AdaptiveReplanner, Belief, _mixture, _seen_of_day
+from bidpilot.bidding.day.adaptive import UNLIKE, WIDER, AdaptiveReplanner, _mixture, _seen_of_day
+from bidpilot.bidding.day.beliefs import Posterior
 from bidpilot.bidding.day.statistics import TRAFFIC, VALUE, DayStatistics, LevelSums, SlotTotals
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
@@ -64,12 +65,12 @@ def day_of(forecast: Forecast) -> tuple[AdaptiveReplanner, DayStatistics]:
     return AdaptiveReplanner(forecast, plan, index, planner.outlook(plan)), statistics
 
 
-def certain(day: dict[int, float] | None = None, block: dict[int, float] | None = None) -> Belief:
+def certain(day: dict[int, float] | None = None, block: dict[int, float] | None = None) -> Posterior:
     levels = np.zeros((2, 3, 1))
     for array, given in zip(levels, (day or {}, day or {} if block is None else block), strict=True):
         for kind, octaves in given.items():
             array[kind] = octaves
-    return Belief(levels[0], levels[1], np.ones((3, 1)), np.zeros((2, 1)))
+    return Posterior(levels[0], levels[1], np.ones((3, 1)))
 
 
 @pytest.mark.parametrize(
@@ -95,14 +96,6 @@ def test_later_blocks_and_the_rest_of_this_one_have_levels_of_their_own(even: Fo
     assert now == pytest.approx(np.log2(np.sqrt(18.75 / (4 * 50.0 + 100.0)) / 0.5), abs=GRID_ERROR)
 
 
-def test_doubt_keeps_money_for_levels_that_turn_out_well(even: Forecast) -> None:
-    """With the money's dual averaged over the day's value, bids are lower than at its mean value alone."""
-    replanner, _ = day_of(even)
-    doubtful = replace(certain(), variance=np.array([[0.5], [0.0]]))
-    sure, doubted = (replanner.scale(b, np.array([50.0]), 0)[0] for b in (certain(), doubtful))
-    assert doubted != pytest.approx(sure, abs=0.01)
-
-
 def totals(count: int, value: float) -> SlotTotals:
     """A slot of `count` auctions of price 0.505 and conversions of `value` each."""
     empty = SlotTotals.zeros(1, 2, 1)
@@ -117,13 +110,11 @@ def varying(even: Forecast) -> Forecast:
     return replace(even, history=history)
 
 
-def beliefs_after(forecast: Forecast, *slots: SlotTotals) -> Belief:
+def beliefs_after(forecast: Forecast, *slots: SlotTotals) -> Posterior:
     replanner, statistics = day_of(forecast)
     for slot in slots:
         statistics.update(slot)
-    found = replanner.beliefs(statistics.levels(), statistics)
-    assert isinstance(found, Belief)
-    return found
+    return replanner.beliefs(statistics.levels(), statistics)
 
 
 def test_a_day_far_from_all_training_days_is_believed(even: Forecast) -> None:
@@ -142,7 +133,6 @@ def test_trust_is_what_of_the_prior_doubt_is_gone(even: Forecast) -> None:
     before, after = beliefs_after(varying(even)), beliefs_after(varying(even), totals(100, 1.0))
     assert before.trust[VALUE, 0] == 0.0
     assert 0.0 < after.trust[VALUE, 0] <= 1.0
-    assert after.variance[VALUE, 0] < before.variance[VALUE, 0]
 
 
 def test_traffic_is_that_of_demand_curves(even: Forecast) -> None:
