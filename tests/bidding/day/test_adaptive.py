@@ -15,6 +15,7 @@ from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.adaptive import UNLIKE, WIDER, AdaptiveReplanner, _mixture, _seen_of_day
 from bidpilot.bidding.day.beliefs import Posterior
 from bidpilot.bidding.day.statistics import TRAFFIC, VALUE, DayStatistics, LevelSums, SlotTotals
+from bidpilot.bidding.landscape import curves
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
 
@@ -142,3 +143,20 @@ def test_traffic_is_that_of_demand_curves(even: Forecast) -> None:
         found.append(belief.day[TRAFFIC])
         assert np.sign(belief.block[TRAFFIC, 0].round(6)) == np.sign(count - 100)
     assert found[0] < found[1] < found[2]
+
+
+def test_a_blocks_first_slot_is_bid_on_blindly(even: Forecast) -> None:
+    """At its start the block's own blind curve is solved on, after its first slot what later blocks are worth."""
+    history = even.history.copy()
+    history[:, :2, :3], history[:, 2:, :3] = 2.0, 0.5
+    forecast = replace(even, history=history)
+    planner, batch = Planner(forecast), CampaignBatch.repeat(CAMPAIGN, 1)
+    plan, index = planner.plan(batch)
+    outlook = planner.outlook(plan)
+    replanner = AdaptiveReplanner(forecast, plan, index, outlook)
+    left = np.array([20.0])
+    blind, later = (
+        np.interp(left, curve, curves.GRID) - plan.scale for curve in (outlook.blind[0, 1], outlook.later[0, 1])
+    )
+    assert replanner.scale(certain(), left, 2)[0] == pytest.approx(blind[0], abs=1e-6)
+    assert abs(blind[0] - later[0]) > 0.05
