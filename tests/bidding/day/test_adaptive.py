@@ -133,6 +133,8 @@ def test_a_day_far_from_all_training_days_is_believed(even: Forecast) -> None:
 def test_trust_is_what_of_the_prior_doubt_is_gone(even: Forecast) -> None:
     before, after = beliefs_after(varying(even)), beliefs_after(varying(even), totals(100, 1.0))
     assert before.trust[VALUE, 0] == 0.0
+    usual = np.log2([0.9, 1.1, 1.0]).mean()  # nothing seen, the day is as the logs of training days have it
+    assert before.day[VALUE, 0] == before.block[VALUE, 0] == pytest.approx(usual)
     assert 0.0 < after.trust[VALUE, 0] <= 1.0
 
 

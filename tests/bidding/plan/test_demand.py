@@ -86,9 +86,10 @@ def test_the_rest_of_a_block_follows_its_latest_slots(forecast: Forecast) -> Non
     assert demand._latest(arrived, 11)[0] == pytest.approx(latest)
     weight, level = demand.posterior(arrived, 11)
     curves = [USUAL, USUAL, *(np.roll(USUAL, 2 * k) for k in range(1, 12)), np.full(24, 100.0), 0.5 * (USUAL + 100.0)]
-    share = np.array([c[11:16].sum() for c in curves]) / USUAL[11:16].sum()
-    believed = np.log2((weight[:, 0] * 2.0 ** level[:, 0] * share).sum())
-    assert demand.levels(arrived, 11)[1][0] == pytest.approx(0.5 * (believed + latest))
+    rest, later = (np.array([c[part].sum() for c in curves]) for part in (slice(11, 16), slice(16, 24)))
+    believed = [np.log2((weight[:, 0] * 2.0 ** level[:, 0] * s / s[0]).sum()) for s in (later, rest)]
+    assert demand.levels(arrived, 11)[0][0] == pytest.approx(believed[0])
+    assert demand.levels(arrived, 11)[1][0] == pytest.approx(0.5 * (believed[1] + latest))
 
 
 def test_slots_that_the_forecast_expects_nothing_of_tell_nothing(forecast: Forecast) -> None:
