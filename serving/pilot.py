@@ -14,7 +14,7 @@ from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.segments import channel_index, is_tail
 from bidpilot.bidding.day.action import action_size, decode
 from bidpilot.bidding.day.observation import Observer
-from bidpilot.bidding.day.replan import Replanner
+from bidpilot.bidding.day.replanners import replanner
 from bidpilot.bidding.day.statistics import DayStatistics, SlotTotals
 from bidpilot.bidding.day.steering import Steering
 from bidpilot.bidding.errors import InvalidGate
@@ -65,7 +65,7 @@ class Pilot:
         traffic: TrafficFilter | None = None,
     ) -> None:
         forecast = planner.forecast
-        self.forecast, self.campaign = forecast, campaign
+        self.forecast, self.campaign, self._planner = forecast, campaign, planner
         self._batch = CampaignBatch.repeat(campaign, 1)
         self._plan, self._index = planner.plan(self._batch)
         self.alpha = self._plan.alpha[self._index]
@@ -114,7 +114,8 @@ class Pilot:
         forecast, plan, index = self.forecast, self._plan, self._index
         steering = Steering.where_constrained(forecast, plan, index, self._batch)
         self._statistics.begin(self._batch, plan, index, self.traffic)
-        self._observer.begin(self._statistics, plan, index, Replanner(forecast, plan, index), steering)
+        made = replanner(self._agent.replan, self._planner, plan, index)
+        self._observer.begin(self._statistics, plan, index, made, steering)
         self._day = AgentDay(self._agent, 1, len(self.forecast.segments))
         return self._decide(None)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bidpilot.agents.acting.controllers import CONTROLLERS, Controller
 from bidpilot.agents.acting.state import State
 from bidpilot.bidding.day.features import entries
+from bidpilot.bidding.day.replanners import Replan
 from bidpilot.bidding.errors import UnknownAgent
 
 Action = NDArray[np.floating[Any]]
@@ -22,6 +23,10 @@ class Agent(Protocol):
     @property
     def name(self) -> str:
         """The name it is compared under."""
+
+    @property
+    def replan(self) -> Replan:
+        """Which re-plan its observations must hold."""
 
     def check(self, segments: int) -> None:
         """Refuse a market of S segments that it was not made for.
@@ -62,7 +67,7 @@ class ControllerAgent:
     """
 
     def __init__(self, controller: Controller, gains: Mapping[str, float] | None = None) -> None:
-        self.controller, self.name = controller, controller.name
+        self.controller, self.name, self.replan = controller, controller.name, controller.replan
         self.gains = {**controller.defaults, **(gains or {})}
         unknown = sorted(set(self.gains) - set(controller.gains))
         if unknown:

@@ -17,6 +17,7 @@ from bidpilot.agents.acting.residual import RESIDUAL, Residual, clipped
 from bidpilot.agents.acting.state import State
 from bidpilot.bidding.day.action import FIRST_SEGMENT
 from bidpilot.bidding.day.features import columns, declared, feature_names, strange
+from bidpilot.bidding.day.replanners import Replan
 from bidpilot.bidding.errors import PolicyMismatch
 
 _NONE = np.zeros(0)
@@ -50,6 +51,11 @@ class NetworkPolicy:
                 "The file is damaged, train again."
             )
         object.__setattr__(self, "columns", columns(self.features, self.segments))
+
+    @property
+    def replan(self) -> Replan:
+        """Which re-plan its observations must hold: its base's, and without one the forecast's."""
+        return Replan.FORECAST if self.residual is None else self.residual.base.replan
 
     @property
     def segments(self) -> int:

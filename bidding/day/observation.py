@@ -166,7 +166,7 @@ class Observer:
         self, statistics: DayStatistics, replanner: Replanner, levels: Posterior
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """log2 of the scale (B,) against the plan's, and segment entries (R, S) of the constrained rows."""
-        beliefs = replanner.beliefs(levels, statistics.t)
+        beliefs = replanner.beliefs(levels, statistics)
         scale = replanner.scale(beliefs, self._spendable(statistics.t), statistics.t)
         steering = self._today.steering
         if steering is None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.day.beliefs import Posterior
-from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE
+from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE, DayStatistics
 from bidpilot.bidding.landscape import curves
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.budget_plan import BudgetPlan
@@ -30,14 +30,17 @@ class Replanner:
         """Begin a day; row b follows plan `index[b]`."""
         self._level_slots = forecast.level_slots
         self._scale = plan.scale[index]
-        table = np.concatenate([plan.later_unknown, plan.later_known, plan.now[:, None]], axis=1)
-        self._curves = table.ravel()
-        self._row = index * (table.shape[1] * curves.POINTS)
+        self._set_curves(np.concatenate([plan.later_unknown, plan.later_known, plan.now[:, None]], axis=1), index)
         self._known, self._now = forecast.blocks + 1, 2 * (forecast.blocks + 1)  # where these curves begin
         self._rest = [rest_of_block(forecast, t) for t in range(forecast.slots)]
 
-    def beliefs(self, levels: Posterior, t: int) -> Posterior:
-        """Levels that the re-plan of slot `t` is made with: `levels`, as the statistics tell them."""
+    def _set_curves(self, table: NDArray[np.float64], index: NDArray[np.int64]) -> None:
+        """Keep the curves (U, C, POINTS) that are solved on, and where each row's begin."""
+        self._curves = table.ravel()
+        self._row = index * (table.shape[1] * curves.POINTS)
+
+    def beliefs(self, levels: Posterior, statistics: DayStatistics) -> Posterior:
+        """Levels that the re-plan of the coming slot is made with: `levels`, as the statistics tell them."""
         return levels
 
     def scale(self, levels: Posterior, left: NDArray[np.float64], t: int) -> NDArray[np.float64]:
@@ -65,12 +68,12 @@ class Replanner:
     ) -> NDArray[np.float64]:
         """x (B,) with sum of size * curve(x + shift) = left, by bisection on the grid, then linear.
 
-        `first`, `size`, `shift` are (3, B): where a curve begins, its size and its shift in octaves.
+        `first`, `size`, `shift` are (C, B): where a curve begins, its size and its shift in octaves.
         """
         offset = np.minimum(np.maximum(shift * curves.PER_OCTAVE, -_LAST), _LAST)
         whole = np.floor(offset)
         above = size * (offset - whole)
-        weight = np.concatenate([size - above, above])  # of the grid points below and above, (6, B)
+        weight = np.concatenate([size - above, above])  # of the grid points below and above, (2 C, B)
         below = whole.astype(np.int64)
         place = np.concatenate([below, below + 1])
         base = np.concatenate([first, first])

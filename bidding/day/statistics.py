@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +90,17 @@ TOTALS = tuple(f.name for f in fields(SlotTotals))
 
 VALUE, PRICE, TRAFFIC = range(3)
 _LEAST_LOG_LEVEL = -16.0
+
+
+class LevelSums(NamedTuple):
+    """Log2 levels of value, price and traffic summed over slots, each (3, B), and how they vary."""
+
+    variance: tuple[NDArray[np.float64], ...]  # (3, B) each: between days, blocks, slots
+    day_sum: NDArray[np.float64]
+    seen: NDArray[np.float64]  # slots
+    blocks: NDArray[np.float64]  # blocks with a slot that was seen
+    block_sum: NDArray[np.float64]  # of the current block
+    block_seen: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -250,9 +262,13 @@ class DayStatistics:
 
     def levels(self) -> Posterior:
         """What is believed of the day's and the block's levels after `t` slots, each (3, B)."""
+        return posterior(*self.level_sums())
+
+    def level_sums(self) -> LevelSums:
+        """What beliefs about the levels are made from; of a block that has not begun nothing is seen."""
         fresh = self.t % self.forecast.level_slots == 0
-        block_seen = np.zeros_like(self._block_seen) if fresh else self._block_seen
-        return posterior(self._today.variance, self._day_sum, self._seen, self._blocks, self._block_sum, block_seen)
+        block_sum, block_seen = (np.zeros_like(a) if fresh else a for a in (self._block_sum, self._block_seen))
+        return LevelSums(self._today.variance, self._day_sum, self._seen, self._blocks, block_sum, block_seen)
 
     def mean_levels(self) -> NDArray[np.float64]:
         """Mean log2 level (3, B) of the slots seen so far, not drawn towards the forecast as in `levels`."""

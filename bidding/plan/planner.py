@@ -26,6 +26,7 @@ from bidpilot.bidding.landscape.spread import Spread, fit_spread
 from bidpilot.bidding.landscape.unit_curves import SegmentTerms, UnitCurves, segment_curves, unit_curves
 from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES, BudgetPlan
 from bidpilot.bidding.plan.directions import Directions, solve_directions
+from bidpilot.bidding.plan.outlook import Outlook, outlook
 
 ALPHA_FLOOR = 0.01  # of the single-KPI coefficient, where the preference is positive
 _DAY_NODES, _BLOCK_NODES = 21, 9
@@ -51,6 +52,13 @@ class Planner:
         self._auctions_of: dict[bool, ForecastAuctions] = {}
         self._planned_for: tuple[tuple[str, ...], NDArray[np.float64]] = ((), np.empty((0, 0)))
         self._last_plan: BudgetPlan
+        self._outlook: tuple[BudgetPlan, Outlook] | None = None
+
+    def outlook(self, plan: BudgetPlan) -> Outlook:
+        """What is to be expected of a day under a plan, kept until it is asked for another one's."""
+        if self._outlook is None or self._outlook[0] is not plan:
+            self._outlook = plan, outlook(self.forecast, plan)
+        return self._outlook[1]
 
     @cached_property
     def shading(self) -> NDArray[np.float64]:

@@ -6,8 +6,12 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from bidpilot.bidding.day.adaptive import AdaptiveReplanner
 from bidpilot.bidding.day.replan import Replanner
+from bidpilot.bidding.day.replanners import Replan
 from bidpilot.bidding.landscape import curves
+from bidpilot.bidding.plan.budget_plan import BudgetPlan
+from bidpilot.bidding.plan.planner import Planner
 
 # an argument, since a compiled function that is kept on disk keeps another module's constants with it
 _GRID = curves.LOWEST, curves.PER_OCTAVE, curves.POINTS - 1
@@ -27,13 +31,32 @@ class CompiledReplanner(Replanner):
         return x
 
 
+class CompiledAdaptiveReplanner(CompiledReplanner, AdaptiveReplanner):
+    """`AdaptiveReplanner` to the last bit, likewise."""
+
+    @staticmethod
+    def _gaps(
+        seen: NDArray[np.float64], told: NDArray[np.float64], precision: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        sums: tuple[NDArray[np.float64], NDArray[np.float64]] = _sums_of_gaps(seen, told[:, :, 0], precision[:, 0])
+        return sums
+
+
+def compiled_replanner(replan: Replan, planner: Planner, plan: BudgetPlan, index: NDArray[np.int64]) -> Replanner:
+    """As `bidpilot.bidding.day.replanners.replanner`, compiled."""
+    if replan is Replan.ADAPTIVE:
+        return CompiledAdaptiveReplanner(planner.forecast, plan, index, planner.outlook(plan))
+    return CompiledReplanner(planner.forecast, plan, index)
+
+
 @numba.njit(cache=True, error_model="numpy")
 def _solve_rows(table, grid, first, size, shift, left):  # type: ignore[no-untyped-def]
     lowest, per_octave, last = grid
     x = np.empty(left.size)
-    place, above, below = np.empty(3, np.int64), np.empty(3), np.empty(3)
+    parts = len(first)
+    place, above, below = np.empty(parts, np.int64), np.empty(parts), np.empty(parts)
     for b in range(left.size):
-        for j in range(3):
+        for j in range(parts):
             offset = min(max(shift[j, b] * per_octave, -last), last)
             whole = np.floor(offset)
             place[j] = np.int64(whole)
@@ -58,8 +81,23 @@ def _solve_rows(table, grid, first, size, shift, left):  # type: ignore[no-untyp
 def _spend(k, table, last, first, place, above, below):  # type: ignore[no-untyped-def]
     """Expected spend at grid point `k`; the terms in the order that NumPy adds them in."""
     total = 0.0
-    for j in range(3):
+    for j in range(len(place)):
         total += below[j] * table[first[j] + min(max(place[j] + k, 0), last)]
-    for j in range(3):
+    for j in range(len(place)):
         total += above[j] * table[first[j] + min(max(place[j] + 1 + k, 0), last)]
     return total
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _sums_of_gaps(seen, told, precision):  # type: ignore[no-untyped-def]
+    """`bidpilot.bidding.plan.demand.sums_of_gaps`, the terms in its order."""
+    windows, rows = seen.shape
+    first, second = np.zeros((len(told), rows)), np.zeros((len(told), rows))
+    for h in range(len(told)):
+        for n in range(windows):
+            for b in range(rows):
+                gap = seen[n, b] - told[h, n]
+                weighed = precision[n] * gap
+                first[h, b] += weighed
+                second[h, b] += weighed * gap
+    return first, second

@@ -14,6 +14,7 @@ from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.action import action_size
 from bidpilot.bidding.day.features import bounds
+from bidpilot.bidding.day.replanners import Replan
 from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.traffic.detector import detector_for
@@ -70,6 +71,7 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         reward: what pays for a slot, in place of the one that `prices` and `regret` ask for.
         traffic_filter: whether the detector of invalid traffic decides each slot's gate, where the forecast tells
             sources apart.
+        replan: which re-plan the observation holds: that of the agent who plays, or of a residual policy's base.
 
     Version History:
         v0: first.
@@ -95,6 +97,7 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         regret: bool = False,
         reward: Reward | None = None,
         traffic_filter: bool = False,
+        replan: Replan = Replan.FORECAST,
     ) -> None:
         if num_envs < 1:
             raise InvalidMarket(f"an environment needs at least one row; got num_envs = {num_envs}. Give 1 or more.")
@@ -103,7 +106,7 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         self.num_envs, self.render_mode, self.campaign = num_envs, render_mode, campaign
         self.episode = Episode(market, forecast, num_envs)
         self._traffic = detector_for(forecast, num_envs) if traffic_filter else None
-        self._domain = seed_domain
+        self._domain, self._replan = seed_domain, replan
         low, high = bounds(self.episode.segments)
         self.single_observation_space = gym.spaces.Box(low, high, dtype=np.float32)
         self.single_action_space = gym.spaces.Box(-1.0, 1.0, (action_size(self.episode.segments),), np.float32)
@@ -152,11 +155,12 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
             campaigns = CampaignBatch.repeat(
                 self.campaign, self.num_envs, days.budget, days.conversion_value, days.bounds
             )
-            observation = self.episode.begin(days, campaigns, traffic=self._traffic)
+            observation = self.episode.begin(days, campaigns, traffic=self._traffic, replan=self._replan)
         else:
             pick = (self.uniforms[:, -1] * len(self.pool)).astype(np.int64)
             plan = self.pool.plan, self.pool.index[pick]
-            observation = self.episode.begin(days, self.pool.campaigns.take(pick), plan=plan, traffic=self._traffic)
+            campaigns = self.pool.campaigns.take(pick)
+            observation = self.episode.begin(days, campaigns, plan=plan, traffic=self._traffic, replan=self._replan)
         self._reward.begin(self.episode)
         if self._trace is not None:
             self._trace.begin(self.episode)

@@ -13,6 +13,7 @@ from bidpilot.bidding.constraints.together import missed, score_factor
 from bidpilot.bidding.day.action import decode
 from bidpilot.bidding.day.observation import Observer
 from bidpilot.bidding.day.replan import Replanner
+from bidpilot.bidding.day.replanners import Replan
 from bidpilot.bidding.day.statistics import DayStatistics, SlotTotals
 from bidpilot.bidding.day.steering import Steering
 from bidpilot.bidding.errors import InvalidAction, InvalidGate, InvalidMarket, PolicyMismatch
@@ -22,7 +23,7 @@ from bidpilot.bidding.plan.planner import Planner
 from bidpilot.bidding.rule import Rule
 from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.bidding.traffic.gate import Gate
-from bidpilot.envs.bidding_env.compiled_replanner import CompiledReplanner
+from bidpilot.envs.bidding_env.compiled_replanner import compiled_replanner
 from bidpilot.envs.bidding_env.oracle import InformedReplanner
 from bidpilot.envs.clearing.columns import FirstPrice
 from bidpilot.envs.clearing.slot import clear_slot
@@ -73,10 +74,12 @@ class Episode:
         informed: bool = False,
         plan: tuple[BudgetPlan, NDArray[np.int64]] | None = None,
         traffic: TrafficFilter | None = None,
+        replan: Replan = Replan.FORECAST,
     ) -> NDArray[np.float32]:
         """Start the days; the first observation (B, F). `plan` holds plans made before, and each row's (B,).
 
-        `traffic` decides the gate of every slot; None: every request passes.
+        `traffic` decides the gate of every slot; None: every request passes. `replan` is what the observation's re-plan
+        is made by: that of the agent who plays.
         An `informed` episode tells the re-plan the true levels of the slots to come: a bound for evaluation.
 
         Raises:
@@ -109,7 +112,7 @@ class Episode:
         if informed:
             replanner = InformedReplanner(self.market, days, campaigns, forecast, made, index)
         else:
-            replanner = CompiledReplanner(forecast, made, index)
+            replanner = compiled_replanner(replan, self.planner, made, index)
         self.statistics.begin(campaigns, made, index, traffic)
         steering = Steering.where_constrained(forecast, made, index, campaigns)
         self.observer.begin(self.statistics, made, index, replanner, steering)

@@ -11,7 +11,7 @@ from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.constraints.together import target_cost
 from bidpilot.bidding.day.beliefs import Posterior
 from bidpilot.bidding.day.replan import Replanner
-from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE
+from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE, DayStatistics
 from bidpilot.bidding.kpi import CONVERSION
 from bidpilot.bidding.landscape import curves
 from bidpilot.bidding.landscape.forecast import PRICE_LEVEL, Forecast
@@ -78,9 +78,9 @@ class InformedReplanner(Replanner):
             rest[t] = rest[t + 1] + curves.lookup(now, there) * (counts[:, t] * level)[:, None]
         return rest
 
-    def beliefs(self, levels: Posterior, t: int) -> Posterior:
+    def beliefs(self, levels: Posterior, statistics: DayStatistics) -> Posterior:
         """The truth: the mean of later blocks, and the current block."""
-        width = self._level_slots
+        width, t = self._level_slots, statistics.t
         later = self._level[:, :, -(-t // width) * width :]
         block = self._level[:, :, min(t, self._level.shape[2] - 1)]
         day = later.mean(axis=2) if later.shape[2] else block

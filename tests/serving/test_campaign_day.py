@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bidpilot.agents.acting.state import State
 from bidpilot.bidding.campaign.campaign import Campaign
+from bidpilot.bidding.day.replanners import Replan
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
@@ -32,6 +33,7 @@ class Level:
     """Moves the scale to one level of its range, 0 being the plan."""
 
     name = "level"
+    replan = Replan.FORECAST
 
     def __init__(self, level: float = 0.0) -> None:
         self.level = level

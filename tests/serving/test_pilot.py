@@ -14,6 +14,7 @@ from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.action import action_size
 from bidpilot.bidding.day.features import POSITION
+from bidpilot.bidding.day.replanners import Replan
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.landscape.octaves import RATIOS
 from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
@@ -64,6 +65,7 @@ class Bold:
     """Bids all that an action reaches."""
 
     name = "bold"
+    replan = Replan.FORECAST
 
     def check(self, segments: int) -> None:
         """Fits any market."""
@@ -77,11 +79,12 @@ class Bold:
         return action, state
 
 
+@pytest.mark.parametrize("name", ["mpc", "adaptive"])
 @pytest.mark.parametrize(
     ("terms", "closes"), [({}, False), ({"feedback": "won_only"}, False), ({"channel_caps": {"feed": 3.0}}, True)]
 )
 def test_a_replayed_day_gives_the_environments_observations_and_coefficients(
-    terms: dict[str, object], closes: bool
+    terms: dict[str, object], closes: bool, name: str
 ) -> None:
     """A channel whose cap is reached is closed, here as there."""
     log, forecast = recorded_day(), preset_forecast()
@@ -89,8 +92,8 @@ def test_a_replayed_day_gives_the_environments_observations_and_coefficients(
     market = RecordedMarket(log, forecast.level_slots)
     days = market.recorded([0])
     episode = Episode(market, forecast, 1)
-    seen = episode.begin(days, CampaignBatch.repeat(campaign, 1, days.budget))
-    agent: Agent = Bold() if closes else controller_agent("mpc")
+    agent: Agent = Bold() if closes else controller_agent(name)
+    seen = episode.begin(days, CampaignBatch.repeat(campaign, 1, days.budget), replan=agent.replan)
     day = AgentDay(agent, 1, episode.segments)
     pilot = make_pilot(campaign, agent)
     decision = pilot.begin()
@@ -177,6 +180,7 @@ class Bad:
         self.answer = answer
 
     name = "bad"
+    replan = Replan.FORECAST
 
     def check(self, segments: int) -> None:
         pass

@@ -129,7 +129,7 @@ class Arena:
         slot.
         """
         traffic = (filter_of or self.filter_of)(self, None)
-        observation = self.episode.begin(self.days, self._told, informed, traffic=traffic)
+        observation = self.episode.begin(self.days, self._told, informed, traffic=traffic, replan=agent.replan)
         day = AgentDay(agent, self.episode.rows, self.episode.segments)
 
         def step(episode: Episode) -> None:

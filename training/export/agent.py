@@ -11,6 +11,7 @@ from bidpilot.agents.acting.agent import Action
 from bidpilot.agents.acting.from_bundle import agent_of
 from bidpilot.agents.acting.state import State
 from bidpilot.bidding.bundle import Bundle, load_bundle
+from bidpilot.bidding.day.replanners import Replan
 from bidpilot.bidding.errors import PolicyMismatch
 
 
@@ -25,6 +26,11 @@ class BundleAgent:
     def load(cls, folder: Path, name: str | None = None) -> BundleAgent:
         """Read and check the bundle in `folder`."""
         return cls(load_bundle(folder), name)
+
+    @property
+    def replan(self) -> Replan:
+        """Which re-plan its observations must hold."""
+        return self._agent.replan
 
     def check(self, segments: int) -> None:
         """Refuse a market of another number of segments, under a controller too: its forecast is of these.

@@ -65,7 +65,17 @@ def _mpc(graph: Graph, gains: Gains, seen: Seen) -> str:
     left = _feature(graph, seen, "time_left")
     gone = graph.add("Sub", graph.constant(1.0), left)
     timed = graph.add("Add", _times(graph, left, gains["early"]), _times(graph, gone, gains["late"]))
-    scale = graph.add("Add", _times(graph, _feature(graph, seen, "replan"), gains["gain"]), timed)
+    return _replanned(
+        graph, graph.add("Add", _times(graph, _feature(graph, seen, "replan"), gains["gain"]), timed), seen
+    )
+
+
+def _adaptive(graph: Graph, gains: Gains, seen: Seen) -> str:
+    return _replanned(graph, _feature(graph, seen, "replan"), seen)
+
+
+def _replanned(graph: Graph, scale: str, seen: Seen) -> str:
+    """The action of a scale (batch,) and the re-plan's own segment entries."""
     places = [seen.features.index(name) for name in entries([SEGMENT_FEATURE.name], seen.segments)]
     own = graph.add("Gather", OBSERVATION, graph.constant(np.array(places)), axis=1)
     return graph.add("Concat", _scale_action(graph, scale, 0), _double(graph, own), axis=1)
@@ -76,6 +86,7 @@ _FORMS: Final[dict[str, Callable[[Graph, Gains, Seen], str]]] = {
     "pid": _pid,
     "dual_descent": _dual_descent,
     "mpc": _mpc,
+    "adaptive": _adaptive,
 }
 
 

@@ -17,6 +17,7 @@ GRID = "#e3e3e3"
 _AGENTS = {
     DEFAULT: "#0072b2",
     "mpc": "#d55e00",
+    "adaptive": "#ddcc77",
     "mpc_informed": "#8c510a",
     "dual_descent": "#009e73",
     "pid": "#cc79a7",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bidpilot.agents.acting.state import State
 from bidpilot.bidding.day.action import action_size
 from bidpilot.bidding.day.features import segment_features
+from bidpilot.bidding.day.replanners import Replan
 
 Parameters = Mapping[str, float]
 StepFunction = Callable[[Parameters, State, NDArray[np.float32]], tuple[NDArray[np.float64], State]]
@@ -41,6 +42,7 @@ class Controller:
     name: str
     step: StepFunction
     reads: tuple[str, ...]  # features that it looks at; `replan_segment` stands for all segments'
+    replan: Replan = Replan.FORECAST  # which re-plan its observations hold
     gains: Mapping[str, Gain] = field(default_factory=dict)
     state: tuple[str, ...] = ()  # names of what it remembers, zero at the start of a day
 

@@ -23,8 +23,9 @@ def days_of(agent: str, **changes: Any) -> tuple[Episode, NDArray[np.float64]]:
     days = market.days(np.random.default_rng(3).random((ROWS, market.draws)))
     campaigns = CampaignBatch.repeat(preset_campaign().model_copy(update=changes), ROWS)
     episode = Episode(market, preset_forecast(), ROWS)
-    observation = episode.begin(days, campaigns)
-    day = AgentDay(controller_agent(agent), ROWS, episode.segments)
+    acting = controller_agent(agent)
+    observation = episode.begin(days, campaigns, replan=acting.replan)
+    day = AgentDay(acting, ROWS, episode.segments)
     spend = np.zeros((ROWS, episode.segments))
     for _ in range(episode.slots):
         observation = episode.play(day.act(observation))
@@ -37,30 +38,36 @@ def tail_share(episode: Episode) -> NDArray[np.float64]:
     return share
 
 
+both = pytest.mark.parametrize("name", ["mpc", "adaptive"])
+
+
+@both
 @pytest.mark.parametrize("least", [0.35, 0.5])
-def test_it_holds_the_tail_share_where_the_plan_does_not(least: float) -> None:
+def test_it_holds_the_tail_share_where_the_plan_does_not(least: float, name: str) -> None:
     planned, _ = days_of("plan", min_tail_share=least)
-    steered, _ = days_of("mpc", min_tail_share=least)
+    steered, _ = days_of(name, min_tail_share=least)
     assert tail_share(planned).min() < least - 0.02
     assert tail_share(steered).min() > least - 0.02
     assert np.median(tail_share(steered)) < least + 0.02  # and gives no more than was asked for
 
 
-def test_it_holds_a_channel_cap_and_spends_the_rest_elsewhere() -> None:
+@both
+def test_it_holds_a_channel_cap_and_spends_the_rest_elsewhere(name: str) -> None:
     planned, _ = days_of("plan", channel_caps={"feed": 8.0})
-    steered, spend = days_of("mpc", channel_caps={"feed": 8.0})
+    steered, spend = days_of(name, channel_caps={"feed": 8.0})
     assert spend[:, :2].sum(axis=1).max() < 8.0 * 1.05
     assert spend.sum(axis=1).mean() > 0.98 * 40.0
     assert steered.utility.mean() > planned.utility.mean()
 
 
+@both
 @pytest.mark.parametrize("target", [2.8, 3.3])
-def test_it_comes_down_to_a_cost_target(target: float) -> None:
+def test_it_comes_down_to_a_cost_target(target: float, name: str) -> None:
     only = {"preference": (0.0, 0.0, 1.0)}
     held, planned, free = (
-        days_of("mpc", max_cpa=target, **only),
+        days_of(name, max_cpa=target, **only),
         days_of("plan", max_cpa=target, **only),
-        days_of("mpc", **only),
+        days_of(name, **only),
     )
     episode = free[0]
     allowed = target * episode.kpi[:, 2] / (episode.today.campaigns.budget - episode.left)

@@ -15,7 +15,8 @@ import bidpilot.envs  # noqa: F401 - registers the environments
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
-from bidpilot.bidding.day.features import bounds
+from bidpilot.bidding.day.features import POSITION, bounds
+from bidpilot.bidding.day.replanners import Replan
 from bidpilot.bidding.errors import InvalidAction, InvalidMarket, PolicyMismatch
 from bidpilot.envs.bidding_env.constraint_prices import ConstraintPrices
 from bidpilot.envs.bidding_env.env import BiddingEnv, BiddingVectorEnv, MOBiddingVectorEnv
@@ -252,3 +253,19 @@ def test_stepping_allocates_nothing_that_grows_with_auctions() -> None:
 def test_a_vector_reward_is_not_shaped(shaped: dict[str, Any]) -> None:
     with pytest.raises(InvalidMarket, match="shape one reward"):
         MOBiddingVectorEnv(2, **shaped)
+
+
+def test_the_observation_holds_the_re_plan_that_is_asked_for() -> None:
+    """Of all features the re-plan's alone differ; a row of many has to the last bit what it has alone."""
+    usual, adaptive = (BiddingVectorEnv(3, replan=replan) for replan in Replan)
+    alone = [BiddingVectorEnv(1, replan=Replan.ADAPTIVE) for _ in range(3)]
+    seen, theirs = usual.reset(seed=5)[0], adaptive.reset(seed=5)[0]
+    single = [env.reset(seed=5 + b)[0] for b, env in enumerate(alone)]
+    replanned = [POSITION["replan"], POSITION["replan_change"]]
+    for _ in range(47):
+        np.testing.assert_array_equal(np.delete(seen, replanned, axis=1), np.delete(theirs, replanned, axis=1))
+        assert (seen[:, replanned] != theirs[:, replanned]).all()
+        np.testing.assert_array_equal(theirs, np.concatenate(single))
+        action = np.zeros((3, 11), np.float32)
+        seen, theirs = usual.step(action)[0], adaptive.step(action)[0]
+        single = [env.step(action[:1])[0] for env in alone]

@@ -208,7 +208,7 @@ def test_actions_before_a_slot_do_not_depend_on_the_day_after_it(name: str, fore
     for batch in (days, shuffled):
         agent = controller_agent(name)
         episode = Episode(market, forecast, ROWS)
-        observation = episode.begin(batch, CampaignBatch.repeat(preset_campaign(), ROWS))
+        observation = episode.begin(batch, CampaignBatch.repeat(preset_campaign(), ROWS), replan=agent.replan)
         day = AgentDay(agent, ROWS, 8)
         actions = []
         for _ in range(48):
@@ -254,7 +254,8 @@ def test_hindsight_equals_a_linear_program_and_bounds_every_agent(forecast: Fore
     episode = Episode(market, forecast, 32)
     campaigns = CampaignBatch.repeat(campaign, 32)
     for name in CONTROLLERS:
-        observation, agent = episode.begin(days, campaigns), controller_agent(name)
+        agent = controller_agent(name)
+        observation = episode.begin(days, campaigns, replan=agent.replan)
         day = AgentDay(agent, 32, 8)
         for _ in range(48):
             observation = episode.play(day.act(observation))

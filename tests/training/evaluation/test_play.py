@@ -12,6 +12,7 @@ from bidpilot.agents.acting.state import State
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
 from bidpilot.bidding.day.action import SCALE_REACH
+from bidpilot.bidding.day.replanners import Replan
 from bidpilot.training.evaluation.play import Arena, Outcome
 from bidpilot.training.evaluation.suites import Suite
 
@@ -20,6 +21,7 @@ class Swinging:
     """Bids the plan's scale times exp(+-1.5 a) by turns."""
 
     name = "swinging"
+    replan = Replan.FORECAST
 
     def __init__(self, a: float) -> None:
         self.a = a
@@ -115,3 +117,10 @@ def test_where_auctions_take_turns_each_day_has_the_r_star_of_its_own(make_arena
     np.testing.assert_array_equal(mixed.best_kpi[1::2], mixed.optimum.kpi[1::2])
     weight = np.array([0.2, 0.3, 0.5]) / mixed.episode.today.ideal
     np.testing.assert_allclose((mixed.best_kpi * weight).sum(axis=1), mixed.best, rtol=1e-5)
+
+
+def test_an_agent_plays_by_the_re_plan_that_it_was_made_for(suite: Suite) -> None:
+    """Both follow the observation's re-plan as it is: all that tells them apart is which one that is."""
+    usual, adaptive = (suite.arena.play(controller_agent(name)).ratio for name in ("mpc", "adaptive"))
+    assert (usual != adaptive).all()
+    np.testing.assert_allclose(usual, adaptive, atol=0.1)

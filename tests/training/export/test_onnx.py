@@ -30,6 +30,7 @@ GAINS = {
     "pid": {"proportional": 1.5, "integral": 0.3, "derivative": 0.7},
     "dual_descent": {"rate": 0.2},
     "mpc": {"gain": 1.2, "early": 0.2, "late": -0.1},
+    "adaptive": {},
 }
 
 
