@@ -28,7 +28,7 @@ class KnowableReplanner(Replanner):
     levels of slots that have passed; not the auctions, and nothing of blocks, shocks or traffic to come.
 
     Value levels are those of the predictions that bids are made from. Levels of segments and sources of their own
-    are not told.
+    are not told, nor what a filter of traffic refuses.
 
     Raises:
         UnknownLaw: the days were not made by a synthetic market.
