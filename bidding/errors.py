@@ -194,6 +194,10 @@ class InvalidPriceModel(BidpilotError):
     """Raised when prices, bids and wins do not suffice to fit a price model."""
 
 
+class UnknownLaw(BidpilotError):
+    """Raised when a reference that is told a market's law is asked for where nobody knows it."""
+
+
 class NotAMarket(BidpilotError):
     """Raised when a folder holds no calibrated market, or one that cannot be read."""
 

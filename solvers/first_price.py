@@ -10,6 +10,7 @@ from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.landscape.forecast import PRICE_LEVEL
 from bidpilot.bidding.rule import Rule
 from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.bidding_env.oracle import InformedReplanner
 from bidpilot.envs.clearing.columns import FirstPrice
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.forecasting import true_levels
@@ -58,7 +59,7 @@ def best_known_rule(episode: Episode, days: DayBatch, campaigns: CampaignBatch, 
 
 def _replanned(episode: Episode, days: DayBatch, campaigns: CampaignBatch) -> list[Rule]:
     """The rules (T,) of the re-plan that is told the levels to come."""
-    episode.begin(days, campaigns, informed=True)
+    episode.begin(days, campaigns, InformedReplanner)
     rules = []
     for _ in range(episode.slots):
         episode.play(episode.observer.replanned_action())

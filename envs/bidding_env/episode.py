@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,7 +25,6 @@ from bidpilot.bidding.rule import Rule
 from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.bidding.traffic.gate import Gate
 from bidpilot.envs.bidding_env.compiled_replanner import compiled_replanner
-from bidpilot.envs.bidding_env.oracle import InformedReplanner
 from bidpilot.envs.clearing.columns import FirstPrice
 from bidpilot.envs.clearing.slot import clear_slot
 from bidpilot.envs.logs.day_batch import DayBatch
@@ -45,6 +45,13 @@ class Today:
     ideal: NDArray[np.float64]  # (B, 3) each KPI's own unit
     plan_utility: NDArray[np.float64]  # (B,) of the plan's expected totals
     first_price: FirstPrice
+
+
+ReplannerOf = Callable[
+    [Market, DayBatch, CampaignBatch, Forecast, BudgetPlan, NDArray[np.int64]],
+    Replanner,
+]
+"""Makes the re-plan of B days of a market: of their campaigns, each of which follows plan `index[b]`."""
 
 
 class Episode:
@@ -71,7 +78,7 @@ class Episode:
         self,
         days: DayBatch,
         campaigns: CampaignBatch,
-        informed: bool = False,
+        replanner_of: ReplannerOf | None = None,
         plan: tuple[BudgetPlan, NDArray[np.int64]] | None = None,
         traffic: TrafficFilter | None = None,
         replan: Replan = Replan.FORECAST,
@@ -79,8 +86,8 @@ class Episode:
         """Start the days; the first observation (B, F). `plan` holds plans made before, and each row's (B,).
 
         `traffic` decides the gate of every slot; None: every request passes. `replan` is what the observation's re-plan
-        is made by: that of the agent who plays.
-        An `informed` episode tells the re-plan the true levels of the slots to come: a bound for evaluation.
+        is made by: that of the agent who plays. `replanner_of` makes it in place of that: a reference that is told
+        more than a bidder is.
 
         Raises:
             InvalidMarket: not one day and one campaign for each row.
@@ -109,10 +116,10 @@ class Episode:
         self.kpi[:] = 0.0
         self.utility[:] = 0.0
         replanner: Replanner
-        if informed:
-            replanner = InformedReplanner(self.market, days, campaigns, forecast, made, index)
-        else:
+        if replanner_of is None:
             replanner = compiled_replanner(replan, self.planner, made, index)
+        else:
+            replanner = replanner_of(self.market, days, campaigns, forecast, made, index)
         self.statistics.begin(campaigns, made, index, traffic)
         steering = Steering.where_constrained(forecast, made, index, campaigns)
         self.observer.begin(self.statistics, made, index, replanner, steering)

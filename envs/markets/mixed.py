@@ -84,7 +84,8 @@ def _gather(parts: Sequence[DayBatch], order: NDArray[np.intp], log: AuctionLog)
             else replace(part, keep=np.ones((*part.count.shape, len(log.segments)), np.float32))
             for part in parts
         ]
-    columns = {f.name: [getattr(part, f.name) for part in parts] for f in fields(DayBatch) if f.name != "sources"}
+    own = ("sources", "uniforms")  # what made a day says nothing without its market
+    columns = {f.name: [getattr(part, f.name) for part in parts] for f in fields(DayBatch) if f.name not in own}
     gathered: dict[str, Any] = {n: None if c[0] is None else np.concatenate(c)[order] for n, c in columns.items()}
     return DayBatch(**gathered, sources=_gather_sources(parts, order, log.sources))
 

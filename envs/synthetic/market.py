@@ -12,6 +12,7 @@ from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.day_batch import DayBatch, SourceDays
 from bidpilot.envs.synthetic import effects
 from bidpilot.envs.synthetic.config import SyntheticConfig
+from bidpilot.envs.synthetic.day_levels import DayLevels
 from bidpilot.envs.synthetic.draws import DayDraws, Matrix
 from bidpilot.envs.synthetic.generate import SEGMENTS, generate_log, segment_shares
 from bidpilot.envs.synthetic.sources import bad_sources, source_days
@@ -114,7 +115,22 @@ class SyntheticMarket:
             conversion_value=undecided.copy(),
             max_cpa=undecided.copy(),
             sources=sources,
+            uniforms=uniforms,
         )
+
+    @property
+    def demand(self) -> NDArray[np.float64]:
+        """Auctions (T,) that a slot has at level 1."""
+        return self._demand
+
+    @property
+    def price_curve(self) -> NDArray[np.float64]:
+        """Price level (T,) of a slot where all others are 1; mean 1."""
+        return self._price_curve
+
+    def levels(self, uniforms: Matrix) -> DayLevels:
+        """The levels that `days` makes days of `uniforms` (B, draws) from: for references, which are told them."""
+        return DayLevels.of(self._config, self._draws, uniforms)
 
     def _check(self, uniforms: Matrix) -> None:
         if uniforms.ndim != 2 or uniforms.shape[1] != self.draws:

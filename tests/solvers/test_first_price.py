@@ -12,6 +12,7 @@ from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
 from bidpilot.bidding.rule import Rule
 from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.bidding_env.oracle import InformedReplanner
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.solvers.first_price import best_known_rule
@@ -45,7 +46,7 @@ def test_it_is_no_worse_than_the_told_re_plan_and_the_constant_rule_and_below_th
 ) -> None:
     stage = Stage(**changes)
     episode = stage.episode
-    episode.begin(stage.days, stage.campaigns, informed=True)
+    episode.begin(stage.days, stage.campaigns, InformedReplanner)
     for _ in range(episode.slots):
         episode.play(episode.observer.replanned_action())
     assert (stage.best.score >= episode.score() * (1 - 1e-12)).all()

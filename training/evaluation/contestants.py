@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +16,18 @@ from bidpilot.agents.acting.controllers import MPC
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.gains import row_gains
 from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
-from bidpilot.bidding.errors import InvalidConfig, PolicyMismatch, UnknownAgent
+from bidpilot.bidding.errors import InvalidConfig, PolicyMismatch, UnknownAgent, UnknownLaw
 from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.envs.bidding_env.episode import ReplannerOf
+from bidpilot.envs.bidding_env.knowable import KnowableReplanner
+from bidpilot.envs.bidding_env.oracle import InformedReplanner
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.training.evaluation.ground import Trained, TrainingPart, latest_learnt, strangeness
 from bidpilot.training.evaluation.names import (
     CONSTANT,
     FILTERED,
     INFORMED,
+    KNOWABLE,
     KNOWN_AGENTS,
     NEUTRAL,
     REFERENCES,
@@ -36,6 +42,9 @@ from bidpilot.training.evaluation.traffic import told, unfiltered
 from bidpilot.training.report.tables import Marks
 from bidpilot.training.tracking import RunInfo, download
 from bidpilot.training.tracking.learned import run_of
+
+TOLD: Final[Mapping[str, ReplannerOf]] = MappingProxyType({INFORMED: InformedReplanner, KNOWABLE: KnowableReplanner})
+"""The re-plans of references that are told more than a bidder is."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +123,8 @@ def play_fixed(name: str, arena: Arena, gains: Mapping[str, Mapping[str, float]]
     agent = TUNED.get(name) or NEUTRAL.get(name) or name
     if agent == CONSTANT:
         return arena.play_constant(**gains.get(name, {}))
-    if agent == INFORMED:
-        return arena.play(controller_agent(MPC.name), informed=True)
+    if agent in TOLD:
+        return arena.play(controller_agent(MPC.name), TOLD[agent])
     if agent in (FILTERED, UNFILTERED):
         return arena.play(controller_agent(MPC.name), filter_of=told if agent == FILTERED else unfiltered)
     return arena.play(controller_agent(agent, gains.get(name)))
@@ -141,6 +150,19 @@ def check_names(named: Sequence[str]) -> None:
                 f"no agent is called {name!r}. Use one of: {', '.join(UNTUNED)}, NAME_tuned, NAME_neutral, "
                 f"{DEFAULT}@RUN, or {DEFAULT}@RUN,RUN for several seeds."
             )
+
+
+def check_law_known(named: Sequence[str], log: str) -> None:
+    """Refuse, on recorded days of `log`, the reference that is told a market's law.
+
+    Raises:
+        UnknownLaw: it is named.
+    """
+    if KNOWABLE in named:
+        raise UnknownLaw(
+            f"{KNOWABLE} is told a market's law, and nobody knows that of the recorded days of {log}. Play it on "
+            f"--suites, and {INFORMED} on a log."
+        )
 
 
 def check_gains(named: Sequence[str], market: str | None, where: str) -> None:

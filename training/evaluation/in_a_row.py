@@ -12,7 +12,7 @@ from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.rule import Rule
 from bidpilot.bidding.traffic.filter import TrafficFilter
-from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.bidding_env.episode import Episode, ReplannerOf
 from bidpilot.envs.clearing.traffic import TrueTraffic
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
@@ -55,13 +55,13 @@ class SequenceArena(Arena):
     def play(
         self,
         agent: Agent,
-        informed: bool = False,
+        replanner_of: ReplannerOf | None = None,
         filter_of: FilterOf | None = None,
         watch: Callable[[Episode], None] | None = None,
     ) -> Outcome:
         """The agent's days, one after the other behind one filter."""
         return Outcome.joined(
-            [turn.play(agent, informed, today, watch) for turn, today in self._filters(filter_of or self.filter_of)]
+            [turn.play(agent, replanner_of, today, watch) for turn, today in self._filters(filter_of or self.filter_of)]
         )
 
     def play_rules(self, decide: Callable[[Episode], Rule], filter_of: FilterOf | None = None) -> Outcome:

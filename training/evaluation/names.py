@@ -13,6 +13,8 @@ INFORMED: Final = "mpc_informed"
 """The model-predictive controller told the levels to come: it bounds the room above the one that is not."""
 REFERENCES: Final = (MPC.name, INFORMED)
 """They stand in every table."""
+KNOWABLE: Final = "knowable"
+"""The same told the market's law and the current levels, not the future: on synthetic markets, where asked for."""
 UNFILTERED: Final = "mpc_unfiltered"
 """The model-predictive controller without a filter of traffic: what the detector is worth is measured from it."""
 FILTERED: Final = "mpc_filtered"
@@ -27,7 +29,7 @@ TUNED: Final = MappingProxyType({f"{name}_tuned": name for name in TUNED_BASELIN
 """Baselines with the gains that tuning found, be they better on held-out data or not, by the names of their rows."""
 NEUTRAL: Final = MappingProxyType({f"{name}_neutral": name for name in TUNED_BASELINES if name != MPC.name})
 """Baselines with their defaults, which `mpc` always has, by the names of their rows."""
-UNTUNED: Final = (CONSTANT, *FORECASTING)
+UNTUNED: Final = (CONSTANT, *FORECASTING, KNOWABLE)
 """Everyone by the plain name."""
 KNOWN_AGENTS: Final = (*UNTUNED, *TUNED, *NEUTRAL)
 ALL_AGENTS: Final = (CONSTANT, *CONTROLLERS, INFORMED, *(name for name, e in LEARNERS.items() if not e.experimental))

@@ -18,7 +18,7 @@ from bidpilot.bidding.constraints.together import score_factor, tightened
 from bidpilot.bidding.errors import InfeasibleCampaign
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.rule import Rule
-from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.bidding_env.episode import Episode, ReplannerOf
 from bidpilot.envs.clearing.traffic import TrueTraffic
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
@@ -119,17 +119,17 @@ class Arena:
     def play(
         self,
         agent: Agent,
-        informed: bool = False,
+        replanner_of: ReplannerOf | None = None,
         filter_of: FilterOf | None = None,
         watch: Callable[[Episode], None] | None = None,
     ) -> Outcome:
-        """The agent's days; where `informed`, its re-plan is told the levels to come.
+        """The agent's days; `replanner_of` makes its re-plan in place of the usual one.
 
         `filter_of` makes the filter of traffic in place of the arena's own; `watch` is shown the episode after each
         slot.
         """
         traffic = (filter_of or self.filter_of)(self, None)
-        observation = self.episode.begin(self.days, self._told, informed, traffic=traffic, replan=agent.replan)
+        observation = self.episode.begin(self.days, self._told, replanner_of, traffic=traffic, replan=agent.replan)
         day = AgentDay(agent, self.episode.rows, self.episode.segments)
 
         def step(episode: Episode) -> None:

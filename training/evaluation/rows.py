@@ -8,13 +8,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.training.evaluation.names import FILTERED, REFERENCES, UNFILTERED
+from bidpilot.training.evaluation.names import FILTERED, KNOWABLE, REFERENCES, UNFILTERED
 from bidpilot.training.evaluation.play import Outcome
 from bidpilot.training.evaluation.statistics import NO_INTERVAL, interquartile_mean, interval
 from bidpilot.training.report.tables import AgentRow, Marks, PairRow
 
 LEAST_GAP = 0.002
 """A gap of R / R* between the reference controllers below which no share of it is told."""
+LEAST_KNOWABLE = 0.001
+"""The same between `mpc` and `knowable`, which lie closer."""
 
 
 class Played(Protocol):
@@ -58,6 +60,7 @@ def _agent_row(suite: Played, agent: str, outcomes: Mapping[str, Outcome], seeds
         mean_high=mean_high,
         p5=float(np.quantile(outcome.ratio, 0.05)),
         gap_closed=gap_closed(outcome, outcomes),
+        knowable_closed=knowable_closed(outcome, outcomes),
         filter_closed=filter_closed(outcome, outcomes),
         spend_share=float(outcome.spend_share.mean()),
         violation_rate=float(outcome.violated.mean()),
@@ -79,6 +82,16 @@ def gap_closed(outcome: Outcome, outcomes: Mapping[str, Outcome]) -> float | Non
     return share_closed(outcome, low, high)
 
 
+def knowable_closed(outcome: Outcome, outcomes: Mapping[str, Outcome]) -> float | None:
+    """Share of what telling `mpc` the law and the current levels brings that an agent has; 0 for `mpc` itself.
+
+    None where `knowable` was not played, or brings less than `LEAST_KNOWABLE`.
+    """
+    if KNOWABLE not in outcomes:
+        return None
+    return share_closed(outcome, outcomes[REFERENCES[0]], outcomes[KNOWABLE], LEAST_KNOWABLE)
+
+
 def filter_closed(outcome: Outcome, outcomes: Mapping[str, Outcome]) -> float | None:
     """Share of what telling `mpc` the invalid traffic brings that an agent closes, from `mpc` without a filter.
 
@@ -90,10 +103,10 @@ def filter_closed(outcome: Outcome, outcomes: Mapping[str, Outcome]) -> float | 
     return share_closed(outcome, outcomes.get(UNFILTERED, outcomes[REFERENCES[0]]), outcomes[FILTERED])
 
 
-def share_closed(outcome: Outcome, low: Outcome, high: Outcome) -> float | None:
-    """Share of the gap in mean R / R* from `low` to `high` that an outcome closes; None below `LEAST_GAP`."""
+def share_closed(outcome: Outcome, low: Outcome, high: Outcome, least: float = LEAST_GAP) -> float | None:
+    """Share of the gap in mean R / R* from `low` to `high` that an outcome closes; None where that is below `least`."""
     start, gap = float(low.ratio.mean()), float(high.ratio.mean() - low.ratio.mean())
-    return (float(outcome.ratio.mean()) - start) / gap if gap >= LEAST_GAP else None
+    return (float(outcome.ratio.mean()) - start) / gap if gap >= least else None
 
 
 def pair_rows(suite: Played, outcomes: Mapping[str, Outcome], seed: int) -> list[PairRow]:

@@ -21,6 +21,7 @@ from bidpilot.training.evaluation.config import EvaluateConfig
 from bidpilot.training.evaluation.contestants import (
     Contestant,
     check_gains,
+    check_law_known,
     find_contestants,
     named_runs,
     traffic_references,
@@ -62,11 +63,13 @@ def run(config: EvaluateConfig) -> None:
     """Play every agent on every suite, or for every preference of a front; print, log and write the rows.
 
     Raises:
-        InvalidConfig, UnknownAgent, UnknownSuite, RunNotFound, PolicyMismatch, ForecastMismatch: before anything is
-            played.
+        InvalidConfig, UnknownAgent, UnknownSuite, UnknownLaw, RunNotFound, PolicyMismatch, ForecastMismatch: before
+            anything is played.
         ZeroIdealPoint, UnknownChannel, InfeasibleCampaign: likewise, of the terms that were asked for.
     """
     _check(config)
+    if config.log is not None:
+        check_law_known(config.agents, str(config.log))
     records = named_suites(config.suites, _FRONT_SUITES if config.front else DEFAULT_SUITES)
     if config.cpa_margin > 0 and config.log is None and not _targeted(config, records):
         raise InvalidConfig(

@@ -42,6 +42,7 @@ class AgentRow(Marks):
     mean_high: float | None
     p5: float  # 5th percentile of R / R* over days
     gap_closed: float | None  # share of the gap from mpc to mpc_informed; None where that is below 0.002
+    knowable_closed: float | None  # the same from mpc to knowable; None: not played, or below 0.001
     filter_closed: float | None  # the same from mpc without a filter of traffic to mpc_filtered; None: not played
     spend_share: float  # spend / budget, mean over days, in [0, 1]
     violation_rate: float  # share of days on which a constraint is missed by more than a thousandth
@@ -111,6 +112,7 @@ def agent_table(rows: Sequence[AgentRow]) -> Table:
     optional = (*(("to bound",) if bounded else ()), *(("violates",) if missed else ()))
     grouped = any(row["groups"] != row["days"] or row["ci_low"] is None for row in rows)
     tempted = any(row["filter_closed"] is not None for row in rows)
+    knowable = any(row["knowable_closed"] is not None for row in rows)
     marks = (*(("trained on",) if seen else ()), *(("made for",) if foreign else ()))
     last = (*(("groups",) if grouped else ()), *(("seeds",) if pooled else ()), *marks)
     for name in (
@@ -120,6 +122,7 @@ def agent_table(rows: Sequence[AgentRow]) -> Table:
         "95 % interval",
         "p5",
         "gap",
+        *(("knowable",) if knowable else ()),
         *(("filter",) if tempted else ()),
         "spend",
         *optional,
@@ -139,6 +142,7 @@ def agent_table(rows: Sequence[AgentRow]) -> Table:
                 ends(row["mean_low"], row["mean_high"], ".3f"),
                 f"{row['p5']:.3f}",
                 _share(row["gap_closed"]),
+                *((_share(row["knowable_closed"]),) if knowable else ()),
                 *((_share(row["filter_closed"]),) if tempted else ()),
                 f"{row['spend_share']:.1%}",
                 *(("-" if row["to_bound"] is None else f"{row['to_bound']:.4f}",) if bounded else ()),
@@ -172,6 +176,8 @@ def _captions(rows: Sequence[AgentRow]) -> list[str]:
     forecasts = dict.fromkeys((row["suite"], row["forecast"]) for row in rows if row.get("forecast"))
     lines = [f"forecast on {suite}: {forecast}" for suite, forecast in forecasts]
     notes = ["gap: share closed from mpc to mpc_informed"] if any(row["gap_closed"] is not None for row in rows) else []
+    if any(row["knowable_closed"] is not None for row in rows):
+        notes.append("knowable: share closed from mpc to knowable")
     if any(row["filter_closed"] is not None for row in rows):
         notes.append("filter: share closed from mpc without a filter of traffic to mpc_filtered")
     if any(row["to_bound"] is not None for row in rows):

@@ -14,7 +14,7 @@ from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs.bidding_env.episode import Episode
-from bidpilot.envs.bidding_env.oracle import Oracle
+from bidpilot.envs.bidding_env.oracle import InformedReplanner, Oracle
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 
 DAYS = 4
@@ -35,7 +35,8 @@ def played(campaign: Campaign, forecast: Forecast | None = None, informed: bool 
     market = preset_market()
     episode = Episode(market, forecast or preset_forecast(), DAYS)
     days = market.days(np.random.default_rng(7).random((DAYS, market.draws)))
-    observations, wins = [episode.begin(days, CampaignBatch.repeat(campaign, DAYS), informed)], []
+    told = InformedReplanner if informed else None
+    observations, wins = [episode.begin(days, CampaignBatch.repeat(campaign, DAYS), told)], []
     day, labels = AgentDay(controller_agent("mpc"), DAYS, episode.segments), np.empty(0)
     for t in range(episode.slots):
         labels = Oracle(episode).action() if t == 24 else labels

@@ -84,7 +84,9 @@ def test_a_market_that_does_things_to_sources_does_nothing_to_the_others_days() 
         assert same(materialise(mixed, days, row), materialise(parts[other[row]], alone[other[row]], row))
     assert days.sources is not None
     assert alone[1].sources is not None
-    for got, want in zip(days.sources, alone[1].sources, strict=True):
+    columns: tuple[NDArray[Any], ...] = days.sources
+    own: tuple[NDArray[Any], ...] = alone[1].sources
+    for got, want in zip(columns, own, strict=True):
         np.testing.assert_array_equal(got[other == 1], want[other == 1])
     assert days.sources.tracked[other == 0].all()
     assert not days.sources.fake[other == 0, 0].any()

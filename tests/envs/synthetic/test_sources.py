@@ -68,7 +68,8 @@ def test_an_effect_is_seen_alone_and_moves_nothing_else_of_the_day(name: str) ->
 def test_every_column_has_the_type_that_the_kernel_is_compiled_for() -> None:
     batch = days(market(**{key: value for effect in EFFECTS.values() for key, value in effect.items()}))
     assert batch.sources is not None
-    for got, want in zip(batch.sources, SourceDays.plain(ROWS, 48, SOURCES), strict=True):
+    columns: tuple[NDArray[Any], ...] = batch.sources
+    for got, want in zip(columns, SourceDays.plain(ROWS, 48, SOURCES), strict=True):
         assert (got.dtype, got.shape, got.flags.c_contiguous) == (want.dtype, want.shape, True)
 
 
@@ -78,7 +79,9 @@ def test_a_row_depends_on_its_own_uniforms_only_bit_for_bit() -> None:
     together, alone = made.days(drawn), made.days(drawn[7:8])
     assert together.sources is not None
     assert alone.sources is not None
-    for whole, row in zip(together.sources, alone.sources, strict=True):
+    columns: tuple[NDArray[Any], ...] = together.sources
+    own: tuple[NDArray[Any], ...] = alone.sources
+    for whole, row in zip(columns, own, strict=True):
         assert whole[7].tobytes() == row[0].tobytes()
     np.testing.assert_array_equal(together.count[7], alone.count[0])
 

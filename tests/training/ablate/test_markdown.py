@@ -24,6 +24,7 @@ def agent(name: str, iqm: float, seeds: int = 1) -> AgentRow:
         mean_high=iqm + 0.01,
         p5=0.5,
         gap_closed=None,
+        knowable_closed=None,
         filter_closed=None,
         spend_share=1.0,
         violation_rate=0.0,

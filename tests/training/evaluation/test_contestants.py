@@ -6,8 +6,8 @@ import pytest
 from bidpilot.agents.acting.network import Mlp
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.bidding.day.features import feature_names
-from bidpilot.bidding.errors import PolicyMismatch, RunNotFound, UnknownAgent
-from bidpilot.training.evaluation.contestants import Contestant, find_contestants
+from bidpilot.bidding.errors import PolicyMismatch, RunNotFound, UnknownAgent, UnknownLaw
+from bidpilot.training.evaluation.contestants import Contestant, check_law_known, find_contestants
 from bidpilot.training.evaluation.names import ALL_AGENTS
 from bidpilot.training.evaluation.suites import Suite
 
@@ -54,6 +54,12 @@ def test_one_run_has_one_row_under_the_name_that_was_typed(suite: Suite) -> None
 def test_a_policy_of_other_segments_is_refused_by_name(suite: Suite) -> None:
     with pytest.raises(PolicyMismatch, match="ppo@a cannot play small"):
         Contestant("ppo@a", {"ppo@a": policy(0.0, segments=2)}, ("a",)).play(suite)
+
+
+def test_the_law_of_recorded_days_is_not_known() -> None:
+    check_law_known(["mpc"], "log")
+    with pytest.raises(UnknownLaw, match="recorded days of log"):
+        check_law_known(["mpc", "knowable"], "log")
 
 
 def test_the_informed_controller_knows_what_the_other_does_not(suite: Suite) -> None:

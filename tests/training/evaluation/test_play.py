@@ -13,6 +13,7 @@ from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
 from bidpilot.bidding.day.action import SCALE_REACH
 from bidpilot.bidding.day.replanners import Replan
+from bidpilot.envs.bidding_env.oracle import InformedReplanner
 from bidpilot.training.evaluation.play import Arena, Outcome
 from bidpilot.training.evaluation.suites import Suite
 
@@ -94,7 +95,7 @@ FIRST = Campaign(budget=4.0, conversion_value=12.0, auction="first")
 
 def test_at_first_price_r_star_is_the_best_rule_that_knows_the_levels(make_arena: Callable[..., Arena]) -> None:
     arena = make_arena(FIRST)
-    told, usual = arena.play(controller_agent("mpc"), informed=True), arena.play(controller_agent("mpc"))
+    told, usual = arena.play(controller_agent("mpc"), InformedReplanner), arena.play(controller_agent("mpc"))
     assert (told.ratio <= 1.0 + 1e-6).all()
     assert told.ratio.mean() > usual.ratio.mean()
     np.testing.assert_allclose(told.to_bound, told.ratio * arena.best / arena.optimum.bound, rtol=1e-12)

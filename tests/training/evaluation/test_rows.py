@@ -8,7 +8,14 @@ import pytest
 
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.training.evaluation.play import Arena, Outcome
-from bidpilot.training.evaluation.rows import agent_rows, filter_closed, gap_closed, pair_rows, row_metrics
+from bidpilot.training.evaluation.rows import (
+    agent_rows,
+    filter_closed,
+    gap_closed,
+    knowable_closed,
+    pair_rows,
+    row_metrics,
+)
 from bidpilot.training.evaluation.statistics import interval
 from bidpilot.training.evaluation.suites import Suite
 
@@ -43,6 +50,16 @@ def test_the_share_of_the_filter_that_is_told_counts_from_no_filter() -> None:
     assert filter_closed(outcome(0.935), outcomes) == pytest.approx(0.5)
     del outcomes["mpc_filtered"]
     assert filter_closed(outcome(0.93), outcomes) is None
+
+
+def test_the_share_of_what_can_be_known_counts_from_the_controller_and_needs_the_reference() -> None:
+    outcomes = {"mpc": outcome(0.900), "mpc_informed": outcome(0.98), "knowable": outcome(0.904)}
+    assert knowable_closed(outcome(0.901), outcomes) == pytest.approx(0.25)
+    assert knowable_closed(outcome(0.898), outcomes) == pytest.approx(-0.5)
+    outcomes["knowable"] = outcome(0.9009)  # next to nothing to share
+    assert knowable_closed(outcome(0.901), outcomes) is None
+    del outcomes["knowable"]
+    assert knowable_closed(outcome(0.901), outcomes) is None
 
 
 def test_a_row_says_what_its_days_are(suite: Suite) -> None:

@@ -31,10 +31,10 @@ HELD = {
 
 
 def digest(days: DayBatch) -> str:
-    """Of every column, its name, type and shape; of sources where the days do something to them."""
+    """Of every column that is played, its name, type and shape; of sources where the days do something to them."""
     found = hashlib.blake2b(digest_size=16)
     columns = {column.name: getattr(days, column.name) for column in dataclasses.fields(days)}
-    sources = columns.pop("sources")
+    sources, _ = columns.pop("sources"), columns.pop("uniforms")
     for name, values in (columns | ({} if sources is None else sources._asdict())).items():
         found.update(name.encode())
         found.update(b"none" if values is None else f"{values.dtype}{values.shape}".encode())

@@ -6,6 +6,7 @@ import pytest
 from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.agents.gains import found_gains, row_gains, tuned_gains
 from bidpilot.bidding.errors import InvalidConfig
+from bidpilot.envs.bidding_env.oracle import InformedReplanner
 from bidpilot.training.evaluation.catalogue import SUITES
 from bidpilot.training.evaluation.contestants import Contestant, check_gains
 from bidpilot.training.evaluation.names import NEUTRAL, TUNED
@@ -31,7 +32,7 @@ def test_each_row_plays_with_the_gains_that_its_name_says(steady: Suite) -> None
 def test_the_controller_that_is_told_the_levels_is_neutral_whatever_gains_there_are(steady: Suite) -> None:
     other = {"mpc": {"gain": 0.5, "early": 0.1, "late": 0.0}}
     informed = Contestant("mpc_informed").play(Suite("s", other, steady.arena, steady.units))["mpc_informed"]
-    np.testing.assert_array_equal(informed.ratio, steady.arena.play(controller_agent("mpc"), informed=True).ratio)
+    np.testing.assert_array_equal(informed.ratio, steady.arena.play(controller_agent("mpc"), InformedReplanner).ratio)
 
 
 def test_a_row_of_gains_that_nobody_found_is_refused() -> None:

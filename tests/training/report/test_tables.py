@@ -19,6 +19,7 @@ def agent(name: str, suite: str, iqm: float, gap: float | None = 0.25) -> AgentR
         mean_high=iqm - 0.01,
         p5=0.5,
         gap_closed=gap,
+        knowable_closed=None,
         filter_closed=None,
         spend_share=0.987,
         violation_rate=0.0,
@@ -125,3 +126,11 @@ def test_the_share_of_the_told_filter_is_shown_where_one_was_played() -> None:
     assert "75%" in text
     assert "filter: share closed from mpc without a filter of traffic to mpc_filtered" in text
     assert "filter" not in "\n".join(shown([agent("mpc", "daily", 0.9)], []))
+
+
+def test_the_share_of_what_can_be_known_is_shown_where_the_reference_was_played() -> None:
+    row = AgentRow(**(agent("ppo", "daily", 0.9) | {"knowable_closed": 0.6}))
+    text = " ".join(" ".join(shown([row], [], 200)).split())
+    assert "60%" in text
+    assert "knowable: share closed from mpc to knowable" in text
+    assert "knowable" not in "\n".join(shown([agent("mpc", "daily", 0.9)], []))
