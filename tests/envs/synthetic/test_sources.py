@@ -51,6 +51,12 @@ def test_without_an_effect_days_do_nothing_to_sources() -> None:
     assert days(market(invalid_rate=0.02, invalid_burst_probability=1.0, segment_demand_std=0.3)).sources is None
 
 
+def columns(of: SourceDays | None) -> list[NDArray[Any]]:
+    """What days do to sources, array by array."""
+    assert of is not None
+    return [getattr(of, name) for name in SourceDays._fields]
+
+
 @pytest.mark.parametrize("name", EFFECTS)
 def test_an_effect_is_seen_alone_and_moves_nothing_else_of_the_day(name: str) -> None:
     plain, batch = days(market()), days(market(**EFFECTS[name]))
@@ -58,18 +64,15 @@ def test_an_effect_is_seen_alone_and_moves_nothing_else_of_the_day(name: str) ->
     for field in fields(DayBatch):
         if field.name not in ("sources", *thinned):
             np.testing.assert_array_equal(getattr(batch, field.name), getattr(plain, field.name), err_msg=field.name)
-    neutral, found = SourceDays.plain(ROWS, 48, SOURCES), batch.sources
-    assert found is not None
-    changed = {n for n, got, want in zip(SourceDays._fields, found, neutral, strict=True) if (got != want).any()}
+    neutral, found = columns(SourceDays.plain(ROWS, 48, SOURCES)), columns(batch.sources)
+    changed = {n for n, got, want in zip(SourceDays._fields, found, neutral, strict=True) if np.any(got != want)}
     expected = {"fakes": {"fake"}, "views": {"fake"}, "bad": {"invalid_rate"}, "viral": {"viral_share", "viral_source"}}
     assert changed == expected.get(name, {"tracked"} if name == "outage" else {"keep"})
 
 
 def test_every_column_has_the_type_that_the_kernel_is_compiled_for() -> None:
     batch = days(market(**{key: value for effect in EFFECTS.values() for key, value in effect.items()}))
-    assert batch.sources is not None
-    columns: tuple[NDArray[Any], ...] = batch.sources
-    for got, want in zip(columns, SourceDays.plain(ROWS, 48, SOURCES), strict=True):
+    for got, want in zip(columns(batch.sources), columns(SourceDays.plain(ROWS, 48, SOURCES)), strict=True):
         assert (got.dtype, got.shape, got.flags.c_contiguous) == (want.dtype, want.shape, True)
 
 
@@ -77,11 +80,7 @@ def test_a_row_depends_on_its_own_uniforms_only_bit_for_bit() -> None:
     made = market(**{key: value for effect in EFFECTS.values() for key, value in effect.items()})
     drawn = np.random.default_rng(0).random((9, made.draws))
     together, alone = made.days(drawn), made.days(drawn[7:8])
-    assert together.sources is not None
-    assert alone.sources is not None
-    columns: tuple[NDArray[Any], ...] = together.sources
-    own: tuple[NDArray[Any], ...] = alone.sources
-    for whole, row in zip(columns, own, strict=True):
+    for whole, row in zip(columns(together.sources), columns(alone.sources), strict=True):
         assert whole[7].tobytes() == row[0].tobytes()
     np.testing.assert_array_equal(together.count[7], alone.count[0])
 
