@@ -70,6 +70,10 @@ class InvalidGate(BidpilotError):
     """Raised when a gate's multipliers or quotas are out of range, or do not fit the rows and sources they are for."""
 
 
+class InvalidMemory(BidpilotError):
+    """Raised when what is remembered of sources cannot be read, is not finite, or is of other sources."""
+
+
 class InvalidLog(BidpilotError):
     """Raised when an auction log's columns or offsets do not fit together."""
 

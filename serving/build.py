@@ -38,7 +38,7 @@ def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver 
     Raises:
         InvalidBundle, BundleMismatch: the bundle cannot be served, or the shadow does not fit it.
         InvalidServing: the campaigns cannot be read.
-        InvalidGate: the memory of sources cannot be read, or is of other sources.
+        InvalidMemory: the memory of sources cannot be read, or is of other sources.
         LedgerUnavailable: the state folder or Redis cannot be used.
     """
     bundle = load_bundle(config.bundle)

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from bidpilot.bidding.bundle import Bundle
-from bidpilot.bidding.errors import InvalidGate
+from bidpilot.bidding.errors import InvalidMemory
 from bidpilot.bidding.traffic.detector import Detector, mean_interaction
 from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.bidding.traffic.memory import SourceMemory
@@ -42,7 +42,7 @@ class SourceBook:
         bidders: that share the traffic evenly; what one of them has seen counts once, not once for each.
 
     Raises:
-        InvalidGate: the memory cannot be read.
+        InvalidMemory: the memory cannot be read.
     """
 
     def __init__(self, bundle: Bundle, sources: int, folder: Path, bidders: int = 1) -> None:
@@ -54,7 +54,7 @@ class SourceBook:
         self._path = folder / FILE
         self.memory = SourceMemory.load(self._path) if self._path.is_file() else SourceMemory.none((sources,))
         if len(self.memory.evidence) != sources:
-            raise InvalidGate(
+            raise InvalidMemory(
                 f"{self._path} remembers {len(self.memory.evidence)} sources, and {sources} are told apart now. Serve "
                 "with the --sources of before, or delete the file: a day later it is back."
             )

@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.errors import InvalidGate
+from bidpilot.bidding.errors import InvalidMemory
 from bidpilot.bidding.traffic.evidence import log_odds
 
 Matrix = NDArray[np.float64]
@@ -30,12 +30,12 @@ class SourceMemory:
 
     def __post_init__(self) -> None:
         if self.evidence.shape != self.requests.shape:
-            raise InvalidGate(
+            raise InvalidMemory(
                 f"what is remembered of sources is of {self.evidence.shape} of them by evidence and of "
                 f"{self.requests.shape} by requests. Delete the file: a day later it is back."
             )
         if not (np.isfinite(self.evidence).all() and np.isfinite(self.requests).all() and (self.requests >= 0).all()):
-            raise InvalidGate(
+            raise InvalidMemory(
                 "what is remembered of sources must be finite, and requests 0 or more. Delete the file: a day later it "
                 "is back."
             )
@@ -78,13 +78,13 @@ class SourceMemory:
         """Read what `save` wrote.
 
         Raises:
-            InvalidGate: not such a file.
+            InvalidMemory: not such a file.
         """
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
                 evidence, requests = (data[name].astype(np.float64) for name in ("evidence", "requests"))
                 return cls(evidence, requests, int(data["days"]))
         except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
-            raise InvalidGate(
+            raise InvalidMemory(
                 f"{path} holds no memory of sources ({error}). Delete it: a day later it is back."
             ) from error

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.bundle import load_bundle
 from bidpilot.bidding.day.statistics import SlotTotals
-from bidpilot.bidding.errors import InvalidGate
+from bidpilot.bidding.errors import InvalidMemory
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.traffic.detector import Detector
 from bidpilot.bidding.traffic.memory import SourceMemory
@@ -142,7 +142,7 @@ def gate_of(bidder: Bidder) -> NDArray[np.float64]:
 
 def test_a_memory_of_other_sources_is_a_named_error(bundle: Path, tmp_path: Path) -> None:
     book_of(bundle, tmp_path).learn([lived(book_of(bundle, tmp_path), source_auctions={0: 1.0})])
-    with pytest.raises(InvalidGate, match=r"remembers 65 sources, and 66 are told apart now.*--sources of before"):
+    with pytest.raises(InvalidMemory, match=r"remembers 65 sources, and 66 are told apart now.*--sources of before"):
         open_bidder(ServeConfig(bundle=bundle, state=tmp_path, sources=CLUSTERS + 1), ManualClock(START))
 
 

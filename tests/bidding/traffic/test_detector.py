@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bidpilot.bidding.errors import InvalidGate
+from bidpilot.bidding.errors import InvalidMemory
 from bidpilot.bidding.traffic.detector import Detector, DetectorSettings
 from bidpilot.bidding.traffic.memory import DECAY, SourceMemory
 from bidpilot.bidding.traffic.report import Status
@@ -125,11 +125,11 @@ def test_memory_is_decayed_kept_in_bounds_and_read_back(tmp_path: Path) -> None:
 
 def test_a_broken_memory_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "sources.npz").write_bytes(b"no")
-    with pytest.raises(InvalidGate, match="Delete it"):
+    with pytest.raises(InvalidMemory, match="Delete it"):
         SourceMemory.load(tmp_path / "sources.npz")
-    with pytest.raises(InvalidGate, match="finite"):
+    with pytest.raises(InvalidMemory, match="finite"):
         SourceMemory(np.array([np.nan]), np.zeros(1))
-    with pytest.raises(InvalidGate, match=r"\(1,\) of them by evidence and of \(2,\) by requests"):
+    with pytest.raises(InvalidMemory, match=r"\(1,\) of them by evidence and of \(2,\) by requests"):
         SourceMemory(np.zeros(1), np.zeros(2))
 
 
