@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from bidpilot.bidding.errors import EmptyLog, UnevenDays, UnreadableFile
 from bidpilot.bidding.event import EVENTS, MOST_EVENTS
 from bidpilot.bidding.kpi import KPI
+from bidpilot.bidding.traffic.refusal import Refusal
 from bidpilot.envs.logs.auction_log import EVENT_COLUMNS, AuctionLog, DayRecord, stack_offsets
 from bidpilot.envs.logs.files import find_files
 from bidpilot.envs.logs.formats import in_words
@@ -39,7 +40,7 @@ NOTES = (
 )
 _OUTCOMES = pl.Schema({"key": pl.String, "event": pl.String, "count": pl.Int64})
 WON = "won"
-REFUSED = ("refused_source", "refused_quota")
+REFUSED = tuple(refusal.value for refusal in Refusal)
 """Results of auctions that were refused for where they came from."""
 NOTE_FUNNEL = "funnel: events told of auctions that were won; 0 where none was told"
 REASON_REFUSED = "refused as invalid traffic"
