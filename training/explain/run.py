@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from bidpilot.training.explain.config import ExplainConfig
 from bidpilot.training.explain.explanation import Explanation, explain_slot
 from bidpilot.training.explain.function import Explainable
 from bidpilot.training.report.attribution import Bars, Table, attribution_figure
+from bidpilot.training.report.files import write_json
 from bidpilot.training.tracking import Run, current_store, download, find_run, open_run
 from bidpilot.training.tracking.learned import run_of
 
@@ -63,9 +63,7 @@ def run(config: ExplainConfig) -> Explanation:
         _keep(tracked, data, explanation_figure(found, title), path)
     _print(found, title, console)
     console.print(f"figure and data: artifacts {path}.png and .json of run {tracked.run_id}", soft_wrap=True)
-    if config.json_file is not None:
-        config.json_file.parent.mkdir(parents=True, exist_ok=True)
-        config.json_file.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n")
+    write_json(config.json_file, data)
     return found
 
 

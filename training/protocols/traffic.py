@@ -6,7 +6,6 @@ traffic is invalid (`mpc_unfiltered`, `mpc`, `mpc_filtered` of `evaluate`). Diff
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,6 +25,7 @@ from bidpilot.training.evaluation.suites import synthetic_suite
 from bidpilot.training.evaluation.traffic import detected, told, unfiltered
 from bidpilot.training.protocols.config import TrafficConfig
 from bidpilot.training.protocols.traffic_markets import Ground, grounds
+from bidpilot.training.report.files import write_figure, write_json
 from bidpilot.training.report.tables import print_table
 from bidpilot.training.report.traffic import TrafficRow, traffic_figure, traffic_table
 from bidpilot.training.tracking import open_run
@@ -48,15 +48,12 @@ def run(config: TrafficConfig) -> list[TrafficRow]:
             rows.append(_row(ground, _play(ground, config.days, config.seed), config.seed))
         tracked.log_metrics({f"{_metric(row['market'])}/gain": row["gain"] for row in rows}, 0)
         tracked.log_json(rows, "traffic.json")
+        figure = traffic_figure(rows)
         if any(row["invalid_share"] > 0 for row in rows):
-            tracked.log_figure(traffic_figure(rows), "figures/traffic.png")
+            tracked.log_figure(figure, "figures/traffic.png")
     print_table(traffic_table(rows, f"The traffic detector, {config.days} days a market, seed {config.seed}"), console)
-    if config.json_file is not None:
-        config.json_file.parent.mkdir(parents=True, exist_ok=True)
-        config.json_file.write_text(json.dumps(rows, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    if config.figure is not None:
-        config.figure.parent.mkdir(parents=True, exist_ok=True)
-        traffic_figure(rows).savefig(config.figure, dpi=120)
+    write_json(config.json_file, rows)
+    write_figure(config.figure, figure)
     return rows
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from rich.console import Console
 
 from bidpilot.envs.logs.decisions import refused_requests
@@ -11,6 +9,7 @@ from bidpilot.envs.logs.storage import load_log, read_set_aside
 from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.ground import find_trained
 from bidpilot.training.evaluation.suites import log_arena
+from bidpilot.training.report.files import write_figure, write_json
 from bidpilot.training.report.sources import Review, print_review, source_map
 from bidpilot.training.setting.setting import recorded_setting
 from bidpilot.training.sources.config import SourcesConfig
@@ -44,10 +43,6 @@ def run(config: SourcesConfig) -> Review:
         tracked.log_json(found, "sources.json")
         tracked.log_figure(figure, "figures/sources.png")
     print_review(found, config.top, console)
-    if config.json_file is not None:
-        config.json_file.parent.mkdir(parents=True, exist_ok=True)
-        config.json_file.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    if config.figure is not None:
-        config.figure.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(config.figure, dpi=120)
+    write_json(config.json_file, found)
+    write_figure(config.figure, figure)
     return found
