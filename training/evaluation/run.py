@@ -39,7 +39,7 @@ from bidpilot.training.evaluation.suites import (
     suite_forecast,
     synthetic_suite,
 )
-from bidpilot.training.evaluation.traffic import behind
+from bidpilot.training.evaluation.traffic import behind, missing_told
 from bidpilot.training.report.comparison import Interval, interval_plot
 from bidpilot.training.report.preference_front import preference_front_plot
 from bidpilot.training.report.profile import performance_profile
@@ -155,6 +155,7 @@ def _comparison(
         if config.log is not None:
             console.print(_targets_told(suite))
             console.print(_left_out_told(suite), end="")
+        console.print(missing_told(suite.name, suite.arena.forecast, config.traffic_filter), end="")
         if config.traffic_filter and not suite.arena.filtered:
             console.print(f"{suite.name}: its forecast tells no sources apart, so that no traffic is filtered")
         outcomes: dict[str, Outcome] = {}

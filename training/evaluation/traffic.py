@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.traffic.detector import Detector, detector_for
 from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.envs.bidding_env.oracle import InformedFilter
@@ -41,3 +42,13 @@ def told(arena: Arena, before: TrafficFilter | None = None) -> TrafficFilter:
 def unfiltered(arena: Arena, before: TrafficFilter | None = None) -> None:
     """No filter."""
     return
+
+
+def missing_told(name: str, forecast: Forecast, asked: bool) -> str:
+    """A line where the detector that was `asked` for cannot be: a log of one source, or an older forecast."""
+    if not asked or forecast.source_share is not None:
+        return ""
+    return (
+        f"{name}: without the traffic filter, since its forecast tells no sources apart. Where the log has some, train "
+        "again.\n"
+    )

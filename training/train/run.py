@@ -34,7 +34,7 @@ from bidpilot.training.cli.config import flat, given
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import validation_arena
-from bidpilot.training.evaluation.traffic import behind
+from bidpilot.training.evaluation.traffic import behind, missing_told
 from bidpilot.training.report.comparison import ratio_distribution
 from bidpilot.training.report.curves import Curve, budget_curves, learning_curve
 from bidpilot.training.setting.setting import Setting, training_setting
@@ -125,6 +125,7 @@ def _train(
 ) -> None:
     console, learner = Console(), LEARNERS[config.learner].load()
     console.print(f"run {tracked.run_id}: {setting.name}, {config.total_steps:,} steps, {config.rows} rows")
+    console.print(missing_told(setting.name, setting.forecast, config.traffic_filter), end="")
     if setting.split is not None:
         console.print(str(setting.split), soft_wrap=True)
     if setting.carries is not None:

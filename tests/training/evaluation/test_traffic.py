@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.bidding.traffic.detector import Detector
 from bidpilot.bidding.traffic.filter import SourceTotals
 from bidpilot.bidding.traffic.gate import Gate
+from bidpilot.envs.markets.defaults import preset_forecast
 from bidpilot.envs.markets.presets import INVALID
 from bidpilot.envs.synthetic.config import SyntheticConfig
 from bidpilot.training.evaluation import catalogue, suites
@@ -22,7 +24,7 @@ from bidpilot.training.evaluation.config import EvaluateConfig
 from bidpilot.training.evaluation.contestants import Contestant, traffic_references
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.suites import Suite, held_out, sequences_held_out, synthetic_suite
-from bidpilot.training.evaluation.traffic import detected, told, unfiltered
+from bidpilot.training.evaluation.traffic import detected, missing_told, told, unfiltered
 from bidpilot.training.tracking import download
 from bidpilot.training.tracking.find import latest_finished_run
 from tests.training.evaluation.conftest import CAMPAIGN, SMALL
@@ -178,3 +180,11 @@ def test_an_evaluation_says_whether_the_filter_was_on(
 
 def test_the_detector_is_the_default(bursts: SuiteRecord) -> None:
     assert synthetic_suite(bursts, 2, 0).arena.filter_of is detected
+
+
+def test_a_filter_that_cannot_be_is_named_and_not_left_out_in_silence() -> None:
+    known = preset_forecast()
+    unknown = replace(known, source_share=None)
+    assert missing_told("log", known, asked=True) == ""
+    assert missing_told("log", unknown, asked=False) == ""
+    assert missing_told("log", unknown, asked=True).startswith("log: without the traffic filter, since its forecast")
