@@ -153,3 +153,27 @@ def test_evidence_fades() -> None:
     for t in range(2, 8):
         o.update(t, still, NO_SURGE)
     assert log_odds(0.003) < o.odds[0, 3] < before
+
+
+def test_calm_slots_within_a_surge_speak_neither_for_it_nor_against() -> None:
+    o = run(outcomes(), [told([10] * C, excess=0.8), told([10] * C)])
+    alone = run(outcomes(), [told([10] * C, excess=0.8)])
+    np.testing.assert_array_equal(o.views.since[2], alone.views.since[2])
+    np.testing.assert_array_equal(o.events.since[2], alone.events.since[2])
+
+
+def test_what_an_earlier_surge_brought_and_is_told_late_does_not_speak_for_the_next() -> None:
+    o = outcomes(late=2)
+    for t in range(5):  # slots 0 to 2 are told by now; the surge began in slot 2
+        o.update(t, told([10] * C, excess=0.8), np.full((1, C), 2))
+    np.testing.assert_array_equal(o.views.since[2], 10.0)
+
+
+def test_the_markets_rate_is_read_off_sources_as_far_as_they_are_trusted() -> None:
+    """The fourth brings no views: once it is known, the others are expected to bring what they bring, not less."""
+    o = run(outcomes(settings=OutcomeSettings(window=1e9)), [told([10, 10, 10, 0])] * 6)
+    before = o.views.day[0].copy()
+    o.update(6, told([10, 10, 10, 0]), NO_SURGE)
+    expected = o.views.day[0, 0, 0] - 0.99 * before[0, 0]
+    assert o.suspicion(np.zeros((1, C)))[0, 3] > 0.999
+    assert expected == pytest.approx(10.0, abs=0.5)  # 7.5 where all are trusted alike
