@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import InvalidMarket
+from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets import support as table
 from bidpilot.envs.markets.mixed import MixedMarket
 from bidpilot.envs.markets.presets import preset_config
@@ -57,6 +58,13 @@ def worlds_market(
     if own_share == 0.0:
         return MixedMarket(markets, shares)
     return MixedMarket([SyntheticMarket(own, seeds), *markets], [own_share, *shares])
+
+
+def days_in_turn(worlds: MixedMarket, uniforms: NDArray[np.float64]) -> DayBatch:
+    """Make B days from `uniforms` (B, draws) whose worlds, of equal shares, take turns: day d's is d modulo theirs."""
+    count = len(worlds.markets)
+    turn = (np.arange(len(uniforms)) % count + 0.5) / count
+    return worlds.days(np.column_stack([turn, uniforms[:, 1:]]))
 
 
 def drawn_world(own: SyntheticConfig, support: Support, rng: np.random.Generator) -> SyntheticConfig:
