@@ -60,11 +60,10 @@ def worlds_market(
     return MixedMarket([SyntheticMarket(own, seeds), *markets], [own_share, *shares])
 
 
-def days_in_turn(worlds: MixedMarket, uniforms: NDArray[np.float64]) -> DayBatch:
-    """Make B days from `uniforms` (B, draws) whose worlds, of equal shares, take turns: day d's is d modulo theirs."""
-    count = len(worlds.markets)
-    turn = (np.arange(len(uniforms)) % count + 0.5) / count
-    return worlds.days(np.column_stack([turn, uniforms[:, 1:]]))
+def days_in_turn(market: MixedMarket, uniforms: NDArray[np.float64], worlds: int = WORLDS) -> DayBatch:
+    """Make B days from `uniforms` (B, draws) of so many worlds of equal shares: day d is of world d modulo `worlds`."""
+    turn = (np.arange(len(uniforms)) % worlds + 0.5) / worlds
+    return market.days(np.column_stack([turn, uniforms[:, 1:]]))
 
 
 def drawn_world(own: SyntheticConfig, support: Support, rng: np.random.Generator) -> SyntheticConfig:

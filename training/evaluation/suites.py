@@ -229,5 +229,5 @@ def validation_worlds(
     market = worlds_market(setting.name, seeds, Support.HELD_OUT, worlds, own_share=0.0)
     rounds = max(days // worlds, 1)
     uniforms = seeding.stream(seeding.VALIDATION_WORLDS, seed).random((rounds * worlds, market.draws))
-    drawn = days_in_turn(market, uniforms)
+    drawn = days_in_turn(market, uniforms, worlds)
     return Arena(market, setting.forecast, setting.campaign, drawn, filter_of=filter_of)
