@@ -51,13 +51,25 @@ def worlds_market(
             f"{worlds} worlds beside a share of {own_share:g} of own days: give at least one world, and a share in "
             "[0, 1)."
         )
-    draw, *logs = (np.random.SeedSequence(seeds.entropy, spawn_key=(*seeds.spawn_key, k)) for k in range(1 + worlds))
-    rng = np.random.default_rng(draw)
-    markets = [SyntheticMarket(drawn_world(own, support, rng), log) for log in logs]
+    drawn = enumerate(drawn_worlds(own, seeds, support, worlds), start=1)
+    markets = [SyntheticMarket(world, _spawned(seeds, k)) for k, world in drawn]
     shares = [(1.0 - own_share) / worlds] * worlds
     if own_share == 0.0:
         return MixedMarket(markets, shares)
     return MixedMarket([SyntheticMarket(own, seeds), *markets], [own_share, *shares])
+
+
+def drawn_worlds(
+    own: SyntheticConfig, seeds: np.random.SeedSequence, support: Support, worlds: int = WORLDS
+) -> list[SyntheticConfig]:
+    """What `worlds_market` draws around `own` from `seeds`."""
+    rng = np.random.default_rng(_spawned(seeds, 0))
+    return [drawn_world(own, support, rng) for _ in range(worlds)]
+
+
+def _spawned(seeds: np.random.SeedSequence, k: int) -> np.random.SeedSequence:
+    """Child k: 0 for what is drawn, the others for the worlds' logs; whatever `seeds` has spawned before."""
+    return np.random.SeedSequence(seeds.entropy, spawn_key=(*seeds.spawn_key, k))
 
 
 def days_in_turn(market: MixedMarket, uniforms: NDArray[np.float64], worlds: int = WORLDS) -> DayBatch:

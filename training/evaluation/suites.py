@@ -82,8 +82,8 @@ def held_out(record: SuiteRecord, days: int, seed: int) -> tuple[Market, DayBatc
     """The suite's market with its held-out log, and the first `days` of its days."""
     if record.around is not None:
         seeds = np.random.SeedSequence([seeding.LOG_HELD_OUT, seed])
-        worlds = worlds_market(record.around, seeds, Support.HELD_OUT, own_share=0.0)
-        return worlds, days_in_turn(worlds, _uniforms(record, worlds, days, seed))
+        worlds = worlds_market(record.around, seeds, Support.HELD_OUT, record.together, own_share=0.0)
+        return worlds, days_in_turn(worlds, _uniforms(record, worlds, days, seed), record.together)
     market = synthetic_market(record.market, seeding.LOG_HELD_OUT, seed)
     return market, market.days(_uniforms(record, market, days, seed))
 

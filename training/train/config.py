@@ -58,7 +58,7 @@ class TrainConfig(LearnerChoice, LogTerms):
     randomise: bool = Field(
         True,
         description="On a preset, draw each day's campaign from a pool of preferences, budgets, formats, delays and "
-        "constraints, and its market from a broader one, so that one policy serves them all.",
+        "constraints, and its market from worlds around it on half of the days, so that one policy serves them all.",
     )
     pool: PoolConfig = Field(PoolConfig(), description="The pool of campaigns.")
     regret: bool = Field(

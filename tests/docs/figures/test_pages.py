@@ -27,7 +27,6 @@ ALLOWED = (
     "97 % of it would need 0.99",
     "10, 50 and 90 %",
     # parameters of suites and presets
-    "prices up by less than 20 %, it has 30 %; dispersions up by less than 10, 15 and 30 %, it has 21, 27 and 58 %",
     "a day-level deviation of 3 to 4 % and a calibration error of 5 %",
     "days that differ by 7 %",
 )

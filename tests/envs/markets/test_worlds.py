@@ -5,10 +5,12 @@ import pytest
 from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import InvalidMarket
+from bidpilot.envs import seeding
 from bidpilot.envs.markets import support, worlds
+from bidpilot.envs.markets.mixed import MixedMarket
 from bidpilot.envs.markets.presets import DAILY, PRESETS, SHIFT
 from bidpilot.envs.markets.support import Support
-from bidpilot.envs.markets.worlds import drawn_world, worlds_market
+from bidpilot.envs.markets.worlds import days_in_turn, drawn_world, drawn_worlds, worlds_market
 from bidpilot.envs.synthetic import SyntheticConfig, SyntheticMarket
 
 SHORT = DAILY.model_copy(update={"log_auctions": 40_000})
@@ -66,6 +68,20 @@ def test_no_training_world_leaves_the_support_and_every_held_out_world_does(name
     assert everything >= {"traits", "demand_curve", "price_level", "day_value_std"}
 
 
+def of(domain: int, kind: Support, seed: int = 0) -> list[SyntheticConfig]:
+    return drawn_worlds(DAILY, np.random.SeedSequence([domain, seed]), kind)
+
+
+def test_every_world_of_the_suite_lies_outside_of_training_and_in_no_other_place() -> None:
+    trained, suite = of(seeding.LOG_TRAINING, Support.TRAINING), of(seeding.LOG_HELD_OUT, Support.HELD_OUT)
+    assert len(trained) == len(suite) == 64
+    assert all(outside(DAILY, world) for world in suite)
+    assert not any(outside(DAILY, world) for world in trained)
+    chosen_by = of(seeding.VALIDATION_WORLDS, Support.HELD_OUT)
+    assert all(outside(DAILY, world) for world in chosen_by)
+    assert len({world.digest for world in (*trained, *suite, *chosen_by)}) == 3 * 64
+
+
 def test_no_range_of_held_out_worlds_touches_training() -> None:
     trained = dict(support.TRAINING) | {n: r for t in support.TRAITS.values() for n, r in t.ranges.items()}
     for name, ranges in support.BEYOND.items():
@@ -121,6 +137,21 @@ def test_the_mixture_holds_its_share_of_the_presets_own_days_and_the_rest_varies
     assert (level[:, ~made].std(axis=1) > 1.5 * level[:, made].std(axis=1)).all()
     assert days.invalid_share[~made].any()
     assert not days.invalid_share[made].any()
+
+
+def test_days_take_turns_in_their_worlds() -> None:
+    small = SyntheticConfig(slots=8, level_slots=4, auctions_per_slot=20.0, log_auctions=2000)
+    parts = [
+        SyntheticMarket(small.model_copy(update={"day_price_std": 0.1 * k}), np.random.SeedSequence(k))
+        for k in range(3)
+    ]
+    mixed = MixedMarket(parts, [1 / 3] * 3)
+    uniforms = np.random.default_rng(3).random((7, mixed.draws))
+    days = days_in_turn(mixed, uniforms, 3)
+    for d in range(7):
+        alone = parts[d % 3].days(uniforms[d : d + 1, 1:])
+        np.testing.assert_array_equal(days.price_scale[d], alone.price_scale[0])
+        np.testing.assert_array_equal(days.start[d] - 2000 * (d % 3), alone.start[0])
 
 
 @pytest.mark.parametrize(("count", "share"), [(0, 0.5), (2, 1.0), (2, -0.1), (2, float("nan"))])

@@ -11,15 +11,15 @@ from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.clearing.day import materialise
 from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.markets.base import Market
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.envs.markets.presets import DAILY, PRESETS, RARE, STEADY
-from bidpilot.envs.synthetic import SyntheticMarket
 from bidpilot.solvers.hindsight import hindsight_optimum
 from bidpilot.training.evaluation.catalogue import SUITES
 from bidpilot.training.evaluation.suites import held_out, named_suites, suite_forecast
 
 NAMES = ["steady", "daily", "shift", "sparse", "first_price", "won_only", "delayed", "invalid", "cpa", "balanced"]
-NAMES += ["tail", "stealth", "bots", "viral", "persistent"]
+NAMES += ["tail", "stealth", "bots", "viral", "persistent", "worlds"]
 
 
 def test_the_catalogue_has_every_suite_of_the_design() -> None:
@@ -59,12 +59,12 @@ def test_suites_of_one_market_have_days_of_their_own_that_stay() -> None:
 
 
 @pytest.fixture(scope="module")
-def days() -> Callable[[str], tuple[SyntheticMarket, DayBatch]]:
+def days() -> Callable[[str], tuple[Market, DayBatch]]:
     return lambda name: held_out(SUITES[name], 64, 0)
 
 
 def test_shift_loses_traffic_on_some_days_and_costs_more(
-    days: Callable[[str], tuple[SyntheticMarket, DayBatch]],
+    days: Callable[[str], tuple[Market, DayBatch]],
 ) -> None:
     (daily, usual), (market, shifted) = days("daily"), days("shift")
     demand, before = (d.count.mean(axis=0) for d in (shifted, usual))
@@ -78,7 +78,7 @@ def test_shift_loses_traffic_on_some_days_and_costs_more(
 
 
 def test_sparse_has_a_tenth_of_the_conversions_and_knows_less_of_them(
-    days: Callable[[str], tuple[SyntheticMarket, DayBatch]],
+    days: Callable[[str], tuple[Market, DayBatch]],
 ) -> None:
     (daily, _), (market, drawn) = days("daily"), days("sparse")
     true = [m.log.true_conversion.mean() for m in (market, daily)]
@@ -87,7 +87,7 @@ def test_sparse_has_a_tenth_of_the_conversions_and_knows_less_of_them(
     np.testing.assert_allclose(drawn.calibration[:, 0], 1.0)
 
 
-def test_invalid_has_a_burst_every_day(days: Callable[[str], tuple[SyntheticMarket, DayBatch]]) -> None:
+def test_invalid_has_a_burst_every_day(days: Callable[[str], tuple[Market, DayBatch]]) -> None:
     _, drawn = days("invalid")
     np.testing.assert_array_equal((drawn.invalid_share > 0.4).sum(axis=1), 8)
 
