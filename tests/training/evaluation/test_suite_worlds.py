@@ -6,6 +6,8 @@ import pytest
 from bidpilot.training.evaluation import catalogue
 from bidpilot.training.evaluation.catalogue import SUITES
 from bidpilot.training.evaluation.suites import held_out, synthetic_suite, validation_worlds
+from bidpilot.training.explain.config import ExplainConfig
+from bidpilot.training.explain.run import _suite as explained
 from bidpilot.training.setting.setting import training_setting
 
 WORLDS = 3
@@ -46,3 +48,9 @@ def test_what_is_chosen_is_chosen_on_worlds_and_days_that_the_suite_does_not_hav
     assert arena.market.digest != market.digest
     assert not np.isin(arena.market.log.market_price, market.log.market_price).all()
     assert not np.isin(arena.days.salt, days.salt).any()
+
+
+def test_a_day_of_a_later_round_can_be_explained() -> None:
+    suite = explained(ExplainConfig(suite="worlds", day=4), None, None)
+    _, days = held_out(SUITES["worlds"], 6, 0)
+    np.testing.assert_array_equal(suite.arena.days.salt[4], days.salt[4])
