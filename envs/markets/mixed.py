@@ -35,7 +35,7 @@ class MixedMarket(MarketWrapper):
                     "markets can be mixed only where slots, blocks, segments and sources are the same, and where all "
                     "of them draw outcomes or none."
                 )
-        self.markets, self._edges = tuple(markets), np.cumsum(shares) / np.sum(shares)
+        self._markets, self._edges = tuple(markets), np.cumsum(shares) / np.sum(shares)
         logs = list({market.log.digest: market.log for market in markets}.values())
         begin = dict(zip((log.digest for log in logs), np.cumsum([0, *(log.n for log in logs)]), strict=False))
         self._log = join_logs(logs)
