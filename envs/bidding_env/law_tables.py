@@ -17,7 +17,7 @@ from bidpilot.bidding.landscape.unit_curves import SegmentTerms
 from bidpilot.bidding.plan.budget_plan import BudgetPlan
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
-from bidpilot.envs.markets.law import COARSE, FINE, Law, LawfulMarket, Nodes, lawful_markets
+from bidpilot.envs.markets.law import FINE, Law, LawfulMarket, Nodes, lawful_markets
 from bidpilot.envs.markets.law_curves import LawAuctions, LawCurves
 from bidpilot.envs.markets.mixed import MixedMarket
 from bidpilot.envs.markets.money_value import money_value
@@ -52,15 +52,15 @@ class DayTables:
 class LawTables:
     """Tables of the plans that are played, by the market of the day: made when first asked for, then kept.
 
-    A market whose share in a mixture is small has its levels taken at fewer nodes.
+    `others` are the nodes of the laws of a mixture's markets after the first, which many plans meet on few days.
 
     Raises:
         UnknownLaw: not all markets are synthetic ones.
     """
 
-    def __init__(self, market: Market, forecast: Forecast) -> None:
+    def __init__(self, market: Market, forecast: Forecast, others: Nodes = FINE) -> None:
         self._market, self._forecast = market, forecast
-        self._told = [_ToldMarket(part, FINE if k == 0 else COARSE) for k, part in enumerate(lawful_markets(market))]
+        self._told = [_ToldMarket(part, others if k else FINE) for k, part in enumerate(lawful_markets(market))]
         self._shading: Matrix | None = None
         self._made: dict[bytes, PlanTable] = {}
 

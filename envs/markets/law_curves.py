@@ -96,7 +96,7 @@ class LawCurves:
         return bid
 
     def seen_level(self, level: Matrix, calibration: NDArray[np.float32]) -> Matrix:
-        """Value levels (B, T) by the mean bids of predictions that are off by `calibration` (B, 3) at `level` (B, T)."""
+        """Value levels (B, T) by the mean bids of predictions off by `calibration` (B, 3) at `level` (B, T)."""
         own = self.share
         moving = (own[:, INTERACTION] + own[:, CONVERSION])[:, None]
         off = own * (calibration - np.array([1.0, 0.0, 0.0]))

@@ -27,7 +27,7 @@ from bidpilot.envs.bidding_env.labels import Labeller
 from bidpilot.envs.bidding_env.law_tables import LawTables
 from bidpilot.envs.bidding_env.oracle import Oracle
 from bidpilot.envs.bidding_env.teacher import Blend, Teacher
-from bidpilot.envs.markets.law import law_known
+from bidpilot.envs.markets.law import COARSE, law_known
 
 Array = NDArray[np.float32]
 
@@ -57,7 +57,7 @@ def labeller(config: ImitationConfig, env: BiddingVecEnv) -> Labeller:
     episode = env.vector.episode
     if config.teacher == "hindsight" or (config.teacher == "auto" and not law_known(episode.market)):
         return Oracle
-    tables = LawTables(episode.market, episode.planner.forecast)
+    tables = LawTables(episode.market, episode.planner.forecast, others=COARSE)
     if config.teacher == "blend":
         return partial(Blend, tables=tables, hindsight_share=config.hindsight_share)
     return partial(Teacher, tables=tables)
