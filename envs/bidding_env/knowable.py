@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.day.beliefs import Posterior
 from bidpilot.bidding.day.replan import Replanner
-from bidpilot.bidding.errors import UnknownLaw
 from bidpilot.bidding.landscape import curves
 from bidpilot.bidding.landscape.forecast import Forecast
-from bidpilot.bidding.landscape.shading import fit_shading
-from bidpilot.bidding.landscape.unit_curves import SegmentTerms
 from bidpilot.bidding.plan.budget_plan import BudgetPlan
+from bidpilot.envs.bidding_env.law_tables import DayTables, LawTables
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
-from bidpilot.envs.markets.law import Law, LawCurves, LawfulMarket
-from bidpilot.envs.markets.money_value import money_value
 from bidpilot.envs.synthetic.day_levels import PRICE, TRAFFIC, VALUE
 
 Matrix = NDArray[np.float64]
+_GRID = curves.LOWEST, curves.PER_OCTAVE, curves.POINTS
 
 
 class KnowableReplanner(Replanner):
     """Told, of B days of a market whose law is known: the law, the day's own levels with their drift, and exactly the
-    levels of slots that have passed; not the auctions, and nothing of blocks, shocks or traffic to come.
+    levels of slots that have passed; not the auctions, and nothing of blocks, shocks or traffic to come. Of a mixture
+    each row is told the law of its day's own market.
 
     Value levels are those of the predictions that bids are made from. Levels of segments and sources of their own
     are not told, nor what a filter of traffic refuses.
 
+    `tables` are kept over the days of one market; where None, they are made for these alone.
+
     Raises:
-        UnknownLaw: the days were not made by a synthetic market.
+        UnknownLaw: the days were not made by a synthetic market, or by a mixture of such.
     """
 
     def __init__(
@@ -42,89 +43,125 @@ class KnowableReplanner(Replanner):
         forecast: Forecast,
         plan: BudgetPlan,
         index: NDArray[np.int64],
+        tables: LawTables | None = None,
     ) -> None:
         super().__init__(forecast, plan, index)
-        if not isinstance(market, LawfulMarket) or days.uniforms is None:
-            raise UnknownLaw(
-                f"`knowable` is told a market's law, and nobody knows that of {market.log.name}: its days are recorded "
-                "or mixed. Play it on a suite of the catalogue, and `mpc_informed` on a log."
-            )
-        self._law, self._index = Law.of(market), index
-        self._curves_of = _curves(market, self._law, campaigns, forecast, plan, index)
-        tables = []
-        for u in range(len(plan.scale)):
-            budget = float(campaigns.budget[index == u].max(initial=0.0))
-            at_pairs = self._curves_of.at(np.full(len(self._law.value), u), self._law.value)
-            tables.append(money_value(self._law, at_pairs, budget, float(plan.scale[u])))
-        self._later = np.stack([table.later for table in tables])  # (U, blocks + 1, POINTS)
-        self._blind = np.stack([table.blind for table in tables])  # (U, blocks, POINTS)
-        self._levels = market.levels(days.uniforms)
-        self._calibration = days.calibration
+        self._told = (tables or LawTables(market, forecast)).of_day(days, campaigns, plan, index)
+        self._size, self._shift = _later_levels(self._told, days.calibration, forecast.level_slots)
+        self._place, self._part, self._curve_shift = _block_curves(self._told, days.calibration, forecast.level_slots)
 
     def scale(self, levels: Posterior, left: Matrix, t: int) -> Matrix:
         """log2 of the scale (B,) against the plan's; what the statistics believe of `levels` is not needed."""
-        law, u = self._law, self._index
-        block, passed = divmod(t, law.level_slots)
+        told, (block, passed) = self._told, divmod(t, self._level_slots)
+        size, shift = self._size[:, t], self._shift[:, t]
         if passed == 0:
-            size, shift = self._later_level(t, t)
-            money = left / size
-            return curves.invert(self._blind[u, block], money) - shift - self._scale
-        end = (block + 1) * law.level_slots
-        size, shift = self._later_level(t, end)
-        spend = self._rest_of_block(t, end)
-        spend += curves.lookup(self._later[u, block + 1], curves.GRID + shift[:, None]) * size[:, None]
-        return curves.invert(spend, np.minimum(left, spend[:, -1])) - self._scale
-
-    def _later_level(self, t: int, start: int) -> tuple[Matrix, Matrix]:
-        """Size and shift in octaves (B,) of the law's blocks from slot `start` on, as known before slot `t`."""
-        log_lasting = np.log(self._levels.lasting[:, :, min(start, self._law.slots - 1) :]).mean(axis=2)
-        value, price, traffic = np.exp(log_lasting)
-        shock = self._shock(t)
-        traffic = traffic * np.where(shock < 1.0, shock, self._law.unshaken[t])
-        bid = self._curves_of.mean_bid(self._index, self._seen(value))
-        return price * traffic, np.log2(bid / price)
-
-    def _rest_of_block(self, t: int, end: int) -> Matrix:
-        """(B, POINTS) spend from slot `t` to the block's end at the levels that its slots so far have had."""
-        law, (lasting, now, _) = self._law, self._levels
-        last = t - 1
-        value = now[VALUE, :, last] / lasting[VALUE, :, last] * np.exp(np.log(lasting[VALUE, :, t:end]).mean(axis=1))
-        curve = self._curves_of.at(self._index, self._seen(value))
-        price = now[PRICE, :, last] / lasting[PRICE, :, last]
-        usual = self._shock(t)
-        changes = t if t % law.traffic_slots == 0 else -(-t // law.traffic_slots) * law.traffic_slots
-        spend = np.zeros_like(curve)
-        for r in range(t, end):
-            level = price * lasting[PRICE, :, r] * law.price_curve[r]
-            traffic = now[TRAFFIC, :, last] if r < changes else lasting[TRAFFIC, :, r] * usual
-            there = curves.GRID - np.log2(level)[:, None]
-            spend += curves.lookup(curve, there) * (law.demand[r] * traffic * level)[:, None]
-        return spend
-
-    def _shock(self, t: int) -> Matrix:
-        """(B,) factor on traffic of shocks that have begun before slot `t`."""
-        shock = self._levels.shock
-        return shock[:, t - 1] if t else np.ones(len(shock))
-
-    def _seen(self, value: Matrix) -> Matrix:
-        """Value levels (B,) of the day's predictions, which are off by its calibration."""
-        return self._curves_of.seen_level(self._index, value, self._calibration)
+            return curves.invert(told.blind[:, block], left / size) - shift - self._scale
+        lasting, now, shock = told.levels
+        last, end = t - 1, (block + 1) * self._level_slots
+        x: Matrix = _spend_all(
+            told.curves.spend,
+            (self._place[:, t], self._part[:, t], self._curve_shift[:, :, t]),
+            told.later[:, block + 1],
+            (size, shift),
+            # levels of the rest of the block: of price in all its slots, of traffic until it changes and after
+            now[PRICE, :, last, None] / lasting[PRICE, :, last, None] * (lasting[PRICE] * told.price_curve)[:, t:end],
+            told.demand[:, t:end] * now[TRAFFIC, :, last, None],
+            told.demand[:, t:end] * (lasting[TRAFFIC, :, t:end] * shock[:, last, None]),
+            -t % told.traffic_slots,
+            left,
+            _GRID,
+        )
+        return x - self._scale
 
 
-def _curves(
-    market: LawfulMarket,
-    law: Law,
-    campaigns: CampaignBatch,
-    forecast: Forecast,
-    plan: BudgetPlan,
-    index: NDArray[np.int64],
-) -> LawCurves:
-    """The law's curves in the directions of the plans, on the plans' own grid of scales."""
-    bid_scale = np.exp2(plan.scale)[:, None]
-    first_price = np.array([campaigns.first_price[index == u].any() for u in range(len(plan.scale))])
-    shading = fit_shading(forecast.landscape) if first_price.any() else None
-    terms = None
-    if (plan.multiplier != 1.0).any() or plan.beta.any():
-        unscaled = plan.beta / (np.maximum(plan.multiplier, 2.0**-16) * bid_scale)
-        terms = SegmentTerms(plan.multiplier, unscaled)
-    return LawCurves.of(market, law, plan.alpha / bid_scale, first_price, shading, terms)
+def _later_levels(told: DayTables, calibration: NDArray[np.float32], level_slots: int) -> tuple[Matrix, Matrix]:
+    """Size and shift in octaves (B, T) of the law's blocks to come, as known before each slot.
+
+    A block's first slot is one of those to come.
+    """
+    lasting, _, shock = told.levels
+    slots = lasting.shape[2]
+    start = np.minimum(-(-np.arange(slots) // level_slots) * level_slots, slots - 1)
+    value, price, traffic = np.exp(_sums_from(np.log(lasting))[:, :, start] / (slots - start))
+    begun = np.ones_like(shock)
+    begun[:, 1:] = shock[:, :-1]
+    traffic = traffic * np.where(begun < 1.0, begun, told.unshaken)
+    bid = told.curves.mean_bid(told.curves.seen_level(value, calibration))
+    return price * traffic, np.log2(bid / price)
+
+
+def _block_curves(
+    told: DayTables, calibration: NDArray[np.float32], level_slots: int
+) -> tuple[NDArray[np.int64], Matrix, Matrix]:
+    """Between which curves of the plan those of the rest of a block lie, before each slot (`LawCurves.between`).
+
+    The value level that the block's slots so far have had stays, apart from the day's drift.
+    """
+    lasting, now, _ = told.levels
+    slots = lasting.shape[2]
+    t = np.arange(slots)
+    end = (t // level_slots + 1) * level_slots
+    sums = _sums_from(np.log(lasting[VALUE]))
+    ahead = np.exp((sums[:, t] - sums[:, end]) / (end - t))
+    last = np.maximum(t - 1, 0)  # at a block's first slot nothing is read of this
+    value = now[VALUE][:, last] / lasting[VALUE][:, last] * ahead
+    return told.curves.between(told.curves.seen_level(value, calibration))
+
+
+def _sums_from(amount: Matrix) -> Matrix:
+    """Sums (..., T + 1) of amounts (..., T) from each slot on."""
+    sums = np.zeros((*amount.shape[:-1], amount.shape[-1] + 1))
+    sums[..., :-1] = np.cumsum(amount[..., ::-1], axis=-1)[..., ::-1]
+    return sums
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _spend_all(spend, between, later, to_come, price, traffic, traffic_after, changes, left, grid):  # type: ignore[no-untyped-def]
+    """x (B,) at which what is left is spent on the rest of the block and on what is worth as much later."""
+    low_curve, part, curve_shift = between
+    size, shift = to_come
+    lowest, per_octave, points = grid
+    rows, slots = price.shape
+    x = np.empty(rows)
+    sizes, offsets = np.empty(slots), np.empty(slots)
+    for b in range(rows):
+        for r in range(slots):
+            sizes[r] = price[b, r] * (traffic[b, r] if r < changes[b] else traffic_after[b, r])
+            offsets[r] = -np.log2(price[b, r]) * per_octave
+        below, above = spend[b, low_curve[b]], spend[b, low_curve[b] + 1]
+        shift_below, shift_above = curve_shift[0, b] * per_octave, curve_shift[1, b] * per_octave
+        later_offset = shift[b] * per_octave
+        low, high = 0, points - 1
+        row = sizes, offsets, below, above, shift_below, shift_above, part[b], later[b], size[b], later_offset
+        while high - low > 1:
+            middle = (low + high) // 2
+            if _spent(middle, row) < left[b]:
+                low = middle
+            else:
+                high = middle
+        at_low = _spent(low, row)
+        rise = _spent(high, row) - at_low
+        fraction = (left[b] - at_low) / rise if rise > 0.0 else 1.0
+        x[b] = lowest + (low + min(max(fraction, 0.0), 1.0)) / per_octave
+    return x
+
+
+@numba.njit(inline="always")
+def _spent(k, row):  # type: ignore[no-untyped-def]
+    """Money of one row at grid point `k`."""
+    sizes, offsets, below, above, shift_below, shift_above, part, later, size, later_offset = row
+    total = size * _at(later, k + later_offset)
+    for r in range(len(sizes)):
+        there = _at(below, k + offsets[r] + shift_below)
+        there += part * (_at(above, k + offsets[r] + shift_above) - there)
+        total += sizes[r] * there
+    return total
+
+
+@numba.njit(inline="always")
+def _at(curve, place):  # type: ignore[no-untyped-def]
+    """A curve (POINTS,) at a place on its grid, linear between points, held beyond the ends."""
+    last = len(curve) - 1
+    place = min(max(place, 0.0), float(last))
+    low = min(int(place), last - 1)
+    return curve[low] + (place - low) * (curve[low + 1] - curve[low])

@@ -8,17 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.campaign.batch import CampaignBatch
-from bidpilot.bidding.constraints.together import target_cost
 from bidpilot.bidding.day.beliefs import Posterior
 from bidpilot.bidding.day.replan import Replanner
 from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE, DayStatistics
-from bidpilot.bidding.kpi import CONVERSION
 from bidpilot.bidding.landscape import curves
 from bidpilot.bidding.landscape.forecast import PRICE_LEVEL, Forecast
 from bidpilot.bidding.plan.budget_plan import BudgetPlan
 from bidpilot.bidding.rule import Rule, price
 from bidpilot.bidding.traffic.filter import SourceTotals
 from bidpilot.bidding.traffic.gate import Gate
+from bidpilot.envs.bidding_env.labels import near_target
 from bidpilot.envs.clearing.day import materialise
 from bidpilot.envs.clearing.traffic import TrueTraffic
 from bidpilot.envs.logs.day_batch import DayBatch
@@ -28,8 +27,6 @@ from bidpilot.envs.markets.forecasting import true_levels
 if TYPE_CHECKING:
     from bidpilot.envs.bidding_env.episode import Episode
 
-NEAR = 0.9
-"""Of a target: a plan that costs less is far from it, and doubt needs no room."""
 _LEAST = 2.0**-16
 
 
@@ -173,7 +170,7 @@ class Oracle:
     """Labels the actions of the day that an episode has begun, with all auctions to come known.
 
     Under first price the levels to come are known, not the auctions. Rows whose plan comes near a target cost are
-    labelled with their own re-plan: hindsight has no doubt, and would teach them to leave no room for it.
+    labelled with their own re-plan.
     """
 
     def __init__(self, episode: Episode) -> None:
@@ -182,10 +179,7 @@ class Oracle:
         self._replanner = HindsightReplanner(
             episode.market, today.days, campaigns, episode.planner.forecast, today.plan, today.index
         )
-        spend, conversions = today.plan.spend[today.index, -1], today.plan.kpi[today.index, CONVERSION]
-        target = target_cost(campaigns.bounds, campaigns.conversion_value)
-        asked = np.isfinite(target)
-        self._targeted = asked & (spend > NEAR * conversions * np.where(asked, target, 0.0))
+        self._targeted = near_target(episode)
 
     def action(self) -> NDArray[np.float64]:
         """The label (B, 3 + S) of the coming slot: the action that spends the money left best."""

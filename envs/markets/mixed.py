@@ -52,7 +52,7 @@ class MixedMarket(MarketWrapper):
     @property
     def draws(self) -> int:
         """One uniform to choose the market, then as many as the neediest takes."""
-        return 1 + max(market.draws for market in self._markets)
+        return 1 + max(market.draws for market in self.markets)
 
     @property
     def digest(self) -> str:
@@ -64,15 +64,24 @@ class MixedMarket(MarketWrapper):
 
         Which auctions are thinned or overlaid, and outcomes, are drawn by an auction's place in the joined log.
         """
-        choice = np.searchsorted(self._edges, uniforms[:, 0], side="right")
-        choice = np.minimum(choice, len(self._markets) - 1)
+        choice = self.market_of(uniforms)
         parts, rows = [], []
         for k in np.unique(choice):
-            market, chosen = self._markets[k], np.flatnonzero(choice == k)
-            made = market.days(uniforms[chosen, 1 : 1 + market.draws])
+            chosen = np.flatnonzero(choice == k)
+            made = self.markets[k].days(self.uniforms_of(int(k), uniforms[chosen]))
             parts.append(replace(made, start=made.start + self._begin[k]))
             rows.append(chosen)
-        return _gather(parts, np.argsort(np.concatenate(rows), kind="stable"), self._log)
+        days = _gather(parts, np.argsort(np.concatenate(rows), kind="stable"), self._log)
+        return replace(days, uniforms=uniforms)
+
+    def market_of(self, uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
+        """The market (B,) that a day is of which is made from `uniforms` (B, draws): its place among `markets`."""
+        choice = np.searchsorted(self._edges, uniforms[:, 0], side="right")
+        return np.minimum(choice, len(self.markets) - 1)
+
+    def uniforms_of(self, k: int, uniforms: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What market `k` makes its days from, (B, its own draws), of those that this one makes them from."""
+        return uniforms[:, 1 : 1 + self.markets[k].draws]
 
 
 def _gather(parts: Sequence[DayBatch], order: NDArray[np.intp], log: AuctionLog) -> DayBatch:
@@ -84,7 +93,7 @@ def _gather(parts: Sequence[DayBatch], order: NDArray[np.intp], log: AuctionLog)
             else replace(part, keep=np.ones((*part.count.shape, len(log.segments)), np.float32))
             for part in parts
         ]
-    own = ("sources", "uniforms")  # what made a day says nothing without its market
+    own = ("sources", "uniforms")  # gathered apart, and known for all days alike
     columns = {f.name: [getattr(part, f.name) for part in parts] for f in fields(DayBatch) if f.name not in own}
     gathered: dict[str, Any] = {n: None if c[0] is None else np.concatenate(c)[order] for n, c in columns.items()}
     return DayBatch(**gathered, sources=_gather_sources(parts, order, log.sources))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,74 +44,134 @@ def money_value(law: Law, spend: Matrix, budget: float, scale: float) -> MoneyVa
     """
     money = budget * _MOST * np.linspace(0.0, 1.0, _AMOUNTS) ** 2
     near = np.flatnonzero(np.abs(curves.GRID - scale) <= _REACH)
-    later, blind = np.zeros((law.blocks + 1, curves.POINTS)), np.empty((law.blocks, curves.POINTS))
-    for block in reversed(range(law.blocks)):
-        first = block * law.level_slots
-        after = np.broadcast_to(later[block + 1], spend.shape)
-        for start in range(first + law.level_slots - law.traffic_slots, first, -law.traffic_slots):
-            known = _slots_spend(law, spend, start, start + law.traffic_slots)
-            after = _averaged(known, law.traffic, after, money)
-        rest = _slots_spend(law, spend, first + 1, first + law.traffic_slots)
-        later[block], blind[block] = _blind(law, _slots_spend(law, spend, first, first + 1), rest, after, money, near)
+    later, blind = _tables(
+        law.demand,
+        law.price_curve,
+        law.level_slots,
+        law.traffic_slots,
+        law.price,
+        law.traffic,
+        spend,
+        money,
+        near[0],
+        near[-1],
+        curves.GRID,
+    )
     return MoneyValue(later, blind)
 
 
-def _slots_spend(law: Law, spend: Matrix, start: int, end: int) -> Matrix:
+@numba.njit(cache=True, error_model="numpy")
+def _tables(demand, price_curve, level_slots, traffic_slots, price, traffic, spend, money, first, last, grid):  # type: ignore[no-untyped-def]
+    """`MoneyValue` of a law: `later` (blocks + 1, POINTS), `blind` (blocks, POINTS)."""
+    blocks, points = len(demand) // level_slots, len(grid)
+    later, blind = np.zeros((blocks + 1, points)), np.empty((blocks, points))
+    after = np.empty_like(spend)
+    for block in range(blocks - 1, -1, -1):
+        begin = block * level_slots
+        after[:] = later[block + 1]
+        for start in range(begin + level_slots - traffic_slots, begin, -traffic_slots):
+            known = _slots_spend(demand, price_curve, price, spend, start, start + traffic_slots, grid)
+            after = _averaged(known, traffic, after, money, grid)
+        here = _slots_spend(demand, price_curve, price, spend, begin, begin + 1, grid)
+        rest = _slots_spend(demand, price_curve, price, spend, begin + 1, begin + traffic_slots, grid)
+        _blind(here, rest, after, traffic, money, first, last, grid, later[block], blind[block])
+    return later, blind
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _slots_spend(demand, price_curve, price, spend, start, end, grid):  # type: ignore[no-untyped-def]
     """(K, POINTS) spend of slots at traffic level 1."""
+    last = len(grid) - 1
+    per_octave = last / (grid[last] - grid[0])
     total = np.zeros_like(spend)
-    for t in range(start, end):
-        level = law.price * law.price_curve[t]
-        there = curves.GRID - np.log2(level)[:, None]
-        total += curves.lookup(spend, there) * (law.demand[t] * level)[:, None]
+    for k in range(len(spend)):
+        for t in range(start, end):
+            level = price[k] * price_curve[t]
+            size, shift = demand[t] * level, -np.log2(level) * per_octave
+            for i in range(last + 1):
+                place = min(max(i + shift, 0.0), float(last))
+                low = min(int(place), last - 1)
+                total[k, i] += size * (spend[k, low] + (place - low) * (spend[k, low + 1] - spend[k, low]))
     return total
 
 
-def _averaged(known: Matrix, traffic: Matrix, after: Matrix, money: Matrix) -> Matrix:
+@numba.njit(cache=True, error_model="numpy")
+def _averaged(known, traffic, after, money, grid):  # type: ignore[no-untyped-def]
     """(K, POINTS) money before slots whose spend is `known` (K, POINTS) times a level of traffic that is not yet."""
     out = np.empty_like(known)
+    worth = np.empty(len(money))
     for k in range(len(known)):
-        worth = np.mean([_worth(level * known[k] + after[k], money) for level in traffic], axis=0)
-        out[k] = _by_scale(-np.log2(worth), money)
+        worth[:] = 0.0
+        for level in traffic:
+            worth += 2.0 ** -np.interp(money, level * known[k] + after[k], grid)
+        out[k] = _by_scale(-np.log2(worth / len(traffic)), money, grid)
     return out
 
 
-def _worth(money_of: Matrix, money: Matrix) -> Matrix:
-    """What one more unit is worth at each amount, where money by scale is `money_of` (POINTS,)."""
-    worth: Matrix = np.exp2(-np.interp(money, money_of, curves.GRID))
-    return worth
-
-
-def _by_scale(scale: Matrix, money: Matrix) -> Matrix:
+@numba.njit(cache=True, error_model="numpy")
+def _by_scale(scale, money, grid):  # type: ignore[no-untyped-def]
     """Money by scale (POINTS,) from the scale at each amount (N,)."""
-    by_scale: Matrix = np.interp(curves.GRID, np.maximum.accumulate(scale), money)
-    return by_scale
+    for m in range(1, len(scale)):
+        scale[m] = max(scale[m], scale[m - 1])
+    return np.interp(grid, scale, money)
 
 
-def _blind(
-    law: Law, here: Matrix, rest: Matrix, after: Matrix, money: Matrix, near: NDArray[np.int64]
-) -> tuple[Matrix, Matrix]:
-    """Money by marginal value, and by the best scale of a slot that is bid on before its levels are known.
+@numba.njit(cache=True, error_model="numpy")
+def _blind(here, rest, after, traffic, money, first, last, grid, later, blind):  # type: ignore[no-untyped-def]
+    """Money by marginal value (`later`), and by the best scale of a slot that is bid on before its levels are known.
 
-    Scales are sought among those `near` (I,); `here` (K, POINTS) is the slot's spend at traffic level 1, `rest` that of
-    slots after it with the same traffic, `after` the money for what follows these.
+    Scales are sought among grid points `first` to `last`; `here` (K, POINTS) is the slot's spend at traffic level 1,
+    `rest` that of slots after it with the same traffic, `after` the money for what follows these. With more money none
+    that was worth its price is worth it no longer, so that the search goes on from where it ended with less.
     """
-    slope = np.gradient(here, axis=1)
-    own = np.exp2(-curves.GRID[near])
-    gain, worth = np.zeros((len(money), len(near))), np.zeros((len(money), len(near)))
+    pairs, points = here.shape
+    table = np.empty((pairs, len(traffic), points))
+    slope = np.empty((pairs, points))
+    for k in range(pairs):
+        slope[k, 1:-1] = 0.5 * (here[k, 2:] - here[k, :-2])
+        slope[k, 0], slope[k, -1] = here[k, 1] - here[k, 0], here[k, -1] - here[k, -2]
+        for j in range(len(traffic)):
+            table[k, j] = traffic[j] * rest[k] + after[k]
+    best, worth = np.empty(len(money)), np.empty(len(money))
+    i = first + 1
+    for m in range(len(money)):
+        low, worth_low = _gain(money[m], i - 1, here, slope, table, traffic, grid)
+        high, worth_high = _gain(money[m], i, here, slope, table, traffic, grid)
+        while high >= 0.0 and low >= 0.0 and i < last:
+            i += 1
+            low, worth_low = high, worth_high
+            high, worth_high = _gain(money[m], i, here, slope, table, traffic, grid)
+        part = min(max(low / (low - high) if low > high else 1.0, 0.0), 1.0)
+        best[m] = grid[i - 1] + part * (grid[i] - grid[i - 1])
+        worth[m] = -np.log2((1.0 - part) * worth_low + part * worth_high)
+    later[:] = _by_scale(worth, money, grid)
+    blind[:] = _by_scale(best, money, grid)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _gain(money, i, here, slope, table, traffic, grid):  # type: ignore[no-untyped-def]
+    """Of bidding more at grid point `i` with so much money, and what money is worth then, both over all levels."""
+    own, gain, worth = 2.0 ** -grid[i], 0.0, 0.0
     for k in range(len(here)):
-        for level in law.traffic:
-            left = money[:, None] - level * here[k, near]
-            then = _worth(level * rest[k] + after[k], left)
-            gain += level * slope[k, near] * (own - then)
+        for j in range(len(traffic)):
+            then = 2.0 ** -_scale_of(money - traffic[j] * here[k, i], table[k, j], grid)
+            gain += traffic[j] * slope[k, i] * (own - then)
             worth += then
-    worth /= len(here) * len(law.traffic)
-    last = len(near) - 1
-    falls = gain < 0.0
-    above = np.clip(np.where(falls.any(axis=1), falls.argmax(axis=1), last), 1, last)
-    rows = np.arange(len(money))
-    low, high = gain[rows, above - 1], gain[rows, above]
-    drop = low - high
-    part = np.clip(np.divide(low, drop, out=np.ones_like(drop), where=drop > 0), 0.0, 1.0)
-    scale = curves.GRID[near[above - 1]] + part / curves.PER_OCTAVE
-    worth_at = (1.0 - part) * worth[rows, above - 1] + part * worth[rows, above]
-    return _by_scale(-np.log2(worth_at), money), _by_scale(scale, money)
+    return gain, worth / (len(here) * len(traffic))
+
+
+@numba.njit(inline="always")
+def _scale_of(money, by_scale, grid):  # type: ignore[no-untyped-def]
+    """The scale at which `by_scale` (POINTS,) reaches `money`, within the grid."""
+    low, high = 0, len(grid) - 1
+    if money <= by_scale[low]:
+        return grid[low]
+    if money >= by_scale[high]:
+        return grid[high]
+    while high - low > 1:
+        middle = (low + high) // 2
+        if by_scale[middle] <= money:
+            low = middle
+        else:
+            high = middle
+    return grid[low] + (money - by_scale[low]) / (by_scale[high] - by_scale[low]) * (grid[high] - grid[low])

@@ -71,7 +71,7 @@ class TrainConfig(LearnerChoice, LogTerms):
         description="Whether the policy learns and is validated behind the traffic detector, as it is evaluated and "
         "served, where the forecast tells sources apart.",
     )
-    imitation: ImitationConfig = Field(ImitationConfig(), description="Warm start by imitating the hindsight optimum.")
+    imitation: ImitationConfig = Field(ImitationConfig(), description="Warm start by imitating one who knows more.")
     tuned: bool = Field(
         False,
         description="Take the settings that `bidpilot tune` found for this learner on this market or log, where "

@@ -64,10 +64,12 @@ def run(config: TrainConfig, kind: str = "train", tags: Mapping[str, str] | None
         RunNotFound: `resume` names no run, or one without a checkpoint.
         CheckpointMismatch: its checkpoint is damaged, its market has changed, or its features are no longer observed.
         InvalidConfig: it has already done `total_steps`, or other options are given with `resume`.
+        UnknownLaw: on a log, the teacher to imitate is to know the law.
     """
     snapshot = None
     if config.resume is not None:
         snapshot, config = _resumed(config)
+    config.imitation.check_law_known(config.log)
     held_out = HoldOut(config.validation_share, config.hold_out)
     setting = training_setting(config.market, config.log, config.seed, config, held_out, config.carries)
     features = None if snapshot is None else trained_features(snapshot, len(setting.forecast.segments))

@@ -38,8 +38,10 @@ def run(config: TuneConfig) -> str:
     Raises:
         InvalidConfig: a learner's rows do not fill its batches, or a data file is damaged; before anything is played.
         RunNotFound: `resume` names no tuning.
+        UnknownLaw: on a log, the teacher to imitate is to know the law.
     """
     config = config if config.resume is None else _resumed(config, config.resume)
+    config.imitation.check_law_known(config.log)
     console = Console()
     folders = [folder for folder in (config.out, data_folder() if config.install else None) if folder is not None]
     usual = [name for name, entry in LEARNERS.items() if not entry.experimental]

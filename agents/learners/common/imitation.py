@@ -1,14 +1,15 @@
-"""Imitation of the hindsight optimum, on-policy: what to do in the states that the policy itself comes to.
+"""Imitation of one who knows more, on-policy: what to do in the states that the policy itself comes to.
 
 Each round plays one day in every row with the policy as it is, asks at every visited state for the action that spends
-the money left best with all auctions to come known (`Oracle`), and fits the actor to all labels so
-far (DAgger; Ross, Gordon and Bagnell, AISTATS 2011) and the critic to the returns of the latest days. What remembers
-is fitted to whole days, what does not to single slots.
+the money left best, with the market's law known (`Teacher`) or with all auctions to come (`Oracle`), and fits the
+actor to all labels so far (DAgger; Ross, Gordon and Bagnell, AISTATS 2011) and the critic to the returns of the latest
+days. What remembers is fitted to whole days, what does not to single slots.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,11 @@ from bidpilot.agents.learners.common.imitation_config import ImitationConfig
 from bidpilot.agents.learners.common.learner import Learner
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.bidding.errors import InvalidConfig
+from bidpilot.envs.bidding_env.labels import Labeller
+from bidpilot.envs.bidding_env.law_tables import LawTables
 from bidpilot.envs.bidding_env.oracle import Oracle
+from bidpilot.envs.bidding_env.teacher import Blend, Teacher
+from bidpilot.envs.markets.law import COARSE, law_known
 
 Array = NDArray[np.float32]
 
@@ -43,6 +48,21 @@ def raw_label(observation: Array, label: NDArray[np.float64], residual: bool) ->
     return np.clip((label - base) / RESIDUAL_REACH, -1.0, 1.0).astype(np.float32)
 
 
+def labeller(config: ImitationConfig, env: BiddingVecEnv) -> Labeller:
+    """Who labels the days of `env`; what is told the law keeps its tables over all of them.
+
+    Raises:
+        UnknownLaw: the law is asked for, and nobody knows that of the market.
+    """
+    episode = env.vector.episode
+    if config.teacher == "hindsight" or (config.teacher == "auto" and not law_known(episode.market)):
+        return Oracle
+    tables = LawTables(episode.market, episode.planner.forecast, others=COARSE)
+    if config.teacher == "blend":
+        return partial(Blend, tables=tables, hindsight_share=config.hindsight_share)
+    return partial(Teacher, tables=tables)
+
+
 def imitate(
     learner: Learner[Any],
     model: OnPolicyAlgorithm,
@@ -56,9 +76,11 @@ def imitate(
 
     Raises:
         InvalidConfig: a batch holds no whole day, and the learner needs whole ones.
+        UnknownLaw: the teacher is to know the law, and nobody knows that of the market.
     """
     if config.rounds == 0:
         return
+    labels_of = labeller(config, env)
     rng = np.random.default_rng(np.random.SeedSequence([model.seed or 0, config.rounds]))
     optimiser = torch.optim.Adam(model.policy.parameters(), lr=config.learning_rate, fused=True)
     length = env.vector.episode.slots if learner.remembers else 1
@@ -72,21 +94,26 @@ def imitate(
     for turn in range(config.rounds):
         for group in optimiser.param_groups:
             group["lr"] = config.learning_rate * (1.0 - turn / config.rounds)
-        latest, observation = _play_day(learner, model, env, observation, length)
+        latest, observation = _play_day(learner, model, env, labels_of, observation, length)
         seen = [*seen[-config.kept + 1 :], latest] if config.kept > 1 else [latest]
         told(turn, *_fit(learner, model, optimiser, seen, config, rng))
 
 
 def _play_day(
-    learner: Learner[Any], model: OnPolicyAlgorithm, env: BiddingVecEnv, observation: Array, length: int
+    learner: Learner[Any],
+    model: OnPolicyAlgorithm,
+    env: BiddingVecEnv,
+    labels_of: Labeller,
+    observation: Array,
+    length: int,
 ) -> tuple[Days, Array]:
     """One day of each row in sequences of `length` slots, and the next day's observation (B, N)."""
     episode, network = env.vector.episode, learner.network(model)
-    oracle, state = Oracle(episode), network.start(env.num_envs)
+    labelled, state = labels_of(episode), network.start(env.num_envs)
     states, labels, rewards = [], [], []
     for _ in range(episode.slots):
         states.append(observation.copy())
-        labels.append(raw_label(env.whole, oracle.action(), env.residual))
+        labels.append(raw_label(env.whole, labelled.action(), env.residual))
         raw, state = network.forward(observation, state)
         observation, reward, _, _ = env.step(raw.astype(np.float32, copy=False))
         rewards.append(reward)

@@ -99,5 +99,5 @@ def test_nothing_of_later_slots_is_read(auction: str) -> None:
 def test_days_that_nobody_knows_the_law_of_are_refused() -> None:
     config = small(DAILY)
     days = replace(drawn(config, 2), uniforms=None)
-    with pytest.raises(UnknownLaw, match="mpc_informed"):
+    with pytest.raises(UnknownLaw, match="do not say what levels"):
         play(config, days, KnowableReplanner)

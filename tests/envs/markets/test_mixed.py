@@ -48,6 +48,18 @@ def test_each_day_is_one_of_its_markets_days_auction_for_auction_in_the_shares_a
         assert same(materialise(mixed, days, row), materialise(parts[chosen], alone[chosen], row))
 
 
+def test_each_days_market_can_be_told_and_makes_the_day_again_from_what_is_kept_of_it() -> None:
+    parts = [market(), market(day_price_std=0.5, viral_probability=0.5)]  # the second takes more uniforms
+    mixed = MixedMarket(parts, [1.0, 1.0])
+    days = mixed.days(drawn(mixed, 40))
+    assert days.uniforms is not None
+    choice = mixed.market_of(days.uniforms)
+    assert {0, 1} == set(choice.tolist())
+    for k, part in enumerate(mixed.markets):
+        alone = part.days(mixed.uniforms_of(k, days.uniforms))
+        assert levels_equal(days, alone)[choice == k].all()
+
+
 def test_a_day_is_its_uniforms_whatever_the_other_rows() -> None:
     mixed = MixedMarket([market(), market(day_price_std=0.5)], [0.5, 0.5])
     uniforms = drawn(mixed, 20)

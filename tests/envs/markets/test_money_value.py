@@ -20,7 +20,6 @@ def law(price: tuple[float, ...], traffic: tuple[float, ...] = (1.0,), slots: in
         price=np.array(price),
         traffic=np.array(traffic),
         unshaken=np.ones(slots),
-        value_range=(1.0, 1.0),
     )
 
 
