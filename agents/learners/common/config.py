@@ -36,8 +36,8 @@ class LearnerConfig(BaseModel):
     )
     hidden: tuple[str, ...] = Field(
         (),
-        description="Features that the network does not see, by name, or groups of them: preference, replan. The "
-        "re-plan that a residual action is added to stays.",
+        description="Features that the network does not see, by name, or groups of them: preference, replan, history. "
+        "The re-plan that a residual action is added to stays.",
     )
 
     @field_validator("hidden")

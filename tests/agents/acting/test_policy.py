@@ -73,7 +73,7 @@ def test_numpy_and_torch_give_the_same_action(model: OnPolicyAlgorithm) -> None:
     np.testing.assert_allclose(action, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("hidden", [("preference",), ("replan", "hour_sin"), ()])
+@pytest.mark.parametrize("hidden", [("preference",), ("replan", "hour_sin"), ("history",), ()])
 def test_a_stored_policy_reads_nothing_of_what_was_hidden_from_its_network(hidden: tuple[str, ...]) -> None:
     model = made(hidden)
     policy, seen = read(model, hidden), observations()
@@ -122,12 +122,15 @@ def test_a_group_of_features_hides_all_of_it_and_nothing_else() -> None:
 
     assert named("replan") == ["replan", "replan_change", "replan_segment_0", "replan_segment_1"]
     assert named("replan_change", "time_left") == ["time_left", "replan_change"]
+    assert len(named("history")) == 31
     kpis = [f"{kpi}_preference" for kpi in KPI]
     assert named("preference", "nash") == [*kpis, *(kind.value for kind in Scalarisation)]
 
 
 def test_an_unknown_feature_is_an_error_that_lists_the_known_ones() -> None:
-    with pytest.raises(ValidationError, match="no feature is called 'moon_phase': use preference replan time_left"):
+    with pytest.raises(
+        ValidationError, match="no feature is called 'moon_phase': use preference replan history time_left"
+    ):
         LearnerConfig(hidden=("replan", "moon_phase"))
 
 
