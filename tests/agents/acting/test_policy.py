@@ -15,13 +15,14 @@ from bidpilot.agents.acting.agent import AgentDay
 from bidpilot.agents.acting.hidden import HIDEABLE, seen_features
 from bidpilot.agents.acting.network import Mlp
 from bidpilot.agents.acting.policy import NetworkPolicy
-from bidpilot.agents.acting.residual import RESIDUAL, Residual
+from bidpilot.agents.acting.residual import RESIDUAL, RESIDUALS, Residual
 from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
 from bidpilot.agents.learners.common.config import LearnerConfig
 from bidpilot.agents.learners.common.learner import linear, trained_policy
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
 from bidpilot.bidding.day.features import POSITION, bounds, columns, feature_names
+from bidpilot.bidding.day.replanners import Replan
 from bidpilot.bidding.errors import PolicyMismatch
 from bidpilot.bidding.kpi import KPI
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv
@@ -33,8 +34,10 @@ CONFIG = LEARNERS[DEFAULT].config.model_copy(update={"batch_size": 32, "net": (1
 ZEROS = np.zeros(11, np.float32)
 
 
-def environment(hidden: tuple[str, ...] = (), residual: bool = False) -> BiddingVecEnv:
-    vector = BiddingVectorEnv(2, preset_market("steady"), preset_forecast("steady"), preset_campaign("steady"))
+def environment(hidden: tuple[str, ...] = (), residual: Residual | None = None) -> BiddingVecEnv:
+    replan = Replan.FORECAST if residual is None else residual.base.replan
+    setting = preset_market("steady"), preset_forecast("steady"), preset_campaign("steady")
+    vector = BiddingVectorEnv(2, *setting, replan=replan)
     return BiddingVecEnv(vector, residual, seen_features(hidden, 8))
 
 
@@ -152,13 +155,25 @@ def test_the_same_seed_makes_the_same_weights() -> None:
     assert not np.array_equal(first, other)
 
 
-@pytest.mark.parametrize("residual", [False, True])
-def test_a_stored_policy_acts_the_same(model: OnPolicyAlgorithm, tmp_path: Path, residual: bool) -> None:
+@pytest.mark.parametrize("residual", [None, *RESIDUALS.values()], ids=["alone", *RESIDUALS])
+def test_a_stored_policy_acts_the_same(model: OnPolicyAlgorithm, tmp_path: Path, residual: Residual | None) -> None:
     policy = trained_policy(LEARNER, model, environment(residual=residual))
     policy.save(tmp_path / "policy.npz")
     again = NetworkPolicy.load(tmp_path / "policy.npz")
-    assert again.residual is (RESIDUAL if residual else None)
+    assert again.residual is residual
+    assert again.replan is (Replan.FORECAST if residual is None else residual.base.replan)
     np.testing.assert_array_equal(acted(again, observations()), acted(policy, observations()))
+
+
+def test_a_file_that_names_no_base_is_added_to_mpc_and_an_unknown_one_is_refused(
+    model: OnPolicyAlgorithm, tmp_path: Path
+) -> None:
+    policy, path = replace(read(model), residual=RESIDUALS["adaptive"]), tmp_path / "policy.npz"
+    np.savez(path, residual=np.array(True), **policy.arrays())  # type: ignore[arg-type]
+    assert NetworkPolicy.load(path).residual is RESIDUALS["mpc"]
+    np.savez(path, residual=np.array(True), base=np.array("oracle"), **policy.arrays())  # type: ignore[arg-type]
+    with pytest.raises(PolicyMismatch, match="added to 'oracle', and this version adds to mpc or adaptive"):
+        NetworkPolicy.load(path)
 
 
 def test_a_policy_refuses_another_number_of_segments(model: OnPolicyAlgorithm) -> None:

@@ -23,7 +23,7 @@ def of_slots(even: Forecast, slots: int) -> Forecast:
     shape = (3, slots)
     return replace(
         even,
-        auctions=100.0 + np.arange(slots),
+        auctions=np.arange(100.0, 100.0 + slots),
         price_curve=np.ones(slots),
         history=np.ones((*shape, 5)),
         observed=np.ones(shape, np.bool_),
@@ -50,7 +50,7 @@ class Day:
         auctions = np.vstack([np.zeros(ROWS), np.cumsum(self.count, axis=0)])
         for _ in range(2):  # of the first day nothing is left in the second
             self.history.begin(self.plan, index, np.full(ROWS, feedback == "full"))
-            self.told = [self.history.features.copy()]
+            self.told: list[NDArray[np.float64]] = [self.history.features.copy()]
             for t in range(slots):
                 self.history.update(t, auctions, self.level[t], self.known[t], self.ratio[t])
                 self.told.append(self.history.features.copy())
