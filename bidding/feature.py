@@ -19,6 +19,7 @@ Group = Literal[
     "constraints",
     "previous action",
     "invalid traffic",
+    "history",
 ]
 """What a feature speaks of. Explanations are summed by group; a network may be kept from seeing some groups."""
 

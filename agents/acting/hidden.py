@@ -8,7 +8,7 @@ from typing import Final
 from bidpilot.bidding.day.features import GROUPS, POSITION, entries, feature_names
 from bidpilot.bidding.feature import Group
 
-_GROUPS: Final[tuple[Group, ...]] = ("preference", "replan")
+_GROUPS: Final[tuple[Group, ...]] = ("preference", "replan", "history")
 HIDEABLE: Final = tuple(dict.fromkeys((*_GROUPS, *POSITION)))
 """Every name that may be hidden; one that is a group's and a feature's stands for the group."""
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bidpilot.agents.acting.agent import Action
 from bidpilot.agents.acting.network import Network, network_of
-from bidpilot.agents.acting.residual import RESIDUAL, Residual, clipped
+from bidpilot.agents.acting.residual import RESIDUAL, RESIDUALS, Residual, clipped
 from bidpilot.agents.acting.state import State
 from bidpilot.bidding.day.action import FIRST_SEGMENT
 from bidpilot.bidding.day.features import columns, declared, feature_names, strange
@@ -99,11 +99,15 @@ class NetworkPolicy:
         """Write to one .npz file, without pickle.
 
         Raises:
-            PolicyMismatch: it is added to another controller than policies are trained on, which the file cannot say.
+            PolicyMismatch: it is added to another controller than policies are trained on, or with other gains, which
+                the file cannot say.
         """
-        if self.residual not in (None, RESIDUAL):
-            raise PolicyMismatch(f"a policy file holds no base but {RESIDUAL.base.name}. Keep the bundle instead.")
-        np.savez(path, residual=np.array(self.residual is not None), **self.arrays())  # type: ignore[arg-type]
+        if self.residual is not None and self.residual not in RESIDUALS.values():
+            raise PolicyMismatch(
+                f"a policy file holds no base but {' and '.join(RESIDUALS)}, without gains. Keep the bundle instead."
+            )
+        base = {} if self.residual is None else {"base": np.array(self.residual.base.name)}
+        np.savez(path, residual=np.array(self.residual is not None), **base, **self.arrays())  # type: ignore[arg-type]
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Its network by the names it is stored under, with the features that it reads and their ranges (N, 2)."""
@@ -138,10 +142,25 @@ class NetworkPolicy:
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
                 arrays = {key: data[key] for key in data.files}
-            residual = RESIDUAL if bool(arrays["residual"]) else None
+            residual = _residual(arrays)
         except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
             raise PolicyMismatch(f"{path} is not a saved policy ({error}). Train again.") from error
         return cls.of(arrays, residual, name)
+
+
+def _residual(arrays: Mapping[str, NDArray[Any]]) -> Residual | None:
+    """What the policy of a file is added to; a file that names no base was written when there was one."""
+    if not bool(arrays["residual"]):
+        return None
+    if "base" not in arrays:
+        return RESIDUAL
+    base = str(arrays["base"])
+    known = {residual.base.name: residual for residual in RESIDUALS.values()}
+    if base not in known:
+        raise PolicyMismatch(
+            f"the policy is added to {base!r}, and this version adds to {' or '.join(known)}. {_REMEDY}"
+        )
+    return known[base]
 
 
 def _refuse(features: str) -> None:

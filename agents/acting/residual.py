@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.agents.acting.agent import Action, ControllerAgent
-from bidpilot.agents.acting.controllers import MPC
+from bidpilot.agents.acting.controllers import ADAPTIVE, MPC
 from bidpilot.agents.acting.state import State
 
+Base = Literal["mpc", "adaptive"]
+"""Controllers that policies are trained on top of."""
 RESIDUAL_REACH: Final = 0.3  # share of the network's action that is added to the controller's
 
 Array = NDArray[np.floating[Any]]
@@ -41,8 +45,15 @@ class Residual:
         return np.clip(action, -1.0, 1.0, out=action), after
 
 
-RESIDUAL: Final = Residual(ControllerAgent(MPC), RESIDUAL_REACH)
-"""What policies are trained on: the re-plan, followed with gains of 1 and 0."""
+RESIDUALS: Final[Mapping[Base, Residual]] = MappingProxyType(
+    {
+        "mpc": Residual(ControllerAgent(MPC), RESIDUAL_REACH),
+        "adaptive": Residual(ControllerAgent(ADAPTIVE), RESIDUAL_REACH),
+    }
+)
+"""What policies are trained on, by the name of the base: its re-plan, followed with gains of 1 and 0."""
+RESIDUAL: Final = RESIDUALS["mpc"]
+"""What they are trained on where no base is named."""
 
 
 def clipped(raw: Array) -> Action:
@@ -50,6 +61,6 @@ def clipped(raw: Array) -> Action:
     return np.clip(raw, -1.0, 1.0)
 
 
-def compose(observation: NDArray[np.float32], raw: Array, residual: bool) -> Action:
-    """What is played for an output `raw` (B, 3 + S) of a network in training: added to `RESIDUAL`'s base, or not."""
-    return RESIDUAL.act(observation, raw, {})[0] if residual else clipped(raw)
+def compose(observation: NDArray[np.float32], raw: Array, residual: Residual | None) -> Action:
+    """What is played for an output `raw` (B, 3 + S) of a network in training: added to one of `RESIDUALS`, or not."""
+    return clipped(raw) if residual is None else residual.act(observation, raw, {})[0]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.constraints.catalogue import CATALOGUE
+from bidpilot.bidding.day import history
 from bidpilot.bidding.feature import Feature, Group
 
 _LEVEL = "log2 of a level against the forecast, over 2"
@@ -86,6 +87,7 @@ FEATURES: tuple[Feature, ...] = (
         1,
         "interaction events told so far that came from suspect sources / all of them",
     ),
+    *history.FEATURES,
 )
 SEGMENT_FEATURE = Feature(
     "replan_segment", "replan", -1, 1, "re-plan's entry of one segment, as an action (0 without constraints)"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
 from bidpilot.bidding.constraints.catalogue import CATALOGUE
+from bidpilot.bidding.day import history
 from bidpilot.bidding.day.action import FIRST_SEGMENT, SCALE_REACH, action_size
 from bidpilot.bidding.day.beliefs import Posterior
 from bidpilot.bidding.day.features import POSITION, bounds, segment_features
@@ -135,6 +136,8 @@ class Observer:
         np.multiply(mean[TRAFFIC], 0.5, out=row["traffic_mean"])
         np.multiply(mean[VALUE], 0.5, out=row["value_mean"])
         np.multiply(mean[PRICE], 0.5, out=row["price_mean"])
+        first = POSITION[history.FEATURES[0].name]
+        self._wide[first : first + len(history.FEATURES)] = statistics.history.features
         if statistics.t > 0:
             first = POSITION["ratio_50"]
             shown = statistics.campaigns.full_feedback

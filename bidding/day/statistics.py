@@ -13,6 +13,7 @@ from bidpilot.bidding.campaign.segments import channel_index, channels, is_tail
 from bidpilot.bidding.constraints.together import channel_most
 from bidpilot.bidding.constraints.totals import DayTotals
 from bidpilot.bidding.day.beliefs import Posterior, posterior
+from bidpilot.bidding.day.history import History
 from bidpilot.bidding.event import EVENTS
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.landscape.spread import TINY
@@ -166,6 +167,7 @@ class DayStatistics:
         self.refused = np.zeros((slots + 1, rows))  # cumulative
         self.ratio_quantiles = np.zeros((rows, 5))  # log2, of the last slot
         self.log_level = np.zeros((3, rows))  # of the last slot: value, price, traffic
+        self.history = History(forecast, rows)
         self._day_sum, self._block_sum = np.zeros((3, rows)), np.zeros((3, rows))
         self._seen, self._block_seen, self._blocks = (np.zeros((3, rows)) for _ in range(3))
         self._known = np.ones((3, rows), np.bool_)  # which levels the last slot told of
@@ -188,6 +190,7 @@ class DayStatistics:
         """Begin a day of `campaigns` (B) whose plans are rows `index` (B,) of `plan`; `traffic` decides its gates."""
         self.t = 0
         self._today = _Today.of(campaigns, plan, index, traffic)
+        self.history.begin(plan, index, campaigns.full_feedback)
         if traffic is not None:
             traffic.begin(np.maximum(campaigns.win_delay, campaigns.interaction_delay))
         for array in (self.ratio_quantiles, self.log_level, self._day_sum, self._block_sum):
@@ -236,6 +239,7 @@ class DayStatistics:
             counted = counted * (1.0 - self.traffic.filtered())[:, None]
         self.predicted[t + 1] = self.predicted[t] + counted
         self._update_levels(totals)
+        self.history.update(t, self.auctions, self.log_level, self._known, self.ratio_quantiles)
         self.t = t + 1
 
     def _update_levels(self, totals: SlotTotals) -> None:

@@ -106,7 +106,7 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         self.num_envs, self.render_mode, self.campaign = num_envs, render_mode, campaign
         self.episode = Episode(market, forecast, num_envs)
         self._traffic = detector_for(forecast, num_envs) if traffic_filter else None
-        self._domain, self._replan = seed_domain, replan
+        self._domain, self.replan = seed_domain, replan
         low, high = bounds(self.episode.segments)
         self.single_observation_space = gym.spaces.Box(low, high, dtype=np.float32)
         self.single_action_space = gym.spaces.Box(-1.0, 1.0, (action_size(self.episode.segments),), np.float32)
@@ -155,12 +155,12 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
             campaigns = CampaignBatch.repeat(
                 self.campaign, self.num_envs, days.budget, days.conversion_value, days.bounds
             )
-            observation = self.episode.begin(days, campaigns, traffic=self._traffic, replan=self._replan)
+            observation = self.episode.begin(days, campaigns, traffic=self._traffic, replan=self.replan)
         else:
             pick = (self.uniforms[:, -1] * len(self.pool)).astype(np.int64)
             plan = self.pool.plan, self.pool.index[pick]
             campaigns = self.pool.campaigns.take(pick)
-            observation = self.episode.begin(days, campaigns, plan=plan, traffic=self._traffic, replan=self._replan)
+            observation = self.episode.begin(days, campaigns, plan=plan, traffic=self._traffic, replan=self.replan)
         self._reward.begin(self.episode)
         if self._trace is not None:
             self._trace.begin(self.episode)

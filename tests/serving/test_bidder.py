@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bidpilot.agents.acting.agent import AgentDay, controller_agent
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.profile import FunnelWeights
+from bidpilot.bidding.day.features import POSITION
 from bidpilot.bidding.errors import InvalidNotice, InvalidServing
 from bidpilot.bidding.landscape import shading
 from bidpilot.bidding.plan.planner import Planner
@@ -289,7 +290,7 @@ def test_a_restart_goes_on_with_the_slots_it_has_seen(bundle_folder: Path, tmp_p
     config = ServeConfig(bundle=bundle_folder, state=tmp_path)
     observations = []
     with open_bidder(config, clock) as bidder:
-        for _ in range(3):
+        for _ in range(5):
             for _ in range(50):
                 answer = made(bidder.bid(Opportunity(VALUE, 0)))
                 bidder.bill(answer.ticket, 0.01, 0.01)
@@ -300,6 +301,7 @@ def test_a_restart_goes_on_with_the_slots_it_has_seen(bundle_folder: Path, tmp_p
         observations.append(bidder.days["default"].decision.observation)
         assert not bidder.event_counts()
     np.testing.assert_array_equal(observations[0], observations[1])
+    assert all(observations[1][POSITION[name]] for name in ("traffic_eighth_1", "traffic_back_4", "traffic_change"))
 
 
 def test_the_kill_switch_outlives_a_restart_and_notices_are_booked_all_the_same(

@@ -9,6 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from bidpilot.agents.acting.agent import Agent, AgentDay, controller_agent
+from bidpilot.agents.acting.network import Mlp
+from bidpilot.agents.acting.policy import NetworkPolicy
+from bidpilot.agents.acting.residual import RESIDUALS
 from bidpilot.agents.acting.state import State
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
@@ -79,7 +82,15 @@ class Bold:
         return action, state
 
 
-@pytest.mark.parametrize("name", ["mpc", "adaptive"])
+def named(name: str) -> Agent:
+    """The controller of that name, or a policy that always adds 0.15 to the adaptive one's scale."""
+    if name != "residual on adaptive":
+        return controller_agent(name)
+    network = Mlp((np.zeros((1, SIZE), np.float32),), (np.eye(1, SIZE, dtype=np.float32)[0] / 2,))
+    return NetworkPolicy(network, RESIDUALS["adaptive"], ("traffic_change",))
+
+
+@pytest.mark.parametrize("name", ["mpc", "adaptive", "residual on adaptive"])
 @pytest.mark.parametrize(
     ("terms", "closes"), [({}, False), ({"feedback": "won_only"}, False), ({"channel_caps": {"feed": 3.0}}, True)]
 )
@@ -92,7 +103,7 @@ def test_a_replayed_day_gives_the_environments_observations_and_coefficients(
     market = RecordedMarket(log, forecast.level_slots)
     days = market.recorded([0])
     episode = Episode(market, forecast, 1)
-    agent: Agent = Bold() if closes else controller_agent(name)
+    agent: Agent = Bold() if closes else named(name)
     seen = episode.begin(days, CampaignBatch.repeat(campaign, 1, days.budget), replan=agent.replan)
     day = AgentDay(agent, 1, episode.segments)
     pilot = make_pilot(campaign, agent)

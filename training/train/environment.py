@@ -11,6 +11,7 @@ from bidpilot.agents.acting.hidden import seen_features
 from bidpilot.agents.learners.catalogue import LEARNERS
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.day.replanners import Replan
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.campaign_pool import CampaignPool, draw_pool
 from bidpilot.envs.bidding_env.constraint_prices import ConstraintPrices
@@ -34,6 +35,7 @@ class TrainingGround:
 
         It shows `features`, or where None all that this version observes but what `config` hides.
         """
+        residual = config.settings.added_to
         vector = BiddingVectorEnv(
             config.rows,
             self.market,
@@ -43,10 +45,11 @@ class TrainingGround:
             prices=ConstraintPrices() if self.pool is not None or _constrained(self.setting) else None,
             regret=config.regret,
             traffic_filter=config.traffic_filter,
+            replan=Replan.FORECAST if residual is None else residual.base.replan,
         )
         if features is None:
             features = seen_features(config.settings.hidden, len(self.setting.forecast.segments))
-        return BiddingVecEnv(vector, config.settings.residual, features)
+        return BiddingVecEnv(vector, residual, features)
 
 
 def _constrained(setting: Setting) -> bool:

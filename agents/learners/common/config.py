@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from bidpilot.agents.acting.hidden import HIDEABLE, seen_features
+from bidpilot.agents.acting.residual import RESIDUALS, Base, Residual
 
 Count = Annotated[int, Field(gt=0)]
 
@@ -34,11 +35,17 @@ class LearnerConfig(BaseModel):
     residual: bool = Field(
         True, description="Add 0.3 times the network's action to the re-plan's instead of replacing it."
     )
+    base: Base = Field("mpc", description="The controller whose re-plan a residual action is added to.")
     hidden: tuple[str, ...] = Field(
         (),
-        description="Features that the network does not see, by name, or groups of them: preference, replan. The "
-        "re-plan that a residual action is added to stays.",
+        description="Features that the network does not see, by name, or groups of them: preference, replan, history. "
+        "The re-plan that a residual action is added to stays.",
     )
+
+    @property
+    def added_to(self) -> Residual | None:
+        """What the network's action is added to; None where it is played by itself."""
+        return RESIDUALS[self.base] if self.residual else None
 
     @field_validator("hidden")
     @classmethod

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from torch.nn.functional import mse_loss
 
-from bidpilot.agents.acting.residual import RESIDUAL_REACH, compose
+from bidpilot.agents.acting.residual import Residual, compose
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
 from bidpilot.agents.learners.common.learner import Learner
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
@@ -40,12 +40,12 @@ class Days(NamedTuple):
     returns: Array  # (n, L) rewards to come
 
 
-def raw_label(observation: Array, label: NDArray[np.float64], residual: bool) -> Array:
+def raw_label(observation: Array, label: NDArray[np.float64], residual: Residual | None) -> Array:
     """What the network must put out (B, 3 + S), in [-1, 1], for the action to come nearest to `label` (B, 3 + S)."""
-    if not residual:
+    if residual is None:
         return np.clip(label, -1.0, 1.0).astype(np.float32)
-    base = compose(observation, np.zeros(label.shape, np.float32), residual=True)
-    return np.clip((label - base) / RESIDUAL_REACH, -1.0, 1.0).astype(np.float32)
+    base = compose(observation, np.zeros(label.shape, np.float32), residual)
+    return np.clip((label - base) / residual.reach, -1.0, 1.0).astype(np.float32)
 
 
 def labeller(config: ImitationConfig, env: BiddingVecEnv) -> Labeller:

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from bidpilot.agents.acting.network import Mlp, Network
 from bidpilot.agents.acting.policy import NetworkPolicy
-from bidpilot.agents.acting.residual import RESIDUAL
 from bidpilot.agents.learners.common.config import LearnerConfig
 from bidpilot.agents.learners.common.space import Space
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
@@ -100,4 +99,4 @@ def copied(parameter: Tensor) -> NDArray[np.float32]:
 
 def trained_policy(learner: Learner[Any], model: OnPolicyAlgorithm, env: BiddingVecEnv) -> NetworkPolicy:
     """The policy that acts in the mean as `model`, trained in `env`, does: it reads the features seen there."""
-    return NetworkPolicy(learner.network(model), RESIDUAL if env.residual else None, env.features, learner.name)
+    return NetworkPolicy(learner.network(model), env.residual, env.features, learner.name)

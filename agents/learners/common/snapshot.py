@@ -23,7 +23,6 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from bidpilot.agents.acting.network import network_of
 from bidpilot.agents.acting.policy import NetworkPolicy
-from bidpilot.agents.acting.residual import RESIDUAL
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.bidding.day.features import declared, strange
 from bidpilot.bidding.errors import CheckpointMismatch
@@ -135,8 +134,7 @@ def _network(policy: NetworkPolicy) -> dict[str, torch.Tensor | str]:
 
 def _policy(snapshot: Snapshot, env: BiddingVecEnv) -> NetworkPolicy:
     stored = {k: np.array(v) if isinstance(v, str) else v.numpy() for k, v in snapshot["best"].items()}
-    residual = RESIDUAL if env.residual else None
-    return NetworkPolicy(network_of(stored), residual, env.features, snapshot["best_name"])
+    return NetworkPolicy(network_of(stored), env.residual, env.features, snapshot["best_name"])
 
 
 _REMEDY = "The log or the code has changed: check out the run's git commit and use its log, or train anew."

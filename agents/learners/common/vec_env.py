@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
-from bidpilot.agents.acting.residual import compose
+from bidpilot.agents.acting.residual import Residual, compose
 from bidpilot.bidding.day.features import bounds, columns, feature_names
+from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv
 
 Indices = None | int | Iterable[int]
@@ -27,12 +28,22 @@ class BiddingVecEnv(VecEnv):
 
     Args:
         env: the environment; its campaigns, market and seeds are its own.
-        residual: whether actions are added to the controller's (`bidpilot.agents.acting.residual.compose`).
+        residual: what actions are added to (`bidpilot.agents.acting.residual.RESIDUALS`); None: they are played alone.
         features: names (N,) of what an observation returned holds, in order; all F where None. The controller of a
             residual action sees all.
+
+    Raises:
+        InvalidMarket: the environment's re-plan is not the one that the base follows.
     """
 
-    def __init__(self, env: BiddingVectorEnv, residual: bool = False, features: tuple[str, ...] | None = None) -> None:
+    def __init__(
+        self, env: BiddingVectorEnv, residual: Residual | None = None, features: tuple[str, ...] | None = None
+    ) -> None:
+        if residual is not None and env.replan is not residual.base.replan:
+            raise InvalidMarket(
+                f"actions are added to {residual.base.name}, which follows the re-plan {residual.base.replan!s}, and "
+                f"the environment observes {env.replan!s}. Make it with replan={residual.base.replan!s}."
+            )
         self.vector, self.residual = env, residual
         segments = env.episode.segments
         self.features = feature_names(segments) if features is None else features

@@ -15,13 +15,14 @@ from bidpilot.agents.acting.agent import AgentDay
 from bidpilot.agents.acting.hidden import HIDEABLE, seen_features
 from bidpilot.agents.acting.network import Mlp
 from bidpilot.agents.acting.policy import NetworkPolicy
-from bidpilot.agents.acting.residual import RESIDUAL, Residual
+from bidpilot.agents.acting.residual import RESIDUAL, RESIDUALS, Residual
 from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
 from bidpilot.agents.learners.common.config import LearnerConfig
 from bidpilot.agents.learners.common.learner import linear, trained_policy
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
 from bidpilot.bidding.day.features import POSITION, bounds, columns, feature_names
+from bidpilot.bidding.day.replanners import Replan
 from bidpilot.bidding.errors import PolicyMismatch
 from bidpilot.bidding.kpi import KPI
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv
@@ -33,8 +34,10 @@ CONFIG = LEARNERS[DEFAULT].config.model_copy(update={"batch_size": 32, "net": (1
 ZEROS = np.zeros(11, np.float32)
 
 
-def environment(hidden: tuple[str, ...] = (), residual: bool = False) -> BiddingVecEnv:
-    vector = BiddingVectorEnv(2, preset_market("steady"), preset_forecast("steady"), preset_campaign("steady"))
+def environment(hidden: tuple[str, ...] = (), residual: Residual | None = None) -> BiddingVecEnv:
+    replan = Replan.FORECAST if residual is None else residual.base.replan
+    setting = preset_market("steady"), preset_forecast("steady"), preset_campaign("steady")
+    vector = BiddingVectorEnv(2, *setting, replan=replan)
     return BiddingVecEnv(vector, residual, seen_features(hidden, 8))
 
 
@@ -73,7 +76,7 @@ def test_numpy_and_torch_give_the_same_action(model: OnPolicyAlgorithm) -> None:
     np.testing.assert_allclose(action, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("hidden", [("preference",), ("replan", "hour_sin"), ()])
+@pytest.mark.parametrize("hidden", [("preference",), ("replan", "hour_sin"), ("history",), ()])
 def test_a_stored_policy_reads_nothing_of_what_was_hidden_from_its_network(hidden: tuple[str, ...]) -> None:
     model = made(hidden)
     policy, seen = read(model, hidden), observations()
@@ -122,12 +125,15 @@ def test_a_group_of_features_hides_all_of_it_and_nothing_else() -> None:
 
     assert named("replan") == ["replan", "replan_change", "replan_segment_0", "replan_segment_1"]
     assert named("replan_change", "time_left") == ["time_left", "replan_change"]
+    assert len(named("history")) == 31
     kpis = [f"{kpi}_preference" for kpi in KPI]
     assert named("preference", "nash") == [*kpis, *(kind.value for kind in Scalarisation)]
 
 
 def test_an_unknown_feature_is_an_error_that_lists_the_known_ones() -> None:
-    with pytest.raises(ValidationError, match="no feature is called 'moon_phase': use preference replan time_left"):
+    with pytest.raises(
+        ValidationError, match="no feature is called 'moon_phase': use preference replan history time_left"
+    ):
         LearnerConfig(hidden=("replan", "moon_phase"))
 
 
@@ -149,13 +155,25 @@ def test_the_same_seed_makes_the_same_weights() -> None:
     assert not np.array_equal(first, other)
 
 
-@pytest.mark.parametrize("residual", [False, True])
-def test_a_stored_policy_acts_the_same(model: OnPolicyAlgorithm, tmp_path: Path, residual: bool) -> None:
+@pytest.mark.parametrize("residual", [None, *RESIDUALS.values()], ids=["alone", *RESIDUALS])
+def test_a_stored_policy_acts_the_same(model: OnPolicyAlgorithm, tmp_path: Path, residual: Residual | None) -> None:
     policy = trained_policy(LEARNER, model, environment(residual=residual))
     policy.save(tmp_path / "policy.npz")
     again = NetworkPolicy.load(tmp_path / "policy.npz")
-    assert again.residual is (RESIDUAL if residual else None)
+    assert again.residual is residual
+    assert again.replan is (Replan.FORECAST if residual is None else residual.base.replan)
     np.testing.assert_array_equal(acted(again, observations()), acted(policy, observations()))
+
+
+def test_a_file_that_names_no_base_is_added_to_mpc_and_an_unknown_one_is_refused(
+    model: OnPolicyAlgorithm, tmp_path: Path
+) -> None:
+    policy, path = replace(read(model), residual=RESIDUALS["adaptive"]), tmp_path / "policy.npz"
+    np.savez(path, residual=np.array(True), **policy.arrays())  # type: ignore[arg-type]
+    assert NetworkPolicy.load(path).residual is RESIDUALS["mpc"]
+    np.savez(path, residual=np.array(True), base=np.array("oracle"), **policy.arrays())  # type: ignore[arg-type]
+    with pytest.raises(PolicyMismatch, match="added to 'oracle', and this version adds to mpc or adaptive"):
+        NetworkPolicy.load(path)
 
 
 def test_a_policy_refuses_another_number_of_segments(model: OnPolicyAlgorithm) -> None:

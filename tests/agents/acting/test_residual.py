@@ -17,12 +17,12 @@ def test_three_tenths_of_the_clipped_answer_are_added_to_the_replan() -> None:
     action, after = RESIDUAL.act(SEEN, RAW, {})
     np.testing.assert_allclose(action, expected, atol=1e-6)
     assert after == {}
-    np.testing.assert_array_equal(compose(SEEN, RAW, residual=True), action)
+    np.testing.assert_array_equal(compose(SEEN, RAW, RESIDUAL), action)
     assert RAW[0, 2] == -5.0  # the caller's array stays as it was
 
 
 def test_added_to_nothing_an_answer_is_clipped() -> None:
-    np.testing.assert_array_equal(compose(SEEN, RAW, residual=False), np.clip(RAW, -1, 1))
+    np.testing.assert_array_equal(compose(SEEN, RAW, None), np.clip(RAW, -1, 1))
 
 
 def test_the_sum_is_taken_in_the_precision_of_the_network() -> None:
@@ -33,7 +33,7 @@ def test_the_sum_is_taken_in_the_precision_of_the_network() -> None:
     expected = np.clip(raw, -1, 1) * np.float32(RESIDUAL_REACH)
     expected[:, 0] += np.clip(seen[:, POSITION["replan"]], -1, 1)
     expected[:, 3] += seen[:, -1]
-    action = compose(seen, raw, residual=True)
+    action = compose(seen, raw, RESIDUAL)
     assert action.dtype == np.float32
     np.testing.assert_array_equal(action, np.clip(expected, -1, 1))
 

@@ -205,17 +205,20 @@ def test_actions_before_a_slot_do_not_depend_on_the_day_after_it(name: str, fore
     fields = ("start", "count", "price_scale", "value_scale", "invalid_share", "invalid_source")
     moved: dict[str, Any] = {field: np.ascontiguousarray(getattr(days, field)[:, later]) for field in fields}
     shuffled = replace(days, **moved)
-    played = []
+    played, seen = [], []
     for batch in (days, shuffled):
         agent = controller_agent(name)
         episode = Episode(market, forecast, ROWS)
         observation = episode.begin(batch, CampaignBatch.repeat(preset_campaign(), ROWS), replan=agent.replan)
         day = AgentDay(agent, ROWS, 8)
-        actions = []
+        actions, observations = [], []
         for _ in range(48):
+            observations.append(observation)
             actions.append(np.array(day.act(observation)))
             observation = episode.play(actions[-1])
         played.append(np.array(actions))
+        seen.append(np.array(observations))
+    np.testing.assert_array_equal(seen[0][: cut + 1], seen[1][: cut + 1])
     np.testing.assert_array_equal(played[0][: cut + 1], played[1][: cut + 1])
     if name != "plan":
         assert (played[0][cut + 1 :] != played[1][cut + 1 :]).any()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bidpilot.agents.acting.agent import AgentDay, controller_agent
-from bidpilot.agents.acting.residual import compose
+from bidpilot.agents.acting.residual import RESIDUAL, compose
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.landscape import curves
@@ -102,8 +102,8 @@ def test_rows_with_a_target_cost_are_labelled_with_their_own_replan() -> None:
     episode = Episode(market, forecast, 3)
     observation = episode.begin(market.days(np.random.default_rng(2).random((3, market.draws))), campaigns)
     for _ in range(6):
-        observation = episode.play(compose(observation, np.zeros((3, 11), np.float32), residual=True))
-    replan = compose(observation, np.zeros((3, 11), np.float32), residual=True)
+        observation = episode.play(compose(observation, np.zeros((3, 11), np.float32), RESIDUAL))
+    replan = compose(observation, np.zeros((3, 11), np.float32), RESIDUAL)
     label = Oracle(episode).action()
     np.testing.assert_allclose(label[1:], replan[1:], atol=1e-6)
     assert abs(label[0, 0] - replan[0, 0]) > 1e-3

@@ -13,10 +13,11 @@ from bidpilot.agents.acting.agent import AgentDay, controller_agent
 from bidpilot.agents.acting.controllers import CONTROLLERS
 from bidpilot.agents.acting.from_bundle import agent_of
 from bidpilot.agents.acting.policy import NetworkPolicy
-from bidpilot.agents.acting.residual import RESIDUAL, Residual
+from bidpilot.agents.acting.residual import RESIDUALS, Residual
 from bidpilot.agents.gains import tuned_gains
 from bidpilot.bidding.bundle import PARITY, Golden, load_bundle, read_manifest, write_golden, write_manifest
 from bidpilot.bidding.day.features import bounds, columns, feature_names, observation_of
+from bidpilot.bidding.day.replanners import Replan
 from bidpilot.bidding.errors import BundleMismatch, InvalidBundle, InvalidConfig, PolicyMismatch, RunNotFound
 from bidpilot.training.export.agent import BundleAgent
 from bidpilot.training.export.config import ExportConfig
@@ -129,7 +130,7 @@ def test_other_features_are_named(bundle_folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("recurrent", [False, True])
-@pytest.mark.parametrize("residual", [None, RESIDUAL])
+@pytest.mark.parametrize("residual", [None, *RESIDUALS.values()], ids=["alone", *RESIDUALS])
 def test_a_bundle_of_some_features_in_another_order_is_exported_checked_and_answers(
     tmp_path: Path, residual: Residual | None, recurrent: bool
 ) -> None:
@@ -140,7 +141,9 @@ def test_a_bundle_of_some_features_in_another_order_is_exported_checked_and_answ
     export(ExportConfig(run=run_id, out=tmp_path / "b", register_model=False))
     bundle = load_bundle(tmp_path / "b")
     told = [feature.name for feature in bundle.manifest.features]
-    base = [] if residual is None else ["time_left", *(f"replan_segment_{s}" for s in range(8))]
+    base = [] if residual is None else [f"replan_segment_{s}" for s in range(8)]
+    if residual is RESIDUALS["mpc"]:
+        base.insert(0, "time_left")
     assert told == [*names, *base]
     assert bundle.golden.observations.shape == (48, len(told))
     seen = observations()
@@ -150,8 +153,9 @@ def test_a_bundle_of_some_features_in_another_order_is_exported_checked_and_answ
     if residual is not None:
         expected *= 0.3
         expected[:, 0] += np.clip(own[:, 1], -1, 1)
-        expected[:, 3:] += own[:, 4:]
+        expected[:, 3:] += own[:, -8:]
     agent = agent_of(bundle)
+    assert agent.replan is (Replan.FORECAST if residual is None else residual.base.replan)
     np.testing.assert_allclose(AgentDay(agent, len(seen), 8).act(seen), np.clip(expected, -1, 1), atol=1e-6)
     portable = OnnxPolicy(tmp_path / "b" / "policy.onnx")
     assert [f["name"] for f in json.loads(portable.metadata["features"])] == told

@@ -2,15 +2,22 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
+from bidpilot.agents.acting.residual import RESIDUALS, Base
+from bidpilot.agents.learners.catalogue import LEARNERS
+from bidpilot.agents.learners.common.learner import trained_policy
+from bidpilot.bidding.day.replanners import Replan
+from bidpilot.bidding.plan import planner
+from bidpilot.envs.bidding_env.campaign_pool import draw_pool
 from bidpilot.envs.bidding_env.pool_config import PoolConfig
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.suites import validation_arena
 from bidpilot.training.setting.setting import training_setting
 from bidpilot.training.train import run as train
 from bidpilot.training.train.config import TrainConfig
-from bidpilot.training.train.environment import TrainingGround, training_ground
+from bidpilot.training.train.environment import TrainingGround, new_model, training_ground
 
 
 @pytest.mark.parametrize(
@@ -58,3 +65,25 @@ def test_a_policy_is_validated_behind_the_filter_that_it_learns_behind(
     with pytest.raises(Stopped):
         train.run(config)
     assert validated == [on, on]
+
+
+@pytest.mark.parametrize("base", RESIDUALS)
+@pytest.mark.parametrize("residual", [True, False])
+def test_a_policy_trains_under_the_re_plan_that_it_is_played_under(
+    base: Base, residual: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the adaptive re-plan expects of the pool's plans is computed once for all days."""
+    made: list[object] = []
+    outlook = planner.outlook
+    monkeypatch.setattr(planner, "outlook", lambda *plan: (made.append(plan), outlook(*plan))[1])
+    asked = {"market": "steady", "rows": 128, "ppo": {"base": base, "residual": residual}}
+    config = TrainConfig.model_validate(asked)
+    setting = training_setting(config.market, None, 0, config)
+    pool = draw_pool(PoolConfig(size=4), setting.campaign, setting.forecast, np.random.default_rng(0))
+    model, env = new_model(config, TrainingGround(setting, setting.market, pool))
+    policy = trained_policy(LEARNERS[config.learner].load(), model, env)
+    assert policy.residual is (RESIDUALS[base] if residual else None)
+    assert env.vector.replan is policy.replan
+    for _ in range(3):
+        env.reset()
+    assert len(made) == (policy.replan is Replan.ADAPTIVE)

@@ -11,7 +11,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from bidpilot.agents.acting.agent import AgentDay
 from bidpilot.agents.acting.policy import NetworkPolicy
-from bidpilot.agents.acting.residual import RESIDUAL_REACH, compose
+from bidpilot.agents.acting.residual import RESIDUAL, Residual, compose
 from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS, LearnerName
 from bidpilot.agents.learners.common.imitation import imitate, raw_label
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
@@ -42,7 +42,9 @@ class Imitated:
     day_over: bool  # whether the environment stands at the start of a day
 
 
-def untrained(name: LearnerName, residual: bool = False) -> tuple[Learner[Any], OnPolicyAlgorithm, BiddingVecEnv]:
+def untrained(
+    name: LearnerName, residual: Residual | None = None
+) -> tuple[Learner[Any], OnPolicyAlgorithm, BiddingVecEnv]:
     vector = BiddingVectorEnv(ROWS, preset_market(), preset_forecast(), preset_campaign())
     env, learner = BiddingVecEnv(vector, residual), LEARNERS[name].load()
     model = learner.make(LEARNERS[name].config.model_copy(update=SETTINGS), env, seed=1)
@@ -123,7 +125,7 @@ def test_no_rounds_change_nothing_and_play_nothing() -> None:
 
 def observations() -> NDArray[np.float32]:
     """(N, F) from a day of random actions, whose re-plans differ."""
-    *_, env = untrained(DEFAULT, residual=True)
+    *_, env = untrained(DEFAULT, RESIDUAL)
     rng, seen = np.random.default_rng(0), [env.reset()]
     for _ in range(8):
         action = rng.uniform(-1, 1, (ROWS, action_size(env.vector.episode.segments)))
@@ -131,8 +133,8 @@ def observations() -> NDArray[np.float32]:
     return np.concatenate(seen)
 
 
-@pytest.mark.parametrize("residual", [False, True])
-def test_a_label_within_reach_is_inverted(residual: bool) -> None:
+@pytest.mark.parametrize("residual", [None, RESIDUAL], ids=["alone", "residual"])
+def test_a_label_within_reach_is_inverted(residual: Residual | None) -> None:
     observation = observations()
     raw = np.random.default_rng(1).uniform(-1, 1, (len(observation), 11)).astype(np.float32)
     action = compose(observation, raw, residual)
@@ -143,11 +145,11 @@ def test_a_label_within_reach_is_inverted(residual: bool) -> None:
     np.testing.assert_allclose(compose(observation, label, residual), action, atol=1e-5)
 
 
-@pytest.mark.parametrize("residual", [False, True])
-def test_a_label_out_of_reach_is_met_as_nearly_as_can_be(residual: bool) -> None:
+@pytest.mark.parametrize("residual", [None, RESIDUAL], ids=["alone", "residual"])
+def test_a_label_out_of_reach_is_met_as_nearly_as_can_be(residual: Residual | None) -> None:
     observation = observations()
     base = compose(observation, np.zeros((len(observation), 11), np.float32), residual)
-    reach = RESIDUAL_REACH if residual else 1.0
+    reach = residual.reach if residual else 1.0
     for side in (-1.0, 1.0):
         label = raw_label(observation, base.astype(np.float64) + side * (reach + 0.1), residual)
         assert (label == side).all()

@@ -6,10 +6,12 @@ import pytest
 from numpy.typing import NDArray
 
 from bidpilot.agents.acting.hidden import seen_features
-from bidpilot.agents.acting.residual import RESIDUAL_REACH
+from bidpilot.agents.acting.residual import RESIDUAL, RESIDUAL_REACH, RESIDUALS, Base, Residual
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.bidding.day.action import action_size
 from bidpilot.bidding.day.features import FEATURES, POSITION, bounds, feature_names
+from bidpilot.bidding.day.replanners import Replan
+from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 
@@ -20,7 +22,7 @@ def vector() -> BiddingVectorEnv:
     return BiddingVectorEnv(ROWS, preset_market("steady"), preset_forecast("steady"), preset_campaign("steady"))
 
 
-def adapter(residual: bool = False, seed: int = 5, hidden: tuple[str, ...] = ()) -> BiddingVecEnv:
+def adapter(residual: Residual | None = None, seed: int = 5, hidden: tuple[str, ...] = ()) -> BiddingVecEnv:
     env = BiddingVecEnv(vector(), residual, seen_features(hidden, vector().episode.segments))
     env.seed(seed)
     return env
@@ -68,7 +70,7 @@ def test_infos_are_empty_within_a_day_and_hold_its_end_at_its_end() -> None:
 
 
 def test_a_residual_action_of_zero_follows_the_replan() -> None:
-    residual, plain = adapter(residual=True), adapter()
+    residual, plain = adapter(residual=RESIDUAL), adapter()
     observation = residual.reset()
     plain.reset()
     for _ in range(20):
@@ -81,7 +83,7 @@ def test_a_residual_action_of_zero_follows_the_replan() -> None:
 
 
 def test_a_residual_action_moves_no_further_than_its_reach() -> None:
-    env = adapter(residual=True)
+    env = adapter(residual=RESIDUAL)
     observation = env.reset()
     env.step(np.ones((ROWS, action_size(env.vector.episode.segments)), np.float32))
     controller = np.clip(observation[:, POSITION["replan"]], -1, 1)
@@ -91,7 +93,7 @@ def test_a_residual_action_moves_no_further_than_its_reach() -> None:
 
 
 def test_hidden_features_are_in_no_observation_and_the_residual_base_sees_them() -> None:
-    env, seeing = adapter(residual=True, hidden=("replan", "time_left")), adapter(residual=True)
+    env, seeing = adapter(residual=RESIDUAL, hidden=("replan", "time_left")), adapter(residual=RESIDUAL)
     columns = [POSITION["time_left"], POSITION["replan"], POSITION["replan_change"], *range(len(FEATURES), env_size())]
     observation, whole = env.reset(), seeing.reset()
     assert env.observation_space.shape == (env_size() - len(columns),)
@@ -115,7 +117,7 @@ def test_hidden_features_are_in_no_observation_and_the_residual_base_sees_them()
 
 def test_features_are_shown_in_the_order_asked_for() -> None:
     names = ("replan", "time_left", "replan_segment_3")
-    env, seeing = BiddingVecEnv(vector(), True, names), adapter(residual=True)
+    env, seeing = BiddingVecEnv(vector(), RESIDUAL, names), adapter(residual=RESIDUAL)
     env.seed(5)
     env.reset(), seeing.reset()
     for action in actions(env, 20):
@@ -144,3 +146,21 @@ def test_resumed_rows_play_the_days_that_were_about_to_begin_and_those_after() -
 def test_row_b_is_seeded_with_the_seed_plus_b() -> None:
     first, second = adapter(seed=5).reset(), adapter(seed=6).reset()
     np.testing.assert_array_equal(first[1:], second[:-1])
+
+
+@pytest.mark.parametrize("base", RESIDUALS)
+def test_a_residual_environment_observes_the_re_plan_of_its_base(base: Base) -> None:
+    """Zero is the base itself on a day of its own; under another's re-plan it is refused before any work."""
+    residual, other = RESIDUALS[base], Replan.ADAPTIVE if base == "mpc" else Replan.FORECAST
+    env = BiddingVecEnv(BiddingVectorEnv(ROWS, replan=residual.base.replan), residual)
+    alone = BiddingVectorEnv(ROWS, replan=residual.base.replan)
+    env.seed(3)
+    env.reset()
+    seen, _ = alone.reset(seed=3)
+    for _ in range(5):
+        action, _ = residual.base.act(seen, {})
+        seen, *_ = alone.step(action.astype(np.float32))
+        env.step(np.zeros((ROWS, 11), np.float32))
+        np.testing.assert_array_equal(env.whole, seen)
+    with pytest.raises(InvalidMarket, match=f"added to {base}, .* Make it with replan={residual.base.replan}"):
+        BiddingVecEnv(BiddingVectorEnv(ROWS, replan=other), residual)

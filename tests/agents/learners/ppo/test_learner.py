@@ -22,7 +22,7 @@ Played = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]
 
 def adapter() -> BiddingVecEnv:
     market, forecast, campaign = preset_market("steady"), preset_forecast("steady"), preset_campaign("steady")
-    env = BiddingVecEnv(BiddingVectorEnv(ROWS, market, forecast, campaign), CONFIG.residual)
+    env = BiddingVecEnv(BiddingVectorEnv(ROWS, market, forecast, campaign), CONFIG.added_to)
     env.seed(SEED)
     return env
 

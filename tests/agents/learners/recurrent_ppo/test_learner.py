@@ -23,7 +23,7 @@ CONFIG = RecurrentPpoConfig(batch_size=ROWS * SLOTS, lstm=7, net=(6,), epochs=1,
 def trained() -> tuple[RecurrentPPO, BiddingVecEnv]:
     """A model after one rollout, whose weights are large enough to act on."""
     vector = BiddingVectorEnv(ROWS, preset_market("steady"), preset_forecast("steady"), preset_campaign("steady"))
-    env = BiddingVecEnv(vector, CONFIG.residual)
+    env = BiddingVecEnv(vector, CONFIG.added_to)
     model = LEARNER.make(CONFIG, env, 0)
     model.learn(ROWS * SLOTS)
     with torch.no_grad():

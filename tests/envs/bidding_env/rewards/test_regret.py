@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bidpilot.agents.acting.residual import compose
+from bidpilot.agents.acting.residual import RESIDUAL, compose
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.envs.bidding_env.constraint_prices import ConstraintPrices
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv
@@ -32,7 +32,7 @@ def play(env: BiddingVectorEnv) -> np.ndarray:
     """A day by the re-plan: rewards (T, B) in plan utilities."""
     observation, rewards = env.episode.observer.observe(env.episode.statistics, None), []
     for _ in range(env.episode.slots):
-        observation, reward, *_ = env.step(compose(observation, np.zeros((ROWS, 11), np.float32), residual=True))
+        observation, reward, *_ = env.step(compose(observation, np.zeros((ROWS, 11), np.float32), RESIDUAL))
         rewards.append(reward)
     return np.array(rewards)
 
