@@ -12,7 +12,7 @@ from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs import seeding
 from bidpilot.envs.markets.base import Market
 from bidpilot.envs.markets.forecasting import fit_forecast
-from bidpilot.envs.markets.presets import DEFAULT_PRESET, PRESETS
+from bidpilot.envs.markets.presets import DEFAULT_PRESET, PRESETS, preset_config
 from bidpilot.envs.synthetic import SyntheticMarket
 from bidpilot.envs.synthetic.config import SyntheticConfig
 
@@ -31,9 +31,7 @@ def preset_market(name: str = DEFAULT_PRESET, domain: int = seeding.LOG_TRAINING
     Raises:
         InvalidMarket: no preset of that name.
     """
-    if name not in PRESETS:
-        raise InvalidMarket(f"no preset is called {name!r}. Use one of: {', '.join(PRESETS)}.")
-    return synthetic_market(PRESETS[name], domain, seed)
+    return synthetic_market(preset_config(name), domain, seed)
 
 
 def preset_forecast(name: str = DEFAULT_PRESET, seed: int = 0) -> Forecast:

@@ -19,6 +19,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
+from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.envs.markets.fitted import published as calibration
 from bidpilot.envs.synthetic.config import SyntheticConfig
 
@@ -69,6 +70,17 @@ are a small sample). Levels of successive blocks are independent, as recorded (a
 Frozen: a test holds its digest and its statistics."""
 
 PRESETS: Final = MappingProxyType({"steady": STEADY, "daily": DAILY})
+
+
+def preset_config(name: str) -> SyntheticConfig:
+    """The market of a preset.
+
+    Raises:
+        InvalidMarket: no preset of that name.
+    """
+    if name not in PRESETS:
+        raise InvalidMarket(f"no preset is called {name!r}. Use one of: {', '.join(PRESETS)}.")
+    return PRESETS[name]
 
 
 SHIFT: Final = SyntheticConfig(

@@ -20,6 +20,7 @@ from bidpilot.envs.markets.presets import (
     STEALTH,
     VIRAL,
 )
+from bidpilot.envs.markets.worlds import WORLDS
 from bidpilot.envs.synthetic.config import SyntheticConfig
 
 
@@ -34,6 +35,12 @@ class SuiteRecord:
     campaigns: tuple[Campaign, ...]  # day d plays campaign d modulo their number
     gains: str = "daily"  # the preset whose tuned gains the controllers have
     in_a_row: int = 1  # days over which a filter of traffic keeps what it has learnt
+    around: str | None = None  # preset with held-out worlds drawn around it, in which days take turns; None: `market`
+
+    @property
+    def together(self) -> int:
+        """Days that belong together, a whole sequence in a row or one day in each world: whole ones are played."""
+        return self.in_a_row if self.around is None else WORLDS
 
 
 _MIX = (0.2, 0.3, 0.5)
@@ -117,6 +124,14 @@ _ALL = (
         DAILY,
         (_campaign(PERSISTENT),),
         in_a_row=30,
+    ),
+    SuiteRecord(
+        "worlds",
+        f"what a policy learnt of its training: {WORLDS} markets of no kind that it saw, under the forecast of `daily`",
+        DAILY,
+        DAILY,
+        (_campaign(DAILY),),
+        around="daily",
     ),
 )
 SUITES: Final = MappingProxyType({record.name: record for record in _ALL})

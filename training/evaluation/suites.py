@@ -14,8 +14,11 @@ from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs import seeding
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.markets.base import Market
 from bidpilot.envs.markets.defaults import synthetic_forecast, synthetic_market
 from bidpilot.envs.markets.recorded.replay import RecordedMarket
+from bidpilot.envs.markets.support import Support
+from bidpilot.envs.markets.worlds import WORLDS, days_in_turn, worlds_market
 from bidpilot.envs.synthetic import SyntheticMarket
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, EVERY, SUITES, SuiteRecord
 from bidpilot.training.evaluation.ground import Trained, TrainingPart
@@ -75,8 +78,12 @@ def named_suites(names: tuple[str, ...], default: tuple[str, ...] = DEFAULT_SUIT
     return [SUITES[name] for name in dict.fromkeys(chosen)]
 
 
-def held_out(record: SuiteRecord, days: int, seed: int) -> tuple[SyntheticMarket, DayBatch]:
+def held_out(record: SuiteRecord, days: int, seed: int) -> tuple[Market, DayBatch]:
     """The suite's market with its held-out log, and the first `days` of its days."""
+    if record.around is not None:
+        seeds = np.random.SeedSequence([seeding.LOG_HELD_OUT, seed])
+        worlds = worlds_market(record.around, seeds, Support.HELD_OUT, own_share=0.0)
+        return worlds, days_in_turn(worlds, _uniforms(record, worlds, days, seed))
     market = synthetic_market(record.market, seeding.LOG_HELD_OUT, seed)
     return market, market.days(_uniforms(record, market, days, seed))
 
@@ -89,7 +96,7 @@ def sequences_held_out(record: SuiteRecord, days: int, seed: int) -> tuple[Synth
     return market, [market.days(uniforms[k::length]) for k in range(length)]
 
 
-def _uniforms(record: SuiteRecord, market: SyntheticMarket, days: int, seed: int) -> NDArray[np.float64]:
+def _uniforms(record: SuiteRecord, market: Market, days: int, seed: int) -> NDArray[np.float64]:
     """What the suite's first `days` days are made from, (days, draws): a stream of its own name."""
     return seeding.stream(seeding.suite_domain(record.name), seed).random((days, market.draws))
 
@@ -111,7 +118,8 @@ def synthetic_suite(
 
     `terms` stand in place of its campaigns' own; `cpa_margin` is the share of a target cost that agents are not told
     of; `filter_of` makes the filter of traffic that they play behind. Days in a row are whole sequences, as many as
-    `days` hold; those of one sequence share what the filter has learnt, and are one unit.
+    `days` hold; those of one sequence share what the filter has learnt, and are one unit. Where days take turns in
+    worlds, each world has as many and is one unit; `days` are rounded down to that, and are one in each at least.
 
     Raises:
         InfeasibleCampaign: no day can keep the constraints.
@@ -119,9 +127,11 @@ def synthetic_suite(
     campaigns, forecast = agreed_campaigns(record, terms), suite_forecast(record)
     gains = row_gains(record.gains)
     if record.in_a_row == 1:
-        market, drawn = held_out(record, days, seed)
+        rounds = max(days // record.together, 1)
+        market, drawn = held_out(record, rounds * record.together, seed)
         arena = Arena(market, forecast, campaigns, drawn, cpa_margin, filter_of)
-        return Suite(record.name, gains, arena, np.arange(days))
+        units = np.arange(len(drawn)) if record.around is None else np.tile(np.arange(record.together), rounds)
+        return Suite(record.name, gains, arena, units)
     market, turns = sequences_held_out(record, days, seed)
     sequences = SequenceArena(market, forecast, campaigns, turns, cpa_margin, filter_of)
     return Suite(record.name, gains, sequences, np.tile(np.arange(len(turns[0])), len(turns)))
@@ -203,3 +213,21 @@ def validation_arena(setting: Setting, days: int, seed: int, filter_of: FilterOf
     held_out = market.recorded(thinned(setting.split.held_out, days))
     held_out = held_out if setting.recorded else held_out.without_targets()
     return Arena(market, setting.forecast, setting.campaign, held_out, filter_of=filter_of)
+
+
+def validation_worlds(
+    setting: Setting, days: int, seed: int, filter_of: FilterOf = detected, worlds: int = WORLDS
+) -> Arena:
+    """Held-out worlds around a training setting's preset, of logs and days that no suite has: for what is chosen.
+
+    Day d plays in world d modulo `worlds`; `days` are rounded down to as many in each, one at least.
+
+    Raises:
+        InvalidMarket: the setting is no preset's, or no worlds.
+    """
+    seeds = np.random.SeedSequence([seeding.VALIDATION_WORLDS, seed])
+    market = worlds_market(setting.name, seeds, Support.HELD_OUT, worlds, own_share=0.0)
+    rounds = max(days // worlds, 1)
+    uniforms = seeding.stream(seeding.VALIDATION_WORLDS, seed).random((rounds * worlds, market.draws))
+    drawn = days_in_turn(market, uniforms, worlds)
+    return Arena(market, setting.forecast, setting.campaign, drawn, filter_of=filter_of)

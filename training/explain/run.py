@@ -107,7 +107,8 @@ def _suite(config: ExplainConfig, log: AuctionLog | None, trained: Trained | Non
         # Days are drawn one after the other, so that those before the one asked for need be drawn, and no more.
         # A day is explained as the first of its own: what a filter remembers of days before is not part of it.
         record = replace(named_suites((config.suite,))[0], in_a_row=1)
-        suite = synthetic_suite(record, config.day + 1, config.seed)
+        rounds = config.day // record.together + 1
+        suite = synthetic_suite(record, rounds * record.together, config.seed)
     else:
         suite = log_suite(log, trained)
     episode = suite.arena.episode

@@ -16,7 +16,7 @@ from bidpilot.envs.bidding_env.campaign_pool import CampaignPool, draw_pool
 from bidpilot.envs.bidding_env.constraint_prices import ConstraintPrices
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv
 from bidpilot.envs.markets.base import Market
-from bidpilot.envs.markets.broad import broad_market
+from bidpilot.envs.markets.worlds import worlds_market
 from bidpilot.training.setting.setting import Setting
 from bidpilot.training.train.config import TrainConfig
 
@@ -26,7 +26,7 @@ class TrainingGround:
     """What all environments of one run or one tuning share; markets and pools take seconds to make."""
 
     setting: Setting
-    market: Market  # the setting's own, or a broader one
+    market: Market  # the setting's own, or with worlds around it
     pool: CampaignPool | None  # None where every day is the setting's own campaign
 
     def environment(self, config: TrainConfig, features: tuple[str, ...] | None = None) -> BiddingVecEnv:
@@ -54,12 +54,12 @@ def _constrained(setting: Setting) -> bool:
 
 
 def training_ground(config: TrainConfig, setting: Setting) -> TrainingGround:
-    """The setting's own days and campaign, or a preset's broadened ones where `config` asks to randomise."""
+    """The setting's own days and campaign, or worlds and campaigns around a preset where `config` asks to randomise."""
     if not config.broadens:
         return TrainingGround(setting, setting.market, None)
     rng = seeding.stream(seeding.CAMPAIGNS, config.seed)
     pool = draw_pool(config.pool, setting.campaign, setting.forecast, rng)
-    market = broad_market(config.market, np.random.SeedSequence([seeding.LOG_TRAINING, config.seed]))
+    market = worlds_market(config.market, np.random.SeedSequence([seeding.LOG_TRAINING, config.seed]))
     return TrainingGround(setting, market, pool)
 
 

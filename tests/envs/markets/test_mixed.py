@@ -1,4 +1,4 @@
-"""Mixed markets: each day is a day of one of them, as often as asked; the broad market keeps its share of own days."""
+"""Mixed markets: each day is a day of one of them, as often as asked."""
 
 from typing import Any
 
@@ -9,10 +9,8 @@ from numpy.typing import NDArray
 from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.envs.clearing.day import DayAuctions, materialise
 from bidpilot.envs.logs.day_batch import DayBatch
-from bidpilot.envs.markets import broad
 from bidpilot.envs.markets.base import Market
 from bidpilot.envs.markets.mixed import MixedMarket
-from bidpilot.envs.markets.presets import DAILY, SHIFT
 from bidpilot.envs.synthetic import SyntheticConfig, SyntheticMarket
 
 SMALL = SyntheticConfig(slots=8, level_slots=4, auctions_per_slot=20.0, log_auctions=2000)
@@ -127,46 +125,3 @@ def test_each_day_reads_the_log_of_its_own_market() -> None:
         assert len(found) == 1
         seen.update(found)
     assert seen == {0, 1}
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_no_training_market_reaches_what_the_suite_shift_plays(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    worlds = [broad._drawn(DAILY, rng) for _ in range(200)]
-    for name in ("price_level", "price_log_std", "conversion_log_std", "block_price_std"):
-        reached = np.array([getattr(world, name) for world in worlds])
-        assert reached.max() < getattr(SHIFT, name)
-        assert len(set(reached)) > 50
-    curves = {world.demand_curve for world in worlds}
-    assert len(curves) > 3
-    hours = len(DAILY.demand_curve)
-    mirrored = {tuple(np.roll(SHIFT.demand_curve, k)) for k in range(hours)}
-    assert not curves & mirrored
-
-
-def test_a_broad_market_is_a_function_of_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broad, "PRESETS", {"short": DAILY.model_copy(update={"log_auctions": 40_000})})
-    monkeypatch.setattr(broad, "WORLDS", 2)
-    seed = np.random.SeedSequence(5)
-    assert broad.broad_market("short", seed).digest == broad.broad_market("short", seed).digest
-    assert broad.broad_market("short", seed).digest != broad.broad_market("short", np.random.SeedSequence(6)).digest
-
-
-def test_the_broad_market_holds_its_share_of_the_presets_own_days_and_the_rest_varies_more(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    rows, short = 600, DAILY.model_copy(update={"log_auctions": 40_000})
-    monkeypatch.setattr(broad, "PRESETS", {"short": short})
-    monkeypatch.setattr(broad, "WORLDS", 8)
-    own, mixed = (
-        SyntheticMarket(short, np.random.SeedSequence(0)),
-        broad.broad_market("short", np.random.SeedSequence(0)),
-    )
-    uniforms = drawn(mixed, rows)
-    days, alone = mixed.days(uniforms), own.days(uniforms[:, 1 : 1 + own.draws])
-    made = levels_equal(days, alone)
-    assert made.mean() == pytest.approx(broad.OWN_SHARE, abs=0.06)
-    level = np.log(np.stack([days.price_scale, days.value_scale]).mean(axis=(2, 3)))
-    assert (level[:, ~made].std(axis=1) > 1.5 * level[:, made].std(axis=1)).all()
-    assert days.invalid_share[~made].any()
-    assert not days.invalid_share[made].any()
