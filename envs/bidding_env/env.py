@@ -56,7 +56,7 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
 
     Starting State:
         A day drawn by the row's own generator: row b of an environment seeded s is the single
-        environment seeded s + b.
+        environment seeded s + b. With `group` g > 1, g rows on end play one day and campaign, drawn by the first's.
 
     Episode End:
         Termination after the last slot, T. Rows end together and the same step begins the next day
@@ -72,6 +72,7 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         traffic_filter: whether the detector of invalid traffic decides each slot's gate, where the forecast tells
             sources apart.
         replan: which re-plan the observation holds: that of the agent who plays, or of a residual policy's base.
+        group: rows on end that play one day and campaign; divides `num_envs`. It may be set anew, from the next day on.
 
     Version History:
         v0: first.
@@ -98,12 +99,14 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         reward: Reward | None = None,
         traffic_filter: bool = False,
         replan: Replan = Replan.FORECAST,
+        group: int = 1,
     ) -> None:
         if num_envs < 1:
             raise InvalidMarket(f"an environment needs at least one row; got num_envs = {num_envs}. Give 1 or more.")
         if market is None or forecast is None or campaign is None:
             market, forecast, campaign = default_setting(market, forecast, campaign)
         self.num_envs, self.render_mode, self.campaign = num_envs, render_mode, campaign
+        self.group = group
         self.episode = Episode(market, forecast, num_envs)
         self._traffic = detector_for(forecast, num_envs) if traffic_filter else None
         self._domain, self.replan = seed_domain, replan
@@ -117,6 +120,19 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         self._reward = reward or self._asked_reward(prices, regret)
         self.uniforms = np.zeros((num_envs, market.draws + (pool is not None)))
         self._trace = DayTrace() if render_mode == "rgb_array" else None
+
+    @property
+    def group(self) -> int:
+        """Rows on end that play one day."""
+        return self._group
+
+    @group.setter
+    def group(self, group: int) -> None:
+        if group < 1 or self.num_envs % group:
+            raise InvalidMarket(
+                f"groups of {group} do not divide {self.num_envs} rows. Give a group that does, or 1 for a day per row."
+            )
+        self._group = group
 
     def _asked_reward(self, prices: ConstraintPrices | None, regret: bool) -> Reward:
         """What the arguments of that name ask for."""
@@ -144,8 +160,9 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         return self._draw_days(), {}
 
     def _draw_days(self) -> NDArray[np.float32]:
-        for row, generator in zip(self.uniforms, self.generators, strict=True):
-            generator.random(out=row)
+        for first in range(0, self.num_envs, self.group):
+            self.generators[first].random(out=self.uniforms[first])
+            self.uniforms[first + 1 : first + self.group] = self.uniforms[first]
         return self.begin_days()
 
     def begin_days(self) -> NDArray[np.float32]:

@@ -85,12 +85,7 @@ class TrainConfig(LearnerChoice, LogTerms):
 
     @model_validator(mode="after")
     def _batches_fit(self) -> TrainConfig:
-        name, batch, rollout = self.learner, self.settings.batch_size, self.rows * self.settings.n_steps
-        if rollout < batch or rollout % batch:
-            raise ValueError(
-                f"rows * {name}.n_steps = {rollout} is no multiple of {name}.batch_size = {batch}: "
-                "choose a batch that divides the rollout"
-            )
+        self.settings.check_rows(self.learner, self.rows)
         return self
 
     @model_validator(mode="after")

@@ -56,3 +56,16 @@ class LearnerConfig(BaseModel):
         if not seen_features(names, segments=1):
             raise ValueError("nothing is left for the network to see: hide fewer")
         return names
+
+    def check_rows(self, name: str, rows: int) -> None:
+        """Refuse a number of rows whose rollouts cannot be learnt from as these settings, those of `name`, say.
+
+        Raises:
+            ValueError: a rollout is no whole number of batches.
+        """
+        rollout = rows * self.n_steps
+        if rollout % self.batch_size:
+            raise ValueError(
+                f"rows * {name}.n_steps = {rollout} is no multiple of {name}.batch_size = {self.batch_size}: "
+                "choose a batch that divides the rollout"
+            )

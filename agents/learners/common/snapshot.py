@@ -27,7 +27,7 @@ from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.bidding.day.features import declared, strange
 from bidpilot.bidding.errors import CheckpointMismatch
 
-_SCHEMA = 4
+_SCHEMA = 5
 Snapshot = dict[str, Any]
 
 

@@ -1,8 +1,7 @@
-"""PPO (Schulman et al., arXiv:1707.06347): stable-baselines3's, as it is."""
+"""PPO (Schulman et al., arXiv:1707.06347): stable-baselines3's, with advantages beside the group's."""
 
 from __future__ import annotations
 
-from stable_baselines3 import PPO
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
@@ -11,6 +10,7 @@ from bidpilot.agents.acting.network import Mlp
 from bidpilot.agents.learners.common.learner import arguments, mlp
 from bidpilot.agents.learners.common.space import clipped_updates
 from bidpilot.agents.learners.ppo.config import PpoConfig
+from bidpilot.agents.learners.ppo.grouped import GroupedPPO
 
 
 class Ppo:
@@ -20,9 +20,9 @@ class Ppo:
     space = clipped_updates(PpoConfig())
     remembers = False
 
-    def make(self, config: PpoConfig, env: VecEnv, seed: int) -> PPO:
+    def make(self, config: PpoConfig, env: VecEnv, seed: int) -> GroupedPPO:
         """An untrained model, whose mean action is near zero."""
-        return PPO("MlpPolicy", **arguments(config, env, seed))
+        return GroupedPPO("MlpPolicy", group=config.group, **arguments(config, env, seed))
 
     def actor(self, model: OnPolicyAlgorithm, sequences: Tensor) -> Tensor:
         """Mean actions (n, L, 3 + S), each slot's by itself."""

@@ -121,6 +121,31 @@ def test_each_row_may_have_its_own_seed_and_days_differ() -> None:
         env.reset(seed=[1, 2])
 
 
+def test_rows_of_a_group_play_the_day_of_its_first_row_and_groups_play_others() -> None:
+    env, alone = (make_vec(rows=4, group=group) for group in (2, 1))
+    env.reset(seed=7)
+    alone.reset(seed=7)
+    action = np.zeros((4, ACTIONS), np.float32)
+    for _ in range(48 + 5):  # the next day is drawn by the same rule
+        observation, reward, *_ = env.step(action)
+        own, own_reward, *_ = alone.step(action)
+        np.testing.assert_array_equal(observation[[1, 3]], observation[[0, 2]])
+        np.testing.assert_array_equal(observation[[0, 2]], own[[0, 2]])
+        np.testing.assert_array_equal(reward[[0, 0, 2, 2]], reward)
+        np.testing.assert_array_equal(reward[[0, 2]], own_reward[[0, 2]])
+        assert reward[0] != reward[2]
+    env.group = 1
+    while env.episode.t > 0:
+        observation, *_ = env.step(action)
+    assert len(np.unique(env.uniforms[:, 0])) == 4
+
+
+@pytest.mark.parametrize("group", [0, 3, 8])
+def test_groups_that_do_not_divide_the_rows_are_refused(group: int) -> None:
+    with pytest.raises(InvalidMarket, match=f"groups of {group} do not divide 4 rows"):
+        make_vec(rows=4, group=group)
+
+
 @pytest.mark.parametrize("kind", list(Scalarisation))
 @pytest.mark.parametrize("auction", ["second", "first"])
 def test_a_row_with_its_own_budget_equals_the_single_environment(kind: Scalarisation, auction: str) -> None:

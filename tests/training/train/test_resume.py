@@ -42,6 +42,7 @@ pytestmark = pytest.mark.usefixtures("project")
 RUN_MODULE = "bidpilot.training.train.run"
 ROWS, SLOTS = 4, 48
 ROLLOUT = ROWS * SLOTS
+GROUP = 2  # rows of the default learner that play one day
 OTHER: LearnerName = next(name for name in LEARNERS if name != DEFAULT)
 SMALL = {"batch_size": 64, "epochs": 2, "net": (8, 8)}
 
@@ -60,13 +61,15 @@ TINY = TrainConfig(
     checkpoint_every=2 * ROLLOUT,
     pool=PoolConfig(size=4, own=0.0, max_cpa=0.0, tail=1.0),  # its tail shares move the multipliers
     imitation=ImitationConfig(rounds=1, batch_size=64),
-    **{DEFAULT: LEARNERS[DEFAULT].config.model_copy(update=SMALL)},
+    **{DEFAULT: LEARNERS[DEFAULT].config.model_copy(update=SMALL | {"group": GROUP})},
 )
 WARM = SLOTS * TINY.imitation.rounds  # steps that imitation plays before a new run begins
 
 
 def tiny(learner: LearnerName) -> TrainConfig:
-    """`TINY` by another learner."""
+    """`TINY` by a learner."""
+    if learner == DEFAULT:
+        return TINY
     other = TINY.model_copy(update={"learner": learner, DEFAULT: LEARNERS[DEFAULT].config})
     return with_settings(other, **SMALL)
 
@@ -319,6 +322,7 @@ def test_a_run_without_a_checkpoint_is_a_named_error() -> None:
     ("options", "reason"),
     [
         (["--rows", "0"], "rows"),
+        (["--rows", "256", "--ppo.group", "7"], r"rows = 256 is no multiple of ppo\.group = 7"),
         ([f"--{DEFAULT}.batch-size", "1000"], "no multiple"),
         ([f"--{DEFAULT}.learning-rate", "nan"], "learning_rate"),
         (["--total-steps", "0", "--imitation.rounds", "0"], "train nothing"),
