@@ -50,14 +50,15 @@ class Day:
         auctions = np.vstack([np.zeros(ROWS), np.cumsum(self.count, axis=0)])
         for _ in range(2):  # of the first day nothing is left in the second
             self.history.begin(self.plan, index, np.full(ROWS, feedback == "full"))
-            self.told: list[NDArray[np.float64]] = [self.history.features.copy()]
+            self.told = [self.history.features.copy()]
             for t in range(slots):
                 self.history.update(t, auctions, self.level[t], self.known[t], self.ratio[t])
                 self.told.append(self.history.features.copy())
 
     def tell(self, name: str, t: int) -> NDArray[np.float64]:
         """What one feature (B,) is after `t` slots."""
-        return self.told[t][NAMES.index(name)]
+        told: NDArray[np.float64] = self.told[t][NAMES.index(name)]
+        return told
 
 
 @pytest.mark.parametrize("slots", [48, 24, 12, 7, 3])

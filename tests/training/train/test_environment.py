@@ -1,6 +1,7 @@
 """Where a policy trains: constraints of one's own campaign are priced, with a pool of campaigns and without one."""
 
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from bidpilot.agents.acting.residual import RESIDUALS, Base
 from bidpilot.agents.learners.catalogue import LEARNERS
 from bidpilot.agents.learners.common.learner import trained_policy
 from bidpilot.bidding.day.replanners import Replan
-from bidpilot.bidding.plan import planner
+from bidpilot.bidding.plan.outlook import outlook
 from bidpilot.envs.bidding_env.campaign_pool import draw_pool
 from bidpilot.envs.bidding_env.pool_config import PoolConfig
 from bidpilot.training.evaluation.play import Arena
@@ -73,9 +74,8 @@ def test_a_policy_trains_under_the_re_plan_that_it_is_played_under(
     base: Base, residual: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the adaptive re-plan expects of the pool's plans is computed once for all days."""
-    made: list[object] = []
-    outlook = planner.outlook
-    monkeypatch.setattr(planner, "outlook", lambda *plan: (made.append(plan), outlook(*plan))[1])
+    made = Mock(wraps=outlook)
+    monkeypatch.setattr("bidpilot.bidding.plan.planner.outlook", made)
     asked = {"market": "steady", "rows": 128, "ppo": {"base": base, "residual": residual}}
     config = TrainConfig.model_validate(asked)
     setting = training_setting(config.market, None, 0, config)
@@ -86,4 +86,4 @@ def test_a_policy_trains_under_the_re_plan_that_it_is_played_under(
     assert env.vector.replan is policy.replan
     for _ in range(3):
         env.reset()
-    assert len(made) == (policy.replan is Replan.ADAPTIVE)
+    assert made.call_count == (policy.replan is Replan.ADAPTIVE)
