@@ -35,10 +35,11 @@ def _demand(records: Records) -> str:
     return paragraph(
         f"Demand: {percent(given.own_share)} of training worlds keep the preset's curve; the others have it to a power "
         f"of {_told([given.power])}, rolled by any whole hours, times one wave a day and two whose log amplitudes are "
-        f"at most {once:g} and {twice:g}. Held-out worlds beyond have it mirrored in time, to a power of "
-        f"{_told([support.MIRRORED_POWER])} and rolled, or two equal peaks on a flat day, of log amplitude "
-        f"{_told([support.TWO_PEAKS])}. Of held-out worlds {percent(support.COMBINED_SHARE)} are two or three traits "
-        f"together, the others lie beyond in one to {NUMBERS[support.BEYOND_COUNT]} things."
+        f"at most {once:g} and {twice:g}. {percent(support.UNSEEN_DEMAND_SHARE)} of held-out worlds have "
+        f"it mirrored in time, to a power of {_told([support.MIRRORED_POWER])} and rolled, or two equal peaks "
+        f"on a flat day, of log amplitude {_told([support.TWO_PEAKS])}. Of held-out worlds "
+        f"{percent(support.COMBINED_SHARE)} are two or three traits "
+        f"together, the others lie beyond in one to {NUMBERS[support.BEYOND_COUNT]} parameters."
     )
 
 

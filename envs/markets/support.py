@@ -2,8 +2,8 @@
 
 Ranges are around a preset. A training world is inside of every range of `TRAINING`, has a demand curve of the family
 that `TRAINING_DEMAND` spans, and at most one trait of `TRAITS`. A held-out world differs in one thing at least: some
-parameters lie in the ranges of `BEYOND`, which touch none of training's, or its demand is of a shape that no training
-world has, or it has two traits or three together.
+parameters lie in the ranges of `BEYOND`, which touch none of training's, or it has two traits or three
+together; its demand may be of a shape that no training world has too.
 
 A block's length (`level_slots`) is the preset's in every world, since forecast, plan and observation count in blocks,
 and a mixture has one number of them; the length of a traffic level varies by divisors of it.
@@ -137,9 +137,11 @@ BEYOND: Final = MappingProxyType(
 """Ranges of held-out worlds that touch none of training's; where there are two, with equal chances."""
 
 BEYOND_COUNT: Final = 3
-"""Most things in which one held-out world lies beyond, from one on with equal chances."""
+"""Most parameters in which one held-out world lies beyond, from one on with equal chances."""
 COMBINED_SHARE: Final = 0.25
 """Share of held-out worlds that are a combination of traits instead."""
+UNSEEN_DEMAND_SHARE: Final = 0.3
+"""Share of held-out worlds whose demand curve has a shape that training has none of, one of two."""
 MIRRORED_POWER: Final = Range(0.6, 1.2)
 """Of the preset's demand curve mirrored in time and rolled: one of the two shapes that training has none of."""
 TWO_PEAKS: Final = Range(0.4, 0.8)

@@ -81,8 +81,8 @@ def days_in_turn(market: MixedMarket, uniforms: NDArray[np.float64], worlds: int
 def drawn_world(own: SyntheticConfig, support: Support, rng: np.random.Generator) -> SyntheticConfig:
     """A market around `own`, by the ranges of `envs.markets.support`.
 
-    A held-out world is drawn as a training world is; then it is moved beyond in one to three things, or has two or
-    three traits instead of at most one.
+    A held-out world is drawn as a training world is; then one to three parameters are moved beyond, or it has two or
+    three traits instead of at most one. Some have a demand curve that is outside too.
     """
     combined = support is Support.HELD_OUT and rng.random() < table.COMBINED_SHARE
     names = _several_traits(rng) if combined else _one_trait(rng)
@@ -90,6 +90,8 @@ def drawn_world(own: SyntheticConfig, support: Support, rng: np.random.Generator
     values |= _drawn(own, table.TRAINING.items(), rng)
     for name in names:
         values |= _drawn(own, table.TRAITS[name].ranges.items(), rng)
+    if support is Support.HELD_OUT and rng.random() < table.UNSEEN_DEMAND_SHARE:
+        values["demand_curve"] = _unseen_demand(own, rng)
     if support is Support.HELD_OUT and not combined:
         values |= _beyond(own, rng)
     calibration = (*table.CALIBRATION_STD, values.pop("conversion_calibration_std"))
@@ -114,16 +116,10 @@ def _several_traits(rng: np.random.Generator) -> list[str]:
 
 
 def _beyond(own: SyntheticConfig, rng: np.random.Generator) -> dict[str, Any]:
-    """One to three things in which a world lies outside of what training has: parameters, or its demand."""
-    names = rng.choice(["demand_curve", *table.BEYOND], int(rng.integers(1, 1 + table.BEYOND_COUNT)), replace=False)
-    values: dict[str, Any] = {}
-    for name in map(str, names):
-        if name == "demand_curve":
-            values[name] = _unseen_demand(own, rng)
-        else:
-            ranges = table.BEYOND[name]
-            values |= _drawn(own, [(name, ranges[rng.integers(len(ranges))])], rng)
-    return values
+    """One to three parameters that lie outside of what training has."""
+    names = rng.choice(list(table.BEYOND), int(rng.integers(1, 1 + table.BEYOND_COUNT)), replace=False)
+    chosen = ((str(name), table.BEYOND[name]) for name in names)
+    return _drawn(own, ((name, ranges[rng.integers(len(ranges))]) for name, ranges in chosen), rng)
 
 
 def _demand(own: SyntheticConfig, rng: np.random.Generator) -> tuple[float, ...]:
