@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import InvalidMarket
+from bidpilot.bidding.landscape.calendar import UNDATED
 from bidpilot.envs.clearing.day import DayAuctions, materialise
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets import broad
@@ -170,3 +171,14 @@ def test_the_broad_market_holds_its_share_of_the_presets_own_days_and_the_rest_v
     assert (level[:, ~made].std(axis=1) > 1.5 * level[:, made].std(axis=1)).all()
     assert days.invalid_share[~made].any()
     assert not days.invalid_share[made].any()
+
+
+def test_days_keep_their_dates_beside_days_that_have_none() -> None:
+    week = market(weekly_curve=(1.0,) * 7)
+    mixed = MixedMarket([market(), week], [0.5, 0.5])
+    uniforms = drawn(mixed, 20)
+    date = mixed.days(uniforms).date
+    assert date is not None
+    own = week.days(uniforms[:, 1:]).date
+    np.testing.assert_array_equal(date, np.where(uniforms[:, 0] < 0.5, UNDATED, own))
+    assert MixedMarket([market(), market(1)], [0.5, 0.5]).days(uniforms).date is None
