@@ -17,7 +17,7 @@ from scipy.stats import f as f_distribution
 from bidpilot.bidding.kpi import EXPOSURE
 from bidpilot.bidding.landscape.calendar import LEVELS, UNDATED, WEEKDAYS, CalendarEffects, NamedEvent, weekday_of
 
-_SURE: Final = 0.9
+_SURE: Final = 0.95
 """Confidence with which effects vary at least as much as they are taken to."""
 _LEAST: Final = 2.0**-16  # of a level
 _SLIGHTEST: Final = 1e-12  # variance of noise: a log without any is believed

@@ -75,5 +75,5 @@ def test_the_file_of_the_server_names_its_events(half_sundays: Path, tmp_path: P
             scales.append(felt(bidder))
     assert scales[0] > 0.1 > abs(scales[1])
     calendar.write_text("[{}]")
-    with pytest.raises(InvalidCalendar, match="0.name"):
+    with pytest.raises(InvalidCalendar, match=r"0\.name"):
         open_bidder(ServeConfig(bundle=half_sundays, state=tmp_path / "bad", calendar=calendar))

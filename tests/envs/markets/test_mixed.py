@@ -180,5 +180,6 @@ def test_days_keep_their_dates_beside_days_that_have_none() -> None:
     date = mixed.days(uniforms).date
     assert date is not None
     own = week.days(uniforms[:, 1:]).date
+    assert own is not None
     np.testing.assert_array_equal(date, np.where(uniforms[:, 0] < 0.5, UNDATED, own))
     assert MixedMarket([market(), market(1)], [0.5, 0.5]).days(uniforms).date is None
