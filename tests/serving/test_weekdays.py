@@ -4,35 +4,63 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.day.features import POSITION
 from bidpilot.bidding.errors import InvalidCalendar
-from bidpilot.bidding.landscape.calendar import CalendarEffects
-from bidpilot.bidding.landscape.forecast import TRAFFIC_LEVEL
-from bidpilot.envs.markets.defaults import preset_forecast
+from bidpilot.bidding.landscape.calendar import CalendarEffects, days_since_1970
+from bidpilot.bidding.landscape.forecast import TRAFFIC_LEVEL, Forecast
+from bidpilot.bidding.plan.planner import Planner
+from bidpilot.envs.bidding_env.episode import Episode
+from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast
+from bidpilot.envs.markets.recorded.replay import RecordedMarket
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import ManualClock
 from bidpilot.serving.config import ServeConfig
-from tests.serving.conftest import write_controller_bundle
+from bidpilot.serving.guardrails import EventLog
+from bidpilot.serving.pilot import Pilot
+from tests.serving.conftest import recorded_day, write_controller_bundle
 
 
 def at(hour: str, day: int = 29) -> float:
     return datetime.fromisoformat(f"2026-11-{day:02}T{hour}").replace(tzinfo=UTC).timestamp()
 
 
-@pytest.fixture(scope="module")
-def half_sundays(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle whose forecast expects half of the traffic on Sundays."""
+def half_of_sundays() -> Forecast:
+    """Expects half of the traffic on Sundays."""
     weekday = np.zeros((7, 5))
     weekday[6, TRAFFIC_LEVEL] = -1.0
-    forecast = replace(preset_forecast(), calendar=CalendarEffects(weekday))
-    return write_controller_bundle(tmp_path_factory.mktemp("bundle"), forecast=forecast)
+    return replace(preset_forecast(), calendar=CalendarEffects(weekday))
+
+
+@pytest.fixture(scope="module")
+def half_sundays(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_controller_bundle(tmp_path_factory.mktemp("bundle"), forecast=half_of_sundays())
+
+
+@pytest.mark.parametrize("name", ["mpc", "adaptive"])
+def test_a_replayed_sunday_gives_the_environments_observations(name: str) -> None:
+    log, forecast, campaign = recorded_day(), half_of_sundays(), preset_campaign()
+    log = replace(log, days=(replace(log.days[0], unit="2026-11-29"),))
+    agent, days = controller_agent(name), RecordedMarket(log, forecast.level_slots).recorded([0])
+    episode = Episode(RecordedMarket(log, forecast.level_slots), forecast, 1)
+    seen = episode.begin(days, CampaignBatch.repeat(campaign, 1, days.budget), replan=agent.replan)
+    sunday = int(days_since_1970(date(2026, 11, 29)))
+    pilot = Pilot(Planner(forecast), campaign, agent, log.sources, EventLog(ManualClock()), 1.0, day=sunday)
+    decision = pilot.begin()
+    for _ in range(8):
+        np.testing.assert_allclose(decision.observation, seen[0], atol=2e-6)
+        seen = episode.play(decision.action[None])
+        decision = pilot.close_slot(episode.totals)
+    assert decision.observation[POSITION["traffic_mean"]] > 0.3  # a day of usual traffic, twice a Sunday's
+    pilot.close()
 
 
 def felt(bidder: Bidder, name: str = "replan") -> float:
