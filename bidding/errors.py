@@ -62,6 +62,10 @@ class InvalidLandscape(BidpilotError):
     """Raised when a bid landscape or forecast is empty or holds unusable numbers."""
 
 
+class InvalidCalendar(BidpilotError):
+    """Raised when a calendar file cannot be read, or an event in it is not usable."""
+
+
 class InvalidAction(BidpilotError):
     """Raised when an action has the wrong shape or is not finite."""
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from bidpilot.bidding.bundle import Bundle, load_bundle
 from bidpilot.bidding.errors import BundleMismatch, InvalidServing
+from bidpilot.bidding.landscape.calendar import read_events
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.serving.bidder import Bidder
@@ -38,13 +39,15 @@ def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver 
     Raises:
         InvalidBundle, BundleMismatch: the bundle cannot be served, or the shadow does not fit it.
         InvalidServing: the campaigns cannot be read.
+        InvalidCalendar: the named events cannot be read.
         InvalidMemory: the memory of sources cannot be read, or is of other sources.
         LedgerUnavailable: the state folder or Redis cannot be used.
     """
     bundle = load_bundle(config.bundle)
     shadow = None if config.shadow is None else _shadow(bundle, config.shadow)
     campaigns = read_campaigns(config, bundle)
-    planner = Planner(bundle.forecast)
+    forecast = bundle.forecast if config.calendar is None else bundle.forecast.with_events(read_events(config.calendar))
+    planner = Planner(forecast)
     sources = clusters(config, bundle.forecast, bundle.manifest.origin.publishers) + 1  # the pool is one more
     book = SourceBook(bundle, sources, config.state, config.bidders) if config.traffic_filter else None
     keeper = Keeper(_store(config, clock), deliver)

@@ -125,7 +125,8 @@ class CampaignDay:
         desk = self.desk
         traffic = None if desk.book is None else desk.book.filter()
         patience = desk.guardrails.patience
-        return Pilot(desk.planner, self.served.campaign, agent, desk.sources, events, patience, traffic)
+        campaign, day = self.served.campaign, self.moment.day
+        return Pilot(desk.planner, campaign, agent, desk.sources, events, patience, traffic, day)
 
     def _begin(self) -> None:
         """Begin the day, and catch up to the slot that is under way."""

@@ -67,6 +67,7 @@ class SlotCollector:
         reference: coefficients (3,) at which value per price is counted.
         usual: mean KPI (3,) of an auction under the forecast: what an unseen auction is taken to offer.
         ratios: value per price at the observed quantiles (5,) under the forecast, for slots that show no price.
+        traffic: auctions that the calendar expects of the day, as a factor on the forecast's.
     """
 
     def __init__(
@@ -76,7 +77,9 @@ class SlotCollector:
         reference: NDArray[np.float64],
         usual: NDArray[np.float64],
         ratios: NDArray[np.float64],
+        traffic: float = 1.0,
     ) -> None:
+        self._traffic = traffic
         self._forecast, self._sources, self._reference = forecast, sources, reference
         self._usual, self._ratios = usual, ratios
         self._segments = len(forecast.segments)
@@ -138,13 +141,14 @@ class SlotCollector:
     def totals(self, unwatched: float = 0.0, bidders: int = 1) -> SlotTotals:
         """The slot's totals of all `bidders`, one row: what this one saw was its even share of the traffic.
 
-        The share `unwatched` of the slot, when no bidder ran, is taken to have been as the forecast says, which is of
-        all bidders already; of its sources nothing is said. Prices stand for all auctions, also where only some were
-        shown.
+        The share `unwatched` of the slot, when no bidder ran, is taken to have been as the forecast says of the date,
+        which is of all bidders already; of its sources nothing is said. Prices stand for all auctions, also where only
+        some were shown.
         """
         self._drain()
         totals = of_all(self._won, bidders)
-        seen, extra = self.auctions * bidders, round(self._forecast.auctions[self.slot] * unwatched)
+        expected = self._forecast.auctions[self.slot] * self._traffic
+        seen, extra = self.auctions * bidders, round(expected * unwatched)
         totals.auctions[0] = seen + extra
         totals.requested[0] = np.asarray(self._requested) * bidders + self._usual * extra
         totals.segment_auctions[0] = np.asarray(self._segment_auctions) * bidders

@@ -41,6 +41,9 @@ class ServeConfig(BaseModel):
     bid_expiry: float = Field(30.0, gt=0, description="Time from bid to billing that is promised (bid.exp), seconds.")
     grace: float = Field(30.0, ge=0, description="Time after that in which a billing notice is still paid, seconds.")
     utc_offset: float = Field(0.0, ge=-14, le=14, description="Time zone in which days begin, hours ahead of UTC.")
+    calendar: Path | None = Field(
+        None, description="JSON file of named events, in place of those that the bundle's forecast was trained with."
+    )
     sources: int = Field(
         CLUSTERS,
         ge=1,

@@ -18,6 +18,7 @@ from bidpilot.bidding.day.replanners import replanner
 from bidpilot.bidding.day.statistics import DayStatistics, SlotTotals
 from bidpilot.bidding.day.steering import Steering
 from bidpilot.bidding.errors import InvalidGate
+from bidpilot.bidding.landscape.forecast import TRAFFIC_LEVEL
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.bidding.rule import Rule
 from bidpilot.bidding.traffic.filter import TrafficFilter
@@ -52,6 +53,8 @@ class Pilot:
         events: where interventions are counted.
         patience: longest time that the policy may take, seconds.
         traffic: what decides each slot's gate, of one row and this day alone; None: every request passes.
+        day: days since 1970 in the campaign's own time zone, by which the forecast's calendar knows the weekday; None:
+            the mean day.
     """
 
     def __init__(
@@ -63,8 +66,10 @@ class Pilot:
         events: EventLog,
         patience: float = 0.05,
         traffic: TrafficFilter | None = None,
+        day: int | None = None,
     ) -> None:
         forecast = planner.forecast
+        self._expected = forecast.expected(None if day is None else np.array([day]))
         self.forecast, self.campaign, self._planner = forecast, campaign, planner
         self._batch = CampaignBatch.repeat(campaign, 1)
         self._plan, self._index = planner.plan(self._batch)
@@ -103,7 +108,8 @@ class Pilot:
 
     def collector(self, sources: int) -> SlotCollector:
         """What counts this campaign's slots."""
-        return SlotCollector(self.forecast, sources, self.alpha[0], self.unit_value, self.usual_ratios)
+        usual = 1.0 if self._expected is None else float(np.exp2(self._expected.level[0, TRAFFIC_LEVEL]))
+        return SlotCollector(self.forecast, sources, self.alpha[0], self.unit_value, self.usual_ratios, usual)
 
     def begin(self) -> Decision:
         """Begin the day; what holds in its first slot.
@@ -113,7 +119,7 @@ class Pilot:
         """
         forecast, plan, index = self.forecast, self._plan, self._index
         steering = Steering.where_constrained(forecast, plan, index, self._batch)
-        self._statistics.begin(self._batch, plan, index, self.traffic)
+        self._statistics.begin(self._batch, plan, index, self.traffic, self._expected)
         made = replanner(self._agent.replan, self._planner, plan, index)
         self._observer.begin(self._statistics, plan, index, made, steering)
         self._day = AgentDay(self._agent, 1, len(self.forecast.segments))

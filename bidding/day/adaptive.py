@@ -57,8 +57,9 @@ class AdaptiveReplanner(Replanner):
         block = day + weight * (seen.block_sum / some - day)
         trust = levels.trust.copy()
         trust[:TRAFFIC] = np.clip(1.0 - variance / seen.variance[0], 0.0, 1.0)
-        later, rest = self._demand.levels(statistics.auctions, statistics.t, self._gaps)
-        return Posterior(np.vstack([day, later]), np.vstack([block, rest]), trust)
+        expected = statistics.expected
+        later, rest = self._demand.levels(statistics.arrived, statistics.t, self._gaps, expected.doubt[TRAFFIC])
+        return Posterior(np.vstack([day, later]), np.vstack([block, rest]), trust).about(expected.level)
 
     def scale(self, levels: Posterior, left: NDArray[np.float64], t: int) -> NDArray[np.float64]:
         """log2 of the scale (B,) relative to the plan's, before slot `t`, with `left` (B,) currency to spend."""

@@ -21,6 +21,10 @@ class Posterior:
     block: NDArray[np.float64]
     trust: NDArray[np.float64]
 
+    def about(self, expected: NDArray[np.float64]) -> Posterior:
+        """The same against the mean day, of levels against days of which `expected` (3, B), log2, was expected."""
+        return Posterior(self.day + expected, self.block + expected, self.trust)
+
 
 def posterior(
     variance: tuple[NDArray[np.float64], ...],

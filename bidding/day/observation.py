@@ -39,7 +39,7 @@ class _Today:
     ideal: NDArray[np.float64]  # (B, 3), 1 where there is none
     planned_kpi: NDArray[np.float64]  # (B, 3), 1 where there is none
     planned_spend: NDArray[np.float64]  # (T + 1, B) currency, cumulative
-    planned_ratio: NDArray[np.float64]  # (5, B) log2 of value per price
+    planned_ratio: NDArray[np.float64]  # (5, B) log2 of value per price, as expected of the date
 
 
 class Observer:
@@ -64,6 +64,7 @@ class Observer:
     ) -> None:
         """Begin the day that `statistics` has just begun; row b follows plan `index[b]`."""
         campaigns, row, slots = statistics.campaigns, self._row, self.forecast.slots
+        expected = statistics.expected.level
         self._today = _Today(
             replanner=replanner,
             steering=steering,
@@ -72,7 +73,7 @@ class Observer:
             ideal=np.where(plan.ideal > 0, plan.ideal, 1.0)[index],
             planned_kpi=np.where(plan.kpi > 0, plan.kpi, 1.0)[index],
             planned_spend=plan.spend[index].T.copy(),
-            planned_ratio=plan.ratio_quantiles[index].T,
+            planned_ratio=plan.ratio_quantiles[index].T + (expected[VALUE] - expected[PRICE]),
         )
         self._wide[:] = 0.0
         row["tightness"][:] = np.log2(campaigns.budget / plan.market[index]) / 4

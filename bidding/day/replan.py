@@ -40,8 +40,8 @@ class Replanner:
         self._row = index * (table.shape[1] * curves.POINTS)
 
     def beliefs(self, levels: Posterior, statistics: DayStatistics) -> Posterior:
-        """Levels that the re-plan of the coming slot is made with: `levels`, as the statistics tell them."""
-        return levels
+        """Levels that the re-plan of the coming slot is made with: `levels`, against the mean day that is planned."""
+        return levels.about(statistics.expected.level)
 
     def scale(self, levels: Posterior, left: NDArray[np.float64], t: int) -> NDArray[np.float64]:
         """log2 of the scale (B,) relative to the plan's, before slot `t`, with `left` (B,) currency to spend."""

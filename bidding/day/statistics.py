@@ -13,8 +13,10 @@ from bidpilot.bidding.campaign.segments import channel_index, channels, is_tail
 from bidpilot.bidding.constraints.together import channel_most
 from bidpilot.bidding.constraints.totals import DayTotals
 from bidpilot.bidding.day.beliefs import Posterior, posterior
+from bidpilot.bidding.day.expectation import Expectation
 from bidpilot.bidding.day.history import History
 from bidpilot.bidding.event import EVENTS
+from bidpilot.bidding.landscape.calendar import Expected
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.landscape.spread import TINY
 from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES, BudgetPlan
@@ -110,7 +112,9 @@ class _Today:
 
     campaigns: CampaignBatch
     alpha: NDArray[np.float64]  # (B, 3) the plan's coefficients
-    mean_value: NDArray[np.float64]  # (B,) of an auction at these, currency
+    mean_value: NDArray[np.float64]  # (B,) of an auction at these, currency, as the calendar expects it today
+    expected: Expectation  # of the day's levels
+    usual: NDArray[np.float64]  # (3, B) the same as factors on the mean day's
     variance: tuple[NDArray[np.float64], ...]  # (3, B) each: of log2 levels between days, blocks, slots
     steered: bool  # whether segments differ in any row
     prompt: bool  # whether every row is told of its wins at once
@@ -118,24 +122,34 @@ class _Today:
 
     @classmethod
     def of(
-        cls, campaigns: CampaignBatch, plan: BudgetPlan, index: NDArray[np.int64], traffic: TrafficFilter | None
+        cls,
+        campaigns: CampaignBatch,
+        plan: BudgetPlan,
+        index: NDArray[np.int64],
+        traffic: TrafficFilter | None,
+        expected: Expected | None,
     ) -> _Today:
         """A day of `campaigns` (B) whose plans are rows `index` (B,) of `plan`."""
         shown = campaigns.full_feedback
+        expectation = Expectation.of(expected, plan, index)
+        usual = np.exp2(expectation.level)
+        day, block, slot = (
+            np.stack(
+                [
+                    getattr(plan.value_spread, part)[index],
+                    np.where(shown, getattr(plan.price_spread, part), TINY**2),
+                    np.broadcast_to(getattr(plan.traffic_spread, part), shown.shape),
+                ]
+            )
+            for part in ("day", "block", "slot")
+        )
         return cls(
             campaigns=campaigns,
             alpha=plan.alpha[index],
-            mean_value=plan.mean_value.sum(axis=1)[index],
-            variance=tuple(
-                np.stack(
-                    [
-                        getattr(plan.value_spread, part)[index],
-                        np.where(shown, getattr(plan.price_spread, part), TINY**2),
-                        np.broadcast_to(getattr(plan.traffic_spread, part), shown.shape),
-                    ]
-                )
-                for part in ("day", "block", "slot")
-            ),
+            mean_value=plan.mean_value.sum(axis=1)[index] * usual[VALUE],
+            expected=expectation,
+            usual=usual,
+            variance=(day + expectation.doubt, block, slot),
             steered=bool(campaigns.steers_segments.any()),
             prompt=not campaigns.win_delay.any(),
             traffic=traffic,
@@ -146,8 +160,9 @@ class DayStatistics:
     """Statistics of B rows over one day, written slot by slot and read by observation and re-plan.
 
     Cumulative totals are kept per slot, so that a row whose reports come `d` slots late reads the
-    totals of slot `t - d`. Levels of value, price and traffic are log2 ratios to the forecast; value
-    and traffic come from requests and are known in every feedback mode, prices only in `full`.
+    totals of slot `t - d`. Levels of value, price and traffic are log2 ratios to what is expected of the day: the
+    forecast, and what its calendar says of the date. Value and traffic come from requests and are known in every
+    feedback mode, prices only in `full`.
     """
 
     def __init__(self, forecast: Forecast, rows: int) -> None:
@@ -186,10 +201,14 @@ class DayStatistics:
         plan: BudgetPlan,
         index: NDArray[np.int64],
         traffic: TrafficFilter | None = None,
+        expected: Expected | None = None,
     ) -> None:
-        """Begin a day of `campaigns` (B) whose plans are rows `index` (B,) of `plan`; `traffic` decides its gates."""
+        """Begin a day of `campaigns` (B) whose plans are rows `index` (B,) of `plan`; `traffic` decides its gates.
+
+        `expected` is what the forecast's calendar says of the rows' dates; None: the mean day.
+        """
         self.t = 0
-        self._today = _Today.of(campaigns, plan, index, traffic)
+        self._today = _Today.of(campaigns, plan, index, traffic, expected)
         self.history.begin(plan, index, campaigns.full_feedback)
         if traffic is not None:
             traffic.begin(np.maximum(campaigns.win_delay, campaigns.interaction_delay))
@@ -202,6 +221,16 @@ class DayStatistics:
     def campaigns(self) -> CampaignBatch:
         """The campaigns of the day's rows (B)."""
         return self._today.campaigns
+
+    @property
+    def expected(self) -> Expectation:
+        """What the calendar expects of the day's levels, against the mean day's forecast."""
+        return self._today.expected
+
+    @property
+    def arrived(self) -> NDArray[np.float64]:
+        """Cumulative auctions (T + 1, B), as many as on the mean day where a day is as the calendar expects it."""
+        return self.auctions / self._today.usual[TRAFFIC]  # type: ignore[no-any-return]
 
     @property
     def traffic(self) -> TrafficFilter | None:
@@ -243,7 +272,7 @@ class DayStatistics:
         self.t = t + 1
 
     def _update_levels(self, totals: SlotTotals) -> None:
-        f, t, level, known = self.forecast, self.t, self.log_level, self._known
+        f, t, level, known, usual = self.forecast, self.t, self.log_level, self._known, self._today.usual
         if t % f.level_slots == 0:
             self._block_sum[:] = 0.0
             self._block_seen[:] = 0.0
@@ -252,10 +281,11 @@ class DayStatistics:
         np.logical_and(known[VALUE], self.campaigns.full_feedback, out=known[PRICE])
         divisor = np.maximum(count, 1)
         value = np.einsum("bj,bj->b", self._today.alpha, totals.requested) / (divisor * self._today.mean_value)
-        price = totals.price_sum / (divisor * (f.landscape.mean_price * f.price_curve[t]))
+        price = totals.price_sum / (divisor * (f.landscape.mean_price * f.price_curve[t] * usual[PRICE]))
         level[VALUE] = _log2_level(value, known[VALUE])
         level[PRICE] = _log2_level(price, known[PRICE])
-        level[TRAFFIC] = np.log2(np.maximum(count, 0.5) / f.auctions[t]) if f.auctions[t] > 0 else 0.0
+        arrivals = f.auctions[t] * usual[TRAFFIC]
+        level[TRAFFIC] = np.log2(np.maximum(count, 0.5) / arrivals) if f.auctions[t] > 0 else 0.0
         self._blocks += known & (self._block_seen == 0)
         self._seen += known
         self._block_seen += known

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bidpilot.bidding.errors import InvalidLandscape
+from bidpilot.bidding.landscape.calendar import CalendarEffects, Expected, NamedEvent, with_events
 
 EXPOSURE_LEVEL, INTERACTION_LEVEL, CONVERSION_LEVEL, PRICE_LEVEL, TRAFFIC_LEVEL = range(5)
 
@@ -59,6 +61,9 @@ class BidLandscape:
 class Forecast:
     """What training days say of a day to come. Compared by identity, so that what follows from it can be kept.
 
+    It is of the mean day. Where training days have dates, `calendar` says how weekdays and named events differ from it
+    (`expected`), and levels of training days are against what was to be expected of each.
+
     Rates carry over between advertisers, and money need not: where `conversion_value` is given, conversions are held
     at that one worth whoever they were recorded for, and a campaign's own worth makes no difference to a plan but where
     it asks for a return. None is the money form: every day's conversions at that day's own worth, every campaign's at
@@ -76,6 +81,7 @@ class Forecast:
     source_share: NDArray[np.float64] | None = (
         None  # (C,) share of auctions by source; None: sources are not told apart
     )
+    calendar: CalendarEffects | None = None  # None: all days alike
 
     def __post_init__(self) -> None:
         slots = self.auctions.shape[0]
@@ -102,6 +108,14 @@ class Forecast:
     def blocks(self) -> int:
         """Blocks of `level_slots` slots per day."""
         return self.slots // self.level_slots
+
+    def expected(self, day: NDArray[np.int64] | None) -> Expected | None:
+        """What the calendar expects of days since 1970 (B,); None where days or forecast have none: the mean day."""
+        return None if day is None or self.calendar is None else self.calendar.expect(day)
+
+    def with_events(self, events: Sequence[NamedEvent]) -> Forecast:
+        """The forecast with these named events in place of its own."""
+        return replace(self, calendar=with_events(self.calendar, events))
 
     def worth(self, own: ArrayLike) -> NDArray[np.float64]:
         """Currency that a conversion counts as here (...), for campaigns to which it is worth `own` (...) currency."""
@@ -134,9 +148,12 @@ class Forecast:
 
     def save(self, path: Path) -> None:
         """Write to one .npz file, without pickle."""
-        arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("landscape", "segments")}
+        apart = "landscape", "segments", "calendar"
+        arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in apart}
         arrays = {name: value for name, value in arrays.items() if value is not None}
         arrays |= {f"landscape_{f.name}": getattr(self.landscape, f.name) for f in fields(self.landscape)}
+        if self.calendar is not None:
+            arrays |= self.calendar.arrays()
         np.savez(path, segments=np.array(self.segments), **arrays)
 
     @classmethod
@@ -149,6 +166,11 @@ class Forecast:
         try:
             # np.load leaves a file that it opened itself open when it fails
             with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as data:
+                calendar = None
+                if "calendar_weekday" in data:
+                    calendar = CalendarEffects.of_arrays(
+                        data["calendar_weekday"], data["calendar_doubt"], str(data["calendar_events"])
+                    )
                 landscape = BidLandscape(**{f.name: data[f"landscape_{f.name}"] for f in fields(BidLandscape)})
                 return cls(
                     landscape=landscape,
@@ -161,6 +183,7 @@ class Forecast:
                     # what was stored before there was a reference is in money
                     conversion_value=float(data["conversion_value"]) if "conversion_value" in data else None,
                     source_share=data.get("source_share"),
+                    calendar=calendar,
                 )
         except (OSError, EOFError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
             raise InvalidLandscape(

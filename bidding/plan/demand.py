@@ -92,29 +92,42 @@ class DemandCurves:
         return total / total[0] if total[0] > 0 else np.ones_like(total)
 
     def posterior(
-        self, arrived: NDArray[np.float64], t: int, gaps: Gaps = sums_of_gaps
+        self,
+        arrived: NDArray[np.float64],
+        t: int,
+        gaps: Gaps = sums_of_gaps,
+        doubt: NDArray[np.float64] | float = 0.0,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Weights and mean log2 levels (H, B) of the hypotheses after `t` slots with cumulative arrivals (T + 1, B)."""
+        """Weights and mean log2 levels (H, B) of the hypotheses after `t` slots with cumulative arrivals (T + 1, B).
+
+        `doubt` (B,) is variance of the day's level on top of the hypotheses' own.
+        """
         told = self._evidence[t]
         seen = np.log2(np.maximum(np.diff(arrived[told.edges], axis=0), 0.5))
         first, second = gaps(seen, told.told, told.precision)
         precision = float(told.precision.sum())
-        level = first / (precision + 1.0 / self._variance)
-        fit = second - first * level + np.log(1.0 + precision * self._variance)  # -2 log of the marginal likelihood
+        variance = self._variance + doubt
+        level = first / (precision + 1.0 / variance)
+        fit = second - first * level + np.log(1.0 + precision * variance)  # -2 log of the marginal likelihood
         log_weight = self._log_prior - 0.5 * fit
         weight = np.exp(log_weight - log_weight.max(axis=0))
         return weight / _in_turn(weight, 0), level
 
     def levels(
-        self, arrived: NDArray[np.float64], t: int, gaps: Gaps = sums_of_gaps
+        self,
+        arrived: NDArray[np.float64],
+        t: int,
+        gaps: Gaps = sums_of_gaps,
+        doubt: NDArray[np.float64] | float = 0.0,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """log2 of what is expected to arrive over the forecast (B,), of later blocks and of the rest of this one.
 
-        The latter is drawn to the traffic of the latest slots. `gaps` may be a faster form of `sums_of_gaps`.
+        The latter is drawn to the traffic of the latest slots. `gaps` may be a faster form of `sums_of_gaps`; `doubt`
+        is as for `posterior`.
         """
         if t == 0:
             return np.zeros(arrived.shape[1]), np.zeros(arrived.shape[1])
-        weight, level = self.posterior(arrived, t, gaps)
+        weight, level = self.posterior(arrived, t, gaps, doubt)
         expected = weight * np.exp2(level)
         told = self._evidence[t]
         later, rest = (np.log2(np.maximum(_in_turn(expected * part, 0), _LEAST)) for part in (told.later, told.rest))

@@ -120,7 +120,7 @@ class Episode:
             replanner = compiled_replanner(replan, self.planner, made, index)
         else:
             replanner = replanner_of(self.market, days, campaigns, forecast, made, index)
-        self.statistics.begin(campaigns, made, index, traffic)
+        self.statistics.begin(campaigns, made, index, traffic, forecast.expected(days.date))
         steering = Steering.where_constrained(forecast, made, index, campaigns)
         self.observer.begin(self.statistics, made, index, replanner, steering)
         return self.observer.observe(self.statistics, None)

@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import EmptyLog, InvalidLog
 from bidpilot.bidding.event import EVENTS, Event
+from bidpilot.bidding.landscape.calendar import UNDATED, days_since_1970
 from bidpilot.envs.logs.checks import (
     check_even,
     check_funnel,
@@ -45,7 +47,8 @@ class DayRecord:
     """What is known of one recorded day apart from its auctions."""
 
     label: str  # e.g. "advertiser 3, period 10"
-    unit: str  # days that share a unit share their auctions' randomness: the bootstrap resamples units
+    unit: str  # days that share a unit share their auctions' randomness: the bootstrap resamples units;
+    # their date, YYYY-MM-DD, where the log has dates
     budget: float  # currency per day, > 0
     conversion_value: float  # currency per conversion, > 0
     max_cpa: float | None = None  # target cost per action, currency
@@ -153,6 +156,15 @@ class AuctionLog:
         return dict(zip(EVENTS, self.funnel.sum(axis=0, dtype=np.int64).tolist(), strict=True))
 
     @cached_property
+    def dates(self) -> NDArray[np.int64] | None:
+        """Days since 1970 (D,) of the days whose unit is a date, as importers write it, `UNDATED` of others.
+
+        None where none has one, as in logs whose times count from 0.
+        """
+        found = np.array([_date_of(day.unit) for day in self.days], np.int64)
+        return found if (found != UNDATED).any() else None
+
+    @cached_property
     def digest(self) -> str:
         """Hex digest (blake2b, 16 bytes) of columns, funnel, offsets, segments and day records.
 
@@ -211,6 +223,14 @@ class AuctionLog:
             columns[name] = None if column is None else copies[id(column)]
         offsets = stack_offsets([np.diff(self.offsets[day]) for day in chosen])
         return replace(self, **columns, offsets=offsets, days=tuple(self.days[day] for day in chosen))  # type: ignore[arg-type]
+
+
+def _date_of(unit: str) -> int:
+    """Days since 1970 of a unit that is an ISO 8601 date; `UNDATED` of any other."""
+    try:
+        return days_since_1970(date.fromisoformat(unit))
+    except ValueError:
+        return int(UNDATED)
 
 
 def stack_offsets(counts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:

@@ -61,6 +61,7 @@ class DayBatch:
     conversion_value: NDArray[np.float64]  # (B,) currency per conversion; NaN where the campaign decides
     max_cpa: NDArray[np.float64]  # (B,) recorded target CPA, currency; NaN where none
     sources: SourceDays | None = None  # None: every source is as the log has it
+    date: NDArray[np.int64] | None = None  # (B,) days since 1970, `UNDATED` where a day has none; None: no day has one
     uniforms: NDArray[np.float64] | None = None  # (B, draws) that a synthetic or mixed market made the days from
 
     @property

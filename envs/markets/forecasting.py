@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import InvalidLandscape
 from bidpilot.bidding.kpi import CONVERSION
+from bidpilot.bidding.landscape.calendar import NamedEvent
 from bidpilot.bidding.landscape.forecast import PRICE_LEVEL, TRAFFIC_LEVEL, BidLandscape, Forecast
 from bidpilot.envs.clearing.day import DayAuctions, materialise
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
+from bidpilot.envs.markets.weekdays import fit_calendar
 
 LANDSCAPE_AUCTIONS = 8192
 _PRICE_DAYS_PRIOR = 2.0  # days at price level 1 that each slot's price curve starts from
 
 
-def fit_forecast(market: Market, days: DayBatch, conversion_value: float | None = 1.0) -> Forecast:
+def fit_forecast(
+    market: Market,
+    days: DayBatch,
+    conversion_value: float | None = 1.0,
+    events: Sequence[NamedEvent] = (),
+) -> Forecast:
     """The forecast from training `days` alone.
+
+    Where they have dates, by how much weekdays differ is told apart from how days vary.
 
     Args:
         market: where the days' auctions are.
         days: the training days.
         conversion_value: what conversions are held at, currency, whatever they were worth on each day: rates carry
             over. None: each day's at what they were worth on it, the money form.
+        events: named events; what those of training days were expected to do is taken out of these.
 
     Raises:
         InvalidLandscape: the days have no auctions, or none of their own worth where it is asked for.
@@ -41,17 +51,23 @@ def fit_forecast(market: Market, days: DayBatch, conversion_value: float | None 
     if total == 0:
         raise InvalidLandscape("the training days have no auctions. Train on days that have some.")
     sums, counts, by_source = _slot_sums(market, days, worth)  # (D, T, 4), (D, T), (C,)
-    mean = sums.sum(axis=(0, 1)) / counts.sum()
+    calendar = fit_calendar(_day_levels(sums, counts), days.date, events)
+    of_date = np.ones((len(days), 5))  # factors on the mean day
+    if calendar is not None and days.date is not None:
+        of_date = np.exp2(calendar.expect(days.date).level)
+    mean = sums.sum(axis=(0, 1)) / (counts.sum(axis=1) @ of_date[:, :4])
     per_auction = np.divide(sums, counts[..., None], out=np.zeros_like(sums), where=counts[..., None] > 0)
-    relative = np.divide(per_auction, mean, out=np.ones_like(sums), where=mean > 0)
+    expected = mean * of_date[:, None, :4]
+    relative = np.divide(per_auction, expected, out=np.ones_like(sums), where=expected > 0)
     observed = counts > 0
     price_curve = _price_curve(relative[:, :, 3], counts)
-    auctions = counts.mean(axis=0)
+    auctions = counts.sum(axis=0) / of_date[:, TRAFFIC_LEVEL].sum()
     history = np.ones((len(days), market.slots, 5))
     history[:, :, :3] = np.where(observed[..., None], relative[:, :, :3], 1.0)
     history[:, :, PRICE_LEVEL] = np.where(observed, relative[:, :, 3] / price_curve, 1.0)
-    history[:, :, TRAFFIC_LEVEL] = np.divide(counts, auctions, out=np.ones(counts.shape), where=auctions > 0)
-    levels = _block_means(history, counts, market.level_slots)
+    arrivals = auctions * of_date[:, TRAFFIC_LEVEL:]
+    history[:, :, TRAFFIC_LEVEL] = np.divide(counts, arrivals, out=np.ones(counts.shape), where=arrivals > 0)
+    levels = _block_means(history, counts, market.level_slots) * of_date[:, None, :4]
     landscape = _landscape(market, days, worth, levels, price_curve, max(total // LANDSCAPE_AUCTIONS, 1))
     return Forecast(
         landscape=landscape,
@@ -63,7 +79,17 @@ def fit_forecast(market: Market, days: DayBatch, conversion_value: float | None 
         segments=market.log.segments,
         conversion_value=conversion_value,
         source_share=by_source / by_source.sum() if len(by_source) > 1 else None,
+        calendar=calendar,
     )
+
+
+def _day_levels(sums: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(D, 5) levels of whole days, each slot's mean price against that of the slot; 1 where there was nothing."""
+    total, of_slot = counts.sum(axis=1, keepdims=True), counts.sum(axis=0)
+    usual_price = np.divide(sums[:, :, 3].sum(axis=0), of_slot, out=np.zeros(len(of_slot)), where=of_slot > 0)
+    usual = np.append(total * (sums[:, :, :3].sum(axis=(0, 1)) / total.sum()), counts @ usual_price[:, None], axis=1)
+    day = np.divide(sums.sum(axis=1), usual, out=np.ones(usual.shape), where=usual > 0)
+    return np.append(day, total / total.mean(), axis=1)
 
 
 def true_levels(

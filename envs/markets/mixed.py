@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import InvalidMarket
+from bidpilot.bidding.landscape.calendar import undated
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.day_batch import DayBatch, SourceDays
 from bidpilot.envs.logs.joining import join_logs
@@ -85,7 +86,7 @@ class MixedMarket(MarketWrapper):
 
 
 def _gather(parts: Sequence[DayBatch], order: NDArray[np.intp], log: AuctionLog) -> DayBatch:
-    """The parts' days one after the other, in this order; where some days keep all auctions, all say what they keep."""
+    """The parts' days one after the other, in this order; where some keep all auctions, or have dates, all say so."""
     if any(part.keep is not None for part in parts):
         parts = [
             part
@@ -93,6 +94,8 @@ def _gather(parts: Sequence[DayBatch], order: NDArray[np.intp], log: AuctionLog)
             else replace(part, keep=np.ones((*part.count.shape, len(log.segments)), np.float32))
             for part in parts
         ]
+    if any(part.date is not None for part in parts):
+        parts = [part if part.date is not None else replace(part, date=undated(len(part))) for part in parts]
     own = ("sources", "uniforms")  # gathered apart, and known for all days alike
     columns = {f.name: [getattr(part, f.name) for part in parts] for f in fields(DayBatch) if f.name not in own}
     gathered: dict[str, Any] = {n: None if c[0] is None else np.concatenate(c)[order] for n, c in columns.items()}

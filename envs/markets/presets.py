@@ -105,6 +105,9 @@ RARE: Final = SyntheticConfig(
 SPARSE: Final = SyntheticConfig(**RARE.model_dump() | {"calibration_std": (0.0, 0.05, 0.6)})
 """`RARE` with conversion predictions that are off by a factor of the day of log-std 0.6 (`daily`: 0.05)."""
 
+WEEK: Final = SyntheticConfig(**DAILY.model_dump() | {"weekly_curve": calibration.AVITO_WEEKLY_DEMAND})
+"""`daily` with the traffic of Avito's week: 1.23 of the mean on Tuesdays, 0.84 on Sundays."""
+
 INVALID: Final = SyntheticConfig(
     **DAILY.model_dump()
     | {

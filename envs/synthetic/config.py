@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS
 from bidpilot.bidding.errors import InvalidMarket
+from bidpilot.bidding.landscape.calendar import WEEKDAYS
 from bidpilot.envs.logs.day_batch import INVALID_VIEWS
 
 Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
@@ -101,6 +102,12 @@ class SyntheticConfig(BaseModel):
         description="Rise of prices in a block's first slot over its late slots, as a share; 0: none.",
     )
     price_jump_decay: Positive = Field(default=1.44, description="Slots in which that rise falls to 1/e of itself.")
+
+    weekly_curve: Annotated[tuple[Positive, ...], Field(max_length=WEEKDAYS)] = Field(
+        default=(),
+        description="Traffic of Monday to Sunday, one number each; mean set to 1. Days are then of a weekday, each as "
+        "likely; none: all days alike.",
+    )
 
     # Levels of the day
     day_value_std: Spread = Field(default=0.0, description="Standard deviation of the day's log value level.")
@@ -247,6 +254,8 @@ class SyntheticConfig(BaseModel):
             length = getattr(self, f"{effect}_slots")
             if getattr(self, f"{effect}_probability") > 0.0 and length > self.slots:
                 raise ValueError(f"{effect}_slots {length} exceeds slots {self.slots}: shorten it")
+        if len(self.weekly_curve) not in (0, WEEKDAYS):
+            raise ValueError(f"weekly_curve has {len(self.weekly_curve)} numbers: give one for each of 7 days, or none")
         if self.platform_shock_depth[0] > self.platform_shock_depth[1] or self.platform_shock_depth[1] == 1.0:
             raise ValueError(f"platform_shock_depth {self.platform_shock_depth}: give (least, greatest) below 1")
         if sum(self.kpi_weights) == 0.0:

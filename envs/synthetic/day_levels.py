@@ -20,7 +20,7 @@ class DayLevels(NamedTuple):
     Those of single segments and sources, and what chance makes of a slot's arrivals, are left out too.
     """
 
-    lasting: NDArray[np.float64]  # (3, B, T) the day's own, with its drift
+    lasting: NDArray[np.float64]  # (3, B, T) the day's own, with its weekday and drift
     now: NDArray[np.float64]  # (3, B, T) of each slot, all effects together
     shock: NDArray[np.float64]  # (B, T) factor on traffic that stays once it has begun; part of `now`
 
@@ -40,6 +40,7 @@ class DayLevels(NamedTuple):
                 for k, (own, slope) in enumerate(spreads)
             ]
         )
+        lasting[TRAFFIC] *= effects.weekly(config, draws, uniforms)
         surge = effects.surge(config, draws, uniforms)
         traffic = effects.traffic(config, draws, uniforms)
         now = np.stack([value * lasting[VALUE], price * lasting[PRICE] * surge, traffic])

@@ -6,10 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from bidpilot.bidding.landscape.calendar import FIRST_MONDAY, WEEKDAYS, weekday_of
 from bidpilot.envs.synthetic.config import SyntheticConfig
 from bidpilot.envs.synthetic.draws import DayDraws, Matrix
 
 Scores = NDArray[np.float64]
+_WEEKS = 5000  # that dates are drawn from: so many that two training days hardly share one
 
 
 def resampled_curve(curve: tuple[float, ...], slots: int) -> NDArray[np.float64]:
@@ -120,8 +122,22 @@ def invalid_burst(
     return share, np.where(on, picks[:, turn], np.int16(0))
 
 
+def dates(draws: DayDraws, uniforms: Matrix) -> NDArray[np.int64]:
+    """Days since 1970 (B,), any within whole weeks of a century: nothing but their weekday matters."""
+    day = np.floor(WEEKDAYS * _WEEKS * draws.stream(uniforms, "weekday", 1)[:, 0])
+    return FIRST_MONDAY + day.astype(np.int64)
+
+
+def weekly(config: SyntheticConfig, draws: DayDraws, uniforms: Matrix) -> Matrix:
+    """Factor on traffic of the day's weekday, (B, 1)."""
+    if not config.weekly_curve:
+        return np.ones((len(uniforms), 1))
+    curve = np.array(config.weekly_curve)
+    return np.asarray((curve / curve.mean())[weekday_of(dates(draws, uniforms)), None])
+
+
 def traffic(config: SyntheticConfig, draws: DayDraws, uniforms: Matrix) -> Matrix:
-    """Auctions expected per slot relative to the demand curve, (B, T): day, drift, levels, shock, viral video."""
+    """Auctions expected per slot relative to the demand curve, (B, T): day, week, drift, levels, shock, viral video."""
     level = spread_uniformly(
         autocorrelated(draws.normal(uniforms, "traffic"), config.level_autocorrelation),
         config.traffic_halfwidth,
@@ -131,4 +147,5 @@ def traffic(config: SyntheticConfig, draws: DayDraws, uniforms: Matrix) -> Matri
     factor *= drift(draws.normal(uniforms, "drift")[:, 2], config.traffic_drift_std, config.slots)
     factor *= platform_shock(config, draws, uniforms)
     factor *= viral(config, draws, uniforms)
+    factor *= weekly(config, draws, uniforms)
     return factor

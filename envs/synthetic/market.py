@@ -115,6 +115,7 @@ class SyntheticMarket:
             conversion_value=undecided.copy(),
             max_cpa=undecided.copy(),
             sources=sources,
+            date=self._dates(uniforms),
             uniforms=uniforms,
         )
 
@@ -131,6 +132,10 @@ class SyntheticMarket:
     def levels(self, uniforms: Matrix) -> DayLevels:
         """The levels that `days` makes days of `uniforms` (B, draws) from: for references, which are told them."""
         return DayLevels.of(self._config, self._draws, uniforms)
+
+    def _dates(self, uniforms: Matrix) -> NDArray[np.int64] | None:
+        """Dates (B,) of the days' weekdays; None where all days are alike."""
+        return effects.dates(self._draws, uniforms) if self._config.weekly_curve else None
 
     def _check(self, uniforms: Matrix) -> None:
         if uniforms.ndim != 2 or uniforms.shape[1] != self.draws:

@@ -19,6 +19,7 @@ from bidpilot.envs.markets.presets import (
     STEADY,
     STEALTH,
     VIRAL,
+    WEEK,
 )
 from bidpilot.envs.markets.worlds import WORLDS
 from bidpilot.envs.synthetic.config import SyntheticConfig
@@ -113,6 +114,13 @@ _ALL = (
         "one price for all content: a share of 35 or 50 % for the long tail, which would get 28 %",
         _campaign(DAILY, min_tail_share=0.35),
         _campaign(DAILY, min_tail_share=0.5),
+    ),
+    SuiteRecord(
+        "week",
+        "forecasts that know one average day: traffic of 1.23 to 0.84 of the mean over the week",
+        WEEK,
+        WEEK,
+        (_campaign(WEEK),),
     ),
     _daily("stealth", "eyes for bursts alone: a tenth of traffic is invalid all day, from 16 sources", market=STEALTH),
     _daily("bots", "belief in interactions: invalid traffic that interacts more than people", market=BOTS),

@@ -136,6 +136,10 @@ def _check(config: EvaluateConfig) -> None:
         raise InvalidConfig(f"--log is a suite of its own, which has no front; got {asked} too. Give one of them.")
     if config.log is None and not config.targets:
         raise InvalidConfig("--no-targets leaves out what a log's days record, and no log is played. Give --log.")
+    if config.log is None and config.calendar is not None:
+        raise InvalidConfig(
+            f"--calendar {config.calendar} names events by the dates of recorded days, and none are played. Give --log."
+        )
     if config.front and config.terms():
         raise InvalidConfig(
             f"a front is played for preferences of its own, without constraints; got {', '.join(config.terms())}. "

@@ -153,21 +153,26 @@ def log_suite(
 
     Every day has its own budget, worth of a conversion and, where the campaign asks for no target, target cost.
     `terms` stand in place of the campaign's own and say whether the days keep their targets; where None, training did.
+    Events that they name stand in place of those that the forecast was made with.
 
     Raises:
+        InvalidCalendar: the file of named events cannot be read.
         InvalidConfig: a margin, and no day has a target.
         ZeroIdealPoint: the preference weighs a KPI that the log or training had none of.
         UnknownChannel, InfeasibleCampaign: the constraints cannot be planned, or no day can keep them.
     """
     campaign = trained.campaign.model_copy(update={"budget": log.days[0].budget})
     campaign = campaign if terms is None else terms.agreed(campaign)
+    forecast = trained.forecast
+    if terms is not None and terms.calendar is not None:
+        forecast = forecast.with_events(terms.events())
     check_weighed(log.name, campaign, predicted_kpis(log))
-    check_feasible(trained.name, trained.forecast, campaign)
+    check_feasible(trained.name, forecast, campaign)
     targets = trained.targets if terms is None else terms.targets
     other_market = bool(trained.strangeness(log))
     lineage = trained.part.lineage
     gains = {} if other_market or lineage.held_out else row_gains(lineage.log)
-    arena = log_arena(log, trained.forecast, campaign, targets, cpa_margin, filter_of)
+    arena = log_arena(log, forecast, campaign, targets, cpa_margin, filter_of)
     _, units = np.unique([day.unit for day in log.days], return_inverse=True)
     return Suite(log.name, gains, arena, units, trained.part, other_market, trained.part.seen(log))
 

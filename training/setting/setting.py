@@ -69,7 +69,9 @@ def training_setting(
     is None. `carries` says what of a log's conversions the forecast holds.
 
     Raises:
-        InvalidConfig: campaigns are to be held out that are not there, or targets left out of a preset, which has none.
+        InvalidConfig: campaigns are to be held out that are not there, or targets left out of a preset, which has none,
+            or events are named where days have no dates.
+        InvalidCalendar: the file of named events cannot be read.
         InvalidMarket: no preset of that name, a log that cannot be recombined, or a market that carries something else.
         InvalidLog: the folder holds no readable log.
         ZeroIdealPoint: the preference weighs a KPI that the setting has none of.
@@ -81,6 +83,11 @@ def training_setting(
             f"--no-targets leaves out what a log's days record; {market_name} records none. Give --log."
         )
     recorded = log_folder is not None and not (log_folder / MODEL_FILE).is_file()
+    if terms.calendar is not None and not recorded:
+        raise InvalidConfig(
+            f"--calendar {terms.calendar} names events by the dates of recorded days, and nothing recorded is trained "
+            "on. Give --log."
+        )
     if hold_out.campaigns and not recorded:
         raise InvalidConfig(
             "--hold-out names campaigns of a recorded log, which is not what is trained on. Give --log."
@@ -169,7 +176,8 @@ def recorded_setting(
         preference=default_preference(log),
     )
     market = RecombinedMarket(log, RecombinationConfig(carries=how.carries), split.training)
-    forecast = fit_forecast(market, days, reference_value(log, how.carries, split.training))
+    worth = reference_value(log, how.carries, split.training)
+    forecast = fit_forecast(market, days, worth, terms.events())
     setting = Setting(log.name, market, forecast, terms.agreed(campaign), log, split, carries=how)
     return _with_targets(setting, days.bounds, terms)
 

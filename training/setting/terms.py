@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import Field, create_model, model_validator
 
 from bidpilot.bidding.campaign.campaign import Campaign
+from bidpilot.bidding.landscape.calendar import NamedEvent, read_events
 from bidpilot.training.cli.config import Config
 
 C = TypeVar("C", bound=Config)
@@ -59,6 +61,19 @@ class LogTerms(CampaignTerms):
         description="Whether a log's days have the target costs that they record; one that is given here is that of "
         "every day instead.",
     )
+    calendar: Path | None = Field(
+        None,
+        description="JSON file of named events by the dates of a log's days (sales, holidays, planned pushes), with "
+        "the factor that is expected of each and its doubt.",
+    )
+
+    def events(self) -> tuple[NamedEvent, ...]:
+        """What the calendar names.
+
+        Raises:
+            InvalidCalendar: the file cannot be read.
+        """
+        return () if self.calendar is None else read_events(self.calendar)
 
 
 def terms_of(campaign: Campaign) -> dict[str, Any]:

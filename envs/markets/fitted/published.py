@@ -67,6 +67,9 @@ AVITO_HOURLY_DEMAND = (
 )  # fmt: skip
 """Traffic of the 24 hours over their mean: Avito's `traffic_share` averaged over regions and days."""
 
+AVITO_WEEKLY_DEMAND = (1.079, 1.228, 1.026, 1.007, 0.960, 0.859, 0.840)
+"""Traffic of the days of the week, `dow` 1 to 7, over their mean: the same averaged over regions, summed over hours."""
+
 
 @dataclass(frozen=True)
 class LevelStatistics:

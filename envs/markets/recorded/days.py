@@ -25,6 +25,7 @@ def plain_days(
     terms: NDArray[np.float64],
     value_scale: NDArray[np.float64] | None = None,
     price_scale: NDArray[np.float64] | None = None,
+    date: NDArray[np.int64] | None = None,
 ) -> DayBatch:
     """Days of windows (B, T) with one scale per slot for all segments and no overlay.
 
@@ -36,6 +37,7 @@ def plain_days(
         terms: budget, conversion value and target CPA, (B, 3), currency.
         value_scale: (B, T) > 0; None: 1.
         price_scale: (B, T) > 0; None: 1.
+        date: days since 1970, (B,); None: the days have no dates.
     """
     rows, slots = start.shape
 
@@ -58,4 +60,5 @@ def plain_days(
         budget=terms[:, 0].copy(),
         conversion_value=terms[:, 1].copy(),
         max_cpa=terms[:, 2].copy(),
+        date=date,
     )

@@ -96,4 +96,5 @@ class RecordedMarket:
     def _batch(self, days: NDArray[np.int64], salt: NDArray[np.uint64]) -> DayBatch:
         start = self._log.offsets[days, :-1]
         count = self._log.offsets[days, 1:] - start
-        return plain_days(self._log, start, count, salt, self._terms[days])
+        date = None if self._log.dates is None else self._log.dates[days]
+        return plain_days(self._log, start, count, salt, self._terms[days], date=date)

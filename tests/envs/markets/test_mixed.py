@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import InvalidMarket
+from bidpilot.bidding.landscape.calendar import UNDATED
 from bidpilot.envs.clearing.day import DayAuctions, materialise
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
@@ -137,3 +138,15 @@ def test_each_day_reads_the_log_of_its_own_market() -> None:
         assert len(found) == 1
         seen.update(found)
     assert seen == {0, 1}
+
+
+def test_days_keep_their_dates_beside_days_that_have_none() -> None:
+    week = market(weekly_curve=(1.0,) * 7)
+    mixed = MixedMarket([market(), week], [0.5, 0.5])
+    uniforms = drawn(mixed, 20)
+    date = mixed.days(uniforms).date
+    assert date is not None
+    own = week.days(uniforms[:, 1:]).date
+    assert own is not None
+    np.testing.assert_array_equal(date, np.where(uniforms[:, 0] < 0.5, UNDATED, own))
+    assert MixedMarket([market(), market(1)], [0.5, 0.5]).days(uniforms).date is None

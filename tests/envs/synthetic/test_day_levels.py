@@ -16,6 +16,7 @@ CONFIG = SyntheticConfig.model_validate(
         "price_drift_std": 0.3,
         "surge_probability": 0.5,
         "platform_shock_probability": 1.0,
+        "weekly_curve": (1.2, 1.1, 1.0, 1.0, 1.0, 0.9, 0.8),
     }
 )
 

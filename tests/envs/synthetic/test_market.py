@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import InvalidMarket
+from bidpilot.bidding.landscape.calendar import weekday_of
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.synthetic import SyntheticConfig, SyntheticMarket
 from bidpilot.envs.synthetic.generate import SEGMENTS, segment_shares
@@ -41,6 +42,7 @@ ALL_ON: dict[str, Any] = {
     "surge_probability": 0.5,
     "viral_probability": 0.5,
     "invalid_burst_probability": 0.5,
+    "weekly_curve": (1.2, 1.1, 1.0, 1.0, 1.0, 0.9, 0.8),
 }
 
 
@@ -386,3 +388,23 @@ def test_uniforms_of_another_shape_are_refused() -> None:
     made = market()
     with pytest.raises(InvalidMarket, match="shape"):
         made.days(np.zeros((2, made.draws + 1)))
+
+
+WEEK = (1.2, 1.1, 1.0, 1.0, 1.0, 0.9, 0.8)
+
+
+def test_a_weekly_curve_gives_days_a_weekday_with_its_traffic_and_moves_nothing_else() -> None:
+    plain, week = days(), days(weekly_curve=tuple(2.0 * share for share in WEEK))
+    assert plain.date is None
+    assert week.date is not None
+    weekday = weekday_of(week.date)
+    assert np.bincount(weekday, minlength=7).min() > DAYS / 14
+    np.testing.assert_allclose(week.count, plain.count * np.array(WEEK)[weekday, None], atol=1.0)
+    np.testing.assert_array_equal(week.price_scale, plain.price_scale)
+    np.testing.assert_array_equal(week.value_scale, plain.value_scale)
+    assert len(np.unique(week.date)) > 0.9 * DAYS
+
+
+def test_a_weekly_curve_has_seven_days() -> None:
+    with pytest.raises(InvalidMarket, match="weekly_curve has 5 numbers"):
+        SyntheticConfig(weekly_curve=(1.0,) * 5)

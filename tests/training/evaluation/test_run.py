@@ -70,6 +70,7 @@ def test_a_front_is_written_and_drawn(tmp_path: Path) -> None:
         ({"front": True, "preference": (1.0, 0.0, 0.0)}, InvalidConfig, "preferences of its own.*preference"),
         ({"agents": ("plan",), "suites": ("steady",), "kpi_floors": (0.0, 0.0, 1e9)}, InfeasibleCampaign, "floor"),
         ({"agents": ("plan",), "suites": ("steady",), "channel_caps": {"radio": 1.0}}, UnknownChannel, "radio"),
+        ({"suites": ("daily",), "calendar": Path("events.json")}, InvalidConfig, "events.json.*--log"),
         ({"suites": ("daily",), "cpa_margin": 0.1}, InvalidConfig, "--suites cpa or --max-cpa"),
     ],
 )

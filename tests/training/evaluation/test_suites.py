@@ -13,13 +13,13 @@ from bidpilot.envs.clearing.day import materialise
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
-from bidpilot.envs.markets.presets import DAILY, PRESETS, RARE, STEADY
+from bidpilot.envs.markets.presets import DAILY, PRESETS, RARE, STEADY, WEEK
 from bidpilot.solvers.hindsight import hindsight_optimum
 from bidpilot.training.evaluation.catalogue import SUITES
 from bidpilot.training.evaluation.suites import held_out, named_suites, suite_forecast
 
 NAMES = ["steady", "daily", "shift", "sparse", "first_price", "won_only", "delayed", "invalid", "cpa", "balanced"]
-NAMES += ["tail", "stealth", "bots", "viral", "persistent", "worlds"]
+NAMES += ["tail", "week", "stealth", "bots", "viral", "persistent", "worlds"]
 
 
 def test_the_catalogue_has_every_suite_of_the_design() -> None:
@@ -45,7 +45,7 @@ def test_the_presets_play_their_default_campaign(name: str) -> None:
 
 
 def test_no_forecast_saw_what_only_the_suite_has() -> None:
-    assert {record.forecast.digest for record in SUITES.values()} == {c.digest for c in (STEADY, DAILY, RARE)}
+    assert {record.forecast.digest for record in SUITES.values()} == {c.digest for c in (STEADY, DAILY, RARE, WEEK)}
     changed = {name for name, record in SUITES.items() if record.market != record.forecast}
     assert changed == {"shift", "sparse", "invalid", "stealth", "bots", "viral", "persistent"}
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import InvalidMarket
+from bidpilot.bidding.landscape.calendar import UNDATED, days_since_1970
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord, stack_offsets
 from bidpilot.envs.logs.auctionnet import import_auctionnet
 from bidpilot.envs.logs.day_batch import DayBatch
@@ -323,3 +325,15 @@ def test_recombined_prices_keep_their_course_inside_a_block() -> None:
     made = prices(market.days(draw(market, 2000)), log, (48, 1)).mean(axis=0)
     recorded = prices(RecordedMarket(log).recorded(range(log.n_days)), log, (48, 1)).mean(axis=0)
     np.testing.assert_allclose(made, recorded, rtol=0.08)
+
+
+def test_days_have_the_date_that_their_unit_is() -> None:
+    log = make_log(3)
+    assert RecordedMarket(log).recorded([0, 1]).date is None
+    dated = replace(log, days=tuple(replace(d, unit=u) for d, u in zip(log.days, UNITS, strict=True)))
+    np.testing.assert_array_equal(
+        RecordedMarket(dated).recorded([2, 0, 1]).date, [UNDATED, days_since_1970(date(2026, 11, 29)), -1]
+    )
+
+
+UNITS = ("2026-11-29", "1969-12-31", "unit 2")
