@@ -155,6 +155,8 @@ class DayStatistics:
         self._rows = np.arange(rows)
         self.spend = np.zeros((slots + 1, rows))  # cumulative, currency
         self.committed = np.zeros((slots + 1, rows))  # cumulative bids of won auctions, currency
+        self.outstanding = np.zeros((slots + 1, rows))  # cumulative bids of these slots not booked yet, currency
+        self.lapsed = np.zeros(rows)  # bids that ran out, so that they cost nothing, currency
         self.wins = np.zeros((slots + 1, rows))  # cumulative
         self.tail_wins = np.zeros((slots + 1, rows))  # cumulative
         self.auctions = np.zeros((slots + 1, rows))  # cumulative
@@ -192,7 +194,7 @@ class DayStatistics:
             traffic.begin(np.maximum(campaigns.win_delay, campaigns.interaction_delay))
         for array in (self.ratio_quantiles, self.log_level, self._day_sum, self._block_sum):
             array[:] = 0.0
-        for array in (self._seen, self._block_seen, self._blocks):
+        for array in (self._seen, self._block_seen, self._blocks, self.outstanding, self.lapsed):
             array[:] = 0.0
 
     @property
@@ -281,12 +283,28 @@ class DayStatistics:
             return totals[at]  # type: ignore[no-any-return]
         return totals[np.maximum(at - self.campaigns.win_delay, 0), self._rows]
 
+    def expect_bills(self, outstanding: NDArray[np.float64]) -> None:
+        """Take in the bids (T, B) of each slot that may still cost their price and are not booked, currency.
+
+        The environment books every win in its slot and has none.
+        """
+        np.cumsum(outstanding, axis=0, out=self.outstanding[1:])
+
+    def held(self) -> NDArray[np.float64]:
+        """Cumulative bids (T + 1, B) of wins and of what may be one, currency."""
+        return self.committed + self.outstanding
+
     def budget(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Settled spend and money reserved for wins not yet reported, currency (B,) each."""
-        settled = self.reported(self.spend)
+        """Settled spend and money reserved for what is not yet reported, at its bid, currency (B,) each."""
+        settled, outstanding = self.reported(self.spend), self.outstanding[self.t]
         if self._today.prompt:
-            return settled, np.zeros_like(settled)
-        return settled, self.committed[self.t] - self.reported(self.committed)
+            return settled, outstanding.copy()
+        return settled, self.committed[self.t] - self.reported(self.committed) + outstanding
+
+    def withheld(self) -> NDArray[np.float64]:
+        """What the money reserved exceeds the prices of those wins by, currency (B,): no bidder knows it."""
+        settled, reserved = self.budget()
+        return np.maximum(reserved - (self.spend[self.t] - settled), 0.0)  # type: ignore[no-any-return]
 
     def capped_segments(self) -> NDArray[np.bool_]:
         """(B, S) segments of channels whose reported spend has reached the most that they may take of the day."""

@@ -25,7 +25,7 @@ from bidpilot.bidding.rule import Rule
 from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.bidding.traffic.gate import Gate
 from bidpilot.envs.bidding_env.compiled_replanner import compiled_replanner
-from bidpilot.envs.clearing.columns import FirstPrice
+from bidpilot.envs.clearing.columns import FirstPrice, Withheld
 from bidpilot.envs.clearing.slot import clear_slot
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
@@ -171,11 +171,17 @@ class Episode:
             self.today.first_price,
             self.today.alpha,
             self.totals,
+            self._withheld(),
         )
         self.kpi += self.totals.true
         self.statistics.update(self.totals)
         campaigns = self.today.campaigns
         self.utility = utility(self.kpi, self.today.ideal, campaigns.preference, campaigns.kind)
+
+    def _withheld(self) -> Withheld | None:
+        """What the ledger holds beyond prices before the coming slot; None where every row is told of wins at once."""
+        late = self.statistics.campaigns.win_delay > 0
+        return Withheld(late, self.statistics.withheld()) if late.any() else None
 
     def judge_by(self, campaigns: CampaignBatch) -> None:
         """Score the day by other bounds than those that its agent was told."""

@@ -74,6 +74,16 @@ class FirstPrice(NamedTuple):
     unit: NDArray[np.float64]  # (B,) mean price that the factors are given for, currency
 
 
+class Withheld(NamedTuple):
+    """Money that may not be bid although nothing has charged it: what bids of unreported wins exceed their prices by.
+
+    A bidder that is told late of a win does not know its price: its ledger holds the bid until then.
+    """
+
+    rows: NDArray[np.bool_]  # (B,) whether wins of this slot are reported after it
+    amount: NDArray[np.float64]  # (B,) of earlier slots, currency; raised in place by what the slot adds
+
+
 class Requested(NamedTuple):
     """Slot totals of all auctions; fields as in `SlotTotals`."""
 

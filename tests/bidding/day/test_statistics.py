@@ -133,6 +133,26 @@ def test_wins_and_spend_are_told_as_many_slots_late(even: Forecast, delay: int) 
         statistics.update(slot())
 
 
+def test_what_is_outstanding_is_reserved_beside_wins_not_told(even: Forecast) -> None:
+    """Bids of 3 in slot 0 and 5 in slot 1 may still be billed; two slots' wins for 12 each are not told."""
+    outstanding = np.zeros((even.slots, ROWS))
+    outstanding[:2] = [[3.0], [5.0]]
+    for delay, reserved in ((0, 8.0), (2, 32.0)):
+        statistics = begin(even, delays=Delays(wins=delay))
+        for _ in range(2):
+            statistics.update(slot())
+        statistics.expect_bills(outstanding)
+        np.testing.assert_array_equal(statistics.budget()[1], reserved)
+        np.testing.assert_array_equal(statistics.held()[:3, 0], [0.0, 15.0, 32.0])
+
+
+def test_what_bids_not_told_exceed_their_prices_by_is_withheld(even: Forecast) -> None:
+    statistics = begin(even, delays=Delays(wins=1))
+    for t in range(3):
+        np.testing.assert_allclose(statistics.withheld(), 2.0 if t else 0.0)
+        statistics.update(slot())
+
+
 def test_each_row_has_its_own_delay(even: Forecast) -> None:
     statistics = begin(even)
     campaigns = replace(statistics.campaigns, win_delay=np.array([0, 2]))

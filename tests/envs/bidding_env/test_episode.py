@@ -277,6 +277,27 @@ def test_reports_lag_by_the_delay_and_reserve_what_is_pending(forecast: Forecast
     assert (feature(observations[10], "budget_free") < feature(observations[10], "budget_left")).all()
 
 
+def test_money_held_for_late_wins_is_not_bid_and_comes_back_at_its_price(forecast: Forecast) -> None:
+    """Bids of three times the plan's: a prompt row spends all; a late one stops where bids held leave nothing."""
+    rule_of = np.zeros((ROWS, 11))
+    rule_of[:, 0] = np.log(3.0) / 1.5
+    spent = {}
+    for delay in (0, 2):
+        campaign = preset_campaign().model_copy(update={"delays": Delays(wins=delay)})
+        episode = Episode(preset_market(), forecast, ROWS)
+        episode.begin(_days(preset_market()), CampaignBatch.repeat(campaign, ROWS))
+        for t in range(48):
+            episode.play(rule_of)
+            s = episode.statistics
+            told = s.spend[max(t + 1 - delay, 0)]
+            held = s.committed[t + 1] - s.committed[max(t + 1 - delay, 0)] if delay else 0.0
+            assert (told + held <= campaign.budget * (1 + 1e-9)).all()
+            np.testing.assert_allclose(episode.left, campaign.budget - s.spend[t + 1], rtol=1e-9, atol=1e-9)
+        spent[delay] = s.spend[-1]
+    assert (spent[0] > 0.99 * campaign.budget).all()
+    assert (spent[2] < spent[0]).any()
+
+
 def test_prices_are_hidden_where_only_wins_are_reported(forecast: Forecast) -> None:
     campaign = preset_campaign().model_copy(update={"feedback": "won_only"})
     _, observations, _ = _play(preset_market(), forecast, campaign, np.zeros((10, ROWS, 11)))
