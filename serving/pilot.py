@@ -125,7 +125,9 @@ class Pilot:
         `outstanding` (T,) is the money held for bids of each slot that may still be billed, currency; None: nothing.
         """
         self._statistics.update(totals)
-        self._statistics.expect_bills(np.zeros((self.forecast.slots, 1)) if outstanding is None else outstanding[:, None])
+        self._statistics.expect_bills(
+            np.zeros((self.forecast.slots, 1)) if outstanding is None else outstanding[:, None]
+        )
         return self._decide(self._last)
 
     @property
@@ -165,7 +167,8 @@ class Pilot:
             action = np.zeros((1, self._size))
         self._last = action
         rule = self._statistics.close_full_channels(decode(action, self.alpha, self._multiplier, self._beta))
-        return Decision(self.slot, observation[0], action[0], replace(rule, gate=self._gate()), planned)
+        rule = replace(rule, gate=self._gate(), price_level=self._statistics.price_level())
+        return Decision(self.slot, observation[0], action[0], rule, planned)
 
     def _gate(self) -> Gate | None:
         """The gate of the slot under way; None where every request passes, and when the day is over."""

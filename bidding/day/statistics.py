@@ -266,6 +266,13 @@ class DayStatistics:
         """What is believed of the day's and the block's levels after `t` slots, each (3, B)."""
         return posterior(*self.level_sums())
 
+    def price_level(self) -> NDArray[np.float64]:
+        """The price level (B,) believed of the block under way, a ratio to the forecast; 1 where no prices are shown.
+
+        First-price bids are shaded at it: with prices twice the forecast's, a value as one half of it would be there.
+        """
+        return np.exp2(self.levels().block[PRICE])  # type: ignore[no-any-return]
+
     def level_sums(self) -> LevelSums:
         """What beliefs about the levels are made from; of a block that has not begun nothing is seen."""
         fresh = self.t % self.forecast.level_slots == 0

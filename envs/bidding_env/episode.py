@@ -138,7 +138,10 @@ class Episode:
     def decoded(self, action: NDArray[np.floating]) -> Rule:
         """The rule of actions (B, 3 + S), without bids in channels known to have taken the most that they may."""
         today = self.today
-        return self.statistics.close_full_channels(decode(action, today.alpha, today.multiplier, today.beta))
+        rule = self.statistics.close_full_channels(decode(action, today.alpha, today.multiplier, today.beta))
+        if not today.campaigns.first_price.any():
+            return rule
+        return replace(rule, price_level=self.statistics.price_level())
 
     def play_rule(self, rule: Rule) -> None:
         """Play one slot with a rule given outright, without an observation.
@@ -168,7 +171,7 @@ class Episode:
             self.t,
             rule,
             self.left,
-            self.today.first_price,
+            self.today.first_price.at(rule.price_level),
             self.today.alpha,
             self.totals,
             self._withheld(),

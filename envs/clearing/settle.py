@@ -51,8 +51,8 @@ def add(total, b, e, n, c):  # type: ignore[no-untyped-def]
 def settle(b, reached, number, budget, withheld, pays_bid, columns, overlay, won, outcomes):  # type: ignore[no-untyped-def]
     """Charge the first `number` auctions of `reached`, in order, while the budget lasts; returns the budget left.
 
-    `withheld` (`Withheld`, or None) says what of it may not be bid. `won` (`Won`) counts wins and spend; `outcomes` (`Outcomes`, or None) what the won auctions bring, predictions
-    before calibration.
+    `withheld` (`Withheld`, or None) says what of it may not be bid. `won` (`Won`) counts wins and spend; `outcomes`
+    (`Outcomes`, or None) what the won auctions bring, predictions before calibration.
     """
     wins, paid, offered, bad_wins = 0, 0.0, 0.0, 0
     predicted_e = predicted_n = predicted_c = true_e = true_n = true_c = 0.0

@@ -16,7 +16,9 @@ from bidpilot.bidding.plan.planner import Planner
 BUDGET, PRICE, BID = 1000.0, 10.0, 20.0
 
 
-def played(forecast: Forecast, slots: int, delay: int, price: float = PRICE) -> tuple[DayStatistics, NDArray[np.float64]]:
+def played(
+    forecast: Forecast, slots: int, delay: int, price: float = PRICE
+) -> tuple[DayStatistics, NDArray[np.float64]]:
     """After `slots` slots; and an even plan (T + 1, 1)."""
     campaigns = CampaignBatch.repeat(Campaign(budget=BUDGET, delays=Delays(wins=delay)), 1)
     statistics = DayStatistics(forecast, 1)

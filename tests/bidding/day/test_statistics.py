@@ -97,6 +97,16 @@ def test_a_slot_of_worthless_auctions_is_sixteen_octaves_down_not_infinitely(eve
     np.testing.assert_array_equal(statistics.ratio_quantiles, -16.0)
 
 
+@pytest.mark.parametrize("feedback", ["full", "won_only"])
+def test_the_price_level_of_the_block_is_believed_where_prices_are_shown(even: Forecast, feedback: str) -> None:
+    statistics = begin(even, feedback=feedback)
+    assert (statistics.price_level() == 1.0).all()
+    statistics.update(slot(price_sum=np.array([101.0, 25.25])))
+    believed = np.exp2(statistics.levels().block[PRICE])
+    np.testing.assert_array_equal(statistics.price_level(), believed)
+    assert (believed[0] > 1.0 > believed[1]) == (feedback == "full")
+
+
 def test_a_channel_is_capped_once_its_spend_reaches_the_cap(even: Forecast) -> None:
     """Both segments are of feed: 2 + 1 a slot, so that a cap of 6 is reached after two."""
     statistics = begin(even, channel_caps={"feed": 6.0})

@@ -298,6 +298,31 @@ def test_money_held_for_late_wins_is_not_bid_and_comes_back_at_its_price(forecas
     assert (spent[2] < spent[0]).any()
 
 
+def test_first_price_bids_are_shaded_at_the_price_level_believed(forecast: Forecast) -> None:
+    """What was paid for the slot's wins at a level of 4 is what a mean price four times as high would shade to."""
+    campaign = preset_campaign().model_copy(update={"auction": "first"})
+    episode = Episode(preset_market(), forecast, ROWS)
+    episode.begin(_days(preset_market()), CampaignBatch.repeat(campaign, ROWS))
+    action = np.zeros((ROWS, 11))
+    assert (episode.decoded(action).price_level == 1.0).all()
+    for _ in range(2):
+        episode.play(action)
+    level = episode.statistics.price_level()
+    np.testing.assert_array_equal(episode.decoded(action).price_level, level)
+    assert len(np.unique(level)) == ROWS
+    rule = replace(episode.decoded(action), price_level=np.full(ROWS, 4.0))
+    spend = []
+    at_one = replace(rule, price_level=None)
+    for unit, played in ((1.0, rule), (4.0, at_one), (1.0, at_one)):
+        episode.begin(_days(preset_market()), CampaignBatch.repeat(campaign, ROWS))
+        usual = episode.today.first_price
+        episode.today = replace(episode.today, first_price=usual._replace(unit=usual.unit * unit))
+        episode.play_rule(played)
+        spend.append(episode.totals.spend.copy())
+    np.testing.assert_array_equal(spend[0], spend[1])
+    assert (spend[0] != spend[2]).all()
+
+
 def test_prices_are_hidden_where_only_wins_are_reported(forecast: Forecast) -> None:
     campaign = preset_campaign().model_copy(update={"feedback": "won_only"})
     _, observations, _ = _play(preset_market(), forecast, campaign, np.zeros((10, ROWS, 11)))
