@@ -31,7 +31,7 @@ class SlotTotals:
     price_sum: NDArray[np.float64]  # (B,) market prices of all auctions
     wins: NDArray[np.int64]  # (B,)
     spend: NDArray[np.float64]  # (B,)
-    committed: NDArray[np.float64]  # (B,) bids of the won auctions, >= spend
+    committed: NDArray[np.float64]  # (B,) bids of the won auctions, >= spend, held until these are reported
     predicted: NDArray[np.float64]  # (B, 3) predicted KPI of won auctions
     true: NDArray[np.float64]  # (B, 3) true KPI of won valid auctions
     realised: NDArray[np.float64]  # (B, 3) realised KPI of won auctions
