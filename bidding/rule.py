@@ -23,6 +23,7 @@ class Rule:
     multiplier: NDArray[np.float64]  # (B, S)
     beta: NDArray[np.float64]  # (B, S) currency per exposure
     gate: Gate | None = None  # by source; None: `s` is 1 for all, nothing is refused
+    price_level: NDArray[np.float64] | None = None  # (B,) that first-price bids are shaded at; None: the forecast's
 
 
 def price(

@@ -191,7 +191,7 @@ class Bidder:
         if not o.test:
             shadow = best.shadow_bid(o.value, o.segment, o.source, o.first_price)
             record = Record(best, o, ticket, now, shadow, tuple(refused))
-            if wallet.reserve(key, amount, now, record) is None:
+            if wallet.reserve(key, amount, now, record, best.slot) is None:
                 return NoBid("no_money")
         self.bids += 1
         return Bid(best.served, amount, ticket)
@@ -346,6 +346,9 @@ class Bidder:
 
     def _expired(self, held: Reservation) -> None:
         self.notices["expired"] += 1
+        day = self._today(held.record.ticket.account)
+        if day is not None:
+            day.lapse(held.amount)
         self._resolve(held.record, "expired", 0)
 
     def _resolve(self, r: Record, result: str, cost: int) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from bidpilot.agents.acting.agent import Agent
@@ -151,6 +153,7 @@ class CampaignDay:
 
     def close_slot(self, moment: Moment) -> None:
         """Hand the slot's totals to the pilot, and hold its decision from now on."""
+        self.wallet.tend(self.desk.clock())  # what has run out by now is not outstanding
         totals = self.collector.totals(self._unwatched, self.desk.bidders)
         self._unwatched = 0.0
         self.desk.state.store_slot(self.account, self.slot, totals)
@@ -165,9 +168,17 @@ class CampaignDay:
             self.filter.update(self.slot, self.collector.totals(self._unwatched, self.desk.bidders))
 
     def _next(self, totals: SlotTotals) -> None:
-        self._apply(self._pilot.close_slot(totals), first=False)
+        outstanding = self._outstanding()
+        self._apply(self._pilot.close_slot(totals, outstanding), first=False)
         if self._shadow_pilot is not None:
-            self._shadow(self._shadow_pilot.close_slot(totals))
+            self._shadow(self._shadow_pilot.close_slot(totals, outstanding))
+
+    def _outstanding(self) -> NDArray[np.float64]:
+        """(T,) money held for bids of each slot that may still be billed, of all bidders, currency."""
+        held = np.zeros(self.desk.forecast.slots)
+        for slot, amount in self.wallet.promised_in.items():
+            held[slot] = amount / MICRO * self.desk.bidders
+        return held
 
     def _apply(self, decision: Decision, first: bool) -> None:
         rule = decision.rule
@@ -245,6 +256,11 @@ class CampaignDay:
         late = SlotTotals.zeros(1, len(self.desk.forecast.segments), self.desk.sources)
         add_win(late, value, segment, source, paid, offered)
         self._tell_late(slot, late)
+
+    def lapse(self, amount: int) -> None:
+        """A bid ran out without a notice (micro-units): its money is free again."""
+        for pilot in self._pilots():
+            pilot.lapse(amount / MICRO * self.desk.bidders)
 
     def outcome(self, slot: int, source: int, told: Told) -> None:
         """What a won exposure of a slot brought is known; `told` is weighed."""

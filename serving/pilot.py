@@ -125,10 +125,26 @@ class Pilot:
         self._day = AgentDay(self._agent, 1, len(self.forecast.segments))
         return self._decide(None)
 
-    def close_slot(self, totals: SlotTotals) -> Decision:
-        """Take in the slot that has passed; what holds in the next (the last decision stands when the day is over)."""
+    def close_slot(self, totals: SlotTotals, outstanding: NDArray[np.float64] | None = None) -> Decision:
+        """Take in the slot that has passed; what holds in the next (the last decision stands when the day is over).
+
+        `outstanding` (T,) is the money held for bids of each slot that may still be billed, currency; None: nothing.
+        """
         self._statistics.update(totals)
+        self._statistics.expect_bills(
+            np.zeros((self.forecast.slots, 1)) if outstanding is None else outstanding[:, None]
+        )
         return self._decide(self._last)
+
+    @property
+    def money(self) -> tuple[float, float]:
+        """What the policy was last told of settled and of held money, currency."""
+        settled, reserved = self._statistics.budget()
+        return float(settled[0]), float(reserved[0])
+
+    def lapse(self, amount: float) -> None:
+        """A bid ran out without a notice, currency: nothing will be charged for it."""
+        self._statistics.lapsed += amount
 
     def late(self, slot: int, totals: SlotTotals) -> None:
         """Book what is told only now of an earlier slot, where it would have been booked in time; one row."""
@@ -157,7 +173,8 @@ class Pilot:
             action = np.zeros((1, self._size))
         self._last = action
         rule = self._statistics.close_full_channels(decode(action, self.alpha, self._multiplier, self._beta))
-        return Decision(self.slot, observation[0], action[0], replace(rule, gate=self._gate()), planned)
+        rule = replace(rule, gate=self._gate(), price_level=self._statistics.price_level())
+        return Decision(self.slot, observation[0], action[0], rule, planned)
 
     def _gate(self) -> Gate | None:
         """The gate of the slot under way; None where every request passes, and when the day is over."""

@@ -46,6 +46,7 @@ class Pricer:
     def __init__(self, rule: Rule, cap: float, shade: ShadingTable) -> None:
         self.rule, self.cap, self._shade = rule, cap, shade
         self.alpha: tuple[float, float, float] = tuple(rule.alpha[0].tolist())
+        self._level = 1.0 if rule.price_level is None else float(rule.price_level[0])
         self._multiplier: list[float] = rule.multiplier[0].tolist()
         self._beta: list[float] = rule.beta[0].tolist()
         self._discount: list[float] | None = None if rule.gate is None else rule.gate.multiplier[0].tolist()
@@ -59,7 +60,7 @@ class Pricer:
     def bid(self, value: Value, segment: int, source: int, first_price: bool) -> float:
         """The bid, currency; above `cap` where the caller must cut it."""
         bid = self.value(value, segment, source)
-        return self._shade(bid) if first_price and bid > 0 else bid
+        return self._level * self._shade(bid / self._level) if first_price and bid > 0 else bid
 
     def explain(self, value: Value, segment: int, source: int, first_price: bool) -> dict[str, Any]:
         """The bid's parts, currency."""
@@ -72,6 +73,7 @@ class Pricer:
             "beta": self._beta[segment],
             "source_multiplier": 1.0 if self._discount is None else self._discount[source],
             "worth": worth,
+            "price_level": self._level,
             "shaded": bid,
             "cap": self.cap,
             "bid": max(min(bid, self.cap), 0.0),

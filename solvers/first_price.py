@@ -45,10 +45,11 @@ def best_known_rule(episode: Episode, days: DayBatch, campaigns: CampaignBatch, 
     today, slots = episode.today, episode.slots
     player = RulePlayer(episode.market, days, campaigns, today.ideal)
     plan = [Rule(today.alpha, today.multiplier, today.beta)] * slots
+    shaded = [today.first_price.at(rule.price_level) for rule in replanned]
     unit = np.ones(len(days))
     tried = (
         player.best_scale(Bids(plan, _shading_at_levels(episode)), unit, _PLAN_REACH),
-        player.best_scale(Bids(replanned, [today.first_price] * slots), unit, _REPLAN_REACH),
+        player.best_scale(Bids(replanned, shaded), unit, _REPLAN_REACH),
         best_constant_rule(player, optimum),
     )
     best = tried[0]

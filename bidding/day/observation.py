@@ -19,6 +19,7 @@ from bidpilot.bidding.day import history
 from bidpilot.bidding.day.action import FIRST_SEGMENT, SCALE_REACH, action_size
 from bidpilot.bidding.day.beliefs import Posterior
 from bidpilot.bidding.day.features import POSITION, bounds, segment_features
+from bidpilot.bidding.day.money import money_to_plan
 from bidpilot.bidding.day.replan import Replanner
 from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE, DayStatistics
 from bidpilot.bidding.day.steering import Steering
@@ -51,7 +52,7 @@ class Observer:
         self._wide = np.zeros((len(low), rows))
         self._low, self._high = low[:, None].astype(np.float64), high[:, None].astype(np.float64)
         self._row = {name: self._wide[i] for name, i in POSITION.items()}
-        self._settled, self._left = np.zeros(rows), np.zeros(rows)  # before the slot, currency
+        self._settled, self._left = np.zeros(rows), np.zeros(rows)  # before the slot, currency: settled, to plan with
         self._today: _Today
 
     def begin(
@@ -116,11 +117,11 @@ class Observer:
     def _money(self, statistics: DayStatistics) -> None:
         row, budget, t = self._row, statistics.campaigns.budget, statistics.t
         settled, reserved = statistics.budget()
-        self._left = np.maximum(budget - settled - reserved, 0.0)
         np.subtract(1.0, settled / budget, out=row["budget_left"])
-        np.divide(self._left, budget, out=row["budget_free"])
+        np.divide(np.maximum(budget - settled - reserved, 0.0), budget, out=row["budget_free"])
         np.divide(self._today.planned_spend[t] - settled, budget, out=row["pace_gap"])
         self._settled = settled
+        self._left = money_to_plan(statistics, self._today.planned_spend)
 
     def _levels(self, statistics: DayStatistics) -> None:
         row, levels = self._row, statistics.levels()
@@ -182,7 +183,7 @@ class Observer:
         return scale, segment
 
     def _spendable(self, t: int) -> NDArray[np.float64]:
-        """The budget left (B,) without what is held back of it, which the day's last block releases."""
+        """The money to plan with (B,) without what is held back of it, which the day's last block releases."""
         if t >= self.forecast.slots - self.forecast.level_slots:
             return self._left
         return np.maximum(self._left - self._today.held_back, 0.0)

@@ -34,7 +34,7 @@ class SlotTotals:
     price_sum: NDArray[np.float64]  # (B,) market prices of all auctions
     wins: NDArray[np.int64]  # (B,)
     spend: NDArray[np.float64]  # (B,)
-    committed: NDArray[np.float64]  # (B,) bids of the won auctions, >= spend
+    committed: NDArray[np.float64]  # (B,) bids of the won auctions, >= spend, held until these are reported
     predicted: NDArray[np.float64]  # (B, 3) predicted KPI of won auctions
     true: NDArray[np.float64]  # (B, 3) true KPI of won valid auctions
     realised: NDArray[np.float64]  # (B, 3) realised KPI of won auctions
@@ -171,6 +171,8 @@ class DayStatistics:
         self._rows = np.arange(rows)
         self.spend = np.zeros((slots + 1, rows))  # cumulative, currency
         self.committed = np.zeros((slots + 1, rows))  # cumulative bids of won auctions, currency
+        self.outstanding = np.zeros((slots + 1, rows))  # cumulative bids of these slots not booked yet, currency
+        self.lapsed = np.zeros(rows)  # bids that ran out, so that they cost nothing, currency
         self.wins = np.zeros((slots + 1, rows))  # cumulative
         self.tail_wins = np.zeros((slots + 1, rows))  # cumulative
         self.auctions = np.zeros((slots + 1, rows))  # cumulative
@@ -214,7 +216,7 @@ class DayStatistics:
             traffic.begin(np.maximum(campaigns.win_delay, campaigns.interaction_delay))
         for array in (self.ratio_quantiles, self.log_level, self._day_sum, self._block_sum):
             array[:] = 0.0
-        for array in (self._seen, self._block_seen, self._blocks):
+        for array in (self._seen, self._block_seen, self._blocks, self.outstanding, self.lapsed):
             array[:] = 0.0
 
     @property
@@ -298,6 +300,13 @@ class DayStatistics:
         """What is believed of the day's and the block's levels after `t` slots, each (3, B)."""
         return posterior(*self.level_sums())
 
+    def price_level(self) -> NDArray[np.float64]:
+        """The price level (B,) believed of the block under way, a ratio to the forecast; 1 where no prices are shown.
+
+        First-price bids are shaded at it: with prices twice the forecast's, a value as one half of it would be there.
+        """
+        return np.exp2(self.levels().block[PRICE])  # type: ignore[no-any-return]
+
     def level_sums(self) -> LevelSums:
         """What beliefs about the levels are made from; of a block that has not begun nothing is seen."""
         fresh = self.t % self.forecast.level_slots == 0
@@ -315,12 +324,28 @@ class DayStatistics:
             return totals[at]  # type: ignore[no-any-return]
         return totals[np.maximum(at - self.campaigns.win_delay, 0), self._rows]
 
+    def expect_bills(self, outstanding: NDArray[np.float64]) -> None:
+        """Take in the bids (T, B) of each slot that may still cost their price and are not booked, currency.
+
+        The environment books every win in its slot and has none.
+        """
+        np.cumsum(outstanding, axis=0, out=self.outstanding[1:])
+
+    def held(self) -> NDArray[np.float64]:
+        """Cumulative bids (T + 1, B) of wins and of what may be one, currency."""
+        return self.committed + self.outstanding
+
     def budget(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Settled spend and money reserved for wins not yet reported, currency (B,) each."""
-        settled = self.reported(self.spend)
+        """Settled spend and money reserved for what is not yet reported, at its bid, currency (B,) each."""
+        settled, outstanding = self.reported(self.spend), self.outstanding[self.t]
         if self._today.prompt:
-            return settled, np.zeros_like(settled)
-        return settled, self.committed[self.t] - self.reported(self.committed)
+            return settled, outstanding.copy()
+        return settled, self.committed[self.t] - self.reported(self.committed) + outstanding
+
+    def withheld(self) -> NDArray[np.float64]:
+        """What the money reserved exceeds the prices of those wins by, currency (B,): no bidder knows it."""
+        settled, reserved = self.budget()
+        return np.maximum(reserved - (self.spend[self.t] - settled), 0.0)  # type: ignore[no-any-return]
 
     def capped_segments(self) -> NDArray[np.bool_]:
         """(B, S) segments of channels whose reported spend has reached the most that they may take of the day."""

@@ -25,7 +25,7 @@ from bidpilot.bidding.rule import Rule
 from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.bidding.traffic.gate import Gate
 from bidpilot.envs.bidding_env.compiled_replanner import compiled_replanner
-from bidpilot.envs.clearing.columns import FirstPrice
+from bidpilot.envs.clearing.columns import FirstPrice, Withheld
 from bidpilot.envs.clearing.slot import clear_slot
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
@@ -138,7 +138,10 @@ class Episode:
     def decoded(self, action: NDArray[np.floating]) -> Rule:
         """The rule of actions (B, 3 + S), without bids in channels known to have taken the most that they may."""
         today = self.today
-        return self.statistics.close_full_channels(decode(action, today.alpha, today.multiplier, today.beta))
+        rule = self.statistics.close_full_channels(decode(action, today.alpha, today.multiplier, today.beta))
+        if not today.campaigns.first_price.any():
+            return rule
+        return replace(rule, price_level=self.statistics.price_level())
 
     def play_rule(self, rule: Rule) -> None:
         """Play one slot with a rule given outright, without an observation.
@@ -168,14 +171,20 @@ class Episode:
             self.t,
             rule,
             self.left,
-            self.today.first_price,
+            self.today.first_price.at(rule.price_level),
             self.today.alpha,
             self.totals,
+            self._withheld(),
         )
         self.kpi += self.totals.true
         self.statistics.update(self.totals)
         campaigns = self.today.campaigns
         self.utility = utility(self.kpi, self.today.ideal, campaigns.preference, campaigns.kind)
+
+    def _withheld(self) -> Withheld | None:
+        """What the ledger holds beyond prices before the coming slot; None where every row is told of wins at once."""
+        late = self.statistics.campaigns.win_delay > 0
+        return Withheld(late, self.statistics.withheld()) if late.any() else None
 
     def judge_by(self, campaigns: CampaignBatch) -> None:
         """Score the day by other bounds than those that its agent was told."""

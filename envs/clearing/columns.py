@@ -73,6 +73,20 @@ class FirstPrice(NamedTuple):
     factors: NDArray[np.float64]  # (shading.POINTS,); unread where no row pays its bid
     unit: NDArray[np.float64]  # (B,) mean price that the factors are given for, currency
 
+    def at(self, level: NDArray[np.float64] | None) -> FirstPrice:
+        """The same where prices have a level (B,) of that mean; None: 1."""
+        return self if level is None else self._replace(unit=self.unit * level)
+
+
+class Withheld(NamedTuple):
+    """Money that may not be bid although nothing has charged it: what bids of unreported wins exceed their prices by.
+
+    A bidder that is told late of a win does not know its price: its ledger holds the bid until then.
+    """
+
+    rows: NDArray[np.bool_]  # (B,) whether wins of this slot are reported after it
+    amount: NDArray[np.float64]  # (B,) of earlier slots, currency; raised in place by what the slot adds
+
 
 class Requested(NamedTuple):
     """Slot totals of all auctions; fields as in `SlotTotals`."""

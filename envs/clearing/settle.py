@@ -48,11 +48,11 @@ def add(total, b, e, n, c):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy")
-def settle(b, reached, number, budget, pays_bid, columns, overlay, won, outcomes):  # type: ignore[no-untyped-def]
+def settle(b, reached, number, budget, withheld, pays_bid, columns, overlay, won, outcomes):  # type: ignore[no-untyped-def]
     """Charge the first `number` auctions of `reached`, in order, while the budget lasts; returns the budget left.
 
-    `won` (`Won`) counts wins and spend; `outcomes` (`Outcomes`, or None) what the won auctions bring, predictions
-    before calibration.
+    `withheld` (`Withheld`, or None) says what of it may not be bid. `won` (`Won`) counts wins and spend; `outcomes`
+    (`Outcomes`, or None) what the won auctions bring, predictions before calibration.
     """
     wins, paid, offered, bad_wins = 0, 0.0, 0.0, 0
     predicted_e = predicted_n = predicted_c = true_e = true_n = true_c = 0.0
@@ -62,13 +62,14 @@ def settle(b, reached, number, budget, pays_bid, columns, overlay, won, outcomes
     fake_events, fake_views = faked(overlay.sources)
     for j in range(number):
         k = np.uintp(reached.picked[j])
-        bid = min(np.float64(reached.offer[k]), budget)
+        bid = min(np.float64(reached.offer[k]), _free(b, budget, withheld))
         if bid < reached.price[k]:
             continue
         i = np.uintp(reached.first) + k
         s = np.uintp(columns.segment[i])
         cost = bid if pays_bid else np.float64(reached.price[k])
         budget -= cost
+        _withhold(b, bid - cost, withheld)
         wins += 1
         paid += cost
         offered += bid
@@ -126,6 +127,23 @@ def settle(b, reached, number, budget, pays_bid, columns, overlay, won, outcomes
         add(outcomes.true, b, true_e, true_n, true_c)
         add(outcomes.realised, b, realised_e, realised_n, realised_c)
     return budget
+
+
+@numba.njit(inline="always")
+def _free(b, budget, withheld):  # type: ignore[no-untyped-def]
+    """What of row b's budget left may be bid."""
+    if withheld is None:
+        return budget
+    return budget - withheld.amount[b]
+
+
+@numba.njit(inline="always")
+def _withhold(b, excess, withheld):  # type: ignore[no-untyped-def]
+    """Withhold what a bid of row b exceeds its price by until the win is reported."""
+    if withheld is None:
+        return
+    if withheld.rows[b]:
+        withheld.amount[b] += excess
 
 
 @numba.njit(cache=True, error_model="numpy")

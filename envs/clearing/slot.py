@@ -1,7 +1,8 @@
 """Clearing: auctions of one slot, in arrival order, for every row of a batch of days.
 
 `a = min(bid, budget left)`; won if `a >= market price` (a tie wins); second price pays the market
-price, first price pays `a`. Budget arithmetic is float64, so spend never passes the budget.
+price, first price pays `a`. Budget arithmetic is float64, so spend never passes the budget. Where wins are reported
+late the bids of those unreported are held, as the ledger of a bid server does, and not their prices.
 One kernel serves every market and both prices. Bids see predictions; scores see true values.
 """
 
@@ -28,6 +29,7 @@ from bidpilot.envs.clearing.columns import (
     Outcomes,
     Requested,
     RuleColumns,
+    Withheld,
     Won,
     auction_columns,
     day_columns,
@@ -46,6 +48,7 @@ def _clear(  # type: ignore[no-untyped-def]
     bid_rule,  # the fields of RuleColumns
     gate,  # multiplier and quota (B, C), or None: nothing is refused and no request is counted by source
     left,  # (B,) float64, reduced in place
+    held,  # the fields of Withheld, or None: every row is told of its wins at once
     bids_paid,  # the fields of FirstPrice
     reference,  # (B, 3) coefficients that value per price is counted at, or None: no statistics
     quantiles,  # (5,)
@@ -57,6 +60,7 @@ def _clear(  # type: ignore[no-untyped-def]
     columns, days, rule = AuctionColumns(*auctions), DayColumns(*batch), RuleColumns(*bid_rule)
     first_price, requested, won = FirstPrice(*bids_paid), Requested(*of_all), Won(*of_won)
     outcomes = None if of_outcomes is None else Outcomes(*of_outcomes)
+    withheld = None if held is None else Withheld(*held)
     table = np.zeros((requested.segment_auctions.shape[1], FACTORS), np.float32)
     factors = np.empty((FACTORS, CHUNK), np.float32)
     histogram = np.zeros(BINS, np.int32)
@@ -92,7 +96,8 @@ def _clear(  # type: ignore[no-untyped-def]
                 chunk.shade_bids(bid[: end - at], first_price.factors, first_price.unit[b])
             number = chunk.pick(shown, bid, reaches, picked)
             reached = Reached(at, picked, shown, bid, value)
-            left[b] = settle(b, reached, number, left[b], first_price.rows[b], columns, overlay, won, outcomes)
+            pays_bid = first_price.rows[b]
+            left[b] = settle(b, reached, number, left[b], withheld, pays_bid, columns, overlay, won, outcomes)
         requested.auctions[b] = requested.segment_auctions[b].sum()
         seen, refused = requested.source_auctions[b], requested.source_refused[b]
         chunk.count_refused(gate, b, requested.auctions[b], seen, refused)
@@ -125,8 +130,11 @@ def clear_slot(
     first_price: FirstPrice,
     reference: NDArray[np.float64] | None,
     out: SlotTotals,
+    withheld: Withheld | None = None,
 ) -> None:
     """Clear slot `t` of B days under one rule per row; overwrites `out` and reduces `left` (B,), currency.
+
+    What is `withheld` of `left` is not bid; None where every row is told of its wins at once.
 
     With `reference` (B, 3) None only auctions, wins and spend are counted, per segment and source; what won auctions
     brought (the fields of `Outcomes`) is left as it was.
@@ -142,6 +150,7 @@ def clear_slot(
         tuple(rule_columns(rule)),
         gate_columns(rule.gate),
         left,
+        None if withheld is None else tuple(withheld),
         tuple(first_price),
         reference,
         RATIO_QUANTILES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,6 +25,7 @@ class Reservation(msgspec.Struct):
     amount: int  # micro-units
     expires: float  # seconds since 1970; money is held until then
     record: Any  # the bid, for whoever hears of it again
+    slot: int = 0  # of the auction
     claimed: bool = False  # a billing notice is on its way to the store
 
 
@@ -50,6 +51,7 @@ class Wallet:
         self.state: AccountState | None = None  # as the store last told it, and what was settled since
         self._budget = budget
         self.free = self.promised = 0
+        self.promised_in: Counter[int] = Counter()  # what is promised, by the slot of the auction
         self.exhausted = False  # the account has no more than what is free here
         self.debt = 0
         self.lease, self._until = _new_lease(), -math.inf
@@ -70,13 +72,14 @@ class Wallet:
         """Whether bids can be made at all."""
         return self.debt == 0 and now + self.config.hold <= self._until
 
-    def reserve(self, key: str, amount: int, now: float, record: Any) -> Reservation | None:
-        """Hold `amount` for a bid; None where it cannot be."""
+    def reserve(self, key: str, amount: int, now: float, record: Any, slot: int = 0) -> Reservation | None:
+        """Hold `amount` for a bid of an auction of `slot`; None where it cannot be."""
         if amount > self.free or amount <= 0 or not self.ready(now):
             return None
         self.free -= amount
         self.promised += amount
-        held = Reservation(key, self.lease, amount, now + self.config.hold, record)
+        self.promised_in[slot] += amount
+        held = Reservation(key, self.lease, amount, now + self.config.hold, record, slot)
         self._open[key] = held
         self._order.append(held)
         if self.free < self.config.chunk // 2:
@@ -225,6 +228,7 @@ class Wallet:
         if self._open.pop(held.key, None) is None:
             return
         self.promised -= held.amount
+        self.promised_in[held.slot] -= held.amount
         if held.lease == self.lease:
             self.free += held.amount - paid
 

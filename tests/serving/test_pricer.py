@@ -54,6 +54,17 @@ def test_at_first_price_half_of_the_value_is_bid_where_prices_are_uniform(even: 
     assert shade(4.0) == pytest.approx(1.0, abs=0.05)
 
 
+def test_at_first_price_a_value_is_shaded_at_the_price_level(even: Forecast) -> None:
+    """Where prices are four times the forecast's, 0 .. 4, half of a value of 3.2 is bid; at the forecast's all, 1."""
+    shade = ShadingTable(Planner(even))
+    rule = Rule(np.array([[1.0, 0.0, 0.0]]), np.ones((1, 1)), np.zeros((1, 1)))
+    plain, dear = (Pricer(replace(rule, price_level=level), 9.0, shade) for level in (None, np.array([4.0])))
+    assert plain.bid((3.2, 0.0, 0.0), 0, 0, True) == pytest.approx(1.0, abs=0.05)
+    assert dear.bid((3.2, 0.0, 0.0), 0, 0, True) == pytest.approx(1.6, abs=0.08)
+    assert dear.bid((3.2, 0.0, 0.0), 0, 0, False) == pytest.approx(3.2)
+    assert dear.explain((3.2, 0.0, 0.0), 0, 0, True)["price_level"] == 4.0
+
+
 def test_a_source_is_discounted_before_the_bid_is_shaded(even: Forecast) -> None:
     """Of 2.625 half, and nothing; shading takes the discounted value."""
     shade = ShadingTable(Planner(even))

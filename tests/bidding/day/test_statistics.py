@@ -97,6 +97,16 @@ def test_a_slot_of_worthless_auctions_is_sixteen_octaves_down_not_infinitely(eve
     np.testing.assert_array_equal(statistics.ratio_quantiles, -16.0)
 
 
+@pytest.mark.parametrize("feedback", ["full", "won_only"])
+def test_the_price_level_of_the_block_is_believed_where_prices_are_shown(even: Forecast, feedback: str) -> None:
+    statistics = begin(even, feedback=feedback)
+    assert (statistics.price_level() == 1.0).all()
+    statistics.update(slot(price_sum=np.array([101.0, 25.25])))
+    believed = np.exp2(statistics.levels().block[PRICE])
+    np.testing.assert_array_equal(statistics.price_level(), believed)
+    assert (believed[0] > 1.0 > believed[1]) == (feedback == "full")
+
+
 def test_a_channel_is_capped_once_its_spend_reaches_the_cap(even: Forecast) -> None:
     """Both segments are of feed: 2 + 1 a slot, so that a cap of 6 is reached after two."""
     statistics = begin(even, channel_caps={"feed": 6.0})
@@ -130,6 +140,26 @@ def test_wins_and_spend_are_told_as_many_slots_late(even: Forecast, delay: int) 
         np.testing.assert_allclose(statistics.reported(statistics.wins), 10 * told)
         np.testing.assert_allclose(statistics.reported(statistics.wins, back=1), 10 * max(max(t - 1, 0) - delay, 0))
         np.testing.assert_allclose(statistics.reported(statistics.tail_wins), 4 * told)
+        statistics.update(slot())
+
+
+def test_what_is_outstanding_is_reserved_beside_wins_not_told(even: Forecast) -> None:
+    """Bids of 3 in slot 0 and 5 in slot 1 may still be billed; two slots' wins for 12 each are not told."""
+    outstanding = np.zeros((even.slots, ROWS))
+    outstanding[:2] = [[3.0], [5.0]]
+    for delay, reserved in ((0, 8.0), (2, 32.0)):
+        statistics = begin(even, delays=Delays(wins=delay))
+        for _ in range(2):
+            statistics.update(slot())
+        statistics.expect_bills(outstanding)
+        np.testing.assert_array_equal(statistics.budget()[1], reserved)
+        np.testing.assert_array_equal(statistics.held()[:3, 0], [0.0, 15.0, 32.0])
+
+
+def test_what_bids_not_told_exceed_their_prices_by_is_withheld(even: Forecast) -> None:
+    statistics = begin(even, delays=Delays(wins=1))
+    for t in range(3):
+        np.testing.assert_allclose(statistics.withheld(), 2.0 if t else 0.0)
         statistics.update(slot())
 
 

@@ -281,6 +281,52 @@ def test_reports_lag_by_the_delay_and_reserve_what_is_pending(forecast: Forecast
     assert (feature(observations[10], "budget_free") < feature(observations[10], "budget_left")).all()
 
 
+def test_money_held_for_late_wins_is_not_bid_and_comes_back_at_its_price(forecast: Forecast) -> None:
+    """Bids of three times the plan's: a prompt row spends all; a late one stops where bids held leave nothing."""
+    rule_of = np.zeros((ROWS, 11))
+    rule_of[:, 0] = np.log(3.0) / 1.5
+    spent = {}
+    for delay in (0, 2):
+        campaign = preset_campaign().model_copy(update={"delays": Delays(wins=delay)})
+        episode = Episode(preset_market(), forecast, ROWS)
+        episode.begin(_days(preset_market()), CampaignBatch.repeat(campaign, ROWS))
+        for t in range(48):
+            episode.play(rule_of)
+            s = episode.statistics
+            told = s.spend[max(t + 1 - delay, 0)]
+            held = s.committed[t + 1] - s.committed[max(t + 1 - delay, 0)] if delay else 0.0
+            assert (told + held <= campaign.budget * (1 + 1e-9)).all()
+            np.testing.assert_allclose(episode.left, campaign.budget - s.spend[t + 1], rtol=1e-9, atol=1e-9)
+        spent[delay] = s.spend[-1]
+    assert (spent[0] > 0.99 * campaign.budget).all()
+    assert (spent[2] < spent[0]).any()
+
+
+def test_first_price_bids_are_shaded_at_the_price_level_believed(forecast: Forecast) -> None:
+    """What was paid for the slot's wins at a level of 4 is what a mean price four times as high would shade to."""
+    campaign = preset_campaign().model_copy(update={"auction": "first"})
+    episode = Episode(preset_market(), forecast, ROWS)
+    episode.begin(_days(preset_market()), CampaignBatch.repeat(campaign, ROWS))
+    action = np.zeros((ROWS, 11))
+    assert (episode.decoded(action).price_level == 1.0).all()
+    for _ in range(2):
+        episode.play(action)
+    level = episode.statistics.price_level()
+    np.testing.assert_array_equal(episode.decoded(action).price_level, level)
+    assert len(np.unique(level)) == ROWS
+    rule = replace(episode.decoded(action), price_level=np.full(ROWS, 4.0))
+    spend = []
+    at_one = replace(rule, price_level=None)
+    for unit, played in ((1.0, rule), (4.0, at_one), (1.0, at_one)):
+        episode.begin(_days(preset_market()), CampaignBatch.repeat(campaign, ROWS))
+        usual = episode.today.first_price
+        episode.today = replace(episode.today, first_price=usual._replace(unit=usual.unit * unit))
+        episode.play_rule(played)
+        spend.append(episode.totals.spend.copy())
+    np.testing.assert_array_equal(spend[0], spend[1])
+    assert (spend[0] != spend[2]).all()
+
+
 def test_prices_are_hidden_where_only_wins_are_reported(forecast: Forecast) -> None:
     campaign = preset_campaign().model_copy(update={"feedback": "won_only"})
     _, observations, _ = _play(preset_market(), forecast, campaign, np.zeros((10, ROWS, 11)))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.landscape.shading import POINTS, shade
 from bidpilot.bidding.rule import Rule
-from bidpilot.envs.clearing.columns import FirstPrice
+from bidpilot.envs.clearing.columns import FirstPrice, Withheld
 from bidpilot.envs.clearing.settle import COMPLETION, EVENT_PROBABILITY, KIND_SHARES
 from bidpilot.envs.clearing.slot import clear_slot
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord
@@ -110,14 +110,14 @@ def clear(
     reference: NDArray[np.float64] | None = None,
     shading: NDArray[np.float64] | None = None,
     out: SlotTotals | None = None,
+    withheld: Withheld | None = None,
 ) -> tuple[SlotTotals, NDArray[np.float64]]:
     rows = len(days)
     left = np.broadcast_to(np.asarray(budget, np.float64), (rows,)).copy()
     out = SlotTotals.zeros(rows, len(SEGMENTS), SOURCES) if out is None else out
     factors = np.ones(POINTS) if shading is None else shading
-    clear_slot(
-        market, days, 0, rule, left, FirstPrice(np.full(rows, first), factors, np.full(rows, UNIT)), reference, out
-    )
+    first_price = FirstPrice(np.full(rows, first), factors, np.full(rows, UNIT))
+    clear_slot(market, days, 0, rule, left, first_price, reference, out, withheld)
     return out, left
 
 
@@ -137,6 +137,7 @@ def by_the_book(
     first: bool,
     reference: NDArray[np.float64],
     shading: NDArray[np.float64],
+    withheld: Withheld | None = None,
 ) -> tuple[dict[str, NDArray[np.float64]], list[list[float]]]:
     """The design's clearing, one auction after the other; also every auction's value per price."""
     log, rows = market.log, len(days)
@@ -145,6 +146,7 @@ def by_the_book(
     ratios: list[list[float]] = [[] for _ in range(rows)]
     for b in range(rows):
         left, salt = budget, int(days.salt[b])
+        held, late = (0.0, False) if withheld is None else (float(withheld.amount[b]), bool(withheld.rows[b]))
         for i in range(int(days.start[b, 0]), int(days.start[b, 0] + days.count[b, 0])):
             s, origin = int(log.segment[i]), int(log.source[i])
             if days.keep is not None and uniform(i, salt, 1) >= days.keep[b, 0, s]:
@@ -177,11 +179,12 @@ def by_the_book(
             bid = float(discount * (rule.multiplier[b, s] * (rule.alpha[b] @ v) + rule.beta[b, s]))
             if first:
                 bid = float(shade(np.array(bid), shading, UNIT))
-            a = min(bid, left)
+            a = min(bid, left - held)
             if a < price:
                 continue
             cost = a if first else price
             left -= cost
+            held += (a - cost) * late
             if not bad:
                 total["true"][b] += true
             got, told = outcome(market, i, salt, true, bad, *fakes_of(days, b))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.landscape.shading import POINTS, shade
 from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
+from bidpilot.envs.clearing.columns import Withheld
 from bidpilot.envs.logs.auction_log import AuctionLog
 from tests.envs.clearing.plain_loop import (
     BUDGET,
@@ -54,6 +55,25 @@ def test_the_kernel_equals_a_plain_loop_over_auctions(
         if row:
             exact = np.quantile(row, RATIO_QUANTILES, method="inverted_cdf")
             assert (np.abs(np.log2(got.ratio_quantiles[b] / exact)) < np.log2(1 + 1 / 8) + 1e-6).all()
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["second", "first"])
+def test_a_late_win_holds_its_bid_and_is_charged_its_price(first: bool) -> None:
+    """Row by row late or prompt; at first price the two are one, and only what was withheld before counts."""
+    market, days = TinyMarket(make_log(), True), make_days(COUNTS)
+    rule, reference = some_rule(len(days), 0.8)
+    shading = np.linspace(0.95, 0.3, POINTS)
+    late, before = np.arange(len(days)) % 2 == 1, np.linspace(0.0, 0.3 * BUDGET, len(days))
+    withheld = Withheld(late, before.copy())
+    got, left = clear(market, days, rule, BUDGET, first, reference, shading, withheld=withheld)
+    want, _ = by_the_book(market, days, rule, BUDGET, first, reference, shading, Withheld(late, before))
+    for name in ("wins", "spend", "committed", "segment_spend", "true"):
+        np.testing.assert_allclose(getattr(got, name), want[name], rtol=2e-6, atol=1e-9, err_msg=name)
+    np.testing.assert_allclose(left, BUDGET - got.spend, rtol=1e-6)
+    np.testing.assert_allclose(withheld.amount, before + late * (got.committed - got.spend), rtol=1e-6, atol=1e-9)
+    assert (left - withheld.amount >= -1e-9).all()
+    assert (left - withheld.amount)[-1] < 1.0  # the last row has bid all that it might
+    assert late[-1]
 
 
 @pytest.mark.parametrize("first", [False, True], ids=["second", "first"])
