@@ -46,6 +46,11 @@ class MixedMarket(MarketWrapper):
             self._digest.update(f"{market.digest}{share}".encode())
 
     @property
+    def markets(self) -> tuple[Market, ...]:
+        """They, in the order of their shares."""
+        return self._markets
+
+    @property
     def log(self) -> AuctionLog:
         """The log of all of them."""
         return self._log

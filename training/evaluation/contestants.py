@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.agents.acting.agent import Agent, controller_agent
 from bidpilot.agents.acting.controllers import MPC
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.gains import row_gains
@@ -24,6 +25,7 @@ from bidpilot.envs.bidding_env.oracle import InformedReplanner
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.training.evaluation.ground import Trained, TrainingPart, latest_learnt, strangeness
 from bidpilot.training.evaluation.names import (
+    CHOICE,
     CONSTANT,
     FILTERED,
     INFORMED,
@@ -36,15 +38,19 @@ from bidpilot.training.evaluation.names import (
     UNFILTERED,
     UNTUNED,
 )
+from bidpilot.training.evaluation.of_run import agent_of_run, choice_of
 from bidpilot.training.evaluation.play import Arena, Outcome
 from bidpilot.training.evaluation.suites import Suite
 from bidpilot.training.evaluation.traffic import told, unfiltered
 from bidpilot.training.report.tables import Marks
-from bidpilot.training.tracking import RunInfo, download
+from bidpilot.training.tracking import RunInfo, download, find_run
 from bidpilot.training.tracking.learned import run_of
 
 TOLD: Final[Mapping[str, ReplannerOf]] = MappingProxyType({INFORMED: InformedReplanner, KNOWABLE: KnowableReplanner})
 """The re-plans of references that are told more than a bidder is."""
+
+
+_OF_RUNS: Final = (*LEARNERS, CHOICE)
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class Contestant:
     """An agent as it was asked for: a learned one with the policy of each of its training runs."""
 
     name: str
-    policies: Mapping[str, NetworkPolicy] = field(default_factory=dict)  # by the name of its own row
+    policies: Mapping[str, Agent] = field(default_factory=dict)  # by the name of its own row
     runs: tuple[str, ...] = ()  # ids, one for each policy
     lessons: Mapping[str, Lesson] = field(default_factory=dict)  # by the name of a policy's row
 
@@ -130,7 +136,7 @@ def play_fixed(name: str, arena: Arena, gains: Mapping[str, Mapping[str, float]]
     return arena.play(controller_agent(agent, gains.get(name)))
 
 
-def _play_policy(policy: NetworkPolicy, name: str, suite: Suite) -> Outcome:
+def _play_policy(policy: Agent, name: str, suite: Suite) -> Outcome:
     try:
         return suite.arena.play(policy)
     except PolicyMismatch as error:
@@ -145,10 +151,10 @@ def check_names(named: Sequence[str]) -> None:
     """
     for name in named:
         base, at, _ = name.partition("@")
-        if base not in KNOWN_AGENTS or (at and base not in LEARNERS):
+        if base not in (*KNOWN_AGENTS, CHOICE) or (at and base not in _OF_RUNS) or (base == CHOICE and not at):
             raise UnknownAgent(
                 f"no agent is called {name!r}. Use one of: {', '.join(UNTUNED)}, NAME_tuned, NAME_neutral, "
-                f"{DEFAULT}@RUN, or {DEFAULT}@RUN,RUN for several seeds."
+                f"{DEFAULT}@RUN, or {DEFAULT}@RUN,RUN for several seeds, or {CHOICE}@RUN for what a run exports."
             )
 
 
@@ -189,7 +195,12 @@ def named_runs(named: Sequence[str]) -> list[RunInfo]:
     check_names(named)
     parts = [name.partition("@") for name in named]
     typed = dict.fromkeys((base, run) for base, at, runs in parts if at for run in runs.split(","))
-    return [run_of(base, run) for base, run in typed]
+    return [_named(base, run) for base, run in typed]
+
+
+def _named(base: str, run: str) -> RunInfo:
+    """The run of a learner, or any whose choice is played."""
+    return find_run(run) if base == CHOICE else run_of(base, run)
 
 
 def find_contestants(
@@ -198,8 +209,8 @@ def find_contestants(
     """The agents of these names, with both reference controllers before them where they are not named.
 
     A learner's name is its last training run that finished, on what `trained` learnt from, or on a preset where that
-    is None; `NAME@RUN` is that run, whatever it learnt from, `NAME@RUN,RUN,...` one agent over seeds. What a policy
-    has seen of the days of `log` is kept with it.
+    is None; `NAME@RUN` is that run, whatever it learnt from, `NAME@RUN,RUN,...` one agent over seeds, and `choice@RUN`
+    whom the run exports by default. What a policy has seen of the days of `log` is kept with it.
 
     Raises:
         UnknownAgent: no such agent.
@@ -212,10 +223,10 @@ def find_contestants(
 
 def _contestant(name: str, experiment: str, log: AuctionLog | None, trained: Trained | None) -> Contestant:
     base, at, typed = name.partition("@")
-    if base not in LEARNERS:
+    if base not in _OF_RUNS:
         return Contestant(name)
     if at:
-        found = [run_of(base, run) for run in dict.fromkeys(typed.split(","))]
+        found = [_named(base, run) for run in dict.fromkeys(typed.split(","))]
     else:
         found = [latest_learnt(base, experiment, trained)]
         name = f"{base}@{found[0].run_id}"
@@ -223,9 +234,17 @@ def _contestant(name: str, experiment: str, log: AuctionLog | None, trained: Tra
     policies, lessons = {}, {}
     for row, run in zip(rows, found, strict=True):
         folder = download(run.run_id, "policy")
-        policies[row] = NetworkPolicy.load(folder / "policy.npz", row)
+        policies[row] = (
+            NetworkPolicy.load(folder / "policy.npz", row) if base in LEARNERS else _chosen(run, folder, row)
+        )
         lessons[row] = _lesson(run, folder, log, trained)
     return Contestant(name, policies, tuple(run.run_id for run in found), lessons)
+
+
+def _chosen(run: RunInfo, folder: Path, row: str) -> Agent:
+    """Whom a run exports by default."""
+    described = json.loads((folder / "policy.json").read_text())
+    return agent_of_run(choice_of(run, described), folder, described, row)
 
 
 def _lesson(run: RunInfo, folder: Path, log: AuctionLog | None, trained: Trained | None) -> Lesson:

@@ -29,6 +29,8 @@ TUNED: Final = MappingProxyType({f"{name}_tuned": name for name in TUNED_BASELIN
 """Baselines with the gains that tuning found, be they better on held-out data or not, by the names of their rows."""
 NEUTRAL: Final = MappingProxyType({f"{name}_neutral": name for name in TUNED_BASELINES if name != MPC.name})
 """Baselines with their defaults, which `mpc` always has, by the names of their rows."""
+CHOICE: Final = "choice"
+"""What a training run exports by default, `choice@RUN`; also the run's tag that says it."""
 UNTUNED: Final = (CONSTANT, *FORECASTING, KNOWABLE)
 """Everyone by the plain name."""
 KNOWN_AGENTS: Final = (*UNTUNED, *TUNED, *NEUTRAL)

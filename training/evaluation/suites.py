@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -212,27 +213,39 @@ def setting_arena(setting: Setting, days: int, domain: int, seed: int, filter_of
 
 def validation_arena(setting: Setting, days: int, seed: int, filter_of: FilterOf = detected) -> Arena:
     """What a training is validated on: the recorded days that it holds out, `days` at most; drawn days without them."""
-    if setting.reference_log is None or setting.split is None or not setting.split.held_out:
+    if setting.split is None or not setting.split.choosing:
         return setting_arena(setting, days, seeding.VALIDATION, seed, filter_of)
+    return recorded_arena(setting, thinned(setting.split.choosing, days), filter_of)
+
+
+def recorded_arena(setting: Setting, days: Sequence[int], filter_of: FilterOf = detected) -> Arena:
+    """These days of a training setting's log, as they were recorded; with their targets where training has them."""
+    assert setting.reference_log is not None
     market = RecordedMarket(setting.reference_log, setting.forecast.level_slots)
-    held_out = market.recorded(thinned(setting.split.held_out, days))
-    held_out = held_out if setting.recorded else held_out.without_targets()
-    return Arena(market, setting.forecast, setting.campaign, held_out, filter_of=filter_of)
+    recorded = market.recorded(days)
+    recorded = recorded if setting.recorded else recorded.without_targets()
+    return Arena(market, setting.forecast, setting.campaign, recorded, filter_of=filter_of)
 
 
 def validation_worlds(
-    setting: Setting, days: int, seed: int, filter_of: FilterOf = detected, worlds: int = WORLDS
+    setting: Setting,
+    days: int,
+    seed: int,
+    filter_of: FilterOf = detected,
+    worlds: int = WORLDS,
+    domain: int = seeding.VALIDATION_WORLDS,
 ) -> Arena:
     """Held-out worlds around a training setting's preset, of logs and days that no suite has: for what is chosen.
 
-    Day d plays in world d modulo `worlds`; `days` are rounded down to as many in each, one at least.
+    Day d plays in world d modulo `worlds`; `days` are rounded down to as many in each, one at least. `domain` is that
+    of their random streams.
 
     Raises:
         InvalidMarket: the setting is no preset's, or no worlds.
     """
-    seeds = np.random.SeedSequence([seeding.VALIDATION_WORLDS, seed])
+    seeds = np.random.SeedSequence([domain, seed])
     market = worlds_market(setting.name, seeds, Support.HELD_OUT, worlds, own_share=0.0)
     rounds = max(days // worlds, 1)
-    uniforms = seeding.stream(seeding.VALIDATION_WORLDS, seed).random((rounds * worlds, market.draws))
+    uniforms = seeding.stream(domain, seed).random((rounds * worlds, market.draws))
     drawn = days_in_turn(market, uniforms, worlds)
     return Arena(market, setting.forecast, setting.campaign, drawn, filter_of=filter_of)

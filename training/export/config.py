@@ -24,7 +24,7 @@ class ExportConfig(Config):
     agent: str | None = Field(
         None,
         min_length=1,
-        description=f"Agent under the run's forecast: {' '.join(DECIDING)}; the run's policy where none is named.",
+        description=f"Agent under the run's forecast: {' '.join(DECIDING)}; the run's own choice where none is named.",
     )
     name: str = Field("bidpilot", min_length=1, description="Name of the bundle and of the registered model.")
     register_model: Annotated[bool, tyro.conf.arg(name="register")] = Field(

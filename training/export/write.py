@@ -10,12 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from bidpilot.agents.acting.agent import AgentDay, ControllerAgent, controller_agent
-from bidpilot.agents.acting.controllers import CONTROLLERS
+from bidpilot.agents.acting.agent import AgentDay, ControllerAgent
 from bidpilot.agents.acting.from_bundle import agent_of, initial_state
 from bidpilot.agents.acting.policy import NetworkPolicy
-from bidpilot.agents.gains import tuned_gains
-from bidpilot.agents.learners.catalogue import learner_of
 from bidpilot.bidding.bundle import (
     FORECAST_FILE,
     MANIFEST_FILE,
@@ -38,8 +35,9 @@ from bidpilot.bidding.bundle import (
 )
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.features import observation_of
-from bidpilot.bidding.errors import BundleMismatch, InvalidBundle, InvalidConfig
+from bidpilot.bidding.errors import BundleMismatch, InvalidBundle
 from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.training.evaluation.of_run import agent_of_run, choice_of
 from bidpilot.training.export.onnx_file import onnx_difference, write_onnx
 from bidpilot.training.tracking import RunInfo
 
@@ -53,11 +51,12 @@ def write_bundle(out: Path, policy_folder: Path, run: RunInfo, agent_name: str |
         out: new, empty, or an older bundle, which is replaced.
         policy_folder: the run's artifacts `policy/`.
         run: the run.
-        agent_name: a controller's name, or that of the learner of the run's policy, which is taken where None.
+        agent_name: a controller's name, or that of the learner of the run's policy; the run's own choice where None.
         name: name of the bundle.
 
     Raises:
         InvalidBundle: `out` holds other things.
+        InvalidConfig: no such agent.
         BundleMismatch: what was written answers otherwise than the agent, in NumPy or in ONNX.
     """
     _prepare(out)
@@ -65,7 +64,8 @@ def write_bundle(out: Path, policy_folder: Path, run: RunInfo, agent_name: str |
     forecast = Forecast.load(policy_folder / "forecast.npz")
     campaign = Campaign.model_validate(described["campaign"])
     shutil.copyfile(policy_folder / "forecast.npz", out / FORECAST_FILE)
-    agent, entry = _agent(agent_name or learner_of(described), policy_folder, described)
+    agent_name = agent_name or choice_of(run, described)
+    agent = agent_of_run(agent_name, policy_folder, described)
     if isinstance(agent, NetworkPolicy):
         np.savez(out / NETWORK_FILE, **agent.arrays())  # type: ignore[arg-type]
         write_onnx(agent, out / ONNX_FILE, forecast.segments, run.run_id)
@@ -79,7 +79,7 @@ def write_bundle(out: Path, policy_folder: Path, run: RunInfo, agent_name: str |
         slots=forecast.slots,
         campaign=campaign,
         plan=plan_entry(forecast, campaign),
-        agent=entry,
+        agent=_entry(agent, agent_name),
         initial_state=initial_state(agent),
         origin=_origin(run, described),
         checksums={},
@@ -116,25 +116,14 @@ def golden_day(agent: NetworkPolicy | ControllerAgent, segments: int, slots: int
     return Golden(seen, np.concatenate([day.act(row[None]) for row in whole]).astype(np.float64))
 
 
-def _agent(name: str, folder: Path, described: dict[str, Any]) -> tuple[NetworkPolicy | ControllerAgent, AgentEntry]:
-    if name in CONTROLLERS:
-        gains = tuned_gains(_tuned_as(described)).get(name)
-        controller = controller_agent(name, gains)
-        return controller, AgentEntry(name=name, kind="controller", controller=_controller(controller))
-    own = learner_of(described)
-    if name != own:
-        raise InvalidConfig(f"no agent is called {name!r} in this run. Use {own}, or {', '.join(CONTROLLERS)}.")
-    policy = NetworkPolicy.load(folder / "policy.npz")
-    if policy.residual is None:
-        return policy, AgentEntry(name=name, kind="network", controller=None)
-    base = _controller(policy.residual.base)
-    return policy, AgentEntry(name=name, kind="network", controller=base, reach=policy.residual.reach)
-
-
-def _tuned_as(described: dict[str, Any]) -> str:
-    """`Setting.tuned_as` of the training; a run that does not say what its market was fitted to has no gains."""
-    fitted = described.get("fitted_to")
-    return str(described["log_digest"] or (f"fitted:{fitted}" if fitted else described["setting"]))
+def _entry(agent: NetworkPolicy | ControllerAgent, name: str) -> AgentEntry:
+    """What a manifest says of an agent."""
+    if isinstance(agent, ControllerAgent):
+        return AgentEntry(name=name, kind="controller", controller=_controller(agent))
+    if agent.residual is None:
+        return AgentEntry(name=name, kind="network", controller=None)
+    base = _controller(agent.residual.base)
+    return AgentEntry(name=name, kind="network", controller=base, reach=agent.residual.reach)
 
 
 def _controller(agent: ControllerAgent) -> ControllerEntry:

@@ -1,4 +1,4 @@
-"""The figure of paired differences: a cell per agent and suite."""
+"""Figures of paired differences: a cell per agent and suite, or a band for each pair."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bidpilot.training.report.checks import finite
-from bidpilot.training.report.style import INK, new_figure
+from bidpilot.training.report.style import INK, colours, new_figure, small_multiples
 from bidpilot.training.report.tables import PairRow, decided
 
 _FAINT = "#888888"
@@ -50,4 +50,34 @@ def difference_map(pairs: Sequence[PairRow]) -> Figure:
     axes.spines[:].set_visible(False)
     title = f"R / R* minus {against.pop()}'s, thousandths; bold: the 95 % interval leaves out zero"
     figure.suptitle(title, color=INK, x=0.01, ha="left", fontsize=10)
+    return figure
+
+
+def difference_bands(pairs: Sequence[PairRow], title: str) -> Figure:
+    """Paired differences of R / R* in thousandths, a panel per suite: a band from end to end of the 95 % interval.
+
+    Args:
+        pairs: who against whom on which suite.
+        title: what is shown.
+
+    Raises:
+        ValueError: where there is none, or one is not finite.
+    """
+    finite("differences", [row["diff"] for row in pairs], 1)
+    suites = list(dict.fromkeys(row["suite"] for row in pairs))
+    shades = colours(list(dict.fromkeys(row["agent"] for row in pairs)))
+    most = max(sum(row["suite"] == suite for row in pairs) for suite in suites)
+    figure, panels = small_multiples(suites, 4.6, 0.38 * most + 1.0)
+    for suite, panel in panels.items():
+        here = [row for row in pairs if row["suite"] == suite][::-1]
+        panel.axvline(0.0, color=INK, linewidth=1)
+        for height, row in enumerate(here):
+            low, high = (row["diff"] if end is None else end for end in (row["diff_low"], row["diff_high"]))
+            band = [1000 * low, 1000 * high]
+            panel.plot(band, [height, height], color=shades[row["agent"]], linewidth=6, alpha=0.4)
+            panel.plot(1000 * row["diff"], height, "o", color=shades[row["agent"]], markersize=6)
+        panel.set_yticks(range(len(here)), [f"{row['agent']} - {row['against']}" for row in here])
+        panel.set_ylim(-0.6, len(here) - 0.4)
+        panel.set_xlabel("difference of R / R*, thousandths")
+    figure.suptitle(title, color=INK, x=0.01, ha="left")
     return figure

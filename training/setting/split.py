@@ -46,6 +46,12 @@ class Split:
     kind: str  # of validation
     groups: tuple[str, ...]  # names of the campaigns or units that are held out
     unseen: tuple[int, ...] = ()  # days of campaigns that were named: neither trained on nor chosen by
+    judging: tuple[int, ...] = ()  # of the days held out, those that choose nothing and judge what was chosen
+
+    @property
+    def choosing(self) -> tuple[int, ...]:
+        """Of the days held out, those that choose among the policies of a training."""
+        return tuple(day for day in self.held_out if day not in set(self.judging))
 
     def __str__(self) -> str:
         apart = f"; {len(self.unseen)} days of campaigns that are never looked at" if self.unseen else ""
@@ -53,14 +59,16 @@ class Split:
             return f"validation on {self.kind} training days, which flatters: no day is held out{apart}"
         whole, more = len(self.training) + len(self.held_out), len(self.groups) - _SHOWN
         named = ", ".join(self.groups[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
-        return f"validation on {len(self.held_out)} of {whole} recorded days, {self.kind}: {named}{apart}"
+        judging = f"; {len(self.judging)} of them choose nothing and judge at the end" if self.judging else ""
+        return f"validation on {len(self.held_out)} of {whole} recorded days, {self.kind}: {named}{judging}{apart}"
 
 
 def split_days(log: AuctionLog, asked: HoldOut) -> Split:
     """Hold days of a log out of training: a share spread evenly over it, to choose by, and those of named campaigns.
 
     Of the campaigns that are not named whole ones are held out to choose by where there are three, else whole units, at
-    least one; where there are fewer than three units, none.
+    least one; where there are fewer than three units, none. Every second of the campaigns held out judges instead of
+    choosing, or of the units where each half has three.
 
     Raises:
         InvalidConfig: the log has no such campaign, or no other.
@@ -70,9 +78,12 @@ def split_days(log: AuctionLog, asked: HoldOut) -> Split:
     unseen = tuple(d for d, day in enumerate(log.days) if day.campaign in asked.campaigns)
     rest = [d for d in range(log.n_days) if d not in set(unseen)]
     kind, held_out = _chosen_by([log.days[d] for d in rest], asked.share)
-    out = [d for d in rest if (log.days[d].campaign if kind == CAMPAIGNS else log.days[d].unit) in held_out]
+    group = {d: log.days[d].campaign if kind == CAMPAIGNS else log.days[d].unit for d in rest}
+    out = [d for d in rest if group[d] in held_out]
     training = tuple(d for d in rest if d not in set(out))
-    return Split(training, tuple(out), kind, tuple(held_out), unseen)
+    apart = list(held_out)[1::2] if kind == CAMPAIGNS or len(held_out) >= 2 * LEAST_UNITS else []
+    judging = tuple(d for d in out if group[d] in apart)
+    return Split(training, tuple(out), kind, tuple(held_out), unseen, judging)
 
 
 def _chosen_by(days: Sequence[DayRecord], share: float) -> tuple[str, dict[str, None]]:

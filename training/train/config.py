@@ -32,6 +32,12 @@ class TrainConfig(LearnerChoice, LogTerms):
     validation_days: Count = Field(
         256, description="Days per validation, at most those that a log holds out; the best policy by them is kept."
     )
+    verdict_days: int = Field(
+        256,
+        ge=0,
+        description="Days on each ground that judges at the end who is exported: the policy, its base or adaptive; 0: "
+        "the policy, without a verdict.",
+    )
     validation_share: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.2,
         description="Share of a log's campaigns, or of its units where it has fewer than three campaigns, whose "

@@ -31,12 +31,15 @@ from bidpilot.agents.learners.common.tuned import tuned
 from bidpilot.bidding.day.features import declared
 from bidpilot.bidding.errors import InvalidConfig, RunNotFound
 from bidpilot.training.cli.config import flat, given
+from bidpilot.training.evaluation.names import CHOICE
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import validation_arena
 from bidpilot.training.evaluation.traffic import behind, missing_told
 from bidpilot.training.report.comparison import ratio_distribution
 from bidpilot.training.report.curves import Curve, budget_curves, learning_curve
+from bidpilot.training.report.differences import difference_bands
+from bidpilot.training.report.tables import pair_table, print_table
 from bidpilot.training.setting.setting import Setting, training_setting
 from bidpilot.training.setting.split import DRAWN, HoldOut, lesson
 from bidpilot.training.setting.targets import rule_of, usual_campaign
@@ -46,6 +49,7 @@ from bidpilot.training.tracking.lineage import held_out_tag
 from bidpilot.training.tracking.writer import MlflowWriter
 from bidpilot.training.train.config import TrainConfig
 from bidpilot.training.train.environment import new_model, training_ground
+from bidpilot.training.train.verdict import reach_verdict, verdict_grounds
 from bidpilot.training.train.watch import RunWatch
 
 POLICY_SCHEMA = 1
@@ -193,6 +197,8 @@ def _finish(
     with tempfile.TemporaryDirectory() as folder:
         save_policy(Path(folder), setting, config, arena, standing)
         tracked.log_folder(Path(folder), "policy")
+    if config.verdict_days > 0:
+        _judge(config, setting, tracked, standing, steps, console)
     days = len(outcome.ratio)
     console.print(f"best policy: R / R* {best.iqm:.4f} on {days} validation days ({kind}), at step {best.step:,}")
     console.print(f"its files: artifacts policy/ of run {tracked.run_id} in {tracked.store.uri}", soft_wrap=True)
@@ -201,6 +207,27 @@ def _finish(
     suite += "" if config.targets else " --no-targets"
     console.print(f"compare it:  bidpilot evaluate --agents {agents} {suite}", soft_wrap=True)
     console.print("open the UI: bidpilot ui")
+
+
+def _judge(
+    config: TrainConfig, setting: Setting, tracked: Run, standing: Standing, steps: int, console: Console
+) -> None:
+    """Judge on days that have chosen nothing, and keep with the run what is exported by default, and why."""
+    assert standing.policy is not None
+    filter_of = behind(config.traffic_filter)
+    grounds = verdict_grounds(setting, config.verdict_days, config.seed, filter_of, config.broadens)
+    imitated = standing.first if config.imitation.rounds > 0 and standing.best.step > 0 else None
+    verdict = reach_verdict(grounds, standing.policy, imitated, tuned_gains(setting.tuned_as))
+    tracked.log_json(verdict.record(), "verdict.json")
+    tracked.log_metrics(verdict.metrics(), steps)
+    tracked.set_tags({CHOICE: verdict.choice, "choice.why": verdict.why})
+    if verdict.pairs:
+        title = f"{setting.name}: the verdict, {verdict.choice} is exported"
+        tracked.log_figure(difference_bands(verdict.pairs, title), "figures/verdict.png")
+        print_table(pair_table(verdict.pairs), console)
+    if verdict.alike:
+        console.print("the policy plays as its base: the learner found nothing to change")
+    console.print(f"exported by default: {verdict.choice} ({verdict.why})", soft_wrap=True)
 
 
 def save_policy(folder: Path, setting: Setting, config: TrainConfig, arena: Arena, standing: Standing) -> None:

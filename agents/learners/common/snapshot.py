@@ -47,6 +47,7 @@ class Standing:
 
     curve: tuple[Point, ...] = ()
     policy: NetworkPolicy | None = None
+    first: NetworkPolicy | None = None  # that of the first validation: what imitation left
 
     @property
     def best(self) -> Point:
@@ -55,7 +56,7 @@ class Standing:
 
     def after(self, point: Point, policy: NetworkPolicy) -> Standing:
         """The standing after one more validation."""
-        standing = replace(self, curve=(*self.curve, point))
+        standing = replace(self, curve=(*self.curve, point), first=self.first or policy)
         return replace(standing, policy=policy) if standing.best is point else standing
 
 
@@ -82,6 +83,7 @@ def take_snapshot(model: OnPolicyAlgorithm, env: BiddingVecEnv, standing: Standi
         "curve": [[p.step, p.iqm, p.low, p.high] for p in standing.curve],
         "best": {} if policy is None else _network(policy),
         "best_name": "" if policy is None else policy.name,
+        "first": {} if standing.first is None else _network(standing.first),
     }
 
 
@@ -123,7 +125,7 @@ def restore_snapshot(snapshot: Snapshot, model: OnPolicyAlgorithm, env: BiddingV
     keys = snapshot["numpy_keys"].numpy().astype(np.uint32)
     np.random.set_state((name, keys, position, has_gauss, cached))  # noqa: NPY002
     curve = tuple(Point(int(step), *rest) for step, *rest in snapshot["curve"])
-    return Standing(curve, _policy(snapshot, env) if snapshot["best"] else None)
+    return Standing(curve, _policy(snapshot, env, "best"), _policy(snapshot, env, "first"))
 
 
 def _network(policy: NetworkPolicy) -> dict[str, torch.Tensor | str]:
@@ -132,8 +134,10 @@ def _network(policy: NetworkPolicy) -> dict[str, torch.Tensor | str]:
     return {k: str(a) if a.dtype.kind == "U" else torch.from_numpy(a.copy()) for k, a in arrays.items()}
 
 
-def _policy(snapshot: Snapshot, env: BiddingVecEnv) -> NetworkPolicy:
-    stored = {k: np.array(v) if isinstance(v, str) else v.numpy() for k, v in snapshot["best"].items()}
+def _policy(snapshot: Snapshot, env: BiddingVecEnv, which: str) -> NetworkPolicy | None:
+    stored = {k: np.array(v) if isinstance(v, str) else v.numpy() for k, v in snapshot[which].items()}
+    if not stored:
+        return None
     return NetworkPolicy(network_of(stored), env.residual, env.features, snapshot["best_name"])
 
 

@@ -54,8 +54,8 @@ class GroupedPPO(PPO):
 
     def __init__(self, policy: str, env: VecEnv, group: int = 1, **settings: Any) -> None:
         self.group = group
-        buffer = {"rollout_buffer_class": GroupBuffer, "rollout_buffer_kwargs": {"group": group}}
-        super().__init__(policy, env, **buffer, **settings)
+        settings |= {"rollout_buffer_class": GroupBuffer, "rollout_buffer_kwargs": {"group": group}}
+        super().__init__(policy, env, **settings)
 
     def learn(self, *args: Any, **kwargs: Any) -> GroupedPPO:
         """As PPO's."""

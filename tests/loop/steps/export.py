@@ -22,7 +22,7 @@ def run(room: Room) -> None:
 
 def export(room: Room, name: str, version: int) -> None:
     """Export the training that is kept under `name`, and hold the bundle against the run and the log."""
-    done = room.bidpilot("export", room.runs[name], "--out", f"bundles/{name}")
+    done = room.bidpilot("export", room.runs[name], "--agent", "ppo", "--out", f"bundles/{name}")
     manifest = read_manifest(room.path(f"bundles/{name}"))
     room.same(f"run -> bundle {name}: the run it comes from", manifest["origin"]["run_id"], room.runs[name])
     room.same(f"run -> bundle {name}: slots and segments", [manifest["slots"], manifest["segments"]], [SLOTS, SEGMENTS])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -30,12 +31,17 @@ def _in_project(project: Path) -> None:
     """Every test here has a store."""
 
 
-def make_run(residual: bool = False, recurrent: bool = False, policy: NetworkPolicy | None = None) -> str:
+def make_run(
+    residual: bool = False,
+    recurrent: bool = False,
+    policy: NetworkPolicy | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> str:
     """A finished training run on `steady` whose policy is the one given, or a random network."""
     setting = training_setting("steady", None, 0)
     arena = setting_arena(setting, 1, seeding.VALIDATION, 0)
     policy = policy or random_policy(len(setting.forecast.segments), residual, recurrent)
-    with open_run("bidpilot", None, {}, {"setting": "steady"}) as tracked:
+    with open_run("bidpilot", None, {}, {"setting": "steady", **(tags or {})}) as tracked:
         folder = Path("policy-files")
         folder.mkdir(exist_ok=True)
         standing = Standing().after(Point(1, 0.9, 0.8, 1.0), policy)

@@ -18,7 +18,15 @@ from bidpilot.agents.gains import tuned_gains
 from bidpilot.bidding.bundle import PARITY, Golden, load_bundle, read_manifest, write_golden, write_manifest
 from bidpilot.bidding.day.features import bounds, columns, feature_names, observation_of
 from bidpilot.bidding.day.replanners import Replan
-from bidpilot.bidding.errors import BundleMismatch, InvalidBundle, InvalidConfig, PolicyMismatch, RunNotFound
+from bidpilot.bidding.errors import (
+    BundleMismatch,
+    InvalidBundle,
+    InvalidConfig,
+    PolicyMismatch,
+    RunNotFound,
+    UnknownAgent,
+)
+from bidpilot.training.evaluation.contestants import check_names, find_contestants
 from bidpilot.training.export.agent import BundleAgent
 from bidpilot.training.export.config import ExportConfig
 from bidpilot.training.export.onnx_file import OnnxPolicy
@@ -250,3 +258,23 @@ def test_unknown_runs_models_and_agents_are_named_errors(tmp_path: Path, run_id:
 def test_a_folder_without_a_manifest_is_no_bundle(tmp_path: Path) -> None:
     with pytest.raises(InvalidBundle, match="no policy bundle"):
         load_bundle(tmp_path)
+
+
+def test_a_run_exports_its_own_choice_and_another_agent_where_one_is_named(tmp_path: Path) -> None:
+    run_id = make_run(tags={"choice": "adaptive"})
+    agents = {}
+    for asked in (None, "ppo"):
+        export(ExportConfig(run=run_id, out=tmp_path / "b", agent=asked, register_model=False))
+        agents[asked] = load_bundle(tmp_path / "b").manifest.agent
+    assert (agents[None].name, agents[None].kind) == ("adaptive", "controller")
+    assert (agents["ppo"].name, agents["ppo"].kind) == ("ppo", "network")
+
+
+@pytest.mark.parametrize("choice", ["adaptive", "ppo", None])
+def test_choice_at_a_run_plays_what_the_run_exports(choice: str | None) -> None:
+    name = f"choice@{make_run(tags={} if choice is None else {'choice': choice})}"
+    (row,) = (contestant for contestant in find_contestants((name,), "bidpilot") if contestant.name == name)
+    (agent,) = row.policies.values()
+    assert isinstance(agent, NetworkPolicy) == (choice != "adaptive")
+    with pytest.raises(UnknownAgent, match="choice@RUN"):
+        check_names(["choice"])

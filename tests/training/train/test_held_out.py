@@ -23,6 +23,7 @@ TINY = [
     *("--rows", "4", "--validate-every", "192", "--checkpoint-every", "192"),
     *("--imitation.rounds", "1", "--imitation.batch-size", "64"),
     *("--ppo.batch-size", "64", "--ppo.epochs", "1", "--ppo.net", "8", "8", "--ppo.group", "2"),
+    *("--verdict-days", "0"),
 ]
 
 

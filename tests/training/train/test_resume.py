@@ -57,6 +57,7 @@ TINY = TrainConfig(
     rows=ROWS,
     total_steps=4 * ROLLOUT,
     validation_days=4,
+    verdict_days=0,
     validate_every=2 * ROLLOUT,
     checkpoint_every=2 * ROLLOUT,
     pool=PoolConfig(size=4, own=0.0, max_cpa=0.0, tail=1.0),  # its tail shares move the multipliers
@@ -322,7 +323,7 @@ def test_a_run_without_a_checkpoint_is_a_named_error() -> None:
     ("options", "reason"),
     [
         (["--rows", "0"], "rows"),
-        (["--rows", "256", "--ppo.group", "7"], r"rows = 256 is no multiple of ppo\.group = 7"),
+        (["--rows", "256", "--ppo.group", "7"], "rows = 256 is no multiple of ppo.group = 7"),
         ([f"--{DEFAULT}.batch-size", "1000"], "no multiple"),
         ([f"--{DEFAULT}.learning-rate", "nan"], "learning_rate"),
         (["--total-steps", "0", "--imitation.rounds", "0"], "train nothing"),

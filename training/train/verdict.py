@@ -1,0 +1,178 @@
+"""The verdict that ends a training: who plays best on days that have chosen nothing, and so what is exported.
+
+The policy, what imitation had left where the learner went on from there, its base and the controllers play the grounds:
+held-out worlds and other days of a preset, or the recorded days of a log that judge. Differences are paired by day,
+with 95 % intervals by the unit that days share.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.agents.acting.agent import Agent, controller_agent
+from bidpilot.agents.acting.controllers import ADAPTIVE, MPC
+from bidpilot.agents.acting.policy import NetworkPolicy
+from bidpilot.agents.gains import Gains
+from bidpilot.envs import seeding
+from bidpilot.envs.markets.presets import PRESETS
+from bidpilot.envs.markets.worlds import WORLDS
+from bidpilot.training.evaluation.rows import pair_row
+from bidpilot.training.evaluation.statistics import LEAST
+from bidpilot.training.evaluation.suites import Suite, recorded_arena, setting_arena, validation_worlds
+from bidpilot.training.evaluation.traffic import FilterOf
+from bidpilot.training.report.tables import PairRow
+from bidpilot.training.setting.setting import Setting
+from bidpilot.training.setting.split import thinned
+
+IMITATED: Final = "imitated"
+"""The policy as imitation left it, before the learner's first step."""
+TOLERATED: Final = 0.002
+"""R / R* that a choice may lose to another on a ground; an interval wholly beyond it excludes."""
+ALIKE: Final = 1e-4
+"""Differences of R / R* on every day, below which a policy plays as its base."""
+
+Days = NDArray[np.float64]
+"""R / R* (D,) of one agent on one ground."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What was played on one ground."""
+
+    name: str
+    ratios: Mapping[str, Days]  # by agent
+    units: NDArray[np.int64]  # (D,) that each day belongs to
+
+    def pair(self, agent: str, against: str) -> PairRow:
+        """What one has more than the other."""
+        return pair_row(self.name, agent, against, self.ratios[agent] - self.ratios[against], self.units, 0)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Who is exported, and why."""
+
+    choice: str
+    why: str
+    pairs: tuple[PairRow, ...]
+    means: Mapping[str, Mapping[str, float]]  # of R / R*, by ground and agent
+    alike: bool  # whether the policy plays as its base
+
+    def record(self) -> dict[str, Any]:
+        """As it is stored with the run."""
+        return {
+            "choice": self.choice,
+            "why": self.why,
+            "plays_as_its_base": self.alike,
+            "means": self.means,
+            "pairs": self.pairs,
+        }
+
+    def metrics(self) -> dict[str, float]:
+        """`verdict/GROUND/AGENT` the mean, `verdict/GROUND/AGENT-AGAINST` the paired difference."""
+        means = {f"verdict/{g}/{agent}": mean for g, agents in self.means.items() for agent, mean in agents.items()}
+        return means | {f"verdict/{p['suite']}/{p['agent']}-{p['against']}": p["diff"] for p in self.pairs}
+
+
+def verdict_grounds(setting: Setting, days: int, seed: int, filter_of: FilterOf, worlds: bool) -> list[Suite]:
+    """Where a training is judged, `days` at most on each ground; with `worlds`, a preset's held-out worlds too.
+
+    None where a log holds no day out: training days would flatter what has learnt from them.
+    """
+    if setting.reference_log is not None and setting.split is not None:
+        judging = thinned(setting.split.judging or setting.split.held_out or (), days)
+        if not judging:
+            return []
+        _, units = np.unique([setting.reference_log.days[day].unit for day in judging], return_inverse=True)
+        return [Suite(setting.name, {}, recorded_arena(setting, judging, filter_of), units)]
+    grounds = [Suite(setting.name, {}, setting_arena(setting, days, seeding.VERDICT, seed, filter_of), np.arange(days))]
+    if worlds and setting.name in PRESETS:
+        count = min(WORLDS, days)
+        arena = validation_worlds(setting, days, seed, filter_of, count, seeding.VERDICT)
+        grounds.append(Suite("worlds", {}, arena, np.arange(len(arena.days)) % count))
+    return grounds
+
+
+def reach_verdict(
+    grounds: Sequence[Suite], policy: NetworkPolicy, imitated: NetworkPolicy | None, gains: Gains
+) -> Verdict:
+    """Play everyone and choose; `imitated` is left out where it is None or the policy itself.
+
+    Args:
+        grounds: where it is played.
+        policy: what was trained, by its learner's name.
+        imitated: what imitation had left.
+        gains: of the controllers, as they are exported with.
+    """
+    base = MPC.name if policy.residual is None else policy.residual.base.name
+    controllers = tuple(dict.fromkeys((base, MPC.name, ADAPTIVE.name)))
+    agents: dict[str, Agent] = {name: controller_agent(name, gains.get(name)) for name in controllers}
+    if imitated is not None and imitated is not policy:
+        agents[IMITATED] = imitated
+    agents[policy.name] = policy
+    played = [
+        Ground(s.name, {name: s.arena.play(agent).ratio for name, agent in agents.items()}, s.kept_units)
+        for s in grounds
+    ]
+    choice, why = choose((*controllers, policy.name), played)
+    others = [name for name in agents if name != policy.name]
+    pairs = [(policy.name, name) for name in others] + [(name, base) for name in controllers[1:]]
+    gaps = [np.abs(ground.ratios[policy.name] - ground.ratios[base]).max() for ground in played]
+    return Verdict(
+        choice,
+        why,
+        tuple(ground.pair(agent, against) for ground in played for agent, against in pairs),
+        {ground.name: {name: float(days.mean()) for name, days in ground.ratios.items()} for ground in played},
+        alike=bool(gaps) and float(max(gaps)) < ALIKE,
+    )
+
+
+def choose(candidates: Sequence[str], grounds: Sequence[Ground]) -> tuple[str, str]:
+    """Who of `candidates`, the simplest first, is exported, and why.
+
+    Whoever falls behind another by more than `TOLERATED` on some ground, with the whole interval, is out; where all do,
+    all but who falls behind the least. Of the rest the simplest stands, until one after it is better in the mean over
+    grounds with the interval above 0.
+    """
+    judged = [ground for ground in grounds if len(np.unique(ground.units)) >= LEAST]
+    if not judged:
+        return candidates[0], f"too few held-out days to show that anything is better than {candidates[0]}"
+    behind = {name: max(_behind(name, candidates, judged)) for name in candidates}
+    most = max(TOLERATED, min(behind.values())[0])
+    left = [name for name in candidates if behind[name][0] <= most]
+    choice, reasons = left[0], [behind[name][1] for name in candidates if name not in left]
+    for name in left[1:]:
+        mean, low, high = _together([ground.pair(name, choice) for ground in judged])
+        found = f"{mean:+.4f} ({low:+.4f} .. {high:+.4f}) over {len(judged)} ground{'s' * (len(judged) != 1)}"
+        if low > 0.0:
+            reasons.append(f"{name} is better than {choice}: {found}")
+            choice = name
+        else:
+            reasons.append(f"{name} is not shown to be better than {choice}: {found}")
+    return choice, "; ".join(reasons)
+
+
+def _behind(name: str, candidates: Sequence[str], grounds: Sequence[Ground]) -> list[tuple[float, str]]:
+    """How far a candidate falls behind each other at least, by the near end of the interval, and that in words."""
+    found = []
+    for ground in grounds:
+        for other in candidates:
+            lost = -(ground.pair(name, other)["diff_high"] or 0.0)
+            found.append((lost, f"{name} falls behind {other} on {ground.name} by at least {lost:.4f}"))
+    return found
+
+
+def _together(pairs: Sequence[PairRow]) -> tuple[float, float, float]:
+    """The mean over grounds, whose days are apart, and the ends of its interval: half-widths add as errors do."""
+    mean = sum(pair["diff"] for pair in pairs) / len(pairs)
+    below, above = (
+        math.sqrt(sum((pair["diff"] - (pair[end] or 0.0)) ** 2 for pair in pairs)) / len(pairs)
+        for end in ("diff_low", "diff_high")
+    )
+    return mean, mean - below, mean + above
