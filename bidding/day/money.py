@@ -37,11 +37,13 @@ def money_to_plan(statistics: DayStatistics, planned_spend: NDArray[np.float64])
     left = free + (1.0 - ratio) * np.maximum(reserved - to_the_end, 0.0)
     rest = planned_spend[end] - planned_spend[t]
     last = (planned_spend[end] - planned_spend[np.maximum(late, t), rows]) / np.where(rest > 0, rest, 1.0)
-    return left / (1.0 + _LAST_WINS * (1.0 / ratio - 1.0) * last)  # type: ignore[no-any-return]
+    money: NDArray[np.float64] = left / (1.0 + _LAST_WINS * (1.0 / ratio - 1.0) * last)
+    return money
 
 
 def _price_per_bid(statistics: DayStatistics, settled: NDArray[np.float64]) -> NDArray[np.float64]:
     """What a bid is expected to cost (B,) that has not been lost, per currency bid: as today's so far, or all of it."""
     told = statistics.reported(statistics.committed) + statistics.lapsed
     known = (settled > 0) & (told > 0)
-    return np.where(known, np.minimum(settled / np.where(known, told, 1.0), 1.0), 1.0)
+    ratio: NDArray[np.float64] = np.where(known, np.minimum(settled / np.where(known, told, 1.0), 1.0), 1.0)
+    return ratio

@@ -305,7 +305,8 @@ class DayStatistics:
 
         First-price bids are shaded at it: with prices twice the forecast's, a value as one half of it would be there.
         """
-        return np.exp2(self.levels().block[PRICE])  # type: ignore[no-any-return]
+        level: NDArray[np.float64] = np.exp2(self.levels().block[PRICE])
+        return level
 
     def level_sums(self) -> LevelSums:
         """What beliefs about the levels are made from; of a block that has not begun nothing is seen."""
@@ -345,7 +346,8 @@ class DayStatistics:
     def withheld(self) -> NDArray[np.float64]:
         """What the money reserved exceeds the prices of those wins by, currency (B,): no bidder knows it."""
         settled, reserved = self.budget()
-        return np.maximum(reserved - (self.spend[self.t] - settled), 0.0)  # type: ignore[no-any-return]
+        excess: NDArray[np.float64] = np.maximum(reserved - (self.spend[self.t] - settled), 0.0)
+        return excess
 
     def capped_segments(self) -> NDArray[np.bool_]:
         """(B, S) segments of channels whose reported spend has reached the most that they may take of the day."""

@@ -37,7 +37,9 @@ def played(log: AuctionLog, campaign: Campaign) -> tuple[list[tuple[float, float
     days, agent = market.recorded([0]), controller_agent("mpc")
     episode = Episode(market, forecast, 1)
     seen = episode.begin(days, CampaignBatch.repeat(campaign, 1, days.budget), replan=agent.replan)
-    day, money, observations = AgentDay(agent, 1, episode.segments), [], []
+    day = AgentDay(agent, 1, episode.segments)
+    money: list[tuple[float, float]] = []
+    observations: list[np.ndarray] = []
     for _ in range(log.slots):
         seen = episode.play(day.act(seen))
         settled, held = episode.statistics.budget()
@@ -48,7 +50,7 @@ def played(log: AuctionLog, campaign: Campaign) -> tuple[list[tuple[float, float
 
 def serve_slot(bidder: Bidder, log: AuctionLog, slot: int) -> list[tuple[Ticket, float]]:
     """Bid for a slot's auctions, whose losses are told at once; what was won, and its price."""
-    won = []
+    won: list[tuple[Ticket, float]] = []
     for i in range(log.offsets[0, slot], log.offsets[0, slot + 1]):
         value = (float(log.exposure[i]), float(log.interaction[i]), float(log.conversion[i]))
         answer = bidder.bid(Opportunity(value, int(log.segment[i]), int(log.source[i])))
@@ -88,7 +90,8 @@ def test_environment_pilot_and_wallet_agree_on_the_money_of_every_slot(
         bid_expiry=(delay + 2) * DAY / log.slots,
         guardrails=GuardrailConfig(slot_share=1.0, step_limit=1e9, bid_cap=1e6),
     )
-    clock, won = ManualClock(START), []
+    clock = ManualClock(START)
+    won: list[list[tuple[Ticket, float]]] = []
     with open_bidder(config, clock) as bidder:
         day = bidder.days["default"]
         for slot in range(log.slots):

@@ -148,9 +148,10 @@ def test_the_previous_action_is_remembered() -> None:
 
 
 def test_wins_that_are_not_told_are_not_seen() -> None:
-    """With wins three slots late, everything that wins decide is as it was three slots ago."""
+    """With wins three slots late, everything that wins decide is as it was three slots ago, while money suffices."""
     names = ("win_rate", "win_rate_day", "cost_slot", "cost_day", "conversion_to_plan", "tail_share")
     actions = np.zeros((48, ROWS, 11))
+    actions[:, :, 0] = -0.3
     _, prompt = played(actions)
     _, late = played(actions, delays=Delays(wins=3))
     for name in names:
