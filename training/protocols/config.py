@@ -78,7 +78,7 @@ class RivalsConfig(Config):
         OFFLINE, min_length=1, description="Implicit Q-learning and conservative Q-learning."
     )
     seeds: tuple[Seed, ...] = Field((0,), min_length=1, description="Seeds of training, a policy each.")
-    steps: Count = Field(3000, description="Gradient steps.")
+    steps: Count = Field(750, description="Gradient steps.")
     days: Count = Field(96, description="Recombined days of each behaviour under each score.")
     data_seed: Seed = Field(0, description="Seed of the days and of the noise of their bids.")
     carries: Carries = "auto"

@@ -31,10 +31,20 @@ from bidpilot.training.setting.terms import LogTerms
 
 Settings = Mapping[str, float | int]
 
+_FAST: Final = {"batch_size": 256, "actor_learning_rate": 1e-3, "critic_learning_rate": 1e-3, "tau": 0.05}
+"""A target network that follows soon: what money is worth at the day's end must reach its start, T slots before."""
+
 SETTINGS: Final[Mapping[str, Settings]] = MappingProxyType(
     {
-        "iql": {"batch_size": 1024, "actor_learning_rate": 1e-3, "critic_learning_rate": 1e-3},
-        "cql": {"batch_size": 512, "actor_learning_rate": 1e-3, "critic_learning_rate": 1e-3},
+        "iql": {**_FAST, "expectile": 0.7, "weight_temp": 0.5},
+        "cql": {
+            **_FAST,
+            "temp_learning_rate": 1e-3,
+            "alpha_learning_rate": 1e-3,
+            "initial_temperature": 0.1,
+            "conservative_weight": 1.0,
+            "n_action_samples": 4,
+        },
     }
 )
 """Of each algorithm's configuration in d3rlpy, what differs from its defaults: chosen on recombined training days."""
