@@ -20,7 +20,7 @@ DRAWS ?= 4000
 ONLY ?=
 DATA ?= ../shared/data
 
-.PHONY: help install quickstart test mutants check loop bench intervals figures clean
+.PHONY: help install quickstart test mutants check loop bench intervals figures rivals clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -64,6 +64,13 @@ intervals: install ## simulate how often the intervals of evaluate hold the trut
 figures: install ## measure the figures of README and docs and write them there, an hour; ONLY="suites fronts"
 	$(BIN)/python -m docs.figures --data $(DATA) $(if $(ONLY),--only $(ONLY))
 
+rivals: .rivals/installed ## make .rivals, the environment of its own in which `bidpilot rivals` trains published learners
+
+.rivals/installed: agents/baselines/learned/requirements.txt
+	test -x .rivals/bin/python || $(PYTHON) -m venv .rivals
+	.rivals/bin/python -m pip install --quiet --no-compile --requirement $<
+	@touch $@
+
 clean: ## remove the environment and every cache, those of compiled functions too (runs under mlruns/ stay)
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*
+	rm -rf .venv .rivals build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

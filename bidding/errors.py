@@ -214,6 +214,10 @@ class InvalidProtocol(BidpilotError):
     """Raised when a published protocol is asked for episodes, budgets or prices that it does not have."""
 
 
+class RivalNotTrained(BidpilotError):
+    """Raised when a learned rival has no weights for the training days asked for, or could not be trained."""
+
+
 class InvalidBundle(BidpilotError):
     """Raised when a folder is no whole policy bundle: a file missing, altered, or not what the manifest says."""
 

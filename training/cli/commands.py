@@ -77,6 +77,12 @@ COMMANDS: tuple[Command, ...] = (
         "play the AuctionNet protocol",
     ),
     Command(
+        "rivals",
+        f"{_ROOMS}.protocols.config:RivalsConfig",
+        f"{_ROOMS}.protocols.rivals:run",
+        "train published offline learners for auctionnet",
+    ),
+    Command(
         "traffic",
         f"{_ROOMS}.protocols.config:TrafficConfig",
         f"{_ROOMS}.protocols.traffic:run",

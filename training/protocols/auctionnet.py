@@ -23,7 +23,7 @@ from bidpilot.training.evaluation.play import Outcome
 from bidpilot.training.evaluation.rows import agent_rows, pair_rows
 from bidpilot.training.protocols.auctionnet_folds import Fold, Told, campaigns_of, left_out_folds, test_fold
 from bidpilot.training.protocols.config import AuctionNetConfig
-from bidpilot.training.protocols.names import BENCHMARK, KNOWN
+from bidpilot.training.protocols.names import BENCHMARK, KNOWN, OFFLINE
 from bidpilot.training.report.auctionnet import ScoreRow, score_table
 from bidpilot.training.report.tables import PairRow, pair_table, print_table
 
@@ -35,7 +35,7 @@ def run(config: AuctionNetConfig) -> None:
     """Play every agent under both scores; print and write scores, ratios to R* and paired differences.
 
     Raises:
-        InvalidConfig, UnknownAgent, RunNotFound, InvalidProtocol: before anything is played.
+        InvalidConfig, UnknownAgent, RunNotFound, RivalNotTrained, InvalidProtocol: before anything is played.
         InvalidLog: a folder holds no readable log.
     """
     _check(config)
@@ -82,7 +82,7 @@ def _check(config: AuctionNetConfig) -> None:
                 f"{agent} is of one run, and every campaign that is left out needs its own. Give {base}: its runs are "
                 "found by what they held out."
             )
-    check_names([name for name in config.named if name not in BENCHMARK])
+    check_names([name for name in config.named if name not in (*BENCHMARK, *OFFLINE)])
 
 
 def _check_apart(training: AuctionLog, test: AuctionLog) -> None:

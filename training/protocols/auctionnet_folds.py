@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from bidpilot.agents.acting.policy import NetworkPolicy
+from bidpilot.agents.baselines.learned.bidder import LearnedBidder
 from bidpilot.agents.baselines.published.auctionnet import BenchmarkBidder, BidderDay
 from bidpilot.agents.baselines.published.auctionnet_bidders import BudgetPid, CpaPid, FixedCpa, OnlineLp
 from bidpilot.agents.gains import row_gains
@@ -27,7 +28,8 @@ from bidpilot.training.evaluation.names import TUNED
 from bidpilot.training.evaluation.play import Arena, Outcome
 from bidpilot.training.evaluation.suites import Suite, log_suite
 from bidpilot.training.protocols.config import AuctionNetConfig
-from bidpilot.training.protocols.names import BENCHMARK
+from bidpilot.training.protocols.names import BENCHMARK, OFFLINE
+from bidpilot.training.protocols.rivals import find_rivals
 from bidpilot.training.setting.setting import training_setting
 from bidpilot.training.setting.split import HoldOut, days_digest, split_days
 from bidpilot.training.setting.terms import LogTerms
@@ -46,6 +48,25 @@ class Rival(Contestant):
     def play(self, suite: Suite) -> dict[str, Outcome]:
         """Its days, by its name."""
         return {self.name: self.how(suite.arena)}
+
+
+@dataclass(frozen=True)
+class LearnedRival(Contestant):
+    """A published offline learner, by the weights of each of its seeds."""
+
+    bidders: Mapping[int, LearnedBidder] = field(kw_only=True)  # by seed
+    target: NDArray[np.float64] = field(kw_only=True)  # (D,) recorded target CPA, currency
+
+    @property
+    def seeds(self) -> int:
+        """Trainings that its row stands for."""
+        return len(self.bidders)
+
+    def play(self, suite: Suite) -> dict[str, Outcome]:
+        """Its days: the mean over its seeds, by its name."""
+        counts = ~np.isnan(suite.arena.days.max_cpa)
+        plays = [suite.arena.play_rules(b.rule_of(self.target, counts)) for b in self.bidders.values()]
+        return {self.name: Outcome.pooled(plays)}
 
 
 @dataclass(frozen=True)
@@ -85,6 +106,8 @@ def test_fold(config: AuctionNetConfig, training: AuctionLog, test: AuctionLog, 
         base = name.partition("@")[0]
         if name in BENCHMARK:
             theirs.append(_benchmark(name, training, test))
+        elif name in OFFLINE:
+            theirs.append(_offline(name, config, trained.part.lineage, test))
         elif name in TUNED and name not in gains:
             console.print(f"{name} is left out: no gains were tuned on {trained.name}; bidpilot tune finds some")
         elif (
@@ -126,7 +149,7 @@ def left_out_folds(config: AuctionNetConfig, log: AuctionLog, console: Console) 
     others = {campaign: split_days(log, HoldOut(campaigns=(campaign,))).training for campaign in campaigns}
     carries = {campaign: carry_over(log, config.carries, days).carries for campaign, days in others.items()}
     found = {name: _seeds(name, config, log, carries, console) for name in learners}
-    ours = [name for name in config.named if name not in (*BENCHMARK, *TUNED, *LEARNERS)]
+    ours = [name for name in config.named if name not in (*BENCHMARK, *OFFLINE, *TUNED, *LEARNERS)]
     for campaign in campaigns:
         setting = training_setting("", config.train, config.seed, None, HoldOut(campaigns=(campaign,)), config.carries)
         assert setting.split is not None
@@ -136,6 +159,7 @@ def left_out_folds(config: AuctionNetConfig, log: AuctionLog, console: Console) 
         trained = Trained(setting.forecast, setting.campaign, part)
         contestants = [*find_contestants(tuple(ours), config.experiment, test, trained)]
         contestants += [_benchmark(name, rest, test) for name in config.named if name in BENCHMARK]
+        contestants += [_offline(name, config, lineage, test) for name in config.named if name in OFFLINE]
         contestants += [_seeded(name, found[name][campaign]) for name in learners if found[name]]
         yield Fold(test, trained, contestants)
 
@@ -146,13 +170,36 @@ def _benchmark(name: str, training: AuctionLog, test: AuctionLog) -> Contestant:
     Raises:
         InvalidProtocol: a day has no target CPA.
     """
-    for day in test.days:
-        if day.max_cpa is None:
-            raise InvalidProtocol(f"Day {day.label!r} has no target CPA. The protocol needs one for every day.")
-    target = np.array([day.max_cpa for day in test.days], np.float64)
+    target = _targets(test)
     simple: tuple[BenchmarkBidder, ...] = (FixedCpa(), BudgetPid(), CpaPid())
     bidder = OnlineLp(training) if name == OnlineLp.name else next(b for b in simple if b.name == name)
     return Rival(name, how=lambda arena: arena.play_rules(BidderDay(bidder, target).rule))
+
+
+def _offline(name: str, config: AuctionNetConfig, lineage: Lineage, test: AuctionLog) -> LearnedRival:
+    """A published offline learner on the days of a log, of weights that learnt from the training days alone.
+
+    Raises:
+        RivalNotTrained: there are none.
+        InvalidProtocol: a day has no target CPA.
+    """
+    command = " ".join(
+        ("bidpilot rivals", str(config.train), *(f"--hold-out {shlex.quote(c)}" for c in lineage.held_out))
+    )
+    target = _targets(test)
+    return LearnedRival(name, bidders=find_rivals(config.rivals, name, str(lineage.part), command), target=target)
+
+
+def _targets(log: AuctionLog) -> NDArray[np.float64]:
+    """The recorded target CPA of each day (D,), currency.
+
+    Raises:
+        InvalidProtocol: a day has none.
+    """
+    for day in log.days:
+        if day.max_cpa is None:
+            raise InvalidProtocol(f"Day {day.label!r} has no target CPA. The protocol needs one for every day.")
+    return np.array([day.max_cpa for day in log.days], np.float64)
 
 
 def _runs(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
 import tyro
 from pydantic import Field
@@ -11,7 +11,10 @@ from pydantic import Field
 from bidpilot.agents.learners.catalogue import DEFAULT
 from bidpilot.training.cli.config import Carries, Config, Count, JsonFile, Seed, json_file
 from bidpilot.training.evaluation.names import FORECASTING, REFERENCES
-from bidpilot.training.protocols.names import BENCHMARK, USUAL
+from bidpilot.training.protocols.names import BENCHMARK, OFFLINE, USUAL
+
+RIVALS: Final = Path("rivals")
+"""Folder that weights of learned rivals are kept in."""
 
 
 class IPinYouConfig(Config):
@@ -43,12 +46,14 @@ class AuctionNetConfig(Config):
     )
     agents: tuple[str, ...] = Field(
         (),
-        description=f"Agents by name: {' '.join(BENCHMARK)}, of the benchmark, {' '.join(FORECASTING)}, "
+        description=f"Agents by name: {' '.join(BENCHMARK)}, of the benchmark, {' '.join(OFFLINE)}, with weights of "
+        f"`bidpilot rivals`, {' '.join(FORECASTING)}, "
         f"NAME_tuned with the gains that tuning found, NAME_neutral without, {DEFAULT}@RUN for a particular training "
         f"run, or {DEFAULT}@RUN,RUN,RUN for one agent over seeds. Where none is named: {' '.join(USUAL)}. "
         f"{' and '.join(REFERENCES)} are always played.",
     )
     carries: Carries = "auto"
+    rivals: Path = Field(RIVALS, description="Folder of the weights that `bidpilot rivals` wrote.")
     against: tuple[str, ...] = Field(
         ("online_lp", "mpc"), description="Agents that every other one is compared with, paired by day."
     )
@@ -60,6 +65,27 @@ class AuctionNetConfig(Config):
     def named(self) -> tuple[str, ...]:
         """Who plays, beside the references."""
         return tuple(dict.fromkeys(self.agents or USUAL))
+
+
+class RivalsConfig(Config):
+    """Train published offline learners (d3rlpy) on a log's training days, for `auctionnet --agents iql cql`."""
+
+    train: tyro.conf.Positional[Path] = Field(description="Folder of the imported training log.")
+    hold_out: tuple[str, ...] = Field(
+        (), description="Campaigns that nothing is learnt from, for `auctionnet --leave-one-out`."
+    )
+    algorithms: tuple[Literal["iql", "cql"], ...] = Field(
+        OFFLINE, min_length=1, description="Implicit Q-learning and conservative Q-learning."
+    )
+    seeds: tuple[Seed, ...] = Field((0,), min_length=1, description="Seeds of training, a policy each.")
+    steps: Count = Field(750, description="Gradient steps.")
+    days: Count = Field(96, description="Recombined days of each behaviour under each score.")
+    data_seed: Seed = Field(0, description="Seed of the days and of the noise of their bids.")
+    carries: Carries = "auto"
+    python: Path = Field(
+        Path(".rivals/bin/python"), description="Python of the environment that has d3rlpy, as `make rivals` makes it."
+    )
+    out: Path = Field(RIVALS, description="Folder to keep the weights in.")
 
 
 class TrafficConfig(Config):

@@ -63,13 +63,19 @@ class BidderDay:
 
     def rule(self, episode: Episode) -> Rule:
         """The rule of the coming slot."""
-        left, budget, rows = episode.left.copy(), episode.today.campaigns.budget, episode.rows
+        left, budget = episode.left.copy(), episode.today.campaigns.budget
         if episode.t == 0:
             self._left = left
         else:
             self._conversions += episode.totals.predicted[:, CONVERSION]
         last_spend, self._left = self._left - left, left
         seen = Seen(episode.t, episode.slots, self._target, left, budget - left, last_spend, self._conversions.copy())
-        alpha = np.zeros((rows, 3))
-        alpha[:, CONVERSION] = self._bidder.alpha(seen)
-        return Rule(alpha, np.ones((rows, episode.segments)), np.zeros((rows, episode.segments)))
+        return conversion_rule(self._bidder.alpha(seen), episode.segments)
+
+
+def conversion_rule(alpha: Floats, segments: int) -> Rule:
+    """The rule that bids `alpha` (B,), currency per conversion, times `pValue` in every one of the segments."""
+    rows = len(alpha)
+    coefficients = np.zeros((rows, 3))
+    coefficients[:, CONVERSION] = alpha
+    return Rule(coefficients, np.ones((rows, segments)), np.zeros((rows, segments)))
