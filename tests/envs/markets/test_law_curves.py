@@ -33,7 +33,8 @@ def by_landscape(log: AuctionLog, level: float, terms: SegmentTerms) -> NDArray[
     kpi = np.stack([log.exposure, log.interaction * level, log.conversion * level], axis=1).astype(np.float64)
     weight = np.full(log.n, 1.0 / log.n)
     landscape = BidLandscape(log.market_price.astype(np.float64), kpi, log.segment.astype(np.int16), weight)
-    return unit_curves(landscape, DIRECTION[None], np.zeros(1, np.bool_), None, terms).spend[0]
+    spend: NDArray[np.float64] = unit_curves(landscape, DIRECTION[None], np.zeros(1, np.bool_), None, terms).spend[0]
+    return spend
 
 
 @pytest.mark.parametrize("share", [0.0, 0.03])

@@ -1,6 +1,7 @@
-"""Imitation of the hindsight optimum: it learns its labels, beats the policy it began as, and repeats itself."""
+"""Imitation of one who knows more: it learns its labels, beats the policy it began as, and repeats itself."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from bidpilot.agents.learners.common.learner import Learner, trained_policy
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.day.action import action_size
-from bidpilot.bidding.errors import InvalidConfig
+from bidpilot.bidding.errors import InvalidConfig, UnknownLaw
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv
 from bidpilot.envs.bidding_env.episode import Episode
@@ -153,3 +154,13 @@ def test_a_label_out_of_reach_is_met_as_nearly_as_can_be(residual: Residual | No
     for side in (-1.0, 1.0):
         label = raw_label(observation, base.astype(np.float64) + side * (reach + 0.1), residual)
         assert (label == side).all()
+
+
+def test_a_teacher_told_the_law_is_refused_on_a_log_and_the_default_falls_back_to_hindsight() -> None:
+    log = Path("a log")
+    for teacher in ("law", "blend"):
+        with pytest.raises(UnknownLaw, match=f"imitation.teacher = {teacher}"):
+            ImitationConfig(teacher=teacher).check_law_known(log)  # type: ignore[arg-type]
+        ImitationConfig(teacher=teacher).check_law_known(None)  # type: ignore[arg-type]
+    for teacher in ("auto", "hindsight"):
+        ImitationConfig(teacher=teacher).check_law_known(log)  # type: ignore[arg-type]
