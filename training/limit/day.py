@@ -47,7 +47,7 @@ class Ground:
         return np.asarray(mean / mean.sum())
 
     def tables(self, levels: BlockLevels, d: int) -> DayTables:
-        """What money is worth after each slot of day `d`, and what its levels bring."""
+        """What money is worth before each slot of day `d`, and what its levels bring."""
         own = levels.value[d]
         weights = [self.tilt.traffic_weights(self.nodes, k, own[k : k + 1])[0] for k in range(len(own))]
         return DayTables(

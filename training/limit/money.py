@@ -77,7 +77,7 @@ def money_value(curves: SlotCurves, nodes: Nodes, tilt: Tilt, budget: float) -> 
 class DayTables(NamedTuple):
     """Of one day's K blocks of G traffic levels and L slots, levels relative to the day's."""
 
-    marginal: Matrix  # (K L, AMOUNTS) worth of one more unit of money after each slot
+    marginal: Matrix  # (K L, AMOUNTS) worth of one more unit of money before each slot, its levels known
     surprise: Matrix  # (K G, AMOUNTS, NEAR) of what a slot that reveals levels brings with what follows, at a scale,
     # beyond what is expected: mean 0 under the changed measure at each amount and scale
 
@@ -96,8 +96,8 @@ def day_tables(curves, value_of, nodes, weights, value, price, traffic):  # type
         for g in range(groups - 1, -1, -1):
             rest = np.zeros(POINTS)
             for j in range((g + 1) * width - 1, g * width - 1, -1):
-                marginal[k * slots + j] = _worth(traffic[k, g] * rest + after, money)[0]
                 here = _slot_spend(curves, k, j, value[k], price[k])
+                marginal[k * slots + j] = _worth(traffic[k, g] * (here + rest) + after, money)[0]
                 if j > g * width:
                     rest += here
             table = surprise[k * groups + g]

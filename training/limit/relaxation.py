@@ -72,8 +72,7 @@ def best_value(day, actions, budget, amounts):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True, nogil=True)
 def penalty(day, t, left, scale, spend, gain, mean_spend, mean_gain):  # type: ignore[no-untyped-def]
     """Of one slot, with `left` before it, for what it spent and gained and what was to be expected."""
-    then = max(left - mean_spend, 0.0) / day.size
-    price = day.worth * at_amount(day.marginal[t], day.money, then)
+    price = day.worth * at_amount(day.marginal[t], day.money, left / day.size)
     total = (gain - mean_gain) - price * (spend - mean_spend)
     if day.reveals[t] >= 0:
         total += day.worth * day.size * _at(day.surprise[day.reveals[t]], day.money, left / day.size, scale)
