@@ -6,6 +6,7 @@ import json
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
 from bidpilot.agents.acting.agent import controller_agent
@@ -38,7 +39,8 @@ def run(config: LimitConfig) -> None:
     console = Console()
     with open_run(config.experiment, "limit", flat(config), kind="limit") as tracked:
         suite = synthetic_suite(record, config.days, config.seed, filter_of=unfiltered)
-        ratios, paths = {}, {}
+        ratios: dict[str, NDArray[np.float64]] = {}
+        paths: dict[str, Path] = {}
         for name in PLAYED:
             console.print(f"playing {name} on {suite.name} ...")
             ratios[name], paths[name] = play_path(suite.arena, name)
@@ -55,7 +57,7 @@ def run(config: LimitConfig) -> None:
         console.print(f"rows written to {config.json_file}")
 
 
-def play_path(arena: Arena, name: str) -> tuple[np.ndarray, Path]:
+def play_path(arena: Arena, name: str) -> tuple[NDArray[np.float64], Path]:
     """R / R* (D,) of a controller or of a reference that is told more, and what it did."""
     watch = PathWatch(arena)
     agent = controller_agent(MPC.name if name in TOLD else name)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.errors import NoLimit
@@ -46,7 +47,7 @@ DAYS = 64
 class Case(NamedTuple):
     record: SuiteRecord
     arena: Arena
-    ratios: dict[str, np.ndarray]
+    ratios: dict[str, NDArray[np.float64]]
     paths: dict[str, Path]
 
     def limits(self, penalised: bool = True) -> DayLimits:
@@ -86,7 +87,7 @@ def calm() -> Case:
     return case(24, **CERTAIN)
 
 
-def error(values: np.ndarray) -> float:
+def error(values: NDArray[np.float64]) -> float:
     return float(values.std() / np.sqrt(len(values)))
 
 

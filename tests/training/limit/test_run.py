@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from rich.console import Console
 
 from bidpilot.bidding.errors import NoLimit, UnknownSuite
@@ -16,7 +17,7 @@ from bidpilot.training.limit.rows import limit_rows
 from bidpilot.training.report.limit import limit_plot, print_limit
 
 
-def limits(days: int) -> tuple[DayLimits, np.ndarray]:
+def limits(days: int) -> tuple[DayLimits, NDArray[np.float64]]:
     """Days on which `mpc` is charged what it was lucky to have, and lies 0.01 below the bound."""
     rng = np.random.default_rng(0)
     luck = rng.normal(0.0, 0.05, days)
