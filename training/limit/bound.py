@@ -72,7 +72,7 @@ class PathWatch:
 
     def path(self) -> Path:
         """Of all slots that were played."""
-        return Path(np.stack(self._scale), np.stack(self._left), np.diff(self._utility, axis=0) * self._value)
+        return Path(np.stack(self._scale), np.stack(self._left), np.diff(np.stack(self._utility), axis=0) * self._value)
 
 
 @dataclass(frozen=True)
