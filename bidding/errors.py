@@ -206,6 +206,10 @@ class UnknownLaw(BidpilotError):
     """Raised when a reference that is told a market's law is asked for where nobody knows it."""
 
 
+class NoLimit(BidpilotError):
+    """Raised when the limit of what can be reached is asked for on a suite that the bound does not hold for."""
+
+
 class NotAMarket(BidpilotError):
     """Raised when a folder holds no calibrated market, or one that cannot be read."""
 

@@ -70,6 +70,9 @@ def _suites(records: Records) -> str:
 
 def _pairs(records: Records) -> str:
     record = records["suites"]
+    gaps = {"gap_closed": "mpc_informed"}
+    if any(row.get("knowable_closed") is not None for row in record.rows):
+        gaps["knowable_closed"] = "knowable"
     rows = []
     for pair in sorted(_beside_mpc(record), key=lambda pair: -pair["diff"]):
         single = [
@@ -77,17 +80,18 @@ def _pairs(records: Records) -> str:
             for row in record.rows
             if row["suite"] == pair["suite"] and row["agent"] in {f"ppo@{place}" for place in POOLED[4:].split(",")}
         ]
-        closed = record.one(agent=POOLED, suite=pair["suite"])["gap_closed"]
+        own = record.one(agent=POOLED, suite=pair["suite"])
         rows.append(
             [
                 f"`{pair['suite']}`",
                 signed(pair["diff"]),
                 f"{signed(pair['diff_low'])} .. {signed(pair['diff_high'])}",
-                "" if closed is None else percent(closed),
+                *("" if own.get(key) is None else percent(own[key]) for key in gaps),
                 f"{min(single):.4f} .. {max(single):.4f}",
             ]
         )
-    return table(["suite", "ppo - mpc", "95 % interval", "share of the gap to `mpc_informed`", "single seeds"], rows)
+    shares = [f"share of the gap to `{name}`" for name in gaps.values()]
+    return table(["suite", "ppo - mpc", "95 % interval", *shares, "single seeds"], rows)
 
 
 def _to_bound(records: Records) -> str:

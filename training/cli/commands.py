@@ -25,6 +25,12 @@ COMMANDS: tuple[Command, ...] = (
         f"{_ROOMS}.evaluation.run:run",
         "score agents on held-out days",
     ),
+    Command(
+        "limit",
+        f"{_ROOMS}.limit.config:LimitConfig",
+        f"{_ROOMS}.limit.run:run",
+        "bound what can be reached without knowing the future",
+    ),
     Command("solve", f"{_ROOMS}.solve.config:SolveConfig", f"{_ROOMS}.solve.run:run", "plan a campaign or a portfolio"),
     Command(
         "pareto",

@@ -102,3 +102,15 @@ def test_pictures_are_of_the_rows_that_have_intervals(tmp_path: Path) -> None:
     records.keep("suites", Record({}, [Step("x", None, [row | {"ci_low": 0.8, "ci_high": 1.0}])]))
     draw(records, tmp_path)
     assert {path.name for path in tmp_path.glob("*.png")} == {"ablation.png", "agents.png"}
+
+
+def test_pairs_show_the_share_of_what_can_be_known_where_it_was_played(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    pair = {"agent": POOLED, "against": "mpc", "suite": "daily", "diff": 0.1, "diff_low": 0.0, "diff_high": 0.2}
+    row = {"agent": POOLED, "suite": "daily", "iqm": 0.9, "gap_closed": 0.25}
+    single = {"agent": "ppo@0", "suite": "daily", "iqm": 0.9}
+    for knowable, told in ((None, False), (0.5, True)):
+        records.keep("suites", Record({}, [Step("x", None, [row | {"knowable_closed": knowable}, single, pair])]))
+        text = TEXTS["pairs"](records)
+        assert "25 %" in text
+        assert ("share of the gap to `knowable`" in text, "50 %" in text) == (told, told)
