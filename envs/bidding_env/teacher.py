@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.day.beliefs import Posterior
+from bidpilot.bidding.day.money import money_to_plan
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.bidding_env.knowable import KnowableReplanner
 from bidpilot.envs.bidding_env.labels import near_target
@@ -15,7 +16,7 @@ from bidpilot.envs.bidding_env.oracle import Oracle
 
 class Teacher:
     """Labels the actions of the day that an episode has begun, told the law of each row's market, the day's levels,
-    and the money that is truly left: what is won and not yet reported is paid for.
+    and the money that is truly left: what is won and not yet reported has cost its price.
 
     Not told are later blocks, shocks and surges. Rows whose plan comes near a target cost are labelled with their own
     re-plan. `tables` are those of the episode's market and forecast.
@@ -47,15 +48,17 @@ class Blend:
 
 
 class _TrueMoneyReplanner(KnowableReplanner):
-    """Spends what is left by the episode's own account, whatever has been reported of it."""
+    """Plans with what is left by the episode's own account: unreported wins have cost their prices."""
 
     def __init__(self, episode: Episode, tables: LawTables) -> None:
         today, forecast = episode.today, episode.planner.forecast
         super().__init__(episode.market, today.days, today.campaigns, forecast, today.plan, today.index, tables)
         self._episode, self._last_block = episode, forecast.slots - forecast.level_slots
         self._held_back = today.campaigns.held_back * today.campaigns.budget
+        self._planned_spend = today.plan.spend[today.index].T
 
     def scale(self, levels: Posterior, left: NDArray[np.float64], t: int) -> NDArray[np.float64]:
         """As its base's, of the true money left; `left` is what the statistics know of."""
+        money = money_to_plan(self._episode.statistics, self._planned_spend, prices_told=True)
         held_back = self._held_back if t < self._last_block else 0.0
-        return super().scale(levels, np.maximum(self._episode.left - held_back, 0.0), t)
+        return super().scale(levels, np.maximum(money - held_back, 0.0), t)

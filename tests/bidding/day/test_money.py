@@ -71,3 +71,12 @@ def test_bids_that_lapse_make_outstanding_ones_cheaper(even: Forecast) -> None:
     assert money_to_plan(statistics, planned)[0] == BUDGET - 20.0 - 4.0
     statistics.lapsed += 40.0
     assert money_to_plan(statistics, planned)[0] == BUDGET - 20.0 - 2.0
+
+
+def test_who_is_told_the_prices_counts_unreported_wins_at_them(forecast: Forecast) -> None:
+    """Four slots that were won for 10 each and are not told; what the last five will hold is kept back as ever."""
+    statistics, planned = played(forecast, 4, 4)
+    last = 5 / (forecast.slots - 4)
+    want = (BUDGET - 4 * PRICE) / (1 + 0.75 * (BID / PRICE - 1) * last)
+    assert money_to_plan(statistics, planned, prices_told=True)[0] == pytest.approx(want, rel=1e-12)
+    assert money_to_plan(statistics, planned)[0] == pytest.approx(BUDGET - 4 * BID)

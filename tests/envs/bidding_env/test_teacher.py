@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from bidpilot.agents.acting.agent import AgentDay, controller_agent
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign, Delays
+from bidpilot.bidding.day.action import SCALE_REACH
+from bidpilot.bidding.day.money import money_to_plan
 from bidpilot.bidding.errors import UnknownLaw
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.episode import Episode
@@ -103,19 +105,21 @@ def test_in_a_mixture_each_row_is_told_its_own_markets_law() -> None:
     assert (np.abs(other[0, choice == 1, 0] - together[0, choice == 1, 0]) > 0.01).all()
 
 
-def test_what_is_won_and_not_yet_told_is_paid_for_not_held_at_the_bid() -> None:
-    """With wins told eight slots late its labels are those of prompt reports; what the controller is told is not."""
+def test_what_is_won_and_not_yet_told_has_cost_its_price_and_not_its_bid() -> None:
     market = market_of(SMALL)
     days = market.days(uniforms(market, 8))
     late = CAMPAIGN.model_copy(update={"delays": Delays(wins=8, interactions=8, conversions=8)})
-    prompt, delayed = (labels_of(begun(market, days, campaign), 12) for campaign in (CAMPAIGN, late))
-    np.testing.assert_allclose(prompt, delayed, atol=1e-12)
     episode = begun(market, days, late)
-    for label in delayed[:11]:
-        episode.play(label)
-    today, forecast = episode.today, episode.planner.forecast
+    teacher = Teacher(episode, LawTables(market, episode.planner.forecast))
+    for _ in range(7):
+        episode.play(teacher.action())
+    today, forecast, statistics = episode.today, episode.planner.forecast, episode.statistics
     knowable = KnowableReplanner(market, days, today.campaigns, forecast, today.plan, today.index)
-    assert (episode.observer.action_of(knowable, episode.statistics)[:, 0] < delayed[11, :, 0] - 1e-3).all()
+    planned = today.plan.spend[today.index].T
+    money, known = (money_to_plan(statistics, planned, prices_told=told) for told in (True, False))
+    want = knowable.scale(statistics.levels(), money, statistics.t) * np.log(2.0) / SCALE_REACH
+    np.testing.assert_allclose(teacher.action()[:, 0], np.clip(want, -1.0, 1.0), atol=1e-12)
+    assert (np.abs(money / known - 1.0) > 1e-3).all()
 
 
 def test_rows_near_a_target_cost_keep_their_own_replan() -> None:
