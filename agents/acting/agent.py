@@ -12,7 +12,7 @@ from bidpilot.agents.acting.controllers import CONTROLLERS, Controller
 from bidpilot.agents.acting.state import State
 from bidpilot.bidding.day.features import entries
 from bidpilot.bidding.day.replanners import Replan
-from bidpilot.bidding.errors import UnknownAgent
+from bidpilot.bidding.errors import PolicyMismatch, UnknownAgent
 
 Action = NDArray[np.floating[Any]]
 
@@ -45,12 +45,19 @@ class Agent(Protocol):
 class AgentDay:
     """An agent through one day of `rows` campaigns over `segments` segments: asked slot after slot, it remembers.
 
+    `replan` is the re-plan that the observations to come hold; None: nobody says.
+
     Raises:
-        PolicyMismatch: the agent was made for another number of segments.
+        PolicyMismatch: the agent was made for another number of segments, or follows another re-plan.
     """
 
-    def __init__(self, agent: Agent, rows: int, segments: int) -> None:
+    def __init__(self, agent: Agent, rows: int, segments: int, replan: Replan | None = None) -> None:
         agent.check(segments)
+        if replan is not None and replan is not agent.replan:
+            raise PolicyMismatch(
+                f"{agent.name} follows the re-plan {agent.replan!s}, and the day's observations hold {replan!s}. "
+                f"Begin the day with replan={agent.replan!s}."
+            )
         self.agent, self.state = agent, agent.start(rows)
 
     def act(self, observation: NDArray[np.float32]) -> Action:

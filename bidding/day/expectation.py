@@ -38,3 +38,9 @@ class Expectation(NamedTuple):
             np.vstack([value, expected.level[:, others].T]),
             np.vstack([doubt, expected.variance[:, others].T]),
         )
+
+    def ratio_quantiles(self, plan: BudgetPlan, index: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Quantiles (5, B) of log2 of value per price expected of the day, of rows that follow plans `index` (B,)."""
+        value, price, _ = self.level
+        expected: NDArray[np.float64] = plan.ratio_quantiles[index].T + (value - price)
+        return expected

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.feature import Feature
 from bidpilot.bidding.landscape.forecast import Forecast
-from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES, BudgetPlan
+from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
 
 EIGHTHS, SIXTHS, LATEST = 8, 6, 4
 """Parts of the day that traffic, and that value and price, are told of apart, and slots that traffic is told of."""
@@ -83,12 +83,21 @@ class History:
         self._gaps = np.zeros((5, rows))  # of quantiles, times auctions, summed
         self._traffic = np.zeros((slots + 1, rows))  # cumulative
         self._rows = np.arange(rows)
-        self._usual: NDArray[np.float64]
+        self._ratio_expected: NDArray[np.float64]
+        self._traffic_expected: NDArray[np.float64]
         self._half_shown: NDArray[np.float64]
 
-    def begin(self, plan: BudgetPlan, index: NDArray[np.int64], shown: NDArray[np.bool_]) -> None:
-        """Begin a day whose plans are rows `index` (B,) of `plan`, on which prices are shown or not (B,)."""
-        self._usual = plan.ratio_quantiles[index].T
+    def begin(
+        self, ratio_quantiles: NDArray[np.float64], traffic: NDArray[np.float64], shown: NDArray[np.bool_]
+    ) -> None:
+        """Begin a day.
+
+        Args:
+            ratio_quantiles: (5, B) log2 of value per price, as expected of the date.
+            traffic: (B,) auctions expected of the date, as a factor on the mean day's.
+            shown: (B,) whether prices are shown.
+        """
+        self._ratio_expected, self._traffic_expected = ratio_quantiles, traffic
         self._half_shown = np.where(shown, 0.5, 0.0)
         for array in (self.features, self._sum, self._seen, self._gaps):
             array[:] = 0.0
@@ -114,7 +123,7 @@ class History:
         if self._expected[t] > 0:
             eighth = self._eighth[self._eighth_of[t]]
             np.maximum(auctions[t + 1] - auctions[self._first[t]], 0.5, out=eighth)
-            eighth /= self._expected[t]
+            eighth /= self._expected[t] * self._traffic_expected
             np.log2(eighth, out=eighth)
             eighth *= 0.5
         k = self._sixth_of[t]
@@ -122,7 +131,7 @@ class History:
         total += half[:2]
         seen += known[:2]
         np.divide(total, np.maximum(seen, 1.0), out=self._sixth[:, k])
-        gap = ratio_quantiles.T - self._usual
+        gap = ratio_quantiles.T - self._ratio_expected
         gap *= (auctions[t + 1] - auctions[t]) * self._half_shown
         self._gaps += gap
         np.divide(self._gaps, np.maximum(auctions[t + 1], 1.0), out=self._ratio)

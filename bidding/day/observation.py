@@ -65,7 +65,6 @@ class Observer:
     ) -> None:
         """Begin the day that `statistics` has just begun; row b follows plan `index[b]`."""
         campaigns, row, slots = statistics.campaigns, self._row, self.forecast.slots
-        expected = statistics.expected.level
         self._today = _Today(
             replanner=replanner,
             steering=steering,
@@ -74,7 +73,7 @@ class Observer:
             ideal=np.where(plan.ideal > 0, plan.ideal, 1.0)[index],
             planned_kpi=np.where(plan.kpi > 0, plan.kpi, 1.0)[index],
             planned_spend=plan.spend[index].T.copy(),
-            planned_ratio=plan.ratio_quantiles[index].T + (expected[VALUE] - expected[PRICE]),
+            planned_ratio=statistics.expected.ratio_quantiles(plan, index),
         )
         self._wide[:] = 0.0
         row["tightness"][:] = np.log2(campaigns.budget / plan.market[index]) / 4

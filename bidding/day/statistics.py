@@ -211,13 +211,16 @@ class DayStatistics:
         """
         self.t = 0
         self._today = _Today.of(campaigns, plan, index, traffic, expected)
-        self.history.begin(plan, index, campaigns.full_feedback)
+        self.history.begin(
+            self._today.expected.ratio_quantiles(plan, index), self._today.usual[TRAFFIC], campaigns.full_feedback
+        )
         if traffic is not None:
             traffic.begin(np.maximum(campaigns.win_delay, campaigns.interaction_delay))
         for array in (self.ratio_quantiles, self.log_level, self._day_sum, self._block_sum):
             array[:] = 0.0
-        for array in (self._seen, self._block_seen, self._blocks, self.outstanding, self.lapsed):
+        for array in (self._seen, self._block_seen, self._blocks, self.outstanding):
             array[:] = 0.0
+        self.lapsed[:] = 0.0
 
     @property
     def campaigns(self) -> CampaignBatch:

@@ -72,6 +72,7 @@ class Episode:
         self.left = np.zeros(rows)
         self.utility = np.zeros(rows)
         self.today: Today
+        self.replan: Replan  # that the observations of the day hold
         self.rule: Rule  # of the slot played last
 
     def begin(
@@ -112,6 +113,7 @@ class Episode:
             plan_utility=made.utility[index],
             first_price=FirstPrice(campaigns.first_price, factors, np.full(self.rows, forecast.landscape.mean_price)),
         )
+        self.replan = replan
         self.left[:] = campaigns.budget
         self.kpi[:] = 0.0
         self.utility[:] = 0.0

@@ -10,7 +10,7 @@ from pydantic import Field
 from bidpilot.agents.learners.catalogue import DEFAULT
 from bidpilot.training.cli.config import Count, JsonFile, Seed, json_file
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, EVERY, SUITES
-from bidpilot.training.evaluation.names import REFERENCES, TRAFFIC_REFERENCES, UNTUNED
+from bidpilot.training.evaluation.names import CHOICE, REFERENCES, TRAFFIC_REFERENCES, UNTUNED
 from bidpilot.training.setting.terms import LogTerms
 
 
@@ -21,8 +21,8 @@ class EvaluateConfig(LogTerms):
         (),
         description=f"Agents by name: {' '.join(UNTUNED)}; NAME_tuned for a baseline with the gains that tuning found, "
         f"NAME_neutral with its defaults; or {DEFAULT}@RUN for a particular training run, "
-        f"{DEFAULT}@RUN,RUN,RUN for one agent over seeds; where none is named, all but experimental ones. "
-        f"{' and '.join(REFERENCES)}, which is told the levels to come, are always played; "
+        f"{DEFAULT}@RUN,RUN,RUN for one agent over seeds, {CHOICE}@RUN for what a run exports; where none is named, "
+        f"all but experimental ones. {' and '.join(REFERENCES)}, which is told the levels to come, are always played; "
         f"{' and '.join(TRAFFIC_REFERENCES)}, which is told the invalid traffic, where there is some.",
     )
     suites: tuple[str, ...] = Field(

@@ -130,7 +130,7 @@ class Arena:
         """
         traffic = (filter_of or self.filter_of)(self, None)
         observation = self.episode.begin(self.days, self._told, replanner_of, traffic=traffic, replan=agent.replan)
-        day = AgentDay(agent, self.episode.rows, self.episode.segments)
+        day = AgentDay(agent, self.episode.rows, self.episode.segments, self.episode.replan)
 
         def step(episode: Episode) -> None:
             nonlocal observation

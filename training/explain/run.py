@@ -130,7 +130,7 @@ def _agent(config: ExplainConfig, suite: Suite, folder: Path | None) -> Explaina
 def _play(config: ExplainConfig, arena: Arena, agent: Explainable) -> Explanation:
     episode = arena.episode
     observation = episode.begin(arena.days, arena.campaigns, traffic=arena.filter_of(arena, None), replan=agent.replan)
-    day = AgentDay(agent, episode.rows, episode.segments)
+    day = AgentDay(agent, episode.rows, episode.segments, episode.replan)
     for _ in range(config.slot):
         observation = episode.play(day.act(observation))
     return explain_slot(episode, observation, agent, day.state, config.day)

@@ -56,7 +56,7 @@ def law_curves(columns, directions, level):  # type: ignore[no-untyped-def]
             bid = directions[d, 0] * predicted[i, 0] + level * (
                 directions[d, 1] * predicted[i, 1] + directions[d, 2] * predicted[i, 2]
             )
-            k = (np.float32(price[i] / bid).view(np.int32) >> _SHIFT) - _FIRST
+            k = int(np.float32(price[i] / bid).view(np.int32) >> _SHIFT) - _FIRST
             if k < BINS:
                 k = max(k, 0) + 1
                 curves[d, SPEND, k] += price[i]
@@ -75,7 +75,7 @@ def at_ratios(curve, ratio):  # type: ignore[no-untyped-def]
     """A curve (BINS + 1,) at ratios (A,) of bid scale to price level."""
     out = np.empty(len(ratio))
     for a in range(len(ratio)):
-        bits = np.float32(ratio[a]).view(np.int32)
+        bits = int(np.float32(ratio[a]).view(np.int32))
         k = min(max((bits >> _SHIFT) - _FIRST, 0), BINS - 1)
         part = (bits & ((1 << _SHIFT) - 1)) / (1 << _SHIFT)
         out[a] = curve[k] + part * (curve[k + 1] - curve[k])

@@ -17,10 +17,11 @@ from bidpilot.training.evaluation.names import KNOWABLE
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.suites import named_suites, synthetic_suite
 from bidpilot.training.evaluation.traffic import unfiltered
-from bidpilot.training.limit.bound import Path, PathWatch, Relaxation, check_suite
+from bidpilot.training.limit.bound import PathWatch, Relaxation, check_suite
 from bidpilot.training.limit.config import LimitConfig
-from bidpilot.training.limit.rows import LimitRow, limit_rows
-from bidpilot.training.report.limit import limit_plot, print_limit
+from bidpilot.training.limit.day import Path
+from bidpilot.training.limit.rows import limit_rows
+from bidpilot.training.report.limit import LimitRow, limit_plot, print_limit
 from bidpilot.training.tracking import open_run
 
 PLAYED: Final = (MPC.name, "adaptive", KNOWABLE)

@@ -84,7 +84,8 @@ def _played(
     campaigns = CampaignBatch.repeat(setting.campaign, rows, days.budget, days.conversion_value, days.bounds)
     episode, agent = Episode(market, setting.forecast, rows), controller_agent(behaviour)
     observation = episode.begin(days, campaigns, replan=agent.replan)
-    deciding, state = AgentDay(agent, rows, episode.segments), DayState(usual, target, np.full(rows, targets))
+    deciding = AgentDay(agent, rows, episode.segments, episode.replan)
+    state = DayState(usual, target, np.full(rows, targets))
     day = _DAY_NOISE * rng.standard_normal(rows)
     states, bids, scores = [], [], [np.zeros(rows)]
     for _ in range(episode.slots):

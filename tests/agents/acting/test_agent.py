@@ -10,6 +10,7 @@ from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.acting.residual import RESIDUAL, Residual
 from bidpilot.bidding.day.action import action_size
 from bidpilot.bidding.day.features import bounds
+from bidpilot.bidding.day.replanners import Replan
 from bidpilot.bidding.errors import PolicyMismatch, UnknownAgent
 from tests.agents.acting.networks import random_lstm, random_mlp, sizes_of
 
@@ -87,6 +88,12 @@ def test_a_day_goes_on_from_a_memory_that_was_kept() -> None:
 def test_a_day_over_other_segments_does_not_begin() -> None:
     with pytest.raises(PolicyMismatch, match="acts on 2 segments, the market has 3"):
         AgentDay(AGENTS["lstm"], 1, 3)
+
+
+def test_a_day_whose_observations_hold_another_re_plan_does_not_begin() -> None:
+    AgentDay(AGENTS["adaptive"], 1, SEGMENTS, Replan.ADAPTIVE)
+    with pytest.raises(PolicyMismatch, match=r"adaptive follows the re-plan adaptive, and .* hold forecast"):
+        AgentDay(AGENTS["adaptive"], 1, SEGMENTS, Replan.FORECAST)
 
 
 def test_a_controller_or_gain_that_is_not_there_is_named_with_those_that_are() -> None:

@@ -106,7 +106,7 @@ def finished(agent: str, rows: int = 16) -> Episode:
     days = market.days(np.random.default_rng(3).random((rows, market.draws)))
     episode = Episode(market, preset_forecast(), rows)
     observation = episode.begin(days, CampaignBatch.repeat(campaign(**FEED), rows))
-    day = AgentDay(controller_agent(agent), rows, episode.segments)
+    day = AgentDay(controller_agent(agent), rows, episode.segments, episode.replan)
     for _ in range(episode.slots):
         observation = episode.play(day.act(observation))
     return episode

@@ -10,12 +10,14 @@ import pytest
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.expectation import Expectation
+from bidpilot.bidding.day.history import FEATURES
 from bidpilot.bidding.day.replanners import Replan, replanner
 from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE, DayStatistics, SlotTotals
 from bidpilot.bidding.landscape.calendar import Expected
 from bidpilot.bidding.landscape.forecast import PRICE_LEVEL, TRAFFIC_LEVEL, Forecast
 from bidpilot.bidding.plan.planner import Planner
 
+HISTORY = [f.name for f in FEATURES]
 HALF_TRAFFIC = Expected(np.array([[0.0, 0.0, 0.0, 0.0, -1.0]]), np.zeros((1, 5)))
 
 
@@ -60,6 +62,27 @@ def test_a_day_as_expected_is_no_shock_and_one_as_forecast_is(doubting: Forecast
     assert unexpected.levels().day[TRAFFIC, 0] < -0.5
     _, usual = begun(doubting, HALF_TRAFFIC, 100)
     assert usual.log_level[TRAFFIC, 0] == pytest.approx(1.0)
+
+
+def test_the_history_of_a_sunday_as_sundays_are_tells_nothing(doubting: Forecast) -> None:
+    """Half the auctions at twice the value per price, and the calendar said so of the date."""
+    campaigns = CampaignBatch.repeat(Campaign(budget=50.0), 1)
+    plan, index = Planner(doubting).plan(campaigns)
+    statistics = DayStatistics(doubting, 1)
+    totals = slot(50)
+    totals.requested[:] *= 2
+    totals.ratio_quantiles[:] = 2.0 * np.exp2(plan.ratio_quantiles[index])
+    twice_the_value = Expected(np.array([[1.0, 1.0, 1.0, 0.0, -1.0]]), np.zeros((1, 5)))
+    told = {}
+    for name, expected in (("sunday", twice_the_value), ("unexpected", None)):
+        statistics.begin(campaigns, plan, index, expected=expected)
+        for _ in range(2):
+            statistics.update(totals)
+        told[name] = dict(zip(HISTORY, statistics.history.features[:, 0].copy(), strict=True))
+    np.testing.assert_allclose(list(told["sunday"].values()), 0.0, atol=1e-12)
+    assert told["unexpected"]["traffic_eighth_1"] == pytest.approx(-0.5)
+    assert told["unexpected"]["value_sixth_1"] == pytest.approx(0.5)
+    assert told["unexpected"]["ratio_50_day"] == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("replan", list(Replan))

@@ -49,7 +49,7 @@ class Day:
         self.history = History(forecast, ROWS)
         auctions = np.vstack([np.zeros(ROWS), np.cumsum(self.count, axis=0)])
         for _ in range(2):  # of the first day nothing is left in the second
-            self.history.begin(self.plan, index, np.full(ROWS, feedback == "full"))
+            self.history.begin(self.plan.ratio_quantiles[index].T, np.ones(ROWS), np.full(ROWS, feedback == "full"))
             self.told = [self.history.features.copy()]
             for t in range(slots):
                 self.history.update(t, auctions, self.level[t], self.known[t], self.ratio[t])

@@ -25,7 +25,7 @@ def days_of(agent: str, **changes: Any) -> tuple[Episode, NDArray[np.float64]]:
     episode = Episode(market, preset_forecast(), ROWS)
     acting = controller_agent(agent)
     observation = episode.begin(days, campaigns, replan=acting.replan)
-    day = AgentDay(acting, ROWS, episode.segments)
+    day = AgentDay(acting, ROWS, episode.segments, episode.replan)
     spend = np.zeros((ROWS, episode.segments))
     for _ in range(episode.slots):
         observation = episode.play(day.act(observation))

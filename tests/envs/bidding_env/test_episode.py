@@ -308,7 +308,7 @@ def test_first_price_bids_are_shaded_at_the_price_level_believed(forecast: Forec
     episode = Episode(preset_market(), forecast, ROWS)
     episode.begin(_days(preset_market()), CampaignBatch.repeat(campaign, ROWS))
     action = np.zeros((ROWS, 11))
-    assert (episode.decoded(action).price_level == 1.0).all()
+    np.testing.assert_array_equal(episode.decoded(action).price_level, 1.0)
     for _ in range(2):
         episode.play(action)
     level = episode.statistics.price_level()

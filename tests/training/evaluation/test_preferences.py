@@ -100,7 +100,7 @@ def mean_totals(agent: Agent, preferences: tuple[Preference, ...]) -> NDArray[np
     campaigns = CampaignBatch.concatenate([CampaignBatch.repeat(campaign(p), DAYS) for p in preferences])
     episode = Episode(preset_market(), preset_forecast(), len(days))
     observation = episode.begin(days, campaigns)
-    day = AgentDay(agent, episode.rows, episode.segments)
+    day = AgentDay(agent, episode.rows, episode.segments, episode.replan)
     for _ in range(episode.slots):
         observation = episode.play(day.act(observation))
     reached = in_ideal_points(episode.kpi, episode.today.ideal)

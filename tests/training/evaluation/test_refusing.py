@@ -20,7 +20,7 @@ def ratio(arena: Arena, gate_of: Callable[[int], Gate | None]) -> NDArray[np.flo
     """R / R* (D,) of `mpc` through the gates of slots."""
     episode = arena.episode
     observation = episode.begin(arena.days, arena.campaigns)
-    day = AgentDay(controller_agent("mpc"), episode.rows, episode.segments)
+    day = AgentDay(controller_agent("mpc"), episode.rows, episode.segments, episode.replan)
     for t in range(episode.slots):
         observation = episode.play(day.act(observation), gate_of(t))
     return episode.score() / arena.best

@@ -17,7 +17,8 @@ from bidpilot.envs.synthetic.config import SyntheticConfig
 from bidpilot.training.evaluation.catalogue import SUITES, SuiteRecord
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.traffic import unfiltered
-from bidpilot.training.limit.bound import DayLimits, Path, Relaxation, check_suite
+from bidpilot.training.limit.bound import DayLimits, Relaxation, check_suite
+from bidpilot.training.limit.day import Path
 from bidpilot.training.limit.levels import BlockLevels
 from bidpilot.training.limit.run import PLAYED, play_path
 

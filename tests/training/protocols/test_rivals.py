@@ -4,6 +4,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -113,7 +114,7 @@ def test_weights_play_the_days_of_others_and_seeds_are_pooled(logs: tuple[Path, 
     asked = {"train": train, "python": python_of(tmp_path, CONSTANT), "days": 2}
     run(RivalsConfig.model_validate(asked | {"seeds": (0, 1)}))
     assert len(list(Path("rivals").glob("iql-*.npz"))) == 2
-    rows = {}
+    rows: dict[tuple[str, str], Any] = {}
     for agents in (("iql", "fixed_cpa"), ("cql",)):
         config = {"train": train, "test": test, "agents": agents, "json": "rows.json"}
         play(AuctionNetConfig.model_validate(config))

@@ -151,6 +151,6 @@ def test_a_file_that_holds_no_rival_is_refused(tmp_path: Path) -> None:
     made.save(path)
     with np.load(path) as data:
         arrays = {**data, "features": np.array(("hour", *FEATURES[1:]))}
-    np.savez(path, **arrays)  # type: ignore[arg-type]
+    np.savez(path, **arrays)
     with pytest.raises(PolicyMismatch, match="reads other states"):
         LearnedBidder.load(path)

@@ -75,7 +75,7 @@ def utility(policy: NetworkPolicy) -> NDArray[np.float64]:
     episode = Episode(market, preset_forecast(), DAYS)
     days = market.days(seeding.stream(seeding.VALIDATION, 0).random((DAYS, market.draws)))
     observation = episode.begin(days, CampaignBatch.repeat(preset_campaign(), DAYS))
-    day = AgentDay(policy, DAYS, episode.segments)
+    day = AgentDay(policy, DAYS, episode.segments, episode.replan)
     for _ in range(episode.slots):
         observation = episode.play(day.act(observation))
     return episode.utility.copy()
@@ -160,7 +160,7 @@ def test_a_teacher_told_the_law_is_refused_on_a_log_and_the_default_falls_back_t
     log = Path("a log")
     for teacher in ("law", "blend"):
         with pytest.raises(UnknownLaw, match=f"imitation.teacher = {teacher}"):
-            ImitationConfig(teacher=teacher).check_law_known(log)  # type: ignore[arg-type]
-        ImitationConfig(teacher=teacher).check_law_known(None)  # type: ignore[arg-type]
+            ImitationConfig(teacher=teacher).check_law_known(log)
+        ImitationConfig(teacher=teacher).check_law_known(None)
     for teacher in ("auto", "hindsight"):
-        ImitationConfig(teacher=teacher).check_law_known(log)  # type: ignore[arg-type]
+        ImitationConfig(teacher=teacher).check_law_known(log)

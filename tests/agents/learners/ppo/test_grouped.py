@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from stable_baselines3 import PPO
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
+from bidpilot.agents.acting.residual import RESIDUAL
 from bidpilot.agents.learners.common.learner import arguments
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.agents.learners.ppo.config import PpoConfig
@@ -22,7 +23,7 @@ SMALL = {"batch_size": ROWS * SLOTS, "epochs": 1, "net": (8,)}
 def adapter() -> BiddingVecEnv:
     """Rewards are utilities: without hindsight's baseline, the day's luck is in them."""
     vector = BiddingVectorEnv(ROWS, preset_market(), preset_forecast(), preset_campaign())
-    env = BiddingVecEnv(vector, residual=True)
+    env = BiddingVecEnv(vector, RESIDUAL)
     env.seed(SEED)
     return env
 
