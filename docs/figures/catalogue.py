@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bidpilot.training.evaluation.catalogue import SUITES
 from docs.figures.record import Row
 
 TRAININGS = tuple(f"bidpilot train --seed {seed}" for seed in range(3))
@@ -26,6 +27,12 @@ def is_pair(row: Row) -> bool:
 def is_of_ppo(row: Row) -> bool:
     """Whether a row is of one agent, or a difference to `ppo`."""
     return not is_pair(row) or any(row[side].startswith("ppo") for side in ("agent", "against"))
+
+
+def is_of_learned(row: Row) -> bool:
+    """Whether a row is of one agent, or a difference to `mpc`, to `ppo` or to what is exported."""
+    sides = (row["agent"], row["against"]) if is_pair(row) else ()
+    return not sides or "mpc" in sides or any(side.startswith(("ppo", "choice")) for side in sides)
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,8 @@ class Measurement:
         return any("{data}" in command for command in self.commands)
 
 
+_LEARNED = "adaptive knowable ppo@{runs} choice@{runs}"
+_SUITES = " ".join(name for name in SUITES if name != "worlds")  # which have 4,096 days of their own
 _AUCTIONNET = tuple(
     f"bidpilot import auctionnet {{data}}/auctionnet/{files}-*.parquet --out {{logs}}/{log} --force"
     for log, files in (("auctionnet", "period"), ("auctionnet-test", "test"))
@@ -58,9 +67,15 @@ _ALL = (
         10,
         (
             *TRAININGS,
-            "bidpilot evaluate --agents plan pid dual_descent constant ppo@{runs} --suites all --json {json}",
+            f"bidpilot evaluate --agents plan pid dual_descent constant {_LEARNED} --suites {_SUITES} --json {{json}}",
+            f"bidpilot evaluate --agents {_LEARNED} --suites worlds --days 4096 --json {{json}}",
         ),
-        keeps=is_of_ppo,
+        keeps=is_of_learned,
+    ),
+    Measurement(
+        "stress",
+        5,
+        (*TRAININGS, "python docs/stress.py --agents adaptive knowable ppo@{runs} choice@{runs} --json {json}"),
     ),
     Measurement(
         "margins",

@@ -23,7 +23,8 @@ from docs.figures.words import (
     verdict,
 )
 
-_RIVALS = ("mpc_informed", "mpc", POOLED, "pid", "dual_descent", "plan")
+_RIVALS = ("mpc_informed", "mpc", "adaptive", POOLED, "pid", "dual_descent", "plan")
+_CHOICE = POOLED.replace("ppo@", "choice@", 1)
 
 
 def _headline(records: Records) -> str:
@@ -62,10 +63,47 @@ def _beside_mpc(record: Record) -> list[Row]:
 def _suites(records: Records) -> str:
     record = records["suites"]
     rows = [
-        [f"`{suite}`", SUITES[suite].breaks, *(f"{record.one(agent=a, suite=suite)['iqm']:.4f}" for a in _RIVALS)]
+        [f"`{suite}`", SUITES[suite].breaks, *(_iqm(record, agent, suite) for agent in _RIVALS)]
         for suite in record.suites()
     ]
     return f"{_caption(record)}\n\n{table(['suite', 'what it tries to break', *map(short, _RIVALS)], rows)}"
+
+
+def _iqm(record: Record, agent: str, suite: str) -> str:
+    """An agent's interquartile mean; nothing where it has not been played."""
+    played = [row for row in record.rows if row.get("suite") == suite and row.get("agent") == agent and "iqm" in row]
+    return f"{played[0]['iqm']:.4f}" if played else ""
+
+
+def _choice(records: Records) -> str:
+    """What is exported beside the best of policy and controllers, by suite: the most that the choice gives away."""
+    record, rows = records["suites"], []
+    for suite in record.suites():
+        means = {agent: record.one(agent=agent, suite=suite)["mean"] for agent in ("mpc", "adaptive", POOLED, _CHOICE)}
+        best = max(("mpc", "adaptive", POOLED), key=lambda agent: means[agent])
+        lost = means[_CHOICE] - means[best]
+        rows.append((lost, f"{signed(lost)} on `{suite}`, where `{short(best)}` is best"))
+    lost, told = min(rows)
+    return "never below the best of `mpc`, `adaptive` and the policy" if lost >= 0 else f"at worst {told}"
+
+
+def _stress(records: Records) -> str:
+    """Differences to `mpc` on each market with one thing unforeseen, and their mean."""
+    record = records["stress"]
+    agents = [
+        agent for agent in ("adaptive", "knowable", POOLED, _CHOICE) if any(r["agent"] == agent for r in record.rows)
+    ]
+    lines = []
+    for market in record.suites():
+        pairs = [record.pair(agent, "mpc", market) for agent in agents]
+        lines.append([market, *(f"{signed(pair['diff'])} ({_together(pair)})" for pair in pairs)])
+    return table(["`daily`, but for", *(f"`{short(agent)}` - `mpc`" for agent in agents)], lines)
+
+
+def _together(pair: Row) -> str:
+    """The interval that holds with those of the other markets; of the mean, its own."""
+    ends = ("together_low", "together_high") if "together_low" in pair else ("diff_low", "diff_high")
+    return f"{signed(pair[ends[0]])} .. {signed(pair[ends[1]])}"
 
 
 def _pairs(records: Records) -> str:
@@ -80,18 +118,17 @@ def _pairs(records: Records) -> str:
             for row in record.rows
             if row["suite"] == pair["suite"] and row["agent"] in {f"ppo@{place}" for place in POOLED[4:].split(",")}
         ]
-        own = record.one(agent=POOLED, suite=pair["suite"])
+        own, closed = record.one(agent=POOLED, suite=pair["suite"]), record.pair("adaptive", "mpc", pair["suite"])
         rows.append(
             [
                 f"`{pair['suite']}`",
-                signed(pair["diff"]),
-                f"{signed(pair['diff_low'])} .. {signed(pair['diff_high'])}",
+                *(f"{signed(p['diff'])} ({signed(p['diff_low'])} .. {signed(p['diff_high'])})" for p in (closed, pair)),
                 *("" if own.get(key) is None else percent(own[key]) for key in gaps),
                 f"{min(single):.4f} .. {max(single):.4f}",
             ]
         )
     shares = [f"share of the gap to `{name}`" for name in gaps.values()]
-    return table(["suite", "ppo - mpc", "95 % interval", *shares, "single seeds"], rows)
+    return table(["suite", "adaptive - mpc", "ppo - mpc", *shares, "single seeds"], rows)
 
 
 def _to_bound(records: Records) -> str:
@@ -288,6 +325,8 @@ TEXTS: dict[str, Text] = {
     "headline-pairs": _headline_pairs,
     "suites": _suites,
     "pairs": _pairs,
+    "choice": _choice,
+    "stress": _stress,
     "to-bound": _to_bound,
     "first-price": _first_price,
     "rates": _rates,

@@ -43,7 +43,7 @@ def percent(share: float, digits: int = 0) -> str:
 
 def short(agent: str) -> str:
     """The agent's name as texts have it."""
-    return "ppo" if agent == POOLED else agent
+    return agent.partition("@")[0] if agent.partition("@")[2] == POOLED.partition("@")[2] else agent
 
 
 def seeds(record: Record) -> str:

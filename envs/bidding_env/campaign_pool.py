@@ -1,7 +1,7 @@
 """Campaigns to train on: preferences, scalarisations, budgets, formats, feedback, delays and constraints at random.
 
 Planning a campaign with constraints takes tens of milliseconds, so that a pool of them is planned once and each day
-draws from it.
+draws from it. What a campaign is told, and when, moves no plan: each stands in the pool with many such reports.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def draw_pool(config: PoolConfig, own: Campaign, forecast: Forecast, rng: np.ran
     drawn = [own] * count
     while len(drawn) < config.size:
         drawn.append(_feasible(config, own, planner, rng))
-    campaigns = CampaignBatch.of(drawn)
+    campaigns = CampaignBatch.of([_told(config, campaign, rng) for campaign in drawn for _ in range(config.reports)])
     plan, index = planner.plan(campaigns)
     return CampaignPool(campaigns, plan, index)
 
@@ -59,6 +59,17 @@ def _feasible(config: PoolConfig, own: Campaign, planner: Planner, rng: np.rando
     return own
 
 
+def _told(config: PoolConfig, campaign: Campaign, rng: np.random.Generator) -> Campaign:
+    """The campaign with its own feedback and delays, or with others."""
+    changes: dict[str, object] = {}
+    if rng.random() < config.won_only:
+        changes["feedback"] = "won_only"
+    if rng.random() < config.delayed:
+        wins, interactions, conversions = np.cumsum(rng.integers(0, 5, 3))
+        changes["delays"] = Delays(wins=int(wins), interactions=int(interactions), conversions=int(conversions))
+    return campaign.model_copy(update=changes)
+
+
 def _draw(config: PoolConfig, own: Campaign, planner: Planner, rng: np.random.Generator) -> Campaign:
     has = planner.forecast.landscape.mean_value > 0
     preference = np.where(has, rng.dirichlet(np.full(3, 0.7)), 0.0)
@@ -69,11 +80,7 @@ def _draw(config: PoolConfig, own: Campaign, planner: Planner, rng: np.random.Ge
         "scalarisation": rng.choice(list(Scalarisation), p=[0.5, 0.25, 0.25]),
         "budget": own.budget * float(np.exp(config.budget_spread * rng.standard_normal())),
         "auction": "first" if rng.random() < config.first_price else "second",
-        "feedback": "won_only" if rng.random() < config.won_only else "full",
     }
-    if rng.random() < config.delayed:
-        wins, interactions, conversions = np.cumsum(rng.integers(0, 5, 3))
-        changes["delays"] = Delays(wins=int(wins), interactions=int(interactions), conversions=int(conversions))
     free = Campaign(**{**own.model_dump(), **changes})
     kind = rng.random()
     if kind >= config.max_cpa + config.tail:

@@ -46,7 +46,7 @@ def pool() -> CampaignPool:
 
 
 def test_the_pool_has_its_size_and_the_share_of_own_campaigns_asked_for(pool: CampaignPool) -> None:
-    assert len(pool) == MIXED.size
+    assert len(pool) == MIXED.size * MIXED.reports
     assert own_share(pool, preset_campaign("steady")) == MIXED.own
 
 
@@ -70,6 +70,18 @@ def test_drawn_campaigns_are_valid_and_of_every_kind(pool: CampaignPool) -> None
     for some in (c.first_price, ~c.full_feedback, target, tail):
         assert 0 < some.sum() < len(pool)
     assert not (target & tail).any()
+
+
+def test_campaigns_that_differ_in_their_reports_alone_share_a_plan(even: Forecast) -> None:
+    config = PoolConfig(size=4, own=0.5, max_cpa=0.0, tail=0.0, first_price=0.0, won_only=0.5, delayed=0.5, reports=12)
+    pool = drawn(config, Campaign(budget=20.0), even)
+    assert len(pool.plan.scale) == 3
+    assert len(pool) == 48
+    for plan in range(3):
+        rows = pool.index == plan
+        assert len(np.unique(pool.campaigns.win_delay[rows])) > 2
+        assert len(np.unique(pool.campaigns.full_feedback[rows])) == 2
+        assert len(np.unique(pool.campaigns.budget[rows])) == 1
 
 
 def test_every_campaign_has_the_plan_that_it_would_have_alone(pool: CampaignPool) -> None:
