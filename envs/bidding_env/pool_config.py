@@ -14,8 +14,8 @@ class PoolConfig(BaseModel):
     reports: int = Field(
         16,
         gt=0,
-        description="Ways in which each of them is told of its auctions: feedback and delays drawn anew, of which no plan "
-        "depends.",
+        description="Ways in which each of them is told of its auctions: feedback and delays drawn anew, which no plan "
+        "depends on.",
     )
     own: float = Field(0.25, ge=0, le=1, description="Share of the pool that is the setting's own campaign.")
     budget_spread: float = Field(0.5, ge=0, description="Standard deviation of the log budget around its own.")
