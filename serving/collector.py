@@ -65,9 +65,9 @@ class SlotCollector:
         forecast: the bundle's.
         sources: sources that are told apart.
         reference: coefficients (3,) at which value per price is counted.
-        usual: mean KPI (3,) of an auction under the forecast: what an unseen auction is taken to offer.
-        ratios: value per price at the observed quantiles (5,) under the forecast, for slots that show no price.
-        traffic: auctions that the calendar expects of the day, as a factor on the forecast's.
+        usual: mean KPI (3,) of an auction as expected of the date: what an unseen auction is taken to offer.
+        ratios: value per price at the observed quantiles (5,) as expected of the date, for slots that show no price.
+        price, traffic: market price and auctions that the calendar expects of the date, as factors on the forecast's.
     """
 
     def __init__(
@@ -77,9 +77,10 @@ class SlotCollector:
         reference: NDArray[np.float64],
         usual: NDArray[np.float64],
         ratios: NDArray[np.float64],
+        price: float = 1.0,
         traffic: float = 1.0,
     ) -> None:
-        self._traffic = traffic
+        self._price, self._traffic = price, traffic
         self._forecast, self._sources, self._reference = forecast, sources, reference
         self._usual, self._ratios = usual, ratios
         self._segments = len(forecast.segments)
@@ -155,7 +156,7 @@ class SlotCollector:
         if self._gate is not None:
             totals.source_auctions[0] = np.asarray(self._gate.requests) * bidders
             totals.source_refused[0] = np.asarray(self._gate.refused) * bidders
-        usual = self._forecast.landscape.mean_price * float(self._forecast.price_curve[self.slot])
+        usual = self._forecast.landscape.mean_price * float(self._forecast.price_curve[self.slot]) * self._price
         if self._priced:
             shown = self._price_sum * self.auctions / self._priced
             totals.price_sum[0] = shown * bidders + usual * extra

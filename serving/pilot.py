@@ -13,12 +13,14 @@ from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.segments import channel_index, is_tail
 from bidpilot.bidding.day.action import action_size, decode
+from bidpilot.bidding.day.expectation import Expectation
 from bidpilot.bidding.day.observation import Observer
 from bidpilot.bidding.day.replanners import replanner
 from bidpilot.bidding.day.statistics import DayStatistics, SlotTotals
 from bidpilot.bidding.day.steering import Steering
 from bidpilot.bidding.errors import InvalidGate
-from bidpilot.bidding.landscape.forecast import TRAFFIC_LEVEL
+from bidpilot.bidding.landscape.calendar import LEVELS
+from bidpilot.bidding.landscape.forecast import PRICE_LEVEL, TRAFFIC_LEVEL
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.bidding.rule import Rule
 from bidpilot.bidding.traffic.filter import TrafficFilter
@@ -100,16 +102,19 @@ class Pilot:
         mean: NDArray[np.float64] = self.forecast.landscape.mean_value / unit
         return mean
 
-    @property
-    def usual_ratios(self) -> NDArray[np.float64]:
-        """Value per price at the observed quantiles (5,) under the forecast."""
-        ratios: NDArray[np.float64] = np.exp2(self._plan.ratio_quantiles[int(self._index[0])])
-        return ratios
-
     def collector(self, sources: int) -> SlotCollector:
         """What counts this campaign's slots."""
-        usual = 1.0 if self._expected is None else float(np.exp2(self._expected.level[0, TRAFFIC_LEVEL]))
-        return SlotCollector(self.forecast, sources, self.alpha[0], self.unit_value, self.usual_ratios, usual)
+        expected = np.exp2(np.zeros(LEVELS) if self._expected is None else self._expected.level[0])
+        ratios = Expectation.of(self._expected, self._plan, self._index).ratio_quantiles(self._plan, self._index)
+        return SlotCollector(
+            self.forecast,
+            sources,
+            self.alpha[0],
+            usual=self.unit_value * expected[:PRICE_LEVEL],
+            ratios=np.exp2(ratios[:, 0]),
+            price=float(expected[PRICE_LEVEL]),
+            traffic=float(expected[TRAFFIC_LEVEL]),
+        )
 
     def begin(self) -> Decision:
         """Begin the day; what holds in its first slot.

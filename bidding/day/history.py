@@ -48,11 +48,13 @@ _LATEST = tuple(
     Feature(f"traffic_back_{k}", "history", -2, 2, f"log2 of auctions against the forecast, over 2, {k} slots ago")
     for k in range(1, LATEST + 1)
 )
+CHANGE_AGE: Final = Feature("traffic_change_age", "history", 0, 1, "slots since that change, share of the day")
+"""Of the most marked change that there is, however slight."""
 _CHANGE = (
     Feature(
         "traffic_change", "history", -2, 2, "log2 level of traffic after its most marked change minus before, over 2"
     ),
-    Feature("traffic_change_age", "history", 0, 1, "slots since that change, share of the day"),
+    CHANGE_AGE,
 )
 
 FEATURES: Final[tuple[Feature, ...]] = (*_TRAFFIC, *_LEVELS, *_RATIOS, *_LATEST, *_CHANGE)

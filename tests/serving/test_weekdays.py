@@ -86,11 +86,15 @@ def test_a_sunday_begins_and_ends_at_the_campaigns_own_midnight(half_sundays: Pa
     assert sunday > 0.1
 
 
-def test_slots_that_nobody_watched_count_as_expected_of_the_date(half_sundays: Path, tmp_path: Path) -> None:
-    with open_bidder(ServeConfig(bundle=half_sundays, state=tmp_path), ManualClock(at("12:00:00"))) as bidder:
+def test_slots_that_nobody_watched_count_as_expected_of_the_date(tmp_path: Path) -> None:
+    weekday = np.zeros((7, 5))
+    weekday[6] = (0.5, 0.5, 0.5, 1.0, -1.0)
+    forecast = replace(preset_forecast(), calendar=CalendarEffects(weekday))
+    bundle = write_controller_bundle(tmp_path / "bundle", forecast=forecast)
+    with open_bidder(ServeConfig(bundle=bundle, state=tmp_path / "state"), ManualClock(at("12:00:00"))) as bidder:
         assert bidder.moment.slot == 24
-        assert felt(bidder, "traffic_mean") == pytest.approx(0.0, abs=0.01)
-        assert felt(bidder, "traffic_day") == pytest.approx(0.0, abs=0.01)
+        for name in ("traffic_mean", "traffic_day", "traffic_eighth_4", "value_mean", "price_mean", "ratio_50_day"):
+            assert felt(bidder, name) == pytest.approx(0.0, abs=0.01), name
 
 
 def test_the_file_of_the_server_names_its_events(half_sundays: Path, tmp_path: Path) -> None:

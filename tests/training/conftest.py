@@ -1,9 +1,12 @@
-"""What tests of several folders of training use: a project folder of their own."""
+"""What tests of several folders of training use: a project folder of their own, and a ground that is made soon."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+
+from bidpilot.envs.markets.worlds import worlds_market
 
 
 @pytest.fixture(scope="module")
@@ -14,3 +17,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.chdir(folder)
         yield folder
+
+
+@pytest.fixture(scope="module")
+def few_worlds() -> Iterator[None]:
+    """Training has four worlds around a preset and not 64, whose logs take seconds to draw in every run."""
+    with pytest.MonkeyPatch.context() as patch:
+        few = partial(worlds_market, worlds=4)
+        patch.setattr("bidpilot.training.train.environment.worlds_market", few)
+        yield

@@ -1,6 +1,7 @@
 """The baseline of explanations: the same slot and campaign on a day that went exactly as forecast, on plan.
 
-Clock and campaign are as observed. Every level, percentile and change is 0 (as forecast); the previous action and
+Clock, campaign and the age of the day's most marked change are as observed: chance alone gives a change of nearly no
+size any age. Every level, percentile and change is 0 (as forecast); the previous action and
 the re-plan are 0 (the plan); no traffic is invalid; what was spent, won and reached is what the plan expects of
 the slots reported by now; CPA and tail share are the plan's own.
 """
@@ -14,13 +15,14 @@ from bidpilot.bidding.campaign.segments import channels, is_tail
 from bidpilot.bidding.constraints.catalogue import CATALOGUE
 from bidpilot.bidding.constraints.totals import DayTotals
 from bidpilot.bidding.day.features import GROUPS, POSITION, bounds
+from bidpilot.bidding.day.history import CHANGE_AGE
 from bidpilot.bidding.kpi import KPI
 from bidpilot.bidding.rule import Rule, price
 from bidpilot.envs.bidding_env.episode import Episode
 
 Array = NDArray[np.float64]
 
-CONTEXT = frozenset((*GROUPS["clock"], *GROUPS["campaign"], *GROUPS["preference"]))
+CONTEXT = frozenset((*GROUPS["clock"], *GROUPS["campaign"], *GROUPS["preference"], CHANGE_AGE.name))
 """Features that say where we are rather than how the day goes: the same in the baseline, and so without a share."""
 
 

@@ -37,7 +37,7 @@ from bidpilot.training.train.run import run
 from bidpilot.training.tune.short_run import WarmStart, short_run
 from tests.bidding.day.more_features import add_feature
 
-pytestmark = pytest.mark.usefixtures("project")
+pytestmark = pytest.mark.usefixtures("project", "few_worlds")
 
 RUN_MODULE = "bidpilot.training.train.run"
 ROWS, SLOTS = 4, 48
