@@ -211,11 +211,21 @@ def setting_arena(setting: Setting, days: int, domain: int, seed: int, filter_of
     return Arena(setting.market, setting.forecast, setting.campaign, drawn, filter_of=filter_of)
 
 
-def validation_arena(setting: Setting, days: int, seed: int, filter_of: FilterOf = detected) -> Arena:
-    """What a training is validated on: the recorded days that it holds out, `days` at most; drawn days without them."""
-    if setting.split is None or not setting.split.choosing:
+def validation_arena(
+    setting: Setting, days: int, seed: int, filter_of: FilterOf = detected, worlds: bool = False
+) -> Arena:
+    """What a training is validated on: the recorded days that it holds out, `days` at most; drawn days without them.
+
+    With `worlds` half of a preset's drawn days are of held-out worlds, which no suite and no verdict has.
+    """
+    if setting.split is not None and setting.split.choosing:
+        return recorded_arena(setting, thinned(setting.split.choosing, days), filter_of)
+    if not worlds:
         return setting_arena(setting, days, seeding.VALIDATION, seed, filter_of)
-    return recorded_arena(setting, thinned(setting.split.choosing, days), filter_of)
+    seeds = np.random.SeedSequence([seeding.VALIDATION_WORLDS, seed])
+    market = worlds_market(setting.name, seeds, Support.HELD_OUT, min(WORLDS, days))
+    drawn = market.days(seeding.stream(seeding.VALIDATION_WORLDS, seed).random((days, market.draws)))
+    return Arena(market, setting.forecast, setting.campaign, drawn, filter_of=filter_of)
 
 
 def recorded_arena(setting: Setting, days: Sequence[int], filter_of: FilterOf = detected) -> Arena:

@@ -136,7 +136,8 @@ def _train(
         console.print(str(setting.split), soft_wrap=True)
     if setting.carries is not None:
         console.print(str(setting.carries), soft_wrap=True)
-    arena = validation_arena(setting, config.validation_days, config.seed, behind(config.traffic_filter))
+    filter_of = behind(config.traffic_filter)
+    arena = validation_arena(setting, config.validation_days, config.seed, filter_of, config.broadens)
     if config.broadens:
         console.print(f"planning {config.pool.size} campaigns to train on ...")
     model, env = new_model(config, training_ground(config, setting), features)
@@ -184,6 +185,7 @@ def _finish(
     validated, iqm, low, high = np.array([[p.step, p.iqm, p.low, p.high] for p in standing.curve]).T
     curves = {name: Curve(validated, iqm, low, high)}
     kind = DRAWN if setting.split is None else setting.split.kind
+    kind += ", half of them of held-out worlds" if config.broadens else ""
     title = f"{setting.name}: validation days, {kind}"
     references = {rival: interquartile_mean(ratio) for rival, ratio in rivals.items()}
     tracked.log_figure(learning_curve(curves, references, title), "figures/learning_curve.png")
@@ -200,7 +202,7 @@ def _finish(
     if config.verdict_days > 0:
         _judge(config, setting, tracked, standing, steps, console)
     days = len(outcome.ratio)
-    console.print(f"best policy: R / R* {best.iqm:.4f} on {days} validation days ({kind}), at step {best.step:,}")
+    console.print(f"best policy: R / R* {best.mean:.4f} on {days} validation days ({kind}), at step {best.step:,}")
     console.print(f"its files: artifacts policy/ of run {tracked.run_id} in {tracked.store.uri}", soft_wrap=True)
     agents = f"{' '.join(CONTROLLERS)} {name}@{tracked.run_id}"
     suite = f"--suites {setting.name}" if config.log is None else "--log TESTLOG"
@@ -260,6 +262,7 @@ def save_policy(folder: Path, setting: Setting, config: TrainConfig, arena: Aren
         "alpha": plan.alpha.tolist(),
         "planned_spend": plan.spend.tolist(),
         "validation_ratio_iqm": standing.best.iqm,
+        "validation_ratio_mean": standing.best.mean,
         "best_step": standing.best.step,
         "config": config.model_dump(mode="json"),
     }

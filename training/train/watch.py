@@ -37,28 +37,29 @@ class RunWatch:
         """R / R* of `policy` on the validation days."""
         outcome = self.arena.play(policy)
         iqm = interquartile_mean(outcome.ratio)
+        mean = float(outcome.ratio.mean())
         p5, low, high = (float(q) for q in np.quantile(outcome.ratio, [0.05, 0.25, 0.75]))
         prices = self._env.vector.prices
         metrics: Mapping[str, float] = {
             "validation/ratio_iqm": iqm,
-            "validation/ratio_mean": float(outcome.ratio.mean()),
+            "validation/ratio_mean": mean,
             "validation/ratio_p5": p5,
             "validation/spend_share": float(outcome.spend_share.mean()),
             **({} if prices is None else prices.metrics()),
         }
         self._run.log_metrics(metrics, step)
-        return Point(step, iqm, low, high)
+        return Point(step, iqm, low, high, mean)
 
     def validated(self, standing: Standing, policy: NetworkPolicy) -> None:
         """Print the last validation."""
         point = standing.curve[-1]
         best = " (best so far)" if standing.policy is policy else ""
         rate = f", {self._rate(point.step):,.0f} steps/s" if point.step > self._from else ""
-        self._progress.console.print(f"step {point.step:>9,}: R / R* {point.iqm:.4f} on validation days{best}{rate}")
+        self._progress.console.print(f"step {point.step:>9,}: R / R* {point.mean:.4f} on validation days{best}{rate}")
 
     def advance(self, step: int, standing: Standing) -> None:
         """Move the bar."""
-        shown = f"R / R* {standing.curve[-1].iqm:.4f}" if standing.curve else "not validated yet"
+        shown = f"R / R* {standing.curve[-1].mean:.4f}" if standing.curve else "not validated yet"
         self._progress.update(self._task, completed=step, note=f"{self._rate(step):,.0f} steps/s, {shown}")
 
     def keep(self, snapshot: Snapshot) -> None:

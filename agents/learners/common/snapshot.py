@@ -39,6 +39,7 @@ class Point:
     iqm: float  # interquartile mean
     low: float  # 25th percentile
     high: float  # 75th percentile
+    mean: float  # in which the days count that the interquartile mean hides
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class Standing:
 
     @property
     def best(self) -> Point:
-        """The best policy's validation; the earlier of equal ones. Only after a first validation."""
-        return max(self.curve, key=lambda point: point.iqm)
+        """The best policy's validation, by its mean; the earlier of equal ones. Only after a first validation."""
+        return max(self.curve, key=lambda point: point.mean)
 
     def after(self, point: Point, policy: NetworkPolicy) -> Standing:
         """The standing after one more validation."""
@@ -80,7 +81,7 @@ def take_snapshot(model: OnPolicyAlgorithm, env: BiddingVecEnv, standing: Standi
         "observation": torch.from_numpy(np.array(model._last_obs)),
         "episode_starts": torch.from_numpy(np.array(model._last_episode_starts)),
         "prices": torch.from_numpy(_prices(env).copy()),
-        "curve": [[p.step, p.iqm, p.low, p.high] for p in standing.curve],
+        "curve": [[p.step, p.iqm, p.low, p.high, p.mean] for p in standing.curve],
         "best": {} if policy is None else _network(policy),
         "best_name": "" if policy is None else policy.name,
         "first": {} if standing.first is None else _network(standing.first),

@@ -44,7 +44,7 @@ def make_run(
     with open_run("bidpilot", None, {}, {"setting": "steady", **(tags or {})}) as tracked:
         folder = Path("policy-files")
         folder.mkdir(exist_ok=True)
-        standing = Standing().after(Point(1, 0.9, 0.8, 1.0), policy)
+        standing = Standing().after(Point(1, 0.9, 0.8, 1.0, 0.9), policy)
         save_policy(folder, setting, TrainConfig(market="steady"), arena, standing)
         assert json.loads((folder / "policy.json").read_text())["setting"] == "steady"
         tracked.log_folder(folder, "policy")

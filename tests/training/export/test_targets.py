@@ -44,7 +44,7 @@ def test_it_serves_the_mean_target_and_replays_each_days_own(
     setting = training_setting("", tmp_path / "log", 0, LogTerms.model_validate(terms))
     files = tmp_path / "policy"
     files.mkdir()
-    standing = Standing().after(Point(1, 0.9, 0.8, 1.0), random_policy(2))
+    standing = Standing().after(Point(1, 0.9, 0.8, 1.0, 0.9), random_policy(2))
     arena = setting_arena(setting, 2, seeding.VALIDATION, 0)
     save_policy(files, setting, TrainConfig(log=tmp_path / "log"), arena, standing)
     with open_run("bidpilot", None, {}, {"setting": "log"}) as tracked:

@@ -97,7 +97,7 @@ def test_a_preset_records_no_targets_to_leave_out() -> None:
 def test_a_policy_is_stored_with_its_rule(log: Path) -> None:
     setting, folder = setting_of(log), log.parent / "policy"
     folder.mkdir()
-    standing = Standing().after(Point(1, 0.9, 0.8, 1.0), random_policy(2))
+    standing = Standing().after(Point(1, 0.9, 0.8, 1.0, 0.9), random_policy(2))
     save_policy(folder, setting, TrainConfig(log=log), setting_arena(setting, 4, seeding.VALIDATION, 0), standing)
     stored = json.loads((folder / "policy.json").read_text())
     assert (stored["targets"], stored["campaign"]["max_cpa"]) == ("recorded", pytest.approx(4.0 / 3.0))

@@ -222,10 +222,11 @@ def test_a_run_on_features_that_are_not_observed_is_not_gone_on_with(
 
 def test_training_moves_the_weights_and_the_best_policy_is_kept(whole: str, tmp_path: Path) -> None:
     final = end(whole)
-    curve = {step: iqm for step, iqm, _, _ in final["curve"]}
+    curve = {step: (mean, iqm) for step, iqm, _, _, mean in final["curve"]}
     assert list(curve) == [0, 2 * ROLLOUT, 4 * ROLLOUT]
     stored = json.loads((download(whole, "policy", tmp_path) / "policy.json").read_text())
-    assert stored["validation_ratio_iqm"] == max(curve.values()) == curve[stored["best_step"]]
+    told = stored["validation_ratio_mean"], stored["validation_ratio_iqm"]
+    assert told == max(curve.values()) == curve[stored["best_step"]]
     best = NetworkPolicy.load(tmp_path / "policy" / "policy.npz")
     for name, kept in final["best"].items():
         np.testing.assert_array_equal(kept if isinstance(kept, str) else kept.numpy(), best.network.arrays()[name])

@@ -12,6 +12,7 @@ from bidpilot.agents.acting.controllers import ADAPTIVE, MPC
 from bidpilot.agents.acting.network import Mlp
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.acting.residual import RESIDUAL
+from bidpilot.envs.markets.mixed import MixedMarket
 from bidpilot.training.cli import main
 from bidpilot.training.evaluation.contestants import find_contestants
 from bidpilot.training.evaluation.suites import Suite, validation_arena
@@ -102,6 +103,17 @@ def test_a_preset_is_judged_on_worlds_and_on_days_that_have_chosen_nothing(
     assert [len(suite.arena.days) for suite in grounds] == [6, 6]
     chosen_by = validation_arena(steady, 6, 0)
     assert (grounds[0].arena.days.start[:, 0] != chosen_by.days.start[:, 0]).all()
+
+
+def test_a_preset_is_validated_half_on_worlds_that_the_verdict_does_not_have(
+    steady: Setting, grounds: list[Suite]
+) -> None:
+    market = validation_arena(steady, 8, 0, worlds=True).market
+    assert isinstance(market, MixedMarket)
+    judging = grounds[1].arena.market
+    assert isinstance(judging, MixedMarket)
+    assert market.market_of(np.linspace(0.0, 0.999, 100)[:, None]).tolist().count(0) == pytest.approx(50, abs=1)
+    assert not {part.log.digest for part in market.markets} & {part.log.digest for part in judging.markets}
 
 
 def test_a_policy_that_adds_nothing_plays_as_its_base_and_is_not_exported(
