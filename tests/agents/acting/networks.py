@@ -22,7 +22,7 @@ def random_mlp(inputs: int, outputs: int, scale: float = 0.6, seed: int = 5) -> 
 
 def random_lstm(inputs: int, outputs: int, units: int = 12, scale: float = 0.4, seed: int = 5) -> Lstm:
     generator = np.random.default_rng(seed)
-    per_input = 8.0 * scale / np.sqrt(inputs)  # gates, and what rounding does to them, are as large for any inputs
+    per_input = 4.0 * scale / np.sqrt(inputs)  # gates, and what rounding does to them, are as large for any inputs
     weight_ih, weight_hh, bias = (
         generator.normal(0, spread, shape).astype(np.float32)
         for spread, shape in ((per_input, (4 * units, inputs)), (scale, (4 * units, units)), (scale, (4 * units,)))

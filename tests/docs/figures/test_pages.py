@@ -24,6 +24,7 @@ ALLOWED = (
     "with its 95 % interval",
     "How often the 95 % intervals hold the truth",
     "gap is below 0.002",
+    "falls behind another on a ground by more than 0.002",
     "97 % of it would need 0.99",
     "10, 50 and 90 %",
     # parameters of suites and presets

@@ -16,19 +16,19 @@ from bidpilot.training.tracking import current_store, download, find_run, latest
 
 pytestmark = pytest.mark.usefixtures("project")
 
-ROLLOUT = 64 * 48
+ROLLOUT = 16 * 48
 TINY: dict[str, Any] = {
     "variants": ("plain", "imitation"),
     "seeds": (0, 1),
     "total_steps": ROLLOUT,
-    "rows": 64,
+    "rows": 16,
     "validation_days": 8,
     "suites": ("steady",),
     "days": 6,
     "workers": 1,  # one process loads the libraries, not two
     "pool": {"size": 4},
     "imitation": {"rounds": 1},
-    "ppo": {"batch_size": 1024, "epochs": 1, "net": (8, 8)},
+    "ppo": {"batch_size": 256, "epochs": 1, "net": (8, 8)},
 }
 
 
