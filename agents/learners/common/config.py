@@ -35,7 +35,7 @@ class LearnerConfig(BaseModel):
     residual: bool = Field(
         True, description="Add 0.3 times the network's action to the re-plan's instead of replacing it."
     )
-    base: Base = Field("mpc", description="The controller whose re-plan a residual action is added to.")
+    base: Base = Field("adaptive", description="The controller whose re-plan a residual action is added to.")
     hidden: tuple[str, ...] = Field(
         (),
         description="Features that the network does not see, by name, or groups of them: preference, replan, history. "

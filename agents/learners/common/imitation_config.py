@@ -23,7 +23,7 @@ class ImitationConfig(BaseModel):
     hindsight_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.3, description="Weight of hindsight's labels in the blend."
     )
-    rounds: Annotated[int, Field(ge=0)] = Field(24, description="Days that each row plays for labels; 0: none.")
+    rounds: Annotated[int, Field(ge=0)] = Field(12, description="Days that each row plays for labels; 0: none.")
     epochs: Annotated[int, Field(gt=0)] = Field(4, description="Passes over the labels after each round.")
     batch_size: Annotated[int, Field(gt=0)] = Field(2048, description="Samples per gradient step.")
     learning_rate: float = Field(
