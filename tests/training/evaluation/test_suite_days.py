@@ -22,6 +22,7 @@ HELD = {
     "cpa": ("639d3a5d19323ac889dbf8756970401c", "e80efd34804182f5dd75bd76c62bd37c"),
     "balanced": ("639d3a5d19323ac889dbf8756970401c", "2109bfd273386918e48843258afa826d"),
     "tail": ("639d3a5d19323ac889dbf8756970401c", "0c292a80315b36260a7f848ab8f73b16"),
+    "week": ("639d3a5d19323ac889dbf8756970401c", "c8d3f5425963203e8c4c0eacefa064c5"),
     "stealth": ("639d3a5d19323ac889dbf8756970401c", "51627bc9ab9cba4bd2811b806e4570fc"),
     "bots": ("1c4f476f07e33a32152216e7f0a134ce", "88dc63b646b466e8610e3bfca0f4dcb4"),
     "viral": ("639d3a5d19323ac889dbf8756970401c", "cabfb2a3a6bf3cfedf56fb11ecc27fd7"),
@@ -32,10 +33,13 @@ HELD = {
 
 
 def digest(days: DayBatch) -> str:
-    """Of every column that is played, its name, type and shape; of sources where the days do something to them."""
+    """Of every column that is played, its name, type and shape; of dates where there are some, and of sources where the
+    days do something to them."""
     found = hashlib.blake2b(digest_size=16)
     columns = {column.name: getattr(days, column.name) for column in dataclasses.fields(days)}
     sources, _ = columns.pop("sources"), columns.pop("uniforms")
+    if days.date is None:
+        columns.pop("date")
     for name, values in (columns | ({} if sources is None else sources._asdict())).items():
         found.update(name.encode())
         found.update(b"none" if values is None else f"{values.dtype}{values.shape}".encode())
