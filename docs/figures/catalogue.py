@@ -104,8 +104,8 @@ _ALL = (
         (
             *_AUCTIONNET,
             *(f"bidpilot train --log {{logs}}/auctionnet --seed {seed}" for seed in range(3)),
-            f"bidpilot auctionnet {{logs}}/auctionnet {{logs}}/auctionnet-test --agents {_PUBLISHED} mpc_tuned "
-            "ppo@{runs} --json {json}",
+            f"bidpilot auctionnet {{logs}}/auctionnet {{logs}}/auctionnet-test --agents {_PUBLISHED} adaptive "
+            "mpc_tuned ppo@{runs} --json {json}",
         ),
     ),
     Measurement(
