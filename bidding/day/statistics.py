@@ -336,10 +336,6 @@ class DayStatistics:
         """
         np.cumsum(outstanding, axis=0, out=self.outstanding[1:])
 
-    def held(self) -> NDArray[np.float64]:
-        """Cumulative bids (T + 1, B) of wins and of what may be one, currency."""
-        return self.committed + self.outstanding
-
     def budget(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Settled spend and money reserved for what is not yet reported, at its bid, currency (B,) each."""
         settled, outstanding = self.reported(self.spend), self.outstanding[self.t]
