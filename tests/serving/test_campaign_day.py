@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from bidpilot.agents.acting.state import State
-from bidpilot.bidding.campaign.campaign import Campaign
+from bidpilot.bidding.campaign.campaign import Campaign, Delays
+from bidpilot.bidding.day.features import POSITION
 from bidpilot.bidding.day.replanners import Replan
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.landscape.forecast import Forecast
@@ -66,6 +67,7 @@ def begin(even: Forecast, tmp_path: Path) -> Iterator[Begin]:
         paused: bool = False,
         shadow: bool = False,
         agent: Level | None = None,
+        delay: int = 0,
         **guardrails: Any,
     ) -> CampaignDay:
         clock.move(now)
@@ -81,7 +83,8 @@ def begin(even: Forecast, tmp_path: Path) -> Iterator[Begin]:
             bidders=bidders,
             hold=10.0,
         )
-        campaign = Campaign(budget=50.0, conversion_value=1.0, preference=(0.0, 0.0, 1.0))
+        delays = Delays(wins=delay)
+        campaign = Campaign(budget=50.0, conversion_value=1.0, preference=(0.0, 0.0, 1.0), delays=delays)
         served = ServedCampaign(name="c", campaign=campaign, paused=paused)
         other = Level() if shadow else None
         day = CampaignDay(desk, served, Calendar(4).at(now), agent or Level(), other, EventLog(clock, "c"))
@@ -265,6 +268,19 @@ def test_a_restart_goes_on_with_the_slots_and_the_money_it_has_seen(begin: Begin
     day.close()
     again = begin(now=SLOT + 100.0)
     assert told(again)[:2] == pytest.approx((1.0, 0.2))
+
+
+def test_the_first_decision_after_a_restart_knows_what_late_bills_have_settled(begin: Begin) -> None:
+    """1 of 50, billed two slots after theirs: no stored slot has it, and slots are reported two late."""
+    day = begin(delay=2)
+    for t in (1, 2, 3):
+        day.close_slot(Calendar(4).at(t * SLOT))
+    win(day, 1_000_000, bid=1_000_000, slot=0)
+    day.close()
+    again = begin(now=3 * SLOT, delay=2, shadow=True)
+    assert again._pilot.money == (1.0, 0.0)
+    for decision in (again.decision, again.shadow_decision):
+        assert decision.observation[POSITION["budget_left"]] == pytest.approx(0.98)
 
 
 def test_a_step_of_the_rule_is_held_to_the_limit(begin: Begin) -> None:
