@@ -153,6 +153,11 @@ class Pilot:
         settled, reserved = self._statistics.budget()
         return float(settled[0]), float(reserved[0])
 
+    @property
+    def spend(self) -> float:
+        """What is booked of the slots that have passed, told or not, currency."""
+        return float(self._statistics.spend[self.slot, 0])
+
     def lapse(self, amount: float) -> None:
         """A bid ran out without a notice, currency: nothing will be charged for it."""
         self._statistics.lapsed += amount
