@@ -344,10 +344,11 @@ class Bidder:
 
     # --- the decision log ------------------------------------------------------------------------
 
-    def _expired(self, held: Reservation) -> None:
+    def _expired(self, held: Reservation, elsewhere: int) -> None:
+        """A reservation ran out here; `elsewhere` is what another bidder has settled for it, micro-units."""
         self.notices["expired"] += 1
         day = self._today(held.record.ticket.account)
-        if day is not None:
+        if day is not None and not elsewhere:  # a win that was billed elsewhere has not cost nothing
             day.lapse(held.amount)
         self._resolve(held.record, "expired", 0)
 

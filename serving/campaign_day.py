@@ -122,6 +122,7 @@ class CampaignDay:
     pricer: Pricer  # of the slot under way
     decision: Decision
     _gate: SlotGate | None
+    _joined: bool  # whether it began under way, and the pilot has not been told yet what was settled before
 
     def _make_pilot(self, agent: Agent, events: EventLog) -> Pilot:
         desk = self.desk
@@ -137,19 +138,17 @@ class CampaignDay:
             self._shadow(self._shadow_pilot.begin())
         like = SlotTotals.zeros(1, len(self.desk.forecast.segments), self.desk.sources)
         stored = self.desk.state.slots(self.account, like)
+        self._joined = self.moment.slot > 0
         for slot in range(self.moment.slot):
             self.collector.begin(slot)
-            self._next(stored.get(slot) or self.collector.totals(unwatched=1.0))
+            totals = stored.get(slot) or self.collector.totals(unwatched=1.0)
+            self._next(totals, self._settled_before(totals) if slot + 1 == self.moment.slot else 0.0)
         missing = self.moment.slot - len(stored)
         if missing > 0:
             self.events.record(Cause.unwatched, f"{missing} slots before {self.moment.slot} count as forecast")
         self.collector.begin(self.moment.slot, self._gate)
         length = self.moment.end - self.moment.start
         self._unwatched = min(max((self.desk.clock() - self.moment.start) / length, 0.0), 1.0)
-        known = sum(float(t.spend[0]) for t in stored.values())
-        spent = (self.wallet.state.settled / MICRO if self.wallet.state else 0.0) - known
-        if spent > 0 and self.moment.slot > 0:
-            self._pilot.late_spend(self.moment.slot - 1, spent)
 
     def close_slot(self, moment: Moment) -> None:
         """Hand the slot's totals to the pilot, and hold its decision from now on."""
@@ -157,7 +156,7 @@ class CampaignDay:
         totals = self.collector.totals(self._unwatched, self.desk.bidders)
         self._unwatched = 0.0
         self.desk.state.store_slot(self.account, self.slot, totals)
-        self._next(totals)
+        self._next(totals, self._settled_before(totals))
         self.moment = moment
         self._slot_spent = 0
         self.collector.begin(moment.slot, self._gate)
@@ -167,11 +166,21 @@ class CampaignDay:
         if self.filter is not None:
             self.filter.update(self.slot, self.collector.totals(self._unwatched, self.desk.bidders))
 
-    def _next(self, totals: SlotTotals) -> None:
+    def _next(self, totals: SlotTotals, settled: float) -> None:
         outstanding = self._outstanding()
-        self._apply(self._pilot.close_slot(totals, outstanding), first=False)
+        self._apply(self._pilot.close_slot(totals, outstanding, settled), first=False)
         if self._shadow_pilot is not None:
-            self._shadow(self._shadow_pilot.close_slot(totals, outstanding))
+            self._shadow(self._shadow_pilot.close_slot(totals, outstanding, settled))
+
+    def _settled_before(self, totals: SlotTotals) -> float:
+        """What a day that was joined under way has settled beyond what slots tell of, currency, with `totals` the last.
+
+        Asked for until the ledger has answered, then once.
+        """
+        if not self._joined or self.wallet.state is None:
+            return 0.0
+        self._joined = False
+        return self.wallet.state.settled / MICRO - self._pilot.spend - float(totals.spend[0])
 
     def _outstanding(self) -> NDArray[np.float64]:
         """(T,) money held for bids of each slot that may still be billed, of all bidders, currency."""

@@ -130,12 +130,18 @@ class Pilot:
         self._day = AgentDay(self._agent, 1, len(self.forecast.segments))
         return self._decide(None)
 
-    def close_slot(self, totals: SlotTotals, outstanding: NDArray[np.float64] | None = None) -> Decision:
+    def close_slot(
+        self, totals: SlotTotals, outstanding: NDArray[np.float64] | None = None, settled: float = 0.0
+    ) -> Decision:
         """Take in the slot that has passed; what holds in the next (the last decision stands when the day is over).
 
         `outstanding` (T,) is the money held for bids of each slot that may still be billed, currency; None: nothing.
+        `settled` is currency that is known to be paid by now, without what it bought or in which slot.
         """
         self._statistics.update(totals)
+        if settled > 0:  # from the first slot on: what is paid has been told, however late bills come
+            spend = self._statistics.spend[1 : self.slot + 1]
+            np.minimum(spend + settled, self._batch.budget, out=spend)
         self._statistics.expect_bills(
             np.zeros((self.forecast.slots, 1)) if outstanding is None else outstanding[:, None]
         )
@@ -146,6 +152,11 @@ class Pilot:
         """What the policy was last told of settled and of held money, currency."""
         settled, reserved = self._statistics.budget()
         return float(settled[0]), float(reserved[0])
+
+    @property
+    def spend(self) -> float:
+        """What is booked of the slots that have passed, told or not, currency."""
+        return float(self._statistics.spend[self.slot, 0])
 
     def lapse(self, amount: float) -> None:
         """A bid ran out without a notice, currency: nothing will be charged for it."""
@@ -163,12 +174,6 @@ class Pilot:
             s.channel_spend[after, :, channel] += totals.segment_spend[:, segment]
         if s.traffic is not None:
             s.traffic.late(slot, totals)
-
-    def late_spend(self, slot: int, amount: float) -> None:
-        """Book currency that is known to be spent up to a slot, without what it bought."""
-        after = slice(slot + 1, self.slot + 1)
-        spend = self._statistics.spend
-        spend[after] = np.minimum(spend[after] + amount, self._batch.budget)
 
     def _decide(self, last: NDArray[np.float64] | None) -> Decision:
         observation = self._observer.observe(self._statistics, last)

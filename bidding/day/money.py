@@ -34,14 +34,15 @@ def money_to_plan(
     end = len(planned_spend) - 1
     late = np.where(delay > 0, np.maximum(end - 1 - delay, 0), end)  # wins from this slot on are not told in the day
     told = np.maximum(t - delay, 0)
-    kept, held = np.clip(late, told, t), s.held()
-    to_the_end = held[t] - held[kept, rows]
+    kept = np.clip(late, told, t)
+    bids = s.committed[kept, rows] - s.reported(s.committed)  # of wins that the day is still told of
     if prices_told:
         ratio = _share(s.spend[t], s.committed[t])
-        to_come = reserved - to_the_end - (s.spend[kept, rows] - settled)
+        to_come = bids - (s.spend[kept, rows] - settled)
     else:
-        ratio = _share(settled, s.reported(s.committed) + s.lapsed)
-        to_come = (1.0 - ratio) * (reserved - to_the_end)
+        told_bids = s.reported(s.committed)
+        of_wins, ratio = _share(settled, told_bids), _share(settled, told_bids + s.lapsed)
+        to_come = (1.0 - of_wins) * bids + (1.0 - ratio) * s.outstanding[kept, rows]
     rest = planned_spend[end] - planned_spend[t]
     last = (planned_spend[end] - planned_spend[np.maximum(late, t), rows]) / np.where(rest > 0, rest, 1.0)
     money: NDArray[np.float64] = (free + np.maximum(to_come, 0.0)) / (1.0 + _LAST_WINS * (1.0 / ratio - 1.0) * last)
@@ -49,7 +50,7 @@ def money_to_plan(
 
 
 def _share(paid: NDArray[np.float64], bid: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What a bid costs (B,) that has not been lost, per currency bid; all of it while nothing is known."""
+    """What bids cost (B,) per currency bid; all of it while nothing is known."""
     known = (paid > 0) & (bid > 0)
     share: NDArray[np.float64] = np.where(known, np.minimum(paid / np.where(known, bid, 1.0), 1.0), 1.0)
     return share

@@ -304,11 +304,12 @@ class DayStatistics:
         return posterior(*self.level_sums())
 
     def price_level(self) -> NDArray[np.float64]:
-        """The price level (B,) believed of the block under way, a ratio to the forecast; 1 where no prices are shown.
+        """The price level (B,) believed of the block under way, a ratio to the forecast of the mean day.
 
-        First-price bids are shaded at it: with prices twice the forecast's, a value as one half of it would be there.
+        It is what the calendar expects of the date where no prices are shown. First-price bids are shaded at it: with
+        prices twice the forecast's, a value as one half of it would be there.
         """
-        level: NDArray[np.float64] = np.exp2(self.levels().block[PRICE])
+        level: NDArray[np.float64] = np.exp2(self.levels().about(self.expected.level).block[PRICE])
         return level
 
     def level_sums(self) -> LevelSums:
@@ -334,10 +335,6 @@ class DayStatistics:
         The environment books every win in its slot and has none.
         """
         np.cumsum(outstanding, axis=0, out=self.outstanding[1:])
-
-    def held(self) -> NDArray[np.float64]:
-        """Cumulative bids (T + 1, B) of wins and of what may be one, currency."""
-        return self.committed + self.outstanding
 
     def budget(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Settled spend and money reserved for what is not yet reported, at its bid, currency (B,) each."""

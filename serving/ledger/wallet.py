@@ -61,7 +61,7 @@ class Wallet:
         self._failing = False
         self._giving = 0  # given back, not yet confirmed
         self._closed = False
-        self.on_expired: Callable[[Reservation], None] = lambda _: None
+        self.on_expired: Callable[[Reservation, int], None] = lambda *_: None  # with what was settled for it elsewhere
 
     @property
     def outstanding(self) -> int:
@@ -243,7 +243,7 @@ class Wallet:
         if not self.keeper.store.shared:
             for held in gone:
                 self._forget(held, 0)
-                self.on_expired(held)
+                self.on_expired(held, 0)
             return
         for held in gone:
             held.claimed = True
@@ -257,7 +257,7 @@ class Wallet:
                 self._order.appendleft(held)  # asked again at the next turn
             else:
                 self._forget(held, amount)
-                self.on_expired(held)
+                self.on_expired(held, amount)
 
 
 def _new_lease() -> str:

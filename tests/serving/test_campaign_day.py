@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from bidpilot.agents.acting.state import State
-from bidpilot.bidding.campaign.campaign import Campaign
+from bidpilot.bidding.campaign.campaign import Campaign, Delays
+from bidpilot.bidding.day.features import POSITION
 from bidpilot.bidding.day.replanners import Replan
 from bidpilot.bidding.day.statistics import SlotTotals
 from bidpilot.bidding.landscape.forecast import Forecast
@@ -19,7 +20,7 @@ from bidpilot.bidding.plan.planner import Planner
 from bidpilot.serving.calendar import Calendar, ManualClock
 from bidpilot.serving.campaign_day import CampaignDay, Desk, ServedCampaign
 from bidpilot.serving.guardrails import Cause, EventLog, GuardrailConfig
-from bidpilot.serving.ledger.keeper import Keeper
+from bidpilot.serving.ledger.keeper import Deliver, Keeper, Work, at_once
 from bidpilot.serving.ledger.sqlite import SqliteStore
 from bidpilot.serving.pricer import ShadingTable
 from bidpilot.serving.state import State as Kept
@@ -66,6 +67,8 @@ def begin(even: Forecast, tmp_path: Path) -> Iterator[Begin]:
         paused: bool = False,
         shadow: bool = False,
         agent: Level | None = None,
+        delay: int = 0,
+        deliver: Deliver = at_once,
         **guardrails: Any,
     ) -> CampaignDay:
         clock.move(now)
@@ -73,7 +76,7 @@ def begin(even: Forecast, tmp_path: Path) -> Iterator[Begin]:
         desk = Desk(
             planner=planner,
             shade=ShadingTable(planner),
-            keeper=Keeper(store),
+            keeper=Keeper(store, deliver),
             state=state,
             clock=clock,
             guardrails=GuardrailConfig(**{"bid_cap": 0.2, "patience": 10.0} | guardrails),
@@ -81,7 +84,8 @@ def begin(even: Forecast, tmp_path: Path) -> Iterator[Begin]:
             bidders=bidders,
             hold=10.0,
         )
-        campaign = Campaign(budget=50.0, conversion_value=1.0, preference=(0.0, 0.0, 1.0))
+        delays = Delays(wins=delay)
+        campaign = Campaign(budget=50.0, conversion_value=1.0, preference=(0.0, 0.0, 1.0), delays=delays)
         served = ServedCampaign(name="c", campaign=campaign, paused=paused)
         other = Level() if shadow else None
         day = CampaignDay(desk, served, Calendar(4).at(now), agent or Level(), other, EventLog(clock, "c"))
@@ -265,6 +269,36 @@ def test_a_restart_goes_on_with_the_slots_and_the_money_it_has_seen(begin: Begin
     day.close()
     again = begin(now=SLOT + 100.0)
     assert told(again)[:2] == pytest.approx((1.0, 0.2))
+
+
+def test_the_first_decision_after_a_restart_knows_what_late_bills_have_settled(begin: Begin) -> None:
+    """1 of 50, billed two slots after theirs: no stored slot has it, and slots are reported two late."""
+    day = begin(delay=2)
+    for t in (1, 2, 3):
+        day.close_slot(Calendar(4).at(t * SLOT))
+    win(day, 1_000_000, bid=1_000_000, slot=0)
+    day.close()
+    again = begin(now=3 * SLOT, delay=2, shadow=True)
+    assert again._pilot.money == (1.0, 0.0)
+    for decision in (again.decision, again.shadow_decision):
+        assert decision.observation[POSITION["budget_left"]] == pytest.approx(0.98)
+
+
+def test_what_was_settled_before_a_restart_is_told_as_soon_as_the_ledger_has_answered(begin: Begin) -> None:
+    """1 of 50, and 2 more since: a server's ledger answers when the day has begun."""
+    day = begin()
+    day.close_slot(Calendar(4).at(SLOT))
+    win(day, 1_000_000, bid=1_000_000, slot=0)
+    day.close()
+    answers: list[Work] = []
+    again = begin(now=SLOT, deliver=answers.extend)
+    assert again._pilot.money == (0.0, 0.0)
+    at_once(answers)
+    win(again, 2_000_000, bid=2_000_000, slot=1, key="since")
+    for t in (2, 3):
+        at_once(answers)
+        again.close_slot(Calendar(4).at(t * SLOT))
+        assert again._pilot.spend == pytest.approx(3.0)
 
 
 def test_a_step_of_the_rule_is_held_to_the_limit(begin: Begin) -> None:

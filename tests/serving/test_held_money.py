@@ -112,3 +112,24 @@ def test_environment_pilot_and_wallet_agree_on_the_money_of_every_slot(
         owed = sum(price for slot in won[log.slots - delay :] for _, price in slot)
         assert got[0] + owed == pytest.approx(spent, rel=2e-3)
     assert max(held for _, held in money) > 0.02 * campaign.budget
+
+
+@pytest.mark.parametrize("elsewhere", [None, 0, 1])
+def test_only_a_bid_that_nobody_has_billed_is_known_to_cost_nothing(
+    elsewhere: int | None, bundle_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a shared store has settled through another bidder, or None where no other one bids."""
+    clock = ManualClock(START)
+    with open_bidder(ServeConfig(bundle=bundle_folder, state=tmp_path), clock) as bidder:
+        if elsewhere is not None:
+            store = bidder.desk.keeper.store
+            monkeypatch.setattr(store, "shared", True)
+            monkeypatch.setattr(store, "resolve", lambda batch: [elsewhere] * len(batch))
+        answer = bidder.bid(Opportunity((0.6, 0.2, 0.004), 0, 0))
+        assert not isinstance(answer, NoBid)
+        day = bidder.days["default"]
+        clock.move(START + day.wallet.config.hold + 1.0)
+        bidder.tick()
+        assert bidder.notices["expired"] == 1
+        lost = 0.0 if elsewhere else answer.amount / MICRO
+        np.testing.assert_allclose(day._pilot._statistics.lapsed, lost)

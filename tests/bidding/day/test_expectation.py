@@ -64,6 +64,20 @@ def test_a_day_as_expected_is_no_shock_and_one_as_forecast_is(doubting: Forecast
     assert usual.log_level[TRAFFIC, 0] == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("feedback", ["full", "won_only"])
+def test_first_price_bids_are_shaded_at_the_prices_that_the_calendar_expects(even: Forecast, feedback: str) -> None:
+    """A day whose prices are twice the mean day's, as the calendar said, is shaded at twice the forecast's level."""
+    campaigns = CampaignBatch.repeat(Campaign(budget=50.0, auction="first", feedback=feedback), 1)
+    plan, index = Planner(even).plan(campaigns)
+    statistics = DayStatistics(even, 1)
+    statistics.begin(campaigns, plan, index, expected=Expected(np.array([[0.0, 0.0, 0.0, 1.0, 0.0]]), np.zeros((1, 5))))
+    totals = slot(100)
+    totals.price_sum[:] *= 2.0
+    for _ in range(2):
+        np.testing.assert_allclose(statistics.price_level(), 2.0, rtol=1e-12)
+        statistics.update(totals)
+
+
 def test_the_history_of_a_sunday_as_sundays_are_tells_nothing(doubting: Forecast) -> None:
     """Half the auctions at twice the value per price, and the calendar said so of the date."""
     campaigns = CampaignBatch.repeat(Campaign(budget=50.0), 1)

@@ -73,6 +73,18 @@ def test_bids_that_lapse_make_outstanding_ones_cheaper(even: Forecast) -> None:
     assert money_to_plan(statistics, planned)[0] == BUDGET - 20.0 - 2.0
 
 
+def test_bids_that_lapse_do_not_make_wins_cheaper(forecast: Forecast) -> None:
+    """Two slots won for bids of 20 that are not told, as those told cost half; only one in five bids costs anything.
+
+    The last three slots' bids are held to the day's end, also those that lose without a word.
+    """
+    statistics, planned = played(forecast, 8, 2)
+    statistics.lapsed += 6 * BID * 4
+    last = 3 / (forecast.slots - 8)
+    want = (BUDGET - 8 * PRICE) / (1 + 0.75 * (10 - 1) * last)
+    assert money_to_plan(statistics, planned)[0] == pytest.approx(want, rel=1e-12)
+
+
 def test_who_is_told_the_prices_counts_unreported_wins_at_them(forecast: Forecast) -> None:
     """Four slots that were won for 10 each and are not told; what the last five will hold is kept back as ever."""
     statistics, planned = played(forecast, 4, 4)
