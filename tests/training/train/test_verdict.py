@@ -161,7 +161,11 @@ def test_a_run_keeps_its_verdict_and_exports_its_choice(capsys: pytest.CaptureFi
     assert f"exported by default: {run.tags['choice']}" in printed
     assert run.metrics["verdict/steady/mpc"] == pytest.approx(stored["means"]["steady"]["mpc"])
     assert download(run.run_id, "figures/verdict.png").stat().st_size > 1000
-    export(ExportConfig(run=run.run_id, out=download(run.run_id, "policy").parent / "bundle", register_model=False))
+    bundle = download(run.run_id, "policy").parent / "bundle"
+    export(ExportConfig(run=run.run_id, out=bundle, register_model=False))
+    origin = json.loads((bundle / "manifest.json").read_text())["origin"]
+    assert (origin["run_id"], origin["tags"]["choice"]) == (run.run_id, stored["choice"])
+    assert origin["tags"]["choice.why"] == stored["why"]
     assert f"{run.tags['choice']} is the run's own choice" in capsys.readouterr().out
     (chosen,) = (c for c in find_contestants((f"choice@{run.run_id}",), "bidpilot") if c.name.startswith("choice"))
     (agent,) = chosen.policies.values()
