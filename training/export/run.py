@@ -55,9 +55,7 @@ def _from_run(config: ExportConfig, console: Console) -> Bundle:
         bundle = write_bundle(config.out, files, info, config.agent, config.name)
     chosen = info.tags.get(CHOICE)
     if config.agent is None and chosen is not None:
-        console.print(
-            f"{chosen} is the run's own choice: {info.tags[CHOICE_WHY]}", soft_wrap=True
-        )
+        console.print(f"{chosen} is the run's own choice: {info.tags[CHOICE_WHY]}", soft_wrap=True)
     if config.register_model:
         agent = bundle.manifest.agent.name
         tags = {"source_run": info.run_id, "agent": agent}

@@ -83,10 +83,10 @@ class Verdict:
 def verdict_grounds(setting: Setting, days: int, seed: int, filter_of: FilterOf, worlds: bool) -> list[Suite]:
     """Where a training is judged, `days` at most on each ground; with `worlds`, a preset's held-out worlds too.
 
-    None where a log holds no day out: training days would flatter what has learnt from them.
+    None where a log has no days that judge: those that it learnt from, or was chosen by, would flatter a policy.
     """
     if setting.reference_log is not None and setting.split is not None:
-        judging = thinned(setting.split.judging or setting.split.held_out or (), days)
+        judging = thinned(setting.split.judging, days)
         if not judging:
             return []
         _, units = np.unique([setting.reference_log.days[day].unit for day in judging], return_inverse=True)
@@ -142,7 +142,7 @@ def choose(candidates: Sequence[str], grounds: Sequence[Ground]) -> tuple[str, s
     """
     judged = [ground for ground in grounds if len(np.unique(ground.units)) >= LEAST]
     if not judged:
-        return candidates[0], f"too few held-out days to show that anything is better than {candidates[0]}"
+        return candidates[0], f"too few days that chose nothing to show that anything is better than {candidates[0]}"
     behind = {name: max(_behind(name, candidates, judged)) for name in candidates}
     most = max(TOLERATED, min(behind.values())[0])
     left = [name for name in candidates if behind[name][0] <= most]

@@ -146,8 +146,8 @@ def test_recorded_days_judge_or_choose_and_not_both() -> None:
     assert len(judged.arena.days) == len(split.judging)
     assert len(np.unique(judged.units)) == 4
     assert len(validation_arena(setting, 100, 0).days) == len(split.choosing)
-    whole = recorded_setting(log, hold_out=HoldOut(0.0))
-    assert verdict_grounds(whole, 100, 0, detected, worlds=True) == []
+    for share in (0.0, 0.2):  # nothing is held out; one campaign, all of whose four units choose
+        assert verdict_grounds(recorded_setting(log, hold_out=HoldOut(share)), 100, 0, detected, worlds=True) == []
 
 
 def test_a_run_keeps_its_verdict_and_exports_its_choice(capsys: pytest.CaptureFixture[str], project: object) -> None:
