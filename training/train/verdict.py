@@ -94,7 +94,7 @@ def verdict_grounds(setting: Setting, days: int, seed: int, filter_of: FilterOf,
     grounds = [Suite(setting.name, {}, setting_arena(setting, days, seeding.VERDICT, seed, filter_of), np.arange(days))]
     if worlds and setting.name in PRESETS:
         count = min(WORLDS, days)
-        arena = validation_worlds(setting, days, seed, filter_of, count, seeding.VERDICT)
+        arena = validation_worlds(setting, days, seed, filter_of, count, seeding.VERDICT_WORLDS)
         grounds.append(Suite("worlds", {}, arena, np.arange(len(arena.days)) % count))
     return grounds
 
