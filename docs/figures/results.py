@@ -50,7 +50,7 @@ def _headline_pairs(records: Records) -> str:
     record = records["suites"]
     beside_pid = judged([record.pair(POOLED, "pid", "daily")], 3)
     return paragraph(
-        "Paired by day with `mpc`, whose re-plan is most of what it plays, `ppo` "
+        "Paired by day with `mpc`, `ppo` "
         f"{judged(_beside_mpc(record), 3, brief=True)} (95 % intervals over days). Beside `pid` it {beside_pid}. On "
         "`shift` prices, demand and dispersion are unlike those it was trained on."
     )
