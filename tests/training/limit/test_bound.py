@@ -17,6 +17,7 @@ from bidpilot.envs.synthetic.config import SyntheticConfig
 from bidpilot.training.evaluation.catalogue import SUITES, SuiteRecord
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.traffic import unfiltered
+from bidpilot.training.limit import day
 from bidpilot.training.limit.bound import DayLimits, Relaxation, check_suite
 from bidpilot.training.limit.day import Path
 from bidpilot.training.limit.levels import BlockLevels
@@ -121,6 +122,13 @@ def test_what_levels_bring_beyond_the_mean_has_mean_zero_at_every_amount_and_sca
     weighed = np.stack(tables) * factor[:, None, None, None]
     far = np.abs(weighed.mean(axis=0)) / (weighed.std(axis=0) / np.sqrt(len(weighed)) + 1e-12)
     assert far.max() < 4.5
+
+
+def test_a_finer_grid_of_money_hardly_raises_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = relaxation(case(12))
+    found = few.limits({}).bound
+    monkeypatch.setattr(day, "AMOUNTS", 4 * day.AMOUNTS)
+    assert 0.0 <= (few.limits({}).bound - found).mean() < 4e-4  # a win costs a hundredth of these small budgets
 
 
 def test_without_penalties_it_is_the_hindsight_optimum(calm: Case) -> None:
