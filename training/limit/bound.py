@@ -50,6 +50,8 @@ def check_suite(record: SuiteRecord) -> None:
         why = "its campaign has constraints, and the bound is for a budget alone"
     elif campaign.auction != "second":
         why = "it is at first price, where R* is not what one scale buys"
+    elif campaign.delays.wins > 0:
+        why = "bids are held until wins are reported, and penalties are for slots that end when their prices are paid"
     elif record.forecast != record.market:
         why = "its forecast is of another market, so that the plan that actions scale is not of its law"
     if why:
