@@ -24,7 +24,7 @@ from bidpilot.envs.markets.presets import PRESETS
 from bidpilot.envs.markets.worlds import WORLDS
 from bidpilot.training.evaluation.rows import pair_row
 from bidpilot.training.evaluation.statistics import LEAST
-from bidpilot.training.evaluation.suites import Suite, recorded_arena, setting_arena, validation_worlds
+from bidpilot.training.evaluation.suites import Suite, recorded_arena, setting_arena, worlds_arena
 from bidpilot.training.evaluation.traffic import FilterOf
 from bidpilot.training.report.tables import PairRow
 from bidpilot.training.setting.setting import Setting
@@ -94,7 +94,7 @@ def verdict_grounds(setting: Setting, days: int, seed: int, filter_of: FilterOf,
     grounds = [Suite(setting.name, {}, setting_arena(setting, days, seeding.VERDICT, seed, filter_of), np.arange(days))]
     if worlds and setting.name in PRESETS:
         count = min(WORLDS, days)
-        arena = validation_worlds(setting, days, seed, filter_of, count, seeding.VERDICT_WORLDS)
+        arena = worlds_arena(setting, days, seeding.VERDICT_WORLDS, seed, count, filter_of)
         grounds.append(Suite("worlds", {}, arena, np.arange(len(arena.days)) % count))
     return grounds
 

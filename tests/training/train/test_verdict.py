@@ -103,8 +103,10 @@ def test_a_preset_is_judged_on_worlds_and_on_days_that_have_chosen_nothing(
     assert [len(suite.arena.days) for suite in grounds] == [6, 6]
     chosen_by = validation_arena(steady, 6, 0)
     assert (grounds[0].arena.days.start[:, 0] != chosen_by.days.start[:, 0]).all()
-    drawn = [suite.arena.days.uniforms for suite in grounds]
-    assert not np.isin(*drawn).any()  # one ground tells nothing of the other
+    own, worlds = (suite.arena.days.uniforms for suite in grounds)
+    assert own is not None
+    assert worlds is not None
+    assert not np.isin(own, worlds).any()  # one ground tells nothing of the other
 
 
 def test_a_preset_is_validated_half_on_worlds_that_the_verdict_does_not_have(
