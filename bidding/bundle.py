@@ -98,7 +98,9 @@ class Origin(_Entry):
         "preset's are nobody's",
     )
     metrics: dict[str, float] = Field(description="last metrics of the run")
-    tags: dict[str, str] = Field(description="commit and package versions of the run")
+    tags: dict[str, str] = Field(
+        description="commit and package versions of the run; whom it chose to be exported, and why"
+    )
     created: str = Field(description="time of the export, ISO 8601, UTC")
 
 

@@ -31,6 +31,8 @@ NEUTRAL: Final = MappingProxyType({f"{name}_neutral": name for name in TUNED_BAS
 """Baselines with their defaults, which `mpc` always has, by the names of their rows."""
 CHOICE: Final = "choice"
 """What a training run exports by default, `choice@RUN`; also the run's tag that says it."""
+CHOICE_WHY: Final = "choice.why"
+"""The run's tag that says why."""
 UNTUNED: Final = (CONSTANT, *FORECASTING, KNOWABLE)
 """Everyone by the plain name."""
 KNOWN_AGENTS: Final = (*UNTUNED, *TUNED, *NEUTRAL)

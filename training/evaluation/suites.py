@@ -237,13 +237,8 @@ def recorded_arena(setting: Setting, days: Sequence[int], filter_of: FilterOf = 
     return Arena(market, setting.forecast, setting.campaign, recorded, filter_of=filter_of)
 
 
-def validation_worlds(
-    setting: Setting,
-    days: int,
-    seed: int,
-    filter_of: FilterOf = detected,
-    worlds: int = WORLDS,
-    domain: int = seeding.VALIDATION_WORLDS,
+def worlds_arena(
+    setting: Setting, days: int, domain: int, seed: int, worlds: int, filter_of: FilterOf = detected
 ) -> Arena:
     """Held-out worlds around a training setting's preset, of logs and days that no suite has: for what is chosen.
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from bidpilot.bidding.bundle import Bundle
 from bidpilot.bidding.errors import InvalidBundle
 from bidpilot.training.cli.config import flat
-from bidpilot.training.evaluation.names import CHOICE
+from bidpilot.training.evaluation.names import CHOICE, CHOICE_WHY
 from bidpilot.training.export.config import ExportConfig
 from bidpilot.training.export.registry import fetch, find_version, is_model_uri, register
 from bidpilot.training.export.write import check_bundle, write_bundle
@@ -55,9 +55,7 @@ def _from_run(config: ExportConfig, console: Console) -> Bundle:
         bundle = write_bundle(config.out, files, info, config.agent, config.name)
     chosen = info.tags.get(CHOICE)
     if config.agent is None and chosen is not None:
-        console.print(
-            f"{chosen} is the run's own choice: {info.tags.get('choice.why', 'see verdict.json')}", soft_wrap=True
-        )
+        console.print(f"{chosen} is the run's own choice: {info.tags[CHOICE_WHY]}", soft_wrap=True)
     if config.register_model:
         agent = bundle.manifest.agent.name
         tags = {"source_run": info.run_id, "agent": agent}

@@ -37,6 +37,7 @@ from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.features import observation_of
 from bidpilot.bidding.errors import BundleMismatch, InvalidBundle
 from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.training.evaluation.names import CHOICE, CHOICE_WHY
 from bidpilot.training.evaluation.of_run import agent_of_run, choice_of
 from bidpilot.training.export.onnx_file import onnx_difference, write_onnx
 from bidpilot.training.tracking import RunInfo
@@ -131,7 +132,7 @@ def _controller(agent: ControllerAgent) -> ControllerEntry:
 
 
 def _origin(run: RunInfo, described: dict[str, Any]) -> Origin:
-    kept = ("git.commit", "git.dirty", "python")
+    kept = ("git.commit", "git.dirty", "python", CHOICE, CHOICE_WHY)
     tags = {k: v for k, v in run.tags.items() if k in kept or k.startswith("version.")}
     return Origin(
         run_id=run.run_id,

@@ -40,7 +40,9 @@ def check_suite(record: SuiteRecord) -> None:
     check_law(record.name, record.market)
     campaign = record.campaigns[0]
     why = ""
-    if len(record.campaigns) > 1:
+    if record.around is not None:
+        why = "its days are of many markets, and the bound is for the law of one"
+    elif len(record.campaigns) > 1:
         why = f"it has {len(record.campaigns)} campaigns, and the bound is for one"
     elif campaign.scalarisation is not Scalarisation.weighted_sum:
         why = f"its utility is {campaign.scalarisation.value}, and the bound is for one that adds up over auctions"
@@ -48,6 +50,8 @@ def check_suite(record: SuiteRecord) -> None:
         why = "its campaign has constraints, and the bound is for a budget alone"
     elif campaign.auction != "second":
         why = "it is at first price, where R* is not what one scale buys"
+    elif campaign.delays.wins > 0:
+        why = "bids are held until wins are reported, and penalties are for slots that end when their prices are paid"
     elif record.forecast != record.market:
         why = "its forecast is of another market, so that the plan that actions scale is not of its law"
     if why:

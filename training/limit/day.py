@@ -18,8 +18,8 @@ from bidpilot.training.limit.levels import BlockLevels, Nodes, Tilt
 from bidpilot.training.limit.money import DayTables, MoneyValue, SlotCurves, day_tables
 from bidpilot.training.limit.relaxation import Actions, RelaxedDay, best_value, penalty
 
-AMOUNTS: Final = 241
-"""Amounts of money left that the relaxed problem is solved on."""
+AMOUNTS: Final = 961
+"""Amounts of money left that the relaxed problem is solved on: lines between coarser ones lie well below its value."""
 STEPS_PER_OCTAVE: Final = 16
 """Scales that its actions are, as far as an action reaches."""
 

@@ -2,6 +2,9 @@
 
 Held by the ratio of bid scale to price level. Bins are equal parts of an octave, as the bits of a float32 give them,
 so that a curve is linear in the ratio within each and no logarithm is taken per auction.
+
+Penalties have mean zero by these means, so that no auction is thinned out and gains are true ones; the curves that a
+re-plan is told (`envs.markets.law_curves`) need neither.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from bidpilot.agents.learners.catalogue import DEFAULT
 from bidpilot.training.cli.config import Carries, Config, Count, JsonFile, Seed, json_file
-from bidpilot.training.evaluation.names import FORECASTING, REFERENCES
+from bidpilot.training.evaluation.names import CHOICE, FORECASTING, REFERENCES
 from bidpilot.training.protocols.names import BENCHMARK, OFFLINE, USUAL
 
 RIVALS: Final = Path("rivals")
@@ -49,7 +49,8 @@ class AuctionNetConfig(Config):
         description=f"Agents by name: {' '.join(BENCHMARK)}, of the benchmark, {' '.join(OFFLINE)}, with weights of "
         f"`bidpilot rivals`, {' '.join(FORECASTING)}, "
         f"NAME_tuned with the gains that tuning found, NAME_neutral without, {DEFAULT}@RUN for a particular training "
-        f"run, or {DEFAULT}@RUN,RUN,RUN for one agent over seeds. Where none is named: {' '.join(USUAL)}. "
+        f"run, {DEFAULT}@RUN,RUN,RUN for one agent over seeds, or {CHOICE}@RUN for what a run exports. Where "
+        f"none is named: {' '.join(USUAL)}. "
         f"{' and '.join(REFERENCES)} are always played.",
     )
     carries: Carries = "auto"

@@ -68,7 +68,7 @@ def split_days(log: AuctionLog, asked: HoldOut) -> Split:
 
     Of the campaigns that are not named whole ones are held out to choose by where there are three, else whole units, at
     least one; where there are fewer than three units, none. Every second of the campaigns held out judges instead of
-    choosing, or of the units where each half has three.
+    choosing; of units, or of those of the only campaign, every second one where each half has three.
 
     Raises:
         InvalidConfig: the log has no such campaign, or no other.
@@ -81,9 +81,16 @@ def split_days(log: AuctionLog, asked: HoldOut) -> Split:
     group = {d: log.days[d].campaign if kind == CAMPAIGNS else log.days[d].unit for d in rest}
     out = [d for d in rest if group[d] in held_out]
     training = tuple(d for d in rest if d not in set(out))
-    apart = list(held_out)[1::2] if kind == CAMPAIGNS or len(held_out) >= 2 * LEAST_UNITS else []
-    judging = tuple(d for d in out if group[d] in apart)
+    judging = _judging(log, out, kind == CAMPAIGNS and len(held_out) > 1)
     return Split(training, tuple(out), kind, tuple(held_out), unseen, judging)
+
+
+def _judging(log: AuctionLog, out: Sequence[int], campaigns: bool) -> tuple[int, ...]:
+    """Those of the days held out that judge: of every second campaign, or of every second unit where there are six."""
+    group = {d: log.days[d].campaign if campaigns else log.days[d].unit for d in out}
+    names = list(dict.fromkeys(group.values()))
+    apart = names[1::2] if campaigns or len(names) >= 2 * LEAST_UNITS else []
+    return tuple(d for d in out if group[d] in apart)
 
 
 def _chosen_by(days: Sequence[DayRecord], share: float) -> tuple[str, dict[str, None]]:

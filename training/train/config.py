@@ -35,7 +35,7 @@ class TrainConfig(LearnerChoice, LogTerms):
     verdict_days: int = Field(
         256,
         ge=0,
-        description="Days on each ground that judges at the end who is exported: the policy, its base or adaptive; 0: "
+        description="Days on each ground that judges at the end who is exported: policy, base, mpc or adaptive; 0: "
         "the policy, without a verdict.",
     )
     validation_share: Annotated[float, Field(ge=0, lt=1)] = Field(

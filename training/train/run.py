@@ -31,7 +31,7 @@ from bidpilot.agents.learners.common.tuned import tuned
 from bidpilot.bidding.day.features import declared
 from bidpilot.bidding.errors import InvalidConfig, RunNotFound
 from bidpilot.training.cli.config import flat, given
-from bidpilot.training.evaluation.names import CHOICE
+from bidpilot.training.evaluation.names import CHOICE, CHOICE_WHY
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import validation_arena
@@ -222,7 +222,7 @@ def _judge(
     verdict = reach_verdict(grounds, standing.policy, imitated, tuned_gains(setting.tuned_as))
     tracked.log_json(verdict.record(), "verdict.json")
     tracked.log_metrics(verdict.metrics(), steps)
-    tracked.set_tags({CHOICE: verdict.choice, "choice.why": verdict.why})
+    tracked.set_tags({CHOICE: verdict.choice, CHOICE_WHY: verdict.why})
     if verdict.pairs:
         title = f"{setting.name}: the verdict, {verdict.choice} is exported"
         tracked.log_figure(difference_bands(verdict.pairs, title), "figures/verdict.png")

@@ -24,7 +24,7 @@ from bidpilot.envs.markets.presets import PRESETS
 from bidpilot.envs.markets.worlds import WORLDS
 from bidpilot.training.evaluation.rows import pair_row
 from bidpilot.training.evaluation.statistics import LEAST
-from bidpilot.training.evaluation.suites import Suite, recorded_arena, setting_arena, validation_worlds
+from bidpilot.training.evaluation.suites import Suite, recorded_arena, setting_arena, worlds_arena
 from bidpilot.training.evaluation.traffic import FilterOf
 from bidpilot.training.report.tables import PairRow
 from bidpilot.training.setting.setting import Setting
@@ -83,10 +83,10 @@ class Verdict:
 def verdict_grounds(setting: Setting, days: int, seed: int, filter_of: FilterOf, worlds: bool) -> list[Suite]:
     """Where a training is judged, `days` at most on each ground; with `worlds`, a preset's held-out worlds too.
 
-    None where a log holds no day out: training days would flatter what has learnt from them.
+    None where a log has no days that judge: those that it learnt from, or was chosen by, would flatter a policy.
     """
     if setting.reference_log is not None and setting.split is not None:
-        judging = thinned(setting.split.judging or setting.split.held_out or (), days)
+        judging = thinned(setting.split.judging, days)
         if not judging:
             return []
         _, units = np.unique([setting.reference_log.days[day].unit for day in judging], return_inverse=True)
@@ -94,7 +94,7 @@ def verdict_grounds(setting: Setting, days: int, seed: int, filter_of: FilterOf,
     grounds = [Suite(setting.name, {}, setting_arena(setting, days, seeding.VERDICT, seed, filter_of), np.arange(days))]
     if worlds and setting.name in PRESETS:
         count = min(WORLDS, days)
-        arena = validation_worlds(setting, days, seed, filter_of, count, seeding.VERDICT)
+        arena = worlds_arena(setting, days, seeding.VERDICT_WORLDS, seed, count, filter_of)
         grounds.append(Suite("worlds", {}, arena, np.arange(len(arena.days)) % count))
     return grounds
 
@@ -142,7 +142,7 @@ def choose(candidates: Sequence[str], grounds: Sequence[Ground]) -> tuple[str, s
     """
     judged = [ground for ground in grounds if len(np.unique(ground.units)) >= LEAST]
     if not judged:
-        return candidates[0], f"too few held-out days to show that anything is better than {candidates[0]}"
+        return candidates[0], f"too few days that chose nothing to show that anything is better than {candidates[0]}"
     behind = {name: max(_behind(name, candidates, judged)) for name in candidates}
     most = max(TOLERATED, min(behind.values())[0])
     left = [name for name in candidates if behind[name][0] <= most]

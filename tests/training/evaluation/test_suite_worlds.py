@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from bidpilot.envs import seeding
 from bidpilot.training.evaluation import catalogue
 from bidpilot.training.evaluation.catalogue import SUITES
-from bidpilot.training.evaluation.suites import held_out, synthetic_suite, validation_worlds
+from bidpilot.training.evaluation.suites import held_out, synthetic_suite, worlds_arena
 from bidpilot.training.explain.config import ExplainConfig
 from bidpilot.training.explain.run import _suite as explained
 from bidpilot.training.setting.setting import training_setting
@@ -40,7 +41,7 @@ def test_more_days_begin_with_the_same_ones() -> None:
 
 def test_what_is_chosen_is_chosen_on_worlds_and_days_that_the_suite_does_not_have() -> None:
     setting = training_setting("daily", None, 0)
-    arena = validation_worlds(setting, 7, 0, worlds=WORLDS)
+    arena = worlds_arena(setting, 7, seeding.VERDICT_WORLDS, 0, WORLDS)
     market, days = held_out(SUITES["worlds"], 6, 0)
     assert arena.episode.rows == 6
     assert arena.forecast is setting.forecast

@@ -46,6 +46,26 @@ def test_whole_campaigns_else_whole_units_are_held_out_evenly(
     assert set(split.held_out) == held_out
 
 
+@pytest.mark.parametrize(
+    ("units", "campaigns", "share", "judging"),
+    [
+        (2, FIVE, 0.4, ("d day 0", "d day 1")),  # one campaign chooses, the other judges
+        (6, FIVE, 0.2, ("c day 1", "c day 3", "c day 5")),  # the only campaign's units are shared out
+        (5, FIVE, 0.2, ()),
+        (10, ("",), 0.6, ("day 2", "day 5", "day 9")),
+        (10, ("",), 0.5, ()),
+        (10, ("",), 0.0, ()),
+    ],
+)
+def test_days_judge_where_others_are_left_to_choose(
+    units: int, campaigns: tuple[str, ...], share: float, judging: tuple[str, ...]
+) -> None:
+    log = small_log("log", "conversion", units=units, campaigns=campaigns, auctions=1)
+    split = split_days(log, HoldOut(share))
+    assert tuple(log.days[day].label for day in split.judging) == judging
+    assert sorted((*split.judging, *split.choosing)) == sorted(split.held_out)
+
+
 def test_campaigns_that_are_named_neither_train_nor_choose() -> None:
     log = small_log("log", "conversion", units=3, campaigns=("a", "b"), auctions=1)
     split = split_days(log, HoldOut(0.2, ("b", "b")))

@@ -103,6 +103,10 @@ def test_a_preset_is_judged_on_worlds_and_on_days_that_have_chosen_nothing(
     assert [len(suite.arena.days) for suite in grounds] == [6, 6]
     chosen_by = validation_arena(steady, 6, 0)
     assert (grounds[0].arena.days.start[:, 0] != chosen_by.days.start[:, 0]).all()
+    own, worlds = (suite.arena.days.uniforms for suite in grounds)
+    assert own is not None
+    assert worlds is not None
+    assert not np.isin(own, worlds).any()  # one ground tells nothing of the other
 
 
 def test_a_preset_is_validated_half_on_worlds_that_the_verdict_does_not_have(
@@ -146,8 +150,8 @@ def test_recorded_days_judge_or_choose_and_not_both() -> None:
     assert len(judged.arena.days) == len(split.judging)
     assert len(np.unique(judged.units)) == 4
     assert len(validation_arena(setting, 100, 0).days) == len(split.choosing)
-    whole = recorded_setting(log, hold_out=HoldOut(0.0))
-    assert verdict_grounds(whole, 100, 0, detected, worlds=True) == []
+    for share in (0.0, 0.2):  # nothing is held out; one campaign, all of whose four units choose
+        assert verdict_grounds(recorded_setting(log, hold_out=HoldOut(share)), 100, 0, detected, worlds=True) == []
 
 
 def test_a_run_keeps_its_verdict_and_exports_its_choice(capsys: pytest.CaptureFixture[str], project: object) -> None:
@@ -161,7 +165,11 @@ def test_a_run_keeps_its_verdict_and_exports_its_choice(capsys: pytest.CaptureFi
     assert f"exported by default: {run.tags['choice']}" in printed
     assert run.metrics["verdict/steady/mpc"] == pytest.approx(stored["means"]["steady"]["mpc"])
     assert download(run.run_id, "figures/verdict.png").stat().st_size > 1000
-    export(ExportConfig(run=run.run_id, out=download(run.run_id, "policy").parent / "bundle", register_model=False))
+    bundle = download(run.run_id, "policy").parent / "bundle"
+    export(ExportConfig(run=run.run_id, out=bundle, register_model=False))
+    origin = json.loads((bundle / "manifest.json").read_text())["origin"]
+    assert (origin["run_id"], origin["tags"]["choice"]) == (run.run_id, stored["choice"])
+    assert origin["tags"]["choice.why"] == stored["why"]
     assert f"{run.tags['choice']} is the run's own choice" in capsys.readouterr().out
     (chosen,) = (c for c in find_contestants((f"choice@{run.run_id}",), "bidpilot") if c.name.startswith("choice"))
     (agent,) = chosen.policies.values()
