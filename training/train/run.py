@@ -200,7 +200,8 @@ def _finish(
         save_policy(Path(folder), setting, config, arena, standing)
         tracked.log_folder(Path(folder), "policy")
     if config.verdict_days > 0:
-        _judge(config, setting, tracked, standing, steps, console)
+        means = {agent: float(ratio.mean()) for agent, ratio in {**rivals, name: outcome.ratio}.items()}
+        _judge(config, setting, tracked, standing, steps, means, console)
     days = len(outcome.ratio)
     console.print(f"best policy: R / R* {best.mean:.4f} on {days} validation days ({kind}), at step {best.step:,}")
     console.print(f"its files: artifacts policy/ of run {tracked.run_id} in {tracked.store.uri}", soft_wrap=True)
@@ -212,14 +213,20 @@ def _finish(
 
 
 def _judge(
-    config: TrainConfig, setting: Setting, tracked: Run, standing: Standing, steps: int, console: Console
+    config: TrainConfig,
+    setting: Setting,
+    tracked: Run,
+    standing: Standing,
+    steps: int,
+    validated: Mapping[str, float],
+    console: Console,
 ) -> None:
     """Judge on days that have chosen nothing, and keep with the run what is exported by default, and why."""
     assert standing.policy is not None
     filter_of = behind(config.traffic_filter)
     grounds = verdict_grounds(setting, config.verdict_days, config.seed, filter_of, config.broadens)
     imitated = standing.first if config.imitation.rounds > 0 and standing.best.step > 0 else None
-    verdict = reach_verdict(grounds, standing.policy, imitated, tuned_gains(setting.tuned_as))
+    verdict = reach_verdict(grounds, standing.policy, imitated, tuned_gains(setting.tuned_as), validated)
     tracked.log_json(verdict.record(), "verdict.json")
     tracked.log_metrics(verdict.metrics(), steps)
     tracked.set_tags({CHOICE: verdict.choice, CHOICE_WHY: verdict.why})

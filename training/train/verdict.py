@@ -100,7 +100,11 @@ def verdict_grounds(setting: Setting, days: int, seed: int, filter_of: FilterOf,
 
 
 def reach_verdict(
-    grounds: Sequence[Suite], policy: NetworkPolicy, imitated: NetworkPolicy | None, gains: Gains
+    grounds: Sequence[Suite],
+    policy: NetworkPolicy,
+    imitated: NetworkPolicy | None,
+    gains: Gains,
+    validated: Mapping[str, float],
 ) -> Verdict:
     """Play everyone and choose; `imitated` is left out where it is None or the policy itself.
 
@@ -109,6 +113,7 @@ def reach_verdict(
         policy: what was trained, by its learner's name.
         imitated: what imitation had left.
         gains: of the controllers, as they are exported with.
+        validated: mean of R / R* of policy and controllers on the days that chose the policy, for want of others.
     """
     base = MPC.name if policy.residual is None else policy.residual.base.name
     controllers = tuple(dict.fromkeys((base, MPC.name, ADAPTIVE.name)))
@@ -120,7 +125,7 @@ def reach_verdict(
         Ground(s.name, {name: s.arena.play(agent).ratio for name, agent in agents.items()}, s.kept_units)
         for s in grounds
     ]
-    choice, why = choose((*controllers, policy.name), played)
+    choice, why = choose((*controllers, policy.name), played, validated)
     others = [name for name in agents if name != policy.name]
     pairs = [(policy.name, name) for name in others] + [(name, base) for name in controllers[1:]]
     gaps = [np.abs(ground.ratios[policy.name] - ground.ratios[base]).max() for ground in played]
@@ -133,16 +138,23 @@ def reach_verdict(
     )
 
 
-def choose(candidates: Sequence[str], grounds: Sequence[Ground]) -> tuple[str, str]:
-    """Who of `candidates`, the simplest first, is exported, and why.
+def choose(candidates: Sequence[str], grounds: Sequence[Ground], validated: Mapping[str, float]) -> tuple[str, str]:
+    """Who of `candidates`, the simplest first and the policy last, is exported, and why.
 
     Whoever falls behind another by more than `TOLERATED` on some ground, with the whole interval, is out; where all do,
     all but who falls behind the least. Of the rest the simplest stands, until one after it is better in the mean over
-    grounds with the interval above 0.
+    grounds with the interval above 0. Where too few days are left to judge, the policy stands if it is no worse than
+    the first of them in the mean of the days that it was `validated` on, by candidate: these flatter it, and say so.
     """
     judged = [ground for ground in grounds if len(np.unique(ground.units)) >= LEAST]
     if not judged:
-        return candidates[0], f"too few days that chose nothing to show that anything is better than {candidates[0]}"
+        base, policy = candidates[0], candidates[-1]
+        gap = validated[policy] - validated[base]
+        return (
+            policy if gap >= 0.0 else base,
+            "too few days that chose nothing to judge by: on those that chose "
+            f"{policy} it has {gap:+.4f} beside {base}",
+        )
     behind = {name: max(_behind(name, candidates, judged)) for name in candidates}
     most = max(TOLERATED, min(behind.values())[0])
     left = [name for name in candidates if behind[name][0] <= most]

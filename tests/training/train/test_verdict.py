@@ -30,6 +30,7 @@ pytestmark = pytest.mark.usefixtures("project")
 
 DAYS, BASE, OTHER, POLICY = 64, "mpc", "adaptive", "ppo"
 CANDIDATES = (BASE, OTHER, POLICY)
+LEVEL = dict.fromkeys(CANDIDATES, 0.9)  # on the days that chose the policy
 
 
 def ground(name: str = "one", days: int = DAYS, **gains: float) -> Ground:
@@ -41,42 +42,50 @@ def ground(name: str = "one", days: int = DAYS, **gains: float) -> Ground:
 
 
 def test_a_policy_is_chosen_where_its_interval_over_the_grounds_is_above_zero() -> None:
-    choice, why = choose(CANDIDATES, [ground(ppo=0.003), ground("two", ppo=0.001)])
+    choice, why = choose(CANDIDATES, [ground(ppo=0.003), ground("two", ppo=0.001)], LEVEL)
     assert choice == POLICY
     assert "ppo is better than mpc: +0.0020" in why
 
 
 def test_the_simplest_stands_where_nothing_is_shown() -> None:
-    assert choose(CANDIDATES, [ground(ppo=0.0005, adaptive=0.0005)])[0] == BASE
-    assert choose(CANDIDATES, [ground(ppo=0.0105, adaptive=0.01)])[0] == OTHER
+    assert choose(CANDIDATES, [ground(ppo=0.0005, adaptive=0.0005)], LEVEL)[0] == BASE
+    assert choose(CANDIDATES, [ground(ppo=0.0105, adaptive=0.01)], LEVEL)[0] == OTHER
 
 
 def test_grounds_together_show_what_none_does_alone() -> None:
     weak = [ground(str(k), ppo=0.001) for k in range(9)]  # the interval of one reaches to -0.0003
-    assert choose(CANDIDATES, weak[:1])[0] == BASE
-    assert choose(CANDIDATES, weak)[0] == POLICY
+    assert choose(CANDIDATES, weak[:1], LEVEL)[0] == BASE
+    assert choose(CANDIDATES, weak, LEVEL)[0] == POLICY
 
 
 def test_who_falls_too_far_behind_on_one_ground_is_out_whatever_the_mean() -> None:
     better = [ground(str(k), ppo=0.003) for k in range(9)]
-    choice, why = choose(CANDIDATES, [*better, ground("last", ppo=-TOLERATED - 0.002)])
+    choice, why = choose(CANDIDATES, [*better, ground("last", ppo=-TOLERATED - 0.002)], LEVEL)
     assert choice == BASE
     assert "ppo falls behind mpc on last by at least 0.0027" in why
-    assert choose(CANDIDATES, [*better, ground("last", ppo=-TOLERATED)])[0] == POLICY  # not with the whole interval
+    inside = ground("last", ppo=-TOLERATED)  # not with the whole interval
+    assert choose(CANDIDATES, [*better, inside], LEVEL)[0] == POLICY
 
 
 def test_where_all_fall_behind_somewhere_it_is_who_does_the_least() -> None:
     grounds = [ground(ppo=0.1, adaptive=0.02), ground("two", ppo=-0.01)]
-    choice, why = choose(CANDIDATES, grounds)
+    choice, why = choose(CANDIDATES, grounds, LEVEL)
     assert choice == POLICY
     assert "mpc falls behind ppo on one" in why
 
 
-def test_too_few_units_show_nothing() -> None:
-    few = replace(ground(ppo=0.1), units=np.arange(DAYS) % 2)
-    assert choose(CANDIDATES, [few])[0] == BASE
-    assert choose(CANDIDATES, [])[0] == BASE
-    assert choose(CANDIDATES, [few, ground("two", ppo=0.01)])[0] == POLICY
+@pytest.mark.parametrize("grounds", [[], [replace(ground(ppo=0.1), units=np.arange(DAYS) % 2)]])
+def test_where_too_few_units_judge_the_days_that_chose_the_policy_keep_it_or_not(grounds: list[Ground]) -> None:
+    choice, why = choose(CANDIDATES, grounds, {**LEVEL, POLICY: 0.91})
+    assert choice == POLICY
+    assert "too few days that chose nothing to judge by: on those that chose ppo it has +0.0100 beside mpc" in why
+    assert choose(CANDIDATES, grounds, LEVEL)[0] == POLICY
+    assert choose(CANDIDATES, grounds, {**LEVEL, POLICY: 0.89})[0] == BASE
+
+
+def test_one_ground_with_enough_units_judges_alone() -> None:
+    few = replace(ground(ppo=-0.1), units=np.arange(DAYS) % 2)
+    assert choose(CANDIDATES, [few, ground("two", ppo=0.01)], LEVEL)[0] == POLICY
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +132,7 @@ def test_a_preset_is_validated_half_on_worlds_that_the_verdict_does_not_have(
 def test_a_policy_that_adds_nothing_plays_as_its_base_and_is_not_exported(
     steady: Setting, grounds: list[Suite]
 ) -> None:
-    verdict = reach_verdict(grounds, still(steady), None, {})
+    verdict = reach_verdict(grounds, still(steady), None, {}, LEVEL)
     assert verdict.alike
     assert verdict.choice in (MPC.name, ADAPTIVE.name)
     assert {row["diff"] for row in verdict.pairs if (row["agent"], row["against"]) == (POLICY, MPC.name)} == {0.0}
@@ -131,7 +140,7 @@ def test_a_policy_that_adds_nothing_plays_as_its_base_and_is_not_exported(
 
 def test_imitation_stands_beside_what_the_learner_made_of_it(steady: Setting, grounds: list[Suite]) -> None:
     bad = NetworkPolicy(random_mlp(*sizes_of(len(steady.forecast.segments))), None, name=POLICY)
-    verdict = reach_verdict(grounds[:1], bad, still(steady), {})
+    verdict = reach_verdict(grounds[:1], bad, still(steady), {}, LEVEL)
     assert not verdict.alike
     assert verdict.choice == MPC.name
     assert verdict.means["steady"][IMITATED] == verdict.means["steady"][MPC.name]
