@@ -30,9 +30,15 @@ def is_of_ppo(row: Row) -> bool:
 
 
 def is_of_learned(row: Row) -> bool:
-    """Whether a row is of one agent, or a difference to `mpc`, to `ppo` or to what is exported."""
-    sides = (row["agent"], row["against"]) if is_pair(row) else ()
-    return not sides or "mpc" in sides or any(side.startswith(("ppo", "choice")) for side in sides)
+    """Whether a row is of one agent, what doubts or learns has beside `mpc`, or `ppo` beside `adaptive` or `pid`.
+
+    Of a single run its policy alone is kept.
+    """
+    if not is_pair(row):
+        return not row["agent"].startswith("choice@") or "," in row["agent"]
+    sides = {row[side].partition("@")[0] for side in ("agent", "against")}
+    beside_mpc = "mpc" in sides and sides <= {"mpc", "adaptive", "ppo", "choice"}
+    return beside_mpc or sides in ({"ppo", "adaptive"}, {"ppo", "pid"})
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,17 @@ class Measurement:
         return any("{data}" in command for command in self.commands)
 
 
+_UNSHOWN = (
+    "roughness",
+    "run",
+    "forecast",
+    "forecast_run",
+    "forecast_log",
+    "other_market",
+    "trained_on",
+    "filter_closed",
+    "p5",
+)
 _LEARNED = "adaptive knowable ppo@{runs} choice@{runs}"
 _SUITES = " ".join(name for name in SUITES if name != "worlds")  # which have 4,096 days of their own
 _AUCTIONNET = tuple(
@@ -71,6 +88,7 @@ _ALL = (
             f"bidpilot evaluate --agents {_LEARNED} --suites worlds --days 4096 --json {{json}}",
         ),
         keeps=is_of_learned,
+        drops=_UNSHOWN,
     ),
     Measurement(
         "stress",
@@ -104,8 +122,8 @@ _ALL = (
         (
             *_AUCTIONNET,
             *(f"bidpilot train --log {{logs}}/auctionnet --seed {seed}" for seed in range(3)),
-            f"bidpilot auctionnet {{logs}}/auctionnet {{logs}}/auctionnet-test --agents {_PUBLISHED} adaptive "
-            "mpc_tuned ppo@{runs} --json {json}",
+            f"bidpilot auctionnet {{logs}}/auctionnet {{logs}}/auctionnet-test --agents {_PUBLISHED} mpc_tuned "
+            "ppo@{runs} --json {json}",
         ),
     ),
     Measurement(

@@ -110,8 +110,12 @@ def test_pairs_show_the_share_of_what_can_be_known_where_it_was_played(tmp_path:
     pair = {"agent": POOLED, "against": "mpc", "suite": "daily", "diff": 0.1, "diff_low": 0.0, "diff_high": 0.2}
     row = {"agent": POOLED, "suite": "daily", "iqm": 0.9, "gap_closed": 0.25}
     single = {"agent": "ppo@0", "suite": "daily", "iqm": 0.9}
+    closed = pair | {"agent": "adaptive", "diff": 0.05}
     for knowable, told in ((None, False), (0.5, True)):
-        records.keep("suites", Record({}, [Step("x", None, [row | {"knowable_closed": knowable}, single, pair])]))
+        records.keep(
+            "suites", Record({}, [Step("x", None, [row | {"knowable_closed": knowable}, single, pair, closed])])
+        )
         text = TEXTS["pairs"](records)
         assert "25 %" in text
+        assert "+0.0500 (0.0000 .. +0.2000) | +0.1000 (0.0000 .. +0.2000)" in text
         assert ("share of the gap to `knowable`" in text, "50 %" in text) == (told, told)
