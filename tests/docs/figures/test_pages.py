@@ -9,7 +9,8 @@ import pytest
 
 from docs.figures.catalogue import MEASUREMENTS
 from docs.figures.pages import MARKS, PAGES, TEXTS, draw, written
-from docs.figures.record import POOLED, Record, Records, Step
+from docs.figures.record import POOLED, Record, Records, Row, Step
+from docs.figures.results import worth_telling
 
 PENDING: set[str] = set()
 """Measurements that the pages say are not made yet."""
@@ -119,3 +120,15 @@ def test_pairs_show_the_share_of_what_can_be_known_where_it_was_played(tmp_path:
         assert "25 %" in text
         assert "+0.0500 (0.0000 .. +0.2000) | +0.1000 (0.0000 .. +0.2000)" in text
         assert ("share of the gap to `knowable`" in text, "50 %" in text) == (told, told)
+
+
+def test_the_headline_tells_every_loss_and_gains_that_are_worth_it() -> None:
+    pairs: list[Row] = [
+        {"suite": suite, "diff": diff, "diff_low": diff - 0.0001, "diff_high": diff + 0.0001}
+        for suite, diff in (("lost", -0.0005), ("won", 0.004), ("little", 0.001), ("level", 0.0))
+    ]
+    told = worth_telling(pairs)
+    assert "0.004 on `won`" in told
+    assert "on `lost`" in told
+    assert "little" not in told
+    assert told.endswith("on the 2 others it gains less, or is level")
