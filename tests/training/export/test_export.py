@@ -261,7 +261,7 @@ def test_a_folder_without_a_manifest_is_no_bundle(tmp_path: Path) -> None:
 
 
 def test_a_run_exports_its_own_choice_and_another_agent_where_one_is_named(tmp_path: Path) -> None:
-    run_id = make_run(tags={"choice": "adaptive"})
+    run_id = make_run(tags={"choice": "adaptive", "choice.why": "better"})
     agents = {}
     for asked in (None, "ppo"):
         export(ExportConfig(run=run_id, out=tmp_path / "b", agent=asked, register_model=False))

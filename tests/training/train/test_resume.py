@@ -23,11 +23,10 @@ from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.bidding.day.features import feature_names
 from bidpilot.bidding.errors import CheckpointMismatch, InvalidConfig, NotALog, RunNotFound
 from bidpilot.bidding.landscape.forecast import Forecast
-from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.pool_config import PoolConfig
 from bidpilot.training.cli import main
 from bidpilot.training.evaluation.statistics import interquartile_mean
-from bidpilot.training.evaluation.suites import setting_arena
+from bidpilot.training.evaluation.suites import validation_arena
 from bidpilot.training.setting.setting import training_setting
 from bidpilot.training.tracking import download, find_run
 from bidpilot.training.tracking.store import current_store
@@ -151,7 +150,7 @@ def test_a_checkpoint_read_back_plays_as_the_run_did_to_the_last_digit(whole: st
     assert snapshot["prices"].any()
     model, env = new_model(TINY, training_ground(TINY, setting))
     standing = restore_snapshot(snapshot, model, env)
-    arena = setting_arena(setting, TINY.validation_days, seeding.VALIDATION, TINY.seed)
+    arena = validation_arena(setting, TINY.validation_days, TINY.seed, worlds=True)
     last = arena.play(trained_policy(LEARNERS[TINY.learner].load(), model, env)).ratio
     assert interquartile_mean(last) == standing.curve[-1].iqm
     assert standing.policy is not None

@@ -15,7 +15,9 @@ from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, pre
 
 ROWS, SLOTS, ROLLOUT, SEED = 3, 48, 32, 7
 LAMBDA = 0.97
-CONFIG = PpoConfig(n_steps=ROLLOUT, batch_size=ROWS * ROLLOUT, gae_lambda=LAMBDA, log_std_init=0.0, net=(8,), group=1)
+CONFIG = PpoConfig(
+    n_steps=ROLLOUT, batch_size=ROWS * ROLLOUT, gae_lambda=LAMBDA, log_std_init=0.0, net=(8,), group=1, base="mpc"
+)
 Played = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]
 """Advantages of PPO's buffer (n, B), those by definition (n, B), and which steps end a day (n,)."""
 

@@ -16,7 +16,7 @@ from bidpilot.envs.bidding_env.env import BiddingVectorEnv
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 
 ROWS, SLOTS = 3, 48
-CONFIG = RecurrentPpoConfig(batch_size=ROWS * SLOTS, lstm=7, net=(6,), epochs=1, learning_rate=1e-2)
+CONFIG = RecurrentPpoConfig(batch_size=ROWS * SLOTS, lstm=7, net=(6,), epochs=1, learning_rate=1e-2, base="mpc")
 
 
 @pytest.fixture(scope="module")
