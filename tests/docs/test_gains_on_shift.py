@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from types import ModuleType
 
 import pytest
@@ -11,18 +9,12 @@ import pytest
 from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.training.evaluation.catalogue import SUITES
 from bidpilot.training.evaluation.suites import synthetic_suite
-from docs.figures.measure import ROOT
+from tests.scripts import script
 
 
 @pytest.fixture(scope="module")
 def gains_on_shift() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("gains_on_shift", ROOT / "docs" / "gains_on_shift.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return script("docs/gains_on_shift.py")
 
 
 def test_gains_are_chosen_by_what_they_reach_and_compared_by_day(gains_on_shift: ModuleType) -> None:

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from types import ModuleType
 
 import numpy as np
 import pytest
 
 from bidpilot.envs.markets.presets import DAILY
-from docs.figures.measure import ROOT
+from tests.scripts import script
 
 
 @pytest.fixture(scope="module")
 def stress() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("stress", ROOT / "docs" / "stress.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return script("docs/stress.py")
 
 
 def test_each_market_differs_from_daily_by_what_its_name_says_and_is_played_under_its_forecast(

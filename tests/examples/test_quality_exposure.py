@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
-PATH = Path(__file__).resolve().parents[2] / "examples" / "quality_exposure.py"
+from tests.scripts import script
 
 
 @pytest.fixture(scope="module")
 def example() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("quality_exposure", PATH)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return script("examples/quality_exposure.py")
 
 
 def test_the_plan_reaches_95_percent_of_the_constrained_optimum_on_200_held_out_days(example: ModuleType) -> None:

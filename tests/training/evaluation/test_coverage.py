@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
 from bidpilot.training.evaluation.statistics import FEW, interval
+from tests.scripts import script
 
-PATH = Path(__file__).resolve().parents[3] / "benchmarks" / "intervals.py"
 DRAWS = 600
 FOUR_ERRORS = 4 * (0.95 * 0.05 / DRAWS) ** 0.5  # of a share of draws: one run in 16,000 lies further off
 pytestmark = pytest.mark.simulation
@@ -20,13 +17,7 @@ pytestmark = pytest.mark.simulation
 
 @pytest.fixture(scope="module")
 def simulation() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("intervals", PATH)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return script("benchmarks/intervals.py")
 
 
 @pytest.mark.parametrize("units", [3, 4, 8, 20])
