@@ -56,6 +56,7 @@ def record(name: str) -> SuiteRecord:
 
 def gaps_on(name: str, agents: Sequence[str], days: int, seed: int, experiment: str) -> dict[str, NDArray[np.float64]]:
     """R / R* (D,) of every agent less `mpc`'s, by agent."""
+    print(f"playing {name} ...", flush=True)
     suite = synthetic_suite(record(name), days, seed)
     contestants = find_contestants((MPC.name, *agents), experiment)
     ratios = {contestant.name: contestant.play(suite)[contestant.name].ratio for contestant in contestants}

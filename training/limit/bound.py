@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.progress import track
 
 from bidpilot.bidding.campaign.batch import own_bounds
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
@@ -146,7 +147,8 @@ class Relaxation:
 
         # Its kernels run outside of the interpreter's lock.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            bound, policies = zip(*pool.map(limit, range(len(arena.days))), strict=True)
+            solved = track(pool.map(limit, range(len(arena.days))), "the limit, by days", total=len(arena.days))
+            bound, policies = zip(*solved, strict=True)
         by_path = np.array(policies).reshape(len(bound), len(paths), 2)
         return DayLimits(
             bound=np.array(bound),

@@ -45,7 +45,6 @@ def run(config: LimitConfig) -> None:
         for name in PLAYED:
             console.print(f"playing {name} on {suite.name} ...")
             ratios[name], paths[name] = play_path(suite.arena, name)
-        console.print(f"the limit of {config.days} days ...")
         limits = Relaxation(suite.arena, record, seed=config.seed).limits(paths)
         rows = limit_rows(suite.name, limits, ratios, config.seed)
         tracked.log_metrics(_metrics(rows), 0)

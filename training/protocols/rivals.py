@@ -77,6 +77,7 @@ def run(config: RivalsConfig) -> None:
     for algorithm in dict.fromkeys(config.algorithms):
         for seed in config.seeds:
             settings = {**SETTINGS[algorithm], "steps": config.steps, "seed": seed}
+            console.print(f"training {algorithm}, seed {seed}, {config.steps:,} steps ...")
             bidder = trained(config.python, algorithm, days, usual, settings)
             path = weights_of(config.out, algorithm, days_digest(log, training), seed)
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -224,6 +224,7 @@ def _judge(
     """Judge on days that have chosen nothing, and keep with the run what is exported by default, and why."""
     assert standing.policy is not None
     filter_of = behind(config.traffic_filter)
+    console.print("judging what to export ...")
     grounds = verdict_grounds(setting, config.verdict_days, config.seed, filter_of, config.broadens)
     imitated = standing.first if config.imitation.rounds > 0 and standing.best.step > 0 else None
     verdict = reach_verdict(grounds, standing.policy, imitated, tuned_gains(setting.tuned_as), validated)

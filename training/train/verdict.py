@@ -144,7 +144,7 @@ def choose(candidates: Sequence[str], grounds: Sequence[Ground], validated: Mapp
     Whoever falls behind another by more than `TOLERATED` on some ground, with the whole interval, is out; where all do,
     all but who falls behind the least. Of the rest the simplest stands, until one after it is better in the mean over
     grounds with the interval above 0. Where too few days are left to judge, the policy stands if it is no worse than
-    the first of them in the mean of the days that it was `validated` on, by candidate: these flatter it, and say so.
+    the first of them in the mean of the days that it was `validated` on, by candidate. These flatter it.
     """
     judged = [ground for ground in grounds if len(np.unique(ground.units)) >= LEAST]
     if not judged:
