@@ -1,4 +1,4 @@
-"""What is measured, and by which commands. A measurement is one entry here, its texts in `results.py` or `ground.py`.
+"""What is measured, and by which commands. A measurement is one entry here, its texts are in the modules beside it.
 
 A command stands as a reader types it, with these names for what differs from place to place:
 

@@ -10,7 +10,7 @@ import pytest
 from docs.figures.catalogue import MEASUREMENTS
 from docs.figures.pages import MARKS, PAGES, TEXTS, draw, written
 from docs.figures.record import POOLED, Record, Records, Row, Step
-from docs.figures.results import worth_telling
+from docs.figures.suites import worth_telling
 
 PENDING: set[str] = set()
 """Measurements that the pages say are not made yet."""

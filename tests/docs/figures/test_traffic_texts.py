@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from docs.figures.results import TEXTS
+from docs.figures.protocols import TEXTS
 
 ROW = {
     "market": "invalid",

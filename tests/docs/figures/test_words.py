@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from docs.figures.ground import TEXTS as GROUND
+from docs.figures.protocols import TEXTS as PROTOCOLS
 from docs.figures.record import POOLED, Record, Records, Step
-from docs.figures.results import TEXTS as RESULTS
 from docs.figures.words import judged, said, signed
 
 
@@ -62,8 +62,11 @@ def test_both_scores_of_the_auctionnet_protocol_stand_side_by_side(tmp_path: Pat
     records.keep("auctionnet", Record({}, [Step("x", None, rows)]))
     named = json.loads(json.dumps(rows).replace(POOLED, "ppo").replace("ppo@0", "ppo@seed 0"))
     records.keep("auctionnet-left-out", Record({}, [Step("x", None, named)]))
-    assert RESULTS["auctionnet-left-out"](records).splitlines()[-2:] == RESULTS["auctionnet"](records).splitlines()[-2:]
-    text = RESULTS["auctionnet"](records)
+    assert (
+        PROTOCOLS["auctionnet-left-out"](records).splitlines()[-2:]
+        == PROTOCOLS["auctionnet"](records).splitlines()[-2:]
+    )
+    text = PROTOCOLS["auctionnet"](records)
     assert text.startswith(
         "On 40 days of other advertisers than those of training; `ppo` is one policy over three training"
     )
@@ -71,7 +74,7 @@ def test_both_scores_of_the_auctionnet_protocol_stand_side_by_side(tmp_path: Pat
         "| `ppo` | 0.800 (0.700 to 0.700) | 20.00 | 19.00 | 25 % | 0.900 (0.700 to 0.700) |",
         "| `mpc` | 0.700 (too few groups) | 20.00 | 19.00 | 25 % | 0.800 (too few groups) |",
     ]
-    words = " ".join(RESULTS["auctionnet-pairs"](records).split())
+    words = " ".join(PROTOCOLS["auctionnet-pairs"](records).split())
     assert "under target costs it is level (+0.100, -0.050 to +0.200) beside `mpc` and is level" in words
     assert "under budgets alone it gains 0.100 (0.050 to 0.200) beside `mpc` and gains" in words
 
