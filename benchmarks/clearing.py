@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from bidpilot.bidding.campaign.batch import CampaignBatch
-from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
 from bidpilot.bidding.rule import Rule
 from bidpilot.bidding.traffic.gate import Gate

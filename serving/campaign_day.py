@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bidpilot.agents.acting.agent import Agent
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS, FunnelWeights
-from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.bidding.traffic.detector import Detector

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.event import EVENTS, INTERACTIONS, VIEW
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.landscape.octaves import RATIOS

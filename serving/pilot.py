@@ -16,7 +16,8 @@ from bidpilot.bidding.day.action import action_size, decode
 from bidpilot.bidding.day.expectation import Expectation
 from bidpilot.bidding.day.observation import Observer
 from bidpilot.bidding.day.replanners import replanner
-from bidpilot.bidding.day.statistics import DayStatistics, SlotTotals
+from bidpilot.bidding.day.slot_totals import SlotTotals
+from bidpilot.bidding.day.statistics import DayStatistics
 from bidpilot.bidding.day.steering import Steering
 from bidpilot.bidding.errors import InvalidGate
 from bidpilot.bidding.landscape.calendar import LEVELS

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.errors import LedgerUnavailable
 
 _SCHEMA = """

@@ -12,7 +12,7 @@ from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.scalarisation import utility
 from bidpilot.bidding.constraints.together import PRICED, missed, score_factor
 from bidpilot.bidding.constraints.totals import DayTotals
-from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.landscape import shading
 from bidpilot.bidding.rule import Rule
 from bidpilot.envs.clearing.columns import FirstPrice

@@ -15,7 +15,8 @@ from bidpilot.bidding.day.action import decode
 from bidpilot.bidding.day.observation import Observer
 from bidpilot.bidding.day.replan import Replanner
 from bidpilot.bidding.day.replanners import Replan
-from bidpilot.bidding.day.statistics import DayStatistics, SlotTotals
+from bidpilot.bidding.day.slot_totals import SlotTotals
+from bidpilot.bidding.day.statistics import DayStatistics
 from bidpilot.bidding.day.steering import Steering
 from bidpilot.bidding.errors import InvalidAction, InvalidGate, InvalidMarket, PolicyMismatch
 from bidpilot.bidding.landscape.forecast import Forecast

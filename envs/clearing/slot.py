@@ -14,7 +14,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.event import CONVERT
 from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
 from bidpilot.bidding.rule import Rule

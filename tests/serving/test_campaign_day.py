@@ -14,7 +14,7 @@ from bidpilot.agents.acting.state import State
 from bidpilot.bidding.campaign.campaign import Campaign, Delays
 from bidpilot.bidding.day.features import POSITION
 from bidpilot.bidding.day.replanners import Replan
-from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.serving.calendar import Calendar, ManualClock

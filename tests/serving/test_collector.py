@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS
-from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.event import Event
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.traffic.gate import Gate

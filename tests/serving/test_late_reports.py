@@ -10,7 +10,7 @@ import pytest
 
 from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS
 from bidpilot.bidding.day.features import POSITION
-from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.event import LIKE
 from bidpilot.envs.markets.defaults import preset_forecast
 from bidpilot.serving.bidder import Bidder

@@ -18,7 +18,7 @@ from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.action import action_size
 from bidpilot.bidding.day.features import POSITION
 from bidpilot.bidding.day.replanners import Replan
-from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.landscape.octaves import RATIOS
 from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
 from bidpilot.bidding.plan.planner import Planner

@@ -16,7 +16,7 @@ import pytest
 
 from bidpilot.agents.acting.agent import AgentDay, controller_agent
 from bidpilot.bidding.campaign.batch import CampaignBatch
-from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.errors import InvalidGate, InvalidServing
 from bidpilot.bidding.event import Event
 from bidpilot.bidding.plan.planner import Planner

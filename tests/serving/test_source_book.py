@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bidpilot.bidding.bundle import load_bundle
-from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.errors import InvalidMemory
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.traffic.detector import Detector

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bidpilot.bidding.bundle import load_bundle
-from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.traffic.memory import SourceMemory
 from bidpilot.serving.auction import Opportunity
 from bidpilot.serving.build import open_bidder

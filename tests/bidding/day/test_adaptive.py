@@ -14,7 +14,8 @@ from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.adaptive import UNLIKE, WIDER, AdaptiveReplanner, _mixture, _seen_of_day
 from bidpilot.bidding.day.beliefs import Posterior
-from bidpilot.bidding.day.statistics import TRAFFIC, VALUE, DayStatistics, LevelSums, SlotTotals
+from bidpilot.bidding.day.slot_totals import SlotTotals
+from bidpilot.bidding.day.statistics import TRAFFIC, VALUE, DayStatistics, LevelSums
 from bidpilot.bidding.landscape import curves
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner

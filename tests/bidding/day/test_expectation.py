@@ -12,7 +12,8 @@ from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.expectation import Expectation
 from bidpilot.bidding.day.history import FEATURES
 from bidpilot.bidding.day.replanners import Replan, replanner
-from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE, DayStatistics, SlotTotals
+from bidpilot.bidding.day.slot_totals import SlotTotals
+from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE, DayStatistics
 from bidpilot.bidding.landscape.calendar import Expected
 from bidpilot.bidding.landscape.forecast import PRICE_LEVEL, TRAFFIC_LEVEL, Forecast
 from bidpilot.bidding.plan.planner import Planner

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign, Delays
 from bidpilot.bidding.day.money import money_to_plan
-from bidpilot.bidding.day.statistics import DayStatistics, SlotTotals
+from bidpilot.bidding.day.slot_totals import SlotTotals
+from bidpilot.bidding.day.statistics import DayStatistics
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign, Delays
-from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE, DayStatistics, SlotTotals
+from bidpilot.bidding.day.slot_totals import SlotTotals
+from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE, DayStatistics
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.bidding.traffic.detector import Detector

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.landscape.shading import POINTS, shade
 from bidpilot.bidding.rule import Rule
 from bidpilot.envs.clearing.columns import FirstPrice, Withheld

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.landscape.shading import POINTS, shade
 from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
 from bidpilot.bidding.traffic.gate import Gate

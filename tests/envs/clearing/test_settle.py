@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.event import COMPLETE, CONVERT, INTERACTIONS, VIEW
 from bidpilot.envs.clearing.settle import COMPLETION, EVENT_PROBABILITY, KIND_SHARES
 from bidpilot.envs.logs.day_batch import INVALID_VIEWS

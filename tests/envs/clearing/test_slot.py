@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.landscape.shading import POINTS, shade
 from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
 from bidpilot.envs.clearing.columns import Withheld

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from bidpilot.bidding.campaign.batch import CampaignBatch
-from bidpilot.bidding.day.statistics import SlotTotals
+from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.traffic.gate import Gate
 from bidpilot.envs import seeding
 from bidpilot.envs.bidding_env.episode import Episode
