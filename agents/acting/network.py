@@ -7,7 +7,7 @@ them, bundles and ONNX files are held against them. Inputs in double precision a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -44,6 +44,9 @@ class Network(Protocol):
 
         What it remembers of the slots before is held fixed.
         """
+
+    def times(self, share: float) -> Network:
+        """The network whose outputs are `share` times those of this one."""
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Its weights by the names they are stored under, of which `network_of` makes it again."""
@@ -98,6 +101,12 @@ class Mlp:
         for weight, active in zip(reversed(self.weights[:-1]), reversed(hidden), strict=True):
             back = (back * (1.0 - active**2)[:, None, :]) @ weight.T  # d tanh(z) / dz = 1 - tanh(z) ** 2
         return back
+
+    def times(self, share: float) -> Mlp:
+        """The last layer times `share`."""
+        (*weights, weight), (*biases, bias) = self.weights, self.biases
+        part = np.float32(share)
+        return Mlp((*weights, weight * part), (*biases, bias * part))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """`weight_i` and `bias_i` of layer i, and the kind."""
@@ -176,6 +185,10 @@ class Lstm:
             back * (active * emit * (1.0 - emit))[:, None, :],
         )
         return np.concatenate(gates, axis=2) @ self.weight_ih
+
+    def times(self, share: float) -> Lstm:
+        """The head times `share`."""
+        return replace(self, head=self.head.times(share))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """`lstm_weight_ih`, `lstm_weight_hh`, `lstm_bias`, the head's layers, and the kind."""

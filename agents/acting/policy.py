@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -94,6 +94,10 @@ class NetworkPolicy:
             return clipped(raw), after
         action, base = self.residual.act(observation, raw, state)
         return action, after | base
+
+    def eased(self, share: float) -> NetworkPolicy:
+        """The policy whose network answers `share` of what this one's does; for 1 it is this one."""
+        return self if share == 1.0 else replace(self, network=self.network.times(share))
 
     def save(self, path: Path) -> None:
         """Write to one .npz file, without pickle.

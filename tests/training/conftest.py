@@ -1,11 +1,12 @@
 """What tests of several folders of training use: a project folder of their own, and a ground that is made soon."""
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bidpilot.envs.markets.mixed import MixedMarket
 from bidpilot.envs.markets.worlds import worlds_market
 
 
@@ -21,8 +22,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def few_worlds() -> Iterator[None]:
-    """Training has four worlds around a preset and not 64, whose logs take seconds to draw in every run."""
+    """Training has four worlds around a preset and not 192, whose logs take seconds to draw in every run."""
     with pytest.MonkeyPatch.context() as patch:
-        few = partial(worlds_market, worlds=4)
+
+        def few(*args: Any, **asked: Any) -> MixedMarket:
+            return worlds_market(*args, **{**asked, "worlds": 4})
+
         patch.setattr("bidpilot.training.train.environment.worlds_market", few)
         yield

@@ -35,8 +35,8 @@ class TrainConfig(LearnerChoice, LogTerms):
     verdict_days: int = Field(
         256,
         ge=0,
-        description="Days on each ground that judges at the end who is exported: policy, base, mpc or adaptive; 0: "
-        "the policy, without a verdict.",
+        description="Days on each ground that judges at the end who is exported: policy, base, mpc or adaptive, and "
+        "a quarter of those by which a residual policy on a preset is eased before; 0: the whole policy, unjudged.",
     )
     validation_share: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.2,
@@ -65,6 +65,9 @@ class TrainConfig(LearnerChoice, LogTerms):
         True,
         description="On a preset, draw each day's campaign from a pool of preferences, budgets, formats, delays and "
         "constraints, and its market from worlds around it on half of the days, so that one policy serves them all.",
+    )
+    worlds: int = Field(
+        192, ge=0, description="Markets around the preset that half of a randomised training's days are of; 0: none."
     )
     pool: PoolConfig = Field(PoolConfig(), description="The pool of campaigns.")
     regret: bool = Field(

@@ -62,8 +62,10 @@ def training_ground(config: TrainConfig, setting: Setting) -> TrainingGround:
         return TrainingGround(setting, setting.market, None)
     rng = seeding.stream(seeding.CAMPAIGNS, config.seed)
     pool = draw_pool(config.pool, setting.campaign, setting.forecast, rng)
-    market = worlds_market(config.market, np.random.SeedSequence([seeding.LOG_TRAINING, config.seed]))
-    return TrainingGround(setting, market, pool)
+    if config.worlds == 0:
+        return TrainingGround(setting, setting.market, pool)
+    seeds = np.random.SeedSequence([seeding.LOG_TRAINING, config.seed])
+    return TrainingGround(setting, worlds_market(config.market, seeds, worlds=config.worlds), pool)
 
 
 def new_model(

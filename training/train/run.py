@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from stable_baselines3.common.logger import Logger
@@ -48,6 +49,7 @@ from bidpilot.training.tracking import Run, download, find_run, open_run
 from bidpilot.training.tracking.lineage import held_out_tag
 from bidpilot.training.tracking.writer import MlflowWriter
 from bidpilot.training.train.config import TrainConfig
+from bidpilot.training.train.easing import ease
 from bidpilot.training.train.environment import new_model, training_ground
 from bidpilot.training.train.verdict import reach_verdict, verdict_grounds
 from bidpilot.training.train.watch import RunWatch
@@ -177,7 +179,9 @@ def _finish(
     config: TrainConfig, setting: Setting, tracked: Run, arena: Arena, standing: Standing, steps: int, console: Console
 ) -> None:
     """Play the best policy and the controllers on the validation days; figures, files, and what to do next."""
-    name, best, policy = str(config.learner), standing.best, standing.policy
+    name, best = str(config.learner), standing.best
+    standing = _eased(config, setting, tracked, standing, console)
+    policy = standing.policy
     assert policy is not None
     gains = tuned_gains(setting.tuned_as)
     rivals = {rival: arena.play(controller_agent(rival, gains.get(rival))).ratio for rival in CONTROLLERS}
@@ -197,19 +201,33 @@ def _finish(
     tracked.log_figure(budget_curves(left, planned, labels), "figures/budget_left.png")
     tracked.log_metrics({"best/ratio_iqm": best.iqm, "best/step": best.step}, steps)
     with tempfile.TemporaryDirectory() as folder:
-        save_policy(Path(folder), setting, config, arena, standing)
+        save_policy(Path(folder), setting, config, arena, standing, outcome.ratio)
         tracked.log_folder(Path(folder), "policy")
     if config.verdict_days > 0:
         means = {agent: float(ratio.mean()) for agent, ratio in {**rivals, name: outcome.ratio}.items()}
         _judge(config, setting, tracked, standing, steps, means, console)
-    days = len(outcome.ratio)
-    console.print(f"best policy: R / R* {best.mean:.4f} on {days} validation days ({kind}), at step {best.step:,}")
+    days, mean = len(outcome.ratio), outcome.ratio.mean()
+    console.print(f"best policy: R / R* {mean:.4f} on {days} validation days ({kind}), at step {best.step:,}")
     console.print(f"its files: artifacts policy/ of run {tracked.run_id} in {tracked.store.uri}", soft_wrap=True)
     agents = f"{' '.join(CONTROLLERS)} {name}@{tracked.run_id}"
     suite = f"--suites {setting.name}" if config.log is None else "--log TESTLOG"
     suite += "" if config.targets else " --no-targets"
     console.print(f"compare it:  bidpilot evaluate --agents {agents} {suite}", soft_wrap=True)
     console.print("open the UI: bidpilot ui")
+
+
+def _eased(config: TrainConfig, setting: Setting, tracked: Run, standing: Standing, console: Console) -> Standing:
+    """The standing whose policies play a share of their answers: on a preset, where days are asked to judge."""
+    policy = standing.policy
+    if not config.broadens or config.verdict_days == 0 or policy is None or policy.residual is None:
+        return standing
+    console.print("easing the policy ...")
+    policy, found = ease(policy, setting, config.verdict_days, config.seed, behind(config.traffic_filter))
+    tracked.log_json(found.record(), "easing.json")
+    tracked.log_metrics({"best/share": found.share}, standing.best.step)
+    console.print(str(found), soft_wrap=True)
+    first = None if standing.first is None else standing.first.eased(found.share)
+    return replace(standing, policy=policy, first=first if standing.best.step > 0 else policy)
 
 
 def _judge(
@@ -240,8 +258,15 @@ def _judge(
     console.print(f"exported by default: {verdict.choice} ({verdict.why})", soft_wrap=True)
 
 
-def save_policy(folder: Path, setting: Setting, config: TrainConfig, arena: Arena, standing: Standing) -> None:
-    """Write the best policy with its forecast, ideal point and plan.
+def save_policy(
+    folder: Path,
+    setting: Setting,
+    config: TrainConfig,
+    arena: Arena,
+    standing: Standing,
+    validated: NDArray[np.float64],
+) -> None:
+    """Write the best policy with its forecast, ideal point and plan; `validated` (D,) is its R / R* by day.
 
     The campaign is that of a day without a record of its own, which serving takes; `targets` says whether its target
     is the mean of those that days record.
@@ -269,8 +294,8 @@ def save_policy(folder: Path, setting: Setting, config: TrainConfig, arena: Aren
         "ideal": plan.ideal.tolist(),
         "alpha": plan.alpha.tolist(),
         "planned_spend": plan.spend.tolist(),
-        "validation_ratio_iqm": standing.best.iqm,
-        "validation_ratio_mean": standing.best.mean,
+        "validation_ratio_iqm": interquartile_mean(validated),
+        "validation_ratio_mean": float(validated.mean()),
         "best_step": standing.best.step,
         "config": config.model_dump(mode="json"),
     }

@@ -118,3 +118,13 @@ def test_a_kind_of_network_that_is_not_known_is_named_with_those_that_are() -> N
 def test_no_layers_are_no_network() -> None:
     with pytest.raises(PolicyMismatch, match="0 layers of weights"):
         network_of({"kind": np.array("mlp")})
+
+
+@pytest.mark.parametrize("network", [random_mlp(5, 3), random_lstm(5, 3)])
+def test_a_share_of_a_network_answers_that_share_slot_after_slot(network: Mlp | Lstm) -> None:
+    inputs, part = np.random.default_rng(0).normal(size=(4, 5)), network.times(0.25)
+    whole_state, state = network.start(4), part.start(4)
+    for _ in range(3):
+        whole, whole_state = network.forward(inputs, whole_state)
+        answer, state = part.forward(inputs, state)
+        np.testing.assert_allclose(answer, 0.25 * whole, rtol=1e-12)

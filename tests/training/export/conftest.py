@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bidpilot.agents.acting.policy import NetworkPolicy
@@ -45,7 +46,7 @@ def make_run(
         folder = Path("policy-files")
         folder.mkdir(exist_ok=True)
         standing = Standing().after(Point(1, 0.9, 0.8, 1.0, 0.9), policy)
-        save_policy(folder, setting, TrainConfig(market="steady"), arena, standing)
+        save_policy(folder, setting, TrainConfig(market="steady"), arena, standing, np.array([0.9]))
         assert json.loads((folder / "policy.json").read_text())["setting"] == "steady"
         tracked.log_folder(folder, "policy")
         tracked.log_metrics({"best/ratio_iqm": 0.9}, 1)

@@ -46,7 +46,7 @@ def test_it_serves_the_mean_target_and_replays_each_days_own(
     files.mkdir()
     standing = Standing().after(Point(1, 0.9, 0.8, 1.0, 0.9), random_policy(2))
     arena = setting_arena(setting, 2, seeding.VALIDATION, 0)
-    save_policy(files, setting, TrainConfig(log=tmp_path / "log"), arena, standing)
+    save_policy(files, setting, TrainConfig(log=tmp_path / "log"), arena, standing, np.array([0.9]))
     with open_run("bidpilot", None, {}, {"setting": "log"}) as tracked:
         tracked.log_folder(files, "policy")
     export(ExportConfig(run=tracked.run_id, out=tmp_path / "bundle", register_model=False))

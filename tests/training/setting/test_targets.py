@@ -98,6 +98,13 @@ def test_a_policy_is_stored_with_its_rule(log: Path) -> None:
     setting, folder = setting_of(log), log.parent / "policy"
     folder.mkdir()
     standing = Standing().after(Point(1, 0.9, 0.8, 1.0, 0.9), random_policy(2))
-    save_policy(folder, setting, TrainConfig(log=log), setting_arena(setting, 4, seeding.VALIDATION, 0), standing)
+    save_policy(
+        folder,
+        setting,
+        TrainConfig(log=log),
+        setting_arena(setting, 4, seeding.VALIDATION, 0),
+        standing,
+        np.array([0.9]),
+    )
     stored = json.loads((folder / "policy.json").read_text())
     assert (stored["targets"], stored["campaign"]["max_cpa"]) == ("recorded", pytest.approx(4.0 / 3.0))
