@@ -31,6 +31,7 @@ _SHOWN = 1e-12  # least variance of a level that is observed
 class AdaptiveReplanner(Replanner):
     """Re-plans B rows over one day, by what has arrived more than by what was forecast."""
 
+    unlike = UNLIKE
     _gaps = staticmethod(sums_of_gaps)
 
     def __init__(self, forecast: Forecast, plan: BudgetPlan, index: NDArray[np.int64], outlook: Outlook) -> None:
@@ -49,7 +50,7 @@ class AdaptiveReplanner(Replanner):
         sums = statistics.level_sums()
         seen = LevelSums(tuple(v[:TRAFFIC] for v in sums.variance), *(a[:TRAFFIC] for a in sums[1:]))
         gap, precision = _seen_of_day(seen, self._usual)
-        day, variance = _mixture(gap, precision, seen.variance[0])
+        day, variance = _mixture(gap, precision, seen.variance[0], self.unlike)
         day += self._usual
         some = np.maximum(seen.block_seen, 1.0)
         _, block_variance, slot_variance = seen.variance
@@ -92,13 +93,16 @@ def _seen_of_day(sums: LevelSums, usual: NDArray[np.float64]) -> tuple[NDArray[n
 
 
 def _mixture(
-    gap: NDArray[np.float64], precision: NDArray[np.float64], day_variance: NDArray[np.float64]
+    gap: NDArray[np.float64],
+    precision: NDArray[np.float64],
+    day_variance: NDArray[np.float64],
+    prior_unlike: NDArray[np.float64] = UNLIKE,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Posterior mean and variance (2, B) of the day's level about the usual one, under the two priors."""
     prior = np.stack([day_variance, day_variance + WIDER * (day_variance > _SHOWN)])
     told = prior * precision
     log_weight = -0.5 * (gap * gap * precision / (1.0 + told) + np.log(1.0 + told))
-    odds = UNLIKE / (1.0 - UNLIKE) * np.exp(log_weight[1] - log_weight[0])
+    odds = prior_unlike / (1.0 - prior_unlike) * np.exp(log_weight[1] - log_weight[0])
     unlike = odds / (1.0 + odds)
     means = told / (1.0 + told) * gap
     mean = means[0] + unlike * (means[1] - means[0])

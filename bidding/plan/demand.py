@@ -7,7 +7,7 @@ windows of half a level block; in each, log2 of arrivals over the curve is the d
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,20 @@ WIDER = 0.15
 _TURNS = 12  # places round the day that the forecast's curve is rolled to
 _WINDOW_NOISE = 3.0  # variance of a window's level over that of a block of two: they differ, and curves are rough
 _MEMORY = 8  # of the latest slots, each of which counts half as much as the next
-_RECENT = 0.5  # of the gap between what is believed of a block's traffic and that of the latest slots
 _LEAST = 1e-9
+
+
+class Doubts(NamedTuple):
+    """How much the forecast's traffic is doubted."""
+
+    other: float = OTHER
+    unlike: float = UNLIKE
+    recent: float = 0.5
+    """Of the gap between what is believed of a block's traffic and that of the latest slots: how much is believed."""
+
+
+DOUBTS: Final = Doubts()
+"""What `adaptive` is played with."""
 
 
 class _Evidence(NamedTuple):
@@ -55,18 +67,20 @@ def sums_of_gaps(
 class DemandCurves:
     """A posterior over demand curves and levels of a day."""
 
-    def __init__(self, forecast: Forecast, spread: Spread) -> None:
-        """Of days whose log2 traffic level varies by `spread` (1,)."""
+    def __init__(self, forecast: Forecast, spread: Spread, doubts: Doubts = DOUBTS) -> None:
+        """Of days whose log2 traffic level varies by `spread` (1,); a hypothesis without prior weight is left out."""
         usual, slots = forecast.auctions, forecast.slots
         rolled = [np.roll(usual, k) for k in sorted({k * slots // _TURNS for k in range(1, _TURNS)} - {0})]
         flat = np.full(slots, usual.mean())
         others = [*rolled, flat, 0.5 * (usual + flat)]
-        self._forecast, self._curves = forecast, np.stack([usual, usual, *others])
-        prior = np.full(len(self._curves), OTHER / len(others))
-        prior[:2] = (1.0 - OTHER) * (1.0 - UNLIKE), (1.0 - OTHER) * UNLIKE
-        self._log_prior = np.log(prior)[:, None]
-        self._variance = np.full((len(prior), 1), float(spread.day[0]) + WIDER)  # (H, 1) of the day's level
-        self._variance[0] = spread.day[0]
+        curves = np.stack([usual, usual, *others])
+        prior = np.full(len(curves), doubts.other / len(others))
+        prior[:2] = (1.0 - doubts.other) * np.array([1.0 - doubts.unlike, doubts.unlike])
+        variance = np.full((len(prior), 1), float(spread.day[0]) + WIDER)  # (H, 1) of the day's level
+        variance[0] = spread.day[0]
+        held = prior > 0.0
+        self._forecast, self._curves, self._variance = forecast, curves[held], variance[held]
+        self._log_prior, self._recent = np.log(prior[held])[:, None], doubts.recent
         self._noise = _WINDOW_NOISE * float(spread.block[0]), float(spread.slot[0])
         self._evidence = [self._evidence_before(t) for t in range(slots + 1)]
         self._log_usual = np.log2(np.where(usual > 0, usual, 1.0))[:, None]
@@ -131,7 +145,7 @@ class DemandCurves:
         expected = weight * np.exp2(level)
         told = self._evidence[t]
         later, rest = (np.log2(np.maximum(_in_turn(expected * part, 0), _LEAST)) for part in (told.later, told.rest))
-        return later, rest + _RECENT * (self._latest(arrived, t) - rest)
+        return later, rest + self._recent * (self._latest(arrived, t) - rest)
 
     def _latest(self, arrived: NDArray[np.float64], t: int) -> NDArray[np.float64]:
         """log2 traffic level (B,) of the latest of `t` slots; 0 in slots that the forecast expects nothing of."""

@@ -24,39 +24,28 @@ class Variant:
     beside: str = FULL  # the variant that differs from it by one part alone
 
 
-_NOT_RESIDUAL: Final = {"residual": False}
-_NO_IMITATION: Final = {"rounds": 0}
 _FROM_SCRATCH: Final = {"learning_rate": 1e-3, "log_std_init": -1.5}  # what starts from nothing has further to go
 
 _ALL = (
-    Variant(FULL, "nothing: residual on the re-plan, imitation, the learner, campaigns and markets at random", {}),
-    Variant(
-        "plain",
-        "the re-plan under the action, and imitation: the learner alone, with steps of 1e-3 from a spread of exp(-1.5)",
-        {SETTINGS: {**_NOT_RESIDUAL, **_FROM_SCRATCH}, "imitation": _NO_IMITATION},
-    ),
-    Variant("warm_started", "the re-plan under the action: imitation, then the learner", {SETTINGS: _NOT_RESIDUAL}),
-    Variant(
-        "residual",
-        "imitation: the learner from the re-plan on, with steps of 1e-3 from a spread of exp(-1.5)",
-        {SETTINGS: _FROM_SCRATCH, "imitation": _NO_IMITATION},
-    ),
-    Variant(
-        "no_regret",
-        "imitation, and regrets as rewards: the learner from the re-plan on, with the luck of the day in its rewards",
-        {SETTINGS: _FROM_SCRATCH, "imitation": _NO_IMITATION, "regret": False},
-        beside="residual",
-    ),
+    Variant(FULL, "nothing: residual on `adaptive`, imitation, the learner, campaigns and worlds at random", {}),
     Variant("imitation", "the learner: imitation alone", {"total_steps": 0}),
     Variant(
-        "no_preference", "sight of the campaign's preference and scalarisation", {SETTINGS: {"hidden": ("preference",)}}
+        "no_imitation",
+        "imitation: the learner from the re-plan on, with steps of 1e-3 from a spread of exp(-1.5)",
+        {SETTINGS: _FROM_SCRATCH, "imitation": {"rounds": 0}},
     ),
-    Variant("no_randomisation", "domain randomisation: the market and campaign of `daily` alone", {"randomise": False}),
     Variant(
-        "no_replan",
-        "the re-plan altogether, as the action's base and as a feature; one part less than `warm_started`",
-        {SETTINGS: {**_NOT_RESIDUAL, "hidden": ("replan",)}},
-        beside="warm_started",
+        "hindsight", "the law: a teacher that is told the auctions to come", {"imitation": {"teacher": "hindsight"}}
+    ),
+    Variant("no_worlds", "worlds: every day is of `daily`, its campaign at random", {"worlds": 0}),
+    Variant("no_history", "sight of the history features", {SETTINGS: {"hidden": ("history",)}}),
+    Variant("on_mpc", "the re-plan of `adaptive`: residual on that of `mpc`", {SETTINGS: {"base": "mpc"}}),
+    Variant("no_groups", "groups: every row plays a day of its own", {SETTINGS: {"group": 1}}),
+    Variant(
+        "memory",
+        "groups, and adds memory: an LSTM over the day's slots, by `recurrent_ppo`, which has no groups",
+        {"learner": "recurrent_ppo"},
+        beside="no_groups",
     ),
 )
 VARIANTS: Final = MappingProxyType({variant.name: variant for variant in _ALL})

@@ -29,8 +29,10 @@ class AblateConfig(LearnerChoice, Config):
     )
     rows: Count = Field(_TRAINING.rows, description="Days played side by side in training.")
     validation_days: Count = Field(_TRAINING.validation_days, description="Days per validation.")
+    worlds: int = Field(_TRAINING.worlds, ge=0, description="Markets around the preset in training.")
     suites: tuple[str, ...] = Field((), description="Suites by name; all of them where none is named.")
     days: Count = Field(512, description="Held-out days per suite.")
+    parts: bool = Field(True, description="Whether `adaptive` plays without each of its own parts, too.")
     workers: Count = Field(2, description="Trainings side by side, each a process with one thread.")
     fresh: bool = Field(
         False,

@@ -22,7 +22,17 @@ from bidpilot.training.train.config import TrainConfig
 KIND: Final = "ablate"
 """Tag of the trainings: they are found by id, and not taken for the last training run."""
 
-_SHARED: Final = {"total_steps", "rows", "validation_days", "experiment", "pool", "imitation", "learner", *LEARNERS}
+_SHARED: Final = {
+    "total_steps",
+    "rows",
+    "validation_days",
+    "worlds",
+    "experiment",
+    "pool",
+    "imitation",
+    "learner",
+    *LEARNERS,
+}
 _NAMES: Final = {"run_name", "experiment", "resume"}
 
 
@@ -66,6 +76,8 @@ def _seeds(config: AblateConfig) -> tuple[int, ...]:
 
 def _training(variant: Variant, config: AblateConfig, seed: int) -> TrainConfig:
     fields = config.model_dump(include=_SHARED)
+    if variant.overrides.get("learner", config.learner) != config.learner:
+        del fields[config.learner]  # another learner has settings of its own
     for key, value in variant.overrides.items():
         name = config.learner if key == SETTINGS else key
         fields[name] = {**fields[name], **value} if isinstance(value, Mapping) else value

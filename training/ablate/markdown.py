@@ -6,8 +6,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bidpilot.agents.acting.controllers import ADAPTIVE
 from bidpilot.training.ablate.catalogue import FULL, Variant
 from bidpilot.training.ablate.config import AblateConfig
+from bidpilot.training.ablate.parts import PARTS
 from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.names import REFERENCES
 from bidpilot.training.report.tables import TOO_FEW, AgentRow, PairRow, decided
@@ -22,7 +24,8 @@ class Ablation:
     config: AblateConfig
     variants: Sequence[Variant]
     agents: Sequence[AgentRow]  # per suite: the reference controllers, every training, every variant over its seeds
-    pairs: Sequence[PairRow]  # per suite: every variant against mpc, `full`, and the variant that it stands beside
+    pairs: Sequence[PairRow]  # per suite: every variant against mpc, `full`, and the variant that it stands beside;
+    # `adaptive` against mpc, and without each of its parts against itself, where it was played
 
 
 def markdown(found: Ablation) -> str:
@@ -31,24 +34,32 @@ def markdown(found: Ablation) -> str:
     seeds = " ".join(str(seed) for seed in dict.fromkeys(config.seeds))
     untrained = [v.name for v in found.variants if v.overrides.get("total_steps") == 0]
     steps = f"{config.total_steps:,} steps each" + (f" (`{untrained[0]}` none)" if untrained else "")
+    paired = {(row["agent"], row["against"]) for row in found.pairs}
+    whole = [ADAPTIVE.name] if (ADAPTIVE.name, REFERENCES[0]) in paired else []
     parts = [
         "# What each part of training buys",
         f"Made by `{command(config)}`; do not edit. Each variant is trained with seeds {seeds}, {steps}, and plays "
-        f"{config.days} held-out days of every suite. A difference is the mean over seeds and days of R / R*, paired "
-        "by day, in thousandths, with its 95 % interval over days; the trainings are not resampled. Bold: "
-        "the interval leaves out zero.",
+        f"{config.days} held-out days of every suite with all of its answers. A difference is the mean over seeds and "
+        "days of R / R*, paired by day, in thousandths, with its 95 % interval over days; the trainings are not "
+        "resampled. Bold: the interval leaves out zero.",
         _table(("variant", "what it leaves out"), [(f"`{v.name}`", v.without) for v in found.variants]),
         f"## Beside `{REFERENCES[0]}`",
-        _differences(found, [(v, REFERENCES[0]) for v in found.variants]),
+        _differences(found, [(name, REFERENCES[0]) for name in (*whole, *(v.name for v in found.variants))]),
     ]
-    beside = [(v, against) for v in found.variants for against in dict.fromkeys((FULL, v.beside))]
-    paired = {(row["agent"], row["against"]) for row in found.pairs}
-    known = [(v, against) for v, against in beside if (v.name, against) in paired]
+    beside = [(v.name, against) for v in found.variants for against in dict.fromkeys((FULL, v.beside))]
+    known = [pair for pair in beside if pair in paired]
     if known:
         parts += [
             f"## Beside `{FULL}`",
             "Below zero, what the variant leaves out helps.",
             _differences(found, known),
+        ]
+    if whole:
+        parts += [
+            f"## `{ADAPTIVE.name}` without each of its parts",
+            f"Nothing of it is trained. Beside `{ADAPTIVE.name}`; below zero, the part helps.",
+            _table(("played", "what it leaves out"), [(f"`{name}`", part.without) for name, part in PARTS.items()]),
+            _differences(found, [(name, ADAPTIVE.name) for name in PARTS]),
         ]
     parts += ["## R / R\\*", f"Interquartile means{_spread(found)}.", _ratios(found)]
     return "\n\n".join(parts) + "\n"
@@ -66,11 +77,12 @@ def command(config: AblateConfig) -> str:
     return shlex.join(words)
 
 
-def _differences(found: Ablation, asked: Sequence[tuple[Variant, str]]) -> str:
-    """A line per suite, a column per variant; a variant beside another one than the heading's names it."""
+def _differences(found: Ablation, asked: Sequence[tuple[str, str]]) -> str:
+    """A line per suite, a column per agent and whom it stands beside, who is named where the heading does not."""
     rows = {(row["suite"], row["agent"], row["against"]): row for row in found.pairs}
-    heads = [f"`{v.name}`" + (f" - `{a}`" if a not in (FULL, REFERENCES[0]) else "") for v, a in asked]
-    lines = [(f"`{suite}`", *(_difference(rows[suite, v.name, a]) for v, a in asked)) for suite in _suites(found)]
+    told = (FULL, REFERENCES[0], ADAPTIVE.name)
+    heads = [f"`{name}`" + ("" if against in told else f" - `{against}`") for name, against in asked]
+    lines = [(f"`{suite}`", *(_difference(rows[suite, *pair]) for pair in asked)) for suite in _suites(found)]
     return _table(("suite", *heads), lines)
 
 

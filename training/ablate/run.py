@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from bidpilot.agents.acting.controllers import ADAPTIVE
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.training.ablate.catalogue import FULL, Variant, named_variants
 from bidpilot.training.ablate.config import AblateConfig
 from bidpilot.training.ablate.jobs import Job, jobs
 from bidpilot.training.ablate.markdown import Ablation, markdown
 from bidpilot.training.ablate.parallel import trained
+from bidpilot.training.ablate.parts import PARTS, Without
 from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.catalogue import EVERY, SuiteRecord
 from bidpilot.training.evaluation.contestants import Contestant
@@ -40,7 +42,10 @@ def run(config: AblateConfig) -> str:
     console = Console()
     with open_run(config.experiment, "ablation", flat(config), kind="ablation") as tracked:
         runs = _train(wanted, config, tracked, console)
-        contestants = [*(Contestant(name) for name in REFERENCES), *(_contestant(v, wanted, runs) for v in variants)]
+        contestants: list[Contestant | Without] = [Contestant(name) for name in REFERENCES]
+        if config.parts:
+            contestants += [Contestant(ADAPTIVE.name), *(Without(name) for name in PARTS)]
+        contestants += [_contestant(v, wanted, runs) for v in variants]
         agents, pairs = _play(records, contestants, variants, config.days, console)
         names = {contestant.name for contestant in contestants}
         whole = [row for row in agents if row["agent"] in names]
@@ -94,7 +99,7 @@ def _contestant(variant: Variant, wanted: Sequence[Job], runs: Mapping[str, str]
 
 def _play(
     records: Sequence[SuiteRecord],
-    contestants: Sequence[Contestant],
+    contestants: Sequence[Contestant | Without],
     variants: Sequence[Variant],
     days: int,
     console: Console,
@@ -104,6 +109,7 @@ def _play(
     pairs: list[PairRow] = []
     seeds = {contestant.name: contestant.seeds for contestant in contestants}
     asked = {(v.name, against) for v in variants for against in (REFERENCES[0], FULL, v.beside)}
+    asked |= {(ADAPTIVE.name, REFERENCES[0]), *((name, ADAPTIVE.name) for name in PARTS)}
     for record in records:
         suite = synthetic_suite(record, days, _SEED)
         outcomes: dict[str, Outcome] = {}

@@ -163,3 +163,10 @@ def test_a_blocks_first_slot_is_bid_on_blindly(even: Forecast) -> None:
     )
     assert replanner.scale(certain(), left, 2)[0] == pytest.approx(blind[0], abs=1e-6)
     assert abs(blind[0] - later[0]) > 0.05
+
+
+def test_without_a_prior_for_days_unlike_the_forecast_the_level_has_the_fitted_one_alone() -> None:
+    gap, precision, day = np.full((2, 1), 0.8), np.full((2, 1), 20.0), np.full((2, 1), 0.02)
+    mean, variance = _mixture(gap, precision, day, np.zeros_like(UNLIKE))
+    np.testing.assert_allclose(mean, 0.8 * 0.4 / 1.4)
+    np.testing.assert_allclose(variance, 0.02 / 1.4)

@@ -11,7 +11,7 @@ from scipy.stats import multivariate_normal
 
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.landscape.spread import Spread
-from bidpilot.bidding.plan.demand import OTHER, UNLIKE, WIDER, DemandCurves
+from bidpilot.bidding.plan.demand import OTHER, UNLIKE, WIDER, DemandCurves, Doubts
 
 DAY, BLOCK, SLOT = 0.02, 0.01, 0.04
 SPREAD = Spread(*(np.array([v]) for v in (DAY, BLOCK, SLOT)))
@@ -99,3 +99,14 @@ def test_slots_that_the_forecast_expects_nothing_of_tell_nothing(forecast: Forec
     later, rest = demand.levels(cumulative(night), 4)
     assert np.isfinite([later, rest]).all()
     assert demand._latest(cumulative(night), 4)[0] == 0.0
+
+
+def test_without_doubt_only_the_forecasts_curve_and_its_own_spread_are_held(forecast: Forecast) -> None:
+    day = cumulative(np.roll(USUAL, 12))
+    for doubts, held in ((Doubts(other=0.0), 2), (Doubts(unlike=0.0), 14), (Doubts(0.0, 0.0), 1)):
+        weight, _ = DemandCurves(forecast, SPREAD, doubts).posterior(day, 8)
+        assert weight.shape == (held, 1)
+        assert weight.sum() == pytest.approx(1.0)
+    _, kept = DemandCurves(forecast, SPREAD, Doubts(recent=0.0)).levels(day, 14)
+    _, drawn = DemandCurves(forecast, SPREAD).levels(day, 14)
+    assert abs(kept[0] - drawn[0]) > 0.01

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from bidpilot.agents.learners.catalogue import LEARNERS
 from bidpilot.bidding.errors import UnknownVariant
 from bidpilot.training.ablate.catalogue import FULL, VARIANTS, named_variants
 from bidpilot.training.ablate.config import AblateConfig
@@ -13,19 +14,14 @@ from bidpilot.training.train.config import TrainConfig
 
 CHANGED: dict[str, dict[str, Any]] = {
     "full": {},
-    "plain": {"ppo.residual": False, "imitation.rounds": 0, "ppo.learning_rate": 1e-3, "ppo.log_std_init": -1.5},
-    "warm_started": {"ppo.residual": False},
-    "residual": {"imitation.rounds": 0, "ppo.learning_rate": 1e-3, "ppo.log_std_init": -1.5},
     "imitation": {"total_steps": 0},
-    "no_regret": {
-        "ppo.learning_rate": 1e-3,
-        "ppo.log_std_init": -1.5,
-        "imitation.rounds": 0,
-        "regret": False,
-    },
-    "no_preference": {"ppo.hidden": "preference"},
-    "no_randomisation": {"randomise": False},
-    "no_replan": {"ppo.residual": False, "ppo.hidden": "replan"},
+    "no_imitation": {"imitation.rounds": 0, "ppo.learning_rate": 1e-3, "ppo.log_std_init": -1.5},
+    "hindsight": {"imitation.teacher": "hindsight"},
+    "no_worlds": {"worlds": 0},
+    "no_history": {"ppo.hidden": "history"},
+    "on_mpc": {"ppo.base": "mpc"},
+    "no_groups": {"ppo.group": 1},
+    "memory": {"learner": "recurrent_ppo"},
 }
 
 
@@ -62,3 +58,10 @@ def test_trainings_that_differ_in_seed_or_settings_are_told_apart_and_equal_ones
     same = configuration()
     assert configuration(days=7, workers=1, experiment="another") == same
     assert len({same, configuration(seeds=(1,)), configuration(rows=128), configuration(total_steps=96)}) == 4
+
+
+def test_another_learner_does_not_take_the_settings_of_the_first() -> None:
+    (job,) = jobs([VARIANTS["memory"]], AblateConfig.model_validate({"seeds": (0,), "ppo": {"group": 4}}))
+    assert job.config.learner == "recurrent_ppo"
+    assert job.config.settings == LEARNERS["recurrent_ppo"].config
+    assert job.config.ppo == LEARNERS["ppo"].config

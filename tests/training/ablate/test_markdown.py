@@ -7,9 +7,10 @@ import pytest
 from bidpilot.training.ablate.catalogue import VARIANTS
 from bidpilot.training.ablate.config import AblateConfig
 from bidpilot.training.ablate.markdown import Ablation, command, markdown
+from bidpilot.training.ablate.parts import PARTS
 from bidpilot.training.report.tables import AgentRow, PairRow
 
-NAMES = ("full", "warm_started", "no_replan")
+NAMES = ("full", "no_groups", "memory")
 
 
 def agent(name: str, iqm: float, seeds: int = 1) -> AgentRow:
@@ -50,9 +51,9 @@ AGENTS = [
 ]
 PAIRS = [
     *(pair(name, "mpc", -0.05) for name in (*NAMES, "imitation")),
-    pair("warm_started", "full", 0.0004),
-    pair("no_replan", "full", -0.03),
-    pair("no_replan", "warm_started", -0.0304),
+    pair("no_groups", "full", 0.0004),
+    pair("memory", "full", -0.03),
+    pair("memory", "no_groups", -0.0304),
 ]
 
 
@@ -72,12 +73,23 @@ def after(lines: list[str], heading: str) -> list[list[str]]:
 
 def test_differences_stand_in_thousandths_bold_where_the_interval_leaves_out_zero() -> None:
     assert after(page(*NAMES), "## Beside `full`") == [
-        ["suite", "`warm_started`", "`no_replan`", "`no_replan` - `warm_started`"],
+        ["suite", "`no_groups`", "`memory`", "`memory` - `no_groups`"],
         ["---"] * 4,
         ["`daily`", "+0.4 (-0.6 .. +1.4)", "**-30.0** (-31.0 .. -29.0)", "**-30.4** (-31.4 .. -29.4)"],
     ]
     beside_mpc = after(page(*NAMES), "## Beside `mpc`")
     assert beside_mpc[2] == ["`daily`", *["**-50.0** (-51.0 .. -49.0)"] * 3]
+
+
+def test_adaptive_without_its_parts_stands_beside_itself_where_it_was_played() -> None:
+    assert not any("each of its parts" in line for line in page("full"))
+    pairs = [*PAIRS, pair("adaptive", "mpc", 0.001), *(pair(name, "adaptive", -0.002) for name in PARTS)]
+    lines = markdown(Ablation(AblateConfig(), [VARIANTS["full"]], AGENTS, pairs)).splitlines()
+    assert after(lines, "## Beside `mpc`")[2] == ["`daily`", "+1.0 (+0.0 .. +2.0)", "**-50.0** (-51.0 .. -49.0)"]
+    told = after(lines, "## `adaptive` without each of its parts")
+    assert [row[0] for row in told[2:]] == [f"`{name}`" for name in PARTS]
+    last = [line for line in lines if line.startswith("| `daily`")][1]
+    assert last.count("**-2.0** (-3.0 .. -1.0)") == len(PARTS)
 
 
 def test_a_difference_of_too_few_days_says_so() -> None:
@@ -92,18 +104,18 @@ def test_ratios_stand_with_the_range_of_their_seeds() -> None:
 
 
 def test_where_full_was_not_trained_nothing_is_compared_with_it() -> None:
-    assert "## Beside `full`" not in page("warm_started")
-    assert after(page("warm_started", "no_replan"), "## Beside `full`")[0] == ["suite", "`no_replan` - `warm_started`"]
+    assert "## Beside `full`" not in page("no_groups")
+    assert after(page("no_groups", "memory"), "## Beside `full`")[0] == ["suite", "`memory` - `no_groups`"]
 
 
 def test_the_page_says_seeds_steps_and_days_and_what_each_variant_leaves_out() -> None:
-    lines = page("full", "no_replan", config=AblateConfig(seeds=(4, 5), total_steps=12_288, days=64))
+    lines = page("full", "memory", config=AblateConfig(seeds=(4, 5), total_steps=12_288, days=64))
     told = next(line for line in lines if line.startswith("Made by"))
     assert "seeds 4 5, 12,288 steps each" in told
     assert "plays 64 held-out days" in told
     assert "(`imitation` none)" not in told
     assert any("steps each (`imitation` none)" in line for line in page("imitation"))
-    assert any(line.startswith("| `no_replan` | the re-plan altogether") for line in lines)
+    assert any(line.startswith("| `memory` | groups, and adds memory") for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from bidpilot.bidding.errors import InvalidConfig, RunNotFound, UnknownSuite, Un
 from bidpilot.training.ablate import run as command
 from bidpilot.training.ablate.config import AblateConfig
 from bidpilot.training.ablate.jobs import Job
+from bidpilot.training.ablate.parts import PARTS
 from bidpilot.training.cli import main
 from bidpilot.training.tracking import current_store, download, find_run, latest_finished_run
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("project")
 
 ROLLOUT = 16 * 48
 TINY: dict[str, Any] = {
-    "variants": ("plain", "imitation"),
+    "variants": ("no_imitation", "imitation"),
     "seeds": (0, 1),
     "total_steps": ROLLOUT,
     "rows": 16,
@@ -26,6 +27,7 @@ TINY: dict[str, Any] = {
     "suites": ("steady",),
     "days": 6,
     "workers": 1,  # one process loads the libraries, not two
+    "worlds": 4,
     "pool": {"size": 4},
     "imitation": {"rounds": 1},
     "ppo": {"batch_size": 256, "epochs": 1, "net": (8, 8)},
@@ -66,24 +68,26 @@ def trainings(run_id: str) -> dict[str, list[str]]:
 def test_every_variant_has_a_row_per_seed_and_one_over_them_beside_the_controllers(whole: str) -> None:
     rows = [row for row in rows_of(whole) if "iqm" in row]
     names = [row["agent"].partition("@")[0] for row in rows]
-    assert names == ["mpc", "mpc_informed", *["plain"] * 3, *["imitation"] * 3]
-    assert {row["agent"]: row["seeds"] for row in rows}["plain"] == 2
+    controllers = ["mpc", "mpc_informed", "adaptive", *PARTS]
+    assert names == [*controllers, *["imitation"] * 3, *["no_imitation"] * 3]
+    assert {row["agent"]: row["seeds"] for row in rows}["imitation"] == 2
     pairs = [(row["agent"], row["against"]) for row in rows_of(whole) if "diff" in row]
-    assert pairs == [("plain", "mpc"), ("imitation", "mpc")]
+    parts = [("adaptive", "mpc"), *((part, "adaptive") for part in PARTS)]
+    assert pairs == [*parts, ("imitation", "mpc"), ("no_imitation", "mpc")]
     stored = find_run(whole)
-    assert stored.metrics["steady/plain"] == next(row["iqm"] for row in rows if row["agent"] == "plain")
+    assert stored.metrics["steady/imitation"] == next(row["iqm"] for row in rows if row["agent"] == "imitation")
     assert download(whole, "figures/ablation.png").stat().st_size > 1000
 
 
 def test_each_training_is_a_run_of_its_own_kind_with_its_variants_configuration(whole: str) -> None:
     found = trainings(whole)
-    for variant, residual, steps, rounds in (("plain", "False", ROLLOUT, 0), ("imitation", "True", 0, 1)):
+    for variant, steps, rounds in (("no_imitation", ROLLOUT, 0), ("imitation", 0, 1)):
         for seed, run_id in enumerate(found[variant]):
             training = find_run(run_id)
             assert training.name == f"ablate {variant} {seed}"
             assert (training.tags["kind"], training.tags["ablation.variant"]) == ("ablate", variant)
             assert training.tags["mlflow.parentRunId"] == whole
-            asked = {"seed": seed, "ppo.residual": residual, "total_steps": steps, "imitation.rounds": rounds}
+            asked = {"seed": seed, "total_steps": steps, "imitation.rounds": rounds}
             assert {name: training.params[name] for name in asked} == {n: str(v) for n, v in asked.items()}
     with pytest.raises(RunNotFound):  # so `ppo` in evaluation is none of them
         latest_finished_run("train")
@@ -96,8 +100,8 @@ def test_a_second_call_takes_what_is_trained_and_trains_what_is_not(
     again = command.run(AblateConfig.model_validate({**TINY, "days": 5}))
     assert trainings(again) == trainings(whole)
     for other, names in (
-        ({"seeds": (1, 2)}, ("ablate plain 2", "ablate imitation 2")),
-        ({"total_steps": 2 * ROLLOUT}, ("ablate plain 0", "ablate plain 1")),  # imitation has none
+        ({"seeds": (1, 2)}, ("ablate imitation 2", "ablate no_imitation 2")),
+        ({"total_steps": 2 * ROLLOUT}, ("ablate no_imitation 0", "ablate no_imitation 1")),  # imitation has none
         ({"variants": ("imitation",), "fresh": True}, ("ablate imitation 0", "ablate imitation 1")),
     ):
         with pytest.raises(Begun) as caught:
@@ -108,7 +112,7 @@ def test_a_second_call_takes_what_is_trained_and_trains_what_is_not(
 @pytest.mark.parametrize(
     ("asked", "error", "reason"),
     [
-        ({"variants": ("plain", "magic")}, UnknownVariant, "'magic'. Use full, plain"),
+        ({"variants": ("full", "magic")}, UnknownVariant, "'magic'. Use full, imitation"),
         ({"suites": ("mars",)}, UnknownSuite, "mars"),
         ({"rows": 3}, InvalidConfig, "no multiple of ppo.batch_size"),
     ],
