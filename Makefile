@@ -36,7 +36,7 @@ install: .venv/installed ## make .venv and install the pinned dependencies
 	@touch $@
 
 quickstart: install ## train a policy on synthetic days for a minute, evaluate every agent, export the bundle
-	$(BIN)/bidpilot train --total-steps 98304 --verdict-days 128
+	$(BIN)/bidpilot train --worlds 64 --verdict-days 128
 	$(BIN)/bidpilot evaluate
 	$(BIN)/bidpilot export --out bundle
 

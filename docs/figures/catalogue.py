@@ -154,8 +154,8 @@ _ALL = (
     Measurement("market", 1, ("python docs/market.py --json {json}",)),
     Measurement(
         "ablation",
-        31,
-        ("bidpilot ablate --days 256 --out docs/ablation.md --json {json}",),
+        45,
+        ("bidpilot ablate --seeds 0 1 --days 128 --out docs/ablation.md --json {json}",),
         keeps=is_pair,
         usual=False,
     ),

@@ -26,7 +26,7 @@ class TrainConfig(LearnerChoice, LogTerms):
     carries: Carries = "auto"
     seed: Seed = Field(0, description="Seed of the weights and of the training days.")
     total_steps: int = Field(
-        294_912, ge=0, description="Length of the run, environment steps over all rows; 0: imitation alone."
+        98_304, ge=0, description="Length of the run, environment steps over all rows; 0: imitation alone."
     )
     rows: Count = Field(256, description="Days played side by side.")
     validation_days: Count = Field(
@@ -48,7 +48,7 @@ class TrainConfig(LearnerChoice, LogTerms):
         description="Campaigns of the log whose recorded days are neither trained on nor validated on.",
     )
     validate_every: Count = Field(
-        98_304, description="Environment steps between two validations, rounded up to whole rollouts."
+        49_152, description="Environment steps between two validations, rounded up to whole rollouts."
     )
     checkpoint_every: Count = Field(
         147_456, description="Environment steps between two checkpoints, rounded up to a day boundary."

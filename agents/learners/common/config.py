@@ -30,7 +30,7 @@ class LearnerConfig(BaseModel):
     entropy: float = Field(0.0, ge=0, description="Weight of the entropy bonus.")
     value: float = Field(0.5, ge=0, description="Weight of the critic's loss.")
     max_grad_norm: float = Field(0.5, gt=0, description="Gradients are scaled down to this norm.")
-    log_std_init: float = Field(-2.5, description="Natural logarithm of the actions' initial spread.")
+    log_std_init: float = Field(-1.75, description="Natural logarithm of the actions' initial spread.")
     net: tuple[Count, ...] = Field((64, 64), min_length=1, description="Hidden units per layer.")
     residual: bool = Field(
         True, description="Add 0.3 times the network's action to the re-plan's instead of replacing it."

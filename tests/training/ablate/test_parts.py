@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def test_only_the_part_is_left_out(name: str, varied: Forecast) -> None:
         if field.name != "demand" and not np.array_equal(getattr(found, field.name), getattr(whole, field.name))
     }
     assert changed == {"adaptive_means": {"usual"}, "adaptive_duals": {"later", "blind"}}.get(name, set())
-    replanner = part.replanner_of(None, None, None, varied, plan, index)  # type: ignore[arg-type]
+    replanner: Any = part.replanner_of(None, None, None, varied, plan, index)  # type: ignore[arg-type]
     assert replanner.unlike.any() == part.mixture
     doubts = {"adaptive_curves": {"other"}, "adaptive_mixture": {"unlike"}, "adaptive_recent": {"recent"}}
     assert {f for f in DOUBTS._fields if getattr(part.doubts, f) != getattr(DOUBTS, f)} == doubts.get(name, set())
@@ -45,7 +46,7 @@ def test_only_the_part_is_left_out(name: str, varied: Forecast) -> None:
 
 def test_nothing_left_out_is_adaptive_itself(varied: Forecast) -> None:
     plan, index = Planner(varied).plan(CampaignBatch.repeat(CAMPAIGN, 1))
-    replanner = Part("nothing").replanner_of(None, None, None, varied, plan, index)  # type: ignore[arg-type]
+    replanner: Any = Part("nothing").replanner_of(None, None, None, varied, plan, index)  # type: ignore[arg-type]
     assert replanner.unlike is UNLIKE
     whole, found = outlook(varied, plan), Part("nothing").outlook(varied, plan)
     for name in ("later", "blind", "usual"):

@@ -40,7 +40,7 @@ class Ground:
         self.played: list[float] = []
 
     def play(self, agent: Any) -> SimpleNamespace:
-        s = float(agent.network.biases[-1][0]) if isinstance(agent, NetworkPolicy) else 0.0
+        s = float(agent.network.arrays()["bias_0"][0]) if isinstance(agent, NetworkPolicy) else 0.0
         self.played.append(s)
         return SimpleNamespace(ratio=(0.9 + (2 * s - s * s) * self.right - s * s * self.wrong)[self.kept])
 
