@@ -22,8 +22,9 @@ from bidpilot.training.evaluation.traffic import FilterOf
 from bidpilot.training.setting.setting import Setting
 from bidpilot.training.train.verdict import TOLERATED
 
-SHARES: Final = (1.0, 0.75, 0.5, 0.375, 0.25)
-"""Of the network's answers, the first that is good enough is played; the last where none is."""
+SHARES: Final = (1.0, 0.75, 0.5)
+"""Of the network's answers, the first that is good enough is played; the last where none is: less than a half gives up
+more gain than loss, and whether that much is worth playing is the verdict's to say."""
 ROUNDS: Final = 4
 """Days in each world for every 64 days of a verdict's ground."""
 
