@@ -79,7 +79,7 @@ def run(config: EvaluateConfig) -> None:
     named = config.agents or ((DEFAULT,) if config.front else ALL_AGENTS)
     log, trained = _ground(config, named)
     _check_gains(named, records, trained)
-    contestants = find_contestants(named, config.experiment, log, trained)
+    contestants = find_contestants(named, config.experiment, log, trained, {record.gains for record in records})
     console = Console()
     rows: Sequence[AgentRow | PairRow | PreferenceFrontRow]
     params, suites = (flat(config), ()) if config.front else _suites(config, records, log, trained)

@@ -10,17 +10,20 @@ from pydantic import Field
 
 from bidpilot.training.cli.config import Config, Count, Seed
 from bidpilot.training.evaluation.names import DECIDING
+from bidpilot.training.tracking.names import LATEST
 
 
 class ExportConfig(Config):
     """Turn a run into a policy bundle that `bidpilot serve` takes, and register it as the challenger."""
 
     run: tyro.conf.Positional[str] = Field(
-        "latest",
+        LATEST,
         min_length=1,
-        description="Id of a training run, or `latest`, or a registered model: models:/NAME@champion.",
+        description="Training run: id, beginning of an id, or name; `latest`: the last whose policy this version can "
+        "play; or a registered model: models:/NAME@champion.",
     )
     out: Path = Field(description="Folder to write the bundle to.")
+    force: bool = Field(False, description="Replace a bundle of another run in that folder.")
     agent: str | None = Field(
         None,
         min_length=1,

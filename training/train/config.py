@@ -56,8 +56,8 @@ class TrainConfig(LearnerChoice, LogTerms):
     resume: str | None = Field(
         None,
         min_length=1,
-        description="Id of a run to go on with, bit for bit, in its own configuration; only a larger "
-        "total-steps may be given with it.",
+        description="Training run to go on with, bit for bit, in its own configuration: id, beginning of an id, or "
+        "name; only a larger total-steps may be given with it.",
     )
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
     run_name: str | None = Field(None, min_length=1, description="Name of the MLflow run; made up where none.")
