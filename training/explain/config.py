@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import tyro
 from pydantic import Field
@@ -15,6 +16,13 @@ from bidpilot.training.tracking.names import LATEST
 
 class ExplainConfig(Config):
     """Say which features moved alpha in one slot of a played day, and by how much (integrated gradients)."""
+
+    basic: ClassVar[tuple[str, ...]] = ("agent", "suite", "log", "day", "slot", "json_file")
+    examples: ClassVar[tuple[str, ...]] = (
+        "bidpilot explain --suite daily --day 3 --slot 20",
+        "bidpilot explain RUN --log logs/test --slot 30",
+        "bidpilot explain --agent mpc",
+    )
 
     run: tyro.conf.Positional[str] = Field(
         LATEST,

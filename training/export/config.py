@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import tyro
 from pydantic import Field
@@ -15,6 +15,13 @@ from bidpilot.training.tracking.names import LATEST
 
 class ExportConfig(Config):
     """Turn a run into a policy bundle that `bidpilot serve` takes, and register it as the challenger."""
+
+    basic: ClassVar[tuple[str, ...]] = ("out", "agent", "force")
+    examples: ClassVar[tuple[str, ...]] = (
+        "bidpilot export --out bundle",
+        "bidpilot export RUN --agent mpc --out bundle",
+        "bidpilot export models:/bidpilot@champion --out bundle --force",
+    )
 
     run: tyro.conf.Positional[str] = Field(
         LATEST,
@@ -38,6 +45,11 @@ class ExportConfig(Config):
 
 class PromoteConfig(Config):
     """Make the challenger the champion, if it wins paired days against the champion of now."""
+
+    examples: ClassVar[tuple[str, ...]] = (
+        "bidpilot promote --suites steady daily",
+        "bidpilot promote --log logs/decisions",
+    )
 
     name: str = Field("bidpilot", min_length=1, description="Name of the registered model.")
     suites: tuple[str, ...] = Field(

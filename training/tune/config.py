@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -16,6 +16,12 @@ from bidpilot.training.evaluation.names import TUNED_BASELINES
 
 class TuneConfig(Config):
     """Tune the learners and every baseline with the same number of trials each, on training days only."""
+
+    basic: ClassVar[tuple[str, ...]] = ("agents", "market", "log", "trials", "out", "install", "resume")
+    examples: ClassVar[tuple[str, ...]] = (
+        "bidpilot tune --agents baselines --trials 16",
+        "bidpilot tune --log logs/mine --out tuned",
+    )
 
     agents: Literal["all", "baselines"] | LearnerName = Field(
         "all",
