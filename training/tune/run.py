@@ -22,10 +22,12 @@ from bidpilot.training.tracking import Run, download, open_run, resolve_run
 from bidpilot.training.train.environment import training_ground
 from bidpilot.training.tune.baselines import HeldOut, gains_entry, tune_baselines
 from bidpilot.training.tune.config import TuneConfig
+from bidpilot.training.tune.folds import fold_count
+from bidpilot.training.tune.progress import TrialProgress
 from bidpilot.training.tune.results import CONFIG_FILE, TUNED_FILE, data_folder, read_table, settings_file, write_entry
 from bidpilot.training.tune.search import Best, Search
 from bidpilot.training.tune.short_run import WarmStart, short_run, trial_config
-from bidpilot.training.tune.spaces import Settings
+from bidpilot.training.tune.spaces import BASELINES, Settings
 
 STUDIES = "optuna.db"
 """The database of studies, beside MLflow's."""
@@ -77,9 +79,12 @@ def _tune(
     """The entry of the setting in each data file."""
     searched = {"trials": config.trials, "days": config.days, "seed": config.seed}
     origin: dict[str, Any] = {"setting": setting.name, "run": tracked.run_id, **searched}
-    search = Search(config.trials, config.seed % 2**32, _storage(tracked), tracked, config.experiment)
+    baselines = config.agents in ("all", "baselines")
+    searches = len(learners) + (len(BASELINES) * (1 + fold_count(config, setting)) if baselines else 0)
+    progress = TrialProgress(console, searches, config.trials)
+    search = Search(config.trials, config.seed % 2**32, _storage(tracked), tracked, config.experiment, progress)
     entries: dict[str, Any] = {}
-    if config.agents in ("all", "baselines"):
+    if baselines:
         tuned = tune_baselines(config, setting, search, console)
         for agent, baseline in tuned.items():
             played = "; won" if baseline.won else "; not won"
