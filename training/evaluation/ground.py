@@ -203,7 +203,7 @@ def _latest_playable(learner: str | None, experiment: str, fits: Fit, segments: 
     """The latest run of a learner that fits and can be played on so many segments.
 
     Raises:
-        RunNotFound: there is none; says why those that fit cannot be played.
+        RunNotFound: there is none; says why the latest that fits cannot be played.
     """
     passed: list[str] = []
 
@@ -218,7 +218,8 @@ def _latest_playable(learner: str | None, experiment: str, fits: Fit, segments: 
     except RunNotFound as error:
         if not passed:
             raise
-        raise RunNotFound(f"{error}. Passed over: {'; '.join(passed)}") from None
+        more = f", and {len(passed) - 1} before it" if len(passed) > 1 else ""
+        raise RunNotFound(f"{error}. Passed over: {passed[0]}{more}") from None
 
 
 def _asked(log: AuctionLog, asked: str, carries: AskedCarried) -> Trained:

@@ -32,7 +32,7 @@ def run(config: ExportConfig) -> None:
     console = Console()
     bundle = _from_registry(config, console) if is_model_uri(config.run) else _from_run(config, console)
     manifest = bundle.manifest
-    console.print(f"bundle {manifest.name} ({manifest.agent.name}, run {manifest.origin.run_id}) in {config.out}")
+    console.print(f"bundle {manifest.name} ({manifest.agent.name}, run {manifest.origin.run_id[:8]}) in {config.out}")
     console.print(f"serve it: bidpilot serve {config.out}", soft_wrap=True)
 
 
