@@ -24,6 +24,7 @@ from bidpilot.training.evaluation.suites import log_arena, named_suites, synthet
 from bidpilot.training.export.agent import BundleAgent
 from bidpilot.training.export.config import PromoteConfig
 from bidpilot.training.export.registry import CHALLENGER, CHAMPION, Version, fetch, find_version, make_champion
+from bidpilot.training.report.progress import steps, waiting
 from bidpilot.training.setting.targets import asked_campaign
 from bidpilot.training.tracking import download, find_run, open_run
 
@@ -77,7 +78,13 @@ def run(config: PromoteConfig) -> None:
         if champion is not None:
             old = crowned = BundleAgent.load(fetch(champion, Path(folder) / "champion"), "champion")
             bundles.append(crowned.bundle)
-        duels = [duel(n, a, u, new, old, config.seed) for n, a, u in _arenas(config, new, bundles, console)]
+        with waiting(console, "making the days ready"):
+            arenas = _arenas(config, new, bundles, console)
+        duels = []
+        with steps(console, len(arenas)) as step:
+            for name, arena, units in arenas:
+                step(f"playing challenger and champion on {name}")
+                duels.append(duel(name, arena, units, new, old, config.seed))
         for line in duels:
             console.print(str(line), soft_wrap=True)
         against = "the plan (no champion yet)" if champion is None else f"version {champion.version}"

@@ -25,7 +25,8 @@ from bidpilot.training.protocols.auctionnet_folds import Fold, Told, campaigns_o
 from bidpilot.training.protocols.config import AuctionNetConfig
 from bidpilot.training.protocols.names import BENCHMARK, KNOWN, OFFLINE
 from bidpilot.training.report.auctionnet import ScoreRow, score_table
-from bidpilot.training.report.tables import PairRow, pair_table, print_table
+from bidpilot.training.report.progress import Step, steps
+from bidpilot.training.report.tables import PairRow, pair_table, print_table, short_name
 
 WITHOUT = "without targets"
 """What stands after a log's name where its days are scored by their budgets alone."""
@@ -52,7 +53,8 @@ def run(config: AuctionNetConfig) -> None:
     rows: list[ScoreRow] = []
     pairs: list[PairRow] = []
     for targets in (True, False):
-        played = _play(name if targets else f"{name} {WITHOUT}", folds, targets)
+        with steps(console, sum(len(fold.contestants) for fold in folds)) as step:
+            played = _play(name if targets else f"{name} {WITHOUT}", folds, targets, step)
         scores = _score_rows(*played, config.seed, folds)
         found = _pairs(*played, folds, config)
         score = "conversions, less where they cost more than the target" if targets else "conversions that budgets buy"
@@ -93,12 +95,16 @@ def _check_apart(training: AuctionLog, test: AuctionLog) -> None:
         )
 
 
-def _play(name: str, folds: Sequence[Fold], targets: bool) -> tuple[Told, dict[str, Outcome]]:
+def _play(name: str, folds: Sequence[Fold], targets: bool, step: Step) -> tuple[Told, dict[str, Outcome]]:
     """The days under one score, and every row's outcome on them, fold after fold."""
     suites = [fold.suite(targets) for fold in folds]
     parts: list[dict[str, Outcome]] = []
     for fold, suite in zip(folds, suites, strict=True):
-        parts.append({row: o for c in fold.contestants for row, o in c.play(suite).items()})
+        rows: dict[str, Outcome] = {}
+        for contestant in fold.contestants:
+            step(f"playing {short_name(contestant.name)} on {name}")
+            rows |= contestant.play(suite)
+        parts.append(rows)
     return Told.of(name, folds, suites), {row: Outcome.joined([part[row] for part in parts]) for row in parts[0]}
 
 
