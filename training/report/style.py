@@ -9,14 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bidpilot.agents.learners.catalogue import DEFAULT
+from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
 
 INK = "#333333"
 GRID = "#e3e3e3"
 # Okabe and Ito's palette, told apart by colour-blind readers; an agent keeps its colour in every figure.
-_AGENTS = {
+_AGENTS: dict[str, str] = {
     DEFAULT: "#0072b2",
-    "recurrent_ppo": "#56b4e9",
+    **{str(name): "#56b4e9" for name in LEARNERS if name != DEFAULT},
     "imitated": "#999933",
     "choice": "#44aa99",
     "mpc": "#d55e00",
