@@ -19,6 +19,7 @@ from bidpilot.bidding.errors import InvalidConfig, InvalidProtocol, UnknownAgent
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.storage import load_log
 from bidpilot.training.evaluation.contestants import check_names
+from bidpilot.training.evaluation.names import CHOICE
 from bidpilot.training.evaluation.play import Outcome
 from bidpilot.training.evaluation.rows import agent_rows, pair_rows
 from bidpilot.training.protocols.auctionnet_folds import Fold, Told, campaigns_of, left_out_folds, test_fold
@@ -75,9 +76,10 @@ def _check(config: AuctionNetConfig) -> None:
         raise InvalidConfig(f"Days to play are those of a test log or --leave-one-out; got {got}. Give one of them.")
     for agent in config.agents:
         base, at, _ = agent.partition("@")
-        if base not in KNOWN or (at and base not in LEARNERS):
+        if base not in (*KNOWN, CHOICE) or (at and base not in (*LEARNERS, CHOICE)):
             raise UnknownAgent(
-                f"no agent is called {agent!r}. Use one of: {', '.join(KNOWN)}, {DEFAULT}@RUN or {DEFAULT}@RUN,RUN."
+                f"no agent is called {agent!r}. Use one of: {', '.join(KNOWN)}, {DEFAULT}@RUN or {DEFAULT}@RUN,RUN, or "
+                f"{CHOICE}@RUN."
             )
         if at and config.leave_one_out:
             raise InvalidConfig(
