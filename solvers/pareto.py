@@ -8,9 +8,10 @@ binned for it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import moocore
 import numpy as np
@@ -31,6 +32,7 @@ from bidpilot.solvers.allocation.program import AllocationProgram
 from bidpilot.solvers.allocation.rows import shapes
 
 Vector = NDArray[np.float64]
+T = TypeVar("T")
 
 REFERENCE_POINT = (0.0, 0.0, 0.0)
 """Where hypervolume is measured from, in ideal points: nothing of any KPI."""
@@ -77,8 +79,12 @@ class ParetoFront:
         return np.array([p.share[list(self.active)] for p in self.points])
 
 
-def pareto_front(forecast: Forecast, campaign: Campaign, points: int = 16) -> ParetoFront:
+def pareto_front(
+    forecast: Forecast, campaign: Campaign, points: int = 16, begun: Callable[[], None] = lambda: None
+) -> ParetoFront:
     """The front of `campaign` by at most `points` plans; its own preference and scalarisation do not matter.
+
+    `begun` is called before each of them.
 
     Raises:
         InfeasibleCampaign: no plan keeps its constraints; names those that conflict.
@@ -90,15 +96,15 @@ def pareto_front(forecast: Forecast, campaign: Campaign, points: int = 16) -> Pa
     if not active:
         raise InvalidLandscape("the forecast's auctions bring nothing of any KPI. Fit it on a log that has values.")
     search = _Search(forecast, campaign, active)
-    ends = [search.end(j) for j in active]
+    ends = [search.end(j) for j in _told(active, begun)]
     if not any(point.share.any() for point in ends):
         front = _front(ends, tuple(ends), active, search.ideal, forecast.segments)
         return replace(front, nothing=search.why_nothing())
     inner = [w for w in _lattice(active, max(int(points * _BY_PREFERENCE), len(active))) if max(w) < 1]
-    found = [*ends, *(search.by_preference(w) for w in inner)]
+    found = [*ends, *(search.by_preference(w) for w in _told(inner, begun))]
     directions = [np.array(point.preference) for point in found]
     tried: list[Vector] = []
-    for _ in range(points - len(found) if len(active) > 1 else 0):
+    for _ in _told(range(points - len(found) if len(active) > 1 else 0), begun):
         one, other = _emptiest([p.share[list(active[1:])] for p in found], tried)
         middle = (found[one].share + found[other].share) / 2
         tried.append(middle[list(active[1:])])
@@ -107,6 +113,13 @@ def pareto_front(forecast: Forecast, campaign: Campaign, points: int = 16) -> Pa
             directions.append(reached[1])
     supported = _best_for_each(found)
     return _front(found, supported, active, search.ideal, forecast.segments)
+
+
+def _told(items: Iterable[T], begun: Callable[[], None]) -> Iterator[T]:
+    """The items, with a call before each."""
+    for item in items:
+        begun()
+        yield item
 
 
 class _Plan(NamedTuple):

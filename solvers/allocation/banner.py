@@ -24,7 +24,7 @@ def greet_nobody() -> None:
     kept, nothing = os.dup(_STDOUT), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nothing, _STDOUT)
-        highspy.Highs()
+        highspy.Highs()  # type: ignore[no-untyped-call]
         with suppress(AttributeError, OSError, TypeError):  # no C library by that name, as on Windows
             ctypes.CDLL(None).fflush(None)
     finally:

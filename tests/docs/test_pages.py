@@ -1,7 +1,10 @@
 """The pages: what they name exists, links lead somewhere, and the pictures are of the rooms there are."""
 
 import re
+import subprocess
+from functools import partial
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 
@@ -35,3 +38,20 @@ def test_the_readme_names_every_command_within_two_screens() -> None:
     before, _, after = (ROOT / "README.md").read_text().partition("## The commands\n")
     assert len(before.splitlines()) <= 100
     assert [command.name for command in COMMANDS if f"`{command.name}`" not in after] == []
+
+
+def test_what_the_pages_commands_write_leaves_nothing_untracked() -> None:
+    typed = [block for page in PAGES for block in re.findall(r"```bash\n(.*?)```", page.read_text(), re.DOTALL)]
+    typed += [example for command in COMMANDS for example in resolve_name(command.config).examples]
+    option = re.compile(r"--(?:json|out|figure|decisions|state) ([a-z][\w./-]*)")
+    written = {path for text in typed for path in option.findall(text)}
+    defaults = {"mlruns/mlflow.db", "mlruns/optuna.db", "serving-state/ledger.db", "rivals/iql.npz"}
+    # a folder is ignored with what is in it
+    wanted = sorted(defaults | {path if "." in Path(path).name else f"{path}/x" for path in written})
+    assert len(wanted) > 10
+    git = partial(subprocess.run, cwd=ROOT, capture_output=True, text=True, check=False)
+    if git(["git", "rev-parse", "--is-inside-work-tree"]).returncode != 0:
+        pytest.skip("no git checkout")
+    ignored = git(["git", "check-ignore", *wanted]).stdout.split()
+    tracked = git(["git", "ls-files", *wanted]).stdout.split()
+    assert [path for path in wanted if path not in ignored and path not in tracked] == []

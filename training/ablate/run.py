@@ -24,6 +24,7 @@ from bidpilot.training.evaluation.play import Outcome
 from bidpilot.training.evaluation.rows import agent_rows, pair_rows, row_metrics
 from bidpilot.training.evaluation.suites import named_suites, synthetic_suite
 from bidpilot.training.report.differences import difference_map
+from bidpilot.training.report.progress import steps
 from bidpilot.training.report.tables import AgentRow, PairRow, print_tables
 from bidpilot.training.tracking import Run, download, find_run, open_run
 
@@ -113,9 +114,10 @@ def _play(
     for record in records:
         suite = synthetic_suite(record, days, _SEED)
         outcomes: dict[str, Outcome] = {}
-        for contestant in contestants:
-            console.print(f"playing {contestant.name} on {suite.name} ...")
-            outcomes |= contestant.play(suite)
+        with steps(console, len(contestants)) as step:
+            for contestant in contestants:
+                step(f"playing {contestant.name} on {suite.name}")
+                outcomes |= contestant.play(suite)
         agents += agent_rows(suite, outcomes, seeds, _SEED)
         whole = {contestant.name: outcomes[contestant.name] for contestant in contestants}
         pairs += [row for row in pair_rows(suite, whole, _SEED) if (row["agent"], row["against"]) in asked]

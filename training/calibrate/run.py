@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 
 from bidpilot.bidding.errors import NotAMarket
 from bidpilot.training.calibrate.config import CalibrateConfig
+from bidpilot.training.report.progress import waiting
 
 FIT_FILE, FIGURE_FILE = "fit.json", "fit.png"
 
@@ -25,14 +27,17 @@ def run(config: CalibrateConfig) -> None:
     from bidpilot.training.report.fitted_market import fitted_market_figure
 
     _check_folder(config.out)
-    log = load_log(config.log, memory_map=None)
-    how = carry_over(log, config.carries)
-    model = calibrate(log, config.level_slots, config.traffic_slots, config.name, how.carries)
+    console = Console()
+    with waiting(console, f"fitting a market to {config.log}"):
+        log = load_log(config.log, memory_map=None)
+        how = carry_over(log, config.carries)
+        model = calibrate(log, config.level_slots, config.traffic_slots, config.name, how.carries)
     levels = model.record.levels
     # Days that no training sees: how the market looks must not depend on the days that are trained on.
     market = CalibratedMarket(model, np.random.SeedSequence([seeding.LOG_HELD_OUT, config.seed]))
     rng = seeding.stream(seeding.VALIDATION, config.seed)
-    fit = compare(log, market, config.days, levels.traffic_slots, rng, how.carries)
+    with waiting(console, f"comparing {config.days} of its days with the log"):
+        fit = compare(log, market, config.days, levels.traffic_slots, rng, how.carries)
     numbers = fit.numbers()
     model.save(config.out)
     (config.out / FIT_FILE).write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")

@@ -91,7 +91,7 @@ def _section(title: str, lines: Sequence[tuple[str, str]]) -> list[str]:
     """A title and its lines: what is typed, and beside it, or below where it is long, what it means."""
     if not lines:
         return []
-    shown = [f"{title.rstrip('.')}:" if not title.endswith(".") else title]
+    shown = [title if title.endswith(".") else f"{title}:"]  # one that explains itself is a sentence
     for typed, meaning in lines:
         told = textwrap.wrap(meaning, max(_columns() - _COLUMN, 30), break_on_hyphens=False)
         if len(typed) + 2 > _COLUMN or not told:

@@ -80,18 +80,18 @@ def by_field(values: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any
         name = names.get(first.replace("_", "-"), first.replace("-", "_"))
         group = _group(model, name)
         if group is None:
-            name, inner = (str(key), value) if name not in model.model_fields else (name, value)
+            name = name if name in model.model_fields else str(key)
             twice = name in found
         else:
-            inner = {rest: value} if dot else value
-            inner = by_field(inner, group) if isinstance(inner, Mapping) else inner
+            value = {rest: value} if dot else value
+            value = by_field(value, group) if isinstance(value, Mapping) else value
             before = found.get(name, {})
-            both = isinstance(inner, Mapping) and isinstance(before, Mapping)
-            twice = bool(set(before) & set(inner)) if both else name in found
-            inner = {**before, **inner} if both else inner
+            parts = isinstance(value, Mapping) and isinstance(before, Mapping)
+            twice = bool(set(before) & set(value)) if parts else name in found
+            value = {**before, **value} if parts else value
         if twice:
             raise InvalidConfig(f"key {key} is given twice, with a dash, an underscore or a dot: keep one")
-        found[name] = inner
+        found[name] = value
     return found
 
 

@@ -74,10 +74,12 @@ def _split_config_flag(arguments: Sequence[str]) -> tuple[Path | None, list[str]
 
 
 def _of_fields(path: Path, model: type[BaseModel]) -> dict[str, Any]:
+    """The values of a YAML file by the names of fields."""
+    values = load_mapping(path)
     try:
-        return by_field(load_mapping(path), model)
+        return by_field(values, model)
     except InvalidConfig as error:
-        raise InvalidConfig(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
+        raise InvalidConfig(f"{path}: {error}") from None
 
 
 def _from_yaml(model: type[C], path: Path, values: dict[str, Any]) -> C:

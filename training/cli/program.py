@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 
 from bidpilot import __version__
 from bidpilot.bidding.errors import BidpilotError, InvalidConfig
 from bidpilot.training.cli.commands import COMMANDS, Command
+
+if TYPE_CHECKING:
+    from bidpilot.training.cli.config import Config
 
 _FAILED = 2  # exit status for everything the caller can mend
 _INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
@@ -44,7 +48,18 @@ def _dispatch(given: list[str]) -> None:
     from bidpilot.training.cli.overlay import read_config
 
     config = read_config(resolve_name(command.config), given[1:], prog=f"bidpilot {command.name}")
-    resolve_name(command.run)(config)
+    _loaded(command)(config)
+
+
+def _loaded(command: Command) -> Callable[[Config], object]:
+    """The function of a command; its libraries take seconds to load, and a terminal is told so meanwhile."""
+    told = sys.stderr.isatty()
+    if told:
+        print(f"loading {command.name} ...", end="\r", file=sys.stderr, flush=True)
+    run: Callable[[Config], object] = resolve_name(command.run)
+    if told:
+        print("\x1b[2K", end="", file=sys.stderr, flush=True)
+    return run
 
 
 def _find(name: str) -> Command:

@@ -19,9 +19,9 @@ class EvaluateConfig(LogTerms):
 
     basic: ClassVar[tuple[str, ...]] = ("agents", "suites", "log", "days", "pairs", "json_file")
     examples: ClassVar[tuple[str, ...]] = (
-        "bidpilot evaluate --agents adaptive ppo --suites steady daily",
-        "bidpilot evaluate --agents ppo@RUN,RUN,RUN choice@RUN --suites all --json rows.json",
-        "bidpilot evaluate --log logs/test --agents mpc ppo",
+        f"bidpilot evaluate --agents adaptive {DEFAULT} --suites steady daily",
+        f"bidpilot evaluate --agents {DEFAULT}@RUN,RUN,RUN choice@RUN --suites all --json rows.json",
+        f"bidpilot evaluate --log logs/test --agents mpc {DEFAULT}",
     )
 
     agents: tuple[str, ...] = Field(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -160,7 +160,7 @@ def _comparison(
     pairs: list[PairRow] = []
     profiles, gains = {}, {}
     seeds = {contestant.name: contestant.seeds for contestant in contestants}
-    for suite in suites:
+    for suite in _made(suites, console):
         if config.log is not None:
             console.print(_targets_told(suite))
             console.print(_left_out_told(suite), end="")
@@ -190,6 +190,17 @@ def _comparison(
     for line in gains_told(gains, list(seeds)):
         console.print(line, soft_wrap=True)
     return [*rows, *pairs]
+
+
+def _made(suites: Iterable[Suite], console: Console) -> Iterator[Suite]:
+    """The suites, each made when it is its turn; a terminal is told so meanwhile."""
+    pending = iter(suites)
+    while True:
+        with console.status("making the next suite ready ..."):
+            suite = next(pending, None)
+        if suite is None:
+            return
+        yield suite
 
 
 def _fronts(

@@ -25,8 +25,9 @@ from bidpilot.training.evaluation.suites import Suite, log_suite, named_suites, 
 from bidpilot.training.explain.config import ExplainConfig
 from bidpilot.training.explain.explanation import Explanation, explain_slot
 from bidpilot.training.explain.function import Explainable
-from bidpilot.training.report.attribution import Bars, Table, attribution_figure
+from bidpilot.training.report.attribution import LEAST, Bars, Table, attribution_figure
 from bidpilot.training.report.files import write_json
+from bidpilot.training.report.progress import waiting
 from bidpilot.training.tracking import Run, RunInfo, current_store, download, find_run, open_run, resolve_run
 from bidpilot.training.tracking.learned import run_of
 
@@ -49,9 +50,11 @@ def run(config: ExplainConfig) -> Explanation:
     name = learner_of(source.tags) if config.agent is None and source is not None else str(config.agent)
     run_id = None if source is None else source.run_id
     folder = None if run_id is None else download(run_id, "policy")
-    suite = _suite(config, log, trained)
-    found = _play(config, suite.arena, _agent(config, suite, folder))
-    title = f"{name} on {suite.name}, day {config.day}, slot {config.slot}"
+    with waiting(console, f"playing day {config.day} up to slot {config.slot}"):
+        suite = _suite(config, log, trained)
+        found = _play(config, suite.arena, _agent(config, suite, folder))
+    whose = name if source is None else f"{name} of run {source.told}"
+    title = f"{whose} on {suite.name}, day {config.day}, slot {config.slot}"
     data = {"agent": name, "run": run_id, "suite": suite.name, "day": config.day, "slot": config.slot}
     data |= found.as_data()
     path = f"explain/{name}_{suite.name}_day{config.day}_slot{config.slot}"
@@ -75,7 +78,9 @@ def explanation_figure(found: Explanation, title: str) -> Figure:
         [Bars(f"{found.entries[a]}, by feature", found.inputs, found.shares[:, a]) for a in range(3)],
     ]
     segments = grouped[:, 3:].sum(axis=0)
-    table = Table("segment entries, by group", found.segments, found.groups, segments) if segments.any() else None
+    moved = np.abs(segments).max(axis=0) >= LEAST
+    groups = [group for group, shown in zip(found.groups, moved, strict=True) if shown]
+    table = Table("segment entries, by group", found.segments, groups, segments[:, moved]) if groups else None
     return attribution_figure(panels, found.parts, title, table)
 
 
@@ -143,7 +148,7 @@ def _keep(tracked: Run, data: Mapping[str, object], figure: Figure, name: str) -
 
 
 def _print(found: Explanation, title: str, console: Console) -> None:
-    """What each group multiplies alpha by, the strongest first."""
+    """What each group multiplies alpha by, the strongest first, down to a thousandth."""
     table = TextTable(title=f"{title}: what multiplies alpha")
     table.add_column("")
     for kpi in KPI:
@@ -153,7 +158,7 @@ def _print(found: Explanation, title: str, console: Console) -> None:
     offset = np.exp(found.log_alpha(found.at_baseline[None])[0])
     table.add_row("on a day as forecast", *(f"x {value:.3f}" for value in offset))
     for g in np.argsort(-np.abs(effect).max(axis=0), kind="stable"):
-        if np.abs(effect[:, g]).max() > 0:
+        if np.abs(effect[:, g]).max() > LEAST:
             table.add_row(found.groups[g], *(f"x {value:.3f}" for value in np.exp(effect[:, g])))
     table.add_row("alpha as played", *(f"{value:.4g}" for value in found.alpha))
     console.print(table)

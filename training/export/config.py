@@ -47,10 +47,16 @@ class PromoteConfig(Config):
     """Make the challenger the champion, if it wins paired days against the champion of now."""
 
     examples: ClassVar[tuple[str, ...]] = (
-        "bidpilot promote --suites steady daily",
+        "bidpilot promote RUN --suites steady daily",
         "bidpilot promote --log logs/decisions",
     )
 
+    run: tyro.conf.Positional[str | None] = Field(
+        None,
+        min_length=1,
+        description="Training run whose last exported version challenges: id, beginning of an id, or name; the version "
+        "of the alias challenger where none.",
+    )
     name: str = Field("bidpilot", min_length=1, description="Name of the registered model.")
     suites: tuple[str, ...] = Field(
         (), description="Suites to play; where none is named, the challenger's own, or none if it learnt from a log."

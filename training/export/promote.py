@@ -23,9 +23,18 @@ from bidpilot.training.evaluation.statistics import LEAST, NO_INTERVAL, interval
 from bidpilot.training.evaluation.suites import log_arena, named_suites, synthetic_suite
 from bidpilot.training.export.agent import BundleAgent
 from bidpilot.training.export.config import PromoteConfig
-from bidpilot.training.export.registry import CHALLENGER, CHAMPION, Version, fetch, find_version, make_champion
+from bidpilot.training.export.registry import (
+    CHALLENGER,
+    CHAMPION,
+    Version,
+    fetch,
+    find_version,
+    make_champion,
+    version_of,
+)
+from bidpilot.training.report.progress import steps, waiting
 from bidpilot.training.setting.targets import asked_campaign
-from bidpilot.training.tracking import download, find_run, open_run
+from bidpilot.training.tracking import download, find_run, open_run, resolve_run
 
 _LOG_MARK = "log.json"
 
@@ -59,11 +68,11 @@ def run(config: PromoteConfig) -> None:
     Without a champion the plan, which every bundle falls back on, takes its place.
 
     Raises:
-        RunNotFound: there is no challenger.
+        RunNotFound, AmbiguousRun: there is no challenger, or no such run, or several.
         PromotionRefused: it is worse on a suite, better on none, or not to be judged on one; says by how much.
     """
     console = Console()
-    challenger = find_version(f"models:/{config.name}@{CHALLENGER}")
+    challenger = _challenger(config)
     champion = _champion(config.name)
     if champion is not None and champion.version == challenger.version:
         raise PromotionRefused(f"version {challenger.version} of {config.name} is champion already. Export another.")
@@ -77,7 +86,13 @@ def run(config: PromoteConfig) -> None:
         if champion is not None:
             old = crowned = BundleAgent.load(fetch(champion, Path(folder) / "champion"), "champion")
             bundles.append(crowned.bundle)
-        duels = [duel(n, a, u, new, old, config.seed) for n, a, u in _arenas(config, new, bundles, console)]
+        with waiting(console, "making the days ready"):
+            arenas = _arenas(config, new, bundles, console)
+        duels = []
+        with steps(console, len(arenas)) as step:
+            for name, arena, units in arenas:
+                step(f"playing challenger and champion on {name}")
+                duels.append(duel(name, arena, units, new, old, config.seed))
         for line in duels:
             console.print(str(line), soft_wrap=True)
         against = "the plan (no champion yet)" if champion is None else f"version {champion.version}"
@@ -125,6 +140,12 @@ def duel(name: str, arena: Arena, units: NDArray[np.int64], new: Agent, old: Age
         high=high,
         groups=len(np.unique(units)),
     )
+
+
+def _challenger(config: PromoteConfig) -> Version:
+    if config.run is None:
+        return find_version(f"models:/{config.name}@{CHALLENGER}")
+    return version_of(resolve_run(config.run).run_id, config.name)
 
 
 def _champion(name: str) -> Version | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bidpilot.bidding.bundle import Bundle
 from bidpilot.bidding.errors import RunNotFound, TrackingError
-from bidpilot.training.tracking import Run, Store, current_store
+from bidpilot.training.tracking import Run, Store, current_store, find_run
 from bidpilot.training.tracking.store import tracking_errors
 
 if TYPE_CHECKING:
@@ -91,6 +91,22 @@ def find_version(uri: str, store: Store | None = None) -> Version:
     except MlflowException as error:
         raise RunNotFound(f"{uri} does not exist in {store.uri} ({error.message}). Export a run first.") from error
     return Version(found.name, str(found.version), str(found.run_id), str(found.source))
+
+
+def version_of(run_id: str, name: str, store: Store | None = None) -> Version:
+    """The last version of a registered model that was exported from this training run.
+
+    Raises:
+        RunNotFound: there is none.
+    """
+    store = store or current_store()
+    client = _client(store)
+    with tracking_errors(store):
+        found = client.search_model_versions(f"name = '{name}'")
+    for version in sorted(found, key=lambda version: -int(version.version)):
+        if find_run(str(version.run_id), store=store).tags.get("source_run") == run_id:
+            return Version(version.name, str(version.version), str(version.run_id), str(version.source))
+    raise RunNotFound(f"no version of {name} was exported from run {run_id[:8]}. Export it first: bidpilot export RUN.")
 
 
 def fetch(version: Version, into: Path, store: Store | None = None) -> Path:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from rich.console import Console
+
 from bidpilot.training.importing.config import ImportConfig
+from bidpilot.training.report.progress import waiting
 
 _NO_OPTION = ("format", "files", "out", "name", "force")
 
@@ -15,5 +18,8 @@ def run(config: ImportConfig) -> None:
 
     values = {name: getattr(config, name) for name in type(config).model_fields if name not in _NO_OPTION}
     options = ImportOptions(**values)
-    summary = run_import(config.format, config.files, config.out, name=config.name, options=options, force=config.force)
+    with waiting(Console(), f"importing {config.format}"):
+        summary = run_import(
+            config.format, config.files, config.out, name=config.name, options=options, force=config.force
+        )
     print("\n".join(summary.lines()))

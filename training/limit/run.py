@@ -22,6 +22,7 @@ from bidpilot.training.limit.config import LimitConfig
 from bidpilot.training.limit.day import Path
 from bidpilot.training.limit.rows import limit_rows
 from bidpilot.training.report.limit import LimitRow, limit_plot, print_limit
+from bidpilot.training.report.progress import steps, waiting
 from bidpilot.training.tracking import open_run
 
 PLAYED: Final = (MPC.name, "adaptive", KNOWABLE)
@@ -39,12 +40,14 @@ def run(config: LimitConfig) -> None:
     check_suite(record)
     console = Console()
     with open_run(config.experiment, "limit", flat(config), kind="limit") as tracked:
-        suite = synthetic_suite(record, config.days, config.seed, filter_of=unfiltered)
+        with waiting(console, f"making {config.days} days of {record.name} ready"):
+            suite = synthetic_suite(record, config.days, config.seed, filter_of=unfiltered)
         ratios: dict[str, NDArray[np.float64]] = {}
         paths: dict[str, Path] = {}
-        for name in PLAYED:
-            console.print(f"playing {name} on {suite.name} ...")
-            ratios[name], paths[name] = play_path(suite.arena, name)
+        with steps(console, len(PLAYED)) as step:
+            for name in PLAYED:
+                step(f"playing {name} on {suite.name}")
+                ratios[name], paths[name] = play_path(suite.arena, name)
         limits = Relaxation(suite.arena, record, seed=config.seed).limits(paths)
         rows = limit_rows(suite.name, limits, ratios, config.seed)
         tracked.log_metrics(_metrics(rows), 0)

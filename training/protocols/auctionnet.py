@@ -19,13 +19,15 @@ from bidpilot.bidding.errors import InvalidConfig, InvalidProtocol, UnknownAgent
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.storage import load_log
 from bidpilot.training.evaluation.contestants import check_names
+from bidpilot.training.evaluation.names import CHOICE
 from bidpilot.training.evaluation.play import Outcome
 from bidpilot.training.evaluation.rows import agent_rows, pair_rows
 from bidpilot.training.protocols.auctionnet_folds import Fold, Told, campaigns_of, left_out_folds, test_fold
 from bidpilot.training.protocols.config import AuctionNetConfig
 from bidpilot.training.protocols.names import BENCHMARK, KNOWN, OFFLINE
 from bidpilot.training.report.auctionnet import ScoreRow, score_table
-from bidpilot.training.report.tables import PairRow, pair_table, print_table
+from bidpilot.training.report.progress import Step, steps
+from bidpilot.training.report.tables import PairRow, pair_table, print_table, short_name
 
 WITHOUT = "without targets"
 """What stands after a log's name where its days are scored by their budgets alone."""
@@ -52,7 +54,8 @@ def run(config: AuctionNetConfig) -> None:
     rows: list[ScoreRow] = []
     pairs: list[PairRow] = []
     for targets in (True, False):
-        played = _play(name if targets else f"{name} {WITHOUT}", folds, targets)
+        with steps(console, sum(len(fold.contestants) for fold in folds)) as step:
+            played = _play(name if targets else f"{name} {WITHOUT}", folds, targets, step)
         scores = _score_rows(*played, config.seed, folds)
         found = _pairs(*played, folds, config)
         score = "conversions, less where they cost more than the target" if targets else "conversions that budgets buy"
@@ -73,9 +76,10 @@ def _check(config: AuctionNetConfig) -> None:
         raise InvalidConfig(f"Days to play are those of a test log or --leave-one-out; got {got}. Give one of them.")
     for agent in config.agents:
         base, at, _ = agent.partition("@")
-        if base not in KNOWN or (at and base not in LEARNERS):
+        if base not in (*KNOWN, CHOICE) or (at and base not in (*LEARNERS, CHOICE)):
             raise UnknownAgent(
-                f"no agent is called {agent!r}. Use one of: {', '.join(KNOWN)}, {DEFAULT}@RUN or {DEFAULT}@RUN,RUN."
+                f"no agent is called {agent!r}. Use one of: {', '.join(KNOWN)}, {DEFAULT}@RUN or {DEFAULT}@RUN,RUN, or "
+                f"{CHOICE}@RUN."
             )
         if at and config.leave_one_out:
             raise InvalidConfig(
@@ -93,12 +97,16 @@ def _check_apart(training: AuctionLog, test: AuctionLog) -> None:
         )
 
 
-def _play(name: str, folds: Sequence[Fold], targets: bool) -> tuple[Told, dict[str, Outcome]]:
+def _play(name: str, folds: Sequence[Fold], targets: bool, step: Step) -> tuple[Told, dict[str, Outcome]]:
     """The days under one score, and every row's outcome on them, fold after fold."""
     suites = [fold.suite(targets) for fold in folds]
     parts: list[dict[str, Outcome]] = []
     for fold, suite in zip(folds, suites, strict=True):
-        parts.append({row: o for c in fold.contestants for row, o in c.play(suite).items()})
+        rows: dict[str, Outcome] = {}
+        for contestant in fold.contestants:
+            step(f"playing {short_name(contestant.name)} on {name}")
+            rows |= contestant.play(suite)
+        parts.append(rows)
     return Told.of(name, folds, suites), {row: Outcome.joined([part[row] for part in parts]) for row in parts[0]}
 
 

@@ -38,7 +38,7 @@ class AuctionNetConfig(Config):
     """Play the AuctionNet protocol, conversions under target costs and under budgets alone, beside its bidders."""
 
     examples: ClassVar[tuple[str, ...]] = (
-        "bidpilot auctionnet logs/train logs/test --agents online_lp mpc ppo",
+        f"bidpilot auctionnet logs/train logs/test --agents online_lp mpc {DEFAULT}",
         "bidpilot auctionnet logs/train --leave-one-out",
     )
 

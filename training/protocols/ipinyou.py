@@ -15,6 +15,7 @@ from bidpilot.agents.baselines.published.value_table import rlb, ss_mdp, value_t
 from bidpilot.training.evaluation.statistics import NO_INTERVAL, interval
 from bidpilot.training.protocols.config import IPinYouConfig
 from bidpilot.training.report.ipinyou import ProtocolPair, ProtocolRow, protocol_pairs, protocol_table
+from bidpilot.training.report.progress import steps, waiting
 
 AGAINST = "rlb"
 
@@ -25,18 +26,22 @@ def run(config: IPinYouConfig) -> None:
     Raises:
         InvalidProtocol: a file has rows that the protocol cannot play, or a budget share buys nothing.
     """
-    training, test = read_training([config.train]), read_auctions([config.test])
+    console = Console()
+    with waiting(console, f"reading {config.train.name} and {config.test.name}"):
+        training, test = read_training([config.train]), read_auctions([config.test])
     budgets = {share: training.budget(share, config.episode) for share in config.shares}
     plays: dict[str, list[Play]] = {}
-    bidders_of = _bidders(training, list(budgets.values()), config.episode)
-    for bidders, budget in zip(bidders_of, budgets.values(), strict=True):
-        for bidder in bidders:
-            plays.setdefault(bidder.name, []).append(play(bidder, test, budget, config.episode))
+    with waiting(console, "fitting the bidders"):
+        bidders_of = _bidders(training, list(budgets.values()), config.episode)
+    with steps(console, sum(map(len, bidders_of))) as step:
+        for bidders, (share, budget) in zip(bidders_of, budgets.items(), strict=True):
+            for bidder in bidders:
+                step(f"playing {bidder.name} at a budget share of {share:g}")
+                plays.setdefault(bidder.name, []).append(play(bidder, test, budget, config.episode))
     rows = [_row(name, share, [found]) for name in plays for share, found in zip(budgets, plays[name], strict=True)]
     rows += [_row(name, None, found) for name, found in plays.items()]
     others = [name for name in plays if name != AGAINST]
     pairs = [pair for name in others for pair in _pairs(name, plays[name], plays[AGAINST], config.seed)]
-    console = Console()
     console.print(protocol_table(rows, f"iPinYou protocol, episodes of {config.episode} auctions: {config.test.name}"))
     console.print(protocol_pairs(pairs))
     if config.json_file is not None:

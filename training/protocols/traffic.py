@@ -26,6 +26,7 @@ from bidpilot.training.evaluation.traffic import detected, told, unfiltered
 from bidpilot.training.protocols.config import TrafficConfig
 from bidpilot.training.protocols.traffic_markets import Ground, grounds
 from bidpilot.training.report.files import write_figure, write_json
+from bidpilot.training.report.progress import steps
 from bidpilot.training.report.tables import print_table
 from bidpilot.training.report.traffic import TrafficRow, traffic_figure, traffic_table
 from bidpilot.training.tracking import open_run
@@ -43,9 +44,10 @@ def run(config: TrafficConfig) -> list[TrafficRow]:
     with open_run(
         config.experiment, "traffic", flat(config), {"traffic_filter": "detector"}, kind="traffic"
     ) as tracked:
-        for ground in wanted:
-            console.print(f"playing {ground.name} ...")
-            rows.append(_row(ground, _play(ground, config.days, config.seed), config.seed))
+        with steps(console, len(wanted)) as step:
+            for ground in wanted:
+                step(f"playing {ground.name}")
+                rows.append(_row(ground, _play(ground, config.days, config.seed), config.seed))
         tracked.log_metrics({f"{_metric(row['market'])}/gain": row["gain"] for row in rows}, 0)
         tracked.log_json(rows, "traffic.json")
         figure = traffic_figure(rows)

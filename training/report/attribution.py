@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,6 +16,9 @@ from bidpilot.training.report.style import INK, new_figure, tidy
 
 _PARTS = ("#0072b2", "#d55e00")  # the network (or the whole agent), and the re-plan under it
 _BARS = 10  # single features shown per entry
+_FEW = 4  # bars that a panel has room for at least, so that one is not as high as the panel
+LEAST: Final = 1e-3
+"""Share of the action below which what moved it is left out."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,9 @@ class Table:
 def attribution_figure(
     panels: Sequence[Sequence[Bars]], parts: Sequence[str], title: str, table: Table | None
 ) -> Figure:
-    """Rows of bar panels, the largest bar on top, and a table of cells below where there is one.
+    """Rows of bar panels on one scale, the largest bar on top, and a table of cells below where there is one.
+
+    What moved an entry by less than a thousandth of the action's range is left out.
 
     Args:
         panels: rows of panels, each row of the same length.
@@ -54,9 +60,12 @@ def attribution_figure(
     figure = new_figure(4.4 * columns, 3.4 * rows + (2.8 if table else 0.4))
     heights = [3.4] * rows + ([2.6] if table else [])
     grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
+    shared: Axes | None = None
     for r, row in enumerate(panels):
         for c, bars in enumerate(row):
-            _draw_bars(figure.add_subplot(grid[r, c]), bars, parts)
+            axes = figure.add_subplot(grid[r, c], sharex=shared)
+            shared = shared or axes
+            _draw_bars(axes, bars, parts)
     if len(parts) > 1:
         figure.axes[0].legend(frameon=False, fontsize=8, loc="best")
     if table is not None:
@@ -67,18 +76,21 @@ def attribution_figure(
 
 def _draw_bars(axes: Axes, bars: Bars, parts: Sequence[str]) -> None:
     values = finite(bars.title, bars.values, 2)
-    order = np.argsort(np.abs(values).sum(axis=0), kind="stable")[-_BARS:]
+    size = np.abs(values).sum(axis=0)
+    order = np.array([i for i in np.argsort(size, kind="stable") if size[i] >= LEAST][-_BARS:], np.int64)
     tidy(axes)
     for p, part in enumerate(parts):
         # What points the same way is stacked; what points the other way starts from the middle again.
         start = np.where(np.sign(values[:p]) == np.sign(values[p]), values[:p], 0.0).sum(axis=0)
         axes.barh(range(len(order)), values[p, order], left=start[order], color=_PARTS[p], label=part)
     axes.axvline(0.0, color=INK, linewidth=0.8)
+    axes.set_ylim(len(order) - max(len(order), _FEW) - 0.6, len(order) - 0.4)
     axes.set_yticks(range(len(order)), [bars.labels[i] for i in order])
     axes.set_title(bars.title, color=INK, loc="left", fontsize=10)
-    axes.set_xlabel("share of the action")
-    if not values.any():
-        axes.set_xlim(-1.0, 1.0)
+    axes.set_xlabel("share of the action, in [-1, 1]")
+    if not len(order):
+        axes.set_ylim(-0.6, 0.4)
+        axes.text(0.5, 0.5, "nothing above a thousandth", transform=axes.transAxes, ha="center", color=INK, fontsize=9)
 
 
 def _draw_table(figure: Figure, axes: Axes, table: Table) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from bidpilot.training.report.checks import finite
@@ -83,7 +84,7 @@ def interval_plot(intervals: Sequence[Interval], title: str = "R / R* per agent 
             panel.plot([low, high], [height, height], color=shades[entry.agent], linewidth=5, alpha=0.4)
             panel.plot(entry.iqm, height, "o", color=shades[entry.agent], markersize=7)
             panel.annotate(
-                f"{entry.iqm:.3f}",
+                f"{entry.iqm:.4f}",
                 (high, height),
                 (7, 0),
                 textcoords="offset points",
@@ -93,6 +94,7 @@ def interval_plot(intervals: Sequence[Interval], title: str = "R / R* per agent 
         panel.set_yticks(range(len(here)), [entry.agent for entry in here])
         panel.set_ylim(-0.6, len(here) - 0.4)
         panel.margins(x=0.22)  # room for the number beside the best
+        panel.xaxis.set_major_locator(MaxNLocator(5))
         panel.set_xlabel("R / R*, interquartile mean")
     figure.suptitle(title, color=INK, x=0.01, ha="left")
     return figure

@@ -98,6 +98,7 @@ def budget_curves(
     figure.legend(handles, names, loc="outside upper right", ncols=2, frameon=False, fontsize=9)
     figure.suptitle(title, color=INK, x=0.01, ha="left")
     figure.supxlabel("slot", fontsize=10)
+    figure.supylabel("share of the budget left", fontsize=10)
     return figure
 
 

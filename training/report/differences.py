@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from bidpilot.training.report.checks import finite
 from bidpilot.training.report.style import INK, colours, new_figure, small_multiples
-from bidpilot.training.report.tables import PairRow, decided
+from bidpilot.training.report.tables import PairRow, decided, short_name
 
 _FAINT = "#888888"
 
@@ -44,11 +44,11 @@ def difference_map(pairs: Sequence[PairRow]) -> Figure:
             row = cells[suite, agent]
             cell = axes.text(j, i, f"{values[i, j]:+.1f}", ha="center", va="center", fontsize=9)
             cell.set(color=INK if decided(row) else _FAINT, weight="bold" if decided(row) else "normal")
-    axes.set_xticks(range(len(agents)), agents, rotation=20, ha="right", fontsize=9)
+    axes.set_xticks(range(len(agents)), [short_name(agent) for agent in agents], rotation=20, ha="right", fontsize=9)
     axes.set_yticks(range(len(suites)), suites, fontsize=9)
     axes.tick_params(length=0, colors=INK)
     axes.spines[:].set_visible(False)
-    title = f"R / R* minus {against.pop()}'s, thousandths; bold: the 95 % interval leaves out zero"
+    title = f"R / R* minus {short_name(against.pop())}'s, thousandths; bold: the 95 % interval leaves out zero"
     figure.suptitle(title, color=INK, x=0.01, ha="left", fontsize=10)
     return figure
 
@@ -76,7 +76,9 @@ def difference_bands(pairs: Sequence[PairRow], title: str) -> Figure:
             band = [1000 * low, 1000 * high]
             panel.plot(band, [height, height], color=shades[row["agent"]], linewidth=6, alpha=0.4)
             panel.plot(1000 * row["diff"], height, "o", color=shades[row["agent"]], markersize=6)
-        panel.set_yticks(range(len(here)), [f"{row['agent']} - {row['against']}" for row in here])
+        panel.set_yticks(
+            range(len(here)), [f"{short_name(row['agent'])} - {short_name(row['against'])}" for row in here]
+        )
         panel.set_ylim(-0.6, len(here) - 0.4)
         panel.set_xlabel("difference of R / R*, thousandths")
     figure.suptitle(title, color=INK, x=0.01, ha="left")

@@ -48,6 +48,7 @@ def _quantiles(axes: Axes, recorded: NDArray[np.float64], fitted: NDArray[np.flo
         axes.set_yscale("log")
     axes.set_title(title, loc="left", color=INK, fontsize=10)
     axes.set_xlabel("recorded")
+    axes.set_ylabel("fitted")
     axes.legend(frameon=False, fontsize=8)
 
 
@@ -78,3 +79,4 @@ def _levels(axes: Axes, fit: MarketFit) -> None:
             axes.plot(middle, place + shift, "o", color=colour, markersize=6)
     axes.set_yticks(range(len(LEVELS)), [name.replace("_", " ") for name in LEVELS])
     axes.set_title("levels of blocks: 10, 50, 90 %", loc="left", color=INK, fontsize=10)
+    axes.set_xlabel("factor on the mean")

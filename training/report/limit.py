@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bidpilot.training.report.ends import ends
-from bidpilot.training.report.style import INK, new_figure, tidy
+from bidpilot.training.report.style import INK, colours, new_figure, tidy
 from bidpilot.training.report.tables import print_table
 
 
@@ -61,11 +61,11 @@ def print_limit(rows: Sequence[LimitRow], console: Console) -> None:
 def limit_plot(rows: Sequence[LimitRow]) -> Figure:
     """What can be won at most over each agent, with its 95 % interval; a dot alone where there is none."""
     figure = new_figure(8.0, 1.2 + 0.5 * len(rows))
-    axes = tidy(figure.add_subplot())
+    axes, shades = tidy(figure.add_subplot()), colours([row["agent"] for row in rows])
     for place, row in enumerate(rows):
-        axes.plot(row["room"], place, "o", color=INK)
+        axes.plot(row["room"], place, "o", color=shades[row["agent"]])
         if row["room_low"] is not None and row["room_high"] is not None:
-            axes.plot([row["room_low"], row["room_high"]], [place, place], color=INK, linewidth=2)
+            axes.plot([row["room_low"], row["room_high"]], [place, place], color=shades[row["agent"]], linewidth=2)
     axes.set_yticks(range(len(rows)), [row["agent"] for row in rows])
     axes.invert_yaxis()
     axes.set_xlim(left=0.0)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bidpilot.bidding.kpi import KPI
 from bidpilot.training.report.checks import finite
 from bidpilot.training.report.style import INK, colours, small_multiples
+from bidpilot.training.report.tables import short_name
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,11 @@ def preference_front_plot(front: PreferenceFront) -> Figure:
         for agent, points in front.attained.items():
             values = finite(agent, points, 2)
             panel.plot([exact[:, i], values[:, i]], [exact[:, j], values[:, j]], color="#cccccc", linewidth=0.7)
-            panel.plot(values[:, i], values[:, j], "o", color=shades[agent], markersize=4, label=agent)
+            panel.plot(values[:, i], values[:, j], "o", color=shades[agent], markersize=4, label=short_name(agent))
         panel.plot(exact[:, i], exact[:, j], "+", color=INK, markersize=7, label="hindsight optimum")
         panel.set_xlabel(f"{KPI[i]}, x / z")
         panel.set_ylabel(f"{KPI[j]}, x / z")
     handles, labels = next(iter(panels.values())).get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
-    figure.suptitle(f"Totals over preferences: {front.suite}", color=INK, x=0.01, ha="left")
+    figure.suptitle(f"Totals x over preferences, in ideal points z: {front.suite}", color=INK, x=0.01, ha="left")
     return figure

@@ -45,7 +45,9 @@ def performance_profile(
         panel.set_xlim(float(np.quantile(pooled, 0.01)) - 0.005, min(1.0, float(pooled.max())) + 0.005)
         panel.set_ylim(0.0, 1.02)
         panel.set_xlabel("R / R*")
+        panel.set_ylabel("share of days above")
     drawn = {line.get_label(): line for panel in panels.values() for line in panel.lines}
-    figure.legend(drawn.values(), [str(name) for name in drawn], loc="outside lower center", ncols=4, frameon=False)
+    labels = [str(name) for name in drawn]
+    figure.legend(drawn.values(), labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
     figure.suptitle(title, color=INK, x=0.01, ha="left")
     return figure

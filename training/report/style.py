@@ -9,23 +9,30 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bidpilot.agents.learners.catalogue import DEFAULT
+from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
 
 INK = "#333333"
 GRID = "#e3e3e3"
 # Okabe and Ito's palette, told apart by colour-blind readers; an agent keeps its colour in every figure.
-_AGENTS = {
+_AGENTS: dict[str, str] = {
     DEFAULT: "#0072b2",
+    **{str(name): "#56b4e9" for name in LEARNERS if name != DEFAULT},
+    "imitated": "#999933",
+    "choice": "#44aa99",
     "mpc": "#d55e00",
-    "adaptive": "#ddcc77",
     "mpc_informed": "#8c510a",
+    "mpc_unfiltered": "#cc6677",
+    "mpc_filtered": "#882255",
+    "knowable": "#332288",
+    "adaptive": "#ddcc77",
     "dual_descent": "#009e73",
     "pid": "#cc79a7",
     "plan": "#e69f00",
     "constant": "#777777",
 }
 _COLUMNS = 4  # small multiples per row
-_OTHERS = ("#56b4e9", "#882255", "#44aa99", "#999933", "#332288", "#aa4499")
+_LEAST_WIDTH = 7.0  # inches, that a title and a legend below one panel need
+_OTHERS = ("#aa4499", "#117733", "#88ccee", "#661100", "#6699cc", "#b5a642")
 
 
 def colours(names: Sequence[str]) -> dict[str, str]:
@@ -49,7 +56,7 @@ def small_multiples(names: Sequence[str], width: float, height: float) -> tuple[
     """A figure with a titled panel of this size (inches) per name, at most four in a row."""
     columns = min(_COLUMNS, len(names))
     rows = -(-len(names) // columns)
-    figure = new_figure(width * columns + 0.6, height * rows + 0.3)
+    figure = new_figure(max(width * columns + 0.6, _LEAST_WIDTH), height * rows + 0.3)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for spare in grid[len(names) :]:
         spare.remove()

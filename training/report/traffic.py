@@ -108,8 +108,8 @@ def traffic_figure(rows: Sequence[TrafficRow]) -> Figure:
         raise ValueError("no market with invalid traffic: give one")
     saved = {row["market"]: 100 * (row["wasted_before"] - row["wasted_after"]) for row in shown}
     panels: dict[str, dict[str, float | None]] = {
-        "precision": {row["market"]: row["precision"] for row in shown},
-        "recall": {row["market"]: row["recall"] for row in shown},
+        "precision, share": {row["market"]: row["precision"] for row in shown},
+        "recall, share": {row["market"]: row["recall"] for row in shown},
         "slots to detection": {row["market"]: row["slots_to_detection"] for row in shown},
         "money saved, % of budget": {**saved},
     }

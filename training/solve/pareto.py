@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from rich.console import Console
 
 from bidpilot.bidding.errors import InfeasibleCampaign, InvalidConfig
@@ -11,6 +13,7 @@ from bidpilot.solvers.pareto import pareto_front
 from bidpilot.training.cli.config import flat
 from bidpilot.training.report.pareto_front import pareto_panels
 from bidpilot.training.report.plan_tables import pareto_table
+from bidpilot.training.report.progress import steps, waiting
 from bidpilot.training.solve.config import ParetoConfig
 from bidpilot.training.solve.files import PortfolioFile, read_file
 from bidpilot.training.solve.forecast import campaign_ground
@@ -33,14 +36,18 @@ def run(config: ParetoConfig) -> None:
         raise InvalidConfig(
             f"{config.file} is a portfolio, and a front is of one campaign: give a file with `campaign:`"
         )
-    file, on = campaign_ground(config, file, profile)
+    with waiting(console, "making the forecast"):
+        file, on = campaign_ground(config, file, profile)
     params = flat(config) | {f"campaign.{k}": v for k, v in flat(file.campaign.model_dump(mode="json")).items()}
     name = f"pareto {config.file.stem}"
     with open_run(config.experiment, name, params, {"ground": on.name}, kind="pareto") as tracked:
         tracked.log_artifact(config.file)
         try:
-            own = allocate(on.forecast, file.campaign)
-            front = pareto_front(on.forecast, file.campaign, config.points)
+            with steps(console, 1 + config.points) as step:
+                step("planning the campaign")
+                own = allocate(on.forecast, file.campaign)
+                begun = partial(step, "tracing the front")
+                front = pareto_front(on.forecast, file.campaign, config.points, begun)
         except InfeasibleCampaign as error:
             report_conflict(error, config, console, tracked)
             raise
@@ -51,7 +58,10 @@ def run(config: ParetoConfig) -> None:
         metrics = {"hypervolume": front.hypervolume, "knee_height": front.knee_height}
         tracked.log_metrics({**metrics, "points": len(front.points)}, 0)
         if len(front.active) > 1:
-            tracked.log_figure(pareto_panels(front, own_share), "figures/front.png")
+            tracked.log_figure(
+                pareto_panels(front, own_share, f"Pareto front of {file.campaign.budget:g} on {on.name}"),
+                "figures/front.png",
+            )
     if on.note is not None:
         console.print(on.note)
     console.print(pareto_table(front, f"Front of {file.campaign.budget:g} on {on.name}"))

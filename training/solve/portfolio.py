@@ -11,6 +11,7 @@ from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.training.cli.config import flat
 from bidpilot.training.report.plan_figures import dual_bars, nothing_bought
 from bidpilot.training.report.plan_tables import budget_table, dual_table
+from bidpilot.training.report.progress import waiting
 from bidpilot.training.solve.config import SolveConfig
 from bidpilot.training.solve.files import PortfolioFile, validated
 from bidpilot.training.solve.forecast import Ground, ground
@@ -34,11 +35,13 @@ def run_portfolio(config: SolveConfig, file: PortfolioFile, profile: KpiProfile 
             f"{', '.join(config.terms())}. Write them in the file."
         )
     portfolio = validated(Portfolio, file.terms(), config.file)
-    on = ground(config, file, profile)
+    with waiting(console, "making the forecast"):
+        on = ground(config, file, profile)
     params = flat(config) | {"portfolio.budget": portfolio.budget, "portfolio.days": portfolio.days}
     with open_run(config.experiment, f"solve {config.file.stem}", params, {"ground": on.name}, kind="solve") as tracked:
         tracked.log_artifact(config.file)
-        plan = solve_portfolio(on.forecast, portfolio)
+        with waiting(console, "planning the portfolio"):
+            plan = solve_portfolio(on.forecast, portfolio)
         record: dict[str, Any] = _head(config, file, on) | {
             "portfolio": portfolio.model_dump(mode="json"),
             "campaigns": list(plan.campaigns),

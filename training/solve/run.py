@@ -12,6 +12,7 @@ from bidpilot.solvers.allocation import Allocation, allocate
 from bidpilot.training.cli.config import flat
 from bidpilot.training.report.plan_figures import dual_bars, nothing_bought, spend_by_slot
 from bidpilot.training.report.plan_tables import conflict_table, dual_table, plan_table, rule_table
+from bidpilot.training.report.progress import waiting
 from bidpilot.training.solve.config import SolveConfig
 from bidpilot.training.solve.files import CampaignFile, PortfolioFile, read_file
 from bidpilot.training.solve.forecast import Ground, campaign_ground
@@ -33,12 +34,14 @@ def run(config: SolveConfig) -> None:
     if isinstance(file, PortfolioFile):
         run_portfolio(config, file, profile, console)
         return
-    file, on = campaign_ground(config, file, profile)
+    with waiting(console, "making the forecast"):
+        file, on = campaign_ground(config, file, profile)
     params = flat(config) | {f"campaign.{k}": v for k, v in flat(file.campaign.model_dump(mode="json")).items()}
     with open_run(config.experiment, f"solve {config.file.stem}", params, {"ground": on.name}, kind="solve") as tracked:
         tracked.log_artifact(config.file)
         try:
-            plan = allocate(on.forecast, file.campaign)
+            with waiting(console, "planning the campaign"):
+                plan = allocate(on.forecast, file.campaign)
         except InfeasibleCampaign as error:
             report_conflict(error, config, console, tracked)
             raise

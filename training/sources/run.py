@@ -10,6 +10,7 @@ from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.ground import find_trained
 from bidpilot.training.evaluation.suites import log_arena
 from bidpilot.training.report.files import write_figure, write_json
+from bidpilot.training.report.progress import waiting
 from bidpilot.training.report.sources import Review, print_review, source_map
 from bidpilot.training.setting.setting import recorded_setting
 from bidpilot.training.sources.config import SourcesConfig
@@ -35,7 +36,8 @@ def run(config: SourcesConfig) -> Review:
         forecast, campaign, whose = trained.forecast, trained.campaign, str(trained.part)
     check_sources(log, forecast)
     by_server = refused_requests(read_set_aside(config.log), log.sources, log.slots)
-    found, drawn = review(log, log_arena(log, forecast, campaign), whose, by_server)
+    with waiting(console, f"reviewing the sources of {log.name}"):
+        found, drawn = review(log, log_arena(log, forecast, campaign), whose, by_server)
     title = f"Sources of {log.name}, {log.n_days} days"
     figure = source_map(drawn.refused, drawn.suspicion, drawn.spend, title, drawn.by_server)
     with open_run(config.experiment, f"sources {log.name}", flat(config), kind="sources") as tracked:

@@ -39,6 +39,7 @@ def run(config: UiConfig) -> None:
         print(f"MLflow UI: {store.uri.rstrip('/')}{runs_page(experiment)}")
         return
     _check_port(config.host, config.port)
+    print("starting the MLflow server, which takes some ten seconds ...", flush=True)
     with _server(server_command(store, config)) as (process, output):
         try:
             address = f"http://{_in_url(config.host)}:{config.port}"

@@ -40,6 +40,7 @@ from bidpilot.training.evaluation.traffic import behind, missing_told
 from bidpilot.training.report.comparison import ratio_distribution
 from bidpilot.training.report.curves import Curve, budget_curves, learning_curve
 from bidpilot.training.report.differences import difference_bands
+from bidpilot.training.report.progress import waiting
 from bidpilot.training.report.tables import pair_table, print_table
 from bidpilot.training.setting.setting import Setting, training_setting
 from bidpilot.training.setting.split import DRAWN, HoldOut, lesson
@@ -184,8 +185,9 @@ def _finish(
     policy = standing.policy
     assert policy is not None
     gains = tuned_gains(setting.tuned_as)
-    rivals = {rival: arena.play(controller_agent(rival, gains.get(rival))).ratio for rival in CONTROLLERS}
-    outcome = arena.play(policy)
+    with waiting(console, "playing the controllers on the validation days"):
+        rivals = {rival: arena.play(controller_agent(rival, gains.get(rival))).ratio for rival in CONTROLLERS}
+        outcome = arena.play(policy)
     validated, iqm, low, high = np.array([[p.step, p.iqm, p.low, p.high] for p in standing.curve]).T
     curves = {name: Curve(validated, iqm, low, high)}
     kind = DRAWN if setting.split is None else setting.split.kind

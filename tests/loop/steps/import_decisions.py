@@ -22,7 +22,7 @@ LOG = "logs/decisions/served"
 def run(room: Room) -> None:
     """Import the decisions, hold the log against the books, and review its sources."""
     done = room.bidpilot("import", "decisions", "decisions/decisions-*.parquet", "--out", LOG)
-    room.tell(done.stdout.splitlines()[1])
+    room.tell(next(line for line in done.stdout.splitlines() if line.startswith("rows in")))
     check_served_log(room, room.books, room.path(LOG), room.sources["served"].budget)
     room.bidpilot("sources", LOG, "--json", "sources.json")
     check_review(room, json.loads(room.path("sources.json").read_text()))

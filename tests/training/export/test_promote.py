@@ -49,7 +49,9 @@ def test_the_champion_is_whoever_won(run_id: str, tmp_path: Path) -> None:
         promote(SMALL)
     assert (alias("challenger"), alias("champion")) == ("2", "1")
     export(ExportConfig(run=run_id, out=tmp_path / "mpc", agent="mpc", name="duel"))
-    promote(SMALL)
+    with pytest.raises(RunNotFound, match="no version of other was exported from run"):
+        promote(SMALL.model_copy(update={"run": run_id, "name": "other"}))
+    promote(SMALL.model_copy(update={"run": run_id[:20]}))  # the last version of the run
     assert alias("champion") == "3"
     tags = current_store().client().get_model_version("duel", "3").tags
     assert tags["promoted_because"].startswith("against version 1; steady:")

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from bidpilot.training.evaluation.names import CHOICE, UNTUNED
+from bidpilot.training.report.attribution import Bars, attribution_figure
 from bidpilot.training.report.comparison import Interval, interval_plot, ratio_distribution
 from bidpilot.training.report.curves import Curve, budget_curves, learning_curve
 from bidpilot.training.report.differences import difference_map
@@ -189,6 +191,25 @@ def test_an_agent_keeps_its_colour_and_no_two_share_one() -> None:
     assert chosen["ppo@aa"] == colours(["ppo"])["ppo"]
     assert chosen["mpc"] == colours(["constant", "mpc"])["mpc"]
     assert len(set(chosen.values())) == len(names)
+
+
+def test_the_agents_that_are_known_have_colours_of_their_own_whoever_is_drawn_beside_them() -> None:
+    known = [*UNTUNED, CHOICE]
+    alone = {name: colours([name])[name] for name in known}
+    assert colours(known[::-1]) == alone
+    assert len(set(alone.values())) == len(known)
+
+
+def test_what_moved_an_action_is_drawn_on_one_scale_without_what_is_below_a_thousandth() -> None:
+    large = Bars("scale", ("a", "b", "c"), [[0.2, -0.0005, 0.05]])
+    small = Bars("tilt", ("a", "b", "c"), [[0.0, -0.0005, 0.0009]])
+    figure = attribution_figure([[large, small]], ("agent",), "an agent", None)
+    scale, tilt = figure.axes
+    assert [label.get_text() for label in scale.get_yticklabels()] == ["c", "a"]
+    assert tilt.get_yticklabels() == []
+    assert tilt.texts[0].get_text() == "nothing above a thousandth"
+    assert scale.get_xlim() == tilt.get_xlim()
+    drawn(figure)
 
 
 def test_figures_leave_pyplot_alone() -> None:

@@ -168,7 +168,7 @@ def test_a_rollout_that_is_no_whole_day_resumes_from_a_day_boundary_bit_for_bit(
     )
     stopped = interrupted(5 * 32, config)
     assert end(stopped)["step"] == 3 * ROWS * 32
-    run(TrainConfig(resume=stopped))
+    run(TrainConfig(resume=stopped[:20]))
     assert_same(end(stopped), end(run(config)))
 
 
