@@ -18,7 +18,7 @@ from bidpilot.agents.learners.catalogue import LEARNERS, learner_of
 from bidpilot.bidding.errors import InvalidConfig, UnknownAgent
 from bidpilot.bidding.kpi import KPI
 from bidpilot.envs.logs.auction_log import AuctionLog
-from bidpilot.training.cli.config import flat
+from bidpilot.training.cli.config import changed
 from bidpilot.training.evaluation.ground import Trained, find_trained, latest_learnt
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.suites import Suite, log_suite, named_suites, synthetic_suite
@@ -27,7 +27,7 @@ from bidpilot.training.explain.explanation import Explanation, explain_slot
 from bidpilot.training.explain.function import Explainable
 from bidpilot.training.report.attribution import Bars, Table, attribution_figure
 from bidpilot.training.report.files import write_json
-from bidpilot.training.tracking import Run, current_store, download, find_run, open_run
+from bidpilot.training.tracking import Run, download, find_run, open_run, written_to
 from bidpilot.training.tracking.learned import run_of
 
 
@@ -55,11 +55,10 @@ def run(config: ExplainConfig) -> Explanation:
     data |= found.as_data()
     path = f"explain/{name}_{suite.name}_day{config.day}_slot{config.slot}"
     if run_id is None:
-        with open_run(config.experiment, f"explain {name}", flat(config), kind="explain") as tracked:
+        with open_run(config.experiment, title, changed(config), kind="explain", config=config) as tracked:
             _keep(tracked, data, explanation_figure(found, title), path)
     else:
-        info = find_run(run_id)
-        tracked = Run(info.run_id, info.experiment_id, info.name, current_store())
+        tracked = written_to(run_id)
         _keep(tracked, data, explanation_figure(found, title), path)
     _print(found, title, console)
     console.print(f"figure and data: artifacts {path}.png and .json of run {tracked.run_id}", soft_wrap=True)

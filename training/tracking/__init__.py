@@ -6,7 +6,7 @@ Importing this package does not import mlflow; that happens with the first call 
 
 from bidpilot.training.tracking.find import RunInfo, download, find_run, finished_runs, latest_finished_run
 from bidpilot.training.tracking.provenance import provenance
-from bidpilot.training.tracking.run import Run, open_run
+from bidpilot.training.tracking.run import Run, open_run, written_to
 from bidpilot.training.tracking.store import Store, current_store
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "latest_finished_run",
     "open_run",
     "provenance",
+    "written_to",
 ]

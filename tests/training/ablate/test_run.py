@@ -12,6 +12,7 @@ from bidpilot.training.ablate import run as command
 from bidpilot.training.ablate.config import AblateConfig
 from bidpilot.training.ablate.jobs import Job
 from bidpilot.training.cli import main
+from bidpilot.training.cli.config import flat
 from bidpilot.training.tracking import current_store, download, find_run, latest_finished_run
 
 pytestmark = pytest.mark.usefixtures("project")
@@ -71,20 +72,24 @@ def test_every_variant_has_a_row_per_seed_and_one_over_them_beside_the_controlle
     pairs = [(row["agent"], row["against"]) for row in rows_of(whole) if "diff" in row]
     assert pairs == [("plain", "mpc"), ("imitation", "mpc")]
     stored = find_run(whole)
-    assert stored.metrics["steady/plain"] == next(row["iqm"] for row in rows if row["agent"] == "plain")
+    assert stored.metrics["heldout/steady/plain/ratio_iqm"] == next(
+        row["iqm"] for row in rows if row["agent"] == "plain"
+    )
     assert download(whole, "figures/ablation.png").stat().st_size > 1000
 
 
 def test_each_training_is_a_run_of_its_own_kind_with_its_variants_configuration(whole: str) -> None:
     found = trainings(whole)
-    for variant, residual, steps, rounds in (("plain", "False", ROLLOUT, 0), ("imitation", "True", 0, 1)):
+    for variant, residual, steps, rounds in (("plain", False, ROLLOUT, 0), ("imitation", True, 0, 1)):
         for seed, run_id in enumerate(found[variant]):
             training = find_run(run_id)
             assert training.name == f"ablate {variant} {seed}"
             assert (training.tags["kind"], training.tags["ablation.variant"]) == ("ablate", variant)
             assert training.tags["mlflow.parentRunId"] == whole
             asked = {"seed": seed, "ppo.residual": residual, "total_steps": steps, "imitation.rounds": rounds}
-            assert {name: training.params[name] for name in asked} == {n: str(v) for n, v in asked.items()}
+            stored = flat(json.loads(download(run_id, "config.json").read_text()))
+            assert {name: stored[name] for name in asked} == asked
+            assert training.metrics["heldout/steady/days"] == TINY["days"]
     with pytest.raises(RunNotFound):  # so `ppo` in evaluation is none of them
         latest_finished_run("train")
 
