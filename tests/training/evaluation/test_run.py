@@ -68,7 +68,7 @@ def test_a_training_is_told_its_score_and_fewer_days_or_other_terms_do_not_repla
     assert np.mean(days["ratio"][f"ppo@{run_id}"]) == pytest.approx(row["mean"])
     assert len(days["units"]) == 4
     gains = json.loads(download(evaluation.run_id, "gains.json").read_text())["steady"]
-    assert gains == {name: MPC.defaults for name in ("mpc", "mpc_informed")}
+    assert gains == dict.fromkeys(("mpc", "mpc_informed"), MPC.defaults)
     for other in ({"days": 3}, {"days": 5, "preference": (1.0, 0.0, 0.0)}, {"days": 5, "traffic_filter": False}):
         run(EvaluateConfig.model_validate(asked | other))
         assert find_run(run_id).metrics == told.metrics
