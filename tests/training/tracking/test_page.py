@@ -9,7 +9,6 @@ import pytest
 from bidpilot.training.tracking import Store, open_run
 from bidpilot.training.tracking.page import save_view
 
-
 LOG = "heldout/my_log/ratio_iqm"
 
 
