@@ -74,7 +74,7 @@ class Record:
         self._rows += rows
         self._pairs += pairs
         self.run.log_json([*self._rows, *self._pairs], self.file)
-        days = days_record(suite, outcomes, self.conditions)
+        days = days_record(suite, contestants, outcomes, self.conditions)
         self.run.log_json(days, f"{DAYS}/{plain(suite.name)}.json")
         self.run.log_dataset(suite.name, days["days"], {"suite": suite.name, "days": days["days"]}, "evaluation")
         self._gains[suite.name] = {c.name: fixed_gains(c.name, suite.gains) for c in contestants if not c.policies}
@@ -115,24 +115,36 @@ def _told(rows: Sequence[AgentRow]) -> str:
     return "; ".join((first, *learnt))
 
 
-def days_record(suite: Suite, outcomes: Mapping[str, Outcome], conditions: str = AS_IT_IS) -> dict[str, Any]:
-    """R / R* of every row on every day, with a digest that days share which are the same, scored alike."""
+def days_record(
+    suite: Suite, contestants: Sequence[Contestant], outcomes: Mapping[str, Outcome], conditions: str = AS_IT_IS
+) -> dict[str, Any]:
+    """R / R* of every row on every day, with a digest that days share which are the same, scored alike.
+
+    `runs` holds the training run of each row that is of one policy.
+    """
     units, reference = suite.kept_units, suite.arena.reference
     return {
         "suite": suite.name,
         "days": _digest(reference.tobytes(), units.tobytes(), conditions.encode()),
         "units": units.tolist(),
+        "runs": {row: run for contestant in contestants for row, run in _own_policies(contestant)},
         "ratio": {row: outcome.ratio.tolist() for row, outcome in outcomes.items()},
     }
+
+
+def _own_policies(contestant: Contestant) -> list[tuple[str, str]]:
+    """Row and run of each policy that a training made; what a run exports may be a controller, which is none."""
+    rows = zip(contestant.policies, contestant.runs, strict=True)
+    return [(row, run) for row, run in rows if isinstance(contestant.policies[row], NetworkPolicy)]
 
 
 def _tell_trainings(contestant: Contestant, rows: Sequence[AgentRow]) -> None:
     """Write the scores of each policy back to the run that trained it, where no more days stand behind those it has."""
     by_agent = {row["agent"]: row for row in rows}
-    for name, run_id in zip(contestant.policies, contestant.runs, strict=True):
+    for name, run_id in _own_policies(contestant):
         row = by_agent[name]
         days = find_run(run_id).metrics.get(held_out(row["suite"], "days"), 0)
-        if row.get("trained_on") or row["days"] < days or not isinstance(contestant.policies[name], NetworkPolicy):
+        if row.get("trained_on") or row["days"] < days:
             continue
         training = written_to(run_id)
         training.log_metrics(row_metrics([row], {name: None}), 0)

@@ -10,12 +10,13 @@ from rich.console import Console
 
 from bidpilot.bidding.bundle import Bundle
 from bidpilot.bidding.errors import InvalidBundle
-from bidpilot.training.cli.config import flat
+from bidpilot.training.cli.config import changed
 from bidpilot.training.evaluation.names import CHOICE, CHOICE_WHY
 from bidpilot.training.export.config import ExportConfig
-from bidpilot.training.export.registry import fetch, find_version, is_model_uri, register
+from bidpilot.training.export.registry import Told, fetch, find_version, is_model_uri, register
 from bidpilot.training.export.write import check_bundle, write_bundle
 from bidpilot.training.tracking import download, find_run, latest_finished_run, open_run
+from bidpilot.training.tracking.story import NOTE, PARENT, named_run
 
 LATEST = "latest"
 
@@ -58,8 +59,10 @@ def _from_run(config: ExportConfig, console: Console) -> Bundle:
         console.print(f"{chosen} is the run's own choice: {info.tags[CHOICE_WHY]}", soft_wrap=True)
     if config.register_model:
         agent = bundle.manifest.agent.name
-        tags = {"source_run": info.run_id, "agent": agent}
-        with open_run(config.experiment, f"export {agent}", flat(config), tags, kind="export") as tracked:
-            version = register(tracked, config.out, bundle, config.name)
+        told = Told.of(bundle, info)
+        tags = {"source_run": info.run_id, "agent": agent, PARENT: info.run_id, NOTE: told.description}
+        name, params = f"export {named_run(agent, [info.run_id])}", changed(config)
+        with open_run(config.experiment, name, params, tags, kind="export", config=config) as tracked:
+            version = register(tracked, config.out, bundle, config.name, told)
         console.print(f"registered as models:/{version.name}/{version.version}, alias challenger")
     return bundle

@@ -42,7 +42,7 @@ def save_view(store: Store, experiment: str) -> str:
     """
     experiment_id = store.experiment_id(experiment)
     metrics = _headline(store, experiment)
-    columns = {f"metrics.`{name}`": _METRIC_WIDTH for name in metrics} | _COLUMNS
+    columns = {**{f"metrics.`{name}`": _METRIC_WIDTH for name in metrics}, **_COLUMNS}
     view = {
         "searchFilter": "tags.kind = 'train'",
         "orderByKey": f"metrics.`{metrics[0]}`",

@@ -41,14 +41,18 @@ def training_note(run: RunInfo) -> str:
     """Of a training run as it stands now, so that what evaluations write back is in it."""
     learner, setting = learner_of(run.tags), run.tags.get("setting", "?")
     named = f"{learner}@{run.run_id}"
-    found = {name: suite for name in run.metrics if (suite := suite_of(name)) is not None}
-    results = [_scored(run, suite) for suite in found.values()]
+    results = scored(run)
     if "choice" in run.tags:
         results.append(f"exported by default: {run.tags['choice']}")
     where = f"--suites {setting}" if run.tags.get("log_digest", "none") == "none" else "--log TESTLOG"
     commands = [f"bidpilot evaluate --agents {named} {where}", f"bidpilot export {run.run_id} --out bundle"]
     seed = f", seed {run.params['seed']}" if "seed" in run.params else ""
     return note(f"training of {learner}{seed}", setting, results, commands)
+
+
+def scored(run: RunInfo) -> list[str]:
+    """The held-out scores of a training run, a line for each suite."""
+    return [_scored(run, suite) for name in run.metrics if (suite := suite_of(name)) is not None]
 
 
 def _scored(run: RunInfo, suite: str) -> str:

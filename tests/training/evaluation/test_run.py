@@ -66,7 +66,7 @@ def test_a_training_is_told_its_score_and_fewer_days_or_other_terms_do_not_repla
     assert (evaluation.tags["source_run"], evaluation.tags["mlflow.parentRunId"]) == (run_id, run_id)
     days = json.loads(download(evaluation.run_id, "days/steady.json").read_text())
     assert np.mean(days["ratio"][f"ppo@{run_id}"]) == pytest.approx(row["mean"])
-    assert len(days["units"]) == 4
+    assert (len(days["units"]), days["runs"]) == (4, {f"ppo@{run_id}": run_id})
     gains = json.loads(download(evaluation.run_id, "gains.json").read_text())["steady"]
     assert gains == dict.fromkeys(("mpc", "mpc_informed"), MPC.defaults)
     for other in ({"days": 3}, {"days": 5, "preference": (1.0, 0.0, 0.0)}, {"days": 5, "traffic_filter": False}):
