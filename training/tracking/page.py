@@ -17,15 +17,15 @@ from bidpilot.training.tracking.store import Store, tracking_errors
 VIEW: Final = "bidpilot"
 """The saved view's name."""
 _VIEW_TAG: Final = f"mlflow.sharedViewState.{VIEW}"
-_COLUMNS: Final[Mapping[str, int]] = {
-    "attributes.`Dataset`": 230,
-    "attributes.`Models`": 150,
+_FIRST: Final[Mapping[str, int]] = {"attributes.`Dataset`": 180, "attributes.`Models`": 150}
+"""What stands beside the score, with widths in pixels: little room is left by MLflow's own columns."""
+_LAST: Final[Mapping[str, int]] = {
+    "attributes.`Source`": 130,
     "params.`seed`": 70,
     "params.`total_steps`": 110,
     "tags.`choice`": 110,
-    "attributes.`Source`": 130,
 }
-"""What stands beside the metrics, with widths in pixels."""
+"""What stands beside what a training has more than `mpc`."""
 _METRIC_WIDTH: Final = 185
 
 
@@ -41,11 +41,11 @@ def save_view(store: Store, experiment: str) -> str:
         TrackingError: the store cannot be used.
     """
     experiment_id = store.experiment_id(experiment)
-    metrics = _headline(store, experiment)
-    columns = {**{f"metrics.`{name}`": _METRIC_WIDTH for name in metrics}, **_COLUMNS}
+    score, beside = (f"metrics.`{name}`" for name in _headline(store, experiment))
+    columns = {score: _METRIC_WIDTH, **_FIRST, beside: _METRIC_WIDTH, **_LAST}
     view = {
         "searchFilter": "tags.kind = 'train'",
-        "orderByKey": f"metrics.`{metrics[0]}`",
+        "orderByKey": score,
         "orderByAsc": False,
         "selectedColumns": list(columns),
         "columnOrder": list(columns),

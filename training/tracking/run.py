@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from bidpilot.bidding.errors import RunNotFound, TrackingError
 from bidpilot.training.tracking.find import find_run
 from bidpilot.training.tracking.local import alive, ended
-from bidpilot.training.tracking.metrics import plain
 from bidpilot.training.tracking.provenance import provenance
 from bidpilot.training.tracking.store import Store, current_store, tracking_errors
 
@@ -35,6 +35,7 @@ _ENTRIES_PER_BATCH = 100
 _PARAM_LENGTH = 6000
 _TAG_LENGTH = 5000
 _DIGEST_SHOWN = 8  # digits of a data set's digest: more push the other columns out of sight
+_NOT_IN_MODELS = re.compile(r"[/:.%\"']")  # what MLflow refuses in the name of a model
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,9 @@ class Run:
 
         client = self._client
         with tracking_errors(self.store):
-            model = client.create_logged_model(self.experiment_id, plain(name), self.run_id, model_type=kind)
+            model = client.create_logged_model(
+                self.experiment_id, _NOT_IN_MODELS.sub("_", name), self.run_id, model_type=kind
+            )
             client.log_model_artifacts(model.model_id, str(source))
             client.finalize_logged_model(model.model_id, "READY")
             client.log_outputs(self.run_id, [LoggedModelOutput(model.model_id, step)])

@@ -16,6 +16,7 @@ PARENT: Final = "mlflow.parentRunId"
 
 _SHOWN = 4  # digits of a run's id in a name
 _LISTED = 3  # names that a name lists
+_BREAK = "  \n"  # of a line, in Markdown: the UI shows the first few lines of a description alone
 
 
 def named_run(learner: str, runs: Sequence[str]) -> str:
@@ -31,10 +32,10 @@ def listed(names: Sequence[str], what: str) -> str:
 
 def note(what: str, on: str, results: Sequence[str], commands: Sequence[str]) -> str:
     """A description in Markdown: what was done, on what, what came out, which commands follow."""
-    lines = [f"**What:** {what}", f"**On:** {on}"]
-    lines += ["**Result:**\n" + "\n".join(f"- {line}" for line in results)] if results else []
-    lines += ["**Next:**\n" + "\n".join(f"- `{command}`" for command in commands)] if commands else []
-    return "\n\n".join(lines)
+    parts = [f"**What:** {what}. **On:** {on}."]
+    parts += ["**Result:** " + _BREAK.join(results)] if results else []
+    parts += ["**Next:** " + _BREAK.join(f"`{command}`" for command in commands)] if commands else []
+    return "\n\n".join(parts)
 
 
 def training_note(run: RunInfo) -> str:
