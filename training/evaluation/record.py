@@ -12,7 +12,7 @@ from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.learners.catalogue import LEARNERS
 from bidpilot.training.evaluation.config import EvaluateConfig
 from bidpilot.training.evaluation.contestants import Contestant, fixed_gains
-from bidpilot.training.evaluation.names import REFERENCES
+from bidpilot.training.evaluation.names import FILTERED, INFORMED, KNOWABLE, REFERENCES
 from bidpilot.training.evaluation.play import Outcome
 from bidpilot.training.evaluation.rows import row_metrics
 from bidpilot.training.evaluation.suites import Suite
@@ -23,6 +23,7 @@ from bidpilot.training.tracking.story import NOTE, PARENT, listed, named_run, no
 
 DAYS: Final = "days"
 """Folder of a run's artifacts with R / R* day by day, a file for each suite."""
+_TOLD_MORE: Final = (INFORMED, KNOWABLE, FILTERED)  # than a bidder is: none of them is the best that can be had
 AS_IT_IS: Final = json.dumps({"margin": 0.0, "filter": True})
 """The conditions of a suite that is played as it is: targets are told whole, traffic is filtered."""
 GAINS_FILE: Final = "gains.json"
@@ -109,7 +110,7 @@ def metric_names(agents: Sequence[str]) -> Mapping[str, str]:
 
 def _told(rows: Sequence[AgentRow]) -> str:
     """One suite in words: the best agent, and policies beside `mpc`."""
-    best = max(rows, key=lambda row: row["iqm"])
+    best = max((row for row in rows if row["agent"] not in _TOLD_MORE), key=lambda row: row["iqm"])
     learnt = [f"{short_name(r['agent'])} {r['iqm']:.4f}, {r['vs_mpc']:+.4f} beside mpc" for r in rows if r.get("run")]
     first = f"{rows[0]['suite']}, {rows[0]['days']} days: best is {short_name(best['agent'])} with {best['iqm']:.4f}"
     return "; ".join((first, *learnt))

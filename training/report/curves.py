@@ -96,7 +96,7 @@ def _draw_beside(axes: Axes, beside: Beside, shade: str) -> None:
     at, value = np.asarray(beside.curve.steps)[place], np.asarray(beside.curve.ratio)[place]
     axes.plot(at, value, "*", color=INK, markersize=13, label=f"best, step {beside.best:,.0f}")
     axes.set_ylabel("R / R* minus that of mpc")
-    axes.set_title(beside.told, color=INK, loc="left", fontsize=10)
+    axes.set_title(beside.told, color=INK, loc="left", fontsize=9)
     axes.legend(frameon=False, fontsize=9)
 
 

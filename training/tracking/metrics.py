@@ -14,7 +14,7 @@ from typing import Final
 METRICS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "heldout/SUITE/ratio_iqm": "interquartile mean of R / R* on days that have chosen nothing",
-        "heldout/SUITE/ratio_iqm_low": "lower end of its 95 % interval; none below three groups of days",
+        "heldout/SUITE/ratio_iqm_low": "lower end of its confidence interval; none below three groups of days",
         "heldout/SUITE/ratio_iqm_high": "upper end",
         "heldout/SUITE/ratio_vs_mpc": "mean of R / R* minus that of `mpc` on the same days",
         "heldout/SUITE/days": "how many days those are",
@@ -26,7 +26,7 @@ METRICS: Final[Mapping[str, str]] = MappingProxyType(
         "validation/ratio_mean": "mean, by which it is chosen",
         "validation/ratio_p5": "5th percentile over days",
         "validation/ratio_vs_mpc": "mean of R / R* minus that of `mpc` on the same days",
-        "validation/ratio_vs_mpc_low": "lower end of its 95 % interval; none below three groups of days",
+        "validation/ratio_vs_mpc_low": "lower end of its confidence interval; none below three groups of days",
         "validation/ratio_vs_mpc_high": "upper end",
         "validation/spend_share": "spend over budget, mean over days",
         "validation/best_ratio_iqm": "that of the policy that is kept, once training has ended",
