@@ -39,7 +39,7 @@ from bidpilot.serving.guardrails import GuardrailConfig
 from bidpilot.serving.messages import decode_request, encode
 from bidpilot.serving.server import applications
 from bidpilot.training.export.onnx_file import OnnxPolicy
-from bidpilot.training.export.registry import register
+from bidpilot.training.export.registry import Told, register
 from bidpilot.training.export.write import write_bundle
 from bidpilot.training.setting.setting import training_setting
 from bidpilot.training.tracking import RunInfo, open_run
@@ -282,7 +282,7 @@ def model_server(bundle: Path, folder: Path) -> float:
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder / 'mlflow.db'}"
     loaded = load_bundle(bundle)
     with open_run("benchmark", kind="export") as run:
-        version = register(run, bundle, loaded, "benchmark")
+        version = register(run, bundle, loaded, "benchmark", Told("a policy to serve", {}))
     inputs = json.dumps({"inputs": loaded.golden.observations[:1].astype(float).round(4).tolist()})
     (folder / "invoke.lua").write_text(BIDS_LUA % inputs)
     port = 18_460

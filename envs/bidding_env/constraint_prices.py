@@ -23,6 +23,7 @@ class ConstraintPrices:
     def __init__(self, rate: float = 2.0, tolerance: float = 0.002, most: float = 20.0) -> None:
         self.rate, self.tolerance, self.most = rate, tolerance, most
         self.multiplier = np.zeros((len(PRICED), BUCKETS))
+        self._asked = np.zeros((len(PRICED), BUCKETS), np.bool_)  # whether a day had this constraint
 
     def charge(self, episode: Episode) -> NDArray[np.float64]:
         """What a finished day pays (B,); adapts the multipliers to what was missed."""
@@ -36,15 +37,17 @@ class ConstraintPrices:
             for b in range(BUCKETS):
                 rows = by_kind[kind] & (bucket == b)
                 if rows.any():
+                    self._asked[k, b] = True
                     gap = float(missed[kind][rows].mean()) - self.tolerance
                     self.multiplier[k, b] = min(max(self.multiplier[k, b] + self.rate * gap, 0.0), self.most)
         return charge
 
     def metrics(self) -> dict[str, float]:
-        """Multipliers by name, for curves."""
+        """Multipliers by name, for curves: of the constraints that some day had."""
         names = ("tight", "medium", "ample")
         return {
             f"multiplier/{kind}_{names[b]}": float(self.multiplier[k, b])
             for k, kind in enumerate(PRICED)
             for b in range(BUCKETS)
+            if self._asked[k, b]
         }

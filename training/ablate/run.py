@@ -16,17 +16,19 @@ from bidpilot.training.ablate.jobs import Job, jobs
 from bidpilot.training.ablate.markdown import Ablation, markdown
 from bidpilot.training.ablate.parallel import trained
 from bidpilot.training.ablate.parts import PARTS, Without
-from bidpilot.training.cli.config import flat
+from bidpilot.training.cli.config import changed
 from bidpilot.training.evaluation.catalogue import EVERY, SuiteRecord
 from bidpilot.training.evaluation.contestants import Contestant
 from bidpilot.training.evaluation.names import REFERENCES
 from bidpilot.training.evaluation.play import Outcome
-from bidpilot.training.evaluation.rows import agent_rows, pair_rows, row_metrics
+from bidpilot.training.evaluation.record import Record
+from bidpilot.training.evaluation.rows import agent_rows, pair_rows
 from bidpilot.training.evaluation.suites import named_suites, synthetic_suite
 from bidpilot.training.report.differences import difference_map
 from bidpilot.training.report.progress import steps
 from bidpilot.training.report.tables import AgentRow, PairRow, print_tables
 from bidpilot.training.tracking import Run, download, find_run, open_run
+from bidpilot.training.tracking.story import PARENT, listed
 
 _SEED = 0  # of the suites' days and of the bootstrap, as in `bidpilot evaluate`
 
@@ -41,19 +43,18 @@ def run(config: AblateConfig) -> str:
     records = named_suites(config.suites, (EVERY,))
     wanted = jobs(variants, config)
     console = Console()
-    with open_run(config.experiment, "ablation", flat(config), kind="ablation") as tracked:
+    name = f"ablation of {config.learner} {listed([record.name for record in records], 'suites')}"
+    with open_run(config.experiment, name, changed(config), kind="ablation", config=config) as tracked:
         runs = _train(wanted, config, tracked, console)
         contestants: list[Contestant | Without] = [Contestant(name) for name in REFERENCES]
         if config.parts:
             contestants += [Contestant(ADAPTIVE.name), *(Without(name) for name in PARTS)]
         contestants += [_contestant(v, wanted, runs) for v in variants]
-        agents, pairs = _play(records, contestants, variants, config.days, console)
+        agents, pairs = _play(records, contestants, variants, config.days, Record(tracked, "ablation.json"), console)
         names = {contestant.name for contestant in contestants}
         whole = [row for row in agents if row["agent"] in names]
         text = markdown(Ablation(config, variants, agents, pairs))
         rows: list[AgentRow | PairRow] = [*agents, *pairs]
-        tracked.log_metrics(row_metrics(whole, {name: name for name in names}), 0)
-        tracked.log_json(rows, "ablation.json")
         tracked.log_text(text, "ablation.md")
         beside = [pair for pair in pairs if pair["against"] == REFERENCES[0]]
         tracked.log_figure(difference_map(beside), "figures/ablation.png")
@@ -78,9 +79,9 @@ def _train(wanted: Sequence[Job], config: AblateConfig, tracked: Run, console: C
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("trainings", total=len(wanted), completed=len(runs))
-        for job, run_id in trained(missing, config.workers, {"mlflow.parentRunId": tracked.run_id}):
+        for job, run_id in trained(missing, config.workers, {PARENT: tracked.run_id}):
             runs[str(job.config.run_name)] = run_id
-            best = find_run(run_id).metrics["best/ratio_iqm"]
+            best = find_run(run_id).metrics["validation/best_ratio_iqm"]
             progress.update(task, advance=1)
             told = f"{job.config.run_name}: R / R* {best:.4f} on validation days, run {run_id}"
             progress.console.print(told, soft_wrap=True)
@@ -103,6 +104,7 @@ def _play(
     contestants: Sequence[Contestant | Without],
     variants: Sequence[Variant],
     days: int,
+    record: Record,
     console: Console,
 ) -> tuple[list[AgentRow], list[PairRow]]:
     """Rows of every agent and every training, and the pairs that are asked about, suite by suite."""
@@ -111,16 +113,19 @@ def _play(
     seeds = {contestant.name: contestant.seeds for contestant in contestants}
     asked = {(v.name, against) for v in variants for against in (REFERENCES[0], FULL, v.beside)}
     asked |= {(ADAPTIVE.name, REFERENCES[0]), *((name, ADAPTIVE.name) for name in PARTS)}
-    for record in records:
-        suite = synthetic_suite(record, days, _SEED)
+    for entry in records:
+        suite = synthetic_suite(entry, days, _SEED)
         outcomes: dict[str, Outcome] = {}
         with steps(console, len(contestants)) as step:
             for contestant in contestants:
                 step(f"playing {contestant.name} on {suite.name}")
                 outcomes |= contestant.play(suite)
-        agents += agent_rows(suite, outcomes, seeds, _SEED)
+        found = agent_rows(suite, outcomes, seeds, _SEED)
         whole = {contestant.name: outcomes[contestant.name] for contestant in contestants}
-        pairs += [row for row in pair_rows(suite, whole, _SEED) if (row["agent"], row["against"]) in asked]
+        paired = [row for row in pair_rows(suite, whole, _SEED) if (row["agent"], row["against"]) in asked]
+        record.suite(suite, [c for c in contestants if isinstance(c, Contestant)], outcomes, found, paired)
+        agents += found
+        pairs += paired
     return agents, pairs
 
 

@@ -26,6 +26,12 @@ COMMANDS: tuple[Command, ...] = (
         "score agents on held-out days",
     ),
     Command(
+        "compare",
+        f"{_ROOMS}.compare.config:CompareConfig",
+        f"{_ROOMS}.compare.run:run",
+        "say what differs between two trainings, and who did better",
+    ),
+    Command(
         "limit",
         f"{_ROOMS}.limit.config:LimitConfig",
         f"{_ROOMS}.limit.run:run",

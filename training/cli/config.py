@@ -22,6 +22,9 @@ Carries = Annotated[
 ]
 JsonFile = Annotated[Path | None, tyro.conf.arg(name="json")]
 
+_PLACES = ("experiment", "run_name", "resume", "json_file", "out", "install")
+"""Options that say where a run is kept, and nothing of what it is."""
+
 
 class Config(BaseModel):
     """Base of all configuration: frozen, unknown keys and infinite numbers are errors."""
@@ -49,6 +52,22 @@ def given(config: BaseModel, prefix: str = "") -> list[str]:
             inner = given(value, f"{prefix}{name}.") if isinstance(value, BaseModel) else []
             names.extend(inner or [f"{prefix}{name}".replace("_", "-")])
     return names
+
+
+def changed(config: BaseModel, *basics: str) -> dict[str, Any]:
+    """What a run's parameters show of a configuration: the options that are not at their defaults, and `basics`.
+
+    Names are those of `flat`; the whole configuration is kept beside them, as the run's `config.json`.
+
+    Args:
+        config: the configuration.
+        basics: options that are shown whatever they are.
+    """
+    fields = type(config).model_fields
+    usual = {name: field.get_default(call_default_factory=True) for name, field in fields.items()}
+    defaults = flat({k: v.model_dump() if isinstance(v, BaseModel) else v for k, v in usual.items()})
+    values = {name: value for name, value in flat(config.model_dump()).items() if name not in _PLACES}
+    return {name: v for name, v in values.items() if name in basics or name not in defaults or v != defaults[name]}
 
 
 def flat(config: Config | Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.agents.acting.agent import Agent, controller_agent
-from bidpilot.agents.acting.controllers import MPC
+from bidpilot.agents.acting.controllers import CONTROLLERS, MPC
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.gains import row_gains
 from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
@@ -123,6 +123,18 @@ def _marks(suite: Suite, behind: str, runs: Sequence[str], lessons: Sequence[Les
         trained_on=suite.days_trained_on(np.any(seen, axis=0) if seen else None),
         traffic=behind,
     )
+
+
+def fixed_gains(name: str, gains: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """What an agent that is not learned plays with, `gains` being those of rows: each gain, the default where not set.
+
+    That of `constant` is its `gain`; references play as `mpc`, which is neutral.
+    """
+    agent = TUNED.get(name) or NEUTRAL.get(name) or name
+    if agent == CONSTANT:
+        return {"gain": 1.0, **gains.get(name, {})}
+    own = agent in CONTROLLERS
+    return dict(controller_agent(agent if own else MPC.name, gains.get(name) if own else None).gains)
 
 
 def play_fixed(name: str, arena: Arena, gains: Mapping[str, Mapping[str, float]]) -> Outcome:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bidpilot.agents.acting.agent import Agent
 from bidpilot.bidding.campaign.campaign import Campaign
@@ -43,6 +44,11 @@ class SequenceArena(Arena):
         later = (Arena(market, forecast, campaign, batch, cpa_margin, filter_of) for batch in days[1:])
         self.turns = [Arena(market, forecast, campaign, days[0], cpa_margin, filter_of), *later]
         self.kept = np.concatenate([turn.kept for turn in self.turns])
+
+    @property
+    def reference(self) -> NDArray[np.float64]:
+        """R* of all days that are played."""
+        return np.concatenate([turn.reference for turn in self.turns])
 
     @cached_property
     def traffic(self) -> TrueTraffic:

@@ -97,6 +97,11 @@ class Arena:
         return bool(self.campaigns.first_price.any())
 
     @property
+    def reference(self) -> NDArray[np.float64]:
+        """R* of the days that are played (K,): alike where days and campaigns are, and nowhere else."""
+        return self.best[self.kept]
+
+    @property
     def planned(self) -> NDArray[np.float64]:
         """Budget left by the plan over budget (D, T + 1)."""
         return 1.0 - self.episode.today.plan.spend[self.episode.today.index] / self.campaigns.budget[:, None]

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from bidpilot.training.evaluation.names import FILTERED, KNOWABLE, REFERENCES, UNFILTERED
 from bidpilot.training.evaluation.play import Outcome
-from bidpilot.training.evaluation.statistics import NO_INTERVAL, interquartile_mean, interval
+from bidpilot.training.evaluation.statistics import NO_INTERVAL, interquartile_mean, interval, paired
 from bidpilot.training.report.tables import AgentRow, Marks, PairRow
+from bidpilot.training.tracking.metrics import RATIO, held_out
 
 LEAST_GAP = 0.002
 """A gap of R / R* between the reference controllers below which no share of it is told."""
@@ -59,6 +60,7 @@ def _agent_row(suite: Played, agent: str, outcomes: Mapping[str, Outcome], seeds
         mean_low=mean_low,
         mean_high=mean_high,
         p5=float(np.quantile(outcome.ratio, 0.05)),
+        vs_mpc=float((outcome.ratio - outcomes[REFERENCES[0]].ratio).mean()),
         gap_closed=gap_closed(outcome, outcomes),
         knowable_closed=knowable_closed(outcome, outcomes),
         filter_closed=filter_closed(outcome, outcomes),
@@ -123,7 +125,7 @@ def pair_row(
     suite: str, agent: str, against: str, gap: NDArray[np.float64], units: NDArray[np.int64], seed: int
 ) -> PairRow:
     """The row of what `agent` has more than `against` on each day, `gap` (D,), whose days belong to `units` (D,)."""
-    low, high = interval(gap, units, np.random.default_rng(seed), trim=0.0) or NO_INTERVAL
+    low, high = paired(gap, units, seed)
     return PairRow(
         agent=agent,
         against=against,
@@ -135,10 +137,25 @@ def pair_row(
     )
 
 
-def row_metrics(rows: Sequence[AgentRow], names: Mapping[str, str]) -> dict[str, float]:
-    """What a tracked run logs of rows: `SUITE/NAME` the interquartile mean, `SUITE/NAME_mean` the mean.
+def row_metrics(rows: Sequence[AgentRow], names: Mapping[str, str | None]) -> dict[str, float]:
+    """The held-out metrics of rows, by the agent's name in `names`; None: the run's own. Others are left out."""
+    return {k: v for row in rows if row["agent"] in names for k, v in _metrics(row, names[row["agent"]]).items()}
 
-    `names` holds a metric's name for each agent; rows of others are left out.
-    """
-    named = [(f"{row['suite']}/{names[row['agent']]}", row) for row in rows if row["agent"] in names]
-    return {key: row["iqm"] for key, row in named} | {f"{key}_mean": row["mean"] for key, row in named}
+
+def _metrics(row: AgentRow, agent: str | None) -> dict[str, float]:
+    days = row["days"] if agent is None else None
+    return held_out_metrics(row["suite"], row["iqm"], (row["ci_low"], row["ci_high"]), row["vs_mpc"], days, agent)
+
+
+def held_out_metrics(
+    suite: str,
+    iqm: float,
+    ends: tuple[float | None, float | None],
+    beside: float,
+    days: int | None,
+    agent: str | None = None,
+) -> dict[str, float]:
+    """The metrics of a score on a suite, `beside` being what it has more than `mpc`; what is None is left out."""
+    low, high = ends
+    measures = {RATIO: iqm, f"{RATIO}_low": low, f"{RATIO}_high": high, "ratio_vs_mpc": beside, "days": days}
+    return {held_out(suite, key, agent): value for key, value in measures.items() if value is not None}

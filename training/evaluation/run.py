@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,7 +16,7 @@ from bidpilot.bidding.campaign.batch import has_soft_bound
 from bidpilot.bidding.constraints.together import target_cost
 from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.envs.logs.auction_log import AuctionLog
-from bidpilot.training.cli.config import flat
+from bidpilot.training.cli.config import changed
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, SuiteRecord
 from bidpilot.training.evaluation.config import EvaluateConfig
 from bidpilot.training.evaluation.contestants import (
@@ -33,7 +32,8 @@ from bidpilot.training.evaluation.ground import Trained, find_trained
 from bidpilot.training.evaluation.names import ALL_AGENTS
 from bidpilot.training.evaluation.play import Outcome
 from bidpilot.training.evaluation.preference_front import front_rows, play_front, preference_grid
-from bidpilot.training.evaluation.rows import agent_rows, marked, pair_rows, row_metrics
+from bidpilot.training.evaluation.record import Record, conditions, evaluation_name, metric_names, parent
+from bidpilot.training.evaluation.rows import agent_rows, marked, pair_rows
 from bidpilot.training.evaluation.suites import (
     Suite,
     agreed_campaigns,
@@ -57,11 +57,13 @@ from bidpilot.training.report.tables import (
     short_name,
 )
 from bidpilot.training.setting.feasible import check_feasible
-from bidpilot.training.setting.targets import rule_of
-from bidpilot.training.setting.terms import terms_of
+from bidpilot.training.setting.targets import NONE, rule_of
+from bidpilot.training.setting.terms import own_terms
 from bidpilot.training.tracking import Run, open_run
+from bidpilot.training.tracking.metrics import held_out
 
 _FRONT_SUITES = ("daily",)
+ROWS_FILE = "evaluation.json"
 
 
 def run(config: EvaluateConfig) -> None:
@@ -87,15 +89,21 @@ def run(config: EvaluateConfig) -> None:
     contestants = find_contestants(named, config.experiment, log, trained, {record.gains for record in records})
     console = Console()
     rows: Sequence[AgentRow | PairRow | PreferenceFrontRow]
-    params, suites = (flat(config), ()) if config.front else _suites(config, records, log, trained)
-    params |= {"agents": " ".join(contestant.name for contestant in contestants)}
-    tags = _tags(contestants, trained) | {"traffic_filter": "detector" if config.traffic_filter else "none"}
-    with open_run(config.experiment, "evaluate", params, tags, kind="evaluate") as tracked:
+    params, suites = (_params(config), ()) if config.front else _suites(config, records, log, trained)
+    on = [record.name for record in records] if log is None else [log.name]
+    params |= {"agents": " ".join(contestant.name for contestant in contestants), "suites": " ".join(on)}
+    tags = (
+        _tags(contestants, trained)
+        | parent(contestants)
+        | {"traffic_filter": "detector" if config.traffic_filter else "none"}
+    )
+    name = evaluation_name(config, contestants, on)
+    with open_run(config.experiment, name, params, tags, kind="evaluate", config=config) as tracked:
+        console.print(f"run {tracked.run_id}: {name}")
         if config.front:
             rows = _fronts(config, records, contestants, tracked, console)
         else:
             rows = _comparison(config, suites, contestants, tracked, console)
-        tracked.log_json(rows, "evaluation.json")
     if config.json_file is not None:
         config.json_file.parent.mkdir(parents=True, exist_ok=True)
         config.json_file.write_text(json.dumps(rows, indent=1) + "\n")
@@ -118,6 +126,7 @@ def _ground(config: EvaluateConfig, named: Sequence[str]) -> tuple[AuctionLog | 
 def _tags(contestants: Sequence[Contestant], trained: Trained | None) -> dict[str, str]:
     """By which an evaluation is found again: the runs that it played, and whose forecast."""
     tags = {"source_run": ",".join(run for contestant in contestants for run in contestant.runs) or "none"}
+    tags |= parent(contestants)
     if trained is not None:
         tags |= {"forecast": str(trained.part), "forecast_run": trained.part.run or "none"}
     return tags
@@ -160,6 +169,7 @@ def _comparison(
     pairs: list[PairRow] = []
     profiles, gains = {}, {}
     seeds = {contestant.name: contestant.seeds for contestant in contestants}
+    record = Record(tracked, ROWS_FILE, *conditions(config))
     for suite in _made(suites, console):
         if config.log is not None:
             console.print(_targets_told(suite))
@@ -175,16 +185,16 @@ def _comparison(
                 outcomes |= contestant.play(suite)
         whole = {contestant.name: outcomes[contestant.name] for contestant in present}
         marks = {row: mark for contestant in present for row, mark in contestant.marks(suite).items()}
-        rows += marked(agent_rows(suite, outcomes, seeds, config.seed), marks)
-        pairs += pair_rows(suite, whole, config.seed)
+        found = marked(agent_rows(suite, outcomes, seeds, config.seed), marks), pair_rows(suite, whole, config.seed)
+        record.suite(suite, present, outcomes, *found)
+        rows += found[0]
+        pairs += found[1]
         gains[suite.name] = suite.gains
         profiles[suite.name] = {short_name(a): o.ratio for a, o in whole.items()}
     tracked.set_tags(_mark_tags(rows))
     tracked.log_figure(performance_profile(profiles), "figures/profiles.png")
     intervals = [Interval(short_name(r["agent"]), r["suite"], r["iqm"], r["ci_low"], r["ci_high"]) for r in rows]
     tracked.log_figure(interval_plot(intervals), "figures/agents.png")
-    names = _metric_names([row["agent"] for row in rows])
-    tracked.log_metrics(row_metrics(rows, names), 0)
     shown = pairs if config.pairs == "all" else pairs_against(MPC.name, pairs)
     print_tables(rows, shown, console)
     for line in gains_told(gains, list(seeds)):
@@ -220,17 +230,17 @@ def _fronts(
             front = play_front(record, contestants, config.days, config.seed, filter_of, partial(step, played))
         tracked.log_figure(preference_front_plot(front), f"figures/front_{record.name}.png")
         rows += front_rows(front, seeds, config.days)
-    names = _metric_names([row["agent"] for row in rows])
+    names = metric_names([row["agent"] for row in rows])
     for key in ("hypervolume_share", "worst_loss"):
-        tracked.log_metrics({f"{row['suite']}/{names[row['agent']]}/{key}": row[key] for row in rows}, 0)
+        tracked.log_metrics({held_out(row["suite"], key, names[row["agent"]]): row[key] for row in rows}, 0)
+    tracked.log_json(rows, ROWS_FILE)
     print_preference_fronts(rows, console)
     return rows
 
 
-def _metric_names(agents: Sequence[str]) -> Mapping[str, str]:
-    """A name per agent that a metric may have: the learner's alone where only one agent is learned."""
-    learned = {agent for agent in agents if agent.partition("@")[0] in LEARNERS}
-    return {a: a.partition("@")[0] if {a} == learned else re.sub(r"[^\w.-]", "_", short_name(a)) for a in agents}
+def _params(config: EvaluateConfig) -> dict[str, Any]:
+    """What a run's parameters show of its configuration."""
+    return changed(config, "days", "seed")
 
 
 def _suites(
@@ -247,13 +257,13 @@ def _suites(
         suite = log_suite(log, trained, config, config.cpa_margin, behind(config.traffic_filter))
         agreed = config.agreed(trained.campaign)
         rule = rule_of(agreed, suite.arena.days.bounds)
-        return flat(config) | flat(terms_of(agreed)) | {"targets": rule}, [suite]
+        return _params(config) | own_terms(agreed) | ({} if rule == NONE else {"targets": rule}), [suite]
     if config.terms():
         for record in records:
             for campaign in agreed_campaigns(record, config):
                 check_feasible(record.name, suite_forecast(record), campaign)
     margin, filter_of = config.cpa_margin, behind(config.traffic_filter)
-    return flat(config), (synthetic_suite(r, config.days, config.seed, config, margin, filter_of) for r in records)
+    return _params(config), (synthetic_suite(r, config.days, config.seed, config, margin, filter_of) for r in records)
 
 
 def _check_gains(named: Sequence[str], records: Sequence[SuiteRecord], trained: Trained | None) -> None:

@@ -31,6 +31,13 @@ def interquartile_mean(values: NDArray[np.float64]) -> float:
     return float(trim_mean(values, 0.25))
 
 
+def paired(
+    gap: NDArray[np.float64], units: NDArray[np.int64], seed: int = 0
+) -> tuple[float, float] | tuple[None, None]:
+    """95 % interval of the mean of differences `gap` (D,) whose days belong to `units` (D,); no ends below `LEAST`."""
+    return interval(gap, units, np.random.default_rng(seed), trim=0.0) or NO_INTERVAL
+
+
 def interval(
     values: NDArray[np.float64], units: NDArray[np.int64], generator: np.random.Generator, trim: float = 0.25
 ) -> tuple[float, float] | None:

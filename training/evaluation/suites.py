@@ -17,6 +17,7 @@ from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
 from bidpilot.envs.markets.defaults import synthetic_forecast, synthetic_market
+from bidpilot.envs.markets.mixed import MixedMarket
 from bidpilot.envs.markets.recorded.replay import RecordedMarket
 from bidpilot.envs.markets.support import Support
 from bidpilot.envs.markets.worlds import WORLDS, days_in_turn, worlds_market
@@ -226,6 +227,18 @@ def validation_arena(
     market = worlds_market(setting.name, seeds, Support.HELD_OUT, min(WORLDS, days))
     drawn = market.days(seeding.stream(seeding.VALIDATION_WORLDS, seed).random((days, market.draws)))
     return Arena(market, setting.forecast, setting.campaign, drawn, filter_of=filter_of)
+
+
+def validation_units(setting: Setting, arena: Arena) -> NDArray[np.int64]:
+    """What each played day of a validation shares with others (K,): a log's unit or a world of its own; else itself."""
+    units = np.arange(len(arena.days))
+    if setting.split is not None and setting.split.choosing and setting.reference_log is not None:
+        days = thinned(setting.split.choosing, len(units))
+        _, units = np.unique([setting.reference_log.days[day].unit for day in days], return_inverse=True)
+    elif isinstance(arena.market, MixedMarket) and arena.days.uniforms is not None:
+        world = arena.market.market_of(arena.days.uniforms)
+        units = np.where(world == 0, units, len(units) + world)  # the first is the preset, whose days share nothing
+    return units[arena.kept]
 
 
 def recorded_arena(setting: Setting, days: Sequence[int], filter_of: FilterOf = detected) -> Arena:

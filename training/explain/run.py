@@ -18,7 +18,7 @@ from bidpilot.agents.learners.catalogue import LEARNERS, learner_of
 from bidpilot.bidding.errors import InvalidConfig, UnknownAgent
 from bidpilot.bidding.kpi import KPI
 from bidpilot.envs.logs.auction_log import AuctionLog
-from bidpilot.training.cli.config import flat
+from bidpilot.training.cli.config import changed
 from bidpilot.training.evaluation.ground import Trained, find_trained, latest_learnt
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.suites import Suite, log_suite, named_suites, synthetic_suite
@@ -28,7 +28,7 @@ from bidpilot.training.explain.function import Explainable
 from bidpilot.training.report.attribution import LEAST, Bars, Table, attribution_figure
 from bidpilot.training.report.files import write_json
 from bidpilot.training.report.progress import waiting
-from bidpilot.training.tracking import Run, RunInfo, current_store, download, find_run, open_run, resolve_run
+from bidpilot.training.tracking import Run, RunInfo, download, find_run, open_run, resolve_run, written_to
 from bidpilot.training.tracking.learned import run_of
 
 
@@ -59,10 +59,10 @@ def run(config: ExplainConfig) -> Explanation:
     data |= found.as_data()
     path = f"explain/{name}_{suite.name}_day{config.day}_slot{config.slot}"
     if source is None:
-        with open_run(config.experiment, f"explain {name}", flat(config), kind="explain") as tracked:
+        with open_run(config.experiment, title, changed(config), kind="explain", config=config) as tracked:
             _keep(tracked, data, explanation_figure(found, title), path)
     else:
-        tracked = Run(source.run_id, source.experiment_id, source.name, current_store())
+        tracked = written_to(source.run_id)
         _keep(tracked, data, explanation_figure(found, title), path)
     _print(found, title, console)
     console.print(f"figure and data: artifacts {path}.png and .json of run {tracked.run_id}", soft_wrap=True)

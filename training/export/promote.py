@@ -16,7 +16,7 @@ from bidpilot.bidding.bundle import Bundle
 from bidpilot.bidding.errors import InvalidConfig, PromotionRefused, RunNotFound
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.markets.presets import PRESETS
-from bidpilot.training.cli.config import flat
+from bidpilot.training.cli.config import changed
 from bidpilot.training.evaluation.ground import TrainingPart
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import LEAST, NO_INTERVAL, interval
@@ -76,9 +76,10 @@ def run(config: PromoteConfig) -> None:
     champion = _champion(config.name)
     if champion is not None and champion.version == challenger.version:
         raise PromotionRefused(f"version {challenger.version} of {config.name} is champion already. Export another.")
+    name = f"promote {config.name} v{challenger.version}"
     with (
         tempfile.TemporaryDirectory() as folder,
-        open_run(config.experiment, f"promote {config.name}", flat(config), kind="promote") as tracked,
+        open_run(config.experiment, name, changed(config), kind="promote", config=config) as tracked,
     ):
         new = BundleAgent.load(fetch(challenger, Path(folder) / "challenger"), "challenger")
         old: Agent = controller_agent("plan")

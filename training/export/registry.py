@@ -6,16 +6,18 @@ import io
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bidpilot.agents.learners.catalogue import learner_of
 from bidpilot.bidding.bundle import Bundle
 from bidpilot.bidding.errors import RunNotFound, TrackingError
-from bidpilot.training.tracking import Run, Store, current_store, find_run
+from bidpilot.training.tracking import Run, RunInfo, Store, current_store, find_run
 from bidpilot.training.tracking.store import tracking_errors
+from bidpilot.training.tracking.story import note, scored
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -35,13 +37,37 @@ class Version:
     source: str  # where its files lie
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a version of a model says of itself."""
+
+    description: str  # Markdown
+    tags: Mapping[str, str]
+
+    @classmethod
+    def of(cls, bundle: Bundle, training: RunInfo) -> Told:
+        """The training run that a bundle comes from and, where its policy is what bids, that run's held-out scores."""
+        agent, learner = bundle.manifest.agent.name, learner_of(training.tags)
+        own = {k: v for k, v in training.metrics.items() if k.startswith("heldout/")} if agent == learner else {}
+        page = f"/#/experiments/{training.experiment_id}/runs/{training.run_id}"
+        what = f"{agent} of the training [{training.name}]({page}), under its forecast"
+        results = scored(training) if own else [f"{agent} is a controller: the run's scores are those of {learner}"]
+        tags = {"source_run": training.run_id, "agent": agent, **{name: f"{value:.6g}" for name, value in own.items()}}
+        return cls(
+            note(what, bundle.manifest.origin.setting, results, [f"bidpilot promote --name {bundle.manifest.name}"]),
+            tags,
+        )
+
+
 def is_model_uri(text: str) -> bool:
     """Whether `text` names a registered model: models:/NAME@ALIAS or models:/NAME/VERSION."""
     return text.startswith("models:/")
 
 
-def register(run: Run, folder: Path, bundle: Bundle, name: str) -> Version:
+def register(run: Run, folder: Path, bundle: Bundle, name: str, told: Told) -> Version:
     """Log the bundle in `folder` as a model of `run`, with signature and input example, and make it challenger.
+
+    Its version carries what is `told` of it.
 
     Raises:
         TrackingError: the store cannot be used.
@@ -66,7 +92,11 @@ def register(run: Run, folder: Path, bundle: Bundle, name: str) -> Version:
                 registered_model_name=name,
             )
         version = str(logged.registered_model_version)
-        _client(run.store).set_registered_model_alias(name, CHALLENGER, version)
+        client = _client(run.store)
+        client.update_model_version(name, version, told.description)
+        for key, value in told.tags.items():
+            client.set_model_version_tag(name, version, key, value)
+        client.set_registered_model_alias(name, CHALLENGER, version)
     return Version(name, version, run.run_id, str(logged.model_uri))
 
 

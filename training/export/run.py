@@ -10,15 +10,16 @@ from rich.console import Console
 
 from bidpilot.agents.learners.catalogue import LEARNERS, learner_of
 from bidpilot.bidding.bundle import Bundle
-from bidpilot.training.cli.config import flat
+from bidpilot.training.cli.config import changed
 from bidpilot.training.evaluation.names import CHOICE, CHOICE_WHY
 from bidpilot.training.evaluation.of_run import choice_of, unplayable
 from bidpilot.training.export.config import ExportConfig
 from bidpilot.training.export.out import check_free, copy_bundle
-from bidpilot.training.export.registry import fetch, find_version, is_model_uri, register
+from bidpilot.training.export.registry import Told, fetch, find_version, is_model_uri, register
 from bidpilot.training.export.write import check_bundle, write_bundle
 from bidpilot.training.tracking import LATEST, RunInfo, download, open_run, resolve_run
 from bidpilot.training.tracking.learned import latest_run_of, run_of
+from bidpilot.training.tracking.story import NOTE, PARENT, named_run
 
 
 def run(config: ExportConfig) -> None:
@@ -60,9 +61,11 @@ def _from_run(config: ExportConfig, console: Console) -> Bundle:
         check_free(config.out, info.run_id, config.force)
         bundle = write_bundle(config.out, files, info, agent, config.name)
     if config.register_model:
-        tags = {"source_run": info.run_id, "agent": agent}
-        with open_run(config.experiment, f"export {agent}", flat(config), tags, kind="export") as tracked:
-            version = register(tracked, config.out, bundle, config.name)
+        told = Told.of(bundle, info)
+        tags = {"source_run": info.run_id, "agent": agent, PARENT: info.run_id, NOTE: told.description}
+        name, params = f"export {named_run(agent, [info.run_id])}", changed(config)
+        with open_run(config.experiment, name, params, tags, kind="export", config=config) as tracked:
+            version = register(tracked, config.out, bundle, config.name, told)
         console.print(f"registered as models:/{version.name}/{version.version}, alias challenger")
     return bundle
 

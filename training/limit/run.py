@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.agents.acting.controllers import MPC
-from bidpilot.training.cli.config import flat
+from bidpilot.training.cli.config import changed
 from bidpilot.training.evaluation.contestants import TOLD
 from bidpilot.training.evaluation.names import KNOWABLE
 from bidpilot.training.evaluation.play import Arena
@@ -24,6 +24,7 @@ from bidpilot.training.limit.rows import limit_rows
 from bidpilot.training.report.limit import LimitRow, limit_plot, print_limit
 from bidpilot.training.report.progress import steps, waiting
 from bidpilot.training.tracking import open_run
+from bidpilot.training.tracking.metrics import held_out
 
 PLAYED: Final = (MPC.name, "adaptive", KNOWABLE)
 """Whose days stand beside the bound."""
@@ -39,7 +40,7 @@ def run(config: LimitConfig) -> None:
     (record,) = named_suites((config.suite,))
     check_suite(record)
     console = Console()
-    with open_run(config.experiment, "limit", flat(config), kind="limit") as tracked:
+    with open_run(config.experiment, f"limit {record.name}", changed(config), kind="limit", config=config) as tracked:
         with waiting(console, f"making {config.days} days of {record.name} ready"):
             suite = synthetic_suite(record, config.days, config.seed, filter_of=unfiltered)
         ratios: dict[str, NDArray[np.float64]] = {}
@@ -70,7 +71,8 @@ def play_path(arena: Arena, name: str) -> tuple[NDArray[np.float64], Path]:
 
 def _metrics(rows: list[LimitRow]) -> dict[str, float]:
     suite = rows[0]["suite"]
-    found = {f"{suite}/bound": rows[0]["bound"]}
+    found = {held_out(suite, "bound_mean"): rows[0]["bound"]}
     for row in rows:
-        found |= {f"{suite}/{row['agent']}": row["mean"], f"{suite}/{row['agent']}/room": row["room"]}
+        measures = {"ratio_mean": row["mean"], "room": row["room"]}
+        found |= {held_out(suite, measure, row["agent"]): value for measure, value in measures.items()}
     return found

@@ -17,7 +17,7 @@ from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.agents.acting.controllers import MPC
 from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.envs.clearing.traffic import TrueTraffic
-from bidpilot.training.cli.config import flat
+from bidpilot.training.cli.config import changed
 from bidpilot.training.evaluation.refusals import Accuracy, Refusals, Watch, accuracy, invalid_spend
 from bidpilot.training.evaluation.rows import LEAST_GAP
 from bidpilot.training.evaluation.statistics import NO_INTERVAL, interval
@@ -42,7 +42,7 @@ def run(config: TrafficConfig) -> list[TrafficRow]:
     console = Console()
     rows = []
     with open_run(
-        config.experiment, "traffic", flat(config), {"traffic_filter": "detector"}, kind="traffic"
+        config.experiment, "traffic", changed(config), {"traffic_filter": "detector"}, kind="traffic", config=config
     ) as tracked:
         with steps(console, len(wanted)) as step:
             for ground in wanted:

@@ -27,40 +27,77 @@ class Curve:
     high: ArrayLike | None = None  # (N,) upper end of the band
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What a policy has more than `mpc` on the same days, validation by validation."""
+
+    curve: Curve  # the difference of R / R* with its 95 % interval
+    best: float  # environment steps of the policy that is kept
+    told: str = ""  # a line on what training brought
+
+
 def learning_curve(
-    curves: Mapping[str, Curve], references: Mapping[str, float] | None = None, title: str = "Learning curve"
+    curves: Mapping[str, Curve],
+    references: Mapping[str, float] | None = None,
+    title: str = "Learning curve",
+    beside: Beside | None = None,
 ) -> Figure:
-    """R / R* against environment steps, a line with its band per series.
+    """R / R* against environment steps, a line with its band per series; below it the paired difference to `mpc`.
 
     Args:
         curves: series by name, drawn in this order.
         references: agents whose R / R* does not change with training, drawn as dashed lines.
         title: what is shown.
+        beside: what the lower panel shows; there is none where None.
 
     Raises:
         ValueError: where a series is empty, uneven or not finite.
     """
     references = references or {}
     shades = colours([*curves, *references])
-    figure = new_figure(8.0, 4.5)
-    axes = tidy(figure.add_subplot())
+    figure = new_figure(8.0, 4.5 if beside is None else 7.0)
+    rows = figure.subplots(1 if beside is None else 2, 1, sharex=True, squeeze=False)[:, 0]
+    axes = tidy(rows[0])
     for name, curve in curves.items():
-        steps, ratio = finite(f"{name} steps", curve.steps, 1), finite(f"{name} ratio", curve.ratio, 1)
-        same_length(steps=steps, ratio=ratio)
-        marker = "o" if len(steps) < 3 else None  # one validation is a point, which a line would not show
-        axes.plot(steps, ratio, color=shades[name], linewidth=2, marker=marker, label=name)
-        if curve.low is not None and curve.high is not None:
-            low, high = finite(f"{name} low", curve.low, 1), finite(f"{name} high", curve.high, 1)
-            same_length(steps=steps, low=low, high=high)
-            axes.fill_between(steps, low, high, color=shades[name], alpha=0.18, linewidth=0)
+        _draw(axes, name, curve, shades[name])
     for name, value in references.items():
         axes.axhline(value, color=shades[name], linewidth=1.4, linestyle="--", label=name)
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.set_xlabel("environment steps")
     axes.set_ylabel("R / R*")
     axes.set_title(title, color=INK, loc="left")
+    if beside is not None:
+        _draw_beside(tidy(rows[1]), beside, next(iter(shades.values())))
+        axes.axvline(beside.best, color=INK, linewidth=1, linestyle=":", label="best step")
     axes.legend(frameon=False, fontsize=9)
+    rows[-1].xaxis.set_major_formatter(EngFormatter(sep=""))
+    rows[-1].set_xlabel("environment steps")
     return figure
+
+
+def _draw(axes: Axes, name: str, curve: Curve, shade: str) -> None:
+    """One series: a line, and its band where it is known."""
+    steps, ratio = finite(f"{name} steps", curve.steps, 1), finite(f"{name} ratio", curve.ratio, 1)
+    same_length(steps=steps, ratio=ratio)
+    marker = "o" if len(steps) < 3 else None  # one validation is a point, which a line would not show
+    axes.plot(steps, ratio, color=shade, linewidth=2, marker=marker, label=name)
+    if curve.low is not None and curve.high is not None:
+        low, high = finite(f"{name} low", curve.low, 1), finite(f"{name} high", curve.high, 1)
+        same_length(steps=steps, low=low, high=high)
+        axes.fill_between(steps, low, high, color=shade, alpha=0.18, linewidth=0)
+        if len(steps) == 1:  # a band of no width would not show either
+            axes.vlines(steps, low, high, color=shade, alpha=0.4, linewidth=5)
+
+
+def _draw_beside(axes: Axes, beside: Beside, shade: str) -> None:
+    """The paired difference with its interval, zero, and the step of the policy that is kept."""
+    _draw(axes, "minus mpc, 95 % interval", beside.curve, shade)
+    axes.axhline(0.0, color=INK, linewidth=1)
+    axes.axvline(beside.best, color=INK, linewidth=1, linestyle=":")
+    place = int(np.argmin(np.abs(np.asarray(beside.curve.steps) - beside.best)))
+    at, value = np.asarray(beside.curve.steps)[place], np.asarray(beside.curve.ratio)[place]
+    axes.plot(at, value, "*", color=INK, markersize=13, label=f"best, step {beside.best:,.0f}")
+    axes.set_ylabel("R / R* minus that of mpc")
+    axes.set_title(beside.told, color=INK, loc="left", fontsize=9)
+    axes.legend(frameon=False, fontsize=9)
 
 
 def budget_curves(

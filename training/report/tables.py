@@ -41,6 +41,7 @@ class AgentRow(Marks):
     mean_low: float | None  # 95 % interval of mean; None below three groups
     mean_high: float | None
     p5: float  # 5th percentile of R / R* over days
+    vs_mpc: float  # mean of R / R* minus that of mpc on the same days
     gap_closed: float | None  # share of the gap from mpc to mpc_informed; None where that is below 0.002
     knowable_closed: float | None  # the same from mpc to knowable; None: not played, or below 0.001
     filter_closed: float | None  # the same from mpc without a filter of traffic to mpc_filtered; None: not played

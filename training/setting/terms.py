@@ -9,7 +9,7 @@ from pydantic import Field, create_model, model_validator
 
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.landscape.calendar import NamedEvent, read_events
-from bidpilot.training.cli.config import Config
+from bidpilot.training.cli.config import Config, changed
 from bidpilot.training.cli.options import GROUP
 
 C = TypeVar("C", bound=Config)
@@ -79,6 +79,11 @@ class LogTerms(CampaignTerms):
             InvalidCalendar: the file cannot be read.
         """
         return () if self.calendar is None else read_events(self.calendar)
+
+
+def own_terms(campaign: Campaign) -> dict[str, Any]:
+    """The terms of a campaign that are not the usual ones, by the names that options have."""
+    return {name: value for name, value in changed(campaign).items() if name.split(".")[0] in TERMS}
 
 
 def terms_of(campaign: Campaign) -> dict[str, Any]:

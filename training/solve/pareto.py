@@ -10,7 +10,7 @@ from bidpilot.bidding.errors import InfeasibleCampaign, InvalidConfig
 from bidpilot.bidding.kpi import KPI
 from bidpilot.solvers.allocation import allocate
 from bidpilot.solvers.pareto import pareto_front
-from bidpilot.training.cli.config import flat
+from bidpilot.training.cli.config import changed
 from bidpilot.training.report.pareto_front import pareto_panels
 from bidpilot.training.report.plan_tables import pareto_table
 from bidpilot.training.report.progress import steps, waiting
@@ -38,9 +38,9 @@ def run(config: ParetoConfig) -> None:
         )
     with waiting(console, "making the forecast"):
         file, on = campaign_ground(config, file, profile)
-    params = flat(config) | {f"campaign.{k}": v for k, v in flat(file.campaign.model_dump(mode="json")).items()}
+    params = changed(config) | {f"campaign.{k}": v for k, v in changed(file.campaign).items()}
     name = f"pareto {config.file.stem}"
-    with open_run(config.experiment, name, params, {"ground": on.name}, kind="pareto") as tracked:
+    with open_run(config.experiment, name, params, {"ground": on.name}, kind="pareto", config=config) as tracked:
         tracked.log_artifact(config.file)
         try:
             with steps(console, 1 + config.points) as step:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from bidpilot.bidding.campaign.profile import KpiProfile
 from bidpilot.bidding.errors import InvalidConfig
-from bidpilot.training.cli.config import flat
+from bidpilot.training.cli.config import changed
 from bidpilot.training.report.plan_figures import dual_bars, nothing_bought
 from bidpilot.training.report.plan_tables import budget_table, dual_table
 from bidpilot.training.report.progress import waiting
@@ -37,8 +37,9 @@ def run_portfolio(config: SolveConfig, file: PortfolioFile, profile: KpiProfile 
     portfolio = validated(Portfolio, file.terms(), config.file)
     with waiting(console, "making the forecast"):
         on = ground(config, file, profile)
-    params = flat(config) | {"portfolio.budget": portfolio.budget, "portfolio.days": portfolio.days}
-    with open_run(config.experiment, f"solve {config.file.stem}", params, {"ground": on.name}, kind="solve") as tracked:
+    params = changed(config) | {"portfolio.budget": portfolio.budget, "portfolio.days": portfolio.days}
+    name, tags = f"solve {config.file.stem}", {"ground": on.name}
+    with open_run(config.experiment, name, params, tags, kind="solve", config=config) as tracked:
         tracked.log_artifact(config.file)
         with waiting(console, "planning the portfolio"):
             plan = solve_portfolio(on.forecast, portfolio)

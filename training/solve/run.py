@@ -9,7 +9,7 @@ from rich.console import Console
 from bidpilot.bidding.errors import InfeasibleCampaign
 from bidpilot.bidding.kpi import KPI
 from bidpilot.solvers.allocation import Allocation, allocate
-from bidpilot.training.cli.config import flat
+from bidpilot.training.cli.config import changed
 from bidpilot.training.report.plan_figures import dual_bars, nothing_bought, spend_by_slot
 from bidpilot.training.report.plan_tables import conflict_table, dual_table, plan_table, rule_table
 from bidpilot.training.report.progress import waiting
@@ -36,8 +36,9 @@ def run(config: SolveConfig) -> None:
         return
     with waiting(console, "making the forecast"):
         file, on = campaign_ground(config, file, profile)
-    params = flat(config) | {f"campaign.{k}": v for k, v in flat(file.campaign.model_dump(mode="json")).items()}
-    with open_run(config.experiment, f"solve {config.file.stem}", params, {"ground": on.name}, kind="solve") as tracked:
+    params = changed(config) | {f"campaign.{k}": v for k, v in changed(file.campaign).items()}
+    name, tags = f"solve {config.file.stem}", {"ground": on.name}
+    with open_run(config.experiment, name, params, tags, kind="solve", config=config) as tracked:
         tracked.log_artifact(config.file)
         try:
             with waiting(console, "planning the campaign"):

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from bidpilot.envs.logs.decisions import refused_requests
 from bidpilot.envs.logs.storage import load_log, read_set_aside
-from bidpilot.training.cli.config import flat
+from bidpilot.training.cli.config import changed
 from bidpilot.training.evaluation.ground import find_trained
 from bidpilot.training.evaluation.suites import log_arena
 from bidpilot.training.report.files import write_figure, write_json
@@ -40,7 +40,7 @@ def run(config: SourcesConfig) -> Review:
         found, drawn = review(log, log_arena(log, forecast, campaign), whose, by_server)
     title = f"Sources of {log.name}, {log.n_days} days"
     figure = source_map(drawn.refused, drawn.suspicion, drawn.spend, title, drawn.by_server)
-    with open_run(config.experiment, f"sources {log.name}", flat(config), kind="sources") as tracked:
+    with open_run(config.experiment, f"sources {log.name}", changed(config), kind="sources", config=config) as tracked:
         tracked.log_metrics({"saved": found["saved"], "refused": found["refused"]}, 0)
         tracked.log_json(found, "sources.json")
         tracked.log_figure(figure, "figures/sources.png")

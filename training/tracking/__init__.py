@@ -14,7 +14,7 @@ from bidpilot.training.tracking.find import (
 )
 from bidpilot.training.tracking.names import LATEST
 from bidpilot.training.tracking.provenance import provenance
-from bidpilot.training.tracking.run import Run, open_run
+from bidpilot.training.tracking.run import Run, open_run, written_to
 from bidpilot.training.tracking.store import Store, current_store
 
 __all__ = [
@@ -30,4 +30,5 @@ __all__ = [
     "open_run",
     "provenance",
     "resolve_run",
+    "written_to",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -29,6 +30,8 @@ _PACKAGES = (
     "stable-baselines3",
     "torch",
 )
+_OURS = ("bidpilot", "__main__.py")  # the program as it is installed, and as `python -m bidpilot`
+_COMMAND_LENGTH = 500
 _SOURCE = Path(__file__).resolve().parents[2]
 
 
@@ -36,11 +39,12 @@ def provenance() -> dict[str, str]:
     """Tags that say which code, libraries and machine made a run.
 
     Keys: `git.commit` and `git.dirty` (only where the source lies in its own git repository), the three
-    tags that MLflow's run list shows as source, version and user, `python`, `platform`, `cpu_count`,
-    and `version.PACKAGE` for each installed package that matters.
+    tags that MLflow's run list shows as source, version and user, `command` as it was typed, `python`, `platform`,
+    `cpu_count`, and `version.PACKAGE` for each installed package that matters.
     """
     tags = {
-        "mlflow.source.name": " ".join(["bidpilot", *sys.argv[1:]])[:500],
+        "mlflow.source.name": _command(),
+        "command": shlex.join([_program(), *sys.argv[1:]])[:_COMMAND_LENGTH],
         "mlflow.source.type": "LOCAL",
         "mlflow.user": _user(),
         "python": platform.python_version(),
@@ -59,6 +63,18 @@ def provenance() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return tags
+
+
+def _program() -> str:
+    """What runs, by the name that is typed."""
+    name = Path(sys.argv[0]).name
+    return "bidpilot" if name in _OURS else name
+
+
+def _command() -> str:
+    """What the UI shows as source: the program and its command; of what has a slash it would show the end alone."""
+    typed = [_program(), *(sys.argv[1:2] if _program() == "bidpilot" else ())]
+    return " ".join(part.rpartition("/")[2] for part in typed)
 
 
 def git_commit(folder: Path) -> tuple[str, bool] | None:

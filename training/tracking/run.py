@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from bidpilot.bidding.errors import RunNotFound, TrackingError
 from bidpilot.training.tracking.find import find_run
@@ -21,14 +22,20 @@ from bidpilot.training.tracking.store import Store, current_store, tracking_erro
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mlflow.tracking import MlflowClient
+    from pydantic import BaseModel
 
 T = TypeVar("T")
+
+CONFIG_FILE: Final = "config.json"
+"""A run's whole configuration."""
 
 # Limits of MLflow's log_batch and of the length of a value.
 _METRICS_PER_BATCH = 1000
 _ENTRIES_PER_BATCH = 100
 _PARAM_LENGTH = 6000
 _TAG_LENGTH = 5000
+_DIGEST_SHOWN = 8  # digits of a data set's digest: more push the other columns out of sight
+_NOT_IN_MODELS = re.compile(r"[/:.%\"']")  # what MLflow refuses in the name of a model
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,42 @@ class Run:
             for batch in _batches(entries, _ENTRIES_PER_BATCH):
                 self._client.log_batch(self.run_id, tags=batch)
 
+    def log_dataset(self, name: str, digest: str, origin: Mapping[str, object], context: str) -> None:
+        """Say what days the run is about: the column Dataset of the UI.
+
+        Args:
+            name: of the preset, suite or log.
+            digest: of its auctions, or of what draws them; eight digits of it are shown.
+            origin: where it comes from, by name.
+            context: what the run does with it: `training` or `evaluation`.
+        """
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        source = json.dumps({key: str(value) for key, value in origin.items()})
+        dataset = Dataset(name, digest[:_DIGEST_SHOWN], "bidpilot", source)
+        with tracking_errors(self.store):
+            self._client.log_inputs(self.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])])
+
+    def log_model(self, source: Path, name: str, kind: str, step: int) -> None:
+        """Keep the files of `source` as a model that the run made: the column Models of the UI, without pickle.
+
+        Args:
+            source: folder of its files.
+            name: of the model.
+            kind: what it is, the model's type.
+            step: environment steps after which it stood so.
+        """
+        from mlflow.entities import LoggedModelOutput
+
+        client = self._client
+        with tracking_errors(self.store):
+            model = client.create_logged_model(
+                self.experiment_id, _NOT_IN_MODELS.sub("_", name), self.run_id, model_type=kind
+            )
+            client.log_model_artifacts(model.model_id, str(source))
+            client.finalize_logged_model(model.model_id, "READY")
+            client.log_outputs(self.run_id, [LoggedModelOutput(model.model_id, step)])
+
     def log_figure(self, figure: Figure, path: str, dpi: int = 120) -> None:
         """Keep a matplotlib figure as an image, e.g. `figures/learning_curve.png`."""
         with tempfile.TemporaryDirectory() as folder:
@@ -114,6 +157,17 @@ class Run:
         return self.store.client()
 
 
+def written_to(run_id: str, store: Store | None = None) -> Run:
+    """A handle on a run that is there, to write to it without going on with it.
+
+    Raises:
+        RunNotFound: no such run.
+    """
+    store = store or current_store()
+    found = find_run(run_id, store=store)
+    return Run(found.run_id, found.experiment_id, found.name, store)
+
+
 @contextmanager
 def open_run(
     experiment: str,
@@ -122,14 +176,16 @@ def open_run(
     tags: Mapping[str, object] | None = None,
     *,
     kind: str = "train",
+    config: BaseModel | None = None,
     resume: str | None = None,
     store: Store | None = None,
 ) -> Iterator[Run]:
     """Open a run, or the existing run `resume`, and end it with the status that fits.
 
     The run is FINISHED when the block ends, KILLED after Ctrl-C and FAILED after any other exception,
-    whose first line is kept as the tag `error`. Parameters are the flat, resolved configuration. When a run
-    is resumed, parameters that it has keep their value, and those now given otherwise are kept as the tags
+    whose first line is kept as the tag `error`. Parameters are few: what the configuration has otherwise than by
+    default, and a few basics (`cli.config.changed`); the whole of it is the artifact `config.json`. When a run is
+    resumed, parameters that it has keep their value, and those now given otherwise are kept as the tags
     `resumed.PARAMETER`. Runs of a local store whose process was killed are marked KILLED first.
 
     Args:
@@ -138,6 +194,7 @@ def open_run(
         params: parameter name to value.
         tags: tag name to value, beside those of `provenance()`.
         kind: what made the run ("train", "evaluate", ...), its tag `kind`.
+        config: kept whole as `config.json`; the caller's own doing where None.
         resume: id of a run to go on with.
         store: where; `current_store()` where None.
 
@@ -149,17 +206,21 @@ def open_run(
     _mark_dead_runs(store)
     run = _start(store, experiment, run_name, kind) if resume is None else _restart(store, resume)
     with nullcontext() if store.folder is None else alive(store.folder, run.run_id):
-        yield from _written(run, params or {}, tags or {}, resume is not None)
+        yield from _written(run, params or {}, tags or {}, config, resume is not None)
 
 
-def _written(run: Run, params: Mapping[str, object], tags: Mapping[str, object], resumed: bool) -> Iterator[Run]:
-    """The run with its parameters and tags, ended as the caller's block ends."""
+def _written(
+    run: Run, params: Mapping[str, object], tags: Mapping[str, object], config: BaseModel | None, resumed: bool
+) -> Iterator[Run]:
+    """The run with its configuration, parameters and tags, ended as the caller's block ends."""
     try:
         run.set_tags({**provenance(), **tags})
         if resumed:
             _log_resumed_params(run, params)
         else:
             run.log_params(params)
+        if config is not None:
+            run.log_json(config.model_dump(mode="json"), CONFIG_FILE)
         yield run
     except BaseException as error:
         _end_after(run, error)

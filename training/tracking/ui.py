@@ -18,6 +18,7 @@ from typing import IO
 
 from bidpilot.bidding.errors import TrackingError
 from bidpilot.training.tracking.config import UiConfig
+from bidpilot.training.tracking.page import runs_page, save_view
 from bidpilot.training.tracking.store import Store, current_store
 
 _START_SECONDS = 90.0
@@ -26,7 +27,7 @@ _EXPERIMENT = "bidpilot"
 
 
 def run(config: UiConfig) -> None:
-    """Serve the runs until Ctrl-C; prints the address of the experiment's runs once it answers.
+    """Serve the runs until Ctrl-C; prints the address of the experiment's trainings, the best first, once it answers.
 
     Where `MLFLOW_TRACKING_URI` names a server, that server's address is printed instead.
 
@@ -34,7 +35,7 @@ def run(config: UiConfig) -> None:
         TrackingError: where the port is taken or the server does not start.
     """
     store = current_store()
-    experiment = store.experiment_id(_EXPERIMENT)
+    experiment = save_view(store, _EXPERIMENT)
     if store.uri.startswith(("http://", "https://")):
         print(f"MLflow UI: {store.uri.rstrip('/')}{runs_page(experiment)}")
         return
@@ -49,11 +50,6 @@ def run(config: UiConfig) -> None:
         except KeyboardInterrupt:
             return
     raise TrackingError(f"the MLflow server ended with status {process.returncode}: {_tail(output)}")
-
-
-def runs_page(experiment_id: str) -> str:
-    """The page of an experiment's runs; the server's own start page opens another mode of the UI."""
-    return f"/#/experiments/{experiment_id}/runs"
 
 
 def server_command(store: Store, config: UiConfig) -> list[str]:

@@ -31,28 +31,30 @@ from bidpilot.agents.learners.common.snapshot import (
 from bidpilot.agents.learners.common.tuned import tuned
 from bidpilot.bidding.day.features import declared
 from bidpilot.bidding.errors import InvalidConfig, RunNotFound
-from bidpilot.training.cli.config import flat, given
+from bidpilot.training.cli.config import given
 from bidpilot.training.evaluation.names import CHOICE, CHOICE_WHY
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import interquartile_mean
-from bidpilot.training.evaluation.suites import validation_arena
+from bidpilot.training.evaluation.suites import validation_arena, validation_units
 from bidpilot.training.evaluation.traffic import behind, missing_told
 from bidpilot.training.report.comparison import ratio_distribution
-from bidpilot.training.report.curves import Curve, budget_curves, learning_curve
+from bidpilot.training.report.curves import budget_curves
 from bidpilot.training.report.differences import difference_bands
 from bidpilot.training.report.progress import waiting
 from bidpilot.training.report.tables import pair_table, print_table
 from bidpilot.training.setting.setting import Setting, training_setting
 from bidpilot.training.setting.split import DRAWN, HoldOut, lesson
 from bidpilot.training.setting.targets import rule_of, usual_campaign
-from bidpilot.training.setting.terms import terms_of
 from bidpilot.training.tracking import Run, download, open_run, resolve_run
 from bidpilot.training.tracking.lineage import held_out_tag
+from bidpilot.training.tracking.run import CONFIG_FILE
 from bidpilot.training.tracking.writer import MlflowWriter
 from bidpilot.training.train.config import TrainConfig
 from bidpilot.training.train.easing import ease
 from bidpilot.training.train.environment import new_model, training_ground
-from bidpilot.training.train.verdict import reach_verdict, verdict_grounds
+from bidpilot.training.train.learnt import learnt_told, training_curve
+from bidpilot.training.train.told import as_it_is, describe, log_ground, run_name, run_params
+from bidpilot.training.train.verdict import Verdict, reach_verdict, verdict_grounds
 from bidpilot.training.train.watch import RunWatch
 
 POLICY_SCHEMA = 1
@@ -83,10 +85,11 @@ def run(config: TrainConfig, kind: str = "train", tags: Mapping[str, str] | None
     if config.tuned:
         config = _tuned(config, setting)
     tags = {**(tags or {}), "learner": config.learner, **learnt_from(setting, config.hold_out)}
-    params = flat(config.model_dump(exclude=config.others)) | flat(terms_of(setting.campaign))
-    params |= {"targets": rule_of(setting.campaign, setting.recorded)}
-    with open_run(config.experiment, config.run_name, params, tags, kind=kind, resume=config.resume) as tracked:
-        tracked.log_json(config.model_dump(mode="json", exclude={"resume"}), "config.json")
+    name, params = run_name(config, setting), run_params(config, setting)
+    with open_run(config.experiment, name, params, tags, kind=kind, resume=config.resume) as tracked:
+        tracked.log_json(config.model_dump(mode="json", exclude={"resume"}), CONFIG_FILE)
+        log_ground(tracked, config, setting)
+        describe(tracked)
         _train(config, setting, tracked, snapshot, features)
         return tracked.run_id
 
@@ -154,7 +157,7 @@ def _train(
         callback = BetweenRollouts(
             env,
             lambda trained: trained_policy(learner, trained, env),
-            RunWatch(env, arena, tracked, progress, done, config.total_steps),
+            RunWatch(env, arena, validation_units(setting, arena), tracked, progress, done, config.total_steps),
             standing,
             done,
             config.validate_every,
@@ -188,28 +191,32 @@ def _finish(
     with waiting(console, "playing the controllers on the validation days"):
         rivals = {rival: arena.play(controller_agent(rival, gains.get(rival))).ratio for rival in CONTROLLERS}
         outcome = arena.play(policy)
-    validated, iqm, low, high = np.array([[p.step, p.iqm, p.low, p.high] for p in standing.curve]).T
-    curves = {name: Curve(validated, iqm, low, high)}
     kind = DRAWN if setting.split is None else setting.split.kind
     kind += ", half of them of held-out worlds" if config.broadens else ""
     title = f"{setting.name}: validation days, {kind}"
-    references = {rival: interquartile_mean(ratio) for rival, ratio in rivals.items()}
-    tracked.log_figure(learning_curve(curves, references, title), "figures/learning_curve.png")
     tracked.log_figure(ratio_distribution({**rivals, name: outcome.ratio}, title), "figures/ratio.png")
     sample = np.linspace(0, len(outcome.ratio) - 1, 6).astype(int)
     labels = [f"R / R* {outcome.ratio[d]:.3f}" for d in sample]
     left = np.clip(outcome.left[sample], 0.0, 1.0)
     planned = np.clip(arena.planned[sample], 0.0, 1.0)
     tracked.log_figure(budget_curves(left, planned, labels), "figures/budget_left.png")
-    tracked.log_metrics({"best/ratio_iqm": best.iqm, "best/step": best.step}, steps)
+    tracked.log_metrics({"validation/best_ratio_iqm": best.iqm, "validation/best_step": best.step}, steps)
     with tempfile.TemporaryDirectory() as folder:
         save_policy(Path(folder), setting, config, arena, standing, outcome.ratio)
         tracked.log_folder(Path(folder), "policy")
+        tracked.log_model(Path(folder), run_name(config, setting), "policy", best.step)
+    verdict = None
     if config.verdict_days > 0:
         means = {agent: float(ratio.mean()) for agent, ratio in {**rivals, name: outcome.ratio}.items()}
-        _judge(config, setting, tracked, standing, steps, means, console)
-    days, mean = len(outcome.ratio), outcome.ratio.mean()
-    console.print(f"best policy: R / R* {mean:.4f} on {days} validation days ({kind}), at step {best.step:,}")
+        verdict = _judge(config, setting, tracked, standing, means, console)
+    told = learnt_told(config, setting, arena, standing, verdict)
+    references = {rival: interquartile_mean(ratio) for rival, ratio in rivals.items()}
+    tracked.log_figure(training_curve(name, standing, references, title, told), "figures/learning_curve.png")
+    tracked.set_tags({"learnt": told})
+    describe(tracked)
+    console.print(told, soft_wrap=True)
+    days = len(outcome.ratio)
+    console.print(f"best policy: R / R* {best.mean:.4f} on {days} validation days ({kind}), at step {best.step:,}")
     console.print(f"its files: artifacts policy/ of run {tracked.run_id} in {tracked.store.uri}", soft_wrap=True)
     agents = f"{' '.join(CONTROLLERS)} {name}@{tracked.run_id}"
     suite = f"--suites {setting.name}" if config.log is None else "--log TESTLOG"
@@ -226,7 +233,7 @@ def _eased(config: TrainConfig, setting: Setting, tracked: Run, standing: Standi
     console.print("easing the policy ...")
     policy, found = ease(policy, setting, config.verdict_days, config.seed, behind(config.traffic_filter))
     tracked.log_json(found.record(), "easing.json")
-    tracked.log_metrics({"best/share": found.share}, standing.best.step)
+    tracked.log_metrics({"validation/share": found.share}, standing.best.step)
     console.print(str(found), soft_wrap=True)
     first = None if standing.first is None else standing.first.eased(found.share)
     return replace(standing, policy=policy, first=first if standing.best.step > 0 else policy)
@@ -237,10 +244,9 @@ def _judge(
     setting: Setting,
     tracked: Run,
     standing: Standing,
-    steps: int,
     validated: Mapping[str, float],
     console: Console,
-) -> None:
+) -> Verdict:
     """Judge on days that have chosen nothing, and keep with the run what is exported by default, and why."""
     assert standing.policy is not None
     filter_of = behind(config.traffic_filter)
@@ -249,7 +255,8 @@ def _judge(
     imitated = standing.first if config.imitation.rounds > 0 and standing.best.step > 0 else None
     verdict = reach_verdict(grounds, standing.policy, imitated, tuned_gains(setting.tuned_as), validated)
     tracked.log_json(verdict.record(), "verdict.json")
-    tracked.log_metrics(verdict.metrics(), steps)
+    if as_it_is(config):
+        tracked.log_metrics(verdict.scores, 0)
     tracked.set_tags({CHOICE: verdict.choice, CHOICE_WHY: verdict.why})
     if verdict.pairs:
         title = f"{setting.name}: the verdict, {verdict.choice} is exported"
@@ -258,6 +265,7 @@ def _judge(
     if verdict.alike:
         console.print("the policy plays as its base: the learner found nothing to change")
     console.print(f"exported by default: {verdict.choice} ({verdict.why})", soft_wrap=True)
+    return verdict
 
 
 def save_policy(

@@ -22,8 +22,8 @@ from bidpilot.agents.gains import Gains
 from bidpilot.envs import seeding
 from bidpilot.envs.markets.presets import PRESETS
 from bidpilot.envs.markets.worlds import WORLDS
-from bidpilot.training.evaluation.rows import pair_row
-from bidpilot.training.evaluation.statistics import LEAST
+from bidpilot.training.evaluation.rows import held_out_metrics, pair_row
+from bidpilot.training.evaluation.statistics import LEAST, NO_INTERVAL, interquartile_mean, interval
 from bidpilot.training.evaluation.suites import Suite, recorded_arena, setting_arena, worlds_arena
 from bidpilot.training.evaluation.traffic import FilterOf
 from bidpilot.training.report.tables import PairRow
@@ -41,6 +41,10 @@ Days = NDArray[np.float64]
 """R / R* (D,) of one agent on one ground."""
 
 
+Gap = tuple[float, float, float]
+"""A mean difference of R / R* over grounds, and the ends of its 95 % interval."""
+
+
 @dataclass(frozen=True)
 class Ground:
     """What was played on one ground."""
@@ -53,6 +57,18 @@ class Ground:
         """What one has more than the other."""
         return pair_row(self.name, agent, against, self.ratios[agent] - self.ratios[against], self.units, 0)
 
+    def scores(self, agent: str) -> dict[str, float]:
+        """The held-out metrics of a training whose policy is `agent`."""
+        ratio = self.ratios[agent]
+        ends = interval(ratio, self.units, np.random.default_rng(0)) or NO_INTERVAL
+        beside = float((ratio - self.ratios[MPC.name]).mean())
+        return held_out_metrics(self.name, interquartile_mean(ratio), ends, beside, len(ratio))
+
+    @property
+    def judges(self) -> bool:
+        """Whether there are days enough for an interval."""
+        return len(np.unique(self.units)) >= LEAST
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -63,6 +79,8 @@ class Verdict:
     pairs: tuple[PairRow, ...]
     means: Mapping[str, Mapping[str, float]]  # of R / R*, by ground and agent
     alike: bool  # whether the policy plays as its base
+    scores: Mapping[str, float]  # held-out metrics of the policy
+    learnt: Gap | None = None  # what the policy has more than what imitation left; None where none was played
 
     def record(self) -> dict[str, Any]:
         """As it is stored with the run."""
@@ -73,11 +91,6 @@ class Verdict:
             "means": self.means,
             "pairs": self.pairs,
         }
-
-    def metrics(self) -> dict[str, float]:
-        """`verdict/GROUND/AGENT` the mean, `verdict/GROUND/AGENT-AGAINST` the paired difference."""
-        means = {f"verdict/{g}/{agent}": mean for g, agents in self.means.items() for agent, mean in agents.items()}
-        return means | {f"verdict/{p['suite']}/{p['agent']}-{p['against']}": p["diff"] for p in self.pairs}
 
 
 def verdict_grounds(setting: Setting, days: int, seed: int, filter_of: FilterOf, worlds: bool) -> list[Suite]:
@@ -135,7 +148,15 @@ def reach_verdict(
         tuple(ground.pair(agent, against) for ground in played for agent, against in pairs),
         {ground.name: {name: float(days.mean()) for name, days in ground.ratios.items()} for ground in played},
         alike=bool(gaps) and float(max(gaps)) < ALIKE,
+        scores={name: value for ground in played for name, value in ground.scores(policy.name).items()},
+        learnt=_learnt(policy.name, played) if IMITATED in agents else None,
     )
+
+
+def _learnt(policy: str, grounds: Sequence[Ground]) -> Gap | None:
+    """What a policy has more than what imitation left, over the grounds that judge; None where there are none."""
+    pairs = [ground.pair(policy, IMITATED) for ground in grounds if ground.judges]
+    return _together(pairs) if pairs else None
 
 
 def choose(candidates: Sequence[str], grounds: Sequence[Ground], validated: Mapping[str, float]) -> tuple[str, str]:
@@ -146,7 +167,7 @@ def choose(candidates: Sequence[str], grounds: Sequence[Ground], validated: Mapp
     grounds with the interval above 0. Where too few days are left to judge, the policy stands if it is no worse than
     the first of them in the mean of the days that it was `validated` on, by candidate. These flatter it.
     """
-    judged = [ground for ground in grounds if len(np.unique(ground.units)) >= LEAST]
+    judged = [ground for ground in grounds if ground.judges]
     if not judged:
         base, policy = candidates[0], candidates[-1]
         gap = validated[policy] - validated[base]
@@ -180,7 +201,7 @@ def _behind(name: str, candidates: Sequence[str], grounds: Sequence[Ground]) -> 
     return found
 
 
-def _together(pairs: Sequence[PairRow]) -> tuple[float, float, float]:
+def _together(pairs: Sequence[PairRow]) -> Gap:
     """The mean over grounds, whose days are apart, and the ends of its interval: half-widths add as errors do."""
     mean = sum(pair["diff"] for pair in pairs) / len(pairs)
     below, above = (

@@ -14,7 +14,7 @@ from bidpilot.agents.learners.catalogue import LEARNERS, LearnerName
 from bidpilot.agents.learners.common.space import Choice
 from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.envs import seeding
-from bidpilot.training.cli.config import flat, given
+from bidpilot.training.cli.config import changed, given
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import setting_arena
 from bidpilot.training.setting.setting import Setting, training_setting
@@ -57,8 +57,8 @@ def run(config: TuneConfig) -> str:
         _check_batches(config, learner)
     setting = training_setting(config.market, config.log, config.seed, carries=config.carries)
     tags = {"setting": setting.name, "market_digest": setting.market.digest}
-    name = f"tune {setting.name}"
-    with open_run(config.experiment, name, flat(config), tags, kind="tune", resume=config.resume) as tracked:
+    name, params = f"tune {config.agents} {setting.name}", changed(config, "agents", "trials", "seed")
+    with open_run(config.experiment, name, params, tags, kind="tune", resume=config.resume) as tracked:
         tracked.log_json(config.model_dump(mode="json", exclude=set(_WITH_RESUME)), CONFIG_FILE)
         console.print(f"run {tracked.run_id}; if it is stopped, go on with: bidpilot tune --resume {tracked.run_id}")
         found = _tune(config, setting, learners, tracked, console)
@@ -144,9 +144,9 @@ def _learner(name: LearnerName, config: TuneConfig, setting: Setting, search: Se
 
 
 def _tell(best: Best, agent: str, tracked: Run, console: Console, held: Sequence[HeldOut] = (), more: str = "") -> None:
-    metrics = {f"{agent}/ratio_iqm": best.ratio, f"{agent}/untuned": best.untuned}
-    metrics |= {f"{agent}/held_out_{part.kind}": part.difference for part in held}
-    tracked.log_metrics(metrics, 0)
+    metrics = {"ratio_iqm": best.ratio, "untuned_ratio_iqm": best.untuned}
+    metrics |= {f"held_out_{part.kind}": part.difference for part in held}
+    tracked.log_metrics({f"tuning/{agent}/{name}": value for name, value in metrics.items()}, 0)
     shown = " ".join(f"{name} {value:g}" for name, value in best.settings.items())
     parts = "".join(f"; {part.told()}" for part in held)
     console.print(f"{agent:<13} {best.untuned:.4f} -> {best.ratio:.4f}  {shown}{parts}{more}", soft_wrap=True)

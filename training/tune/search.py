@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 
 from bidpilot.agents.learners.common.space import Space
 from bidpilot.training.tracking import Run, open_run
+from bidpilot.training.tracking.story import PARENT
 from bidpilot.training.tune.progress import TrialProgress
 from bidpilot.training.tune.spaces import Settings, defaults, suggested
 
@@ -78,11 +79,11 @@ class Search:
         if agent is None:
             ratio = score(settings)
         else:
-            tags = {"mlflow.parentRunId": self.parent.run_id, "agent": agent}
+            tags = {PARENT: self.parent.run_id, "agent": agent}
             name, store = f"{agent} {trial.number}", self.parent.store
             with open_run(self.experiment, name, settings, tags, kind="trial", store=store) as run:
                 ratio = score(settings)
-                run.log_metrics({"ratio_iqm": ratio}, 0)
+                run.log_metrics({f"tuning/{agent}/ratio_iqm": ratio}, 0)
                 trial.set_user_attr("run", run.run_id)
         trial.set_user_attr("settings", settings)
         return ratio

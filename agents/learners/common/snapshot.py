@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import pickle
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,9 @@ class Point:
     low: float  # 25th percentile
     high: float  # 75th percentile
     mean: float  # in which the days count that the interquartile mean hides
+    vs_mpc: float | None = None  # mean less that of mpc on the same days; None in checkpoints from before it was told
+    vs_low: float | None = None  # its 95 % interval; None below three groups of days
+    vs_high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def take_snapshot(model: OnPolicyAlgorithm, env: BiddingVecEnv, standing: Standi
         "observation": torch.from_numpy(np.array(model._last_obs)),
         "episode_starts": torch.from_numpy(np.array(model._last_episode_starts)),
         "prices": torch.from_numpy(_prices(env).copy()),
-        "curve": [[p.step, p.iqm, p.low, p.high, p.mean] for p in standing.curve],
+        "curve": [list(astuple(point)) for point in standing.curve],
         "best": {} if policy is None else _network(policy),
         "best_name": "" if policy is None else policy.name,
         "first": {} if standing.first is None else _network(standing.first),

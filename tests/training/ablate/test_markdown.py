@@ -24,6 +24,7 @@ def agent(name: str, iqm: float, seeds: int = 1) -> AgentRow:
         mean_low=iqm - 0.01,
         mean_high=iqm + 0.01,
         p5=0.5,
+        vs_mpc=0.0,
         gap_closed=None,
         knowable_closed=None,
         filter_closed=None,

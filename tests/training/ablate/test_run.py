@@ -13,6 +13,7 @@ from bidpilot.training.ablate.config import AblateConfig
 from bidpilot.training.ablate.jobs import Job
 from bidpilot.training.ablate.parts import PARTS
 from bidpilot.training.cli import main
+from bidpilot.training.cli.config import flat
 from bidpilot.training.tracking import current_store, download, find_run, latest_finished_run
 
 pytestmark = pytest.mark.usefixtures("project")
@@ -75,7 +76,9 @@ def test_every_variant_has_a_row_per_seed_and_one_over_them_beside_the_controlle
     parts = [("adaptive", "mpc"), *((part, "adaptive") for part in PARTS)]
     assert pairs == [*parts, ("imitation", "mpc"), ("no_imitation", "mpc")]
     stored = find_run(whole)
-    assert stored.metrics["steady/imitation"] == next(row["iqm"] for row in rows if row["agent"] == "imitation")
+    assert stored.metrics["heldout/steady/imitation/ratio_iqm"] == next(
+        row["iqm"] for row in rows if row["agent"] == "imitation"
+    )
     assert download(whole, "figures/ablation.png").stat().st_size > 1000
 
 
@@ -88,7 +91,9 @@ def test_each_training_is_a_run_of_its_own_kind_with_its_variants_configuration(
             assert (training.tags["kind"], training.tags["ablation.variant"]) == ("ablate", variant)
             assert training.tags["mlflow.parentRunId"] == whole
             asked = {"seed": seed, "total_steps": steps, "imitation.rounds": rounds}
-            assert {name: training.params[name] for name in asked} == {n: str(v) for n, v in asked.items()}
+            stored = flat(json.loads(download(run_id, "config.json").read_text()))
+            assert {name: stored[name] for name in asked} == asked
+            assert training.metrics["heldout/steady/days"] == TINY["days"]
     with pytest.raises(RunNotFound):  # so `ppo` in evaluation is none of them
         latest_finished_run("train")
 

@@ -91,7 +91,22 @@ def test_the_mean_counts_the_bad_days_that_the_interquartile_mean_hides(suite: S
     assert row["iqm"] == pytest.approx(0.9)
     assert row["mean"] == pytest.approx((9 * 0.9 + 0.9) / 12)
     assert (row["mean_low"], row["mean_high"]) == interval(bad.ratio, np.arange(12), np.random.default_rng(0), trim=0.0)
-    assert row_metrics([row], {"mpc": "mpc"}) == {"small/mpc": row["iqm"], "small/mpc_mean": row["mean"]}
+
+
+def test_a_run_of_several_agents_names_each_and_a_trainings_own_scores_have_no_name(suite: Suite) -> None:
+    outcomes = {"mpc": outcome(0.9), "mpc_informed": outcome(1.0), "ppo@1,2": outcome(0.92)}
+    rows = agent_rows(suite, outcomes, {}, 0)
+    several = row_metrics(rows, {"mpc": "mpc", "ppo@1,2": "ppo@1+1"})
+    assert several["heldout/small/mpc/ratio_vs_mpc"] == 0.0
+    assert several["heldout/small/ppo_1_1/ratio_iqm"] == pytest.approx(0.92)
+    assert not any("mpc_informed" in name for name in several)
+    assert row_metrics(rows, {"ppo@1,2": None}) == {
+        "heldout/small/ratio_iqm": pytest.approx(0.92),
+        "heldout/small/ratio_iqm_low": pytest.approx(0.92),
+        "heldout/small/ratio_iqm_high": pytest.approx(0.92),
+        "heldout/small/ratio_vs_mpc": pytest.approx(0.02),
+        "heldout/small/days": 12,
+    }
 
 
 def test_days_that_share_two_periods_have_no_interval(suite: Suite) -> None:
@@ -100,6 +115,7 @@ def test_days_that_share_two_periods_have_no_interval(suite: Suite) -> None:
     row, (pair,) = agent_rows(grouped, outcomes, {}, 0)[0], pair_rows(grouped, outcomes, 0)
     assert (row["days"], row["groups"], row["ci_low"], row["ci_high"]) == (12, 2, None, None)
     assert (row["mean_low"], row["mean_high"]) == (None, None)
+    assert not any(name.endswith(("low", "high")) for name in row_metrics([row], {"mpc": None}))
     assert (pair["groups"], pair["diff_low"], pair["diff_high"]) == (2, None, None)
     assert (row["mean"], pair["diff"]) == pytest.approx((0.8, 0.1))
 

@@ -49,7 +49,7 @@ def make_run(
         save_policy(folder, setting, TrainConfig(market="steady"), arena, standing, np.array([0.9]))
         assert json.loads((folder / "policy.json").read_text())["setting"] == "steady"
         tracked.log_folder(folder, "policy")
-        tracked.log_metrics({"best/ratio_iqm": 0.9}, 1)
+        tracked.log_metrics({"validation/best_ratio_iqm": 0.9}, 1)
         return tracked.run_id
 
 

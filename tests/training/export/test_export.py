@@ -90,7 +90,7 @@ def test_every_controller_exports_as_its_parameters(tmp_path: Path, run_id: str,
 def test_the_manifest_says_where_the_bundle_comes_from(bundle_folder: Path, run_id: str) -> None:
     manifest = load_bundle(bundle_folder).manifest
     assert manifest.origin.run_id == run_id
-    assert manifest.origin.metrics == {"best/ratio_iqm": 0.9}
+    assert manifest.origin.metrics == {"validation/best_ratio_iqm": 0.9}
     assert manifest.origin.setting == "steady"
     assert set(manifest.checksums) == {"forecast.npz", "golden.json", "network.npz", "policy.onnx"}
     assert len(manifest.plan.spend) == manifest.slots + 1

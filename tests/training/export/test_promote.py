@@ -6,6 +6,7 @@ import json
 import re
 from contextlib import suppress
 from pathlib import Path
+from unittest.mock import Mock
 
 import mlflow
 import numpy as np
@@ -21,10 +22,10 @@ from bidpilot.training.export.config import ExportConfig, PromoteConfig
 from bidpilot.training.export.promote import Duel, latest_log, verdict
 from bidpilot.training.export.promote import duel as fight
 from bidpilot.training.export.promote import run as promote
-from bidpilot.training.export.registry import active, find_version
+from bidpilot.training.export.registry import Told, active, find_version
 from bidpilot.training.export.run import run as export
 from bidpilot.training.setting.split import HoldOut
-from bidpilot.training.tracking import current_store, download, latest_finished_run
+from bidpilot.training.tracking import current_store, download, find_run, latest_finished_run, open_run
 from tests.training.small_logs import idle_run, small_log
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of mlflow and of what it loads a model with
@@ -33,6 +34,21 @@ SMALL = PromoteConfig(name="duel", suites=("steady",), days=24)
 
 def alias(name: str) -> str:
     return find_version(f"models:/duel@{name}").version
+
+
+def test_a_version_tells_the_scores_of_its_policy_and_where_it_was_trained() -> None:
+    with open_run("bidpilot", "ppo daily s0", tags={"setting": "daily"}) as run:
+        run.log_metrics({"heldout/daily/ratio_iqm": 0.9791, "heldout/daily/ratio_vs_mpc": 0.0012}, 0)
+    training = find_run(run.run_id)
+    told = {}
+    for agent in ("ppo", "adaptive"):
+        bundle = Mock(manifest=Mock(agent=Mock(), origin=Mock(setting="daily")))
+        bundle.manifest.agent.name, bundle.manifest.name = agent, "feed"
+        told[agent] = Told.of(bundle, training)
+    assert told["ppo"].tags["heldout/daily/ratio_iqm"] == "0.9791"
+    assert "daily: R / R* 0.9791, +0.0012 beside mpc" in told["ppo"].description
+    assert f"[ppo daily s0](/#/experiments/{run.experiment_id}/runs/{run.run_id})" in told["ppo"].description
+    assert told["adaptive"].tags == {"source_run": run.run_id, "agent": "adaptive"}
 
 
 def test_the_champion_is_whoever_won(run_id: str, tmp_path: Path) -> None:
@@ -54,7 +70,11 @@ def test_the_champion_is_whoever_won(run_id: str, tmp_path: Path) -> None:
     promote(SMALL.model_copy(update={"run": run_id[:20]}))  # the last version of the run
     assert alias("champion") == "3"
     tags = current_store().client().get_model_version("duel", "3").tags
+    assert (tags["source_run"], tags["agent"]) == (run_id, "mpc")
+    assert "heldout/steady/ratio_iqm" not in tags  # the run's scores are not those of a controller
     assert tags["promoted_because"].startswith("against version 1; steady:")
+    exported = latest_finished_run("export")
+    assert (exported.name, exported.tags["mlflow.parentRunId"]) == (f"export mpc@{run_id[:4]}", run_id)
     rows = json.loads(download(latest_finished_run("promote").run_id, "promotion.json").read_text())
     assert rows[0]["low"] > 0
     export(ExportConfig(run="models:/duel@champion", out=tmp_path / "served"))

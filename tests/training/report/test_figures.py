@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from bidpilot.training.evaluation.names import CHOICE, UNTUNED
 from bidpilot.training.report.attribution import Bars, attribution_figure
 from bidpilot.training.report.comparison import Interval, interval_plot, ratio_distribution
-from bidpilot.training.report.curves import Curve, budget_curves, learning_curve
+from bidpilot.training.report.curves import Beside, Curve, budget_curves, learning_curve
 from bidpilot.training.report.differences import difference_map
 from bidpilot.training.report.preference_front import PreferenceFront, preference_front_plot
 from bidpilot.training.report.profile import performance_profile
@@ -37,6 +37,21 @@ def test_learning_curve_draws_each_series_its_band_and_the_references() -> None:
     np.testing.assert_array_equal(np.asarray(mpc.get_ydata()), [0.93, 0.93])
     assert len(axes.collections) == 1
     assert drawn(figure).startswith(b"\x89PNG")
+
+
+def test_the_lower_panel_shows_the_difference_to_mpc_its_band_and_the_step_that_is_kept() -> None:
+    gap = RATIO - 0.9
+    beside = Beside(Curve(STEPS, gap, gap - 0.02, gap + 0.02), 1e5, "ppo did not improve on imitation")
+    _, axes = learning_curve({"ppo": Curve(STEPS, RATIO)}, {}, "steady", beside).axes
+    line, zero, best, star = axes.lines
+    np.testing.assert_array_equal(np.asarray(line.get_ydata()), gap)
+    np.testing.assert_array_equal(np.asarray(zero.get_ydata()), [0.0, 0.0])
+    np.testing.assert_array_equal(np.asarray(best.get_xdata()), [1e5, 1e5])
+    np.testing.assert_array_equal(np.asarray(star.get_xydata()), [[1e5, gap[1]]])
+    assert len(axes.collections) == 1
+    assert axes.get_title(loc="left") == "ppo did not improve on imitation"
+    (single,) = learning_curve({"ppo": Curve([0], [0.9])}, {}, "", Beside(Curve([0], [0.1], [0.0], [0.2]), 0)).axes[1:]
+    assert len(single.collections) == 2  # the band and, as that has no width, a bar
 
 
 def test_a_single_validation_is_visible_as_a_point() -> None:

@@ -18,6 +18,7 @@ def agent(name: str, suite: str, iqm: float, gap: float | None = 0.25) -> AgentR
         mean_low=iqm - 0.03,
         mean_high=iqm - 0.01,
         p5=0.5,
+        vs_mpc=0.0,
         gap_closed=gap,
         knowable_closed=None,
         filter_closed=None,

@@ -43,13 +43,11 @@ def test_a_taken_port_is_a_named_error_before_any_start(store: Store, monkeypatc
 def test_a_named_server_is_not_started_but_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class Named(Store):
-        def experiment_id(self, name: str) -> str:
-            return "7"
-
-    monkeypatch.setattr(ui, "current_store", lambda: Named(uri="http://mlflow.example.org/"))
+    monkeypatch.setattr(ui, "current_store", lambda: Store(uri="http://mlflow.example.org/"))
+    monkeypatch.setattr(ui, "save_view", lambda store, experiment: "7")
     ui.run(UiConfig())
-    assert capsys.readouterr().out == "MLflow UI: http://mlflow.example.org/#/experiments/7/runs\n"
+    shown = capsys.readouterr().out
+    assert shown.startswith("MLflow UI: http://mlflow.example.org/#/experiments/7/runs?workflowType=machine_learning")
 
 
 def test_ctrl_c_stops_the_server_and_the_address_was_printed(

@@ -19,6 +19,7 @@ from tests.training.small_logs import small_log
 
 pytestmark = pytest.mark.usefixtures("project")
 
+BEST = "validation/best_ratio_iqm"
 TINY = [
     *("--rows", "4", "--validate-every", "192", "--checkpoint-every", "192"),
     *("--imitation.rounds", "1", "--imitation.batch-size", "64"),
@@ -50,7 +51,7 @@ def test_a_run_is_chosen_by_held_out_recorded_days_and_goes_on_with_them(
     printed = capsys.readouterr().out
     assert "validation on 1 of 5 recorded days, held-out units: unit 2" in printed
     assert "1 validation days (held-out units)" in printed
-    assert first.metrics["best/ratio_iqm"] == pytest.approx(best_on(first, tmp_path / "train", [2]), abs=1e-12)
+    assert first.metrics[BEST] == pytest.approx(best_on(first, tmp_path / "train", [2]), abs=1e-12)
     assert (first.tags["validation"], first.tags["held_out"]) == ("held-out units", "none")
     stored = json.loads((download(first.run_id, "policy") / "policy.json").read_text())
     assert [day["label"] for day in stored["training_days"]] == ["day 0", "day 1", "day 3", "day 4"]
@@ -74,7 +75,7 @@ def test_named_campaigns_are_not_looked_at_and_tagged(tmp_path: Path) -> None:
     run = trained(log, "--hold-out", "c", "a")
     assert (run.tags["held_out"], run.tags["validation"]) == ('["a", "c"]', "held-out units")
     assert run.tags["log_digest"] == load_log(log).digest
-    assert run.metrics["best/ratio_iqm"] == pytest.approx(best_on(run, log, [3]), abs=1e-12)  # of unit 1 and campaign b
+    assert run.metrics[BEST] == pytest.approx(best_on(run, log, [3]), abs=1e-12)  # of unit 1 and campaign b
 
 
 def test_a_preset_has_nothing_to_hold_out(capsys: pytest.CaptureFixture[str]) -> None:

@@ -221,7 +221,7 @@ def test_a_run_on_features_that_are_not_observed_is_not_gone_on_with(
 
 def test_training_moves_the_weights_and_the_best_policy_is_kept(whole: str, tmp_path: Path) -> None:
     final = end(whole)
-    curve = {step: (mean, iqm) for step, iqm, _, _, mean in final["curve"]}
+    curve = {step: (mean, iqm) for step, iqm, _, _, mean, *_ in final["curve"]}
     assert list(curve) == [0, 2 * ROLLOUT, 4 * ROLLOUT]
     stored = json.loads((download(whole, "policy", tmp_path) / "policy.json").read_text())
     told = stored["validation_ratio_mean"], stored["validation_ratio_iqm"]
@@ -238,8 +238,15 @@ def test_a_run_holds_what_evaluation_and_a_reader_need(whole: str, tmp_path: Pat
     assert len(found.tags["market_digest"]) == 32
     assert found.params[f"{DEFAULT}.batch_size"] == "64"
     assert found.tags["learner"] == DEFAULT
-    assert not any(name.startswith("recurrent") for name in found.params)  # only what trains has parameters
-    assert 0.5 < found.metrics["best/ratio_iqm"] <= 1.0
+    asked = {"learner", "market", "seed", "total_steps"}  # and beside these what is not at its default
+    assert asked < set(found.params)
+    assert not {"regret", "run_name", "experiment", "ppo.discount"} & set(found.params)
+    assert len(found.params) < 20
+    assert found.name == f"{DEFAULT} steady s0"
+    assert found.tags["mlflow.note.content"].startswith(f"**What:** training of {DEFAULT}, seed 0")
+    beside = [found.metrics[f"validation/ratio_vs_mpc{end}"] for end in ("_low", "", "_high")]
+    assert beside == sorted(beside)
+    assert 0.5 < found.metrics["validation/best_ratio_iqm"] <= 1.0
     folder = download(whole, "policy", tmp_path)
     stored = json.loads((folder / "policy.json").read_text())
     assert (stored["slots"], stored["setting"], stored["log"]) == (SLOTS, "steady", None)

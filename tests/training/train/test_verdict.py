@@ -172,7 +172,12 @@ def test_a_run_keeps_its_verdict_and_exports_its_choice(capsys: pytest.CaptureFi
     stored = json.loads(download(run.run_id, "verdict.json").read_text())
     assert stored["choice"] == run.tags["choice"]
     assert f"exported by default: {run.tags['choice']}" in printed
-    assert run.metrics["verdict/steady/mpc"] == pytest.approx(stored["means"]["steady"]["mpc"])
+    (beside,) = (p["diff"] for p in stored["pairs"] if (p["agent"], p["against"]) == ("ppo", "mpc"))
+    assert run.metrics["heldout/steady/ratio_vs_mpc"] == pytest.approx(beside)
+    assert run.metrics["heldout/steady/days"] == 4
+    assert run.metrics["heldout/steady/ratio_iqm_low"] <= run.metrics["heldout/steady/ratio_iqm"]
+    assert run.tags["learnt"] in " ".join(printed.split())
+    assert f"exported by default: {stored['choice']}" in run.tags["mlflow.note.content"]
     assert download(run.run_id, "figures/verdict.png").stat().st_size > 1000
     bundle = download(run.run_id, "policy").parent / "bundle"
     export(ExportConfig(run=run.run_id, out=bundle, register_model=False))

@@ -96,7 +96,7 @@ def test_every_agent_gets_the_same_number_of_trials_each_a_child_run(tuned: tupl
     count = dict.fromkeys((*BASELINES, DEFAULT), 0)
     for child in children:
         assert child.info.status == "FINISHED"
-        assert 0.3 < child.data.metrics["ratio_iqm"] <= 1.0
+        assert 0.3 < child.data.metrics[f"tuning/{child.data.tags['agent']}/ratio_iqm"] <= 1.0
         count[child.data.tags["agent"]] += 1
     assert set(count.values()) == {TRIALS}
 
@@ -110,7 +110,7 @@ def test_the_studies_are_kept_beside_the_runs(tuned: tuple[str, Path]) -> None:
     assert set(optuna.get_all_study_names(storage)) == nested | {f"{run_id}/{agent}" for agent in (*BASELINES, DEFAULT)}
     study = optuna.load_study(study_name=f"{run_id}/mpc", storage=storage)
     assert study.trials[0].params == defaults(BASELINES["mpc"])
-    assert find_run(run_id).metrics["mpc/untuned"] == study.trials[0].value
+    assert find_run(run_id).metrics["tuning/mpc/untuned_ratio_iqm"] == study.trials[0].value
 
 
 def test_the_files_say_what_was_found_and_by_which_run(tuned: tuple[str, Path]) -> None:
@@ -135,8 +135,8 @@ def test_the_best_trial_is_what_is_written(tuned: tuple[str, Path]) -> None:
     gains = json.loads((folder / "gains.json").read_text())["steady"]["found"]["pid"]
     metrics = find_run(run_id).metrics
     ratio = interquartile_mean(arena.play(controller_agent("pid", gains)).ratio)
-    assert ratio == pytest.approx(metrics["pid/ratio_iqm"], abs=1e-12)
-    assert metrics["pid/ratio_iqm"] >= metrics["pid/untuned"]
+    assert ratio == pytest.approx(metrics["tuning/pid/ratio_iqm"], abs=1e-12)
+    assert metrics["tuning/pid/ratio_iqm"] >= metrics["tuning/pid/untuned_ratio_iqm"]
 
 
 def test_trials_are_scored_on_training_days_that_no_trial_trains_on(

@@ -1,0 +1,1 @@
+"""Comparing two trainings: what differs in configuration, and who did better on the same held-out days."""

@@ -1,0 +1,20 @@
+"""Configuration of `bidpilot compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tyro
+from pydantic import Field
+
+from bidpilot.training.cli.config import Config, JsonFile, Seed, json_file
+
+
+class CompareConfig(Config):
+    """Say what differs between two trainings, and who did better on held-out days that both were played on."""
+
+    run: tyro.conf.Positional[str] = Field(min_length=1, description="A training run.")
+    against: tyro.conf.Positional[str] = Field(min_length=1, description="The training run that it is held against.")
+    out: Path | None = Field(None, description="File to draw the paired differences to, as an image.")
+    seed: Seed = Field(0, description="Seed of the bootstrap.")
+    json_file: JsonFile = json_file("what differs, and the paired differences")
