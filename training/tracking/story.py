@@ -20,7 +20,7 @@ _BREAK = "  \n"  # of a line, in Markdown: the UI shows the first few lines of a
 
 
 def named_run(learner: str, runs: Sequence[str]) -> str:
-    """A learner with its runs, short enough for a name: `ppo@d706`, `ppo@d706+2` for three seeds."""
+    """A learner with its runs, short enough for a name: `NAME@d706`, `NAME@d706+2` for three seeds."""
     more = f"+{len(runs) - 1}" if len(runs) > 1 else ""
     return f"{learner}@{runs[0][:_SHOWN]}{more}"
 
