@@ -191,10 +191,11 @@ def test_an_agent_keeps_its_colour_and_no_two_share_one() -> None:
     assert len(set(chosen.values())) == len(names)
 
 
-def test_figures_leave_pyplot_alone() -> None:
+def test_figures_leave_pyplot_alone_and_evaluations_what_is_slow_to_load() -> None:
     code = (
         "import sys; from bidpilot.training.report.comparison import ratio_distribution; "
         "ratio_distribution({'a': [0.5, 0.6]}).savefig('/dev/null', format='png'); "
-        "assert 'matplotlib.pyplot' not in sys.modules"
+        "assert 'matplotlib.pyplot' not in sys.modules; "
+        "import bidpilot.training.evaluation.run; assert 'scipy.stats' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
