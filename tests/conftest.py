@@ -6,8 +6,13 @@ import gc
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from bidpilot.bidding.landscape.forecast import BidLandscape, Forecast
+
+# The time of an example says how busy the machine is, and nothing of the code.
+settings.register_profile("bidpilot", deadline=None)
+settings.load_profile("bidpilot")
 
 _FIRST = ("loop", "long")  # markers
 
