@@ -49,7 +49,7 @@ def test_a_command_gets_its_resolved_configuration() -> None:
 @pytest.mark.usefixtures("with_command")
 def test_a_process_looks_for_no_garbage_while_it_loads_and_does_once_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: dict[str, bool] = {}
-    fake = program.resolve_name
+    fake = vars(program)["resolve_name"]
 
     def watched(target: str) -> Any:
         looked[target] = gc.isenabled()
