@@ -41,7 +41,8 @@ quickstart: install ## train a policy on synthetic days for a minute, evaluate e
 	$(BIN)/bidpilot export --out bundle --force
 
 test: install ## run all tests; COVERAGE=--cov measures which branches they take, and holds the floor
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(COVERAGE)
+	@# in the order of tests/conftest.py: by itself loadfile begins with the files of many tests, and the loop is one
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(COVERAGE)
 
 mutants: install ## change money and scoring code place by place and list what no test notices (MUTANTS=20: a sample)
 	$(BIN)/python -m tests.mutants.run --size $(MUTANTS)

@@ -1,11 +1,31 @@
-"""What tests of several folders use: a small forecast that is known in closed form."""
+"""What tests of several folders use: a small forecast that is known in closed form. And their order: the long first."""
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from bidpilot.bidding.landscape.forecast import BidLandscape, Forecast
+
+# The time of an example says how busy the machine is, and nothing of the code.
+settings.register_profile("bidpilot", deadline=None)
+settings.load_profile("bidpilot")
+
+_FIRST = ("loop", "long")  # markers
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take minutes come first: the last to begin would leave all workers but its own idle."""
+    items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in _FIRST))
+
+
+def pytest_collection_finish() -> None:
+    """Libraries and tests stay: what looks for garbage need not go through them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

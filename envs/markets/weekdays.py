@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import f as f_distribution
+from scipy.special import fdtri
 
 from bidpilot.bidding.kpi import EXPOSURE
 from bidpilot.bidding.landscape.calendar import LEVELS, UNDATED, WEEKDAYS, CalendarEffects, NamedEvent, weekday_of
@@ -68,7 +68,7 @@ def weekday_effects(
     noise = max(float(((log_level - mean[weekday]) ** 2).sum() / (days - groups)), _SLIGHTEST)
     between = float((count * (mean - log_level.mean()) ** 2).sum() / (groups - 1))
     size = (days - float((count**2).sum()) / days) / (groups - 1)
-    beyond_chance = between / float(f_distribution.ppf(_SURE, groups - 1, days - groups))
+    beyond_chance = between / float(fdtri(groups - 1, days - groups, _SURE))
     variance = (beyond_chance - noise) / size
     if variance <= 0.0:
         return np.zeros(WEEKDAYS), np.zeros(WEEKDAYS)

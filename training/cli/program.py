@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
@@ -26,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         SystemExit: with status 2 after an error of the caller (one line on stderr), 130 after Ctrl-C.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:
+        gc.disable()  # until all is loaded: what libraries make stays, and looking through it takes a second
     try:
         _dispatch(given)
     except BidpilotError as error:
@@ -48,7 +51,11 @@ def _dispatch(given: list[str]) -> None:
     from bidpilot.training.cli.overlay import read_config
 
     config = read_config(resolve_name(command.config), given[1:], prog=f"bidpilot {command.name}")
-    _loaded(command)(config)
+    run = _loaded(command)
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
+    run(config)
 
 
 def _loaded(command: Command) -> Callable[[Config], object]:

@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import f as f_distribution
+from scipy.special import fdtri
 
 from bidpilot.bidding.landscape.spread import one_way
 from bidpilot.envs.logs.auction_log import AuctionLog
@@ -68,7 +68,7 @@ def carry_over(log: AuctionLog, asked: AskedCarried = "auto", days: Sequence[int
     if several < 2:
         return CarryOver("rates", f"{several} campaigns are named on two days or more, too few to tell")
     rates, money = (_variance(np.log(value[named]), of, counts) for value in (rate, rate * worth))
-    clearly = money.total < f_distribution.ppf(_DOUBT, several - 1, several - 1) * rates.total
+    clearly = money.total < fdtri(several - 1, several - 1, _DOUBT) * rates.total
     doubt = "" if clearly or money.total >= rates.total else ", which is not clearly less"
     why = (
         f"between {several} campaigns the variance of log conversions per auction is {rates.between:.4f}, of log money "

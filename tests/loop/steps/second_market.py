@@ -27,11 +27,12 @@ def run(room: Room) -> None:
     train(room, "of the second market", "logs/second-train")
     first, second = room.runs["first"], room.runs["of the second market"]
     before = json.loads(room.path("evaluation.json").read_text())
-    check_own(room, "test", evaluated(room, "test", "ppo"), before)
+    both = evaluated(room, "test", f"ppo@{second}", "ppo")
+    check_own(room, "test", without(both, second), before)
     theirs = evaluated(room, "second-test", "ppo")
     check_forecast(room, theirs, second)
     check_scale(room, scores(theirs)["mpc"], scores(before)["mpc"])
-    check_crossed(room, evaluated(room, "test", f"ppo@{second}"), before, first)
+    check_crossed(room, without(both, first), before, first)
 
 
 def dearer(source: Source) -> Source:
@@ -41,11 +42,16 @@ def dearer(source: Source) -> Source:
     )
 
 
-def evaluated(room: Room, log: str, learned: str) -> list[dict[str, Any]]:
-    """All rows of an evaluation on a log."""
-    agents = [learned if name == "ppo" else name for name in AGENTS]
-    room.bidpilot("evaluate", "--agents", *agents, "--log", f"logs/{log}", "--json", "second.json")
+def evaluated(room: Room, log: str, *learned: str) -> list[dict[str, Any]]:
+    """All rows of an evaluation on a log, of the controllers and these policies."""
+    agents = [name for name in AGENTS if name != "ppo"]
+    room.bidpilot("evaluate", "--agents", *agents, *learned, "--log", f"logs/{log}", "--json", "second.json")
     return list(json.loads(room.path("second.json").read_text()))
+
+
+def without(rows: list[dict[str, Any]], run: str) -> list[dict[str, Any]]:
+    """The rows that are not of a run's policy."""
+    return [row for row in rows if f"ppo@{run}" not in (row["agent"], row.get("against"))]
 
 
 def scores(rows: list[dict[str, Any]]) -> dict[str, float]:

@@ -1,10 +1,11 @@
 """The program: it dispatches, answers `--help` without loading anything heavy, never shows a traceback."""
 
+import gc
 import os
 import subprocess
 import sys
 from pkgutil import resolve_name
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -44,6 +45,21 @@ def test_a_command_gets_its_resolved_configuration() -> None:
     _seen.clear()
     program.main(["record", "--port", "6001"])
     assert _seen == [UiConfig(port=6001)]
+
+
+@pytest.mark.usefixtures("with_command")
+def test_a_process_looks_for_no_garbage_while_it_loads_and_does_once_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: dict[str, bool] = {}
+    fake = vars(program)["resolve_name"]
+
+    def watched(target: str) -> Any:
+        looked[target] = gc.isenabled()
+        return (lambda config: looked.update(running=gc.isenabled())) if target == "x:record" else fake(target)
+
+    monkeypatch.setattr(program, "resolve_name", watched)
+    monkeypatch.setattr(sys, "argv", ["bidpilot", "record"])
+    program.main()
+    assert looked == {"x:UiConfig": False, "x:record": False, "running": True}
 
 
 @pytest.mark.usefixtures("with_command")

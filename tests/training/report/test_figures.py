@@ -227,10 +227,11 @@ def test_what_moved_an_action_is_drawn_on_one_scale_without_what_is_below_a_thou
     drawn(figure)
 
 
-def test_figures_leave_pyplot_alone() -> None:
+def test_figures_leave_pyplot_alone_and_evaluations_what_is_slow_to_load() -> None:
     code = (
         "import sys; from bidpilot.training.report.comparison import ratio_distribution; "
         "ratio_distribution({'a': [0.5, 0.6]}).savefig('/dev/null', format='png'); "
-        "assert 'matplotlib.pyplot' not in sys.modules"
+        "assert 'matplotlib.pyplot' not in sys.modules; "
+        "import bidpilot.training.evaluation.run; assert 'scipy.stats' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,6 +1,8 @@
 """A run: interrupted and resumed it ends as if it had not been; what it leaves; what it refuses."""
 
 import json
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,20 +29,21 @@ from bidpilot.envs.bidding_env.pool_config import PoolConfig
 from bidpilot.training.cli import main
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import validation_arena
-from bidpilot.training.setting.setting import training_setting
+from bidpilot.training.setting.setting import Setting, training_setting
 from bidpilot.training.tracking import download, find_run
 from bidpilot.training.tracking.store import current_store
 from bidpilot.training.train.config import TrainConfig
-from bidpilot.training.train.environment import new_model, training_ground
+from bidpilot.training.train.environment import TrainingGround, new_model, training_ground
 from bidpilot.training.train.run import run
 from bidpilot.training.tune.short_run import WarmStart, short_run
 from tests.bidding.day.more_features import add_feature
 
-pytestmark = pytest.mark.usefixtures("project", "few_worlds")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("project")]
 
 RUN_MODULE = "bidpilot.training.train.run"
 ROWS, SLOTS = 4, 48
 ROLLOUT = ROWS * SLOTS
+NO_GROUND = {"total_steps", "checkpoint_every", "resume", "learner", *LEARNERS}  # settings that no ground depends on
 GROUP = 2  # rows of the default learner that play one day
 OTHER: LearnerName = next(name for name in LEARNERS if name != DEFAULT)
 SMALL = {"batch_size": 64, "epochs": 2, "net": (8, 8)}
@@ -74,10 +77,35 @@ def tiny(learner: LearnerName) -> TrainConfig:
     return with_settings(other, **SMALL)
 
 
+@lru_cache
+def uninterrupted(config: str) -> str:
+    """A run that was never interrupted, of a configuration as JSON."""
+    return run(TrainConfig.model_validate_json(config))
+
+
 @pytest.fixture(scope="module")
 def whole() -> str:
     """A run that was never interrupted."""
-    return run(TINY)
+    return uninterrupted(TINY.model_dump_json())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_ground() -> Iterator[None]:
+    """A ground is made once for all runs of its settings: half of what a tiny run takes, and not what is tested here.
+
+    That the same seeds make the same ground again is held where it is drawn, and by the digest that a run resumes with.
+    """
+    made: dict[str, TrainingGround] = {}
+
+    def ground(config: TrainConfig, setting: Setting) -> TrainingGround:
+        key = config.model_dump_json(exclude=NO_GROUND)
+        if key not in made:
+            made[key] = training_ground(config, setting)
+        return made[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(f"{RUN_MODULE}.training_ground", ground)
+        yield
 
 
 def end(run_id: str) -> Snapshot:
@@ -142,7 +170,7 @@ def test_an_interrupted_run_resumed_ends_bit_for_bit_as_an_uninterrupted_one(
     assert end(stopped)["step"] == steps // SLOTS * ROLLOUT  # the last day boundary before Ctrl-C
     assert run(TrainConfig(resume=stopped)) == stopped
     assert find_run(stopped).status == "FINISHED"
-    assert_same(end(stopped), end(run(config)))
+    assert_same(end(stopped), end(uninterrupted(config.model_dump_json())))
 
 
 def test_a_checkpoint_read_back_plays_as_the_run_did_to_the_last_digit(whole: str) -> None:
@@ -169,7 +197,7 @@ def test_a_rollout_that_is_no_whole_day_resumes_from_a_day_boundary_bit_for_bit(
     stopped = interrupted(5 * 32, config)
     assert end(stopped)["step"] == 3 * ROWS * 32
     run(TrainConfig(resume=stopped[:20]))
-    assert_same(end(stopped), end(run(config)))
+    assert_same(end(stopped), end(uninterrupted(config.model_dump_json())))
 
 
 def test_imitation_alone_ends_where_ppo_would_begin_and_goes_on_with_it_once_given_steps(whole: str) -> None:

@@ -14,7 +14,7 @@ from bidpilot.training.tune import results
 from bidpilot.training.tune import run as command
 from bidpilot.training.tune.config import TuneConfig
 
-pytestmark = pytest.mark.usefixtures("project", "few_worlds")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("project")]
 
 CONFIG = TuneConfig(market="steady", agents="baselines", trials=3, days=4, folds=2)
 

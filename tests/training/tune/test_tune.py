@@ -33,7 +33,7 @@ from bidpilot.training.tune.results import data_folder, read_table, write_entry
 from bidpilot.training.tune.short_run import trial_config
 from bidpilot.training.tune.spaces import BASELINES, defaults
 
-pytestmark = pytest.mark.usefixtures("project", "few_worlds")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("project")]
 
 TRIALS, DAYS, FOLDS = 2, 16, 2
 STEPS = 256 * 48
