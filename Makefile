@@ -2,6 +2,9 @@
 
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
+# UV=1 installs with uv, which has to be there, instead of pip. Modules are compiled when they are first imported: most
+# never are, and doing it while installing takes half of the time.
+INSTALL := $(if $(UV),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install --no-compile) --quiet
 SIZE ?= small
 
 # One numerical thread: two collapse as soon as a neighbour is busy, and change the weights.
@@ -31,8 +34,7 @@ install: .venv/installed ## make .venv and install the pinned dependencies
 .venv/installed: pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "bidpilot needs Python 3.11 or newer: make PYTHON=/path/to/python3"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@# modules are compiled when they are first imported: most never are, and doing it here takes half of the time
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[all]'
+	$(INSTALL) --constraint constraints.txt --editable '.[all]'
 	@touch $@
 
 quickstart: install ## train a policy on synthetic days for a minute, evaluate every agent, export the bundle

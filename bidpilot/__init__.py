@@ -17,9 +17,11 @@ of it: a name is loaded when it is first used.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from bidpilot.checkout import require_links
 from bidpilot.gymnasium_hook import register_once_imported
 
 if TYPE_CHECKING:
@@ -59,4 +61,5 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
+require_links(os.path.dirname(__file__))
 register_once_imported()

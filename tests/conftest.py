@@ -1,8 +1,15 @@
-"""What tests of several folders use: a small forecast that is known in closed form. And their order: the long first."""
+"""What tests of several folders use: a small forecast that is known in closed form, and the wheel of this checkout.
+
+And their order: the long first.
+"""
 
 from __future__ import annotations
 
 import gc
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -46,3 +53,36 @@ def even() -> Forecast:
         level_slots=2,
         segments=("feed/head", "feed/tail"),
     )
+
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = ("agents", "bidding", "bidpilot", "docs", "envs", "examples", "serving", "solvers", "tests", "training")
+FILES = (".gitignore", "LICENSE", "README.md", "pyproject.toml", "setup.py")
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A git repository of what this checkout holds, committed here or not; nothing is built in the checkout itself."""
+    folder = tmp_path_factory.mktemp("repository")
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in FILES:
+        shutil.copy(ROOT / name, folder)
+    git = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost"]
+    for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "as it is"]):
+        subprocess.run([*git, *command], cwd=folder, check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel that pip makes of that repository's address."""
+    return build_wheel(f"git+{repository.as_uri()}", tmp_path_factory.mktemp("wheel"))
+
+
+def build_wheel(source: str, folder: Path) -> Path:
+    """The one wheel that pip makes of `source` into `folder`, by the setuptools that are installed."""
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir"]
+    subprocess.run([*pip, str(folder), source], check=True)
+    (built,) = folder.glob("*.whl")
+    return built

@@ -17,11 +17,13 @@ TOKEN, SECRET = "an-administrators-token", "a-secret-that-signs-notices-and-is-l
 
 
 class Served:
-    """`bidpilot serve` with options; a context that stops it."""
+    """`bidpilot serve` with options; a context that stops it. `python`: that of another environment."""
 
-    def __init__(self, bundle: Path, state: Path, *options: str) -> None:
+    def __init__(self, bundle: Path, state: Path, *options: str, python: Path | None = None) -> None:
+        # in isolation neither the working directory nor PYTHONPATH brings the checkout in
+        program = [sys.executable] if python is None else [str(python), "-I"]
         self.command = [
-            sys.executable, "-m", "bidpilot", "serve", str(bundle), "--state", str(state),
+            *program, "-m", "bidpilot", "serve", str(bundle), "--state", str(state),
             "--port", "0", "--admin-port", "0", *options,
         ]  # fmt: skip
         self.log = state / "server.log"

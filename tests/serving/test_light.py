@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import venv
 from pathlib import Path
 
@@ -42,18 +41,17 @@ def test_a_server_answers_where_no_training_library_can_be_imported(bundle_folde
 
 
 @pytest.mark.skipif("BIDPILOT_LIGHT" not in os.environ, reason="makes an environment: set BIDPILOT_LIGHT=1 to run it")
-def test_the_serve_extra_alone_installs_and_serves(bundle_folder: Path, tmp_path: Path) -> None:
+def test_a_wheel_with_the_serve_extra_alone_installs_and_serves(
+    bundle_folder: Path, wheel: Path, tmp_path: Path
+) -> None:
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv" / "bin" / "python"
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", "constraints.txt"]
-    subprocess.run([*pip, "-e", ".[serve]"], cwd=ROOT, check=True)
+    subprocess.run([*pip, f"bidpilot[serve] @ {wheel.as_uri()}"], cwd=ROOT, check=True)
     found = subprocess.run([str(python), "-m", "pip", "list"], capture_output=True, text=True, check=True).stdout
     installed = {line.split()[0].lower().replace("-", "_") for line in found.splitlines()}
     assert not installed & set(HEAVY)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "executable", str(python))
-        patch.delenv("PYTHONPATH", raising=False)
-        with Served(bundle_folder, tmp_path / "state") as server:
-            with server.client() as client:
-                assert client.bid()[0] == 200
-            assert server.stop() == 0
+    with Served(bundle_folder, tmp_path / "state", python=python) as server:
+        with server.client() as client:
+            assert client.bid()[0] == 200
+        assert server.stop() == 0
