@@ -6,10 +6,13 @@ import hashlib
 import re
 import shutil
 from pathlib import Path
+from typing import get_type_hints
 
 from docutils.nodes import SkipNode, math, math_block
 from docutils.utils.math.latex2mathml import tex2mathml
+from pydantic import BaseModel
 from sphinx.application import Sphinx
+from sphinx.util.typing import stringify_annotation
 from sphinx.writers.html5 import HTML5Translator
 
 import bidpilot
@@ -38,6 +41,7 @@ myst_fence_as_directive = ["mermaid"]
 myst_links_external_new_tab = True
 
 autodoc_member_order = "bysource"
+autodoc_default_options = {"exclude-members": "model_config"}
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 default_role = "code"
@@ -90,6 +94,17 @@ def within_site(text: str) -> str:
     return HOME.sub(lambda link: f"]({link[1] or ASIDE[link[2]]}", text)
 
 
+def describe_fields(_app: Sphinx, _what: str, _name: str, thing: object, _options: object, lines: list[str]) -> None:
+    """Fields of a configuration with their own descriptions, which are not in its docstring."""
+    if isinstance(thing, type) and issubclass(thing, BaseModel):
+        plain = get_type_hints(thing)
+        lines += ["", "Args:"]
+        lines += [
+            f"    {name} ({stringify_annotation(plain[name], 'smart').replace('~', '')}): {field.description or ''}"
+            for name, field in thing.model_fields.items()
+        ]
+
+
 def setup(app: Sphinx) -> None:
     """Register what is ours."""
 
@@ -99,6 +114,7 @@ def setup(app: Sphinx) -> None:
     def included(_app: Sphinx, _path: Path, _page: str, content: list[str]) -> None:
         content[0] = within_site(content[0])
 
+    app.connect("autodoc-process-docstring", describe_fields, priority=400)  # before napoleon reads the docstring
     app.connect("source-read", read)
     app.connect("include-read", included)
     app.add_html_math_renderer("mathml", inline_renderers=(show_math, None), block_renderers=(show_math_block, None))
