@@ -53,7 +53,7 @@ check: install ## lint, format, types, import arrows
 	$(BIN)/lint-imports
 
 docs: .venv/docs ## run the tutorials and build the docs site, build/docs/index.html; a warning or an error fails
-	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
+	$(BIN)/sphinx-build --fresh-env --fail-on-warning --keep-going --quiet docs build/docs
 
 .venv/docs: .venv/installed
 	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[docs]'

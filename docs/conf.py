@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import get_type_hints
 
@@ -68,6 +70,8 @@ def fresh_cache(folder: Path) -> Path:
     return here
 
 
+# Notebooks call the commands of this environment, as a reader does in an activated one.
+os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
 # Each notebook runs in a temporary folder, which is its project: its runs are gone with it.
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(fresh_cache(ROOT / "build" / "notebooks"))
