@@ -38,7 +38,7 @@ install: .venv/installed ## make .venv and install the pinned dependencies
 quickstart: install ## train a policy on synthetic days for a minute, evaluate every agent, export the bundle
 	$(BIN)/bidpilot train --total-steps 98304 --verdict-days 128
 	$(BIN)/bidpilot evaluate
-	$(BIN)/bidpilot export --out bundle
+	$(BIN)/bidpilot export --out bundle --force
 
 test: install ## run all tests; COVERAGE=--cov measures which branches they take, and holds the floor
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(COVERAGE)

@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
-import bidpilot.envs  # noqa: F401 - registers the environments
+import bidpilot  # noqa: F401 - registers the environments
 from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
 from bidpilot.envs.bidding_env.env import BiddingVectorEnv

@@ -151,7 +151,11 @@ class UnknownVariant(BidpilotError):
 
 
 class RunNotFound(BidpilotError):
-    """Raised when no MLflow run has the id asked for, or none has finished."""
+    """Raised when no MLflow run of the kind has the id or name asked for, or none has finished."""
+
+
+class AmbiguousRun(BidpilotError):
+    """Raised when the name of a run, or the beginning of an id, is that of several; lists them."""
 
 
 class PolicyMismatch(BidpilotError):
@@ -224,6 +228,10 @@ class RivalNotTrained(BidpilotError):
 
 class InvalidBundle(BidpilotError):
     """Raised when a folder is no whole policy bundle: a file missing, altered, or not what the manifest says."""
+
+
+class BundleExists(InvalidBundle):
+    """Raised when a folder holds the bundle of another run, which nobody said may be replaced."""
 
 
 class BundleMismatch(BidpilotError):

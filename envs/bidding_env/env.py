@@ -63,7 +63,10 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         (`AutoresetMode.SAME_STEP`); the last observation is in `info["final_obs"]`.
 
     Arguments:
-        num_envs: rows. market, forecast, campaign: what is bid in; the default market `daily` where none.
+        num_envs: rows.
+        market: what is bid in, or a preset's name; the preset `daily` where none.
+        forecast: of the market; the preset's own where none.
+        campaign: what is asked for, or the name of a KPI profile, whose preference the preset's campaign then has.
         seed_domain: domain of the random stream (`bidpilot.envs.seeding`).
         pool: planned campaigns that each day draws one of, in place of `campaign`.
         prices: multipliers of missed constraints, taken off a day's last reward.
@@ -87,9 +90,9 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
     def __init__(
         self,
         num_envs: int = 1,
-        market: Market | None = None,
+        market: Market | str | None = None,
         forecast: Forecast | None = None,
-        campaign: Campaign | None = None,
+        campaign: Campaign | str | None = None,
         seed_domain: int = seeding.TRAINING,
         render_mode: str | None = None,
         max_episode_steps: int | None = None,
@@ -103,8 +106,7 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
     ) -> None:
         if num_envs < 1:
             raise InvalidMarket(f"an environment needs at least one row; got num_envs = {num_envs}. Give 1 or more.")
-        if market is None or forecast is None or campaign is None:
-            market, forecast, campaign = default_setting(market, forecast, campaign)
+        market, forecast, campaign = default_setting(market, forecast, campaign)
         self.num_envs, self.render_mode, self.campaign = num_envs, render_mode, campaign
         self.group = group
         self.episode = Episode(market, forecast, num_envs)

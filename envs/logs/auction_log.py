@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -198,6 +199,40 @@ class AuctionLog:
                 hasher.update(np.ascontiguousarray(getattr(self, name)[first:last]).view(np.uint8).data)
             found.append(hasher.hexdigest())
         return tuple(found)
+
+    @classmethod
+    def from_frame(
+        cls, frame: Any, mapping: Mapping[str, Any] | str | Path, *, name: str = "frame", **options: Any
+    ) -> AuctionLog:
+        """The log of the auctions in a data frame, checked and cut into days as `bidpilot import mapping` does.
+
+            log = AuctionLog.from_frame(
+                frame,
+                {
+                    "time": {"column": "at"},  # ISO 8601, or as `form` says
+                    "price": {"column": "paid"},  # currency per exposure
+                    "conversion": {"sum": {"pcvr": 1.0}},  # predicted, in [0, 1]
+                },
+                budget=40.0,
+            )
+
+        Args:
+            frame: of Polars, pandas or Arrow; a row per auction.
+            mapping: what each column is: the entries of docs/logs.md, or a YAML file of them.
+            name: what suites on the log are called.
+            **options: of `bidpilot import`: budget, budget_share, conversion_value, terms, lost, seed.
+
+        Raises:
+            InvalidMapping, MissingColumn: the mapping or an option does not fit, or the frame.
+            EmptyLog: no row can be used.
+            CensoredLog, MissingPrices: prices are missing, and nothing was said of how to draw them.
+
+        Rows that cannot be used are left out, and a warning says how many and why.
+        """
+        # Polars loads only where a frame is read.
+        from bidpilot.envs.logs.framed import log_from_frame
+
+        return log_from_frame(frame, mapping, name, options)
 
     def select_days(self, indices: Iterable[int]) -> AuctionLog:
         """The log of these days, in this order; a day may be named more than once.

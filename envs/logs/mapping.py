@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Entries
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -165,11 +166,23 @@ def load_mapping(path: Path | None) -> Mapping:
     """
     if path is None:
         raise InvalidMapping("No mapping is named: give --mapping FILE.yaml, which says what each column is.")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        cause = " ".join(str(error).split())
-        raise InvalidMapping(f"The mapping {path} cannot be read ({cause}). Give a YAML file.") from error
+    return mapping_of(path)
+
+
+def mapping_of(entries: Entries[str, Any] | str | Path) -> Mapping:
+    """A mapping from its entries, or from a YAML file of them.
+
+    Raises:
+        InvalidMapping: the file cannot be read, or an entry names what does not exist.
+    """
+    told, values = "The mapping", entries
+    if isinstance(entries, (str, Path)):
+        told = f"The mapping {entries}"
+        try:
+            values = yaml.safe_load(Path(entries).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            cause = " ".join(str(error).split())
+            raise InvalidMapping(f"{told} cannot be read ({cause}). Give a YAML file.") from error
     try:
         return Mapping.model_validate(values)
     except ValidationError as error:
@@ -177,4 +190,4 @@ def load_mapping(path: Path | None) -> Mapping:
             f"{'.'.join(map(str, fault['loc'])) or 'mapping'}: {fault['msg'].removeprefix('Value error, ')}"
             for fault in error.errors(include_url=False)
         ]
-        raise InvalidMapping(f"The mapping {path} does not fit: {'; '.join(faults)}. Correct these entries.") from None
+        raise InvalidMapping(f"{told} does not fit: {'; '.join(faults)}. Correct these entries.") from None

@@ -7,12 +7,13 @@ from functools import lru_cache
 import numpy as np
 
 from bidpilot.bidding.campaign.campaign import Campaign
+from bidpilot.bidding.campaign.profile import named_profile
 from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs import seeding
 from bidpilot.envs.markets.base import Market
 from bidpilot.envs.markets.forecasting import fit_forecast
-from bidpilot.envs.markets.presets import DEFAULT_PRESET, PRESETS, preset_config
+from bidpilot.envs.markets.presets import DEFAULT_PRESET, preset_config
 from bidpilot.envs.synthetic import SyntheticMarket
 from bidpilot.envs.synthetic.config import SyntheticConfig
 
@@ -56,20 +57,36 @@ def market_forecast(market: Market, seed: int, conversion_value: float) -> Forec
     return fit_forecast(market, market.days(uniforms), conversion_value)
 
 
-def preset_campaign(name: str = DEFAULT_PRESET) -> Campaign:
-    """The default campaign on a preset."""
-    config = PRESETS[name]
-    return Campaign(budget=config.budget, conversion_value=config.conversion_value)
+def preset_campaign(name: str = DEFAULT_PRESET, profile: str | None = None) -> Campaign:
+    """The default campaign on a preset, with the preference of a KPI profile where one is named.
+
+    Raises:
+        InvalidMarket: no preset of that name.
+        UnknownProfile: no profile of that name.
+    """
+    config = preset_config(name)
+    campaign = Campaign(budget=config.budget, conversion_value=config.conversion_value)
+    if profile is None:
+        return campaign
+    return campaign.model_copy(update={"preference": named_profile(profile).preference})
 
 
 def default_setting(
-    market: Market | None, forecast: Forecast | None, campaign: Campaign | None
+    market: Market | str | None, forecast: Forecast | None, campaign: Campaign | str | None
 ) -> tuple[Market, Forecast, Campaign]:
-    """Fill in what is None from the default preset.
+    """A market, or a preset by name; its forecast; a campaign, or the preset's with a profile's preference by name.
+
+    What is None is the default preset's, or that of the preset that is named.
 
     Raises:
-        InvalidMarket: a market of one's own without its forecast.
+        InvalidMarket: no preset of that name, or a market of one's own without its forecast.
+        UnknownProfile: no profile of that name.
     """
-    if market is not None and forecast is None:
+    preset = market if isinstance(market, str) else DEFAULT_PRESET
+    if market is None or isinstance(market, str):
+        market = preset_market(preset)
+    elif forecast is None:
         raise InvalidMarket("a market of your own needs its forecast: pass forecast=fit_forecast(market, days).")
-    return market or preset_market(), forecast or preset_forecast(), campaign or preset_campaign()
+    if campaign is None or isinstance(campaign, str):
+        campaign = preset_campaign(preset, campaign)
+    return market, forecast or preset_forecast(preset), campaign

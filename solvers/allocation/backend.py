@@ -7,6 +7,7 @@ import warnings
 import cvxpy as cp
 
 from bidpilot.bidding.errors import SolverFailed, SolverUnavailable
+from bidpilot.solvers.allocation.banner import greet_nobody
 
 LINEAR, CONIC = "HIGHS", "CLARABEL"
 """The solver of each kind of program."""
@@ -24,6 +25,8 @@ def attempt(problem: cp.Problem, solver: str) -> str:
             f"the solver {solver} is not installed: pip install 'bidpilot[train]' brings it; installed are "
             f"{', '.join(cp.installed_solvers())}."
         )
+    if solver == LINEAR:
+        greet_nobody()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # "may be inaccurate": the status says it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field, model_validator
 
@@ -18,6 +19,9 @@ _TRAINING = TrainConfig()
 
 class AblateConfig(LearnerChoice, Config):
     """Train with one part left out at a time, and say what each part buys on which suite."""
+
+    basic: ClassVar[tuple[str, ...]] = ("variants", "seeds", "total_steps", "suites", "workers", "out")
+    examples: ClassVar[tuple[str, ...]] = ("bidpilot ablate --variants full residual --seeds 0 1 --out ablation.md",)
 
     variants: tuple[str, ...] = Field(
         (),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import tyro
 from pydantic import Field
@@ -12,6 +13,11 @@ from bidpilot.training.cli.config import Carries, Config, Count, Seed
 
 class CalibrateConfig(Config):
     """Fit a market to an imported log, so that any number of days like its own can be drawn."""
+
+    examples: ClassVar[tuple[str, ...]] = (
+        "bidpilot calibrate logs/mine --out logs/like-mine",
+        "bidpilot train --log logs/like-mine",
+    )
 
     log: tyro.conf.Positional[Path] = Field(description="Folder of the imported auction log.")
     out: Path = Field(description="Folder to write the market to; train on it with `train --log FOLDER`.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
@@ -25,6 +25,11 @@ JsonFile = Annotated[Path | None, tyro.conf.arg(name="json")]
 
 class Config(BaseModel):
     """Base of all configuration: frozen, unknown keys and infinite numbers are errors."""
+
+    basic: ClassVar[tuple[str, ...]] = ()
+    """Fields that `--help` shows first, in this order; all are shown alike where none is named."""
+    examples: ClassVar[tuple[str, ...]] = ()
+    """Commands that `--help` ends with."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

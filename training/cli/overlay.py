@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import io
 from collections.abc import Sequence
 from contextlib import redirect_stderr
@@ -14,12 +13,12 @@ from pydantic import BaseModel, ValidationError, create_model
 
 from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.training.cli.config import Config, flat
+from bidpilot.training.cli.help import command_help
+from bidpilot.training.cli.options import by_field, check_flags
 from bidpilot.training.cli.yaml_file import explain, load_mapping
 
 C = TypeVar("C", bound=Config)
 M = TypeVar("M", bound=BaseModel)
-
-_CONFIG_HELP = "--config FILE.yaml gives a file with the names below; options typed here override it."
 
 
 def read_config(model: type[C], arguments: Sequence[str], prog: str) -> C:
@@ -32,13 +31,17 @@ def read_config(model: type[C], arguments: Sequence[str], prog: str) -> C:
         InvalidConfig: naming the option, its value and what would do, in one line.
     """
     path, rest = _split_config_flag(arguments)
-    default = None if path is None else _from_yaml(model, path)
-    description = f"{inspect.cleandoc(model.__doc__ or '')}\n\n{_CONFIG_HELP}"
+    written = {} if path is None else _of_fields(path, model)
+    default = None if path is None else _from_yaml(model, path, written)
+    if {"-h", "--help"} & set(rest):
+        print(command_help(model, prog, default))
+        raise SystemExit(0)
+    check_flags(rest, model)
     shown = io.StringIO()
     try:
         with redirect_stderr(shown):
-            config = tyro.cli(model, args=rest, default=default, prog=prog, description=description)
-            names = _typed(rest) | set(flat({} if path is None else load_mapping(path)))
+            config = tyro.cli(model, args=rest, default=default, prog=prog)
+            names = _typed(rest) | set(flat(written))
             return _as_given(cast(C, config), names)  # tyro's signature lets a default of None through
     except SystemExit as stop:
         if stop.code in (None, 0):
@@ -70,9 +73,15 @@ def _split_config_flag(arguments: Sequence[str]) -> tuple[Path | None, list[str]
     return path, rest
 
 
-def _from_yaml(model: type[C], path: Path) -> C:
-    """Validate a YAML file; fields without a default that it leaves out must come as options."""
-    values = load_mapping(path)
+def _of_fields(path: Path, model: type[BaseModel]) -> dict[str, Any]:
+    try:
+        return by_field(load_mapping(path), model)
+    except InvalidConfig as error:
+        raise InvalidConfig(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
+
+
+def _from_yaml(model: type[C], path: Path, values: dict[str, Any]) -> C:
+    """Validate the values of a YAML file; fields without a default that it leaves out must come as options."""
     try:
         return model.model_validate(values)
     except ValidationError as error:

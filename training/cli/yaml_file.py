@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from bidpilot.bidding.errors import InvalidConfig
+from bidpilot.training.cli.options import near, said_unknown
 
 
 def load_mapping(path: Path) -> dict[str, Any]:
@@ -35,15 +36,17 @@ def load_mapping(path: Path) -> dict[str, Any]:
 
 
 def explain(error: ValidationError, model: type[BaseModel], prefix: tuple[str, ...] = (), skip: str = "") -> str:
-    """Say one fault, an unknown key before all others, as `option = value: reason`, and how many more there are."""
+    """Say all unknown keys, or else one fault, as `option = value: reason`, and how many more there are."""
     faults = [fault for fault in error.errors(include_url=False) if fault["type"] != skip]
     # A misspelt key is also a missing one; the spelling is what to mend.
-    first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
-    where = (*prefix, *(str(part) for part in first["loc"]))
-    name = ".".join(where)
-    if first["type"] == "extra_forbidden":
-        text = f"unknown key {name}{_nearest(where, model)}"
-    elif first["type"] == "missing":
+    unknown = [_where(fault, prefix) for fault in faults if fault["type"] == "extra_forbidden"]
+    if unknown:
+        known = _known(unknown[0], model)
+        meant = {".".join(where): near(where[-1], _known(where, model)) for where in unknown}
+        return said_unknown("key", meant, ", ".join(known))
+    first = faults[0]
+    name = ".".join(_where(first, prefix))
+    if first["type"] == "missing":
         text = f"{name} is required"
     elif first["type"] == "value_error":
         # A model's own check: its message names the fields and the remedy.
@@ -53,14 +56,17 @@ def explain(error: ValidationError, model: type[BaseModel], prefix: tuple[str, .
     return text if len(faults) == 1 else f"{text} (and {len(faults) - 1} more)"
 
 
-def _nearest(where: tuple[str, ...], model: type[BaseModel]) -> str:
-    """Suggest the option most like the unknown one, within its group."""
+def _where(fault: ErrorDetails, prefix: tuple[str, ...]) -> tuple[str, ...]:
+    return (*prefix, *(str(part) for part in fault["loc"]))
+
+
+def _known(where: tuple[str, ...], model: type[BaseModel]) -> list[str]:
+    """The options of the group that a key is in; none where that is no group."""
     group = model
     for part in where[:-1]:
         field = group.model_fields.get(part)
         inner = None if field is None else field.annotation
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return ""
+            return []
         group = inner
-    near = get_close_matches(where[-1], list(group.model_fields), n=1)
-    return f", did you mean {near[0]}?" if near else f", known here: {', '.join(group.model_fields)}"
+    return list(group.model_fields)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -16,6 +16,13 @@ from bidpilot.training.setting.terms import LogTerms
 
 class EvaluateConfig(LogTerms):
     """Play agents over held-out days, print R / R* per suite and the paired differences."""
+
+    basic: ClassVar[tuple[str, ...]] = ("agents", "suites", "log", "days", "pairs", "json_file")
+    examples: ClassVar[tuple[str, ...]] = (
+        "bidpilot evaluate --agents adaptive ppo --suites steady daily",
+        "bidpilot evaluate --agents ppo@RUN,RUN,RUN choice@RUN --suites all --json rows.json",
+        "bidpilot evaluate --log logs/test --agents mpc ppo",
+    )
 
     agents: tuple[str, ...] = Field(
         (),
@@ -45,8 +52,11 @@ class EvaluateConfig(LogTerms):
     forecast: str | None = Field(
         None,
         min_length=1,
-        description="Whose forecast a log is played under, in place of its own training part's: id of a training run, "
-        "or folder of an imported log of other days.",
+        description="Whose forecast a log is played under, in place of its own training part's: a training run by id "
+        "or name, or folder of an imported log of other days.",
+    )
+    pairs: Literal["mpc", "all"] = Field(
+        "mpc", description="Paired differences that are printed: those against mpc, or of all agents; files have all."
     )
     days: Count = Field(512, description="Held-out days per suite; a log's suite has the days it has.")
     seed: Seed = Field(0, description="Seed of the suites' days and of the bootstrap.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +23,7 @@ from bidpilot.envs.bidding_env.episode import ReplannerOf
 from bidpilot.envs.bidding_env.knowable import KnowableReplanner
 from bidpilot.envs.bidding_env.oracle import InformedReplanner
 from bidpilot.envs.logs.auction_log import AuctionLog
+from bidpilot.envs.synthetic.generate import SEGMENTS
 from bidpilot.training.evaluation.ground import Trained, TrainingPart, latest_learnt, strangeness
 from bidpilot.training.evaluation.names import (
     CHOICE,
@@ -43,7 +44,7 @@ from bidpilot.training.evaluation.play import Arena, Outcome
 from bidpilot.training.evaluation.suites import Suite
 from bidpilot.training.evaluation.traffic import told, unfiltered
 from bidpilot.training.report.tables import Marks
-from bidpilot.training.tracking import RunInfo, download, find_run
+from bidpilot.training.tracking import LATEST, RunInfo, download, resolve_run
 from bidpilot.training.tracking.learned import run_of
 
 TOLD: Final[Mapping[str, ReplannerOf]] = MappingProxyType({INFORMED: InformedReplanner, KNOWABLE: KnowableReplanner})
@@ -188,48 +189,76 @@ def check_gains(named: Sequence[str], market: str | None, where: str) -> None:
 def named_runs(named: Sequence[str]) -> list[RunInfo]:
     """The training runs that are named after a learner, as `NAME@RUN,RUN`, each once and in order.
 
+    A run is named by its id, the beginning of its id, or its name; the latest is not among them.
+
     Raises:
         UnknownAgent: no such agent, or another learner's run.
-        RunNotFound: no such run.
+        RunNotFound, AmbiguousRun: no such run, or several.
     """
     check_names(named)
     parts = [name.partition("@") for name in named]
-    typed = dict.fromkeys((base, run) for base, at, runs in parts if at for run in runs.split(","))
-    return [_named(base, run) for base, run in typed]
+    typed = dict.fromkeys((base, run) for base, at, runs in parts if at for run in runs.split(",") if run != LATEST)
+    return list({found.run_id: found for found in (_named(base, run) for base, run in typed)}.values())
 
 
 def _named(base: str, run: str) -> RunInfo:
     """The run of a learner, or any whose choice is played."""
-    return find_run(run) if base == CHOICE else run_of(base, run)
+    return resolve_run(run) if base == CHOICE else run_of(base, run)
 
 
 def find_contestants(
-    named: tuple[str, ...], experiment: str, log: AuctionLog | None = None, trained: Trained | None = None
+    named: tuple[str, ...],
+    experiment: str,
+    log: AuctionLog | None = None,
+    trained: Trained | None = None,
+    presets: Collection[str] = (),
 ) -> list[Contestant]:
     """The agents of these names, with both reference controllers before them where they are not named.
 
-    A learner's name is its last training run that finished, on what `trained` learnt from, or on a preset where that
-    is None; `NAME@RUN` is that run, whatever it learnt from, `NAME@RUN,RUN,...` one agent over seeds, and `choice@RUN`
-    whom the run exports by default. What a policy has seen of the days of `log` is kept with it.
+    A learner's name is its last training run that fits, on what `trained` learnt from, or on one of `presets`, else on
+    any, where that is None; `NAME@RUN` is that run, by id, the beginning of an id or name, whatever it learnt from,
+    `NAME@RUN,RUN,...` one agent over seeds, and `choice@RUN` whom the run exports by default. Names of agents that come
+    back hold whole ids. What a policy has seen of the days of `log` is kept with it.
 
     Raises:
         UnknownAgent: no such agent.
-        RunNotFound, PolicyMismatch: no such run, or no policy of this version in it.
+        RunNotFound, AmbiguousRun, PolicyMismatch: no such run, several, or no policy of this version in it, or one for
+            other segments.
     """
     check_names(named)
     missing = [name for name in REFERENCES if name not in named]
-    return [_contestant(name, experiment, log, trained) for name in dict.fromkeys((*missing, *named))]
+    ground = _Ground(experiment, log, trained, presets)
+    found = [_contestant(name, ground) for name in dict.fromkeys((*missing, *named))]
+    return list({contestant.name: contestant for contestant in found}.values())
 
 
-def _contestant(name: str, experiment: str, log: AuctionLog | None, trained: Trained | None) -> Contestant:
+@dataclass(frozen=True)
+class _Ground:
+    """Where runs are looked for, and what is played."""
+
+    experiment: str
+    log: AuctionLog | None
+    trained: Trained | None
+    presets: Collection[str]
+
+    @property
+    def segments(self) -> int:
+        return len(SEGMENTS if self.trained is None else self.trained.forecast.segments)
+
+    def run(self, base: str, reference: str) -> RunInfo:
+        """The run that is meant; the latest of a learner, or of any for its choice."""
+        if reference != LATEST:
+            return _named(base, reference)
+        return latest_learnt(None if base == CHOICE else base, self.experiment, self.trained, self.presets)
+
+
+def _contestant(name: str, ground: _Ground) -> Contestant:
     base, at, typed = name.partition("@")
     if base not in _OF_RUNS:
         return Contestant(name)
-    if at:
-        found = [_named(base, run) for run in dict.fromkeys(typed.split(","))]
-    else:
-        found = [latest_learnt(base, experiment, trained)]
-        name = f"{base}@{found[0].run_id}"
+    runs = (ground.run(base, reference) for reference in (typed if at else LATEST).split(","))
+    found = list({run.run_id: run for run in runs}.values())
+    name = f"{base}@{','.join(run.run_id for run in found)}"
     rows = [f"{base}@{run.run_id}" for run in found] if len(found) > 1 else [name]
     policies, lessons = {}, {}
     for row, run in zip(rows, found, strict=True):
@@ -237,8 +266,16 @@ def _contestant(name: str, experiment: str, log: AuctionLog | None, trained: Tra
         policies[row] = (
             NetworkPolicy.load(folder / "policy.npz", row) if base in LEARNERS else _chosen(run, folder, row)
         )
-        lessons[row] = _lesson(run, folder, log, trained)
+        _check_segments(policies[row], row, ground.segments)
+        lessons[row] = _lesson(run, folder, ground.log, ground.trained)
     return Contestant(name, policies, tuple(run.run_id for run in found), lessons)
+
+
+def _check_segments(agent: Agent, row: str, segments: int) -> None:
+    try:
+        agent.check(segments)
+    except PolicyMismatch as error:
+        raise PolicyMismatch(f"{row} cannot be played: {error}") from error
 
 
 def _chosen(run: RunInfo, folder: Path, row: str) -> Agent:

@@ -8,7 +8,7 @@ gives wrong numbers without a word.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,11 +24,13 @@ from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.manifest import MANIFEST_FILE
 from bidpilot.envs.markets.fitted.model import MODEL_FILE
 from bidpilot.envs.markets.recorded.carrying import AskedCarried
+from bidpilot.envs.synthetic.generate import SEGMENTS
+from bidpilot.training.evaluation.of_run import unplayable
 from bidpilot.training.setting.setting import training_setting
 from bidpilot.training.setting.split import days_digest
 from bidpilot.training.setting.targets import asked_campaign
-from bidpilot.training.tracking import RunInfo, download, find_run, finished_runs
-from bidpilot.training.tracking.learned import latest_run_of
+from bidpilot.training.tracking import RunInfo, download, finished_runs, resolve_run
+from bidpilot.training.tracking.learned import Fit, latest_run_of
 from bidpilot.training.tracking.lineage import ON_A_PRESET, Lineage, on_whole_log
 
 LIKE_PRICES: Final = 1.5
@@ -128,7 +130,8 @@ def find_trained(
 
     Args:
         log: what is to be played.
-        asked: id of a run, or folder of an imported log, whose forecast is taken whatever it is of; None to find one.
+        asked: a run by id or name, or folder of an imported log, whose forecast is taken whatever it is of; None to
+            find one.
         named: runs that are to be played; those of another market do not decide.
         experiment: where trainings are looked for; those with campaigns held out by name are left out.
         learner: whose latest run of the part is taken, where it has one.
@@ -171,22 +174,52 @@ def _check_one_campaign(trained: Sequence[Trained]) -> None:
             )
 
 
-def latest_learnt(learner: str | None, experiment: str, trained: Trained | None) -> RunInfo:
-    """The latest run of a learner (None: of any) on the days that `trained` learnt from, on a preset where it is None.
+def latest_learnt(
+    learner: str | None, experiment: str, trained: Trained | None, presets: Collection[str] = ()
+) -> RunInfo:
+    """The latest run of a learner (None: of any) that fits, and whose policy this version can play there.
+
+    One on the days that `trained` learnt from; where that is None, one on these `presets`, or else on any.
 
     Raises:
-        RunNotFound: there is none.
+        RunNotFound: there is none; says why those that would be later do not do.
     """
     if trained is None:
-        return latest_run_of(learner, experiment, fits=ON_A_PRESET)
-    part = trained.part
+        try:
+            own = ("on " + " or ".join(presets), lambda r: r.tags.get("setting") in presets and ON_A_PRESET[1](r))
+            return _latest_playable(learner, experiment, own, len(SEGMENTS))
+        except RunNotFound:
+            return _latest_playable(learner, experiment, ON_A_PRESET, len(SEGMENTS))
+    part, segments = trained.part, len(trained.forecast.segments)
     if part.run is not None:
         words = f"on the training days of {part}"
-        return latest_run_of(
-            learner, experiment, fits=(words, lambda r: Lineage.of(r).forecast == part.lineage.forecast)
-        )
+        same = (words, lambda r: Lineage.of(r).forecast == part.lineage.forecast)
+        return _latest_playable(learner, experiment, same, segments)
     whole = on_whole_log(str(part.lineage.log), str(part), part.lineage.carries)
-    return latest_run_of(learner, experiment, fits=whole)
+    return _latest_playable(learner, experiment, whole, segments)
+
+
+def _latest_playable(learner: str | None, experiment: str, fits: Fit, segments: int) -> RunInfo:
+    """The latest run of a learner that fits and can be played on so many segments.
+
+    Raises:
+        RunNotFound: there is none; says why the latest that fits cannot be played.
+    """
+    passed: list[str] = []
+
+    def plays(run: RunInfo) -> bool:
+        why = unplayable(run, segments) if fits[1](run) else "."
+        if why not in ("", "."):
+            passed.append(f"run {run.told}: {why}")
+        return not why
+
+    try:
+        return latest_run_of(learner, experiment, fits=(fits[0], plays))
+    except RunNotFound as error:
+        if not passed:
+            raise
+        more = f", and {len(passed) - 1} before it" if len(passed) > 1 else ""
+        raise RunNotFound(f"{error}. Passed over: {passed[0]}{more}") from None
 
 
 def _asked(log: AuctionLog, asked: str, carries: AskedCarried) -> Trained:
@@ -195,7 +228,7 @@ def _asked(log: AuctionLog, asked: str, carries: AskedCarried) -> Trained:
     if not any((folder / file).is_file() for file in (MANIFEST_FILE, MODEL_FILE)):
         if folder.is_dir():
             raise InvalidConfig(f"--forecast {asked} is a folder that holds no log. Name an imported log, or a run.")
-        return Trained.of_run(find_run(asked))
+        return Trained.of_run(resolve_run(asked))
     setting = training_setting("", folder, 0, carries=carries)
     days = () if setting.reference_log is None else setting.reference_log.day_digests
     shared = set(days) & set(log.day_digests)

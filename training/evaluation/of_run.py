@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from bidpilot.agents.acting.agent import ControllerAgent, controller_agent
@@ -11,9 +12,9 @@ from bidpilot.agents.acting.controllers import CONTROLLERS
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.gains import tuned_gains
 from bidpilot.agents.learners.catalogue import learner_of
-from bidpilot.bidding.errors import InvalidConfig
+from bidpilot.bidding.errors import InvalidConfig, PolicyMismatch, RunNotFound
 from bidpilot.training.evaluation.names import CHOICE
-from bidpilot.training.tracking import RunInfo
+from bidpilot.training.tracking import RunInfo, download
 
 
 def choice_of(run: RunInfo, described: Mapping[str, Any]) -> str:
@@ -24,6 +25,18 @@ def choice_of(run: RunInfo, described: Mapping[str, Any]) -> str:
         described: what its `policy.json` holds.
     """
     return str(run.tags.get(CHOICE) or learner_of(described))
+
+
+def unplayable(run: RunInfo, segments: int | None = None) -> str:
+    """Why this version cannot play a run's policy, on a market of so many segments where it is given; empty where it
+    can."""
+    try:
+        with TemporaryDirectory() as folder:
+            policy = NetworkPolicy.load(download(run.run_id, "policy/policy.npz", Path(folder)))
+        policy.check(policy.segments if segments is None else segments)
+    except (RunNotFound, PolicyMismatch) as error:
+        return str(error)
+    return ""
 
 
 def agent_of_run(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 
 import moocore
@@ -37,18 +37,25 @@ def hypervolume(points: Floats) -> float:
 
 
 def play_front(
-    record: SuiteRecord, contestants: Sequence[Contestant], days: int, seed: int, filter_of: FilterOf = detected
+    record: SuiteRecord,
+    contestants: Sequence[Contestant],
+    days: int,
+    seed: int,
+    filter_of: FilterOf = detected,
+    begun: Callable[[], None] = lambda: None,
 ) -> PreferenceFront:
     """Mean totals x / z of each agent, and of the hindsight optimum, for every preference of the grid.
 
     A weighted sum and no constraint, on the suite's market, auction format, feedback and delays. The optimum of a
-    mean over days is the mean of the days' optima, as the ideal point is the same for all.
+    mean over days is the mean of the days' optima, as the ideal point is the same for all. `begun` is called before
+    every preference.
     """
     grid = preference_grid()
     market, drawn = held_out(record, days, seed)
     forecast, gains = suite_forecast(record), row_gains(record.gains)
     exact, attained = [], []
     for preference in grid:
+        begun()
         arena = Arena(market, forecast, _campaign(record.campaigns[0], preference), drawn, filter_of=filter_of)
         exact.append(in_ideal_points(arena.best_kpi, arena.episode.today.ideal)[arena.kept].mean(axis=0))
         suite = Suite(record.name, gains, arena, np.arange(days))

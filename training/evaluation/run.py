@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 
+from bidpilot.agents.acting.controllers import MPC
 from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
 from bidpilot.bidding.campaign.batch import has_soft_bound
 from bidpilot.bidding.constraints.together import target_cost
@@ -26,10 +28,11 @@ from bidpilot.training.evaluation.contestants import (
     named_runs,
     traffic_references,
 )
+from bidpilot.training.evaluation.gains_told import gains_told
 from bidpilot.training.evaluation.ground import Trained, find_trained
 from bidpilot.training.evaluation.names import ALL_AGENTS
 from bidpilot.training.evaluation.play import Outcome
-from bidpilot.training.evaluation.preference_front import front_rows, play_front
+from bidpilot.training.evaluation.preference_front import front_rows, play_front, preference_grid
 from bidpilot.training.evaluation.rows import agent_rows, marked, pair_rows, row_metrics
 from bidpilot.training.evaluation.suites import (
     Suite,
@@ -43,10 +46,12 @@ from bidpilot.training.evaluation.traffic import behind, missing_told
 from bidpilot.training.report.comparison import Interval, interval_plot
 from bidpilot.training.report.preference_front import preference_front_plot
 from bidpilot.training.report.profile import performance_profile
+from bidpilot.training.report.progress import steps
 from bidpilot.training.report.tables import (
     AgentRow,
     PairRow,
     PreferenceFrontRow,
+    pairs_against,
     print_preference_fronts,
     print_tables,
     short_name,
@@ -79,7 +84,7 @@ def run(config: EvaluateConfig) -> None:
     named = config.agents or ((DEFAULT,) if config.front else ALL_AGENTS)
     log, trained = _ground(config, named)
     _check_gains(named, records, trained)
-    contestants = find_contestants(named, config.experiment, log, trained)
+    contestants = find_contestants(named, config.experiment, log, trained, {record.gains for record in records})
     console = Console()
     rows: Sequence[AgentRow | PairRow | PreferenceFrontRow]
     params, suites = (flat(config), ()) if config.front else _suites(config, records, log, trained)
@@ -153,7 +158,7 @@ def _comparison(
     """Rows of every agent on every suite, printed, drawn and logged; pairs of agents, not of their single seeds."""
     rows: list[AgentRow] = []
     pairs: list[PairRow] = []
-    profiles = {}
+    profiles, gains = {}, {}
     seeds = {contestant.name: contestant.seeds for contestant in contestants}
     for suite in suites:
         if config.log is not None:
@@ -164,13 +169,15 @@ def _comparison(
             console.print(f"{suite.name}: its forecast tells no sources apart, so that no traffic is filtered")
         outcomes: dict[str, Outcome] = {}
         present = [*traffic_references(suite, list(seeds)), *contestants]
-        for contestant in present:
-            console.print(f"playing {short_name(contestant.name)} on {suite.name} ...")
-            outcomes |= contestant.play(suite)
+        with steps(console, len(present)) as step:
+            for contestant in present:
+                step(f"playing {short_name(contestant.name)} on {suite.name}")
+                outcomes |= contestant.play(suite)
         whole = {contestant.name: outcomes[contestant.name] for contestant in present}
         marks = {row: mark for contestant in present for row, mark in contestant.marks(suite).items()}
         rows += marked(agent_rows(suite, outcomes, seeds, config.seed), marks)
         pairs += pair_rows(suite, whole, config.seed)
+        gains[suite.name] = suite.gains
         profiles[suite.name] = {short_name(a): o.ratio for a, o in whole.items()}
     tracked.set_tags(_mark_tags(rows))
     tracked.log_figure(performance_profile(profiles), "figures/profiles.png")
@@ -178,7 +185,10 @@ def _comparison(
     tracked.log_figure(interval_plot(intervals), "figures/agents.png")
     names = _metric_names([row["agent"] for row in rows])
     tracked.log_metrics(row_metrics(rows, names), 0)
-    print_tables(rows, pairs, console)
+    shown = pairs if config.pairs == "all" else pairs_against(MPC.name, pairs)
+    print_tables(rows, shown, console)
+    for line in gains_told(gains, list(seeds)):
+        console.print(line, soft_wrap=True)
     return [*rows, *pairs]
 
 
@@ -193,8 +203,10 @@ def _fronts(
     rows: list[PreferenceFrontRow] = []
     seeds = {contestant.name: contestant.seeds for contestant in contestants}
     for record in records:
-        console.print(f"playing the front of {', '.join(short_name(p.name) for p in contestants)} on {record.name} ...")
-        front = play_front(record, contestants, config.days, config.seed, behind(config.traffic_filter))
+        played = f"playing the front of {', '.join(short_name(p.name) for p in contestants)} on {record.name}"
+        with steps(console, len(preference_grid())) as step:
+            filter_of = behind(config.traffic_filter)
+            front = play_front(record, contestants, config.days, config.seed, filter_of, partial(step, played))
         tracked.log_figure(preference_front_plot(front), f"figures/front_{record.name}.png")
         rows += front_rows(front, seeds, config.days)
     names = _metric_names([row["agent"] for row in rows])

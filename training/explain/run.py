@@ -27,7 +27,7 @@ from bidpilot.training.explain.explanation import Explanation, explain_slot
 from bidpilot.training.explain.function import Explainable
 from bidpilot.training.report.attribution import Bars, Table, attribution_figure
 from bidpilot.training.report.files import write_json
-from bidpilot.training.tracking import Run, current_store, download, find_run, open_run
+from bidpilot.training.tracking import Run, RunInfo, current_store, download, find_run, open_run, resolve_run
 from bidpilot.training.tracking.learned import run_of
 
 
@@ -45,8 +45,9 @@ def run(config: ExplainConfig) -> Explanation:
         names = ", ".join((*CONTROLLERS, *LEARNERS))
         raise UnknownAgent(f"no agent is called {config.agent!r} that could be explained. Use one of: {names}.")
     log, trained = _ground(config, console)
-    run_id = _run_id(config, trained)
-    name = learner_of(find_run(run_id).tags) if config.agent is None and run_id is not None else str(config.agent)
+    source = _source(config, trained)
+    name = learner_of(source.tags) if config.agent is None and source is not None else str(config.agent)
+    run_id = None if source is None else source.run_id
     folder = None if run_id is None else download(run_id, "policy")
     suite = _suite(config, log, trained)
     found = _play(config, suite.arena, _agent(config, suite, folder))
@@ -54,12 +55,11 @@ def run(config: ExplainConfig) -> Explanation:
     data = {"agent": name, "run": run_id, "suite": suite.name, "day": config.day, "slot": config.slot}
     data |= found.as_data()
     path = f"explain/{name}_{suite.name}_day{config.day}_slot{config.slot}"
-    if run_id is None:
+    if source is None:
         with open_run(config.experiment, f"explain {name}", flat(config), kind="explain") as tracked:
             _keep(tracked, data, explanation_figure(found, title), path)
     else:
-        info = find_run(run_id)
-        tracked = Run(info.run_id, info.experiment_id, info.name, current_store())
+        tracked = Run(source.run_id, source.experiment_id, source.name, current_store())
         _keep(tracked, data, explanation_figure(found, title), path)
     _print(found, title, console)
     console.print(f"figure and data: artifacts {path}.png and .json of run {tracked.run_id}", soft_wrap=True)
@@ -87,19 +87,20 @@ def _ground(config: ExplainConfig, console: Console) -> tuple[AuctionLog | None,
     from bidpilot.envs.logs.storage import load_log
 
     log = load_log(config.log)
-    trained = find_trained(log, config.run, (), config.experiment, config.agent)
+    trained = find_trained(log, config.named, (), config.experiment, config.agent)
     if strange := trained.strangeness(log):
         console.print(f"{trained.part} is of another market than {log.name}: {strange}", soft_wrap=True)
     return log, trained
 
 
-def _run_id(config: ExplainConfig, trained: Trained | None) -> str | None:
+def _source(config: ExplainConfig, trained: Trained | None) -> RunInfo | None:
     """The run that the agent comes from; None for a controller of no run."""
-    if config.run is not None:
-        return (run_of(str(config.agent), config.run) if config.agent in LEARNERS else find_run(config.run)).run_id
+    if config.named is not None:
+        return run_of(str(config.agent), config.named) if config.agent in LEARNERS else resolve_run(config.named)
     if config.agent is None or config.agent in LEARNERS:
-        return latest_learnt(config.agent, config.experiment, trained).run_id
-    return None if trained is None else trained.part.run
+        presets = {record.gains for record in named_suites((config.suite,))} if trained is None else ()
+        return latest_learnt(config.agent, config.experiment, trained, presets)
+    return None if trained is None or trained.part.run is None else find_run(trained.part.run)
 
 
 def _suite(config: ExplainConfig, log: AuctionLog | None, trained: Trained | None) -> Suite:

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import tyro
 from pydantic import Field
 
 from bidpilot.training.cli.config import Config, Count, Seed
 from bidpilot.training.evaluation.names import DECIDING
+from bidpilot.training.tracking.names import LATEST
 
 
 class ExportConfig(Config):
     """Turn a run into a policy bundle that `bidpilot serve` takes, and register it as the challenger."""
 
+    basic: ClassVar[tuple[str, ...]] = ("out", "agent", "force")
+    examples: ClassVar[tuple[str, ...]] = (
+        "bidpilot export --out bundle",
+        "bidpilot export RUN --agent mpc --out bundle",
+        "bidpilot export models:/bidpilot@champion --out bundle --force",
+    )
+
     run: tyro.conf.Positional[str] = Field(
-        "latest",
+        LATEST,
         min_length=1,
-        description="Id of a training run, or `latest`, or a registered model: models:/NAME@champion.",
+        description="Training run: id, beginning of an id, or name; `latest`: the last whose policy this version can "
+        "play; or a registered model: models:/NAME@champion.",
     )
     out: Path = Field(description="Folder to write the bundle to.")
+    force: bool = Field(False, description="Replace a bundle of another run in that folder.")
     agent: str | None = Field(
         None,
         min_length=1,
@@ -35,6 +45,11 @@ class ExportConfig(Config):
 
 class PromoteConfig(Config):
     """Make the challenger the champion, if it wins paired days against the champion of now."""
+
+    examples: ClassVar[tuple[str, ...]] = (
+        "bidpilot promote --suites steady daily",
+        "bidpilot promote --log logs/decisions",
+    )
 
     name: str = Field("bidpilot", min_length=1, description="Name of the registered model.")
     suites: tuple[str, ...] = Field(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,9 +51,11 @@ def register(run: Run, folder: Path, bundle: Bundle, name: str) -> Version:
 
         example = bundle.golden.observations[:1]
         signature = infer_signature(example, bundle.golden.actions[:1])
-        with mlflow.start_run(run_id=run.run_id), warnings.catch_warnings():
-            # hints on `predict` would be a second schema beside the signature given here
-            warnings.filterwarnings("ignore", ".*Add type hints to the `predict` method")
+        # It tells stderr of versions, which `export` says itself, and wants hints on `predict`, which would be a second
+        # schema beside the signature given here.
+        quiet = redirect_stderr(io.StringIO())
+        with mlflow.start_run(run_id=run.run_id), warnings.catch_warnings(), quiet:
+            warnings.simplefilter("ignore", UserWarning)
             logged = mlflow.pyfunc.log_model(
                 name="bundle",
                 python_model=str(_MODEL_FILE),

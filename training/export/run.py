@@ -2,64 +2,85 @@
 
 from __future__ import annotations
 
-import shutil
+import json
 import tempfile
 from pathlib import Path
 
 from rich.console import Console
 
+from bidpilot.agents.learners.catalogue import LEARNERS, learner_of
 from bidpilot.bidding.bundle import Bundle
-from bidpilot.bidding.errors import InvalidBundle
 from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.names import CHOICE, CHOICE_WHY
+from bidpilot.training.evaluation.of_run import choice_of, unplayable
 from bidpilot.training.export.config import ExportConfig
+from bidpilot.training.export.out import check_free, copy_bundle
 from bidpilot.training.export.registry import fetch, find_version, is_model_uri, register
 from bidpilot.training.export.write import check_bundle, write_bundle
-from bidpilot.training.tracking import download, find_run, latest_finished_run, open_run
-
-LATEST = "latest"
+from bidpilot.training.tracking import LATEST, RunInfo, download, open_run, resolve_run
+from bidpilot.training.tracking.learned import latest_run_of, run_of
 
 
 def run(config: ExportConfig) -> None:
     """Write the bundle, check it as a server would, and register it.
 
     Raises:
-        RunNotFound: no such run or model.
+        RunNotFound, AmbiguousRun: no such run or model, or several.
+        BundleExists: another run's bundle is there, and nobody said that it may be replaced.
         InvalidBundle, BundleMismatch: the bundle cannot be written there, or does not answer as the agent does.
     """
     console = Console()
-    bundle = _from_registry(config) if is_model_uri(config.run) else _from_run(config, console)
+    bundle = _from_registry(config, console) if is_model_uri(config.run) else _from_run(config, console)
     manifest = bundle.manifest
-    console.print(f"bundle {manifest.name} ({manifest.agent.name}, run {manifest.origin.run_id}) in {config.out}")
+    console.print(f"bundle {manifest.name} ({manifest.agent.name}, run {manifest.origin.run_id[:8]}) in {config.out}")
     console.print(f"serve it: bidpilot serve {config.out}", soft_wrap=True)
 
 
-def _from_registry(config: ExportConfig) -> Bundle:
+def _from_registry(config: ExportConfig, console: Console) -> Bundle:
     version = find_version(config.run)
     with tempfile.TemporaryDirectory() as folder:
         source = fetch(version, Path(folder))
-        check_bundle(source)
-        if config.out.exists() and (config.out.is_file() or any(config.out.iterdir())):
-            check = config.out / "manifest.json"
-            if not check.is_file():
-                raise InvalidBundle(f"{config.out} exists and is no policy bundle; it was left alone. Name a new one.")
-            shutil.rmtree(config.out)
-        shutil.copytree(source, config.out, dirs_exist_ok=True)
+        origin = check_bundle(source).manifest.origin
+        console.print(
+            f"exporting version {version.version} of {version.name}: trained by run {origin.run_id[:8]} on "
+            f"{origin.setting}",
+            soft_wrap=True,
+        )
+        check_free(config.out, origin.run_id, config.force)
+        copy_bundle(source, config.out)
     return check_bundle(config.out)
 
 
 def _from_run(config: ExportConfig, console: Console) -> Bundle:
-    info = latest_finished_run("train", experiment=config.experiment) if config.run == LATEST else find_run(config.run)
+    info = _source(config)
     with tempfile.TemporaryDirectory() as folder:
         files = download(info.run_id, "policy", Path(folder))
-        bundle = write_bundle(config.out, files, info, config.agent, config.name)
-    chosen = info.tags.get(CHOICE)
-    if config.agent is None and chosen is not None:
-        console.print(f"{chosen} is the run's own choice: {info.tags[CHOICE_WHY]}", soft_wrap=True)
+        agent = config.agent or choice_of(info, json.loads((files / "policy.json").read_text()))
+        console.print(_told(info, agent, config.agent is not None), soft_wrap=True)
+        check_free(config.out, info.run_id, config.force)
+        bundle = write_bundle(config.out, files, info, agent, config.name)
     if config.register_model:
-        agent = bundle.manifest.agent.name
         tags = {"source_run": info.run_id, "agent": agent}
         with open_run(config.experiment, f"export {agent}", flat(config), tags, kind="export") as tracked:
             version = register(tracked, config.out, bundle, config.name)
         console.print(f"registered as models:/{version.name}/{version.version}, alias challenger")
     return bundle
+
+
+def _source(config: ExportConfig) -> RunInfo:
+    """The training that is exported: as it is named, or the last whose policy can be played."""
+    learner = config.agent if config.agent in LEARNERS else None
+    if config.run == LATEST:
+        fits = ("whose policy this version can play", lambda run: not unplayable(run))
+        return latest_run_of(learner, config.experiment, fits=fits)
+    return resolve_run(config.run) if learner is None else run_of(learner, config.run)
+
+
+def _told(info: RunInfo, agent: str, asked: bool) -> str:
+    """What is exported: which run, what trained it on what, whom the verdict chose, and why."""
+    market = info.tags.get("setting", "a market that it does not name")
+    said = f"exporting {agent} of run {info.told}: {learner_of(info.tags)} trained on {market}"
+    if CHOICE not in info.tags:
+        return f"{said}, without a verdict"
+    chosen = "the run's own choice" if not asked else f"asked for; the run's own choice is {info.tags[CHOICE]}"
+    return f"{said}; {agent} is {chosen}: {info.tags[CHOICE_WHY]}"

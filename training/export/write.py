@@ -15,7 +15,6 @@ from bidpilot.agents.acting.from_bundle import agent_of, initial_state
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.bidding.bundle import (
     FORECAST_FILE,
-    MANIFEST_FILE,
     NETWORK_FILE,
     ONNX_FILE,
     PARITY,
@@ -35,24 +34,25 @@ from bidpilot.bidding.bundle import (
 )
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.features import observation_of
-from bidpilot.bidding.errors import BundleMismatch, InvalidBundle
+from bidpilot.bidding.errors import BundleMismatch
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.training.evaluation.names import CHOICE, CHOICE_WHY
-from bidpilot.training.evaluation.of_run import agent_of_run, choice_of
+from bidpilot.training.evaluation.of_run import agent_of_run
 from bidpilot.training.export.onnx_file import onnx_difference, write_onnx
+from bidpilot.training.export.out import empty
 from bidpilot.training.tracking import RunInfo
 
 _GOLDEN_SEED = 0
 
 
-def write_bundle(out: Path, policy_folder: Path, run: RunInfo, agent_name: str | None, name: str) -> Bundle:
+def write_bundle(out: Path, policy_folder: Path, run: RunInfo, agent_name: str, name: str) -> Bundle:
     """Write the bundle of a run's policy, or of a controller under the run's forecast, into folder `out`.
 
     Args:
         out: new, empty, or an older bundle, which is replaced.
         policy_folder: the run's artifacts `policy/`.
         run: the run.
-        agent_name: a controller's name, or that of the learner of the run's policy; the run's own choice where None.
+        agent_name: a controller's name, or that of the learner of the run's policy.
         name: name of the bundle.
 
     Raises:
@@ -60,12 +60,11 @@ def write_bundle(out: Path, policy_folder: Path, run: RunInfo, agent_name: str |
         InvalidConfig: no such agent.
         BundleMismatch: what was written answers otherwise than the agent, in NumPy or in ONNX.
     """
-    _prepare(out)
+    empty(out)
     described = json.loads((policy_folder / "policy.json").read_text())
     forecast = Forecast.load(policy_folder / "forecast.npz")
     campaign = Campaign.model_validate(described["campaign"])
     shutil.copyfile(policy_folder / "forecast.npz", out / FORECAST_FILE)
-    agent_name = agent_name or choice_of(run, described)
     agent = agent_of_run(agent_name, policy_folder, described)
     if isinstance(agent, NetworkPolicy):
         np.savez(out / NETWORK_FILE, **agent.arrays())  # type: ignore[arg-type]
@@ -144,13 +143,3 @@ def _origin(run: RunInfo, described: dict[str, Any]) -> Origin:
         tags=tags,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-
-
-def _prepare(out: Path) -> None:
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / MANIFEST_FILE).is_file()):
-        raise InvalidBundle(f"{out} exists and is no policy bundle; it was left alone. Name an empty or new folder.")
-    if out.is_dir():
-        for file in out.iterdir():
-            if file.is_file():
-                file.unlink()
-    out.mkdir(parents=True, exist_ok=True)

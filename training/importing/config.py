@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import tyro
 from pydantic import Field
@@ -13,6 +13,13 @@ from bidpilot.training.cli.config import Config, Count, Seed
 
 class ImportConfig(Config):
     """Turn recorded auctions into a log that training and evaluation can read."""
+
+    basic: ClassVar[tuple[str, ...]] = ("out", "force", "mapping", "budget", "name")
+    examples: ClassVar[tuple[str, ...]] = (
+        "bidpilot import auctionnet period-*.parquet --out logs/auctionnet",
+        "bidpilot import mapping auctions.csv --mapping columns.yaml --out logs/mine",
+        "bidpilot import decisions decisions --out logs/decisions",
+    )
 
     format: tyro.conf.Positional[Literal["auctionnet", "ipinyou", "kuairand", "criteo", "mapping", "decisions"]] = (
         Field(description="Format of the files; mapping: your own, as --mapping says; decisions: a bid server's log.")

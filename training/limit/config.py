@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from bidpilot.training.cli.config import Config, Count, JsonFile, Seed, json_file
@@ -9,6 +11,8 @@ from bidpilot.training.cli.config import Config, Count, JsonFile, Seed, json_fil
 
 class LimitConfig(Config):
     """Bound what a bidder who does not know the future can reach on a suite, and say what is left above controllers."""
+
+    examples: ClassVar[tuple[str, ...]] = ("bidpilot limit --suite steady",)
 
     suite: str = Field("daily", description="Suite by name: daily, steady, or another that the bound holds for.")
     days: Count = Field(512, description="Held-out days.")

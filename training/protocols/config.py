@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 import tyro
 from pydantic import Field
@@ -20,6 +20,8 @@ RIVALS: Final = Path("rivals")
 class IPinYouConfig(Config):
     """Play the published iPinYou protocol: linear bidding, Mcpc, SS-MDP and RLB beside the re-planned rule."""
 
+    examples: ClassVar[tuple[str, ...]] = ("bidpilot ipinyou train.yzx.txt test.yzx.txt --json rows.json",)
+
     train: tyro.conf.Positional[Path] = Field(description="Training part: click, market price, predicted rate a row.")
     test: tyro.conf.Positional[Path] = Field(description="Test part, of the same form.")
     shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
@@ -34,6 +36,11 @@ class IPinYouConfig(Config):
 
 class AuctionNetConfig(Config):
     """Play the AuctionNet protocol, conversions under target costs and under budgets alone, beside its bidders."""
+
+    examples: ClassVar[tuple[str, ...]] = (
+        "bidpilot auctionnet logs/train logs/test --agents online_lp mpc ppo",
+        "bidpilot auctionnet logs/train --leave-one-out",
+    )
 
     train: tyro.conf.Positional[Path] = Field(description="Folder of the imported training log.")
     test: tyro.conf.Positional[Path | None] = Field(
@@ -71,6 +78,8 @@ class AuctionNetConfig(Config):
 class RivalsConfig(Config):
     """Train published offline learners (d3rlpy) on a log's training days, for `auctionnet --agents iql cql`."""
 
+    examples: ClassVar[tuple[str, ...]] = ("bidpilot rivals logs/train --seeds 0 1 2",)
+
     train: tyro.conf.Positional[Path] = Field(description="Folder of the imported training log.")
     hold_out: tuple[str, ...] = Field(
         (), description="Campaigns that nothing is learnt from, for `auctionnet --leave-one-out`."
@@ -91,6 +100,8 @@ class RivalsConfig(Config):
 
 class TrafficConfig(Config):
     """Play the traffic detector on markets with invalid traffic and with honest look-alikes, each against its bar."""
+
+    examples: ClassVar[tuple[str, ...]] = ("bidpilot traffic --days 64 --figure traffic.png",)
 
     markets: tuple[str, ...] = Field((), description="Markets by the names of the table's rows; all where none.")
     days: Count = Field(256, description="Days per market; a market of several draws shares them out.")

@@ -103,7 +103,7 @@ def decided(row: PairRow) -> bool:
 
 def agent_table(rows: Sequence[AgentRow]) -> Table:
     """One line per agent and suite, the best of a suite first, suites apart."""
-    table = Table(title=_title(rows), title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
+    table = Table(title=_title(rows), title_justify="left", caption_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
     for name in ("suite", "agent"):
         table.add_column(name, no_wrap=True)
     seen, foreign = any(row.get("trained_on") for row in rows), any(row.get("other_market") for row in rows)
@@ -159,7 +159,8 @@ def agent_table(rows: Sequence[AgentRow]) -> Table:
 
 
 def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0%}"
+    """A share of a gap; a dash where there is none to tell, or none of it is closed."""
+    return "-" if value is None or value < 0 else f"{value:.0%}"
 
 
 def _title(rows: Sequence[AgentRow]) -> str:
@@ -175,7 +176,9 @@ def _captions(rows: Sequence[AgentRow]) -> list[str]:
     """Whose forecast was played, where a row tells of it, and what columns mean."""
     forecasts = dict.fromkeys((row["suite"], row["forecast"]) for row in rows if row.get("forecast"))
     lines = [f"forecast on {suite}: {forecast}" for suite, forecast in forecasts]
-    notes = ["gap: share closed from mpc to mpc_informed"] if any(row["gap_closed"] is not None for row in rows) else []
+    notes = ["iqm: interquartile mean; p5: 5th percentile"]
+    if any(row["gap_closed"] is not None for row in rows):
+        notes.append("gap: share closed from mpc to mpc_informed")
     if any(row["knowable_closed"] is not None for row in rows):
         notes.append("knowable: share closed from mpc to knowable")
     if any(row["filter_closed"] is not None for row in rows):
@@ -183,7 +186,7 @@ def _captions(rows: Sequence[AgentRow]) -> list[str]:
     if any(row["to_bound"] is not None for row in rows):
         notes.append("to bound: R over the bound at market prices, which no first-price bid reaches")
     few = {row["suite"]: row["groups"] for row in rows if row["ci_low"] is None}
-    return [*lines, *(["; ".join((*notes, *too_few(few)))] if notes or few else [])]
+    return [*lines, "; ".join((*notes, *too_few(few)))]
 
 
 def preference_front_table(rows: Sequence[PreferenceFrontRow]) -> Table:
@@ -209,9 +212,9 @@ def preference_front_table(rows: Sequence[PreferenceFrontRow]) -> Table:
 
 def pair_table(rows: Sequence[PairRow]) -> Table:
     """One line per pair and suite; `undecided` where the interval holds zero, `too few` where there is none."""
-    table = Table(title="Paired differences of R / R*", title_justify="left")
+    table = Table(title="Paired differences of R / R*", title_justify="left", caption_justify="left")
     for name in ("suite", "agent", "against"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     for name in ("difference", "95 % interval", "groups"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("")
@@ -226,8 +229,21 @@ def pair_table(rows: Sequence[PairRow]) -> Table:
             verdict(row),
         )
     few = {row["suite"]: row["groups"] for row in rows if row["diff_low"] is None}
-    table.caption = "; ".join(too_few(few)) or None
+    table.caption = "; ".join(("mean over days of agent minus against; undecided: the interval holds 0", *too_few(few)))
     return table
+
+
+def pairs_against(name: str, rows: Sequence[PairRow]) -> list[PairRow]:
+    """The pairs of an agent with each other, as what the others have more than it."""
+    turned = [_turned(row) if row["agent"] == name else row for row in rows]
+    return [row for row in turned if row["against"] == name]
+
+
+def _turned(row: PairRow) -> PairRow:
+    """The same difference seen from the other agent."""
+    low, high = (None if end is None else -end for end in (row["diff_high"], row["diff_low"]))
+    other = {"agent": row["against"], "against": row["agent"]}
+    return PairRow(**{**row, **other, "diff": -row["diff"], "diff_low": low, "diff_high": high})  # type: ignore[typeddict-item]
 
 
 def print_tables(agents: Sequence[AgentRow], pairs: Sequence[PairRow] = (), console: Console | None = None) -> None:

@@ -10,6 +10,7 @@ from pydantic import Field, create_model, model_validator
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.landscape.calendar import NamedEvent, read_events
 from bidpilot.training.cli.config import Config
+from bidpilot.training.cli.options import GROUP
 
 C = TypeVar("C", bound=Config)
 
@@ -24,9 +25,13 @@ def _with_terms(model: type[C]) -> type[C]:
     for name in TERMS:
         own = Campaign.model_fields[name]
         kind: Any = Annotated[(own.annotation, *own.metadata)] if own.metadata else own.annotation
-        description = f"Of the campaign: {own.description}; its own where none."
-        fields[name] = (kind | None, Field(None, description=description))
+        description = f"{_first_capital(str(own.description))}; the campaign's own where none."
+        fields[name] = (kind | None, Field(None, description=description, json_schema_extra={GROUP: "campaign"}))
     return create_model(model.__name__, __base__=model, __module__=model.__module__, __doc__=model.__doc__, **fields)
+
+
+def _first_capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 @_with_terms

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import tyro
 from pydantic import Field
@@ -14,6 +14,12 @@ from bidpilot.training.setting.terms import CampaignTerms
 
 class SolveConfig(CampaignTerms):
     """Plan a campaign or a portfolio: what to spend when and where, what to bid, what each constraint costs."""
+
+    basic: ClassVar[tuple[str, ...]] = ("market", "log", "json_file")
+    examples: ClassVar[tuple[str, ...]] = (
+        "bidpilot solve examples/balanced.yaml",
+        "bidpilot solve examples/portfolio.yaml --json plan.json",
+    )
 
     file: tyro.conf.Positional[Path] = Field(
         description="YAML file of a campaign (market, profile, campaign) or of a portfolio (market, profile, "
@@ -30,5 +36,8 @@ class SolveConfig(CampaignTerms):
 
 class ParetoConfig(SolveConfig):
     """Trace what each KPI of a campaign costs in the others, under its budget and constraints."""
+
+    basic: ClassVar[tuple[str, ...]] = ("points", "market", "log", "json_file")
+    examples: ClassVar[tuple[str, ...]] = ("bidpilot pareto examples/balanced.yaml --points 24",)
 
     points: int = Field(16, ge=3, le=200, description="Plans to solve for; about two thirds by preference.")

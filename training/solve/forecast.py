@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
 from bidpilot.bidding.campaign.profile import KpiProfile
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs import seeding
+from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.markets.defaults import market_forecast, preset_forecast
 from bidpilot.envs.markets.forecasting import fit_forecast
 from bidpilot.envs.markets.presets import PRESETS
@@ -42,9 +42,11 @@ def ground(config: SolveConfig, file: CampaignFile | PortfolioFile, profile: Kpi
     """
     log = config.log or (None if config.market else file.log)
     if log is not None:
-        name, forecast = _recorded(log)
+        # Polars loads only where a log is read.
+        from bidpilot.envs.logs.storage import load_log
+
         note = f"profile {file.profile}: its preference alone applies, as the log's interactions are counted already"
-        return Ground(name, forecast, note if profile else None)
+        return replace(recorded_ground(load_log(log)), note=note if profile else None)
     name = config.market or file.market
     weights = None if profile is None else profile.weights.in_market_order()
     note = f"profile {file.profile}: its weights make the market's interactions, its preference goes where none is set"
@@ -73,10 +75,7 @@ def _preset(name: str, seed: int, weights: tuple[float, float, float, float, flo
     return market_forecast(market, seed, settings.conversion_value)
 
 
-def _recorded(folder: Path) -> tuple[str, Forecast]:
-    # Polars loads only where a log is read.
-    from bidpilot.envs.logs.storage import load_log
-
-    log = load_log(folder)
+def recorded_ground(log: AuctionLog) -> Ground:
+    """The forecast of a log's days."""
     days = RecordedMarket(log).recorded(np.arange(log.n_days))
-    return log.name, fit_forecast(RecombinedMarket(log), days, reference_value(log, "rates"))
+    return Ground(log.name, fit_forecast(RecombinedMarket(log), days, reference_value(log, "rates")), None)

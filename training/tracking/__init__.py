@@ -4,12 +4,21 @@ Importing this package does not import mlflow; that happens with the first call 
 `MlflowWriter` (which needs stable-baselines3) is in `tracking.writer`, the UI in `tracking.ui`.
 """
 
-from bidpilot.training.tracking.find import RunInfo, download, find_run, finished_runs, latest_finished_run
+from bidpilot.training.tracking.find import (
+    RunInfo,
+    download,
+    find_run,
+    finished_runs,
+    latest_finished_run,
+    resolve_run,
+)
+from bidpilot.training.tracking.names import LATEST
 from bidpilot.training.tracking.provenance import provenance
 from bidpilot.training.tracking.run import Run, open_run
 from bidpilot.training.tracking.store import Store, current_store
 
 __all__ = [
+    "LATEST",
     "Run",
     "RunInfo",
     "Store",
@@ -20,4 +29,5 @@ __all__ = [
     "latest_finished_run",
     "open_run",
     "provenance",
+    "resolve_run",
 ]

@@ -7,24 +7,27 @@ from typing import Final
 
 from bidpilot.agents.learners.catalogue import learner_of
 from bidpilot.bidding.errors import UnknownAgent
-from bidpilot.training.tracking.find import RunInfo, find_run, latest_finished_run
+from bidpilot.training.tracking.find import RunInfo, latest_finished_run, resolve_run
 
 Fit = tuple[str, Callable[[RunInfo], bool]]
 """Which runs are meant: in words, and of a run."""
 ANY_MARKET: Final[Fit] = ("", lambda run: True)
 
 
-def run_of(learner: str, run_id: str) -> RunInfo:
-    """The run with this id, which the learner trained.
+def run_of(learner: str, reference: str) -> RunInfo:
+    """The training that is meant, by its id, the beginning of one or its name, and which is the learner's.
 
     Raises:
         RunNotFound: no such run.
+        AmbiguousRun: several.
         UnknownAgent: another learner trained it.
     """
-    found = find_run(run_id)
+    found = resolve_run(reference)
     own = learner_of(found.tags)
     if own != learner:
-        raise UnknownAgent(f"run {run_id} was trained by {own}, not by {learner}: call it {own}@{run_id}.")
+        raise UnknownAgent(
+            f"run {found.told} was trained by {own}, not by {learner}: call it {own}@{found.run_id[:8]}."
+        )
     return found
 
 

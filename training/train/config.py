@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,14 @@ from bidpilot.training.setting.terms import LogTerms
 
 class TrainConfig(LearnerChoice, LogTerms):
     """Train a bid policy, on synthetic days or on a recorded log."""
+
+    basic: ClassVar[tuple[str, ...]] = ("market", "log", "total_steps", "seed", "learner", "run_name", "resume")
+    examples: ClassVar[tuple[str, ...]] = (
+        "bidpilot train --total-steps 98304 --seed 1",
+        "bidpilot train --config examples/train.yaml",
+        "bidpilot train --log logs/mine --max-cpa 3",
+        "bidpilot train --resume RUN --total-steps 589824",
+    )
 
     market: Literal["daily", "steady"] = Field("daily", description="Preset of the synthetic market.")
     log: Path | None = Field(
@@ -56,8 +64,8 @@ class TrainConfig(LearnerChoice, LogTerms):
     resume: str | None = Field(
         None,
         min_length=1,
-        description="Id of a run to go on with, bit for bit, in its own configuration; only a larger "
-        "total-steps may be given with it.",
+        description="Training run to go on with, bit for bit, in its own configuration: id, beginning of an id, or "
+        "name; only a larger total-steps may be given with it.",
     )
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")
     run_name: str | None = Field(None, min_length=1, description="Name of the MLflow run; made up where none.")

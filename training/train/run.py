@@ -44,7 +44,7 @@ from bidpilot.training.setting.setting import Setting, training_setting
 from bidpilot.training.setting.split import DRAWN, HoldOut, lesson
 from bidpilot.training.setting.targets import rule_of, usual_campaign
 from bidpilot.training.setting.terms import terms_of
-from bidpilot.training.tracking import Run, download, find_run, open_run
+from bidpilot.training.tracking import Run, download, open_run, resolve_run
 from bidpilot.training.tracking.lineage import held_out_tag
 from bidpilot.training.tracking.writer import MlflowWriter
 from bidpilot.training.train.config import TrainConfig
@@ -102,20 +102,20 @@ def _resumed(config: TrainConfig) -> tuple[Snapshot, TrainConfig]:
             f"--{' --'.join(ignored)} cannot be given with --resume {config.resume}: a resumed run keeps its own "
             "configuration. Leave out all but --total-steps, or start a new run."
         )
-    find_run(config.resume)
+    found = resolve_run(config.resume)
     with tempfile.TemporaryDirectory() as folder:
         try:
-            snapshot = latest_snapshot(download(config.resume, "checkpoint", Path(folder)))
-            stored = json.loads(download(config.resume, "config.json", Path(folder)).read_text())
+            snapshot = latest_snapshot(download(found.run_id, "checkpoint", Path(folder)))
+            stored = json.loads(download(found.run_id, "config.json", Path(folder)).read_text())
         except (OSError, RunNotFound) as error:
             raise RunNotFound(
-                f"run {config.resume} has no checkpoint to go on from ({error}). Start a new run, or choose another."
+                f"run {found.told} has no checkpoint to go on from ({error}). Start a new run, or choose another."
             ) from error
     asked = config.total_steps if "total-steps" in options else 0
-    stored |= {"resume": config.resume, "total_steps": max(stored["total_steps"], asked)}
+    stored |= {"resume": found.run_id, "total_steps": max(stored["total_steps"], asked)}
     if snapshot["step"] >= stored["total_steps"]:
         raise InvalidConfig(
-            f"run {config.resume} has done all of its {snapshot['step']:,} steps. Give a larger --total-steps."
+            f"run {found.told} has done all of its {snapshot['step']:,} steps. Give a larger --total-steps."
         )
     return snapshot, TrainConfig.model_validate(stored)
 

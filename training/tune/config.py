@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -16,6 +16,12 @@ from bidpilot.training.evaluation.names import TUNED_BASELINES
 
 class TuneConfig(Config):
     """Tune the learners and every baseline with the same number of trials each, on training days only."""
+
+    basic: ClassVar[tuple[str, ...]] = ("agents", "market", "log", "trials", "out", "install", "resume")
+    examples: ClassVar[tuple[str, ...]] = (
+        "bidpilot tune --agents baselines --trials 16",
+        "bidpilot tune --log logs/mine --out tuned",
+    )
 
     agents: Literal["all", "baselines"] | LearnerName = Field(
         "all",
@@ -45,7 +51,8 @@ class TuneConfig(Config):
     resume: str | None = Field(
         None,
         min_length=1,
-        description="Id of a tuning to go on with, in its own configuration; only out and install go with it.",
+        description="Tuning to go on with, in its own configuration: id, beginning of an id, or name; only out and "
+        "install go with it.",
     )
     out: Path | None = Field(
         None, description="Folder to write gains.json and a file per learner to, beside those that the run keeps."

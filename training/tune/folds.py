@@ -51,12 +51,23 @@ def folds_of(config: TuneConfig, setting: Setting) -> Iterator[Fold]:
     if log is None:
         yield from _markets(config, setting)
         return
-    for kind, groups in (
-        (PERIODS, _groups([day.unit for day in log.days], config.folds)),
-        (CAMPAIGNS, _groups([day.campaign for day in log.days], config.folds)),
-    ):
+    for kind, groups in _parts(config, log).items():
         for group in groups:
             yield _left_out(config, log, kind, group)
+
+
+def fold_count(config: TuneConfig, setting: Setting) -> int:
+    """How many parts are left out in turn."""
+    log = setting.reference_log
+    return config.folds if log is None else sum(map(len, _parts(config, log).values()))
+
+
+def _parts(config: TuneConfig, log: AuctionLog) -> dict[str, list[NDArray[np.int64]]]:
+    """The days (D,) of each part of a log, by what is left out as a whole."""
+    return {
+        PERIODS: _groups([day.unit for day in log.days], config.folds),
+        CAMPAIGNS: _groups([day.campaign for day in log.days], config.folds),
+    }
 
 
 def _markets(config: TuneConfig, setting: Setting) -> Iterator[Fold]:

@@ -12,20 +12,22 @@ from rich.console import Console
 from bidpilot.agents.gains import GAINS_FILE
 from bidpilot.agents.learners.catalogue import LEARNERS, LearnerName
 from bidpilot.agents.learners.common.space import Choice
-from bidpilot.bidding.errors import InvalidConfig, RunNotFound
+from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.envs import seeding
 from bidpilot.training.cli.config import flat, given
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import setting_arena
 from bidpilot.training.setting.setting import Setting, training_setting
-from bidpilot.training.tracking import Run, download, find_run, open_run
+from bidpilot.training.tracking import Run, download, open_run, resolve_run
 from bidpilot.training.train.environment import training_ground
 from bidpilot.training.tune.baselines import HeldOut, gains_entry, tune_baselines
 from bidpilot.training.tune.config import TuneConfig
+from bidpilot.training.tune.folds import fold_count
+from bidpilot.training.tune.progress import TrialProgress
 from bidpilot.training.tune.results import CONFIG_FILE, TUNED_FILE, data_folder, read_table, settings_file, write_entry
 from bidpilot.training.tune.search import Best, Search
 from bidpilot.training.tune.short_run import WarmStart, short_run, trial_config
-from bidpilot.training.tune.spaces import Settings
+from bidpilot.training.tune.spaces import BASELINES, Settings
 
 STUDIES = "optuna.db"
 """The database of studies, beside MLflow's."""
@@ -40,7 +42,8 @@ def run(config: TuneConfig) -> str:
         RunNotFound: `resume` names no tuning.
         UnknownLaw: on a log, the teacher to imitate is to know the law.
     """
-    config = config if config.resume is None else _resumed(config, config.resume)
+    resumed = None if config.resume is None else resolve_run(config.resume, ("tune",))
+    config = config if resumed is None else _resumed(config, resumed.run_id)
     config.imitation.check_law_known(config.log)
     console = Console()
     folders = [folder for folder in (config.out, data_folder() if config.install else None) if folder is not None]
@@ -76,9 +79,12 @@ def _tune(
     """The entry of the setting in each data file."""
     searched = {"trials": config.trials, "days": config.days, "seed": config.seed}
     origin: dict[str, Any] = {"setting": setting.name, "run": tracked.run_id, **searched}
-    search = Search(config.trials, config.seed % 2**32, _storage(tracked), tracked, config.experiment)
+    baselines = config.agents in ("all", "baselines")
+    searches = len(learners) + (len(BASELINES) * (1 + fold_count(config, setting)) if baselines else 0)
+    progress = TrialProgress(console, searches, config.trials)
+    search = Search(config.trials, config.seed % 2**32, _storage(tracked), tracked, config.experiment, progress)
     entries: dict[str, Any] = {}
-    if config.agents in ("all", "baselines"):
+    if baselines:
         tuned = tune_baselines(config, setting, search, console)
         for agent, baseline in tuned.items():
             played = "; won" if baseline.won else "; not won"
@@ -101,7 +107,7 @@ def _resumed(config: TuneConfig, run_id: str) -> TuneConfig:
 
     Raises:
         InvalidConfig: other options are given with `resume`, which keeps its own.
-        RunNotFound: no such run, or one that is no tuning.
+        RunNotFound: the run holds no configuration.
     """
     ignored = [option for option in given(config) if option not in _WITH_RESUME]
     if ignored:
@@ -109,11 +115,10 @@ def _resumed(config: TuneConfig, run_id: str) -> TuneConfig:
             f"--{' --'.join(ignored)} cannot be given with --resume {run_id}: a resumed tuning keeps its own "
             "configuration. Leave out all but --out and --install, or start a new one."
         )
-    found = find_run(run_id)
-    if found.tags.get("kind") != "tune":
-        raise RunNotFound(f"run {run_id} is of kind {found.tags.get('kind')}, not a tuning. Name one of kind tune.")
     stored = json.loads(download(run_id, CONFIG_FILE).read_text())
-    return TuneConfig.model_validate({**stored, **{name: getattr(config, name) for name in _WITH_RESUME}})
+    return TuneConfig.model_validate(
+        {**stored, **{name: getattr(config, name) for name in _WITH_RESUME}, "resume": run_id}
+    )
 
 
 def _learners(config: TuneConfig, usual: list[LearnerName]) -> list[LearnerName]:

@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 
 from bidpilot.agents.learners.common.space import Space
 from bidpilot.training.tracking import Run, open_run
+from bidpilot.training.tune.progress import TrialProgress
 from bidpilot.training.tune.spaces import Settings, defaults, suggested
 
 Score = Callable[[Settings], float]
@@ -36,6 +37,7 @@ class Search:
         storage: URL of the database of studies.
         parent: the run that the searches belong to; a study is called `RUN/NAME` after it.
         experiment: name of its experiment.
+        progress: is told of every trial.
     """
 
     trials: int
@@ -43,6 +45,7 @@ class Search:
     storage: str
     parent: Run
     experiment: str
+    progress: TrialProgress
 
     def best(self, name: str, space: Space, score: Score, agent: str | None = None) -> Best:
         """Score the settings that the study `name` still lacks, the defaults first; the best, earlier ones win ties.
@@ -56,11 +59,14 @@ class Search:
         )
         _give_up_stopped(study)
         done = len(_complete(study))
+        known = [trial.value for trial in _complete(study) if trial.value is not None]
+        self.progress.begin(name, done, max(known, default=None), each=agent is not None)
         if done == 0 and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
             study.enqueue_trial(defaults(space))
         for place in range(done, self.trials):
             study.sampler = optuna.samplers.TPESampler(seed=_seed(self.seed, place))
             study.optimize(lambda trial: self._play(trial, space, score, agent), n_trials=1)
+            self.progress.scored(place, study.get_trials(deepcopy=False)[-1].values[0])
         trials = _complete(study)
         best = max(trials, key=lambda trial: (trial.value, -trial.number))
         assert best.value is not None

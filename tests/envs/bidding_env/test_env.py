@@ -11,7 +11,7 @@ import pytest
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-import bidpilot.envs  # noqa: F401 - registers the environments
+import bidpilot  # noqa: F401 - registers the environments
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.scalarisation import Scalarisation

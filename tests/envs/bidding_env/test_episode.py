@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 from stable_baselines3.common.env_checker import check_env as check_env_sb3
 
-import bidpilot.envs  # noqa: F401 - registers the environments
+import bidpilot  # noqa: F401 - registers the environments
 from bidpilot.agents.acting.agent import AgentDay, controller_agent
 from bidpilot.agents.acting.controllers import CONTROLLERS
 from bidpilot.bidding.campaign.batch import CampaignBatch

@@ -1,11 +1,13 @@
 """The command line: one clear line per mistake, the file below the options, every option explained."""
 
 import re
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from pkgutil import resolve_name
 
 import pytest
+import tyro
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -14,10 +16,12 @@ from bidpilot.agents.learners.catalogue import LEARNERS
 from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.training.cli.commands import COMMANDS, Command
 from bidpilot.training.cli.config import Config, flat, given
+from bidpilot.training.cli.options import options_of
 from bidpilot.training.cli.overlay import read_config
 from bidpilot.training.evaluation.catalogue import SUITES
 from bidpilot.training.evaluation.config import EvaluateConfig
 from bidpilot.training.evaluation.names import ALL_AGENTS
+from bidpilot.training.export.config import ExportConfig
 from bidpilot.training.importing.config import ImportConfig
 from bidpilot.training.tracking.config import UiConfig
 from bidpilot.training.train.config import TrainConfig
@@ -81,6 +85,12 @@ def test_required_fields_may_come_from_either_side(tmp_path: Path) -> None:
     [
         ("rowz: 3\n", r"unknown key rowz, did you mean rows\?"),
         ("ppo:\n  epoch: 3\n", r"unknown key ppo\.epoch, did you mean epochs\?"),
+        (
+            "rowz: 3\nppo.epoch: 3\nppo:\n  gama: 2\n",
+            r"unknown keys ppo\.epoch \(did you mean epochs\?\), ppo\.gama .* rowz \(did you mean rows\?\)",
+        ),
+        ("total-steps: 3\ntotal_steps: 4\n", r"key total_steps is given twice"),
+        ("ppo.epochs: 3\nppo:\n  epochs: 4\n", r"key ppo is given twice"),
         ("ppo:\n  gamma: 2\n", r"ppo\.gamma = 2: Input should be less than or equal to 1"),
         ("seed: -1\n", r"seed = -1: .*greater than or equal to 0"),
         ("ppo:\n  gae_lambda: .nan\n", r"ppo\.gae_lambda = nan"),
@@ -100,7 +110,12 @@ def test_a_mistake_in_the_file_names_option_value_and_file(tmp_path: Path, text:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--rowz", "3"], r"Unrecognized.*--rowz"),
+        (["--rowz", "3"], r"unknown option --rowz, did you mean --rows\?"),
+        (
+            ["--ppo.epoch=3", "--sead", "1"],
+            r"unknown options --ppo\.epoch \(.* --ppo\.epochs\?\), --sead \(.* --seed",
+        ),
+        (["--ppo.no-residua"], r"did you mean --ppo\.no-residual\?"),
         (["--ppo.gamma", "2"], r"ppo\.gamma = 2\.0: Input should be less than or equal to 1"),
         (["--ppo.gamma", "nan"], r"ppo\.gamma = nan: Input should be"),
         (["--ppo.epochs", "x"], r"--ppo\.epochs.*'x'"),
@@ -132,7 +147,43 @@ def test_help_shows_description_and_the_files_value_as_default(
         read(TrainConfig, "--config", path, "--help")
     assert caught.value.code in (None, 0)
     shown = " ".join(capsys.readouterr().out.split())
-    assert "--rows INT Days played side by side. (default: 512)" in shown.replace("│ ", "")
+    assert "--rows INT Days played side by side. (default: 512)" in shown
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_help_shows_the_options_that_are_parsed(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    model = resolve_name(command.config)
+    with pytest.raises(SystemExit):
+        read_config(model, ["--help"], prog=f"bidpilot {command.name}")
+    shown = capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        tyro.cli(model, args=["--help"])
+    flags = r"(?<=[\s,])--[a-z][\w.-]*"
+    parsed = set(re.findall(flags, capsys.readouterr().out)) - {"--help"}
+    described = {flag for option in options_of(model) for flag in re.findall(flags, f" {option.description}")}
+    assert parsed - described <= set(re.findall(flags, shown))
+    assert {flag for option in options_of(model) for flag in option.flags} <= parsed
+    assert "None" not in re.sub(r"\bNone\b(?= )", "", shown)
+    assert shown.index("basic options:") < shown.index("\noptions:") if model.basic else "basic" not in shown
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_the_examples_of_a_command_can_be_typed(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).parents[3])
+    examples = resolve_name(command.config).examples
+    assert examples
+    models = {entry.name: resolve_name(entry.config) for entry in COMMANDS}
+    for example in examples:
+        program, name, *arguments = shlex.split(example)
+        read_config(models[name], arguments, prog=f"{program} {name}")
+
+
+def test_a_file_takes_the_names_of_help_with_dash_underscore_or_dot(tmp_path: Path) -> None:
+    path = yaml_file(tmp_path, "total-steps: 1\nverdict_days: 2\nppo.batch-size: 512\nppo:\n  learning-rate: 0.5\n")
+    ppo = type(LEARNERS["ppo"].config)(batch_size=512, learning_rate=0.5)
+    assert read(TrainConfig, "--config", path) == TrainConfig(total_steps=1, verdict_days=2, ppo=ppo)
+    path = yaml_file(tmp_path, "register: false\nout: a\n")
+    assert read(ExportConfig, "--config", path) == ExportConfig(register_model=False, out=Path("a"))
 
 
 def fields_of(model: type[BaseModel]) -> dict[str, FieldInfo]:

@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bidpilot.agents.acting.controllers import CONTROLLERS
 from bidpilot.agents.acting.network import Mlp
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.bidding.day.features import feature_names
 from bidpilot.bidding.errors import InfeasibleCampaign, InvalidConfig, UnknownAgent, UnknownChannel, UnknownSuite
 from bidpilot.training.evaluation.config import EvaluateConfig
+from bidpilot.training.evaluation.gains_told import gains_told
 from bidpilot.training.evaluation.run import run
 from bidpilot.training.tracking import download, latest_finished_run, open_run
 
@@ -80,3 +82,10 @@ def test_what_cannot_be_played_is_refused_before_any_work(
     with pytest.raises(error, match=reason):
         run(EvaluateConfig.model_validate(asked))
     assert not (tmp_path / "mlruns").exists()
+
+
+def test_gains_that_are_not_the_defaults_are_named_with_their_suites() -> None:
+    tuned = {"pid": {"gain": 1.25}, "mpc": {name: gain.default for name, gain in CONTROLLERS["mpc"].gains.items()}}
+    agents = ("mpc", "pid", "plan")
+    told = gains_told({"daily": tuned, "week": {}, "shift": tuned, "steady": {"constant": {"gain": 1.5}}}, agents)
+    assert told == ["gains on daily, shift: pid gain 1.25", "gains on week, steady: the defaults of all"]

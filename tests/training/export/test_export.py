@@ -19,6 +19,7 @@ from bidpilot.bidding.bundle import PARITY, Golden, load_bundle, read_manifest, 
 from bidpilot.bidding.day.features import bounds, columns, feature_names, observation_of
 from bidpilot.bidding.day.replanners import Replan
 from bidpilot.bidding.errors import (
+    BundleExists,
     BundleMismatch,
     InvalidBundle,
     InvalidConfig,
@@ -27,15 +28,16 @@ from bidpilot.bidding.errors import (
     UnknownAgent,
 )
 from bidpilot.training.evaluation.contestants import check_names, find_contestants
+from bidpilot.training.evaluation.ground import latest_learnt
 from bidpilot.training.export.agent import BundleAgent
 from bidpilot.training.export.config import ExportConfig
 from bidpilot.training.export.onnx_file import OnnxPolicy
 from bidpilot.training.export.run import run as export
 from bidpilot.training.export.write import check_bundle
-from bidpilot.training.tracking import download
+from bidpilot.training.tracking import download, open_run
 from tests.agents.acting.networks import random_lstm, random_mlp
 from tests.bidding.day.more_features import add_feature
-from tests.training.export.conftest import make_run
+from tests.training.export.conftest import make_run, random_policy
 
 
 def observations(count: int = 200) -> np.ndarray:
@@ -278,3 +280,37 @@ def test_choice_at_a_run_plays_what_the_run_exports(choice: str | None) -> None:
     assert isinstance(agent, NetworkPolicy) == (choice != "adaptive")
     with pytest.raises(UnknownAgent, match="choice@RUN"):
         check_names(["choice"])
+
+
+def test_a_bundle_of_another_run_is_replaced_only_by_force(
+    run_id: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, other = tmp_path / "b", make_run(tags={"choice": "adaptive", "choice.why": "it won"})
+    for agent in ("ppo", "mpc"):  # of one run either replaces the other
+        export(ExportConfig(run=run_id[:20], out=out, agent=agent, register_model=False))
+    before = (out / "manifest.json").read_bytes()
+    with pytest.raises(BundleExists, match=f"run {run_id[:8]}; it was left alone.*--force"):
+        export(ExportConfig(run=other, out=out, register_model=False))
+    assert (out / "manifest.json").read_bytes() == before
+    capsys.readouterr()
+    export(ExportConfig(run=other, out=out, register_model=False, force=True))
+    assert load_bundle(out).manifest.origin.run_id == other
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"exporting adaptive of run {other[:8]}" in told
+    assert "ppo trained on steady; adaptive is the run's own choice: it won" in told
+
+
+def test_the_latest_run_is_the_last_on_the_suites_preset_whose_policy_can_be_played() -> None:
+    steady, daily = make_run(), make_run(tags={"setting": "daily"})
+    for learner in ("ppo", "recurrent_ppo"):
+        with open_run("bidpilot", None, {}, {"setting": "daily", "learner": learner}) as broken:  # it holds no policy
+            pass
+    narrow = make_run(policy=random_policy(2), tags={"setting": "steady"})
+    found = {preset: latest_learnt("ppo", "bidpilot", None, {preset}).run_id for preset in ("steady", "daily", "week")}
+    assert found == {"steady": steady, "daily": daily, "week": daily}
+    with pytest.raises(PolicyMismatch, match=f"ppo@{narrow} cannot be played: the policy acts on 2 segments"):
+        find_contestants((f"ppo@{narrow[:20]}",), "bidpilot")
+    names = [c.name for c in find_contestants((f"ppo@{steady[:20]},{daily}", f"ppo@{steady},{daily[:20]}"), "bidpilot")]
+    assert names[2:] == [f"ppo@{steady},{daily}"]
+    with pytest.raises(RunNotFound, match=f"by recurrent_ppo on a preset.*{broken.run_id[:8]}"):
+        latest_learnt("recurrent_ppo", "bidpilot", None, ())

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from bidpilot.training.report.tables import AgentRow, PairRow, decided, print_tables, short_name, verdict
+from bidpilot.training.report.tables import AgentRow, PairRow, decided, pairs_against, print_tables, short_name, verdict
 
 
 def agent(name: str, suite: str, iqm: float, gap: float | None = 0.25) -> AgentRow:
@@ -134,3 +134,19 @@ def test_the_share_of_what_can_be_known_is_shown_where_the_reference_was_played(
     assert "60%" in text
     assert "knowable: share closed from mpc to knowable" in text
     assert "knowable" not in "\n".join(shown([agent("mpc", "daily", 0.9)], []))
+
+
+def test_a_gap_of_which_nothing_is_closed_is_a_dash() -> None:
+    lines = shown([agent("plan", "daily", 0.9, gap=-1.5), agent("mpc", "daily", 0.95, gap=0.0)], [])
+    assert [line.split()[-3] for line in lines if "98.7%" in line] == ["0%", "-"]  # mpc is first
+
+
+def test_pairs_against_an_agent_are_what_the_others_have_more_whichever_was_played_first() -> None:
+    later, first = pair(0.01, 0.03), PairRow(**(pair(-0.05, -0.01) | {"agent": "mpc", "against": "plan"}))
+    apart = PairRow(**(pair(0.0, 0.1) | {"against": "plan"}))
+    turned = pairs_against("mpc", [later, first, apart])
+    assert [(row["agent"], row["against"], row["diff_low"], row["diff_high"]) for row in turned] == [
+        ("ppo", "mpc", 0.01, 0.03),
+        ("plan", "mpc", 0.01, 0.05),
+    ]
+    assert turned[1]["diff"] == -first["diff"]

@@ -34,7 +34,7 @@ def solved(name: str, *options: str, command: str = "solve") -> dict[str, Any]:
 
 def test_every_example_says_in_two_lines_what_it_shows() -> None:
     files = sorted(EXAMPLES.glob("*.yaml"))
-    assert [f.stem for f in files] == ["balanced", "cpa", "infeasible", "portfolio", "tail"]
+    assert [f.stem for f in files] == ["balanced", "cpa", "infeasible", "portfolio", "tail", "train"]
     for file in files:
         assert file.read_text().startswith("# ")
         assert isinstance(yaml.safe_load(file.read_text()), dict)

@@ -92,5 +92,5 @@ def test_a_resumed_tuning_keeps_its_own_configuration(whole: str) -> None:
 def test_what_is_no_tuning_is_a_named_error() -> None:
     with open_run("bidpilot", "other", kind="evaluate") as other:
         pass
-    with pytest.raises(RunNotFound, match="is of kind evaluate, not a tuning"):
+    with pytest.raises(RunNotFound, match="is of kind evaluate, not tune"):
         command.run(TuneConfig(resume=other.run_id))
