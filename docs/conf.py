@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("bidding", "envs", "solvers", "agents", "training", "serving", "bidpilot")
 
 ASIDE = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
-HOME = re.compile(rf"\]\((?:docs/(\w+\.\w+)|(?:\.\./)?({'|'.join(ASIDE)}))")
+HOME = re.compile(rf"\]\((?:docs/([\w/]+\.\w+)|(?:\.\./)?({'|'.join(ASIDE)}))")
 """Links from a page above this folder into it, and to such pages."""
 
 project = "bidpilot"
@@ -73,6 +73,7 @@ def fresh_cache(folder: Path) -> Path:
 # Notebooks call the commands of this environment, as a reader does in an activated one.
 os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+os.environ["TTY_COMPATIBLE"] = "0"  # pages hold no terminal's colours
 # Each notebook runs in a temporary folder, which is its project: its runs are gone with it.
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(fresh_cache(ROOT / "build" / "notebooks"))
@@ -110,6 +111,19 @@ def describe_fields(_app: Sphinx, _what: str, _name: str, thing: object, _option
         ]
 
 
+def mark_code(_app: Sphinx, _what: str, _name: str, _thing: object, _options: object, lines: list[str]) -> None:
+    """Indented lines after a paragraph of a docstring are code."""
+    marked: list[str] = []
+    said = ""  # the last line that is not empty
+    for line in lines:
+        begins = line.startswith("    ") and marked and not marked[-1].strip()
+        if begins and said and not said.startswith(" ") and not said.endswith(":"):
+            marked += ["::", ""]
+        marked.append(line)
+        said = line if line.strip() else said
+    lines[:] = marked
+
+
 def setup(app: Sphinx) -> None:
     """Register what is ours."""
 
@@ -119,7 +133,8 @@ def setup(app: Sphinx) -> None:
     def included(_app: Sphinx, _path: Path, _page: str, content: list[str]) -> None:
         content[0] = within_site(content[0])
 
-    app.connect("autodoc-process-docstring", describe_fields, priority=400)  # before napoleon reads the docstring
+    for hook in (mark_code, describe_fields):
+        app.connect("autodoc-process-docstring", hook, priority=400)  # before napoleon reads the docstring
     app.connect("source-read", read)
     app.connect("include-read", included)
     app.add_html_math_renderer("mathml", inline_renderers=(show_math, None), block_renderers=(show_math_block, None))
