@@ -73,7 +73,6 @@ def fresh_cache(folder: Path) -> Path:
 # Notebooks call the commands of this environment, as a reader does in an activated one.
 os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
-os.environ["TTY_COMPATIBLE"] = "0"  # pages hold no terminal's colours
 # Each notebook runs in a temporary folder, which is its project: its runs are gone with it.
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(fresh_cache(ROOT / "build" / "notebooks"))
@@ -81,6 +80,7 @@ nb_execution_in_temp = True
 nb_execution_timeout = 120
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+nb_output_stderr = "remove"  # progress of libraries
 
 
 def show_math(translator: HTML5Translator, node: math) -> None:
