@@ -23,7 +23,7 @@ DRAWS ?= 4000
 ONLY ?=
 DATA ?= ../shared/data
 
-.PHONY: help install quickstart test mutants check loop bench intervals figures rivals clean
+.PHONY: help install quickstart test mutants check docs loop bench intervals figures rivals clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -54,6 +54,13 @@ check: install ## lint, format, types, import arrows
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: .venv/docs ## run the tutorials and build the docs site, build/docs/index.html; a warning or an error fails
+	$(BIN)/sphinx-build --fresh-env --fail-on-warning --keep-going --quiet docs build/docs
+
+.venv/docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[docs]'
+	@touch $@
 
 loop: install ## go the whole way from a log to a served champion and back, checking every joint; SIZE=large for more days
 	$(BIN)/python -m tests.loop.loop --size $(SIZE)
