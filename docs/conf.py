@@ -72,7 +72,12 @@ def fresh_cache(folder: Path) -> Path:
 
 # Notebooks call the commands of this environment, as a reader does in an activated one.
 os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+os.environ |= {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "TTY_COMPATIBLE": "0",  # a kernel asks for colours, of which a page has none
+}
 # Each notebook runs in a temporary folder, which is its project: its runs are gone with it.
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(fresh_cache(ROOT / "build" / "notebooks"))
