@@ -109,8 +109,8 @@ def test_a_clone_without_links_says_so_when_it_is_imported(linkless: Path, modul
 
 
 def test_a_clone_without_links_is_not_built(linkless: Path, tmp_path: Path) -> None:
-    pip = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path]
-    done = run([*pip, linkless], tmp_path)
+    pip: list[str | Path] = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
+    done = run([*pip, "--wheel-dir", tmp_path, linkless], tmp_path)
     assert done.returncode == 1
     assert "LinklessCheckout: agents, bidding" in done.stdout + done.stderr
     assert list(tmp_path.glob("*.whl")) == []

@@ -155,7 +155,7 @@ _ALL = (
     Measurement(
         "ablation",
         45,
-        ("bidpilot ablate --days 256 --out docs/ablation.md --json {json}",),
+        ("bidpilot ablate --seeds 0 1 --days 128 --out docs/ablation.md --json {json}",),
         keeps=is_pair,
         usual=False,
     ),

@@ -100,10 +100,11 @@ def measure(measurement: Measurement, ground: Ground) -> Record:
     steps = []
     for command in measurement.commands:
         done = _done(command, runs, ground)
-        found = _RUN.findall(done["printed"])
-        if command.startswith("bidpilot train") and len(found) != 1:
-            raise SystemExit(f"`{command}` named {len(found)} runs, not one: mend what measure.py reads of its output")
-        runs += found
+        if command.startswith("bidpilot train"):
+            found = _RUN.findall(done["printed"])
+            if len(found) != 1:
+                raise SystemExit(f"`{command}` named {len(found)} runs, not one: mend what measure.py reads of its output")
+            runs += found
         kept = [_small(row, measurement) for row in _rows(_without_ids(done["kept"], runs)) if measurement.keeps(row)]
         steps.append(Step(typed(command), done["seconds"], kept))
     return Record(_made(measurement, ground, runs), steps)
