@@ -139,7 +139,7 @@ def evaluate(
         found.to_frame()
 
     Args:
-        agents: names as the command takes them (`adaptive`, `ppo@RUN`, `choice@RUN`), or agents of your own: what
+        agents: names as the command takes them (`adaptive`, `LEARNER@RUN`, `choice@RUN`), or agents of your own: what
             has `name`, `replan`, `check`, `start` and `act` of `load_policy`'s, under names that differ.
         suites: names of suites, or `all`; not looked at where a log is given.
         log: recorded days to play in their place.

@@ -103,7 +103,7 @@ def measure(measurement: Measurement, ground: Ground) -> Record:
         if command.startswith("bidpilot train"):
             found = _RUN.findall(done["printed"])
             if len(found) != 1:
-                raise SystemExit(f"`{command}` named {len(found)} runs, not one: mend what measure.py reads of its output")
+                raise SystemExit(f"`{command}` named {len(found)} runs, not one: mend how measure.py reads its output")
             runs += found
         kept = [_small(row, measurement) for row in _rows(_without_ids(done["kept"], runs)) if measurement.keeps(row)]
         steps.append(Step(typed(command), done["seconds"], kept))
