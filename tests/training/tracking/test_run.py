@@ -8,12 +8,40 @@ from matplotlib.figure import Figure
 from stable_baselines3.common.logger import Logger
 
 from bidpilot.bidding.errors import RunNotFound, TrackingError
-from bidpilot.training.tracking import Store, download, find_run, latest_finished_run, open_run
+from bidpilot.training.tracking import Store, download, find_run, latest_finished_run, open_run, provenance
 from bidpilot.training.tracking.writer import MlflowWriter
 
 
 def history(store: Store, run_id: str, metric: str) -> list[tuple[int, float]]:
     return [(point.step, point.value) for point in store.client().get_metric_history(run_id, metric)]
+
+
+def test_the_source_is_the_command_whatever_follows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for argv, source, command in (
+        (["/x/bin/bidpilot", "train", "--log", "logs/my log"], "bidpilot train", "bidpilot train --log 'logs/my log'"),
+        (["/x/bidpilot/__main__.py", "ui"], "bidpilot ui", "bidpilot ui"),
+        (["/x/notebook.py", "a/b"], "notebook.py", "notebook.py a/b"),
+    ):
+        monkeypatch.setattr("sys.argv", argv)
+        tags = provenance()
+        assert (tags["mlflow.source.name"], tags["command"]) == (source, command)
+
+
+def test_data_sets_and_models_of_a_run_are_found_by_its_ui(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "policy.npz").write_bytes(b"weights")
+    with open_run("first", "ppo daily s0", store=store) as run:
+        for _ in range(2):  # as a run that is resumed says it again
+            run.log_dataset("daily", "0123456789abcdef", {"market": "daily", "seed": 0}, "training")
+        run.log_model(tmp_path, "ppo my.log s0", "policy", 96)
+    stored = store.client().get_run(run.run_id)
+    assert stored.inputs is not None
+    assert stored.outputs is not None
+    (data,) = stored.inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest) == ("daily", "01234567")
+    assert [(tag.key, tag.value) for tag in data.tags] == [("mlflow.data.context", "training")]
+    (output,) = stored.outputs.model_outputs
+    model = store.client().get_logged_model(output.model_id)
+    assert (model.name, model.status.value, model.source_run_id) == ("ppo my_log s0", "READY", run.run_id)
 
 
 def test_a_run_holds_what_was_logged(store: Store, tmp_path: Path) -> None:
