@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from bidpilot.bidding.landscape.forecast import BidLandscape, Forecast
+from bidpilot.checkout import ROOMS
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def even() -> Forecast:
 
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ("agents", "bidding", "bidpilot", "docs", "envs", "examples", "serving", "solvers", "tests", "training")
+FOLDERS = (*ROOMS, "bidpilot", "docs", "examples", "tests")
 FILES = (".gitignore", "LICENSE", "README.md", "pyproject.toml", "setup.py")
 
 
