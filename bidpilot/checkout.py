@@ -3,7 +3,8 @@
 import os
 from typing import Final
 
-_ROOMS: Final = ("agents", "bidding", "envs", "serving", "solvers", "training")
+ROOMS: Final = ("agents", "bidding", "envs", "serving", "solvers", "training")
+"""The folders that `bidpilot/` links to."""
 
 
 class LinklessCheckout(ImportError):
@@ -12,7 +13,7 @@ class LinklessCheckout(ImportError):
 
 def require_links(package: str) -> None:
     """Raise `LinklessCheckout` where a room in the folder `package` is a file; a wheel has real folders there."""
-    files = [room for room in _ROOMS if os.path.isfile(os.path.join(package, room))]
+    files = [room for room in ROOMS if os.path.isfile(os.path.join(package, room))]
     if files:
         raise LinklessCheckout(
             f"{', '.join(files)} in {os.path.abspath(package)} are text files, not links to folders: this clone was "

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import settings
 
 from bidpilot.bidding.landscape.forecast import BidLandscape, Forecast
+from bidpilot.checkout import ROOMS
 
 # The time of an example says how busy the machine is, and nothing of the code.
 settings.register_profile("bidpilot", deadline=None)
@@ -56,7 +57,7 @@ def even() -> Forecast:
 
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ("agents", "bidding", "bidpilot", "docs", "envs", "examples", "serving", "solvers", "tests", "training")
+FOLDERS = (*ROOMS, "bidpilot", "docs", "examples", "tests")
 FILES = (".gitignore", "LICENSE", "README.md", "pyproject.toml", "setup.py")
 
 

@@ -14,12 +14,11 @@ from zipfile import ZipFile
 
 import pytest
 
-from bidpilot.checkout import LinklessCheckout, require_links
+from bidpilot.checkout import ROOMS, LinklessCheckout, require_links
 from tests.conftest import build_wheel
 from tests.serving.served import Served, only_bid
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("agents", "bidding", "envs", "serving", "solvers", "training")
 TRAIN = (
     "train", "--market", "steady", "--no-randomise", "--total-steps", "0", "--rows", "8", "--imitation.rounds", "1",
     "--ppo.batch-size", "128", "--validation-days", "4", "--verdict-days", "0",
@@ -109,8 +108,8 @@ def test_a_clone_without_links_says_so_when_it_is_imported(linkless: Path, modul
 
 
 def test_a_clone_without_links_is_not_built(linkless: Path, tmp_path: Path) -> None:
-    pip: list[str | Path] = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
-    done = run([*pip, "--wheel-dir", tmp_path, linkless], tmp_path)
+    pip = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
+    done = run([*pip, "--wheel-dir", str(tmp_path), str(linkless)], tmp_path)
     assert done.returncode == 1
     assert "LinklessCheckout: agents, bidding" in done.stdout + done.stderr
     assert list(tmp_path.glob("*.whl")) == []
