@@ -47,6 +47,8 @@ LEARNERS: Final[Mapping[LearnerName, Entry]] = MappingProxyType(
     }
 )
 DEFAULT: Final[LearnerName] = "ppo"
+WITH_MEMORY: Final[LearnerName] = "recurrent_ppo"
+"""The learner that remembers the slots of a day."""
 
 
 class LearnerChoice(BaseModel):

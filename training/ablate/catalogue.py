@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from bidpilot.agents.learners.catalogue import WITH_MEMORY
 from bidpilot.bidding.errors import UnknownVariant
 
 FULL: Final = "full"
@@ -43,8 +44,8 @@ _ALL = (
     Variant("no_groups", "groups: every row plays a day of its own", {SETTINGS: {"group": 1}}),
     Variant(
         "memory",
-        "groups, and adds memory: an LSTM over the day's slots, by `recurrent_ppo`, which has no groups",
-        {"learner": "recurrent_ppo"},
+        f"groups, and adds memory: an LSTM over the day's slots, by `{WITH_MEMORY}`, which has no groups",
+        {"learner": WITH_MEMORY},
         beside="no_groups",
     ),
 )

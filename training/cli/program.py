@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
@@ -18,19 +19,26 @@ if TYPE_CHECKING:
 
 _FAILED = 2  # exit status for everything the caller can mend
 _INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+_UNREAD = 141  # 128 + SIGPIPE
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command from `arguments` (the process's own where None).
 
     Raises:
-        SystemExit: with status 2 after an error of the caller (one line on stderr), 130 after Ctrl-C.
+        SystemExit: with status 2 after an error of the caller (one line on stderr), 130 after Ctrl-C, 141 where nobody
+            reads the output any more, as under `| head`.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if arguments is None:
         gc.disable()  # until all is loaded: what libraries make stays, and looking through it takes a second
     try:
         _dispatch(given)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # what is still to be written at the end of the process goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(_UNREAD) from None
     except BidpilotError as error:
         print(f"bidpilot: {' '.join(str(error).split())}", file=sys.stderr)
         raise SystemExit(_FAILED) from None

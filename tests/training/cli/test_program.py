@@ -78,6 +78,15 @@ def test_ctrl_c_is_status_130(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "bidpilot: interrupted\n"
 
 
+def test_a_reader_that_has_had_enough_ends_it_without_a_traceback() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as unread:
+        command = [sys.executable, "-m", "bidpilot", "train", "--help"]
+        done = subprocess.run(command, stdout=unread, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 def test_an_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         program.main(["trian"])
