@@ -45,8 +45,8 @@ class Network(Protocol):
         What it remembers of the slots before is held fixed.
         """
 
-    def times(self, share: float) -> Network:
-        """The network whose outputs are `share` times those of this one."""
+    def times(self, factor: float) -> Network:
+        """The network whose outputs are `factor` times those of this one."""
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Its weights by the names they are stored under, of which `network_of` makes it again."""
@@ -102,11 +102,11 @@ class Mlp:
             back = (back * (1.0 - active**2)[:, None, :]) @ weight.T  # d tanh(z) / dz = 1 - tanh(z) ** 2
         return back
 
-    def times(self, share: float) -> Mlp:
-        """The last layer times `share`."""
+    def times(self, factor: float) -> Mlp:
+        """The last layer times `factor`."""
         (*weights, weight), (*biases, bias) = self.weights, self.biases
-        part = np.float32(share)
-        return Mlp((*weights, weight * part), (*biases, bias * part))
+        by = np.float32(factor)
+        return Mlp((*weights, weight * by), (*biases, bias * by))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """`weight_i` and `bias_i` of layer i, and the kind."""
@@ -186,9 +186,9 @@ class Lstm:
         )
         return np.concatenate(gates, axis=2) @ self.weight_ih
 
-    def times(self, share: float) -> Lstm:
-        """The head times `share`."""
-        return replace(self, head=self.head.times(share))
+    def times(self, factor: float) -> Lstm:
+        """The head times `factor`."""
+        return replace(self, head=self.head.times(factor))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """`lstm_weight_ih`, `lstm_weight_hh`, `lstm_bias`, the head's layers, and the kind."""

@@ -95,9 +95,9 @@ class NetworkPolicy:
         action, base = self.residual.act(observation, raw, state)
         return action, after | base
 
-    def eased(self, share: float) -> NetworkPolicy:
-        """The policy whose network answers `share` of what this one's does; for 1 it is this one."""
-        return self if share == 1.0 else replace(self, network=self.network.times(share))
+    def shrunk(self, factor: float) -> NetworkPolicy:
+        """The policy whose network answers `factor` times what this one's does; for 1 it is this one."""
+        return self if factor == 1.0 else replace(self, network=self.network.times(factor))
 
     def save(self, path: Path) -> None:
         """Write to one .npz file, without pickle.

@@ -81,4 +81,5 @@ def _training(variant: Variant, config: AblateConfig, seed: int) -> TrainConfig:
     for key, value in variant.overrides.items():
         name = config.learner if key == SETTINGS else key
         fields[name] = {**fields[name], **value} if isinstance(value, Mapping) else value
-    return TrainConfig(**fields, seed=seed, verdict_days=0, run_name=f"ablate {variant.name} {seed}")
+    name = f"ablate {variant.name} {seed}"
+    return TrainConfig(**fields, seed=seed, verdict_days=0, shrinkage=1.0, run_name=name)

@@ -19,10 +19,10 @@ class TrainConfig(LearnerChoice, LogTerms):
 
     basic: ClassVar[tuple[str, ...]] = ("market", "log", "total_steps", "seed", "learner", "run_name", "resume")
     examples: ClassVar[tuple[str, ...]] = (
-        "bidpilot train --total-steps 98304 --seed 1",
+        "bidpilot train --seed 1",
         "bidpilot train --config examples/train.yaml",
         "bidpilot train --log logs/mine --max-cpa 3",
-        "bidpilot train --resume RUN --total-steps 589824",
+        "bidpilot train --resume RUN --total-steps 196608",
     )
 
     market: Literal["daily", "steady"] = Field("daily", description="Preset of the synthetic market.")
@@ -43,8 +43,8 @@ class TrainConfig(LearnerChoice, LogTerms):
     verdict_days: int = Field(
         256,
         ge=0,
-        description="Days on each ground that judges at the end who is exported: policy, base, mpc or adaptive, and "
-        "a quarter of those by which a residual policy on a preset is eased before; 0: the whole policy, unjudged.",
+        description="Days on each ground that judges at the end who is exported: policy, base, mpc or adaptive; 0: "
+        "the policy, without a verdict.",
     )
     validation_share: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.2,
@@ -77,6 +77,11 @@ class TrainConfig(LearnerChoice, LogTerms):
     worlds: int = Field(
         192, ge=0, description="Markets around the preset that half of a randomised training's days are of; 0: none."
     )
+    shrinkage: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.5,
+        description="Factor on the network's answers of a residual policy that learnt drawn markets, once it has: it "
+        "gives up a little in markets like those, and loses less in others. 1: none.",
+    )
     pool: PoolConfig = Field(PoolConfig(), description="The pool of campaigns.")
     regret: bool = Field(
         True,
@@ -99,6 +104,11 @@ class TrainConfig(LearnerChoice, LogTerms):
     def broadens(self) -> bool:
         """Whether campaigns and markets are drawn: on a preset, as asked."""
         return self.randomise and self.log is None
+
+    @property
+    def shrinks(self) -> bool:
+        """Whether the policy's answers are shrunk once it has learnt: it adds to a re-plan, in markets that are drawn."""
+        return self.broadens and self.settings.residual
 
     @model_validator(mode="after")
     def _batches_fit(self) -> TrainConfig:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +50,6 @@ from bidpilot.training.tracking.lineage import held_out_tag
 from bidpilot.training.tracking.run import CONFIG_FILE
 from bidpilot.training.tracking.writer import MlflowWriter
 from bidpilot.training.train.config import TrainConfig
-from bidpilot.training.train.easing import ease
 from bidpilot.training.train.environment import new_model, training_ground
 from bidpilot.training.train.learnt import learnt_told, training_curve
 from bidpilot.training.train.told import as_it_is, describe, log_ground, run_name, run_params
@@ -184,7 +183,7 @@ def _finish(
 ) -> None:
     """Play the best policy and the controllers on the validation days; figures, files, and what to do next."""
     name, best = str(config.learner), standing.best
-    standing = _eased(config, setting, tracked, standing, console)
+    standing = standing.shrunk(config.shrinkage) if config.shrinks else standing
     policy = standing.policy
     assert policy is not None
     gains = tuned_gains(setting.tuned_as)
@@ -200,7 +199,8 @@ def _finish(
     left = np.clip(outcome.left[sample], 0.0, 1.0)
     planned = np.clip(arena.planned[sample], 0.0, 1.0)
     tracked.log_figure(budget_curves(left, planned, labels), "figures/budget_left.png")
-    tracked.log_metrics({"validation/best_ratio_iqm": best.iqm, "validation/best_step": best.step}, steps)
+    kept = interquartile_mean(outcome.ratio)
+    tracked.log_metrics({"validation/best_ratio_iqm": kept, "validation/best_step": best.step}, steps)
     with tempfile.TemporaryDirectory() as folder:
         save_policy(Path(folder), setting, config, arena, standing, outcome.ratio)
         tracked.log_folder(Path(folder), "policy")
@@ -216,27 +216,14 @@ def _finish(
     describe(tracked)
     console.print(told, soft_wrap=True)
     days = len(outcome.ratio)
-    console.print(f"best policy: R / R* {best.mean:.4f} on {days} validation days ({kind}), at step {best.step:,}")
+    mean = outcome.ratio.mean()
+    console.print(f"best policy: R / R* {mean:.4f} on {days} validation days ({kind}), at step {best.step:,}")
     console.print(f"its files: artifacts policy/ of run {tracked.run_id} in {tracked.store.uri}", soft_wrap=True)
     agents = f"{' '.join(CONTROLLERS)} {name}@{tracked.run_id}"
     suite = f"--suites {setting.name}" if config.log is None else "--log TESTLOG"
     suite += "" if config.targets else " --no-targets"
     console.print(f"compare it:  bidpilot evaluate --agents {agents} {suite}", soft_wrap=True)
     console.print("open the UI: bidpilot ui")
-
-
-def _eased(config: TrainConfig, setting: Setting, tracked: Run, standing: Standing, console: Console) -> Standing:
-    """The standing whose policies play a share of their answers: on a preset, where days are asked to judge."""
-    policy = standing.policy
-    if not config.broadens or config.verdict_days == 0 or policy is None or policy.residual is None:
-        return standing
-    console.print("easing the policy ...")
-    policy, found = ease(policy, setting, config.verdict_days, config.seed, behind(config.traffic_filter))
-    tracked.log_json(found.record(), "easing.json")
-    tracked.log_metrics({"validation/share": found.share}, standing.best.step)
-    console.print(str(found), soft_wrap=True)
-    first = None if standing.first is None else standing.first.eased(found.share)
-    return replace(standing, policy=policy, first=first if standing.best.step > 0 else policy)
 
 
 def _judge(

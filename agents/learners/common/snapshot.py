@@ -63,6 +63,11 @@ class Standing:
         standing = replace(self, curve=(*self.curve, point), first=self.first or policy)
         return replace(standing, policy=policy) if standing.best is point else standing
 
+    def shrunk(self, factor: float) -> Standing:
+        """The standing with policies whose networks answer `factor` times as much."""
+        policy, first = (None if p is None else p.shrunk(factor) for p in (self.policy, self.first))
+        return replace(self, policy=policy, first=policy if self.first is self.policy else first)
+
 
 def take_snapshot(model: OnPolicyAlgorithm, env: BiddingVecEnv, standing: Standing) -> Snapshot:
     """A copy of the state at the start of a day, a few milliseconds; training may go on."""

@@ -18,7 +18,7 @@ MEASURED = re.compile(r"(?<![\w.])[+-]?\d+\.\d+(?![\w.]|\.\d)|\d+ ?%")
 """Numbers that look measured: decimals and shares."""
 ALLOWED = (
     # what the reader needs, and the licence
-    "Python 3.11 and",
+    "Python 3.11 to 3.13 and",
     "Apache-2.0",
     # options and how they are defined
     "spread of exp(-1.5)",

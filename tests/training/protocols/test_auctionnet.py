@@ -183,7 +183,8 @@ def test_days_of_two_periods_are_too_few_for_a_verdict(
     logs: tuple[Path, Path], tmp_path: Path, played: Callable[..., Rows], capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = played(logs[0], write(tmp_path / "few", range(90, 92)), agents=("plan", "online_lp"))
-    assert capsys.readouterr().out.count("2 groups of days, too few") == 4  # rows and pairs, under either score
+    printed = " ".join(capsys.readouterr().out.split())
+    assert printed.count("2 groups of days, too few") == 4  # rows and pairs, under either score
     for row in rows.values():
         ends = ("diff_low", "diff_high") if "diff" in row else ("ci_low", "ci_high", "mean_low", "mean_high")
         assert row["groups"] == 2

@@ -130,6 +130,11 @@ def test_the_bar_of_refused_honest_sources_is_that_of_the_worst_market() -> None
 def test_the_figure_has_a_point_for_what_is_known_alone() -> None:
     figure = traffic_figure([row("calm", 0.0), {**row("honest", 0.0), "invalid_share": 0.0}])
     points = {axes.get_title(loc="left"): [len(line.get_xdata()) for line in axes.lines] for axes in figure.axes}  # type: ignore[arg-type]
-    assert points == {"precision": [1], "recall": [], "slots to detection": [1], "money saved, % of budget": [1]}
+    assert points == {
+        "precision, share": [1],
+        "recall, share": [],
+        "slots to detection": [1],
+        "money saved, % of budget": [1],
+    }
     with pytest.raises(ValueError, match="no market with invalid traffic"):
         traffic_figure([{**row("honest", 0.0), "invalid_share": 0.0}])

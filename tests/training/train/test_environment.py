@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bidpilot.agents.acting.residual import RESIDUALS, Base
-from bidpilot.agents.learners.catalogue import LEARNERS
+from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
 from bidpilot.agents.learners.common.learner import trained_policy
 from bidpilot.bidding.day.replanners import Replan
 from bidpilot.bidding.plan.outlook import outlook
@@ -87,3 +87,18 @@ def test_a_policy_trains_under_the_re_plan_that_it_is_played_under(
     for _ in range(3):
         env.reset()
     assert made.call_count == (policy.replan is Replan.ADAPTIVE)
+
+
+@pytest.mark.parametrize(
+    ("asked", "shrinks"),
+    [
+        ({}, True),
+        ({"randomise": False}, False),
+        ({"log": "logs/mine"}, False),
+        ({DEFAULT: {"residual": False}}, False),
+    ],
+)
+def test_answers_are_shrunk_where_a_policy_adds_to_a_replan_and_learnt_drawn_markets(
+    asked: dict[str, Any], shrinks: bool
+) -> None:
+    assert TrainConfig.model_validate(asked).shrinks is shrinks
