@@ -107,7 +107,7 @@ class TrainConfig(LearnerChoice, LogTerms):
 
     @property
     def shrinks(self) -> bool:
-        """Whether the policy's answers are shrunk once it has learnt: it adds to a re-plan, in markets that are drawn."""
+        """Whether a policy is shrunk once it has learnt: where it adds to a re-plan, in markets that are drawn."""
         return self.broadens and self.settings.residual
 
     @model_validator(mode="after")
