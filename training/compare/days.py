@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -71,6 +73,8 @@ def _records(run: RunInfo) -> Iterator[_Record]:
     for evaluation in sorted(evaluations, key=lambda found: found.ended or 0):
         if run.run_id not in evaluation.tags.get("source_run", run.run_id).split(","):
             continue  # an ablation does not say by a tag what it played
+        if (evaluation.ended or 0) < (run.ended or 0) and evaluation.tags.get("source_run") is not None:
+            continue  # of before the run was resumed: its policy then
         for stored in _days_of(evaluation):
             ratio = next((stored["ratio"][row] for row, of in stored["runs"].items() if of == run.run_id), None)
             if ratio is not None:
@@ -80,9 +84,10 @@ def _records(run: RunInfo) -> Iterator[_Record]:
 
 def _days_of(evaluation: RunInfo) -> Iterator[dict[str, Any]]:
     """What an evaluation kept day by day; nothing where it is of before that was kept."""
-    try:
-        folder = download(evaluation.run_id, DAYS)
-    except RunNotFound:
-        return
-    for file in sorted(folder.glob("*.json")):
-        yield json.loads(file.read_text())
+    with TemporaryDirectory() as into:
+        try:
+            folder = download(evaluation.run_id, DAYS, Path(into))
+        except RunNotFound:
+            return
+        for file in sorted(folder.glob("*.json")):
+            yield json.loads(file.read_text())

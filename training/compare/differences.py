@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from bidpilot.agents.learners.catalogue import LEARNERS
@@ -30,7 +32,8 @@ def differences(one: RunInfo, other: RunInfo) -> dict[str, tuple[str, str]]:
 
 
 def _told(run: RunInfo) -> dict[str, str]:
-    stored = json.loads(download(run.run_id, CONFIG_FILE).read_text())
+    with TemporaryDirectory() as into:
+        stored = json.loads(download(run.run_id, CONFIG_FILE, Path(into)).read_text())
     options = {name: _text(value) for name, value in flat(stored).items() if name not in _PLACES}
     kept = {name: value for name, value in options.items() if _of_its_learner(name, stored)}
     versions = {name: value for name, value in run.tags.items() if name.startswith("version.")}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.agents.learners.catalogue import LEARNERS
+from bidpilot.bidding.errors import BidpilotError
 from bidpilot.training.evaluation.config import EvaluateConfig
 from bidpilot.training.evaluation.contestants import Contestant, fixed_gains
 from bidpilot.training.evaluation.names import FILTERED, INFORMED, KNOWABLE, REFERENCES
@@ -144,12 +146,23 @@ def _tell_trainings(contestant: Contestant, rows: Sequence[AgentRow]) -> None:
     by_agent = {row["agent"]: row for row in rows}
     for name, run_id in _own_policies(contestant):
         row = by_agent[name]
-        days = find_run(run_id).metrics.get(held_out(row["suite"], "days"), 0)
-        if row.get("trained_on") or row["days"] < days:
+        if row.get("trained_on"):
             continue
-        training = written_to(run_id)
-        training.log_metrics(row_metrics([row], {name: None}), 0)
-        training.set_tags({NOTE: training_note(find_run(run_id))})
+        try:
+            _tell(run_id, row)
+        except BidpilotError as error:
+            print(f"the scores of {name} are not written to its training run: {error}", file=sys.stderr)
+
+
+def _tell(run_id: str, row: AgentRow) -> None:
+    """Write a row's scores to a training run, unless its own are of more days, or have an interval and these none."""
+    metrics, suite = find_run(run_id).metrics, row["suite"]
+    loses_interval = row["ci_low"] is None and held_out(suite, "ratio_iqm_low") in metrics
+    if row["days"] < metrics.get(held_out(suite, "days"), 0) or loses_interval:
+        return
+    training = written_to(run_id)
+    training.log_metrics(row_metrics([row], {row["agent"]: None}), 0)
+    training.set_tags({NOTE: training_note(find_run(run_id))})
 
 
 def _digest(*parts: bytes) -> str:

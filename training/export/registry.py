@@ -134,7 +134,11 @@ def version_of(run_id: str, name: str, store: Store | None = None) -> Version:
     with tracking_errors(store):
         found = client.search_model_versions(f"name = '{name}'")
     for version in sorted(found, key=lambda version: -int(version.version)):
-        if find_run(str(version.run_id), store=store).tags.get("source_run") == run_id:
+        try:
+            exported = find_run(str(version.run_id), store=store)
+        except RunNotFound:
+            continue  # the run that exported this version was deleted; others may be left
+        if exported.tags.get("source_run") == run_id:
             return Version(version.name, str(version.version), str(version.run_id), str(version.source))
     raise RunNotFound(f"no version of {name} was exported from run {run_id[:8]}. Export it first: bidpilot export RUN.")
 

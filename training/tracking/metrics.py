@@ -17,7 +17,7 @@ METRICS: Final[Mapping[str, str]] = MappingProxyType(
         "heldout/SUITE/ratio_iqm_low": "lower end of its confidence interval; none below three groups of days",
         "heldout/SUITE/ratio_iqm_high": "upper end",
         "heldout/SUITE/ratio_vs_mpc": "mean of R / R* minus that of `mpc` on the same days",
-        "heldout/SUITE/days": "how many days those are",
+        "heldout/SUITE/days": "how many days those are; 0: the run was resumed, its scores are of an earlier policy",
         "heldout/SUITE/bound_mean": "of `limit`: the most that a policy which does not know the future has in the mean",
         "heldout/SUITE/AGENT/room": "of `limit`: what an agent lacks of it",
         "heldout/SUITE/AGENT/hypervolume_share": "of `evaluate --front`: share of the hindsight optimum's front",
@@ -51,10 +51,10 @@ def held_out(suite: str, measure: str = RATIO, agent: str | None = None) -> str:
     return "/".join(("heldout", plain(suite), *(() if agent is None else (plain(agent),)), measure))
 
 
-def suite_of(name: str) -> str | None:
-    """The suite that a metric is a training run's headline of; None for another metric."""
-    found = _HEADLINE.fullmatch(name)
-    return None if found is None else found[1]
+def scored_suites(metrics: Mapping[str, float]) -> list[str]:
+    """The suites that a training run has a headline of; those that a resumed run has lost, of 0 days, are left out."""
+    suites = [found[1] for name in metrics if (found := _HEADLINE.fullmatch(name)) is not None]
+    return [suite for suite in suites if metrics.get(held_out(suite, "days"), 1) > 0]
 
 
 def plain(name: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from bidpilot.training.tracking.find import finished_runs
-from bidpilot.training.tracking.metrics import FIRST_SUITE, RATIO, held_out, suite_of
+from bidpilot.training.tracking.metrics import FIRST_SUITE, RATIO, held_out, scored_suites
 from bidpilot.training.tracking.store import Store, tracking_errors
 
 VIEW: Final = "bidpilot"
@@ -32,6 +32,11 @@ _METRIC_WIDTH: Final = 185
 def runs_page(experiment_id: str) -> str:
     """The page of an experiment's trainings; the server's own start page opens another mode of the UI."""
     return f"/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={VIEW}"
+
+
+def plain_page(experiment_id: str) -> str:
+    """The page of all of an experiment's runs, where no view can be saved."""
+    return f"/#/experiments/{experiment_id}/runs?workflowType=machine_learning"
 
 
 def save_view(store: Store, experiment: str) -> str:
@@ -62,7 +67,7 @@ def _headline(store: Store, experiment: str) -> tuple[str, str]:
     Of validation, where none has any.
     """
     runs = finished_runs("train", experiment=experiment, store=store)
-    suites = Counter(suite for run in runs for name in run.metrics if (suite := suite_of(name)) is not None)
+    suites = Counter(suite for run in runs for suite in scored_suites(run.metrics))
     if not suites and runs:
         return f"validation/best_{RATIO}", "validation/ratio_vs_mpc"
     suite = max(suites, key=lambda name: (suites[name], name == FIRST_SUITE), default=FIRST_SUITE)

@@ -7,7 +7,7 @@ from typing import Final
 
 from bidpilot.agents.learners.catalogue import learner_of
 from bidpilot.training.tracking.find import RunInfo
-from bidpilot.training.tracking.metrics import RATIO, held_out, suite_of
+from bidpilot.training.tracking.metrics import RATIO, held_out, scored_suites
 
 NOTE: Final = "mlflow.note.content"
 """The tag that the UI shows as a run's description."""
@@ -53,7 +53,7 @@ def training_note(run: RunInfo) -> str:
 
 def scored(run: RunInfo) -> list[str]:
     """The held-out scores of a training run, a line for each suite."""
-    return [_scored(run, suite) for name in run.metrics if (suite := suite_of(name)) is not None]
+    return [_scored(run, suite) for suite in scored_suites(run.metrics)]
 
 
 def _scored(run: RunInfo, suite: str) -> str:

@@ -18,7 +18,7 @@ from typing import IO
 
 from bidpilot.bidding.errors import TrackingError
 from bidpilot.training.tracking.config import UiConfig
-from bidpilot.training.tracking.page import runs_page, save_view
+from bidpilot.training.tracking.page import plain_page, runs_page, save_view
 from bidpilot.training.tracking.store import Store, current_store
 
 _START_SECONDS = 90.0
@@ -35,9 +35,9 @@ def run(config: UiConfig) -> None:
         TrackingError: where the port is taken or the server does not start.
     """
     store = current_store()
-    experiment = save_view(store, _EXPERIMENT)
+    page = opened_page(store)
     if store.uri.startswith(("http://", "https://")):
-        print(f"MLflow UI: {store.uri.rstrip('/')}{runs_page(experiment)}")
+        print(f"MLflow UI: {store.uri.rstrip('/')}{page}")
         return
     _check_port(config.host, config.port)
     print("starting the MLflow server, which takes some ten seconds ...", flush=True)
@@ -45,11 +45,21 @@ def run(config: UiConfig) -> None:
         try:
             address = f"http://{_in_url(config.host)}:{config.port}"
             _wait_until_up(process, output, address)
-            print(f"MLflow UI: {address}{runs_page(experiment)}  (Ctrl-C stops it)", flush=True)
+            print(f"MLflow UI: {address}{page}  (Ctrl-C stops it)", flush=True)
             process.wait()
         except KeyboardInterrupt:
             return
     raise TrackingError(f"the MLflow server ended with status {process.returncode}: {_tail(output)}")
+
+
+def opened_page(store: Store) -> str:
+    """The page of trainings, the best first; on a server that lets nobody save a view, that of all runs."""
+    try:
+        return runs_page(save_view(store, _EXPERIMENT))
+    except TrackingError as error:
+        page = plain_page(store.experiment_id(_EXPERIMENT))
+        print(f"columns and order of the page are MLflow's own: {error}")
+        return page
 
 
 def server_command(store: Store, config: UiConfig) -> list[str]:

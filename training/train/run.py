@@ -30,7 +30,7 @@ from bidpilot.agents.learners.common.snapshot import (
 )
 from bidpilot.agents.learners.common.tuned import tuned
 from bidpilot.bidding.day.features import declared
-from bidpilot.bidding.errors import InvalidConfig, RunNotFound
+from bidpilot.bidding.errors import InvalidConfig, RunNotFound, TrackingError
 from bidpilot.training.cli.config import given
 from bidpilot.training.evaluation.names import CHOICE, CHOICE_WHY
 from bidpilot.training.evaluation.play import Arena
@@ -45,8 +45,9 @@ from bidpilot.training.report.tables import pair_table, print_table
 from bidpilot.training.setting.setting import Setting, training_setting
 from bidpilot.training.setting.split import DRAWN, HoldOut, lesson
 from bidpilot.training.setting.targets import rule_of, usual_campaign
-from bidpilot.training.tracking import Run, download, open_run, resolve_run
+from bidpilot.training.tracking import Run, download, find_run, open_run, resolve_run
 from bidpilot.training.tracking.lineage import held_out_tag
+from bidpilot.training.tracking.metrics import held_out, scored_suites
 from bidpilot.training.tracking.run import CONFIG_FILE
 from bidpilot.training.tracking.writer import MlflowWriter
 from bidpilot.training.train.config import TrainConfig
@@ -204,8 +205,13 @@ def _finish(
     with tempfile.TemporaryDirectory() as folder:
         save_policy(Path(folder), setting, config, arena, standing, outcome.ratio)
         tracked.log_folder(Path(folder), "policy")
-        tracked.log_model(Path(folder), run_name(config, setting), "policy", best.step)
+        try:
+            tracked.log_model(Path(folder), run_name(config, setting), "policy", best.step)
+        except TrackingError as error:  # a server of another version; the policy itself is kept
+            console.print(f"not among the models of the UI: {error}", soft_wrap=True)
     verdict = None
+    before = scored_suites(find_run(tracked.run_id).metrics)  # of the policy that a resumed run had
+    tracked.log_metrics({held_out(suite, "days"): 0.0 for suite in before}, steps)
     if config.verdict_days > 0:
         means = {agent: float(ratio.mean()) for agent, ratio in {**rivals, name: outcome.ratio}.items()}
         verdict = _judge(config, setting, tracked, standing, means, console)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bidpilot.training.tracking.metrics import METRICS, held_out, suite_of
+from bidpilot.training.tracking.metrics import METRICS, held_out, scored_suites
 
 MANUAL = Path(__file__).parents[3] / "docs" / "training.md"
 
@@ -17,6 +17,10 @@ def test_the_manual_holds_every_metric_with_its_meaning() -> None:
 def test_a_training_has_its_headline_without_an_agents_name() -> None:
     assert held_out("daily") == "heldout/daily/ratio_iqm"
     assert held_out("my log: day 1", "days", "ppo@1,2") == "heldout/my_log__day_1/ppo_1_2/days"
-    assert suite_of("heldout/daily/ratio_iqm") == "daily"
-    assert suite_of("heldout/daily/ratio_iqm_low") is None
-    assert suite_of("heldout/daily/mpc/ratio_iqm") is None
+    others = {"heldout/daily/ratio_iqm_low": 0.8, "heldout/daily/mpc/ratio_iqm": 0.9}
+    assert scored_suites(others) == []
+    assert scored_suites({**others, "heldout/daily/ratio_iqm": 0.9, "heldout/daily/days": 4}) == ["daily"]
+
+
+def test_a_score_of_the_policy_before_a_run_was_resumed_is_none() -> None:
+    assert scored_suites({"heldout/daily/ratio_iqm": 0.9, "heldout/daily/days": 0}) == []

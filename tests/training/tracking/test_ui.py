@@ -10,6 +10,7 @@ import pytest
 from bidpilot.bidding.errors import TrackingError
 from bidpilot.training.tracking import Store, ui
 from bidpilot.training.tracking.config import UiConfig
+from bidpilot.training.tracking.page import plain_page
 
 
 def free_port() -> int:
@@ -84,3 +85,14 @@ def test_the_server_listens_on_loopback_over_the_local_store(tmp_path: Path) -> 
     command = ui.server_command(Store.local(tmp_path), UiConfig())
     assert command[command.index("--host") + 1] == "127.0.0.1"
     assert command[command.index("--backend-store-uri") + 1] == f"sqlite:///{tmp_path}/mlflow.db"
+
+
+def test_where_no_view_can_be_saved_the_page_of_all_runs_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], store: Store
+) -> None:
+    def refused(*_: object) -> str:
+        raise TrackingError("nobody may set tags here")
+
+    monkeypatch.setattr("bidpilot.training.tracking.ui.save_view", refused)
+    assert ui.opened_page(store) == plain_page(store.experiment_id("bidpilot"))
+    assert "nobody may set tags here" in capsys.readouterr().out

@@ -30,7 +30,7 @@ from bidpilot.training.cli import main
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import validation_arena
 from bidpilot.training.setting.setting import Setting, training_setting
-from bidpilot.training.tracking import download, find_run
+from bidpilot.training.tracking import download, find_run, written_to
 from bidpilot.training.tracking.store import current_store
 from bidpilot.training.train.config import TrainConfig
 from bidpilot.training.train.environment import TrainingGround, new_model, training_ground
@@ -208,7 +208,9 @@ def test_imitation_alone_ends_where_ppo_would_begin_and_goes_on_with_it_once_giv
     assert NetworkPolicy.load(download(alone, "policy") / "policy.npz").residual
     with pytest.raises(InvalidConfig, match="has done all of its 0 steps"):
         run(TrainConfig(resume=alone))
+    written_to(alone).log_metrics({"heldout/shift/ratio_iqm": 0.9, "heldout/shift/days": 64}, 0)
     run(TrainConfig(resume=alone, total_steps=TINY.total_steps))
+    assert find_run(alone).metrics["heldout/shift/days"] == 0  # that score is of the policy before
     assert_same(end(alone), end(whole))
 
 
