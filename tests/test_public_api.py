@@ -66,6 +66,25 @@ def test_environments_are_registered_whichever_is_imported_first(order: str) -> 
     assert _in_a_process(code) == "(0.1, 0.2, 0.7) SourceFileLoader"
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        "importlib.util.find_spec('gymnasium')",
+        # a first import that fails half way
+        "sys.modules['gymnasium.core'] = None\n"
+        "try: import gymnasium\n"
+        "except ImportError: del sys.modules['gymnasium.core']",
+    ],
+)
+def test_environments_are_registered_after_a_look_or_a_failed_import(before: str) -> None:
+    code = (
+        f"import importlib.util, sys, bidpilot\n{before}\nassert 'gymnasium' not in sys.modules\nimport gymnasium\n"
+        "print('bidpilot/Bidding-v0' in gymnasium.registry, gymnasium.__spec__.loader.__class__.__name__, "
+        "*[f for f in sys.meta_path if 'bidpilot' in type(f).__module__])"
+    )
+    assert _in_a_process(code) == "True SourceFileLoader"
+
+
 def test_without_the_extra_a_name_says_what_to_install() -> None:
     code = (
         "import sys; sys.modules['polars'] = sys.modules['cvxpy'] = sys.modules['numba'] = None\n"
