@@ -1,7 +1,7 @@
 """Registers the environments with Gymnasium as soon as both are imported, without importing it.
 
 Gymnasium loads no plugins, and `import bidpilot` is to stay light. So where Gymnasium is not yet imported, a finder in
-`sys.meta_path` waits for it, lets it load as it would, registers, and is gone.
+`sys.meta_path` waits until it is imported, lets it load as it would, registers, and is gone.
 """
 
 from __future__ import annotations
@@ -41,25 +41,31 @@ def register_once_imported() -> None:
 
 
 class _Waiting(MetaPathFinder):
-    """Waits for the first import of Gymnasium."""
+    """Waits for the first import of Gymnasium that succeeds."""
+
+    def __init__(self) -> None:
+        self._asking = False  # whether the other finders are asked right now
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname != _GYMNASIUM:
+        if fullname != _GYMNASIUM or self._asking:
             return None
-        sys.meta_path.remove(self)
-        spec = find_spec(fullname)
+        self._asking = True
+        try:
+            spec = find_spec(fullname)
+        finally:
+            self._asking = False
         if spec is not None and spec.loader is not None:
-            spec.loader = _Registering(spec.loader)
+            spec.loader = _Registering(spec.loader, self)
         return spec
 
 
 class _Registering(Loader):
     """Loads a module as its own loader does, and registers then."""
 
-    def __init__(self, own: Loader) -> None:
-        self._own = own
+    def __init__(self, own: Loader, finder: _Waiting) -> None:
+        self._own, self._finder = own, finder
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._own.create_module(spec)
@@ -70,4 +76,6 @@ class _Registering(Loader):
         # what looks at the module later finds the loader that it would have had
         spec.loader = module.__loader__ = self._own
         self._own.exec_module(module)
+        if self._finder in sys.meta_path:
+            sys.meta_path.remove(self._finder)
         register()

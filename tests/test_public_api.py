@@ -66,6 +66,25 @@ def test_environments_are_registered_whichever_is_imported_first(order: str) -> 
     assert _in_a_process(code) == "(0.1, 0.2, 0.7) SourceFileLoader"
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        "importlib.util.find_spec('gymnasium')",
+        # a first import that fails half way
+        "sys.modules['gymnasium.core'] = None\n"
+        "try: import gymnasium\n"
+        "except ImportError: del sys.modules['gymnasium.core']",
+    ],
+)
+def test_environments_are_registered_after_a_look_or_a_failed_import(before: str) -> None:
+    code = (
+        f"import importlib.util, sys, bidpilot\n{before}\nassert 'gymnasium' not in sys.modules\nimport gymnasium\n"
+        "print('bidpilot/Bidding-v0' in gymnasium.registry, gymnasium.__spec__.loader.__class__.__name__, "
+        "*[f for f in sys.meta_path if 'bidpilot' in type(f).__module__])"
+    )
+    assert _in_a_process(code) == "True SourceFileLoader"
+
+
 def test_without_the_extra_a_name_says_what_to_install() -> None:
     code = (
         "import sys; sys.modules['polars'] = sys.modules['cvxpy'] = sys.modules['numba'] = None\n"
@@ -161,3 +180,21 @@ def test_a_frame_that_does_not_fit_is_a_named_error() -> None:
         bidpilot.AuctionLog.from_frame([1, 2], _MAPPING, budget=2.0)
     with warnings.catch_warnings(), pytest.raises(EmptyLog):
         bidpilot.AuctionLog.from_frame(_frame().with_columns(paid=pl.lit(-1.0)), _MAPPING, budget=2.0)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("lost", "nope"), ("terms", "nope"), ("budget", "x"), ("budget", -1.0), ("budget_share", 2.0), ("seed", 0.5)],
+)
+def test_an_option_of_a_frame_that_is_out_of_range_is_named(option: str, value: object) -> None:
+    with pytest.raises(InvalidMapping, match=f"^{option} = {value!r}: "):
+        bidpilot.AuctionLog.from_frame(_frame(), _MAPPING, **{option: value})
+
+
+def test_a_pandas_frame_with_a_column_of_several_types_is_a_named_error() -> None:
+    pandas = pytest.importorskip("pandas")
+    mixed = pandas.DataFrame({"at": ["2026-03-01T00:30:00", 5], "paid": [0.1, 0.1], "pcvr": [0.01, 0.01]})
+    with pytest.raises(InvalidMapping, match="columns each hold values of one type"):
+        bidpilot.AuctionLog.from_frame(mixed, _MAPPING, budget=2.0)
+    with pytest.raises(InvalidMapping, match="Series is no data frame"):
+        bidpilot.AuctionLog.from_frame(mixed["paid"], _MAPPING, budget=2.0)

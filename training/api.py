@@ -23,16 +23,16 @@ from bidpilot.envs.markets.defaults import preset_forecast
 from bidpilot.solvers.allocation import Allocation, allocate
 from bidpilot.training.cli.yaml_file import explain
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES
-from bidpilot.training.evaluation.contestants import Contestant, check_gains, find_contestants, named_runs
-from bidpilot.training.evaluation.ground import find_trained
+from bidpilot.training.evaluation.contestants import Contestant
+from bidpilot.training.evaluation.entered import entered
 from bidpilot.training.evaluation.names import REFERENCES
 from bidpilot.training.evaluation.of_run import agent_of_run, choice_of
 from bidpilot.training.evaluation.play import Outcome
-from bidpilot.training.evaluation.rows import agent_rows, pair_rows
+from bidpilot.training.evaluation.rows import agent_rows, marked, pair_rows
 from bidpilot.training.evaluation.suites import Suite, log_suite, named_suites, synthetic_suite
 from bidpilot.training.evaluation.traffic import behind
 from bidpilot.training.export.agent import BundleAgent
-from bidpilot.training.report.tables import AgentRow, PairRow
+from bidpilot.training.report.tables import AgentRow, Marks, PairRow
 from bidpilot.training.setting.feasible import check_weighed
 from bidpilot.training.solve.config import SolveConfig
 from bidpilot.training.solve.files import PortfolioFile, read_file
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 _MANIFEST = "manifest.json"
 _EXPERIMENT = "bidpilot"
+_ID_SHOWN = 8  # digits of a run's id in an agent's name
 
 Preset = Literal["daily", "steady"]
 
@@ -95,7 +96,7 @@ def train(**options: Any) -> str:
     return run(config)
 
 
-def load_policy(source: str | Path, agent: str | None = None) -> Agent:
+def load_policy(source: str | Path, agent: str | None = None, name: str | None = None) -> Agent:
     """What a training run exports, or what a policy bundle holds: an agent that decides in NumPy, without torch.
 
         policy = bidpilot.load_policy("bundle")
@@ -104,6 +105,8 @@ def load_policy(source: str | Path, agent: str | None = None) -> Agent:
     Args:
         source: folder of a bundle, or a training run by its id, the beginning of it, or its name.
         agent: of a run, the learner's name or a controller's in place of its verdict's choice.
+        name: what it is compared under; where None, `AGENT@` and the beginning of the run's id, as `ppo@d7061234`, or
+            the bundle's name.
 
     Raises:
         RunNotFound, AmbiguousRun: no such run, or several.
@@ -114,13 +117,14 @@ def load_policy(source: str | Path, agent: str | None = None) -> Agent:
     if (folder / _MANIFEST).is_file():
         if agent is not None:
             raise InvalidConfig(f"the bundle in {folder} holds one agent; got agent = {agent!r}. Leave it out.")
-        return BundleAgent.load(folder)
+        return BundleAgent.load(folder, name)
     if folder.is_dir():
         raise InvalidConfig(f"{folder} holds no {_MANIFEST}, so it is no bundle. Name one, or a training run.")
     found = resolve_run(str(source))
     files = download(found.run_id, "policy")
     described = json.loads((files / "policy.json").read_text())
-    return agent_of_run(agent or choice_of(found, described), files, described)
+    chosen = agent or choice_of(found, described)
+    return agent_of_run(chosen, files, described, name or f"{chosen}@{found.run_id[:_ID_SHOWN]}")
 
 
 def evaluate(
@@ -140,7 +144,9 @@ def evaluate(
 
     Args:
         agents: names as the command takes them (`adaptive`, `LEARNER@RUN`, `choice@RUN`), or agents of your own: what
-            has `name`, `replan`, `check`, `start` and `act` of `load_policy`'s, under names that differ.
+            has `name`, `replan`, `check`, `start` and `act` of `load_policy`'s, under names that differ. Of an agent
+            that is passed as an object nobody knows what it was trained on, so its rows carry no mark of that:
+            `trained_on` and `other_market` are of the forecast alone. Those of `LEARNER@RUN` are of the policy too.
         suites: names of suites, or `all`; not looked at where a log is given.
         log: recorded days to play in their place.
         forecast: whose forecast the log is played under, as `--forecast` says.
@@ -149,8 +155,8 @@ def evaluate(
         traffic_filter: whether agents play behind the detector of invalid traffic.
 
     Raises:
-        UnknownAgent, UnknownSuite, RunNotFound, PolicyMismatch, ForecastMismatch, InvalidConfig: before anything is
-            played.
+        UnknownAgent, UnknownSuite, UnknownLaw, RunNotFound, AmbiguousRun, PolicyMismatch, ForecastMismatch,
+            InvalidConfig: before anything is played.
     """
     names = tuple(agent for agent in agents if isinstance(agent, str))
     own = [agent for agent in agents if not isinstance(agent, str)]
@@ -160,17 +166,12 @@ def evaluate(
     if log is None and forecast is not None:
         raise InvalidConfig(f"forecast = {forecast!r} is for a log; suites have their own. Give a log too.")
     filter_of = behind(traffic_filter)
+    records = named_suites(tuple(suites)) if log is None else []
+    found, trained = entered(names, _EXPERIMENT, records, log, forecast)
     ready: Iterable[Suite]
-    if log is None:
-        records = named_suites(tuple(suites))
-        for record in records:
-            check_gains(names, record.gains, record.name)
-        found = find_contestants(names, _EXPERIMENT)
+    if log is None or trained is None:
         ready = (synthetic_suite(record, days, seed, filter_of=filter_of) for record in records)
     else:
-        trained = find_trained(log, forecast, named_runs(names), _EXPERIMENT)
-        check_gains(names, trained.part.lineage.log, f"the training log of {trained.name}")
-        found = find_contestants(names, _EXPERIMENT, log, trained)
         ready = [log_suite(log, trained, filter_of=filter_of)]
     return _played(ready, [*found, *(Contestant(agent.name, {agent.name: agent}) for agent in own)], seed)
 
@@ -190,9 +191,11 @@ def _played(suites: Iterable[Suite], contestants: Sequence[Contestant], seed: in
     ratios = {}
     for suite in suites:
         outcomes: dict[str, Outcome] = {}
+        marks: dict[str, Marks] = {}
         for contestant in contestants:
             outcomes |= contestant.play(suite)
-        rows += agent_rows(suite, outcomes, seeds, seed)
+            marks |= contestant.marks(suite)
+        rows += marked(agent_rows(suite, outcomes, seeds, seed), marks)
         pairs += pair_rows(suite, {name: outcomes[name] for name in seeds}, seed)
         ratios[suite.name] = {name: outcome.ratio for name, outcome in outcomes.items()}
     return Evaluation(tuple(rows), tuple(pairs), ratios)

@@ -67,14 +67,16 @@ class AgentDay:
 
 
 class ControllerAgent:
-    """A controller with its gains, those of `gains` before the controller's defaults.
+    """A controller with its gains, those of `gains` before the controller's defaults, under its own name or `name`.
 
     Raises:
         UnknownAgent: the controller has no such gain.
     """
 
-    def __init__(self, controller: Controller, gains: Mapping[str, float] | None = None) -> None:
-        self.controller, self.name, self.replan = controller, controller.name, controller.replan
+    def __init__(
+        self, controller: Controller, gains: Mapping[str, float] | None = None, name: str | None = None
+    ) -> None:
+        self.controller, self.name, self.replan = controller, name or controller.name, controller.replan
         self.gains = {**controller.defaults, **(gains or {})}
         unknown = sorted(set(self.gains) - set(controller.gains))
         if unknown:
@@ -98,12 +100,12 @@ class ControllerAgent:
         return self.controller.step(self.gains, state, observation)
 
 
-def controller_agent(name: str, gains: Mapping[str, float] | None = None) -> ControllerAgent:
-    """The controller of that name.
+def controller_agent(name: str, gains: Mapping[str, float] | None = None, row: str | None = None) -> ControllerAgent:
+    """The controller of that name; `row` is what it is compared under, its own name where None.
 
     Raises:
         UnknownAgent: no such controller, or no such gain.
     """
     if name not in CONTROLLERS:
         raise UnknownAgent(f"no controller is called {name!r}. Use one of: {', '.join(CONTROLLERS)}.")
-    return ControllerAgent(CONTROLLERS[name], gains)
+    return ControllerAgent(CONTROLLERS[name], gains, row)

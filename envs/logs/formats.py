@@ -37,6 +37,7 @@ STAGED: dict[str, Any] = {
 DEFAULT_SEGMENT = "feed/head"
 REASON_FIELDS = "the row has another number of fields than the header"
 REASON_DUPLICATE = "the day's auction was met before"
+LostRule = Literal["refuse", "set-aside", "draw"]
 REASON_LOST = "lost, and its price was not seen"
 
 
@@ -46,7 +47,7 @@ class ImportOptions:
 
     advertiser: int | None = None  # the one advertiser to import; None: all
     terms: TermsRule = "last"  # which value a day has whose budget or targets change
-    lost: Literal["refuse", "set-aside", "draw"] = "refuse"  # what becomes of lost auctions without a price
+    lost: LostRule = "refuse"  # what becomes of lost auctions without a price
     prices_from: Path | None = None  # a log whose price model is drawn where the format has no prices
     interactions_from: Path | None = None  # a log whose exposures and interactions are drawn
     budget: float | None = None  # currency per day, where the files have none

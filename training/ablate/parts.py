@@ -79,7 +79,8 @@ PARTS: Final[Mapping[str, Part]] = MappingProxyType(
         ),
         "adaptive_curves": Part("(c) demand curves other than the forecast's", Doubts(other=0.0)),
         "adaptive_mixture": Part(
-            "(d) the scale mixture: a day that looks unlike the forecast widens no prior, of value, price or traffic",
+            "(d) the scale mixture: a day that looks unlike the forecast widens no prior of value or price, nor "
+            "that of traffic on the forecast's curve",
             Doubts(unlike=0.0),
             mixture=False,
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import tyro
 from pydantic import Field
@@ -13,8 +14,18 @@ from bidpilot.training.cli.config import Config, JsonFile, Seed, json_file
 class CompareConfig(Config):
     """Say what differs between two trainings, and who did better on held-out days that both were played on."""
 
-    run: tyro.conf.Positional[str] = Field(min_length=1, description="A training run.")
-    against: tyro.conf.Positional[str] = Field(min_length=1, description="The training run that it is held against.")
+    basic: ClassVar[tuple[str, ...]] = ("run", "against", "out", "json_file")
+    examples: ClassVar[tuple[str, ...]] = (
+        "bidpilot compare d706 8a1c",
+        "bidpilot compare d706 8a1c --out compare.png",
+    )
+
+    run: tyro.conf.Positional[str] = Field(
+        min_length=1, description="A training run: its id, the beginning of it, or its name."
+    )
+    against: tyro.conf.Positional[str] = Field(
+        min_length=1, description="The training run that it is held against, named likewise."
+    )
     out: Path | None = Field(None, description="File to draw the paired differences to, as an image.")
     seed: Seed = Field(0, description="Seed of the bootstrap.")
     json_file: JsonFile = json_file("what differs, and the paired differences")

@@ -13,7 +13,7 @@ from bidpilot.training.report.differences import difference_bands
 from bidpilot.training.report.files import write_figure, write_json
 from bidpilot.training.report.runs import comparison_table, difference_table
 from bidpilot.training.report.tables import print_table
-from bidpilot.training.tracking import RunInfo, find_run
+from bidpilot.training.tracking import RunInfo, resolve_run
 from bidpilot.training.tracking.story import named_run
 
 
@@ -21,10 +21,10 @@ def run(config: CompareConfig) -> None:
     """Print what differs between two trainings and their paired difference on held-out days; draw that.
 
     Raises:
-        RunNotFound: no such run.
-        InvalidConfig: both are the same run, or one is no training.
+        RunNotFound, AmbiguousRun: no such training, or several.
+        InvalidConfig: both are the same run.
     """
-    one, other = (_training(run) for run in (config.run, config.against))
+    one, other = (resolve_run(run) for run in (config.run, config.against))
     if one.run_id == other.run_id:
         raise InvalidConfig(f"{config.run} and {config.against} are the same run. Name two.")
     console, names = Console(), _names(one, other)
@@ -45,13 +45,6 @@ def run(config: CompareConfig) -> None:
         return
     print_table(comparison_table(rows, [days.scores for days in played], [len(d.one) for d in played]), console)
     write_figure(config.out, difference_bands(rows, f"{names[0]} minus {names[1]}, on days that both were played on"))
-
-
-def _training(run_id: str) -> RunInfo:
-    found = find_run(run_id)
-    if found.tags.get("kind") not in ("train", "ablate"):
-        raise InvalidConfig(f"run {run_id} ({found.name}) is of kind {found.tags.get('kind')}. Name a training.")
-    return found
 
 
 def _names(one: RunInfo, other: RunInfo) -> tuple[str, str]:

@@ -68,7 +68,7 @@ class Contestant:
 
     name: str
     policies: Mapping[str, Agent] = field(default_factory=dict)  # by the name of its own row
-    runs: tuple[str, ...] = ()  # ids, one for each policy
+    runs: tuple[str, ...] = ()  # ids, one for each policy; none where nobody knows what trained it
     lessons: Mapping[str, Lesson] = field(default_factory=dict)  # by the name of a policy's row
 
     @property
@@ -85,9 +85,8 @@ class Contestant:
 
     def marks(self, suite: Suite) -> dict[str, Marks]:
         """Of each of its rows: which run was played, under which forecast, and what either had seen before."""
-        rows = {
-            row: ([run], [self.lessons.get(row, Lesson())]) for row, run in zip(self.policies, self.runs, strict=True)
-        }
+        known = zip(self.policies, self.runs, strict=bool(self.runs))
+        rows = {row: ([run], [self.lessons.get(row, Lesson())]) for row, run in known}
         if len(rows) != 1:
             rows[self.name] = (list(self.runs), [lesson for _, lessons in rows.values() for lesson in lessons])
         behind = _filter_name(self.name, suite.arena)

@@ -48,13 +48,13 @@ def agent_of_run(
         name: of a controller, or of the learner of the run's policy.
         folder: the run's artifacts `policy/`.
         described: what its `policy.json` holds.
-        row: what a policy is called; its learner's name where None.
+        row: what the agent is compared under; where None, a controller's own name, and `policy` for a policy.
 
     Raises:
         InvalidConfig: no such agent.
     """
     if name in CONTROLLERS:
-        return controller_agent(name, tuned_gains(_tuned_as(described)).get(name))
+        return controller_agent(name, tuned_gains(_tuned_as(described)).get(name), row)
     own = learner_of(described)
     if name != own:
         raise InvalidConfig(f"no agent is called {name!r} in this run. Use {own}, or {', '.join(CONTROLLERS)}.")

@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 
 from bidpilot.agents.acting.controllers import MPC
-from bidpilot.agents.learners.catalogue import DEFAULT, LEARNERS
+from bidpilot.agents.learners.catalogue import DEFAULT
 from bidpilot.bidding.campaign.batch import has_soft_bound
 from bidpilot.bidding.constraints.together import target_cost
 from bidpilot.bidding.errors import InvalidConfig
@@ -21,14 +21,13 @@ from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, SuiteRecord
 from bidpilot.training.evaluation.config import EvaluateConfig
 from bidpilot.training.evaluation.contestants import (
     Contestant,
-    check_gains,
     check_law_known,
-    find_contestants,
-    named_runs,
+    check_names,
     traffic_references,
 )
+from bidpilot.training.evaluation.entered import entered
 from bidpilot.training.evaluation.gains_told import gains_told
-from bidpilot.training.evaluation.ground import Trained, find_trained
+from bidpilot.training.evaluation.ground import Trained
 from bidpilot.training.evaluation.names import ALL_AGENTS
 from bidpilot.training.evaluation.play import Outcome
 from bidpilot.training.evaluation.preference_front import front_rows, play_front, preference_grid
@@ -84,9 +83,9 @@ def run(config: EvaluateConfig) -> None:
             "--max-cpa."
         )
     named = config.agents or ((DEFAULT,) if config.front else ALL_AGENTS)
-    log, trained = _ground(config, named)
-    _check_gains(named, records, trained)
-    contestants = find_contestants(named, config.experiment, log, trained, {record.gains for record in records})
+    check_names(named)
+    log = _log(config)
+    contestants, trained = entered(named, config.experiment, records, log, config.forecast)
     console = Console()
     rows: Sequence[AgentRow | PairRow | PreferenceFrontRow]
     params, suites = (_params(config), ()) if config.front else _suites(config, records, log, trained)
@@ -110,17 +109,14 @@ def run(config: EvaluateConfig) -> None:
         console.print(f"rows written to {config.json_file}")
 
 
-def _ground(config: EvaluateConfig, named: Sequence[str]) -> tuple[AuctionLog | None, Trained | None]:
-    """The log that is played, and what it is played under; None where suites are."""
-    runs = named_runs(named)
+def _log(config: EvaluateConfig) -> AuctionLog | None:
+    """The log that is played; None where suites are."""
     if config.log is None:
-        return None, None
+        return None
     # Polars loads only where a log is read.
     from bidpilot.envs.logs.storage import load_log
 
-    log = load_log(config.log)
-    learner = next((name for name in named if name in LEARNERS), None)
-    return log, find_trained(log, config.forecast, runs, config.experiment, learner)
+    return load_log(config.log)
 
 
 def _tags(contestants: Sequence[Contestant], trained: Trained | None) -> dict[str, str]:
@@ -264,19 +260,6 @@ def _suites(
                 check_feasible(record.name, suite_forecast(record), campaign)
     margin, filter_of = config.cpa_margin, behind(config.traffic_filter)
     return _params(config), (synthetic_suite(r, config.days, config.seed, config, margin, filter_of) for r in records)
-
-
-def _check_gains(named: Sequence[str], records: Sequence[SuiteRecord], trained: Trained | None) -> None:
-    """Refuse rows of tuned gains before anything is played, where a suite or a log has none.
-
-    Raises:
-        InvalidConfig: says which.
-    """
-    if trained is not None:
-        check_gains(named, trained.part.lineage.log, f"the training log of {trained.name}")
-        return
-    for record in records:
-        check_gains(named, record.gains, record.gains)
 
 
 def _targets_told(suite: Suite) -> str:

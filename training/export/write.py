@@ -127,7 +127,7 @@ def _entry(agent: NetworkPolicy | ControllerAgent, name: str) -> AgentEntry:
 
 
 def _controller(agent: ControllerAgent) -> ControllerEntry:
-    return ControllerEntry(name=agent.name, parameters=dict(agent.gains))
+    return ControllerEntry(name=agent.controller.name, parameters=dict(agent.gains))
 
 
 def _origin(run: RunInfo, described: dict[str, Any]) -> Origin:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bidpilot.bidding.errors import InvalidConfig
+from bidpilot.bidding.errors import InvalidConfig, RunNotFound
 from bidpilot.training.cli import main
 from bidpilot.training.compare.config import CompareConfig
 from bidpilot.training.compare.days import played_by_both
@@ -88,10 +88,19 @@ def test_where_no_days_are_shared_the_command_that_plays_them_is_told(capsys: py
     assert f"bidpilot evaluate --agents ppo@{one.run_id} ppo@{other.run_id} --suites daily steady" in told
 
 
+def test_a_run_is_named_by_the_beginning_of_its_id_or_by_its_name(
+    pair: tuple[RunInfo, RunInfo], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other = pair
+    file = tmp_path / "pair.json"
+    main(["compare", one.run_id[:12], other.name, "--json", str(file)])
+    assert json.loads(file.read_text())["runs"] == [one.run_id, other.run_id]
+
+
 def test_a_run_is_held_against_another_training(pair: tuple[RunInfo, RunInfo]) -> None:
     with pytest.raises(InvalidConfig, match="same run"):
         compare(CompareConfig(run=pair[0].run_id, against=pair[0].run_id))
-    with pytest.raises(InvalidConfig, match=r"kind tune\. Name a training"):
+    with pytest.raises(RunNotFound, match="is of kind tune, not train"):
         compare(CompareConfig(run=pair[0].run_id, against=training(TrainConfig(), "tune").run_id))
 
 
