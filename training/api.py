@@ -105,7 +105,7 @@ def load_policy(source: str | Path, agent: str | None = None, name: str | None =
     Args:
         source: folder of a bundle, or a training run by its id, the beginning of it, or its name.
         agent: of a run, the learner's name or a controller's in place of its verdict's choice.
-        name: what it is compared under; where None, `AGENT@` and the beginning of the run's id, as `ppo@d7061234`, or
+        name: what it is compared under; where None, `AGENT@` and the beginning of the run's id, as `mpc@d7061234`, or
             the bundle's name.
 
     Raises:
