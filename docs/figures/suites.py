@@ -45,7 +45,7 @@ def worth_telling(pairs: list[Row]) -> str:
     """Every loss, and what is gained where that is 0.002 or more; how many suites there are besides."""
     told = [pair for pair in pairs if verdict(pair) == "loses" or pair["diff"] >= _WORTH_TELLING]
     others = len(pairs) - len(told)
-    return f"{judged(told, 3, brief=True)}; on the {others} others it gains less, or is level"
+    return f"{judged(told, brief=True)}; on the {others} others it gains less, or is level"
 
 
 def _pairs_with(other: str, record: Record) -> list[Row]:
