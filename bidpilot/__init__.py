@@ -41,20 +41,22 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """A public name, loaded on its first use (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; public are {', '.join(__all__)}")
-    try:
-        found = getattr(import_module(_HOMES[name]), name)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] == __name__:
-            raise
-        raise ImportError(
-            f"bidpilot.{name} needs {error.name}, which is not installed here: pip install 'bidpilot[train]'"
-        ) from error
-    globals()[name] = found
-    return found
+if not TYPE_CHECKING:  # to a type checker only the names above exist
+
+    def __getattr__(name: str) -> Any:
+        """A public name, loaded on its first use (PEP 562)."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}; public are {', '.join(__all__)}")
+        try:
+            found = getattr(import_module(_HOMES[name]), name)
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.partition(".")[0] == __name__:
+                raise
+            raise ImportError(
+                f"bidpilot.{name} needs {error.name}, which is not installed here: pip install 'bidpilot[train]'"
+            ) from error
+        globals()[name] = found
+        return found
 
 
 def __dir__() -> list[str]:

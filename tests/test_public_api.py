@@ -55,7 +55,7 @@ def test_the_import_loads_numpy_at_most_and_every_public_name_exists() -> None:
 
 def test_an_unknown_name_says_which_there_are() -> None:
     with pytest.raises(AttributeError, match="load_policy"):
-        _ = bidpilot.load_polisy
+        _ = bidpilot.load_polisy  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("order", ["import bidpilot, gymnasium", "import gymnasium, bidpilot"])
@@ -84,6 +84,14 @@ def test_environments_are_registered_after_a_look_or_a_failed_import(before: str
         "*[f for f in sys.meta_path if 'bidpilot' in type(f).__module__])"
     )
     assert _in_a_process(code) == "True SourceFileLoader"
+
+
+def test_a_vector_environment_is_made_by_the_same_names() -> None:
+    code = (
+        "import bidpilot, gymnasium; env = gymnasium.make_vec('bidpilot/Bidding-v0', num_envs=3, "
+        "vectorization_mode='vector_entry_point', market='steady'); print(env.reset(seed=0)[0].shape[0])"
+    )
+    assert _in_a_process(code) == "3"
 
 
 def test_without_the_extra_a_name_says_what_to_install() -> None:
@@ -163,6 +171,13 @@ def test_a_frame_becomes_days_and_their_auctions() -> None:
     np.testing.assert_allclose(log.market_price, 0.1)
     again = bidpilot.AuctionLog.from_frame(_frame().to_arrow(), _MAPPING, budget=2.0)
     assert again.digest == log.digest
+
+
+def test_a_pandas_frame_becomes_the_same_log() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(_frame().to_dict(as_series=False), index=range(7, 55))
+    log = bidpilot.AuctionLog.from_frame(frame, _MAPPING, budget=2.0)
+    assert log.digest == bidpilot.AuctionLog.from_frame(_frame(), _MAPPING, budget=2.0).digest
 
 
 def test_rows_that_cannot_be_used_are_told_by_a_warning() -> None:
