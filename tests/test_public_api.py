@@ -6,6 +6,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -186,7 +187,7 @@ def test_a_frame_that_does_not_fit_is_a_named_error() -> None:
     ("option", "value"),
     [("lost", "nope"), ("terms", "nope"), ("budget", "x"), ("budget", -1.0), ("budget_share", 2.0), ("seed", 0.5)],
 )
-def test_an_option_of_a_frame_that_is_out_of_range_is_named(option: str, value: object) -> None:
+def test_an_option_of_a_frame_that_is_out_of_range_is_named(option: str, value: Any) -> None:
     with pytest.raises(InvalidMapping, match=f"^{option} = {value!r}: "):
         bidpilot.AuctionLog.from_frame(_frame(), _MAPPING, **{option: value})
 

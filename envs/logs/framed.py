@@ -77,6 +77,6 @@ def _polars(frame: Any) -> pl.DataFrame:
     except Exception as error:  # what converts it, pandas, Arrow or Polars, raises what it likes
         cause = " ".join(str(error).split())
         raise InvalidMapping(
-            f"a {type(frame).__name__} is no data frame, or cannot be read as one ({cause}). Give a data frame of Polars, "
-            "pandas or Arrow whose columns each hold values of one type."
+            f"a {type(frame).__name__} is no data frame, or cannot be read as one ({cause}). Give a data frame of "
+            "Polars, pandas or Arrow whose columns each hold values of one type."
         ) from error
