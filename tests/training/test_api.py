@@ -9,7 +9,6 @@ import pytest
 import bidpilot
 from bidpilot.bidding.errors import UnknownLaw
 from bidpilot.envs.logs.storage import save_log
-from bidpilot.training.evaluation.names import CHOICE
 from bidpilot.training.tracking import current_store
 from tests.training.small_logs import idle_run, small_log
 
@@ -26,7 +25,7 @@ def idle(log: Path | None = None, learner: str = "ppo", **tags: str) -> str:
 
 
 def test_a_loaded_agent_is_called_after_itself_and_its_run_and_plays_beside_its_namesake() -> None:
-    one, other = idle(), idle(None, **{CHOICE: "mpc"})
+    one, other = idle(), idle(choice="mpc")
     loaded = [bidpilot.load_policy(one), bidpilot.load_policy(other), bidpilot.load_policy(other, "ppo", "mine")]
     names = [f"ppo@{one[:8]}", f"mpc@{other[:8]}", "mine"]
     assert [agent.name for agent in loaded] == names
