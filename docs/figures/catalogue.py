@@ -68,6 +68,7 @@ _UNSHOWN = (
     "trained_on",
     "filter_closed",
     "p5",
+    "vs_mpc",
 )
 _LEARNED = "adaptive knowable ppo@{runs} choice@{runs}"
 _SUITES = " ".join(name for name in SUITES if name != "worlds")  # which have 4,096 days of their own

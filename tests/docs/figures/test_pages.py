@@ -128,7 +128,7 @@ def test_the_headline_tells_every_loss_and_gains_that_are_worth_it() -> None:
         for suite, diff in (("lost", -0.0005), ("won", 0.004), ("little", 0.001), ("level", 0.0))
     ]
     told = worth_telling(pairs)
-    assert "0.004 on `won`" in told
+    assert "0.0040 on `won`" in told
     assert "on `lost`" in told
     assert "little" not in told
     assert told.endswith("on the 2 others it gains less, or is level")
