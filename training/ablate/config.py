@@ -21,7 +21,7 @@ class AblateConfig(LearnerChoice, Config):
     """Train with one part left out at a time, and say what each part buys on which suite."""
 
     basic: ClassVar[tuple[str, ...]] = ("variants", "seeds", "total_steps", "suites", "workers", "out")
-    examples: ClassVar[tuple[str, ...]] = ("bidpilot ablate --variants full residual --seeds 0 1 --out ablation.md",)
+    examples: ClassVar[tuple[str, ...]] = ("bidpilot ablate --variants full imitation --seeds 0 1 --out ablation.md",)
 
     variants: tuple[str, ...] = Field(
         (),
