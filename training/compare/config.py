@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import tyro
 from pydantic import Field
@@ -13,7 +14,12 @@ from bidpilot.training.cli.config import Config, JsonFile, Seed, json_file
 class CompareConfig(Config):
     """Say what differs between two trainings, and who did better on held-out days that both were played on."""
 
-    run: tyro.conf.Positional[str] = Field(min_length=1, description="A training run.")
+    examples: ClassVar[tuple[str, ...]] = (
+        "bidpilot compare RUN RUN",
+        "bidpilot compare latest RUN --out pair.png --json pair.json",
+    )
+
+    run: tyro.conf.Positional[str] = Field(min_length=1, description="Training run: id, beginning of an id, or name; `latest`: the last.")
     against: tyro.conf.Positional[str] = Field(min_length=1, description="The training run that it is held against.")
     out: Path | None = Field(None, description="File to draw the paired differences to, as an image.")
     seed: Seed = Field(0, description="Seed of the bootstrap.")

@@ -13,7 +13,7 @@ from bidpilot.training.report.differences import difference_bands
 from bidpilot.training.report.files import write_figure, write_json
 from bidpilot.training.report.runs import comparison_table, difference_table
 from bidpilot.training.report.tables import print_table
-from bidpilot.training.tracking import RunInfo, find_run
+from bidpilot.training.tracking import LATEST, RunInfo, latest_finished_run, resolve_run
 from bidpilot.training.tracking.story import named_run
 
 
@@ -21,8 +21,9 @@ def run(config: CompareConfig) -> None:
     """Print what differs between two trainings and their paired difference on held-out days; draw that.
 
     Raises:
-        RunNotFound: no such run.
-        InvalidConfig: both are the same run, or one is no training.
+        RunNotFound: no such training.
+        AmbiguousRun: several.
+        InvalidConfig: both are the same run.
     """
     one, other = (_training(run) for run in (config.run, config.against))
     if one.run_id == other.run_id:
@@ -47,11 +48,8 @@ def run(config: CompareConfig) -> None:
     write_figure(config.out, difference_bands(rows, f"{names[0]} minus {names[1]}, on days that both were played on"))
 
 
-def _training(run_id: str) -> RunInfo:
-    found = find_run(run_id)
-    if found.tags.get("kind") not in ("train", "ablate"):
-        raise InvalidConfig(f"run {run_id} ({found.name}) is of kind {found.tags.get('kind')}. Name a training.")
-    return found
+def _training(reference: str) -> RunInfo:
+    return latest_finished_run() if reference == LATEST else resolve_run(reference)
 
 
 def _names(one: RunInfo, other: RunInfo) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bidpilot.bidding.errors import InvalidConfig
+from bidpilot.bidding.errors import InvalidConfig, RunNotFound
 from bidpilot.training.cli import main
 from bidpilot.training.compare.config import CompareConfig
 from bidpilot.training.compare.days import played_by_both
@@ -91,8 +91,20 @@ def test_where_no_days_are_shared_the_command_that_plays_them_is_told(capsys: py
 def test_a_run_is_held_against_another_training(pair: tuple[RunInfo, RunInfo]) -> None:
     with pytest.raises(InvalidConfig, match="same run"):
         compare(CompareConfig(run=pair[0].run_id, against=pair[0].run_id))
-    with pytest.raises(InvalidConfig, match=r"kind tune\. Name a training"):
+    with pytest.raises(RunNotFound, match="is of kind tune, not train"):
         compare(CompareConfig(run=pair[0].run_id, against=training(TrainConfig(), "tune").run_id))
+
+
+def test_trainings_are_named_by_the_beginning_of_an_id_by_name_or_as_the_latest(
+    pair: tuple[RunInfo, RunInfo], capsys: pytest.CaptureFixture[str]
+) -> None:
+    last = training(TrainConfig(seed=8))
+    for one, other in ((pair[0].run_id[:12], "ppo daily s8"), ("latest", pair[0].run_id[:12])):
+        compare(CompareConfig(run=one, against=other))
+        told = capsys.readouterr().out.splitlines()[:2]
+        assert [line.rpartition(" ")[2] for line in told] == (
+            [last.run_id, pair[0].run_id] if one == "latest" else [pair[0].run_id, last.run_id]
+        )
 
 
 def test_a_difference_is_drawn_to_its_side_of_zero() -> None:
