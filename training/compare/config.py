@@ -19,7 +19,9 @@ class CompareConfig(Config):
         "bidpilot compare latest RUN --out pair.png --json pair.json",
     )
 
-    run: tyro.conf.Positional[str] = Field(min_length=1, description="Training run: id, beginning of an id, or name; `latest`: the last.")
+    run: tyro.conf.Positional[str] = Field(
+        min_length=1, description="Training run: id, beginning of an id, or name; `latest`: the last."
+    )
     against: tyro.conf.Positional[str] = Field(min_length=1, description="The training run that it is held against.")
     out: Path | None = Field(None, description="File to draw the paired differences to, as an image.")
     seed: Seed = Field(0, description="Seed of the bootstrap.")
