@@ -73,7 +73,7 @@ def test_a_wheel_alone_trains_exports_serves_and_is_imported(wheel: Path, tmp_pa
     output([sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", wheel], folder)
 
     assert "usage: bidpilot COMMAND" in output([program, "--help"], folder)
-    assert "best policy: R / R*" in output([program, *TRAIN], folder)
+    assert "best policy: mean R / R*" in output([program, *TRAIN], folder)
     assert "bundle bidpilot (ppo" in output([program, "export", "--out", "bundle"], folder)
     with Served(folder / "bundle", folder / "state", python=python) as server:
         with server.client() as client:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -55,7 +55,7 @@ class Evaluation:
 
     agents: tuple[AgentRow, ...]  # a row per agent and suite, the keys of `bidpilot evaluate --json`
     pairs: tuple[PairRow, ...]  # a row per two agents and suite: paired differences, with their intervals
-    ratios: Mapping[str, Mapping[str, NDArray[np.float64]]]  # R / R* of each day (D,), by suite and agent
+    ratios: Mapping[str, Mapping[str, NDArray[np.float64]]] = field(repr=False)  # R / R* by day (D,), by suite, agent
 
     def to_frame(self) -> pl.DataFrame:
         """The rows of agents as a Polars frame, a column per key."""

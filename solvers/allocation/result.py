@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,8 +52,8 @@ class Allocation:
     utility: float
     kpi: NDArray[np.float64]  # (3,) expected totals, own units
     ideal: NDArray[np.float64]  # (3,) z
-    spend: NDArray[np.float64]  # (T, S) currency
-    wins: NDArray[np.float64]  # (T, S) expected won exposures
+    spend: NDArray[np.float64] = field(repr=False)  # (T, S) currency
+    wins: NDArray[np.float64] = field(repr=False)  # (T, S) expected won exposures
     segments: tuple[str, ...]  # (S,)
     alpha: NDArray[np.float64]  # (3,) bid coefficients, currency per unit of KPI
     multiplier: NDArray[np.float64]  # (S,) m

@@ -17,11 +17,11 @@ class CompareConfig(Config):
     basic: ClassVar[tuple[str, ...]] = ("run", "against", "out", "json_file")
     examples: ClassVar[tuple[str, ...]] = (
         "bidpilot compare d706 8a1c",
-        "bidpilot compare d706 8a1c --out compare.png",
+        "bidpilot compare latest d706 --out pair.png --json pair.json",
     )
 
     run: tyro.conf.Positional[str] = Field(
-        min_length=1, description="A training run: its id, the beginning of it, or its name."
+        min_length=1, description="Training run: id, beginning of an id, or name; `latest`: the last."
     )
     against: tyro.conf.Positional[str] = Field(
         min_length=1, description="The training run that it is held against, named likewise."

@@ -13,7 +13,7 @@ from bidpilot.training.report.differences import difference_bands
 from bidpilot.training.report.files import write_figure, write_json
 from bidpilot.training.report.runs import comparison_table, difference_table
 from bidpilot.training.report.tables import print_table
-from bidpilot.training.tracking import RunInfo, resolve_run
+from bidpilot.training.tracking import LATEST, RunInfo, latest_finished_run, resolve_run
 from bidpilot.training.tracking.story import named_run
 
 
@@ -24,7 +24,7 @@ def run(config: CompareConfig) -> None:
         RunNotFound, AmbiguousRun: no such training, or several.
         InvalidConfig: both are the same run.
     """
-    one, other = (resolve_run(run) for run in (config.run, config.against))
+    one, other = (_training(run) for run in (config.run, config.against))
     if one.run_id == other.run_id:
         raise InvalidConfig(f"{config.run} and {config.against} are the same run. Name two.")
     console, names = Console(), _names(one, other)
@@ -45,6 +45,10 @@ def run(config: CompareConfig) -> None:
         return
     print_table(comparison_table(rows, [days.scores for days in played], [len(d.one) for d in played]), console)
     write_figure(config.out, difference_bands(rows, f"{names[0]} minus {names[1]}, on days that both were played on"))
+
+
+def _training(reference: str) -> RunInfo:
+    return latest_finished_run() if reference == LATEST else resolve_run(reference)
 
 
 def _names(one: RunInfo, other: RunInfo) -> tuple[str, str]:

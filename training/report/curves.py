@@ -62,7 +62,7 @@ def learning_curve(
         _draw(axes, name, curve, shades[name])
     for name, value in references.items():
         axes.axhline(value, color=shades[name], linewidth=1.4, linestyle="--", label=name)
-    axes.set_ylabel("R / R*")
+    axes.set_ylabel("R / R*: interquartile mean, quartiles")
     axes.set_title(title, color=INK, loc="left")
     if beside is not None:
         _draw_beside(tidy(rows[1]), beside, next(iter(shades.values())))

@@ -19,7 +19,7 @@ class TrainConfig(LearnerChoice, LogTerms):
 
     basic: ClassVar[tuple[str, ...]] = ("market", "log", "total_steps", "seed", "learner", "run_name", "resume")
     examples: ClassVar[tuple[str, ...]] = (
-        "bidpilot train --seed 1",
+        "bidpilot train --worlds 64 --verdict-days 128 --seed 1",
         "bidpilot train --config examples/train.yaml",
         "bidpilot train --log logs/mine --max-cpa 3",
         "bidpilot train --resume RUN --total-steps 196608",

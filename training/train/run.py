@@ -149,8 +149,9 @@ def _train(
     model, env = new_model(config, training_ground(config, setting), features)
     model.set_logger(Logger(folder=None, output_formats=[MlflowWriter(tracked)]))
     standing = Standing() if snapshot is None else restore_snapshot(snapshot, model, env)
+    rounds = config.imitation.rounds
     if snapshot is None:
-        imitate(learner, model, env, config.imitation, lambda *told: _imitated(tracked, console, *told))
+        imitate(learner, model, env, config.imitation, lambda *told: _imitated(tracked, console, rounds, *told))
     done = model.num_timesteps
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
@@ -174,9 +175,9 @@ def _train(
     _finish(config, setting, tracked, arena, callback.standing, model.num_timesteps, console)
 
 
-def _imitated(tracked: Run, console: Console, turn: int, actor: float, critic: float) -> None:
+def _imitated(tracked: Run, console: Console, rounds: int, turn: int, actor: float, critic: float) -> None:
     tracked.log_metrics({"imitation/actor_loss": actor, "imitation/critic_loss": critic}, turn)
-    console.print(f"imitation {turn + 1:>3}: actor loss {actor:.4f}, critic loss {critic:.4f}")
+    console.print(f"imitation {turn + 1:>2} of {rounds}: actor loss {actor:.4f}, critic loss {critic:.4f}")
 
 
 def _finish(
@@ -223,7 +224,8 @@ def _finish(
     console.print(told, soft_wrap=True)
     days = len(outcome.ratio)
     mean = outcome.ratio.mean()
-    console.print(f"best policy: R / R* {mean:.4f} on {days} validation days ({kind}), at step {best.step:,}")
+    said = f"best policy: mean R / R* {mean:.4f} on {days} validation days ({kind}), at step {best.step:,}"
+    console.print(said, soft_wrap=True)
     console.print(f"its files: artifacts policy/ of run {tracked.run_id} in {tracked.store.uri}", soft_wrap=True)
     agents = f"{' '.join(CONTROLLERS)} {name}@{tracked.run_id}"
     suite = f"--suites {setting.name}" if config.log is None else "--log TESTLOG"

@@ -80,12 +80,13 @@ class RunWatch:
         rate = f", {self._rate(point.step):,.0f} steps/s" if point.step > self._from else ""
         beside = "" if point.vs_mpc is None else f", {point.vs_mpc:+.4f} beside {MPC.name}"
         self._progress.console.print(
-            f"step {point.step:>9,}: R / R* {point.mean:.4f} on validation days{beside}{best}{rate}"
+            f"step {point.step:>9,}: mean R / R* {point.mean:.4f} on validation days{beside}{best}{rate}",
+            soft_wrap=True,
         )
 
     def advance(self, step: int, standing: Standing) -> None:
         """Move the bar."""
-        shown = f"R / R* {standing.curve[-1].mean:.4f}" if standing.curve else "not validated yet"
+        shown = f"mean R / R* {standing.curve[-1].mean:.4f}" if standing.curve else "not validated yet"
         self._progress.update(self._task, completed=step, note=f"{self._rate(step):,.0f} steps/s, {shown}")
 
     def keep(self, snapshot: Snapshot) -> None:

@@ -104,6 +104,18 @@ def test_a_run_is_held_against_another_training(pair: tuple[RunInfo, RunInfo]) -
         compare(CompareConfig(run=pair[0].run_id, against=training(TrainConfig(), "tune").run_id))
 
 
+def test_trainings_are_named_by_the_beginning_of_an_id_by_name_or_as_the_latest(
+    pair: tuple[RunInfo, RunInfo], capsys: pytest.CaptureFixture[str]
+) -> None:
+    last = training(TrainConfig(seed=8))
+    for one, other in ((pair[0].run_id[:12], "ppo daily s8"), ("latest", pair[0].run_id[:12])):
+        compare(CompareConfig(run=one, against=other))
+        told = capsys.readouterr().out.splitlines()[:2]
+        assert [line.rpartition(" ")[2] for line in told] == (
+            [last.run_id, pair[0].run_id] if one == "latest" else [pair[0].run_id, last.run_id]
+        )
+
+
 def test_a_difference_is_drawn_to_its_side_of_zero() -> None:
     row = PairRow(agent="a", against="b", suite="daily", diff=0.5, diff_low=0.25, diff_high=1.0, groups=9)
     line = drawn(row, reach=1.0)
