@@ -27,7 +27,7 @@ CHANGED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_variant_changes_what_its_name_says(name: str) -> None:
-    default = flat(TrainConfig(run_name=f"ablate {name} 0", verdict_days=0))
+    default = flat(TrainConfig(run_name=f"ablate {name} 0", verdict_days=0, shrinkage=1.0))
     first, second, third = (flat(job.config) for job in jobs([VARIANTS[name]], AblateConfig()))
     assert {key: value for key, value in first.items() if value != default[key]} == CHANGED[name]
     assert [first["seed"], second["seed"], third["seed"]] == [0, 1, 2]

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bidpilot.agents.acting.agent import ControllerAgent
 from bidpilot.agents.acting.controllers import ADAPTIVE, MPC
 from bidpilot.agents.acting.network import Mlp
 from bidpilot.agents.acting.policy import NetworkPolicy
@@ -187,4 +188,5 @@ def test_a_run_keeps_its_verdict_and_exports_its_choice(capsys: pytest.CaptureFi
     assert f"{run.tags['choice']} is the run's own choice" in capsys.readouterr().out
     (chosen,) = (c for c in find_contestants((f"choice@{run.run_id}",), "bidpilot") if c.name.startswith("choice"))
     (agent,) = chosen.policies.values()
-    assert (agent.name == run.tags["choice"]) or isinstance(agent, NetworkPolicy)
+    played = agent.controller.name if isinstance(agent, ControllerAgent) else POLICY
+    assert played == run.tags["choice"]
