@@ -12,7 +12,8 @@ from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.notices import Ticket
 
 if TYPE_CHECKING:
-    from bidpilot.serving.campaign_day import CampaignDay, ServedCampaign
+    from bidpilot.serving.campaign_day import CampaignDay
+    from bidpilot.serving.served import ServedCampaign
 
 
 class Opportunity(msgspec.Struct, frozen=True, gc=False):

@@ -2,80 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from bidpilot.agents.acting.agent import Agent
-from bidpilot.bidding.campaign.campaign import Campaign
-from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS, FunnelWeights
 from bidpilot.bidding.day.slot_totals import SlotTotals
-from bidpilot.bidding.landscape.forecast import Forecast
-from bidpilot.bidding.plan.planner import Planner
 from bidpilot.bidding.traffic.detector import Detector
 from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.bidding.traffic.refusal import Refusal
-from bidpilot.serving.calendar import Clock, Moment
+from bidpilot.serving.calendar import Moment
 from bidpilot.serving.collector import Value, add_outcome, add_win, of_all
-from bidpilot.serving.guardrails import Cause, EventLog, GuardrailConfig, bid_cap, limit_step
-from bidpilot.serving.ledger.keeper import Keeper
+from bidpilot.serving.desk import Desk
+from bidpilot.serving.guardrails import Cause, EventLog, bid_cap, limit_step
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.ledger.wallet import Wallet, WalletConfig
 from bidpilot.serving.pilot import Decision, Pilot
-from bidpilot.serving.pricer import Pricer, ShadingTable
+from bidpilot.serving.pricer import Pricer
+from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.slot_gate import SlotGate
-from bidpilot.serving.source_book import Book
-from bidpilot.serving.state import State
 from bidpilot.serving.told import Told
 
 _CHUNK_SHARE = 0.05  # of the budget that one process takes at a time ...
 _CHUNK_BIDS = 8  # ... but enough for so many of the largest bids
-
-
-class Creative(BaseModel):
-    """What an exchange is given to show."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    crid: str = Field("video", min_length=1, description="creative id")
-    adomain: tuple[str, ...] = Field((), description="advertiser domains")
-    adm: str | None = Field(None, description="markup of the advertisement")
-
-
-class ServedCampaign(BaseModel):
-    """A campaign as the server keeps it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="name in addresses, accounts and logs")
-    campaign: Campaign = Field(description="what it wants and may spend each day")
-    creative: Creative = Field(Creative(), description="what is shown")
-    paused: bool = Field(False, description="True where it does not bid")
-    weights: FunnelWeights = Field(DEFAULT_WEIGHTS, description="interactions that its events count for")
-
-
-@dataclass(frozen=True)
-class Desk:
-    """What all campaigns of a bidder share."""
-
-    planner: Planner
-    shade: ShadingTable
-    keeper: Keeper
-    state: State
-    clock: Clock
-    guardrails: GuardrailConfig
-    sources: int  # clusters and the pool, which is the last
-    bidders: int
-    hold: float  # seconds
-    book: Book | None = None  # makes the filters of traffic; None: all requests pass
-
-    @property
-    def forecast(self) -> Forecast:
-        """The bundle's."""
-        return self.planner.forecast
 
 
 class CampaignDay:

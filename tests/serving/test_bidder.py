@@ -28,12 +28,12 @@ from bidpilot.serving.auction import Bid, NoBid, Opportunity
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
-from bidpilot.serving.campaign_day import ServedCampaign
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.guardrails import Cause, GuardrailConfig, limit_step
 from bidpilot.serving.ledger.store import MICRO, Booked
 from bidpilot.serving.notices import Ticket
 from bidpilot.serving.pricer import Pricer, ShadingTable
+from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.told import Told
 from tests.serving.conftest import recorded_day, write_controller_bundle
 
@@ -232,7 +232,7 @@ def test_an_event_after_midnight_is_logged_and_counted_and_in_no_day_that_is_pla
         bidder.outcome(ticket, Told("follow"))
         clock.move(clock() + DAY)
         bidder.tick()
-        assert len(bidder._told) == 0
+        assert len(bidder.booking._told) == 0
         bidder.outcome(ticket, Told("share", 2))
         assert events(bidder) == {"event": 1, "event_after_day": 1, "event_repeated": 2, "event_unheard": 2}
     rows = pl.read_parquet(tmp_path / "d" / "outcomes-*.parquet").sort("event")

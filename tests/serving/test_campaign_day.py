@@ -18,11 +18,13 @@ from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.serving.calendar import Calendar, ManualClock
-from bidpilot.serving.campaign_day import CampaignDay, Desk, ServedCampaign
+from bidpilot.serving.campaign_day import CampaignDay
+from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import Cause, EventLog, GuardrailConfig
 from bidpilot.serving.ledger.keeper import Deliver, Keeper, Work, at_once
 from bidpilot.serving.ledger.sqlite import SqliteStore
 from bidpilot.serving.pricer import ShadingTable
+from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.state import State as Kept
 from bidpilot.serving.told import Told
 
