@@ -242,6 +242,10 @@ class PromotionRefused(BidpilotError):
     """Raised when a challenger did not win the evaluation that its promotion needs."""
 
 
+class InvalidFlight(InvalidCampaign):
+    """Raised when a campaign's flight has days, hours or a total that cannot be."""
+
+
 class InvalidServing(BidpilotError):
     """Raised when a bid server is asked for what it cannot do: a bad setting, campaign or predictor."""
 
