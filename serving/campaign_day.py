@@ -16,8 +16,9 @@ from bidpilot.serving.calendar import Moment
 from bidpilot.serving.collector import Value, add_outcome, add_win, of_all
 from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import Cause, EventLog, bid_cap, limit_step
+from bidpilot.serving.ledger.reservations import WalletConfig
 from bidpilot.serving.ledger.store import MICRO
-from bidpilot.serving.ledger.wallet import Wallet, WalletConfig
+from bidpilot.serving.ledger.wallet import Wallet
 from bidpilot.serving.pilot import Decision, Pilot
 from bidpilot.serving.pricer import Pricer
 from bidpilot.serving.served import ServedCampaign
@@ -135,7 +136,7 @@ class CampaignDay:
     def _outstanding(self) -> NDArray[np.float64]:
         """(T,) money held for bids of each slot that may still be billed, of all bidders, currency."""
         held = np.zeros(self.desk.forecast.slots)
-        for slot, amount in self.wallet.promised_in.items():
+        for slot, amount in self.wallet.promised_by_slot.items():
             held[slot] = amount / MICRO * self.desk.bidders
         return held
 
@@ -178,9 +179,12 @@ class CampaignDay:
         return known
 
     def offer(
-        self, value: Value, segment: int, source: int, first_price: bool, floor: int, now: float
+        self, value: Value, segment: int, source: int, first_price: bool, floor: int, now: float, hold: float = 0.0
     ) -> tuple[int, str]:
-        """Micro-units that may be bid on what is not refused, and an empty reason; or 0 and why not."""
+        """Micro-units that may be bid on what is not refused, and an empty reason; or 0 and why not.
+
+        `hold` is how long the bid's money must be held, seconds, where that is longer than usual.
+        """
         if self.served.paused:
             return 0, "paused"
         bid = self.pricer.bid(value, segment, source, first_price)
@@ -193,14 +197,14 @@ class CampaignDay:
             amount = wallet.free  # what is left of the day's budget, as in the environment
         if amount <= 0 or amount < floor:
             return 0, "below_floor" if wallet.free else "no_money"
-        if not wallet.ready(now):
-            wallet.tend(now)
-        if not wallet.ready(now):
-            return 0, "debt" if wallet.debt else "no_lease"
+        if not wallet.ready(now, hold):
+            wallet.tend(now, hold)
+        if not wallet.ready(now, hold):
+            return 0, "debt" if wallet.debt else "over_budget" if wallet.over else "no_lease"
         if amount > wallet.free:
             wallet.tend(now)
             return 0, "no_money"
-        if self._slot_spent + wallet.promised + amount > self._slot_limit:
+        if self._slot_spent + wallet.promised_in(self.slot) + amount > self._slot_limit:
             self.events.record(Cause.spend_rate, f"slot {self.slot} has had {self.desk.guardrails.slot_share:.0%}")
             return 0, "spend_rate"
         return amount, ""

@@ -84,7 +84,10 @@ def begin(even: Forecast, tmp_path: Path) -> Iterator[Begin]:
             guardrails=GuardrailConfig(**{"bid_cap": 0.2, "patience": 10.0} | guardrails),
             sources=3,
             bidders=bidders,
-            hold=10.0,
+            expiry=7.0,
+            grace=3.0,
+            win_hold=100.0,
+            settle_on_win=frozenset(),
         )
         delays = Delays(wins=delay)
         campaign = Campaign(budget=50.0, conversion_value=1.0, preference=(0.0, 0.0, 1.0), delays=delays)
