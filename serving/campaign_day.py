@@ -23,6 +23,7 @@ from bidpilot.serving.pilot import Decision, Pilot
 from bidpilot.serving.pricer import Pricer
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.slot_gate import SlotGate
+from bidpilot.serving.slot_spend import SlotSpend
 from bidpilot.serving.told import Told
 
 _CHUNK_SHARE = 0.05  # of the budget that one process takes at a time ...
@@ -49,9 +50,9 @@ class CampaignDay:
         budget = _micro(campaign.budget)
         config = WalletConfig(chunk=self._chunk(budget), hold=desk.hold)
         self.wallet = Wallet(self.account, budget, desk.keeper, desk.clock, config, events)
+        self._spend = SlotSpend(self.wallet, int(guard.slot_share * budget / desk.bidders), desk.bidders)
+        self._spend.join(moment.slot)
         self.wallet.tend(desk.clock())
-        self._slot_limit = int(guard.slot_share * budget / desk.bidders)
-        self._slot_spent = 0
         self.collector = self._pilot.collector(desk.sources)
         self._begin()
 
@@ -109,7 +110,7 @@ class CampaignDay:
         self.desk.state.store_slot(self.account, self.slot, totals)
         self._next(totals, self._settled_before(totals))
         self.moment = moment
-        self._slot_spent = 0
+        self._spend.begin(moment.slot)
         self.collector.begin(moment.slot, self._gate)
 
     def end(self) -> None:
@@ -204,7 +205,7 @@ class CampaignDay:
         if amount > wallet.free:
             wallet.tend(now)
             return 0, "no_money"
-        if self._slot_spent + wallet.promised_in(self.slot) + amount > self._slot_limit:
+        if not self._spend.fits(amount):
             self.events.record(Cause.spend_rate, f"slot {self.slot} has had {self.desk.guardrails.slot_share:.0%}")
             return 0, "spend_rate"
         return amount, ""
@@ -213,7 +214,7 @@ class CampaignDay:
         """A win was billed (micro-units): count it in the slot of its auction."""
         paid, offered = cost / MICRO, bid / MICRO
         if slot == self.slot:
-            self._slot_spent += cost
+            self._spend.add(cost)
             self.collector.win(value, segment, source, paid, offered)
             return
         late = SlotTotals.zeros(1, len(self.desk.forecast.segments), self.desk.sources)
@@ -250,7 +251,7 @@ class CampaignDay:
         """Take over another setting; a new budget changes the account at once, the plan from the next day on."""
         if served.campaign.budget != self.served.campaign.budget:
             budget = _micro(served.campaign.budget)
-            self._slot_limit = int(self.desk.guardrails.slot_share * budget / self.desk.bidders)
+            self._spend.limit = int(self.desk.guardrails.slot_share * budget / self.desk.bidders)
             self.wallet.set_budget(budget, self._chunk(budget))
         self.served = served
 

@@ -29,6 +29,7 @@ class Wallet:
         self.state: AccountState | None = None  # as the store last told it, and what was settled since
         self._budget = budget
         self.free = 0
+        self.elsewhere = 0  # what other leases hold, of bidders beside this one or gone
         self.over = 0  # what the account has settled and held beyond its budget
         self.exhausted = False  # the account has no more than what is free here
         self.debt = 0
@@ -102,6 +103,7 @@ class Wallet:
         expires: float,
         until: float,
         done: Callable[[Held | None], None],
+        slot: int = 0,
     ) -> None:
         """Hold the money of a bid that has won until its bill comes, `until` at the latest, seconds since 1970.
 
@@ -117,10 +119,16 @@ class Wallet:
             self._told(key, amount, result)
             done(result)
 
-        self.keeper.win(Win(key, self.account, lease, amount, deadline, until), told)
+        self.keeper.win(Win(key, self.account, lease, amount, deadline, until, slot), told)
 
     def settle(
-        self, key: str, lease: str, amount: int, expires: float, done: Callable[[Booked | None], None]
+        self,
+        key: str,
+        lease: str,
+        amount: int,
+        expires: float,
+        done: Callable[[Booked | None], None],
+        slot: int = 0,
     ) -> Reservation | None:
         """Book the price of a billed bid; its reservation, where this process still holds it.
 
@@ -135,7 +143,7 @@ class Wallet:
             self._booked(key, amount, result)
             done(result)
 
-        self.keeper.settle(Settlement(key, self.account, lease, amount, deadline), booked)
+        self.keeper.settle(Settlement(key, self.account, lease, amount, deadline, slot), booked)
         return held
 
     def _deadline(self, held: Reservation | None, lease: str, expires: float) -> float:
@@ -223,6 +231,8 @@ class Wallet:
         if self.debt and not grant.debt:
             self._events.record(Cause.debt_covered)
         self.debt, self.over = grant.debt, grant.over
+        if state is not None:
+            self.elsewhere = state.held - state.won - grant.held
 
     def _start_over(self, granted: int) -> None:
         """The lease ran out unrenewed: what it held is the account's again, and later notices of it are debt."""

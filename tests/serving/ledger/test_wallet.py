@@ -466,6 +466,7 @@ def test_a_bill_that_is_debt_frees_what_was_held_for_it(tmp_path: Path) -> None:
     outcome: list[Booked | None] = []
     wallet.settle("a", held.lease, 6, held.expires, outcome.append)
     assert (outcome, wallet.debt, wallet.promised, wallet.outstanding) == ([Booked.debt], 6, 0, 0)
+    assert wallet.free == 40  # nothing of it was paid from here
 
 
 @pytest.mark.parametrize(("budget", "exhausted"), [(39, True), (40, False), (41, False)])
