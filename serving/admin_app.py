@@ -21,13 +21,13 @@ from pydantic import ValidationError
 from bidpilot.bidding.errors import BidpilotError, InvalidServing
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import ManualClock
-from bidpilot.serving.campaign_day import ServedCampaign
 from bidpilot.serving.exchange_app import readiness
 from bidpilot.serving.http import TEXT, BodyRefused, Request, Response
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.messages import decode_request, encode
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.openrtb import Reader
+from bidpilot.serving.served import ServedCampaign
 
 _MOST, _SECONDS = 65_536, 5.0
 _MANY = 1 << 40  # seconds: no day lies beyond
@@ -98,7 +98,7 @@ class AdminApp:
         wallet, state = day.wallet, day.wallet.state
         money = {"free": wallet.free, "promised": wallet.promised, "debt": wallet.debt}
         if state is not None:
-            money |= {"budget": state.budget, "settled": state.settled, "held": state.held}
+            money |= {"budget": state.budget, "settled": state.settled, "held": state.held, "won": state.won}
         return served.model_dump(mode="json") | {
             "money": {part: amount / MICRO for part, amount in money.items()},
             "slot": day.slot,

@@ -10,26 +10,26 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 from bidpilot.agents.acting.from_bundle import agent_of
 from bidpilot.bidding.bundle import Bundle
-from bidpilot.bidding.errors import InvalidNotice, InvalidServing
+from bidpilot.bidding.errors import InvalidServing
 from bidpilot.bidding.traffic.refusal import Refusal
 from bidpilot.serving.auction import Bid, NoBid, Opportunity, Record, row
-from bidpilot.serving.calendar import DAY, Calendar, Moment
-from bidpilot.serving.campaign_day import CampaignDay, Desk, ServedCampaign
+from bidpilot.serving.booking import Booking
+from bidpilot.serving.calendar import Calendar, Moment
+from bidpilot.serving.campaign_day import CampaignDay
+from bidpilot.serving.days import Days
 from bidpilot.serving.decision_log import DecisionLog
+from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import Cause, CircuitBreaker, EventLog
-from bidpilot.serving.ledger.store import MICRO, Booked, Settlement
-from bidpilot.serving.ledger.wallet import Reservation, Wallet
+from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.notices import Ticket
-from bidpilot.serving.told import Told, ToldEvents
+from bidpilot.serving.served import ServedCampaign
 
 _KILL = "kill"
 _NO_LEASE = "0" * 12
-_OLD_DAYS = 3  # that bids of days gone by are still listened for
 
 
 class Bidder:
@@ -53,10 +53,7 @@ class Bidder:
         decisions: DecisionLog | None = None,
     ) -> None:
         self.bundle, self.desk, self.calendar, self.decisions = bundle, desk, calendar, decisions
-        self._agent = agent_of(bundle)
-        self._shadow = None if shadow is None else agent_of(shadow)
         self.reasons: Counter[str] = Counter()  # why there was no bid
-        self.notices: Counter[str] = Counter()  # what became of notices
         self.refused: Counter[tuple[str, Refusal]] = Counter()  # by campaign and reason code
         self.bids = self.auctions = 0
         self.events = EventLog(desk.clock)
@@ -64,14 +61,29 @@ class Bidder:
         self.killed = desk.state.switch(_KILL)
         stored = {k: ServedCampaign.model_validate_json(v) for k, v in desk.state.campaigns().items()}
         self._served = {c.name: c for c in campaigns} | stored
-        self._campaign_events = {name: EventLog(desk.clock, name) for name in self._served}
-        self._old: dict[str, tuple[int, Wallet]] = {}
-        self._told = ToldEvents(_OLD_DAYS * DAY)
         self._prefix, self._next_key = secrets.token_hex(4), 0
-        self.moment = calendar.at(desk.clock())
-        self.days: dict[str, CampaignDay] = {}
-        for name in self._served:
-            self._begin_day(name, self.moment)
+        second = None if shadow is None else agent_of(shadow)
+        self._days = Days(desk, calendar, agent_of(bundle), second, lambda *run_out: self.booking.expired(*run_out))
+        self.booking = Booking(desk, self._days, self._served, decisions, self.events)
+        self.win, self.loss, self.bill = self.booking.win, self.booking.loss, self.booking.bill
+        self.outcome = self.booking.outcome
+        for served in self._served.values():
+            self._days.begin(served)
+
+    @property
+    def days(self) -> dict[str, CampaignDay]:
+        """The running day of each campaign, by name."""
+        return self._days.running
+
+    @property
+    def moment(self) -> Moment:
+        """The slot under way."""
+        return self._days.moment
+
+    @property
+    def notices(self) -> Counter[str]:
+        """What became of notices."""
+        return self.booking.notices
 
     # --- time ------------------------------------------------------------------------------------
 
@@ -80,39 +92,13 @@ class Bidder:
         now = self.desk.clock()
         if now >= self.moment.end:
             self._advance(now)
-        for day in self.days.values():
-            day.wallet.tend(now)
-        for account, (first, wallet) in list(self._old.items()):
-            wallet.tend(now)
-            if self.moment.day - first > _OLD_DAYS:
-                del self._old[account]
+        self._days.tend(now)
 
     def _advance(self, now: float) -> None:
-        target = self.calendar.at(now)
-        while self.moment.end <= now and self.moment.day == target.day:
-            following = self.calendar.at(self.moment.end)
-            for day in self.days.values():
-                day.close_slot(following)
-            self.moment = following
-        if self.moment.day != target.day:
-            for day in self.days.values():
-                day.end()
-            if self.desk.book is not None:
-                self.desk.book.learn([day.filter for day in self.days.values() if day.filter is not None])
-            for name, day in self.days.items():
-                self._old[day.account] = (target.day, day.wallet)
-                day.close()
-                self._begin_day(name, target)
-            self.moment = target
-            self._told.forget(now)
+        if self._days.advance(now, self._served):
+            self.booking.forget(now)
         if self.decisions is not None:
             self.decisions.flush()
-
-    def _begin_day(self, name: str, moment: Moment) -> None:
-        self.days[name] = CampaignDay(
-            self.desk, self._served[name], moment, self._agent, self._shadow, self._campaign_events[name]
-        )
-        self.days[name].wallet.on_expired = self._expired
 
     # --- bids ------------------------------------------------------------------------------------
 
@@ -161,12 +147,15 @@ class Bidder:
         if self.killed or self.breaker.open:
             return NoBid("kill_switch" if self.killed else "breaker_open")
         floor = -int(-o.floor * MICRO // 1)
+        desk = self.desk
+        expiry = max(o.hold, desk.expiry)
+        hold = expiry + desk.grace
         best, amount, reason = None, 0, "no_campaign"
         for name, day in self.days.items():
             if name in refused:
                 reason = refused[name].value
                 continue
-            offered, why = day.offer(o.value, o.segment, o.source, o.first_price, floor, now)
+            offered, why = day.offer(o.value, o.segment, o.source, o.first_price, floor, now, hold)
             if offered > amount:
                 best, amount = day, offered
             elif why:
@@ -181,20 +170,21 @@ class Bidder:
             lease=_NO_LEASE if o.test else wallet.lease,
             account=best.account,
             amount=amount,
-            expires=now + self.desk.hold,
+            expires=now + hold,
             slot=best.slot,
             segment=o.segment,
             source=o.source,
             value=o.value,
             test=o.test,
+            bills_on_win=o.exchange in desk.settle_on_win,
         )
         if not o.test:
             shadow = best.shadow_bid(o.value, o.segment, o.source, o.first_price)
             record = Record(best, o, ticket, now, shadow, tuple(refused))
-            if wallet.reserve(key, amount, now, record, best.slot) is None:
+            if wallet.reserve(key, amount, now, record, best.slot, hold) is None:
                 return NoBid("no_money")
         self.bids += 1
-        return Bid(best.served, amount, ticket)
+        return Bid(best.served, amount, ticket, expiry)
 
     def explain(self, opportunity: Opportunity) -> dict[str, Any]:
         """The parts of each campaign's bid for an auction, currency; nothing is counted or reserved."""
@@ -215,147 +205,6 @@ class Bidder:
             }
         return parts
 
-    # --- notices ---------------------------------------------------------------------------------
-
-    def win(self, ticket: Ticket, min_to_win: float | None = None) -> None:
-        """A bid has won; `min_to_win` is the least bid that would have, currency per exposure."""
-        self.notices["win"] += 1
-        if not ticket.test:
-            self._price(ticket, min_to_win)
-
-    def loss(self, ticket: Ticket, min_to_win: float | None = None) -> None:
-        """A bid has lost: its money is free again."""
-        self.notices["loss"] += 1
-        if ticket.test:
-            return
-        self._price(ticket, min_to_win)
-        wallet = self._wallet(ticket.account)
-        held = None if wallet is None else wallet.release(ticket.key)
-        if held is not None:
-            self._resolve(held.record, "lost", 0)
-
-    def bill(
-        self,
-        ticket: Ticket,
-        price: float,
-        min_to_win: float | None = None,
-        done: Callable[[Booked | None], None] = lambda _: None,
-    ) -> None:
-        """An exposure is billed at `price`, currency; `done` hears when it is durable, None where it is not.
-
-        Raises:
-            InvalidNotice: the price is above the bid.
-        """
-        amount = round(price * MICRO)
-        if amount > ticket.amount:
-            self.notices["overpriced"] += 1
-            raise InvalidNotice(f"the price {price} is above the bid {ticket.amount / MICRO}: it was not booked.")
-        if ticket.test:
-            self.notices["test"] += 1
-            done(Booked.settled)
-            return
-        record: list[Record] = []
-
-        def booked(result: Booked | None) -> None:
-            self.notices["unavailable" if result is None else result.value] += 1
-            if result in (Booked.settled, Booked.debt):
-                self._booked(ticket, amount, price, min_to_win, record)
-            done(result)
-
-        wallet = self._wallet(ticket.account)
-        if wallet is None:
-            deadline = ticket.expires
-            self.desk.keeper.settle(Settlement(ticket.key, ticket.account, ticket.lease, amount, deadline), booked)
-            return
-        held = wallet.find(ticket.key)
-        if held is not None:
-            record.append(held.record)
-        wallet.settle(ticket.key, ticket.lease, amount, ticket.expires, booked)
-
-    def _booked(
-        self, ticket: Ticket, amount: int, price: float, min_to_win: float | None, record: list[Record]
-    ) -> None:
-        day = self._today(ticket.account)
-        if record:
-            self._price(ticket, min_to_win, record[0])
-            if record[0].market_price is None and not record[0].opportunity.first_price:
-                # the price of this auction, but as prices of won auctions alone they would not stand for the slot's
-                record[0].market_price = price
-            self._resolve(record[0], "won", amount)
-        if day is not None:
-            day.book(ticket.slot, ticket.value, ticket.segment, ticket.source, amount, ticket.amount)
-
-    def outcome(self, ticket: Ticket, told: Told) -> None:
-        """What a won exposure brought; of each bid each type of event is booked once.
-
-        What is told after the day is in the decision log alone. An event that comes before its bill is booked like
-        others, and counted apart.
-        """
-        self.notices[self._outcome(ticket, told)] += 1
-
-    def _outcome(self, ticket: Ticket, told: Told) -> str:
-        """Book an event; what became of it."""
-        served = self._served.get(ticket.account.partition("@")[0])
-        if ticket.test:
-            return "test"
-        if served is None or not self._told.listens(ticket, self.desk.clock()):
-            return "event_unheard"
-        if not self._told.first(ticket, told.event):
-            return "event_repeated"
-        told = told.weighed(served.weights)
-        if self.decisions is not None:
-            self.decisions.outcome(ticket.key, told)
-        day = self._today(ticket.account)
-        if day is None:
-            return "event_after_day"
-        day.outcome(ticket.slot, ticket.source, told)
-        held = day.wallet.find(ticket.key)
-        return "event" if held is None or held.claimed else "event_unbilled"
-
-    def _price(self, ticket: Ticket, price: float | None, record: Record | None = None) -> None:
-        """A market price has become known; it counts once, and only in the slot of its auction."""
-        if price is None:
-            return
-        if record is None:
-            wallet = self._wallet(ticket.account)
-            held = None if wallet is None else wallet.find(ticket.key)
-            if held is None:
-                return
-            record = held.record
-        if record.market_price is not None:
-            return
-        record.market_price = price
-        for name, day in self.days.items():  # every campaign that did not refuse the auction saw it
-            if name in record.refused_by:
-                continue
-            if day.slot == ticket.slot and day.moment.day == record.day.moment.day:
-                day.collector.price(ticket.value, ticket.source, price)
-
-    def _wallet(self, account: str) -> Wallet | None:
-        day = self._today(account)
-        if day is not None:
-            return day.wallet
-        old = self._old.get(account)
-        return None if old is None else old[1]
-
-    def _today(self, account: str) -> CampaignDay | None:
-        day = self.days.get(account.partition("@")[0])
-        return day if day is not None and day.account == account else None
-
-    # --- the decision log ------------------------------------------------------------------------
-
-    def _expired(self, held: Reservation, elsewhere: int) -> None:
-        """A reservation ran out here; `elsewhere` is what another bidder has settled for it, micro-units."""
-        self.notices["expired"] += 1
-        day = self._today(held.record.ticket.account)
-        if day is not None and not elsewhere:  # a win that was billed elsewhere has not cost nothing
-            day.lapse(held.amount)
-        self._resolve(held.record, "expired", 0)
-
-    def _resolve(self, r: Record, result: str, cost: int) -> None:
-        if self.decisions is not None:
-            self.decisions.add(row(r.day, r.opportunity, result, r.time, r, cost))
-
     # --- administration --------------------------------------------------------------------------
 
     @property
@@ -369,8 +218,7 @@ class Bidder:
         self._served[served.name] = served
         day = self.days.get(served.name)
         if day is None:
-            self._campaign_events[served.name] = EventLog(self.desk.clock, served.name)
-            self._begin_day(served.name, self.moment)
+            self._days.begin(served)
         else:
             day.change(served)
 
@@ -382,12 +230,11 @@ class Bidder:
 
     def event_counts(self) -> Counter[Cause]:
         """Interventions by cause, over all campaigns."""
-        return sum((e.counts for e in self._campaign_events.values()), start=self.events.counts.copy())
+        return sum((e.counts for e in self._days.events.values()), start=self.events.counts.copy())
 
     def close(self) -> None:
         """Give unused money back, write what is logged, close the files."""
-        for day in self.days.values():
-            day.close()
+        self._days.close()
         self.desk.keeper.stop()
         if self.decisions is not None:
             self.decisions.close()

@@ -17,14 +17,15 @@ from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import Calendar, Clock
-from bidpilot.serving.campaign_day import Desk, ServedCampaign
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.decision_log import DecisionLog
+from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import LOGGER
 from bidpilot.serving.ledger.keeper import Deliver, Keeper, at_once
 from bidpilot.serving.ledger.sqlite import SqliteStore
 from bidpilot.serving.ledger.store import LedgerStore
 from bidpilot.serving.pricer import ShadingTable
+from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.source_book import SourceBook
 from bidpilot.serving.state import State
 
@@ -60,7 +61,10 @@ def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver 
         guardrails=config.guardrails,
         sources=sources,
         bidders=config.bidders,
-        hold=config.bid_expiry + config.grace,
+        expiry=config.bid_expiry,
+        grace=config.grace,
+        win_hold=config.win_hold,
+        settle_on_win=frozenset([""] if config.settle_on == "win" else []),
         book=book,
     )
     decisions = None

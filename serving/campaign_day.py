@@ -2,80 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from bidpilot.agents.acting.agent import Agent
-from bidpilot.bidding.campaign.campaign import Campaign
-from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS, FunnelWeights
 from bidpilot.bidding.day.slot_totals import SlotTotals
-from bidpilot.bidding.landscape.forecast import Forecast
-from bidpilot.bidding.plan.planner import Planner
 from bidpilot.bidding.traffic.detector import Detector
 from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.bidding.traffic.refusal import Refusal
-from bidpilot.serving.calendar import Clock, Moment
+from bidpilot.serving.calendar import Moment
 from bidpilot.serving.collector import Value, add_outcome, add_win, of_all
-from bidpilot.serving.guardrails import Cause, EventLog, GuardrailConfig, bid_cap, limit_step
-from bidpilot.serving.ledger.keeper import Keeper
+from bidpilot.serving.desk import Desk
+from bidpilot.serving.guardrails import Cause, EventLog, bid_cap, limit_step
+from bidpilot.serving.ledger.reservations import WalletConfig
 from bidpilot.serving.ledger.store import MICRO
-from bidpilot.serving.ledger.wallet import Wallet, WalletConfig
+from bidpilot.serving.ledger.wallet import Wallet
 from bidpilot.serving.pilot import Decision, Pilot
-from bidpilot.serving.pricer import Pricer, ShadingTable
+from bidpilot.serving.pricer import Pricer
+from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.slot_gate import SlotGate
-from bidpilot.serving.source_book import Book
-from bidpilot.serving.state import State
+from bidpilot.serving.slot_spend import SlotSpend
 from bidpilot.serving.told import Told
 
 _CHUNK_SHARE = 0.05  # of the budget that one process takes at a time ...
 _CHUNK_BIDS = 8  # ... but enough for so many of the largest bids
-
-
-class Creative(BaseModel):
-    """What an exchange is given to show."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    crid: str = Field("video", min_length=1, description="creative id")
-    adomain: tuple[str, ...] = Field((), description="advertiser domains")
-    adm: str | None = Field(None, description="markup of the advertisement")
-
-
-class ServedCampaign(BaseModel):
-    """A campaign as the server keeps it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="name in addresses, accounts and logs")
-    campaign: Campaign = Field(description="what it wants and may spend each day")
-    creative: Creative = Field(Creative(), description="what is shown")
-    paused: bool = Field(False, description="True where it does not bid")
-    weights: FunnelWeights = Field(DEFAULT_WEIGHTS, description="interactions that its events count for")
-
-
-@dataclass(frozen=True)
-class Desk:
-    """What all campaigns of a bidder share."""
-
-    planner: Planner
-    shade: ShadingTable
-    keeper: Keeper
-    state: State
-    clock: Clock
-    guardrails: GuardrailConfig
-    sources: int  # clusters and the pool, which is the last
-    bidders: int
-    hold: float  # seconds
-    book: Book | None = None  # makes the filters of traffic; None: all requests pass
-
-    @property
-    def forecast(self) -> Forecast:
-        """The bundle's."""
-        return self.planner.forecast
 
 
 class CampaignDay:
@@ -98,9 +50,9 @@ class CampaignDay:
         budget = _micro(campaign.budget)
         config = WalletConfig(chunk=self._chunk(budget), hold=desk.hold)
         self.wallet = Wallet(self.account, budget, desk.keeper, desk.clock, config, events)
+        self._spend = SlotSpend(self.wallet, int(guard.slot_share * budget / desk.bidders), desk.bidders)
+        self._spend.join(moment.slot)
         self.wallet.tend(desk.clock())
-        self._slot_limit = int(guard.slot_share * budget / desk.bidders)
-        self._slot_spent = 0
         self.collector = self._pilot.collector(desk.sources)
         self._begin()
 
@@ -158,7 +110,7 @@ class CampaignDay:
         self.desk.state.store_slot(self.account, self.slot, totals)
         self._next(totals, self._settled_before(totals))
         self.moment = moment
-        self._slot_spent = 0
+        self._spend.begin(moment.slot)
         self.collector.begin(moment.slot, self._gate)
 
     def end(self) -> None:
@@ -185,7 +137,7 @@ class CampaignDay:
     def _outstanding(self) -> NDArray[np.float64]:
         """(T,) money held for bids of each slot that may still be billed, of all bidders, currency."""
         held = np.zeros(self.desk.forecast.slots)
-        for slot, amount in self.wallet.promised_in.items():
+        for slot, amount in self.wallet.promised_by_slot.items():
             held[slot] = amount / MICRO * self.desk.bidders
         return held
 
@@ -228,9 +180,12 @@ class CampaignDay:
         return known
 
     def offer(
-        self, value: Value, segment: int, source: int, first_price: bool, floor: int, now: float
+        self, value: Value, segment: int, source: int, first_price: bool, floor: int, now: float, hold: float = 0.0
     ) -> tuple[int, str]:
-        """Micro-units that may be bid on what is not refused, and an empty reason; or 0 and why not."""
+        """Micro-units that may be bid on what is not refused, and an empty reason; or 0 and why not.
+
+        `hold` is how long the bid's money must be held, seconds, where that is longer than usual.
+        """
         if self.served.paused:
             return 0, "paused"
         bid = self.pricer.bid(value, segment, source, first_price)
@@ -243,14 +198,14 @@ class CampaignDay:
             amount = wallet.free  # what is left of the day's budget, as in the environment
         if amount <= 0 or amount < floor:
             return 0, "below_floor" if wallet.free else "no_money"
-        if not wallet.ready(now):
-            wallet.tend(now)
-        if not wallet.ready(now):
-            return 0, "debt" if wallet.debt else "no_lease"
+        if not wallet.ready(now, hold):
+            wallet.tend(now, hold)
+        if not wallet.ready(now, hold):
+            return 0, "debt" if wallet.debt else "over_budget" if wallet.over else "no_lease"
         if amount > wallet.free:
             wallet.tend(now)
             return 0, "no_money"
-        if self._slot_spent + wallet.promised + amount > self._slot_limit:
+        if not self._spend.fits(amount):
             self.events.record(Cause.spend_rate, f"slot {self.slot} has had {self.desk.guardrails.slot_share:.0%}")
             return 0, "spend_rate"
         return amount, ""
@@ -259,7 +214,7 @@ class CampaignDay:
         """A win was billed (micro-units): count it in the slot of its auction."""
         paid, offered = cost / MICRO, bid / MICRO
         if slot == self.slot:
-            self._slot_spent += cost
+            self._spend.add(cost)
             self.collector.win(value, segment, source, paid, offered)
             return
         late = SlotTotals.zeros(1, len(self.desk.forecast.segments), self.desk.sources)
@@ -296,7 +251,7 @@ class CampaignDay:
         """Take over another setting; a new budget changes the account at once, the plan from the next day on."""
         if served.campaign.budget != self.served.campaign.budget:
             budget = _micro(served.campaign.budget)
-            self._slot_limit = int(self.desk.guardrails.slot_share * budget / self.desk.bidders)
+            self._spend.limit = int(self.desk.guardrails.slot_share * budget / self.desk.bidders)
             self.wallet.set_budget(budget, self._chunk(budget))
         self.served = served
 

@@ -39,7 +39,6 @@ from bidpilot.serving.auction import Bid, NoBid, Opportunity
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
-from bidpilot.serving.campaign_day import ServedCampaign
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.exchange_app import ExchangeApp
 from bidpilot.serving.guardrails import EventLog
@@ -47,6 +46,7 @@ from bidpilot.serving.http import Request
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.messages import BidRequest, Imp, Place, Publisher
 from bidpilot.serving.pilot import Pilot
+from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.server import applications
 from tests.serving.conftest import recorded_day, write_controller_bundle
 from tests.serving.served import imp, request
@@ -452,7 +452,7 @@ def play(bidder: Bidder, day: list[Arrival], slots: int, clock: ManualClock) -> 
             if answer.amount / MICRO < a.price:
                 bidder.loss(answer.ticket, a.price)
                 continue
-            bidder.win(answer.ticket, a.price)
+            bidder.win(answer.ticket, a.price, a.price)
             bidder.bill(answer.ticket, a.price, a.price)
             for event in a.brings:
                 bidder.outcome(answer.ticket, told.Told(event))

@@ -23,8 +23,8 @@ from bidpilot.serving.auction import Opportunity
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import clusters, open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
-from bidpilot.serving.campaign_day import ServedCampaign
 from bidpilot.serving.config import ServeConfig
+from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.source_book import FILE, SourceBook
 from tests.serving.conftest import write_controller_bundle
 

@@ -1,0 +1,43 @@
+"""What all campaigns of a bidder share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.bidding.plan.planner import Planner
+from bidpilot.serving.calendar import Clock
+from bidpilot.serving.guardrails import GuardrailConfig
+from bidpilot.serving.ledger.keeper import Keeper
+from bidpilot.serving.pricer import ShadingTable
+from bidpilot.serving.source_book import Book
+from bidpilot.serving.state import State
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What all campaigns of a bidder share."""
+
+    planner: Planner
+    shade: ShadingTable
+    keeper: Keeper
+    state: State
+    clock: Clock
+    guardrails: GuardrailConfig
+    sources: int  # clusters and the pool, which is the last
+    bidders: int
+    expiry: float  # seconds from a bid to its bill
+    grace: float  # seconds after that for which a bill is still paid
+    win_hold: float  # seconds for which a win that is told waits for its bill
+    settle_on_win: frozenset[str]  # exchanges whose win notices are their bills; "" is any that is not told apart
+    book: Book | None = None  # makes the filters of traffic; None: all requests pass
+
+    @property
+    def hold(self) -> float:
+        """How long a bid's money is held where its request does not ask for longer, seconds."""
+        return self.expiry + self.grace
+
+    @property
+    def forecast(self) -> Forecast:
+        """The bundle's."""
+        return self.planner.forecast

@@ -1,0 +1,30 @@
+"""A campaign as the server keeps it: what it wants, what is shown, and whether it bids."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bidpilot.bidding.campaign.campaign import Campaign
+from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS, FunnelWeights
+
+
+class Creative(BaseModel):
+    """What an exchange is given to show."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    crid: str = Field("video", min_length=1, description="creative id")
+    adomain: tuple[str, ...] = Field((), description="advertiser domains")
+    adm: str | None = Field(None, description="markup of the advertisement")
+
+
+class ServedCampaign(BaseModel):
+    """A campaign as the server keeps it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="name in addresses, accounts and logs")
+    campaign: Campaign = Field(description="what it wants and may spend each day")
+    creative: Creative = Field(Creative(), description="what is shown")
+    paused: bool = Field(False, description="True where it does not bid")
+    weights: FunnelWeights = Field(DEFAULT_WEIGHTS, description="interactions that its events count for")
