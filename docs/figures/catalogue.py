@@ -135,8 +135,8 @@ _ALL = (
             *_AUCTIONNET,
             *(f"bidpilot train --log {{logs}}/auctionnet --seed {seed}" for seed in range(3)),
             "bidpilot rivals {logs}/auctionnet --seeds 0 1 2 --steps 10000 --days 256",
-            "bidpilot auctionnet {logs}/auctionnet {logs}/auctionnet-test --agents online_lp adaptive ppo@{runs} iql cql "
-            "--json {json}",
+            "bidpilot auctionnet {logs}/auctionnet {logs}/auctionnet-test --agents online_lp adaptive ppo@{runs} iql "
+            "cql --json {json}",
         ),
         usual=False,  # it wants the environment of `make rivals`
     ),

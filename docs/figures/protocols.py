@@ -33,8 +33,8 @@ def _auctionnet(records: Records) -> str:
 def _auctionnet_rivals(records: Records) -> str:
     record = records["rivals"]
     lead = (
-        "Published offline learners, trained on the same log and played on the same days; `iql`, `cql` and `ppo` are each "
-        f"one policy over {seeds(record)} training seeds:"
+        "Published offline learners, trained on the same log and played on the same days; `iql`, `cql` and `ppo` are "
+        f"each one policy over {seeds(record)} training seeds:"
     )
     return f"{paragraph(lead)}\n\n{_scores(record)}"
 
