@@ -61,7 +61,10 @@ def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver 
         guardrails=config.guardrails,
         sources=sources,
         bidders=config.bidders,
-        hold=config.bid_expiry + config.grace,
+        expiry=config.bid_expiry,
+        grace=config.grace,
+        win_hold=config.win_hold,
+        settle_on_win=frozenset([""] if config.settle_on == "win" else []),
         book=book,
     )
     decisions = None

@@ -9,7 +9,8 @@ from bidpilot.serving.calendar import Calendar
 from bidpilot.serving.campaign_day import CampaignDay
 from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import EventLog
-from bidpilot.serving.ledger.wallet import Reservation, Wallet
+from bidpilot.serving.ledger.reservations import Reservation
+from bidpilot.serving.ledger.wallet import Wallet
 from bidpilot.serving.served import ServedCampaign
 
 OLD_DAYS = 3

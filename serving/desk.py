@@ -26,8 +26,16 @@ class Desk:
     guardrails: GuardrailConfig
     sources: int  # clusters and the pool, which is the last
     bidders: int
-    hold: float  # seconds
+    expiry: float  # seconds from a bid to its bill
+    grace: float  # seconds after that for which a bill is still paid
+    win_hold: float  # seconds for which a win that is told waits for its bill
+    settle_on_win: frozenset[str]  # exchanges whose win notices are their bills; "" is any that is not told apart
     book: Book | None = None  # makes the filters of traffic; None: all requests pass
+
+    @property
+    def hold(self) -> float:
+        """How long a bid's money is held where its request does not ask for longer, seconds."""
+        return self.expiry + self.grace
 
     @property
     def forecast(self) -> Forecast:
