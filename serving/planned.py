@@ -57,7 +57,7 @@ class Planned(BaseModel):
         """
         if new.since <= today:
             raise InvalidServing(
-                f"{new.since} has begun (it is {today}): a budget is planned for a later day. Give one, or leave `from` out "
+                f"{new.since} has begun (it is {today}): a budget is planned for a later day. Give one, or no `from` "
                 "to change the budget at once."
             )
         kept = () if before is None or before.instead_of != budget else before.days
