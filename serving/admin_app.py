@@ -3,7 +3,8 @@
 GET  /admin/campaigns                       all campaigns with their money
 PUT  /admin/campaigns/NAME                  add or change one: {"campaign": {...}, "creative": {...}}
 POST /admin/campaigns/NAME/pause, /resume
-POST /admin/campaigns/NAME/budget           {"budget": 5000}
+GET  /admin/campaigns/NAME/spend            ?from=DATE&to=DATE: its days by the ledger, by channel, with results
+POST /admin/campaigns/NAME/budget           {"budget": 5000}; "from": DATE lets it hold from that day on, not at once
 POST /admin/kill, /admin/revive             stop all bidding, let it go on
 POST /admin/explain                         a bid request: the parts of its bids, without bidding
 POST /admin/clock                           {"now": SECONDS}, where the clock is manual
@@ -18,16 +19,18 @@ from typing import Any
 import msgspec
 from pydantic import ValidationError
 
-from bidpilot.bidding.errors import BidpilotError, InvalidServing
+from bidpilot.bidding.errors import BidpilotError, InvalidServing, LedgerUnavailable
 from bidpilot.serving.bidder import Bidder
-from bidpilot.serving.calendar import ManualClock
+from bidpilot.serving.calendar import ManualClock, date_of
 from bidpilot.serving.exchange_app import readiness
 from bidpilot.serving.http import TEXT, BodyRefused, Request, Response
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.messages import decode_request, encode
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.openrtb import Reader
+from bidpilot.serving.planned import budget_order
 from bidpilot.serving.served import ServedCampaign
+from bidpilot.serving.spend import spend_of
 
 _MOST, _SECONDS = 65_536, 5.0
 _MANY = 1 << 40  # seconds: no day lies beyond
@@ -60,11 +63,13 @@ class AdminApp:
             return Response(401, b'{"error":"give the token as Authorization: Bearer TOKEN"}')
         try:
             body = await request.read(_MOST, _SECONDS)
-            status, found = self._do(request.method, request.path.strip("/").split("/"), body)
+            status, found = await self._do(request, request.path.strip("/").split("/"), body)
             if request.path == "/admin/clock":
                 await self._caught_up()
         except BodyRefused as refused:
             status, found = refused.status, {"error": refused.why}
+        except LedgerUnavailable as error:
+            status, found = 503, {"error": str(error)}
         except (BidpilotError, msgspec.MsgspecError, ValidationError, UnicodeDecodeError) as error:
             status, found = 400, {"error": " ".join(str(error).split())[:500]}
         return Response(status, encode(found))
@@ -73,10 +78,12 @@ class AdminApp:
         """Whether the header brings the token, compared in a time that does not tell how much of it is right."""
         return hmac.compare_digest((authorization or "").encode(errors="replace"), self._expected)
 
-    def _do(self, method: str, path: list[str], body: bytes) -> tuple[int, Any]:
-        match method, path:
+    async def _do(self, request: Request, path: list[str], body: bytes) -> tuple[int, Any]:
+        match request.method, path:
             case "GET", ["admin", "campaigns"]:
                 return 200, {name: self._campaign(name) for name in self.bidder.served}
+            case "GET", ["admin", "campaigns", name, "spend"] if name in self.bidder.served:
+                return 200, await spend_of(self.bidder, name, request.query, self.reader.currency)
             case "PUT", ["admin", "campaigns", name]:
                 self._put(name, msgspec.json.decode(body, type=dict[str, Any]))
                 return 200, self._campaign(name)
@@ -99,6 +106,9 @@ class AdminApp:
         money = {"free": wallet.free, "promised": wallet.promised, "debt": wallet.debt}
         if state is not None:
             money |= {"budget": state.budget, "settled": state.settled, "held": state.held, "won": state.won}
+        left = self.bidder.desk.budgets.left(served, day.moment)
+        if left is not None:
+            money["flight_left"] = left
         return served.model_dump(mode="json") | {
             "money": {part: amount / MICRO for part, amount in money.items()},
             "slot": day.slot,
@@ -110,7 +120,10 @@ class AdminApp:
     def _put(self, name: str, given: dict[str, Any]) -> None:
         before = self.bidder.served.get(name)
         base = self.bidder.bundle.manifest.campaign if before is None else before.campaign
-        campaign = base.model_dump(mode="json") | dict(given.pop("campaign", {}))
+        changed = dict(given.pop("campaign", {}))
+        if "budget" in changed:  # the last word: what was planned for other days goes with the budget that it was for
+            given.setdefault("planned", None)
+        campaign = base.model_dump(mode="json") | changed
         rest = {} if before is None else before.model_dump(mode="json", exclude={"name", "campaign"})
         self.bidder.put(ServedCampaign.model_validate(rest | given | {"name": name, "campaign": campaign}))
 
@@ -119,7 +132,7 @@ class AdminApp:
         if action in ("pause", "resume"):
             self.bidder.put(served.model_copy(update={"paused": action == "pause"}))
         elif action == "budget":
-            self._put(name, {"campaign": {"budget": msgspec.json.decode(body, type=dict[str, float]).get("budget")}})
+            self._put(name, budget_order(served, body, date_of(self.bidder.moment.day)))
         else:
             raise InvalidServing(f"a campaign cannot be asked to {action!r}. Use pause, resume or budget.")
 

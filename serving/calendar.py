@@ -13,6 +13,11 @@ Clock = Callable[[], float]
 """Seconds since 1970, UTC."""
 
 
+def date_of(day: int) -> date:
+    """The date of a day, in days since 1970."""
+    return date.fromordinal(_EPOCH + day)
+
+
 @dataclass(frozen=True)
 class Moment:
     """A slot of a day."""
@@ -25,7 +30,7 @@ class Moment:
     @property
     def date(self) -> str:
         """ISO 8601 date of the day."""
-        return date.fromordinal(_EPOCH + self.day).isoformat()
+        return date_of(self.day).isoformat()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.bidding.traffic.refusal import Refusal
 from bidpilot.serving.calendar import Moment
 from bidpilot.serving.collector import Value, add_outcome, add_win, of_all
+from bidpilot.serving.day_results import DayResults
 from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import Cause, EventLog, bid_cap, limit_step
 from bidpilot.serving.ledger.reservations import WalletConfig
@@ -42,12 +43,16 @@ class CampaignDay:
         self.desk, self.served, self.moment, self.events = desk, served, moment, events
         self.account = f"{served.name}@{moment.date}"
         guard, campaign = desk.guardrails, served.campaign
+        self._begun = False
+        desk.budgets.ask(served, moment, self._limit)
+        self._budget = budget = desk.budgets.on(served, moment)
+        kept = desk.state.results([self.account]).get(self.account)
+        self.results = DayResults.read(kept, len(desk.forecast.segments))
         self._pilot = self._make_pilot(agent, events)
         self._shadow_pilot = None
         if shadow is not None:
             self._shadow_pilot = self._make_pilot(shadow, EventLog(desk.clock, f"{served.name} (shadow)"))
         self.cap = bid_cap(guard, desk.forecast, self._pilot.alpha, campaign.conversion_value)
-        budget = _micro(campaign.budget)
         config = WalletConfig(chunk=self._chunk(budget), hold=desk.hold)
         self.wallet = Wallet(self.account, budget, desk.keeper, desk.clock, config, events)
         self._spend = SlotSpend(self.wallet, int(guard.slot_share * budget / desk.bidders), desk.bidders)
@@ -55,6 +60,7 @@ class CampaignDay:
         self.wallet.tend(desk.clock())
         self.collector = self._pilot.collector(desk.sources)
         self._begin()
+        self._begun = True
 
     @property
     def alpha(self) -> tuple[float, float, float]:
@@ -80,7 +86,7 @@ class CampaignDay:
         desk = self.desk
         traffic = None if desk.book is None else desk.book.filter()
         patience = desk.guardrails.patience
-        campaign, day = self.served.campaign, self.moment.day
+        campaign, day = desk.budgets.campaign(self.served, self._budget), self.moment.day
         return Pilot(desk.planner, campaign, agent, desk.sources, events, patience, traffic, day)
 
     def _begin(self) -> None:
@@ -108,13 +114,16 @@ class CampaignDay:
         totals = self.collector.totals(self._unwatched, self.desk.bidders)
         self._unwatched = 0.0
         self.desk.state.store_slot(self.account, self.slot, totals)
+        self.desk.state.store_results(self.account, self.results.text())
+        self.desk.budgets.ask(self.served, self.moment, self._limit)
         self._next(totals, self._settled_before(totals))
         self.moment = moment
         self._spend.begin(moment.slot)
         self.collector.begin(moment.slot, self._gate)
 
     def end(self) -> None:
-        """Tell the filter of traffic of the day's last slot, which is under way: what it has found is to be kept."""
+        """Keep what the day has brought, and tell the filter of traffic of its last slot, which is under way."""
+        self.desk.state.store_results(self.account, self.results.text())
         if self.filter is not None:
             self.filter.update(self.slot, self.collector.totals(self._unwatched, self.desk.bidders))
 
@@ -188,6 +197,8 @@ class CampaignDay:
         """
         if self.served.paused:
             return 0, "paused"
+        if self.served.flight is not None and self.served.flight.closed(self.moment, now):
+            return 0, "not_in_flight"
         bid = self.pricer.bid(value, segment, source, first_price)
         if bid > self.cap:
             self.events.record(Cause.bid_cap, f"{bid:.6g} cut to {self.cap:.6g}")
@@ -213,6 +224,7 @@ class CampaignDay:
     def book(self, slot: int, value: Value, segment: int, source: int, cost: int, bid: int) -> None:
         """A win was billed (micro-units): count it in the slot of its auction."""
         paid, offered = cost / MICRO, bid / MICRO
+        self.results.win(value, segment, cost)
         if slot == self.slot:
             self._spend.add(cost)
             self.collector.win(value, segment, source, paid, offered)
@@ -228,6 +240,7 @@ class CampaignDay:
 
     def outcome(self, slot: int, source: int, told: Told) -> None:
         """What a won exposure of a slot brought is known; `told` is weighed."""
+        self.results.outcome(told)
         if slot == self.slot:
             self.collector.outcome(source, told)
             return
@@ -249,15 +262,22 @@ class CampaignDay:
 
     def change(self, served: ServedCampaign) -> None:
         """Take over another setting; a new budget changes the account at once, the plan from the next day on."""
-        if served.campaign.budget != self.served.campaign.budget:
-            budget = _micro(served.campaign.budget)
+        self.served = served
+        self.desk.budgets.ask(served, self.moment, self._limit)
+        self._limit()
+
+    def _limit(self) -> None:
+        """Let the account have what the day may spend by now: its budget or the flight's money has changed."""
+        budget = self.desk.budgets.on(self.served, self.moment)
+        if self._begun and budget != self._budget:
+            self._budget = budget
             self._spend.limit = int(self.desk.guardrails.slot_share * budget / self.desk.bidders)
             self.wallet.set_budget(budget, self._chunk(budget))
-        self.served = served
 
     def close(self) -> None:
         """Give unused money back and let the policy's threads end."""
         self.wallet.close()
+        self.desk.budgets.saw(self.wallet)
         for pilot in self._pilots():
             pilot.close()
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.serving.calendar import Clock
+from bidpilot.serving.day_budgets import DayBudgets
 from bidpilot.serving.guardrails import GuardrailConfig
 from bidpilot.serving.ledger.keeper import Keeper
 from bidpilot.serving.pricer import ShadingTable
@@ -31,6 +32,10 @@ class Desk:
     win_hold: float  # seconds for which a win that is told waits for its bill
     settle_on_win: frozenset[str]  # exchanges whose win notices are their bills; "" is any that is not told apart
     book: Book | None = None  # makes the filters of traffic; None: all requests pass
+    budgets: DayBudgets = field(init=False)  # of their days
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "budgets", DayBudgets(self.keeper))
 
     @property
     def hold(self) -> float:

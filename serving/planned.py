@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 from datetime import date
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from bidpilot.bidding.errors import InvalidServing
 from bidpilot.serving.flight import Date
+
+if TYPE_CHECKING:
+    from bidpilot.serving.served import ServedCampaign
 
 _MOST = 400  # days that are planned
 
@@ -64,3 +69,24 @@ class Planned(BaseModel):
         old = [planned for planned in kept if planned.since <= today][-1:]
         coming = [planned for planned in kept if today < planned.since < new.since]
         return cls(instead_of=budget, days=(*old, *coming, new))
+
+
+class _Order(msgspec.Struct):
+    """The body of POST /admin/campaigns/NAME/budget."""
+
+    budget: float
+    since: str | None = msgspec.field(default=None, name="from")
+
+
+def budget_order(served: ServedCampaign, body: bytes, today: date) -> dict[str, Any]:
+    """The settings that change by `{"budget": AMOUNT}`, at once, or with `"from": DATE` from that day on.
+
+    Raises:
+        InvalidServing, InvalidFlight: the amount or the day is none that can be.
+        msgspec.MsgspecError: the body is none.
+    """
+    order = msgspec.json.decode(body, type=_Order)
+    if order.since is None:
+        return {"campaign": {"budget": order.budget}}
+    new = PlannedBudget.model_validate({"since": order.since, "budget": order.budget})
+    return {"planned": Planned.of(served.planned, served.campaign.budget, new, today).model_dump(mode="json")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -16,6 +17,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS campaigns (name TEXT PRIMARY KEY, text TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS switches (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS slots (account TEXT, slot INTEGER, totals TEXT NOT NULL, PRIMARY KEY (account, slot));
+CREATE TABLE IF NOT EXISTS results (account TEXT PRIMARY KEY, text TEXT NOT NULL);
 """
 
 
@@ -64,6 +66,15 @@ class State:
             if all(array.shape == getattr(like, name).shape for name, array in arrays.items()):
                 found[slot] = SlotTotals(**arrays)
         return found
+
+    def store_results(self, account: str, text: str) -> None:
+        """Keep what a day has cost and brought so far."""
+        self._db.execute("INSERT OR REPLACE INTO results VALUES (?, ?)", (account, text))
+
+    def results(self, accounts: Sequence[str]) -> dict[str, str]:
+        """What was kept of days, by account."""
+        query = f"SELECT account, text FROM results WHERE account IN ({', '.join('?' * len(accounts))})"
+        return dict(self._db.execute(query, tuple(accounts)))
 
     def close(self) -> None:
         """Close the database."""

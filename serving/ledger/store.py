@@ -136,5 +136,8 @@ class LedgerStore(Protocol):
     def state(self, account: str) -> AccountState | None:
         """The account, None where there is none."""
 
+    def states(self, accounts: Sequence[str]) -> list[AccountState | None]:
+        """Accounts as `state`, of days gone by too: what was held for leases and wins that have run out is not."""
+
     def close(self) -> None:
         """Release what is held open."""
