@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -24,7 +25,7 @@ from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import ManualClock, date_of
 from bidpilot.serving.exchange_app import readiness
 from bidpilot.serving.http import TEXT, BodyRefused, Request, Response
-from bidpilot.serving.ledger.store import MICRO
+from bidpilot.serving.ledger.store import MICRO, Wins
 from bidpilot.serving.messages import decode_request, encode
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.openrtb import Reader
@@ -115,6 +116,9 @@ class AdminApp:
             "alpha": list(day.alpha),
             "by_plan": day.decision.planned,
             "outstanding": wallet.outstanding,
+            "wins": asdict(self.bidder.reconciliation.wins.get(name, Wins())),
+            "unbilled": self.bidder.reconciliation.stopped(name),
+            "past_debt": self.bidder.past_debt.of(name),
         }
 
     def _put(self, name: str, given: dict[str, Any]) -> None:
@@ -131,6 +135,8 @@ class AdminApp:
         served = self.bidder.served[name]
         if action in ("pause", "resume"):
             self.bidder.put(served.model_copy(update={"paused": action == "pause"}))
+            if action == "resume":
+                self.bidder.reconciliation.forgive(name)
         elif action == "budget":
             self._put(name, budget_order(served, body, date_of(self.bidder.moment.day)))
         else:

@@ -26,10 +26,13 @@ from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import Cause, CircuitBreaker, EventLog
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.notices import Ticket
+from bidpilot.serving.past_debt import PastDebt
+from bidpilot.serving.reconciliation import Reconciliation
 from bidpilot.serving.served import ServedCampaign
 
 _KILL = "kill"
 _NO_LEASE = "0" * 12
+_RECONCILED = 2  # days whose wins are held against their bills
 
 
 class Bidder:
@@ -69,6 +72,8 @@ class Bidder:
         self.outcome = self.booking.outcome
         for served in self._served.values():
             self._days.begin(served)
+        self.reconciliation = Reconciliation(desk, self._days.events)
+        self.past_debt = PastDebt(desk, lambda name: self.days[name].wallet)
 
     @property
     def days(self) -> dict[str, CampaignDay]:
@@ -93,6 +98,8 @@ class Bidder:
         if now >= self.moment.end:
             self._advance(now)
         self._days.tend(now)
+        self.reconciliation.tend(now, self._days.accounts(_RECONCILED))
+        self.past_debt.tend(now, self.moment, self._served)
 
     def _advance(self, now: float) -> None:
         if self._days.advance(now, self._served):
@@ -154,6 +161,9 @@ class Bidder:
         for name, day in self.days.items():
             if name in refused:
                 reason = refused[name].value
+                continue
+            if self.reconciliation.stopped(name):
+                reason = "unbilled"
                 continue
             offered, why = day.offer(o.value, o.segment, o.source, o.first_price, floor, now, hold)
             if offered > amount:

@@ -65,6 +65,7 @@ def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver 
         grace=config.grace,
         win_hold=config.win_hold,
         settle_on_win=frozenset([""] if config.settle_on == "win" else []),
+        reconciliation=config.reconciliation,
         book=book,
     )
     decisions = None

@@ -28,11 +28,17 @@ class DayBudgets:
         self._owed: dict[str, int] = {}  # of that: settled and owed
 
     def on(self, served: ServedCampaign, moment: Moment) -> int:
-        """What a campaign may spend on the day of `moment`."""
-        budget = int(served.budget_on(date_of(moment.day)) * MICRO)
-        if served.flight is None:
+        """What a campaign may spend on the day of `moment`.
+
+        Nothing of a total until the ledger has told what is left of it.
+        """
+        budget, flight = int(served.budget_on(date_of(moment.day)) * MICRO), served.flight
+        if flight is None:
             return budget
-        return served.flight.allows(moment.day, budget, self._before(served, moment.day, self._spent))
+        before = [_account(served, day) for day in flight.before(moment.day)]
+        if flight.total is not None and not self._spent.keys() >= set(before):
+            return 0
+        return flight.allows(moment.day, budget, self._before(served, moment.day, self._spent))
 
     def campaign(self, served: ServedCampaign, budget: int) -> Campaign:
         """What a day with this budget is planned for; a day without money as any other."""

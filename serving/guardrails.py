@@ -36,6 +36,8 @@ class Cause(StrEnum):
     ledger_unavailable = "ledger_unavailable"
     unwatched = "unwatched"
     overpriced = "overpriced"
+    unbilled = "unbilled"
+    unbilled_stop = "unbilled_stop"
 
 
 class GuardrailConfig(BaseModel):

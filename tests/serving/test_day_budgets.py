@@ -28,6 +28,7 @@ from bidpilot.serving.ledger.sqlite import SqliteStore
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.planned import Planned, PlannedBudget, budget_order
 from bidpilot.serving.pricer import ShadingTable
+from bidpilot.serving.reconciliation import ReconciliationConfig
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.state import State
 from tests.serving.test_campaign_day import CONVERSION, SLOT, Level
@@ -64,6 +65,7 @@ class Served:
             grace=0.0,
             win_hold=100.0,
             settle_on_win=frozenset(),
+            reconciliation=ReconciliationConfig(),
         )
         self.days = Days(self.desk, Calendar(4), Level(), None, lambda *_: None)
         self.days.begin(self.campaign)
@@ -192,7 +194,7 @@ def test_days_before_the_flight_do_not_count(serve: Make) -> None:
 
 
 def test_what_is_outstanding_at_midnight_is_spent_until_it_is_not(serve: Make) -> None:
-    """A bid of the day before may still be billed: its money is not given out twice, and is free once it has run out."""
+    """A bid of the day before may still be billed: its money is not given out twice, and free once it has run out."""
     served = serve(flight=flight(total=50.0))
     served.spend(20 * MICRO)
     served.move(DAY - EXPIRY / 2)
@@ -281,7 +283,7 @@ moves = st.one_of(
 def test_the_days_of_a_flight_never_pass_its_total(
     even: Forecast, memory: Path, total: float, played: list[tuple[str, Any]]
 ) -> None:
-    """Whatever is bid, billed in time or late, restarted and re-budgeted; late bills are owed beside it, and no more."""
+    """Whatever is bid, billed in time or late, restarted and re-budgeted; late bills are owed beside it, no more."""
     with playing(even, memory, total) as served:
         bids: list[tuple[CampaignDay, str]] = []
         most = int(total * MICRO)
