@@ -244,27 +244,55 @@ def test_a_flight_that_is_lengthened_has_money_again_at_once(serve: Make) -> Non
 
 
 def test_a_ledger_that_answers_later_corrects_what_was_taken_for_left(even: Forecast, memory: Path) -> None:
-    """In a server answers come after the day has begun: until then nothing is leased, and then no more than is left."""
+    """A process that begins late knows nothing of the day before until the ledger has told it: it bids with nothing."""
     waiting: list[Work] = []
     served = Served(memory, even, flight=flight(total=60.0))
     served.spend(40 * MICRO)
     served.move(DAY - 1.0)
     served.close()
     served.deliver = waiting.extend
-    served.open()  # late on the first day: what it has spent is not told yet
+    served.open()
     served.move(1.0)
     assert served.spend(40 * MICRO) == 0
-    while waiting:
-        waiting.pop(0)()
-    billed = served.spend(40 * MICRO)
+    billed = 0
     while waiting:
         waiting.pop(0)()
         billed += served.spend(40 * MICRO)
-    assert served.money()[0] <= 60 * MICRO
-    assert billed == pytest.approx(20 * MICRO, abs=2 * MICRO)
-    served.deliver = at_once
-    for work in waiting:
-        work()
+    assert billed == 20 * MICRO
+    assert served.money() == (60 * MICRO, 0)
+    served.close()
+
+
+@pytest.mark.parametrize("elsewhere", [0, 7])
+def test_a_day_begins_with_what_was_left_a_moment_before(even: Forecast, memory: Path, elsewhere: int) -> None:
+    """Not with what the ledger told at the end of the last slot; what other bidders hold may still be billed."""
+    waiting: list[Work] = []
+    store = SqliteStore(memory / "ledger.sqlite", ManualClock(DAY))
+    store.open("c@1970-01-02", 40 * MICRO)
+    store.lease("c@1970-01-02", "of another bidder", elsewhere * MICRO, 3 * DAY)
+    store.close()
+    served = Served(memory, even, waiting.extend, flight=flight(total=60.0))
+
+    def settle() -> None:
+        while waiting:
+            waiting.pop(0)()
+
+    settle()
+    for _ in range(3):
+        served.move(SLOT)
+        settle()
+    billed = 0
+    for _ in range(5):
+        billed += served.spend((30 * MICRO) - billed)
+        settle()
+    assert billed == 30 * MICRO
+    served.clock.move(2 * DAY - 1.0)
+    served.days.tend(served.clock())
+    settle()
+    served.move(1.0)  # from here on nothing is told
+    state = served.store.state("c@1970-01-03")
+    assert state is not None
+    assert state.budget == (30 - elsewhere) * MICRO
     served.close()
 
 
