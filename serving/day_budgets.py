@@ -70,8 +70,7 @@ class DayBudgets:
         """A day is over, and its wallet knows better than the ledger what may still be billed."""
         state = wallet.state
         if state is not None and wallet.account in self._spent:
-            own = wallet.promised - wallet.won
-            held = max(wallet.elsewhere, 0) + own + state.won
+            held = may_be_billed(wallet)
             self._keep(wallet.account, AccountState(state.budget, state.settled, held, wallet.debt, state.won))
 
     def left(self, served: ServedCampaign, moment: Moment) -> int | None:
@@ -94,6 +93,12 @@ class DayBudgets:
 
 def _account(served: ServedCampaign, day: int) -> str:
     return account_of(served.name, date_of(day))
+
+
+def may_be_billed(wallet: Wallet) -> int:
+    """What may still be billed of an account: bids of this process, wins of all, and what other leases hold."""
+    won = 0 if wallet.state is None else wallet.state.won
+    return max(wallet.elsewhere, 0) + wallet.promised - wallet.won + won
 
 
 def account_of(name: str, day: date) -> str:

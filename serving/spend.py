@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 from bidpilot.bidding.errors import InvalidServing, LedgerUnavailable
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import DAY, date_of
-from bidpilot.serving.day_budgets import account_of
+from bidpilot.serving.day_budgets import account_of, may_be_billed
 from bidpilot.serving.day_results import DayResults
 from bidpilot.serving.ledger.store import MICRO, AccountState
 
@@ -37,13 +37,14 @@ async def spend_of(bidder: Bidder, name: str, query: str, currency: str) -> dict
     for one, account, state in zip(days, accounts, states, strict=True):
         if state is None:
             continue
-        running = day is not None and day.account == account
-        results = day.results if running else DayResults.read(kept.get(account), len(segments))  # type: ignore[union-attr]
+        results, held = DayResults.read(kept.get(account), len(segments)), state.held
+        if day is not None and day.account == account:  # what lies unused in its lease is not owed
+            results, held = day.results, may_be_billed(day.wallet)
         told[one.isoformat()] = {
             "budget": state.budget / MICRO,
             "settled": state.settled / MICRO,
             "debt": state.debt / MICRO,
-            "held": state.held / MICRO,
+            "held": held / MICRO,
             "channels": results.by_channel(segments),
             "predicted": results.predicted,
             "realised": results.realised,

@@ -107,12 +107,28 @@ def solve_night(
             today=spend.days[today].budget if today in spend.days else served[name].budget_on(today),
             before=served[name].budget_on(day),
             tomorrow=float(budget),
-            why=reasons(name, served[name], kept, horizon, day, spent.by_day[c], ratios[c], plan, portfolio),
+            why=reasons(
+                name,
+                served[name],
+                horizon,
+                day,
+                _planned(kept, name, spend, horizon),
+                spent.by_day[c],
+                ratios[c],
+                plan,
+                portfolio,
+            ),
         )
         for c, (name, budget, spend) in enumerate(zip(portfolio.names, budgets, spends, strict=True))
     ]
     in_horizon = last is not None and today >= horizon.first
     return Outcome(day, horizon, spent, plan, ratios, tuple(outcome), last.held if last and in_horizon else None)
+
+
+def _planned(kept: PlanFile, name: str, spend: Spend, horizon: Horizon) -> dict[date, float]:
+    """What a campaign was to spend on each day of the horizon so far: as planned, or its account's budget."""
+    days = {day: one.budget for day, one in spend.days.items() if day >= horizon.first}
+    return days | kept.planned(name, horizon.first, spend.today + timedelta(1))
 
 
 def _terms(

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from bidpilot.solvers.allocation.result import DOES_NOT_BIND
 from bidpilot.solvers.portfolio import Portfolio, PortfolioPlan
 from bidpilot.training.rebalance.brought import Ratio
-from bidpilot.training.rebalance.plan_file import Horizon, PlanFile
+from bidpilot.training.rebalance.plan_file import Horizon
 from bidpilot.training.rebalance.server import Served
 
 _NOTABLE = 0.01  # share of a plan
@@ -17,9 +17,9 @@ _NOTABLE = 0.01  # share of a plan
 def reasons(
     name: str,
     served: Served,
-    kept: PlanFile,
     horizon: Horizon,
     day: date,
+    planned: Mapping[date, float],
     by_day: Mapping[date, float],
     ratio: Ratio,
     plan: PortfolioPlan,
@@ -27,7 +27,7 @@ def reasons(
 ) -> tuple[str, ...]:
     """What moves the budget of `day`: spend against plan, results, its flight, the day's traffic, what binds."""
     found = [
-        *_spend(kept.planned(name, horizon.first, day), by_day),
+        *_spend(planned, by_day),
         *_results(ratio),
         *_flight(served, horizon, day),
         *_traffic(portfolio, horizon.over),
@@ -39,7 +39,7 @@ def reasons(
 
 
 def _spend(planned: Mapping[date, float], by_day: Mapping[date, float]) -> list[str]:
-    """Spend against the nights' plans, of days that both tell of."""
+    """Spend against the plan, of days that were planned."""
     wanted = sum(planned.values())
     spent = sum(by_day.get(day, 0.0) for day in planned)
     if wanted <= 0 or abs(spent - wanted) <= _NOTABLE * wanted:
