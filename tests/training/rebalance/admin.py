@@ -83,7 +83,7 @@ class FakeAdmin:
         name, action = parts[2], parts[3]
         if method == "GET" and action == "spend":
             first = parse_qs(query).get("from", [self.today.isoformat()])[0]
-            days = {day: one for day, one in self.days.get(name, {}).items() if day >= first}
+            told = {day: one for day, one in self.days.get(name, {}).items() if day >= first}
             found = {"currency": self.currency, "today": self.today.isoformat(), "passed": self.passed, "days": told}
             return 200, json.dumps(found).encode()
         order = json.loads(body)
