@@ -19,8 +19,10 @@ import msgspec
 from pydantic import ValidationError
 
 from bidpilot.bidding.errors import BidpilotError, InvalidServing
+from bidpilot.serving.access import Attempts
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import ManualClock
+from bidpilot.serving.drain import Drain
 from bidpilot.serving.exchange_app import readiness
 from bidpilot.serving.http import TEXT, BodyRefused, Request, Response
 from bidpilot.serving.ledger.store import MICRO
@@ -42,10 +44,21 @@ class AdminApp:
         reader: of bid requests that are to be explained.
         metrics: what /metrics shows.
         token: what `Authorization: Bearer` must bring.
+        drain: on while no bid is made any more.
+        attempts: counts wrong tokens by who brings them.
     """
 
-    def __init__(self, bidder: Bidder, reader: Reader, metrics: Metrics, token: str) -> None:
+    def __init__(
+        self,
+        bidder: Bidder,
+        reader: Reader,
+        metrics: Metrics,
+        token: str,
+        drain: Drain | None = None,
+        attempts: Attempts | None = None,
+    ) -> None:
         self.bidder, self.reader, self.metrics = bidder, reader, metrics
+        self.drain, self.attempts = drain or Drain(), attempts or Attempts()
         self._expected = f"Bearer {token}".encode()
 
     async def __call__(self, request: Request) -> Response:
@@ -53,10 +66,15 @@ class AdminApp:
         if request.path == "/health":
             return Response(200, b'{"status":"ok"}')
         if request.path == "/ready":
-            return readiness(self.bidder, draining=False)
+            return readiness(self.bidder, self.drain.on)
         if request.path == "/metrics":
             return Response(200, self.metrics.text(), TEXT)
-        if not self.allowed(request.authorization):
+        given = request.authorization
+        if given is not None and self.attempts.blocked(request.peer, given):
+            return Response(429, b'{"error":"too many wrong tokens from this address: wait a minute"}')
+        if not self.allowed(given):
+            if given is not None:
+                self.attempts.failed(request.peer, given)
             return Response(401, b'{"error":"give the token as Authorization: Bearer TOKEN"}')
         try:
             body = await request.read(_MOST, _SECONDS)

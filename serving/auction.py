@@ -25,6 +25,7 @@ class Opportunity(msgspec.Struct, frozen=True, gc=False):
     floor: float = 0.0  # least bid that counts, currency per exposure
     first_price: bool = False
     test: bool = False  # answered, but neither counted nor reserved nor billed
+    exchange: str | None = None  # who asks, where exchanges are told apart
 
 
 class Bid(msgspec.Struct, frozen=True):

@@ -182,6 +182,10 @@ class Bidder:
         self.bids += 1
         return Bid(best.served, amount, ticket)
 
+    def take_back(self, bid: Bid) -> None:
+        """A bid that was made will not be sent: its money is free again at once."""
+        self.booking.take_back(bid.ticket)
+
     def explain(self, opportunity: Opportunity) -> dict[str, Any]:
         """The parts of each campaign's bid for an auction, currency; nothing is counted or reserved."""
         o, now = opportunity, self.desk.clock()
