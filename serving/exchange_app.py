@@ -10,6 +10,7 @@ GET  /health, /ready
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +25,7 @@ from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.drain import Drain
 from bidpilot.serving.http import JSON, BodyRefused, Request, Response
 from bidpilot.serving.ledger.store import Booked
-from bidpilot.serving.messages import BidRequest, BidResponse, NoBidReason, decode_request, encode
+from bidpilot.serving.messages import BidRequest, BidResponse, Imp, NoBidReason, decode_request, encode
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.notices import Kind, Signer, Ticket, read_notice
 from bidpilot.serving.offer import Offer, no_bid
@@ -118,8 +119,8 @@ class ExchangeApp:
 
         Bids that are not in it hold nothing any more: those that came too late, or did not fit in.
         """
-        offer = Offer(self.bidder)
-        response = self.respond(request, partner, arrived, offer)
+        offer, due = Offer(self.bidder), self._due(request, arrived)
+        response = self._respond(request, partner, due, offer)
         try:
             body = None if response is None else encode(response)
             if body is not None and len(body) > self.config.max_response:
@@ -129,59 +130,56 @@ class ExchangeApp:
                 body = None if response is None else encode(response)
         except Exception as error:  # what a campaign's creative or an explanation holds may not be text
             body = encode(self._failed(request, offer, error))
-        if offer.bids and self._late(request, arrived):
+        if offer.bids and self.watch() >= due:
             body = encode(self._too_late(request, offer))
         return body, offer
 
-    def respond(
-        self,
-        request: BidRequest,
-        partner: Partner = ANYONE,
-        arrived: float | None = None,
-        offer: Offer | None = None,
-    ) -> BidResponse | None:
-        """The response, its bids also in `offer`; None for no bid without a reason."""
+    def respond(self, request: BidRequest, partner: Partner = ANYONE) -> BidResponse | None:
+        """The response to a request that arrives now; None for no bid without a reason."""
+        return self._respond(request, partner, self._due(request, self.watch()), Offer(self.bidder))
+
+    def _respond(self, request: BidRequest, partner: Partner, due: float, offer: Offer) -> BidResponse | None:
         if self.drain.on:
             self.metrics.refuse("draining")
             return None
-        refusal = self._refusal(request, partner.seat or self.config.seat)
+        seat = partner.seat or self.config.seat
+        refusal = self._refusal(request, seat)
         if refusal is not None:
             self.metrics.refuse(refusal.name)
             return no_bid(request.id, refusal)
-        offer = Offer(self.bidder) if offer is None else offer
         try:
-            return self._bids(request, partner, self.watch() if arrived is None else arrived, offer)
+            for imp in request.imp:
+                if self.watch() >= due:
+                    return self._too_late(request, offer)
+                self._bid_for(request, imp, partner, offer)
         except Exception as error:  # whatever a predictor raises, the exchange gets an answer
             return self._failed(request, offer, error)
+        return offer.response(request.id, seat, self.config.currency)
 
-    def _bids(self, request: BidRequest, partner: Partner, arrived: float, offer: Offer) -> BidResponse | None:
-        for imp in request.imp:
-            if self._late(request, arrived):
-                return self._too_late(request, offer)
-            found = self.reader.opportunity(request, imp, exchange=partner.name)
-            if isinstance(found, str):
-                self.metrics.refuse(found)
-                continue
-            parts = None
-            if self.config.explain and imp.ext is not None and imp.ext.bidpilot and imp.ext.bidpilot.explain:
-                parts = self.bidder.explain(found)
-            made = self.bidder.bid(found)
-            if not isinstance(made, NoBid):
-                offer.made(made)
-                offer.written(self.writer.bid(made, imp, parts))
-        return offer.response(request.id, partner.seat or self.config.seat, self.config.currency)
+    def _bid_for(self, request: BidRequest, imp: Imp, partner: Partner, offer: Offer) -> None:
+        found = self.reader.opportunity(request, imp, exchange=partner.name)
+        if isinstance(found, str):
+            self.metrics.refuse(found)
+            return
+        parts = None
+        if self.config.explain and imp.ext is not None and imp.ext.bidpilot and imp.ext.bidpilot.explain:
+            parts = self.bidder.explain(found)
+        made = self.bidder.bid(found)
+        if not isinstance(made, NoBid):
+            offer.made(made)
+            offer.written(self.writer.bid(made, imp, parts))
 
     def _refusal(self, request: BidRequest, seat: str) -> NoBidReason | None:
         if len(request.imp) > self.config.max_imp:
             return NoBidReason.too_many_impressions
         return self.reader.refusal(request, seat, self.config.min_tmax)
 
-    def _late(self, request: BidRequest, arrived: float) -> bool:
-        """Whether an answer that leaves now would come too late: `tmax` runs from arrival, the network's part left."""
-        if request.tmax is None:
-            return False
-        left = (min(request.tmax, _MOST_TMAX) - self.config.network_ms) / 1000
-        return self.watch() - arrived >= left
+    def _due(self, request: BidRequest, arrived: float) -> float:
+        """When an answer must have left (`watch`): `tmax` runs from arrival, the network's part of it left."""
+        tmax = request.tmax
+        if tmax is None or tmax > _MOST_TMAX:
+            return math.inf
+        return arrived + (tmax - self.config.network_ms) / 1000
 
     def _failed(self, request: BidRequest, offer: Offer, error: Exception) -> BidResponse:
         offer.withdraw()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from bidpilot.serving.arrival import ARRIVED
 from bidpilot.serving.guardrails import LOGGER
+from bidpilot.serving.patience import Patience
 
 JSON = [("content-type", "application/json")]
 TEXT = [("content-type", "text/plain; charset=utf-8")]
@@ -68,7 +68,7 @@ class Application:
     """A handler as an RSGI application."""
 
     def __init__(self, handle: Handle) -> None:
-        self._handle = handle
+        self._handle, self._patience = handle, Patience()
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """Answer one request."""
@@ -76,7 +76,7 @@ class Application:
             return
 
         async def read(most: int, seconds: float) -> bytes:
-            return await read_body(scope.headers.get("content-length"), protocol, most, seconds)
+            return await read_body(scope.headers.get("content-length"), protocol, most, seconds, self._patience)
 
         request = Request(
             scope.method,
@@ -99,7 +99,7 @@ class Application:
             protocol.response_empty(response.status, [])
 
 
-async def read_body(length: str | None, protocol: Any, most: int, seconds: float) -> bytes:
+async def read_body(length: str | None, protocol: Any, most: int, seconds: float, patience: Patience) -> bytes:
     """The request's body; `length` is what its header says, and `protocol` RSGI's.
 
     Raises:
@@ -108,18 +108,18 @@ async def read_body(length: str | None, protocol: Any, most: int, seconds: float
     if length is not None and (not length.isdecimal() or len(length) > 18 or int(length) > most):
         raise BodyRefused(413, "body_too_large")
     try:
-        async with asyncio.timeout(seconds):
-            if length is not None:
-                whole: bytes = await protocol()
-                return whole
-            parts, size = [], 0
-            async for part in protocol:
-                size += len(part)
-                if size > most:
-                    raise BodyRefused(413, "body_too_large")
-                parts.append(part)
+        return await patience.wait(protocol() if length is not None else _joined(protocol, most), seconds)
     except TimeoutError:
         raise BodyRefused(408, "body_too_slow") from None
     except RuntimeError as error:  # granian's word for a connection that is closed, or that sends no valid chunks
         raise BodyRefused(400, "body_cut_short") from error
+
+
+async def _joined(protocol: Any, most: int) -> bytes:
+    parts, size = [], 0
+    async for part in protocol:
+        size += len(part)
+        if size > most:
+            raise BodyRefused(413, "body_too_large")
+        parts.append(part)
     return b"".join(parts)

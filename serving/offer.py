@@ -10,6 +10,8 @@ from bidpilot.serving.messages import BidObject, BidResponse, NoBidReason, SeatB
 class Offer:
     """Bids that were made for one request, with what is sent of each."""
 
+    __slots__ = ("_bidder", "_bids", "_objects")
+
     def __init__(self, bidder: Bidder) -> None:
         self._bidder = bidder
         self._bids: list[Bid] = []
