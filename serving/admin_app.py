@@ -6,6 +6,8 @@ POST /admin/campaigns/NAME/pause, /resume
 POST /admin/campaigns/NAME/budget           {"budget": 5000}
 POST /admin/kill, /admin/revive             stop all bidding, let it go on
 POST /admin/explain                         a bid request: the parts of its bids, without bidding
+GET  /admin/bundle                          which bundle decides, and which is to
+POST /admin/bundle                          {"path": FOLDER}: another bundle, from the next slot on
 POST /admin/clock                           {"now": SECONDS}, where the clock is manual
 """
 
@@ -19,6 +21,7 @@ import msgspec
 from pydantic import ValidationError
 
 from bidpilot.bidding.errors import BidpilotError, InvalidServing
+from bidpilot.serving import swap
 from bidpilot.serving.access import Attempts
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import ManualClock
@@ -46,6 +49,7 @@ class AdminApp:
         token: what `Authorization: Bearer` must bring.
         drain: on while no bid is made any more.
         attempts: counts wrong tokens by who brings them.
+        swap: brings other bundles in; None: the bidder stays with its own.
     """
 
     def __init__(
@@ -56,9 +60,10 @@ class AdminApp:
         token: str,
         drain: Drain | None = None,
         attempts: Attempts | None = None,
+        swap: swap.Swap | None = None,
     ) -> None:
         self.bidder, self.reader, self.metrics = bidder, reader, metrics
-        self.drain, self.attempts = drain or Drain(), attempts or Attempts()
+        self.drain, self.attempts, self.swap = drain or Drain(), attempts or Attempts(), swap
         self._expected = f"Bearer {token}".encode()
 
     async def __call__(self, request: Request) -> Response:
@@ -78,7 +83,10 @@ class AdminApp:
             return Response(401, b'{"error":"give the token as Authorization: Bearer TOKEN"}')
         try:
             body = await request.read(_MOST, _SECONDS)
-            status, found = self._do(request.method, request.path.strip("/").split("/"), body)
+            if request.path == "/admin/bundle" and self.swap is not None:
+                status, found = await swap.answer(self.swap, request.method, body)
+            else:
+                status, found = self._do(request.method, request.path.strip("/").split("/"), body)
             if request.path == "/admin/clock":
                 await self._caught_up()
         except BodyRefused as refused:
@@ -123,6 +131,7 @@ class AdminApp:
             "alpha": list(day.alpha),
             "by_plan": day.decision.planned,
             "outstanding": wallet.outstanding,
+            "bundle": day.desk.origin.digest,
         }
 
     def _put(self, name: str, given: dict[str, Any]) -> None:

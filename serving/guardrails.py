@@ -35,6 +35,8 @@ class Cause(StrEnum):
     debt_covered = "debt_covered"
     ledger_unavailable = "ledger_unavailable"
     unwatched = "unwatched"
+    bundle_swapped = "bundle_swapped"
+    bundle_refused = "bundle_refused"
 
 
 class GuardrailConfig(BaseModel):

@@ -4,7 +4,7 @@ granian speaks HTTP in a thread of its own beside the bidder's loop and hands re
 one body of 1 kB decoded by msgspec, 32 connections, on two busy cores: 10 to 18 thousand requests a second, 10 to 12
 by ASGI, and 4.6 from uvicorn with httptools and uvloop, whose reading and writing are in the same thread.
 
-SIGTERM drains (`bidpilot.serving.drain`), a second one and SIGINT end at once.
+SIGTERM drains (`bidpilot.serving.drain`), a second one and SIGINT end at once; SIGHUP reads the bundle's path anew.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.notices import Signer
 from bidpilot.serving.openrtb import Reader, Writer
 from bidpilot.serving.predictor import load_predictor
+from bidpilot.serving.swap import Swap
 
 _TICK = 0.05  # seconds
 _TOKEN = "BIDPILOT_ADMIN_TOKEN"
@@ -68,6 +69,7 @@ async def _serve(config: ServeConfig) -> None:
     servers = listeners(at, exchange, admin)
     loop.add_signal_handler(signal.SIGTERM, drain.begin)
     loop.add_signal_handler(signal.SIGINT, drain.end)
+    reload(loop, admin.swap)
     settle_memory()
     tasks = [loop.create_task(server.serve()) for server in servers]
     ticking = loop.create_task(tick(bidder))
@@ -97,7 +99,21 @@ def applications(
     writer = Writer(signer, url, config.bid_expiry)
     access = Access(exchanges_of(config.exchanges), networks_of(config.allow))
     exchange = ExchangeApp(bidder, config, signer, reader, writer, metrics, access, drain)
-    return exchange, AdminApp(bidder, reader, metrics, secret(config, "admin.token", _TOKEN), drain)
+    swap = Swap(bidder, config)
+    return exchange, AdminApp(bidder, reader, metrics, secret(config, "admin.token", _TOKEN), drain, swap=swap)
+
+
+def reload(loop: asyncio.AbstractEventLoop, swap: Swap | None) -> None:
+    """Let SIGHUP read the bundle's path anew."""
+    tasks: set[asyncio.Task[None]] = set()  # a task that nobody holds may vanish
+
+    def begin() -> None:
+        if swap is not None:
+            task = loop.create_task(swap.again())
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, begin)
 
 
 def settle_memory() -> None:
