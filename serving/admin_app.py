@@ -7,6 +7,8 @@ GET  /admin/campaigns/NAME/spend            ?from=DATE&to=DATE: its days by the 
 POST /admin/campaigns/NAME/budget           {"budget": 5000}; "from": DATE lets it hold from that day on, not at once
 POST /admin/kill, /admin/revive             stop all bidding, let it go on
 POST /admin/explain                         a bid request: the parts of its bids, without bidding
+GET  /admin/bundle                          which bundle decides, and which is to
+POST /admin/bundle                          {"path": FOLDER}: another bundle, from the next slot on
 POST /admin/clock                           {"now": SECONDS}, where the clock is manual
 """
 
@@ -21,8 +23,11 @@ import msgspec
 from pydantic import ValidationError
 
 from bidpilot.bidding.errors import BidpilotError, InvalidServing, LedgerUnavailable
+from bidpilot.serving import swap
+from bidpilot.serving.access import Attempts
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import ManualClock, date_of
+from bidpilot.serving.drain import Drain
 from bidpilot.serving.exchange_app import readiness
 from bidpilot.serving.http import TEXT, BodyRefused, Request, Response
 from bidpilot.serving.ledger.store import MICRO, Wins
@@ -46,10 +51,23 @@ class AdminApp:
         reader: of bid requests that are to be explained.
         metrics: what /metrics shows.
         token: what `Authorization: Bearer` must bring.
+        drain: on while no bid is made any more.
+        attempts: counts wrong tokens by who brings them.
+        swap: brings other bundles in; None: the bidder stays with its own.
     """
 
-    def __init__(self, bidder: Bidder, reader: Reader, metrics: Metrics, token: str) -> None:
+    def __init__(
+        self,
+        bidder: Bidder,
+        reader: Reader,
+        metrics: Metrics,
+        token: str,
+        drain: Drain | None = None,
+        attempts: Attempts | None = None,
+        swap: swap.Swap | None = None,
+    ) -> None:
         self.bidder, self.reader, self.metrics = bidder, reader, metrics
+        self.drain, self.attempts, self.swap = drain or Drain(), attempts or Attempts(), swap
         self._expected = f"Bearer {token}".encode()
 
     async def __call__(self, request: Request) -> Response:
@@ -57,14 +75,22 @@ class AdminApp:
         if request.path == "/health":
             return Response(200, b'{"status":"ok"}')
         if request.path == "/ready":
-            return readiness(self.bidder, draining=False)
+            return readiness(self.bidder, self.drain.on)
         if request.path == "/metrics":
             return Response(200, self.metrics.text(), TEXT)
-        if not self.allowed(request.authorization):
+        given = request.authorization
+        if given is not None and self.attempts.blocked(request.peer, given):
+            return Response(429, b'{"error":"too many wrong tokens from this address: wait a minute"}')
+        if not self.allowed(given):
+            if given is not None:
+                self.attempts.failed(request.peer, given)
             return Response(401, b'{"error":"give the token as Authorization: Bearer TOKEN"}')
         try:
             body = await request.read(_MOST, _SECONDS)
-            status, found = await self._do(request, request.path.strip("/").split("/"), body)
+            if request.path == "/admin/bundle" and self.swap is not None:
+                status, found = await swap.answer(self.swap, request.method, body)
+            else:
+                status, found = await self._do(request, request.path.strip("/").split("/"), body)
             if request.path == "/admin/clock":
                 await self._caught_up()
         except BodyRefused as refused:
@@ -119,6 +145,7 @@ class AdminApp:
             "wins": asdict(self.bidder.reconciliation.wins.get(name, Wins())),
             "unbilled": self.bidder.reconciliation.stopped(name),
             "past_debt": self.bidder.past_debt.of(name),
+            "bundle": day.desk.origin.digest,
         }
 
     def _put(self, name: str, given: dict[str, Any]) -> None:

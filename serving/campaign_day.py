@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.agents.acting.agent import Agent
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.traffic.detector import Detector
 from bidpilot.bidding.traffic.filter import TrafficFilter
@@ -25,6 +27,7 @@ from bidpilot.serving.pricer import Pricer
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.slot_gate import SlotGate
 from bidpilot.serving.slot_spend import SlotSpend
+from bidpilot.serving.successor import Successor
 from bidpilot.serving.told import Told
 
 _CHUNK_SHARE = 0.05  # of the budget that one process takes at a time ...
@@ -44,7 +47,7 @@ class CampaignDay:
         self.account = f"{served.name}@{moment.date}"
         guard, campaign = desk.guardrails, served.campaign
         self._begun = False
-        desk.budgets.ask(served, moment, self._limit)
+        desk.budgets.ask(desk.keeper, served, moment, self._limit)
         self._budget = budget = desk.budgets.on(served, moment)
         kept = desk.state.results([self.account]).get(self.account)
         self.results = DayResults.read(kept, len(desk.forecast.segments))
@@ -58,6 +61,7 @@ class CampaignDay:
         self._spend = SlotSpend(self.wallet, int(guard.slot_share * budget / desk.bidders), desk.bidders)
         self._spend.join(moment.slot)
         self.wallet.tend(desk.clock())
+        self.successor: Successor | None = None  # takes over when the slot is closed
         self.collector = self._pilot.collector(desk.sources)
         self._begin()
         self._begun = True
@@ -66,6 +70,11 @@ class CampaignDay:
     def alpha(self) -> tuple[float, float, float]:
         """Bid coefficients of the slot under way, currency per unit of KPI."""
         return self.pricer.alpha
+
+    @property
+    def campaign(self) -> Campaign:
+        """What the day is planned for, with what it may spend by now for a budget."""
+        return self.desk.budgets.campaign(self.served, self._budget)
 
     @property
     def filter(self) -> TrafficFilter | None:
@@ -86,7 +95,7 @@ class CampaignDay:
         desk = self.desk
         traffic = None if desk.book is None else desk.book.filter()
         patience = desk.guardrails.patience
-        campaign, day = desk.budgets.campaign(self.served, self._budget), self.moment.day
+        campaign, day = self.campaign, self.moment.day
         return Pilot(desk.planner, campaign, agent, desk.sources, events, patience, traffic, day)
 
     def _begin(self) -> None:
@@ -115,11 +124,29 @@ class CampaignDay:
         self._unwatched = 0.0
         self.desk.state.store_slot(self.account, self.slot, totals)
         self.desk.state.store_results(self.account, self.results.text())
-        self.desk.budgets.ask(self.served, self.moment, self._limit)
+        self.desk.budgets.ask(self.desk.keeper, self.served, self.moment, self._limit)
+        if self.successor is not None:
+            self._hand_over(self.successor)
         self._next(totals, self._settled_before(totals))
         self.moment = moment
         self._spend.begin(moment.slot)
         self.collector.begin(moment.slot, self._gate)
+
+    def _hand_over(self, to: Successor) -> None:
+        """Let another bundle's pilots close the slot and go on; money, counts and the filter of traffic stay."""
+        self.successor = None
+        if to.pilot.slot != self.slot:
+            to.close()
+            return
+        to.pilot.take_over(self._pilot)
+        if self._shadow_pilot is not None and to.shadow is not None:
+            to.shadow.take_over(self._shadow_pilot)
+            self._shadow_pilot = to.shadow
+        self._pilot, self.desk = to.pilot, to.desk
+        campaign = self.campaign
+        self.cap = bid_cap(to.desk.guardrails, to.desk.forecast, to.pilot.alpha, campaign.conversion_value)
+        self.wallet.config = replace(self.wallet.config, chunk=self._chunk(self._budget))
+        self.collector = to.pilot.collector(to.desk.sources)
 
     def end(self) -> None:
         """Keep what the day has brought, and tell the filter of traffic of its last slot, which is under way."""
@@ -263,7 +290,7 @@ class CampaignDay:
     def change(self, served: ServedCampaign) -> None:
         """Take over another setting; a new budget changes the account at once, the plan from the next day on."""
         self.served = served
-        self.desk.budgets.ask(served, self.moment, self._limit)
+        self.desk.budgets.ask(self.desk.keeper, served, self.moment, self._limit)
         self._limit()
 
     def _limit(self) -> None:
@@ -280,6 +307,8 @@ class CampaignDay:
         self.desk.budgets.saw(self.wallet)
         for pilot in self._pilots():
             pilot.close()
+        if self.successor is not None:
+            self.successor.close()
 
 
 def _micro(amount: float) -> int:

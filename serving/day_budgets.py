@@ -22,8 +22,7 @@ class DayBudgets:
     asked of once; from then on those of which more may come.
     """
 
-    def __init__(self, keeper: Keeper) -> None:
-        self._keeper = keeper
+    def __init__(self) -> None:
         self._spent: dict[str, int] = {}  # by account: settled, owed and held
         self._owed: dict[str, int] = {}  # of that: settled and owed
 
@@ -47,7 +46,7 @@ class DayBudgets:
             return campaign
         return campaign.model_copy(update={"budget": budget / MICRO})
 
-    def ask(self, served: ServedCampaign, moment: Moment, done: Callable[[], None] = lambda: None) -> None:
+    def ask(self, keeper: Keeper, served: ServedCampaign, moment: Moment, done: Callable[[], None]) -> None:
         """Ask the ledger what a flight with a total has spent; `done` is called once that is known anew."""
         flight = served.flight
         if flight is None or flight.total is None:
@@ -64,7 +63,7 @@ class DayBudgets:
                 self._keep(account, state or AccountState(0, 0, 0, 0))
             done()
 
-        self._keeper.run(lambda store: store.states(accounts), told)
+        keeper.run(lambda store: store.states(accounts), told)
 
     def saw(self, wallet: Wallet) -> None:
         """A day is over, and its wallet knows better than the ledger what may still be billed."""
