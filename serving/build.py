@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import socket
 import time
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from bidpilot.bidding.landscape.calendar import read_events
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.serving.bidder import Bidder
-from bidpilot.serving.calendar import Calendar, Clock
+from bidpilot.serving.calendar import Calendar, Clock, ManualClock, SteadyClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.decision_log import DecisionLog
 from bidpilot.serving.desk import Desk
@@ -32,14 +33,17 @@ from bidpilot.serving.state import State
 _HOUR = 3600.0
 
 
-def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver = at_once) -> Bidder:
+def open_bidder(
+    config: ServeConfig, clock: Clock = time.time, deliver: Deliver = at_once, name: str | None = None
+) -> Bidder:
     """The bidder of a configuration; close it after use.
 
-    Without a `deliver` of its own it is wholly in the caller's thread: a call returns when it is durable.
+    Without a `deliver` of its own it is wholly in the caller's thread: a call returns when it is durable. `name` is its
+    own among those that share a store; None: the machine's with the state folder, which a restart has again.
 
     Raises:
         InvalidBundle, BundleMismatch: the bundle cannot be served, or the shadow does not fit it.
-        InvalidServing: the campaigns cannot be read.
+        InvalidServing: the campaigns or the orders stored for them cannot be read or served.
         InvalidCalendar: the named events cannot be read.
         InvalidMemory: the memory of sources cannot be read, or is of other sources.
         LedgerUnavailable: the state folder or Redis cannot be used.
@@ -51,12 +55,14 @@ def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver 
     planner = Planner(forecast)
     sources = clusters(config, bundle.forecast, bundle.manifest.origin.publishers) + 1  # the pool is one more
     book = SourceBook(bundle, sources, config.state, config.bidders) if config.traffic_filter else None
+    if not isinstance(clock, ManualClock):
+        clock = SteadyClock(clock)
     keeper = Keeper(_store(config, clock), deliver)
     desk = Desk(
         planner=planner,
         shade=ShadingTable(planner),
         keeper=keeper,
-        state=State(config.state / "state.sqlite"),
+        state=State(config.state / "state.sqlite", deliver),
         clock=clock,
         guardrails=config.guardrails,
         sources=sources,
@@ -68,9 +74,11 @@ def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver 
     if config.decisions is not None:
         decisions = DecisionLog(config.decisions, f"{int(time.time())}-{os.getpid()}", bundle.manifest.segments)
     calendar = Calendar(bundle.manifest.slots, config.utc_offset * _HOUR)
-    bidder = Bidder(bundle, desk, calendar, campaigns, shadow, decisions)
+    name = name or f"{socket.gethostname()}:{config.state.resolve()}"
+    bidder = Bidder(bundle, desk, calendar, campaigns, shadow, decisions, name)
     if deliver is not at_once:
         keeper.start()
+        desk.state.start()
     return bidder
 
 

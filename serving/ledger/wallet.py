@@ -50,6 +50,7 @@ class Wallet:
         self._clock, self._events = clock, events
         self.state: AccountState | None = None  # as the store last told it, and what was settled since
         self._budget = budget
+        self._agreed: int | None = None  # the budget that the store is known to have
         self.free = self.promised = 0
         self.promised_in: Counter[int] = Counter()  # what is promised, by the slot of the auction
         self.exhausted = False  # the account has no more than what is free here
@@ -124,7 +125,7 @@ class Wallet:
     def tend(self, now: float) -> None:
         """Let reservations run out, take money where it is short, renew the lease, cover debt."""
         self._expire(now)
-        short = self.free < self.config.chunk // 2
+        short = self.free < self.config.chunk // 2 or self._agreed != self._budget
         if (
             self._closed
             or self._asking
@@ -137,25 +138,38 @@ class Wallet:
             self._give_back(amount)
         want = 0 if self.debt else max(self.config.chunk - self.free, 0)
         until = now + self.config.hold + self.config.slack
-        account, lease, opened = self.account, self.lease, self.state is not None
+        account, lease, budget, agreed = self.account, self.lease, self._budget, self._agreed
 
         def ask(store: LedgerStore) -> tuple[Grant, AccountState | None]:
-            if not opened:
-                store.open(account, self._budget)
+            if agreed != budget and store.open(account, budget).budget != budget:
+                store.set_budget(account, budget)
             return store.lease(account, lease, want, until), store.state(account)
 
-        self.keeper.run(ask, lambda answer: self._granted(answer, want, until))
+        def answered(answer: tuple[Grant, AccountState | None] | None) -> None:
+            if answer is not None:
+                self._agreed = budget
+            self._granted(answer, want, until)
+            if answer is not None and budget != self._budget:  # changed meanwhile
+                self.tend(self._clock())
+
+        self.keeper.run(ask, answered)
 
     def set_budget(self, budget: int, chunk: int | None = None) -> None:
-        """Give back what is free, change the account's budget and the chunk, and take money again."""
+        """Change the account's budget and the chunk: here at once, in the store as soon as it answers."""
         if chunk is not None:
             self.config = replace(self.config, chunk=chunk)
-        amount, self.free = self.free, 0
-        self._give_back(amount)
         self._budget = budget
-        self.keeper.run(lambda store: store.set_budget(self.account, budget), self._saw)
         self.exhausted = False
+        self._keep(self.config.chunk)
         self.tend(self._clock())
+
+    def _keep(self, most: int) -> None:
+        """Give back what is free beyond `most`, or beyond what the budget leaves, as far as is known here."""
+        state = self.state
+        elsewhere = 0 if state is None else state.settled + state.held - self.free - self._giving
+        amount = self.free - max(min(self.free, most, self._budget - elsewhere), 0)
+        self.free -= amount
+        self._give_back(amount)
 
     def close(self) -> None:
         """Give back what is free; what outstanding bids may cost stays held until the lease runs out."""
@@ -194,6 +208,7 @@ class Wallet:
             return
         # a lost answer to an earlier call leaves the lease with more than is known of here
         self.free = max(self.free + grant.granted, grant.held - self.promised - self._giving)
+        self._keep(self.free)
         self.exhausted = grant.granted < want
         self._until = until
         if self.debt and not grant.debt:

@@ -48,6 +48,7 @@ class Money(RuleBasedStateMachine):
         memory = Path("/dev/shm")  # thousands of commits, none of which must outlive the test
         self.folder = tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
         self.clock = ManualClock(1000.0)
+        self.budget = budget
         self.wallet = make_wallet(Path(self.folder.name), self.clock, budget)
         self.bids: list[tuple[str, str, int, float]] = []  # key, lease, amount, expires
         self.paid: dict[str, int] = {}
@@ -88,12 +89,13 @@ class Money(RuleBasedStateMachine):
     def change_budget(self, budget: int) -> None:
         state = self.wallet.keeper.store.state("c")
         assert state is not None
-        self.wallet.set_budget(max(budget, state.settled + state.held))
+        self.budget = max(budget, state.settled + state.held)
+        self.wallet.set_budget(self.budget)
 
     @rule()
     def kill(self) -> None:
         self.wallet.keeper.store.close()
-        self.wallet = make_wallet(Path(self.folder.name), self.clock)
+        self.wallet = make_wallet(Path(self.folder.name), self.clock, self.budget)
 
     @invariant()
     def money_adds_up(self) -> None:
