@@ -107,7 +107,9 @@ class Bidder:
         """Tell of what went wrong where nobody was asked."""
         clock = self.desk.clock
         if isinstance(clock, SteadyClock) and (back := clock.went_back()):
-            detail = f"the wall went back by {back:.3f} s; bids and days go by a clock that is {clock.ahead:.3f} s ahead"
+            detail = (
+                f"the wall went back by {back:.3f} s; bids and days go by a clock that is {clock.ahead:.3f} s ahead"
+            )
             self.events.record(Cause.clock_back, f"{detail} and slows down until it is not")
         lost = 0 if self.decisions is None else self.decisions.lost + self.decisions.lost_outcomes
         if lost > self._lost:

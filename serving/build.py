@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 import time
+from collections import Counter
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -116,28 +117,60 @@ def read_campaigns(config: ServeConfig, bundle: Bundle) -> list[ServedCampaign]:
     try:
         entries = json.loads(config.campaigns.read_text())
         base = default.model_dump(mode="json")
-        return [ServedCampaign.model_validate(e | {"campaign": base | e.get("campaign", {})}) for e in entries]
-    except (OSError, ValueError, TypeError, AttributeError, ValidationError) as error:
+        found = [ServedCampaign.model_validate(e | {"campaign": base | e.get("campaign", {})}) for e in entries]
+    except (OSError, ValueError, TypeError, AttributeError, ValidationError, RecursionError) as error:
         raise InvalidServing(
             f'{config.campaigns} is no list of campaigns ({error}). Write [{{"name": ..., "campaign": {{...}}}}].'
         ) from error
+    twice = [name for name, count in Counter(c.name for c in found).items() if count > 1]
+    if twice:
+        raise InvalidServing(
+            f"{config.campaigns} has {', '.join(twice)} more than once. Give each campaign its own name."
+        )
+    return found
 
 
 def secret(config: ServeConfig, name: str, variable: str) -> str:
-    """A secret from the environment, or one made once and kept in the state folder, readable by its owner alone."""
-    given = os.environ.get(variable, "")
-    if given:
-        return given
+    """A secret from the environment, or one made once and kept in the state folder, readable by its owner alone.
+
+    Raises:
+        InvalidServing: it is empty, or cannot be read or made.
+    """
+    given = os.environ.get(variable)
+    if given is not None:
+        return _whole(given, variable, "Set it to a secret, or unset it")
     path: Path = config.state / name
-    config.state.mkdir(parents=True, exist_ok=True)
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(handle, "w") as file:
-        made = secrets.token_urlsafe(32)
-        file.write(made)
-    return made
+        if not path.exists():
+            _make(path)
+        return _whole(path.read_text(), str(path), "Delete it, and a new one is made")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidServing(
+            f"the secret {path} cannot be read or made ({error}). Set {variable} in its place."
+        ) from error
+
+
+def _whole(text: str, where: str, remedy: str) -> str:
+    text = text.strip()
+    if not text:
+        raise InvalidServing(f"{where} is empty, and who brings nothing would be let in. {remedy}.")
+    return text
+
+
+def _make(path: Path) -> None:
+    """A secret that is there is whole: it gets its name when it is written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(32))
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(part, path)
+    except FileExistsError:  # another process has made one meanwhile
+        pass
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _store(config: ServeConfig, clock: Clock) -> LedgerStore:

@@ -261,8 +261,8 @@ def _read_before(name: str, told: str) -> Flat:
     except (ValueError, BidpilotError) as error:
         why = " ".join(str(error).split())[:400]
         raise InvalidServing(
-            f"the state file keeps campaign {name!r} with settings that cannot be served ({why}). Move state.sqlite away: "
-            "the campaign is then served as the file of --campaigns has it, and the day's slots count as forecast."
+            f"the state file keeps campaign {name!r} with settings that cannot be served ({why}). Move state.sqlite "
+            "away: the campaign is served as the file of --campaigns has it, and the day's slots count as forecast."
         ) from error
 
 

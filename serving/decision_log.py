@@ -102,7 +102,9 @@ class DecisionLog:
         if rows or outcomes:
             self._count += 1
             name = f"{self._prefix}-{self._count:06d}.parquet"
-            self._writer.submit(self._attempt, [b for b in (("decisions", rows, name), ("outcomes", outcomes, name)) if b[1]])
+            self._writer.submit(
+                self._attempt, [b for b in (("decisions", rows, name), ("outcomes", outcomes, name)) if b[1]]
+            )
 
     def close(self) -> None:
         """Write the rest."""

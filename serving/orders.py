@@ -33,6 +33,7 @@ class Pending:
     turn: int  # of the orders given here
     version: int | None = None  # of the store, once it is durable
     heard: list[Callable[[], None]] = field(default_factory=list)
+    replaced: list[Pending] = field(default_factory=list)  # orders of its name that it took the place of, unwritten
 
     def when_durable(self, call: Callable[[], None]) -> None:
         """Call once it is durable: at once where it is."""
@@ -108,8 +109,8 @@ class Orders:
             before = self._waiting.pop(name, None)
             self._turn += 1
             one = Pending(name, text, self._given_at(text), self._turn)
-            if before is not None:  # who waits for it waits for the one in its place
-                one.heard, before.heard = before.heard, []
+            if before is not None:
+                one.replaced = [*before.replaced, before]
             self._waiting[name] = one
             made.append(one)
         self._tend_writing()
@@ -173,14 +174,15 @@ class Orders:
                     changed.add(one.name)
             if not given_up:
                 self._known[one.name] = Order(version, one.name, one.text)
-            one.version = version
+            for replaced in (one, *one.replaced):
+                replaced.version = version
         if not self.shared:
             self.version = max(self.version, *versions)
         if changed:
             self._obey(changed)
         if self.shared:
             self._look()  # what was written becomes known with all that others wrote in between
-        for one in batch:
+        for one in (each for whole in batch for each in (*whole.replaced, whole)):
             heard, one.heard = one.heard, []
             for call in heard:
                 call()

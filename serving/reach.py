@@ -35,7 +35,10 @@ class Reach:
         self._orders, self._durable, self._reached = orders, durable, reached
 
     async def follow(self, given: Sequence[Pending]) -> dict[str, Any]:
-        """Wait a moment, and say what has become of orders: `durable`, and with other bidders `reached`, `missing`."""
+        """Wait a moment, and say what has become of orders: `durable`, and with other bidders `reached` and `missing`.
+
+        `missing` is None where the store does not tell who obeys.
+        """
         if not await self._written(given):
             return {"durable": False}
         if not self._orders.shared:
@@ -60,22 +63,18 @@ class Reach:
         return True
 
     async def _obeyed(self, version: int) -> dict[str, Any]:
-        reached: list[str] = []
-        missing: list[str] = []
         loop = asyncio.get_running_loop()
         end = loop.time() + self._reached
         while True:
-            seen = await self._ask(lambda store: store.bidders(), max(end - loop.time(), _TURN))
-            if seen is not None:
-                alive = {name: one for name, one in seen.items() if one.age < ALIVE}
-                reached = sorted(name for name, one in alive.items() if one.version >= version)
-                missing = sorted(name for name, one in alive.items() if one.version < version)
-            if (seen is not None and not missing) or loop.time() >= end:
-                break
+            left = end - loop.time()
+            seen = await self._ask(lambda store: store.bidders(), max(left, _TURN))
+            if seen is None:
+                return {"reached": [self._orders.bidder], "missing": None}
+            alive = {name: one for name, one in seen.items() if one.age < ALIVE}
+            missing = sorted(name for name, one in alive.items() if one.version < version)
+            if not missing or left <= 0:
+                return {"reached": sorted(alive.keys() - missing), "missing": missing}
             await asyncio.sleep(_TURN)
-        if not reached:  # the store has not answered since: nobody is known to obey but who says this
-            reached = [self._orders.bidder]
-        return {"reached": reached, "missing": missing} | ({"unsure": True} if seen is None else {})
 
     async def _ask(self, call: Callable[[LedgerStore], T], patience: float) -> T | None:
         future: asyncio.Future[T | None] = asyncio.get_running_loop().create_future()

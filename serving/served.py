@@ -36,7 +36,7 @@ class ServedCampaign(BaseModel):
     def _countable(cls, campaign: Campaign) -> Campaign:
         if not 1 <= campaign.budget * MICRO <= MOST:
             raise InvalidServing(
-                f"the ledger cannot keep a budget of {campaign.budget:g}: it counts in millionths up to {MOST / MICRO:.0f}. "
-                "Give an amount in between, or in a larger currency."
+                f"the ledger cannot keep a budget of {campaign.budget:g}: it counts in millionths, up to "
+                f"{MOST / MICRO:.0f}. Give an amount in between, or in a larger currency."
             )
         return campaign

@@ -26,13 +26,14 @@ from bidpilot.serving.build import open_bidder, secret
 from bidpilot.serving.calendar import Clock, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.exchange_app import ExchangeApp
-from bidpilot.serving.guardrails import LOGGER
+from bidpilot.serving.guardrails import LOGGER, Cause
 from bidpilot.serving.http import Application
 from bidpilot.serving.ledger.keeper import Work
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.notices import Signer
 from bidpilot.serving.openrtb import Reader, Writer
 from bidpilot.serving.predictor import load_predictor
+from bidpilot.serving.tokens import Tokens
 
 _TICK = 0.05  # seconds
 _BACKLOG = 2048
@@ -97,12 +98,16 @@ def applications(bidder: Bidder, config: ServeConfig, url: str) -> tuple[Exchang
     reader = Reader(bidder.bundle.manifest.segments, sources, config.currency, predictor)
     metrics = Metrics(bidder, sources)
     exchange = ExchangeApp(bidder, config, signer, reader, Writer(signer, url, config.bid_expiry), metrics)
-    return exchange, AdminApp(bidder, reader, metrics, secret(config, "admin.token", "BIDPILOT_ADMIN_TOKEN"))
+    tokens = Tokens(secret(config, "admin.token", "BIDPILOT_ADMIN_TOKEN"), config.tokens)
+    return exchange, AdminApp(bidder, reader, metrics, tokens)
 
 
 def _run_all(results: Sequence[Work]) -> None:
     for result in results:
-        result()
+        try:
+            result()
+        except Exception:  # a fault of ours with one answer must not keep the others from who waits for them
+            LOGGER.exception("an answer of the ledger could not be taken")
 
 
 async def _tick(bidder: Bidder) -> None:
@@ -110,8 +115,8 @@ async def _tick(bidder: Bidder) -> None:
         await asyncio.sleep(_TICK)
         try:
             bidder.tick()
-        except Exception:  # the clockwork must not stop
-            LOGGER.exception("a tick failed")
+        except Exception as error:  # the clockwork must not stop, nor fill the log
+            bidder.events.record(Cause.tick_failed, f"{type(error).__name__}: {error}")
 
 
 def _server(app: ExchangeApp | AdminApp, host: str, port: int) -> Server:

@@ -71,13 +71,13 @@ class State:
         found = {}
         for slot, text in self._read("SELECT slot, totals FROM slots WHERE account = ?", account):
             try:
-                values = json.loads(text)
+                values = json.loads(str(text))
                 # a version that counted less has kept less
                 arrays = {f.name: np.asarray(values[f.name], getattr(like, f.name).dtype) for f in fields(like)}
             except (KeyError, TypeError, ValueError):
                 continue
             if all(array.shape == getattr(like, name).shape for name, array in arrays.items()):
-                found[slot] = SlotTotals(**arrays)
+                found[int(str(slot))] = SlotTotals(**arrays)
         return found
 
     def last(self) -> tuple[str, int] | None:
@@ -121,6 +121,6 @@ class State:
 
     def _unreadable(self, error: Exception) -> LedgerUnavailable:
         return LedgerUnavailable(
-            f"the state {self.path} cannot be opened or read ({error}). Move it away, or give another --state: the day's "
-            "slots then count as forecast, and money is as the ledger has it."
+            f"the state {self.path} cannot be opened or read ({error}). Move it away, or give another --state: the "
+            "day's slots then count as forecast, and money is as the ledger has it."
         )

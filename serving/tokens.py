@@ -57,7 +57,9 @@ class Tokens:
         for name, entry in {} if file is None else _read(file).items():
             digest = _checked(name, entry)
             if digest in self._known:
-                raise InvalidServing(f"{file}: {name!r} has the token of {self._known[digest].name!r}. Give each its own.")
+                raise InvalidServing(
+                    f"{file}: {name!r} has the token of {self._known[digest].name!r}. Give each its own."
+                )
             self._known[digest] = Who(name, Role[entry.role])
 
     def who(self, authorization: str | None) -> Who | None:
@@ -93,7 +95,9 @@ def _read(file: Path) -> dict[str, _Entry]:
 def _checked(name: str, entry: _Entry) -> str:
     """The digest of an entry's token."""
     if entry.role not in Role.__members__:
-        raise InvalidServing(f"the token of {name!r} has the role {entry.role!r}. Give one of: {', '.join(Role.__members__)}.")
+        raise InvalidServing(
+            f"the token of {name!r} has the role {entry.role!r}. Give one of: {', '.join(Role.__members__)}."
+        )
     if (entry.token is None) == (entry.sha256 is None):
         raise InvalidServing(f'the token of {name!r}: give either "token" or "sha256".')
     if entry.token is not None:

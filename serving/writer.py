@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
+from functools import partial
 
 from bidpilot.serving.ledger.keeper import Deliver, at_once
 
@@ -81,8 +82,7 @@ class Writer:
             try:
                 call()
             except Exception as error:  # a full disk, a locked file: the write waits until it can be made
-                text = f"{type(error).__name__}: {error}"
-                self._deliver([lambda: self._failed(text)])
+                self._deliver([partial(self._failed, f"{type(error).__name__}: {error}")])
                 return False
             with self._changed:
                 if self._waiting.get(key) is call:

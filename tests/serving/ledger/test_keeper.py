@@ -86,7 +86,9 @@ def test_whatever_a_call_raises_is_an_answer_and_an_event_and_the_next_call_is_m
     def broken(_: object) -> object:
         raise error
 
-    keeper, told, failed = Keeper(store), [], []
+    keeper = Keeper(store)
+    told: list[object] = []
+    failed: list[str] = []
     keeper.on_failed = failed.append
     if threaded:
         keeper.start()
