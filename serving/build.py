@@ -49,6 +49,18 @@ def open_bidder(
         InvalidMemory: the memory of sources cannot be read, or is of other sources.
         LedgerUnavailable: the state folder or Redis cannot be used.
     """
+    opened: list[LedgerStore | State] = []
+    try:
+        return _open(config, clock, deliver, name, opened)
+    except BaseException:
+        for one in reversed(opened):
+            one.close()
+        raise
+
+
+def _open(
+    config: ServeConfig, clock: Clock, deliver: Deliver, name: str | None, opened: list[LedgerStore | State]
+) -> Bidder:
     bundle = load_bundle(config.bundle)
     shadow = None if config.shadow is None else _shadow(bundle, config.shadow)
     campaigns = read_campaigns(config, bundle)
@@ -58,12 +70,16 @@ def open_bidder(
     book = SourceBook(bundle, sources, config.state, config.bidders) if config.traffic_filter else None
     if not isinstance(clock, ManualClock):
         clock = SteadyClock(clock)
-    keeper = Keeper(_store(config, clock), deliver)
+    store = _store(config, clock)
+    opened.append(store)
+    keeper = Keeper(store, deliver)
+    state = State(config.state / "state.sqlite", deliver)
+    opened.append(state)
     desk = Desk(
         planner=planner,
         shade=ShadingTable(planner),
         keeper=keeper,
-        state=State(config.state / "state.sqlite", deliver),
+        state=state,
         clock=clock,
         guardrails=config.guardrails,
         sources=sources,

@@ -151,9 +151,7 @@ def resolve(name: str, order: Callable[[str], Order | None]) -> Resolved:
             on_top.append(whole.name)
         elif not told.void:
             stale.append(whole.name)
-    if base is None:
-        return Resolved(None, last, tuple(on_top), tuple(stale))
-    settings = dict(base)
+    settings = None if base is None else dict(base)
     for field in FIELDS:
         one = order(field_key(name, field))
         if one is None or one.version < since:
@@ -161,13 +159,13 @@ def resolve(name: str, order: Callable[[str], Order | None]) -> Resolved:
         told = _known(one)
         if told.void:
             continue
-        if told.file != (None if file is None else file.get(field)):
+        if settings is None or told.file != (None if file is None else file.get(field)):
             stale.append(one.name)
             continue
         settings[field] = told.value
         if file is not None and told.value != file.get(field):
             on_top.append(one.name)
-    return Resolved(settings, None, tuple(on_top), tuple(stale))
+    return Resolved(settings, None if settings is not None else last, tuple(on_top), tuple(stale))
 
 
 def same(before: Flat | None, now: Flat | None) -> bool:

@@ -10,7 +10,7 @@ from typing import Protocol
 MICRO = 1_000_000
 """Micro-units to one unit of the currency."""
 
-MOST = 2**53 - 1
+MOST = 2**53
 """Most that an account may have, micro-units: Redis reckons in doubles, which are exact up to here."""
 
 
