@@ -121,7 +121,9 @@ class Control:
         if day is None:
             try:
                 self._days.begin(served)
-            except (ArithmeticError, ValueError) as error:  # numbers that no plan can be made with
+            except BidpilotError:
+                raise
+            except Exception as error:  # whatever a planner makes of numbers that no plan can be made with
                 raise InvalidServing(
                     f"no plan can be made for campaign {served.name!r} ({type(error).__name__}: {error}). Give amounts "
                     "nearer to those that the bundle was trained with."
