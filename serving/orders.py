@@ -16,7 +16,7 @@ from bidpilot.serving.guardrails import Cause, EventLog
 from bidpilot.serving.ledger.keeper import Keeper
 from bidpilot.serving.ledger.store import LedgerStore, Order
 
-EVERY = 0.5
+EVERY = 0.25
 """Seconds between two looks at what others have ordered."""
 
 _FIRST, _LONGEST = 0.05, 1.0  # seconds until an order that could not be written is tried again
