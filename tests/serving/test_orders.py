@@ -31,10 +31,10 @@ class Away(SqliteStore):
     error: Exception = LedgerUnavailable("away")
 
     def order(self, name: str, text: str) -> int:
-        return self._maybe(lambda: super(Away, self).order(name, text))
+        return int(self._maybe(lambda: super(Away, self).order(name, text)))
 
     def orders(self, since: int) -> list[Order]:
-        return self._maybe(lambda: super(Away, self).orders(since))
+        return list(self._maybe(lambda: super(Away, self).orders(since)))
 
     def acknowledge(self, bidder: str, version: int, what: str) -> None:
         self._maybe(lambda: super(Away, self).acknowledge(bidder, version, what))
@@ -144,7 +144,7 @@ def test_of_orders_of_one_name_that_wait_the_last_is_written_and_all_hear_so(sto
     store.failing = 1
     heard: list[str] = []
     for word in ("on", "off", "on again"):
-        one.give("kill", word).when_durable(lambda word=word: heard.append(word))  # type: ignore[misc]
+        one.give("kill", word).when_durable(lambda word=word: heard.append(word))
     other = one.give("campaign/x", "5")
     assert [pending.name for pending in one.orders.pending] == ["kill", "campaign/x"]
     one.wait(1.0)

@@ -195,7 +195,7 @@ def test_redis_that_was_emptied_tells_everything_again(redis_server: object) -> 
 
 def test_redis_publishes_each_version(redis_server: object) -> None:
     store = RedisStore(redis_server.url, prefix=secrets.token_hex(4))  # type: ignore[attr-defined]
-    heard = store._redis.pubsub(ignore_subscribe_messages=True)
+    heard = store._redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
     heard.subscribe(f"{store._prefix}:{{orders}}:version")
     heard.get_message(timeout=1)
     version = store.order("kill", "on")
