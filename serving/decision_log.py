@@ -79,6 +79,7 @@ class DecisionLog:
         self.lost = self.lost_outcomes = 0  # rows
         self.waiting = 0  # rows and outcomes that could not be written and are tried once more
         self._failed: list[_Batch] = []
+        self._closed = False
         self._folder, self._prefix = folder, prefix
         self._rows: list[Row] = []
         self._outcomes: list[Outcome] = []
@@ -107,10 +108,12 @@ class DecisionLog:
             )
 
     def close(self) -> None:
-        """Write the rest."""
-        self.flush()
-        self._writer.submit(self._attempt, [])
-        self._writer.shutdown(wait=True)
+        """Write the rest; once more, it changes nothing."""
+        if not self._closed:
+            self._closed = True
+            self.flush()
+            self._writer.submit(self._attempt, [])
+            self._writer.shutdown(wait=True)
 
     def _attempt(self, batches: list[_Batch]) -> None:
         """Write what failed before, for the last time, and these batches."""
