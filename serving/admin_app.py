@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -29,7 +30,7 @@ from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import ManualClock
 from bidpilot.serving.exchange_app import readiness
 from bidpilot.serving.http import TEXT, BodyRefused, Request, Response
-from bidpilot.serving.ledger.store import MICRO, Seen
+from bidpilot.serving.ledger.store import MICRO, Seen, Wins
 from bidpilot.serving.messages import decode_request, encode
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.openrtb import Reader
@@ -129,13 +130,16 @@ class AdminApp:
         wallet, state = day.wallet, day.wallet.state
         money = {"free": wallet.free, "promised": wallet.promised, "debt": wallet.debt}
         if state is not None:
-            money |= {"budget": state.budget, "settled": state.settled, "held": state.held}
+            money |= {"budget": state.budget, "settled": state.settled, "held": state.held, "won": state.won}
         return served.model_dump(mode="json") | {
             "money": {part: amount / MICRO for part, amount in money.items()},
             "slot": day.slot,
             "alpha": list(day.alpha),
             "by_plan": day.decision.planned,
             "outstanding": wallet.outstanding,
+            "wins": asdict(self.bidder.reconciliation.wins.get(name, Wins())),
+            "unbilled": self.bidder.reconciliation.stopped(name),
+            "past_debt": self.bidder.past_debt.of(name),
         }
 
     def _put(self, who: Who, name: str, given: dict[str, Any]) -> list[Pending]:

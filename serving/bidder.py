@@ -27,9 +27,12 @@ from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import Cause, CircuitBreaker, EventLog
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.notices import Ticket
+from bidpilot.serving.past_debt import PastDebt
+from bidpilot.serving.reconciliation import Reconciliation
 from bidpilot.serving.served import ServedCampaign
 
 _NO_LEASE = "0" * 12
+_RECONCILED = 2  # days whose wins are held against their bills
 
 
 class Bidder:
@@ -73,9 +76,12 @@ class Bidder:
         self._look_back()
         self.control = Control(desk, self._days, self.events, name, campaigns)
         self.put, self.kill, self.remove = self.control.put, self.control.kill, self.control.remove
-        self.booking = Booking(desk, self._days, self.control.heard, decisions)
+        self.booking = Booking(desk, self._days, self.control.heard, decisions, self.events)
         self.win, self.loss, self.bill = self.booking.win, self.booking.loss, self.booking.bill
         self.outcome = self.booking.outcome
+        self.reconciliation = Reconciliation(desk, self._days.events)
+        self.control.on_resume = self.reconciliation.forgive
+        self.past_debt = PastDebt(desk, lambda name: self.days[name].wallet)
 
     @property
     def days(self) -> dict[str, CampaignDay]:
@@ -101,6 +107,8 @@ class Bidder:
             self._advance(now)
         self._days.tend(now)
         self.control.orders.tend()
+        self.reconciliation.tend(now, self._days.accounts(_RECONCILED))
+        self.past_debt.tend(now, self.moment, self.control.served)
         self._watch()
 
     def _watch(self) -> None:
@@ -181,12 +189,18 @@ class Bidder:
         if self.control.killed or self.breaker.open:
             return NoBid("kill_switch" if self.control.killed else "breaker_open")
         floor = -int(-o.floor * MICRO // 1)
+        desk = self.desk
+        expiry = max(o.hold, desk.expiry)
+        hold = expiry + desk.grace
         best, amount, reason = None, 0, "no_campaign"
         for name, day in self.days.items():
             if name in refused:
                 reason = refused[name].value
                 continue
-            offered, why = day.offer(o.value, o.segment, o.source, o.first_price, floor, now)
+            if self.reconciliation.stopped(name):
+                reason = "unbilled"
+                continue
+            offered, why = day.offer(o.value, o.segment, o.source, o.first_price, floor, now, hold)
             if offered > amount:
                 best, amount = day, offered
             elif why:
@@ -201,20 +215,21 @@ class Bidder:
             lease=_NO_LEASE if o.test else wallet.lease,
             account=best.account,
             amount=amount,
-            expires=now + self.desk.hold,
+            expires=now + hold,
             slot=best.slot,
             segment=o.segment,
             source=o.source,
             value=o.value,
             test=o.test,
+            bills_on_win=o.exchange in desk.settle_on_win,
         )
         if not o.test:
             shadow = best.shadow_bid(o.value, o.segment, o.source, o.first_price)
             record = Record(best, o, ticket, now, shadow, tuple(refused))
-            if wallet.reserve(key, amount, now, record, best.slot) is None:
+            if wallet.reserve(key, amount, now, record, best.slot, hold) is None:
                 return NoBid("no_money")
         self.bids += 1
-        return Bid(best.served, amount, ticket)
+        return Bid(best.served, amount, ticket, expiry)
 
     def explain(self, opportunity: Opportunity) -> dict[str, Any]:
         """The parts of each campaign's bid for an auction, currency; nothing is counted or reserved."""

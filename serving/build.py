@@ -84,7 +84,11 @@ def _open(
         guardrails=config.guardrails,
         sources=sources,
         bidders=config.bidders,
-        hold=config.bid_expiry + config.grace,
+        expiry=config.bid_expiry,
+        grace=config.grace,
+        win_hold=config.win_hold,
+        settle_on_win=frozenset([""] if config.settle_on == "win" else []),
+        reconciliation=config.reconciliation,
         book=book,
     )
     decisions = None

@@ -46,6 +46,7 @@ class Control:
         self.heard: dict[str, ServedCampaign] = {}  # those and the ones that were served before, by name
         self._said: tuple[int, str] | None = None  # what is believed, and how often it has changed when that was made
         self._turn = 0
+        self.on_resume: Callable[[str], None] = lambda _: None  # hears of campaigns that are to go on
         self.orders = Orders(desk.keeper, bidder, self._obey, self.believes, events, _given_at)
         self._start(campaigns)
 
@@ -70,6 +71,8 @@ class Control:
             return self._order(by, {whole_key(name): self._say(by, now, file)})
         old = flat(before)
         named = [field for field in now if now[field] != old[field]] if fields is None else fields
+        if "paused" in named and not served.paused:
+            self.on_resume(name)
         return self._order(
             by, {field_key(name, f): self._say(by, now[f], None if file is None else file.get(f)) for f in named}
         )
@@ -147,6 +150,8 @@ class Control:
             try:
                 if name:
                     self._follow(name)
+                    if field_key(name, "paused") in names and name in self.served and not self.served[name].paused:
+                        self.on_resume(name)
                 elif KILL in names:
                     said = settings.read(self.orders.get(KILL))
                     self._switch(said is not None and bool(said.value))

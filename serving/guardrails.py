@@ -42,6 +42,9 @@ class Cause(StrEnum):
     tick_failed = "tick_failed"
     decisions_lost = "decisions_lost"
     clock_back = "clock_back"
+    overpriced = "overpriced"
+    unbilled = "unbilled"
+    unbilled_stop = "unbilled_stop"
 
 
 class GuardrailConfig(BaseModel):

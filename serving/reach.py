@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from bidpilot.serving.ledger.reservations import WalletConfig
 from bidpilot.serving.ledger.store import LedgerStore, Seen
-from bidpilot.serving.ledger.wallet import WalletConfig
 from bidpilot.serving.orders import Orders, Pending
 
 T = TypeVar("T")

@@ -15,11 +15,11 @@ from typing import TypeVar
 
 from bidpilot.bidding.errors import LedgerUnavailable
 from bidpilot.serving.guardrails import LOGGER
-from bidpilot.serving.ledger.store import Booked, LedgerStore, Settlement
+from bidpilot.serving.ledger.store import Booked, Held, LedgerStore, Settlement, Win
 
 T = TypeVar("T")
 Work = Callable[[], None]
-_Entry = tuple[Settlement | None, Callable[..., None], Callable[[], object] | None]
+_Entry = tuple[Settlement | Win | None, Callable[..., None], Callable[[], object] | None]
 Deliver = Callable[[Sequence[Work]], None]
 _MOST = 4096  # entries handled at a time
 STUCK = 5.0
@@ -80,6 +80,10 @@ class Keeper:
         """Book an exposure; `done` gets what became of it, None where the store is not available."""
         self._put((item, done, None))
 
+    def win(self, item: Win, done: Callable[[Held | None], None]) -> None:
+        """Hold the money of a bid that has won; `done` as in `settle`."""
+        self._put((item, done, None))
+
     def run(self, call: Callable[[LedgerStore], T], done: Callable[[T | None], None]) -> None:
         """Make a call; `done` gets its result, None where it failed."""
         self._put((None, done, lambda: call(self.store)))
@@ -116,10 +120,10 @@ class Keeper:
         except Empty:
             pass
         results: list[Work] = []
-        for settlements, together in groupby(filter(None, entries), lambda entry: entry[0] is not None):
+        for kind, together in groupby(filter(None, entries), lambda entry: type(entry[0])):
             group = list(together)
-            if settlements:
-                self._settle(group, results)
+            if kind is not type(None):
+                self._batch(group, results)
             for _, done, call in group:
                 if call is not None:
                     results.append(_bound(done, self._try(call, results)))
@@ -127,20 +131,22 @@ class Keeper:
         if results:
             self._deliver(results)
 
-    def _settle(self, entries: Sequence[_Entry], out: list[Work]) -> None:
-        batch = [item for item, _, _ in entries if item is not None]
-        booked: Sequence[Booked | None] = [None] * len(batch)
+    def _batch(self, entries: Sequence[_Entry], out: list[Work]) -> None:
+        """Book entries of one kind, settlements or wins, in one call."""
+        bills = [item for item, _, _ in entries if isinstance(item, Settlement)]
+        wins = [item for item, _, _ in entries if isinstance(item, Win)]
+        booked: Sequence[object] = [None] * len(entries)
         try:
-            booked = self.store.settle(batch)
-            if len(booked) != len(batch):
-                raise IndexError(f"{len(booked)} answers to {len(batch)} settlements")
+            booked = self.store.settle(bills) if bills else self.store.win(wins)
+            if len(booked) != len(entries):
+                raise IndexError(f"{len(booked)} answers to {len(entries)} notices")
             self.failure = None
         except LedgerUnavailable as error:
             self.failure = str(error)
         except Exception as error:
             if len(entries) > 1:  # one that cannot be booked must not keep the others from it
                 for entry in entries:
-                    self._settle([entry], out)
+                    self._batch([entry], out)
                 return
             booked = [None]
             self._fail(error, out)
