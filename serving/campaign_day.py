@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from bidpilot.agents.acting.agent import Agent
 from bidpilot.bidding.day.slot_totals import SlotTotals
+from bidpilot.bidding.errors import InvalidServing
 from bidpilot.bidding.traffic.detector import Detector
 from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.bidding.traffic.refusal import Refusal
@@ -49,6 +51,11 @@ class CampaignDay:
         if shadow is not None:
             self._shadow_pilot = self._make_pilot(shadow, EventLog(desk.clock, f"{served.name} (shadow)"))
         self.cap = bid_cap(guard, desk.forecast, self._pilot.alpha, campaign.conversion_value)
+        if not math.isfinite(self.cap):
+            raise InvalidServing(
+                f"the most that campaign {served.name!r} would bid is {self.cap}. Give a smaller conversion_value, or "
+                "--guardrails.bid-cap."
+            )
         budget = _micro(campaign.budget)
         config = WalletConfig(chunk=self._chunk(budget), hold=desk.hold)
         self.wallet = Wallet(self.account, budget, desk.keeper, desk.clock, config, events)
@@ -98,7 +105,7 @@ class CampaignDay:
             self.collector.begin(slot)
             totals = stored.get(slot) or self.collector.totals(unwatched=1.0)
             self._next(totals, self._settled_before(totals) if slot + 1 == self.moment.slot else 0.0)
-        missing = self.moment.slot - len(stored)
+        missing = self.moment.slot - sum(slot < self.moment.slot for slot in stored)
         if missing > 0:
             self.events.record(Cause.unwatched, f"{missing} slots before {self.moment.slot} count as forecast")
         self.collector.begin(self.moment.slot, self._gate)
