@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from bidpilot.agents.acting.agent import Agent
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.slot_totals import SlotTotals
+from bidpilot.bidding.errors import InvalidServing
 from bidpilot.bidding.traffic.detector import Detector
 from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.bidding.traffic.refusal import Refusal
@@ -49,13 +51,18 @@ class CampaignDay:
         self._begun = False
         desk.budgets.ask(desk.keeper, served, moment, self._limit)
         self._budget = budget = desk.budgets.on(served, moment)
-        kept = desk.state.results([self.account]).get(self.account)
-        self.results = DayResults.read(kept, len(desk.forecast.segments))
+        kept = desk.state.results([self.account]) if moment.slot else {}  # of a day that began before a restart
+        self.results = DayResults.read(kept.get(self.account), len(desk.forecast.segments))
         self._pilot = self._make_pilot(agent, events)
         self._shadow_pilot = None
         if shadow is not None:
             self._shadow_pilot = self._make_pilot(shadow, EventLog(desk.clock, f"{served.name} (shadow)"))
         self.cap = bid_cap(guard, desk.forecast, self._pilot.alpha, campaign.conversion_value)
+        if not math.isfinite(self.cap):
+            raise InvalidServing(
+                f"the most that campaign {served.name!r} would bid is {self.cap}. Give a smaller conversion_value, or "
+                "--guardrails.bid-cap."
+            )
         config = WalletConfig(chunk=self._chunk(budget), hold=desk.hold)
         self.wallet = Wallet(self.account, budget, desk.keeper, desk.clock, config, events)
         self._spend = SlotSpend(self.wallet, int(guard.slot_share * budget / desk.bidders), desk.bidders)
@@ -110,7 +117,7 @@ class CampaignDay:
             self.collector.begin(slot)
             totals = stored.get(slot) or self.collector.totals(unwatched=1.0)
             self._next(totals, self._settled_before(totals) if slot + 1 == self.moment.slot else 0.0)
-        missing = self.moment.slot - len(stored)
+        missing = self.moment.slot - sum(slot < self.moment.slot for slot in stored)
         if missing > 0:
             self.events.record(Cause.unwatched, f"{missing} slots before {self.moment.slot} count as forecast")
         self.collector.begin(self.moment.slot, self._gate)

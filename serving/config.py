@@ -28,7 +28,8 @@ class ServeConfig(BaseModel):
     budget: float | None = Field(None, gt=0, description="Budget per day of the default campaign, currency.")
     state: Path = Field(Path("serving-state"), description="Folder of ledger, switches and secrets.")
     redis: str | None = Field(
-        None, description="Address of a Redis that several bidders share a budget in: redis://HOST:6379/0."
+        None,
+        description="Address of a Redis that several bidders share budgets and orders in: redis://HOST:6379/0.",
     )
     bidders: int = Field(1, ge=1, description="Bidders that share the traffic evenly; 1 where this one sees all.")
     host: str = Field("127.0.0.1", min_length=1, description="Address that bid requests and notices come to.")
@@ -44,6 +45,11 @@ class ServeConfig(BaseModel):
     )
     admin_host: str = Field("127.0.0.1", min_length=1, description="Address of metrics and administration.")
     admin_port: int = Field(8081, ge=0, le=65535, description="TCP port for them; 0 takes a free one.")
+    tokens: Path | None = Field(
+        None,
+        description='JSON file of more tokens of administration: {"NAME": {"token": "...", "role": "read"}}; roles are '
+        "read, operate and direct.",
+    )
     public_url: str | None = Field(
         None, description="Address that exchanges send notices to; http://HOST:PORT where none."
     )

@@ -74,7 +74,9 @@ class Days:
         for name, day in over:
             self._old[day.account] = (target.day, day.wallet)
             day.close()
-            self.begin(served[name])
+            del self.running[name]
+            if name in served:  # else it was removed in the course of the day
+                self.begin(served[name])
         return True
 
     def _learn(self, over: Iterable[CampaignDay]) -> None:

@@ -237,6 +237,7 @@ def readiness(bidder: Bidder, draining: bool) -> Response:
     """The answer to /ready: whether bids can be made now."""
     now = bidder.desk.clock()
     campaigns: dict[str, Any] = {name: day.wallet.ready(now) for name, day in bidder.days.items()}
-    ready = not draining and not bidder.killed and any(campaigns.values())
-    body = encode({"ready": ready, "killed": bidder.killed, "campaigns": campaigns})
+    ledger = bidder.desk.keeper.well
+    ready = not draining and not bidder.killed and ledger and any(campaigns.values())
+    body = encode({"ready": ready, "killed": bidder.killed, "ledger": ledger, "campaigns": campaigns})
     return Response(200 if ready else 503, body)

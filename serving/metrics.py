@@ -74,6 +74,7 @@ class Metrics(Collector):
         yield _counter("bidpilot_guardrail_events", "Interventions of guardrails, by cause.", "cause", events)
         yield GaugeMetricFamily("bidpilot_killed", "1 where the kill switch is on.", value=float(b.killed))
         yield _bundles(b)
+        yield from _writing(b)
         latency = HistogramMetricFamily("bidpilot_bid_seconds", "Time to answer a bid request, seconds.")
         latency.add_metric([], self.latency.buckets(), self.latency.total)
         yield latency
@@ -112,6 +113,21 @@ def _bundles(bidder: Bidder) -> GaugeMetricFamily:
     for origin in origins_of(bidder):
         family.add_metric([origin.digest, origin.run], 1.0)
     return family
+
+
+def _writing(bidder: Bidder) -> Iterator[Metric]:
+    """How far behind the disk and the store are."""
+    text = "Orders of operators that are in force here and not durable yet."
+    yield GaugeMetricFamily("bidpilot_orders_pending", text, value=float(len(bidder.control.orders.pending)))
+    text = "Age of the oldest call of the ledger without an answer, seconds; 0 where none waits."
+    yield GaugeMetricFamily("bidpilot_ledger_age_seconds", text, value=bidder.desk.keeper.age)
+    text = "Slots that are not in the state file yet."
+    yield GaugeMetricFamily("bidpilot_state_pending", text, value=float(bidder.desk.state.writer.pending))
+    log = bidder.decisions
+    text = "Rows of the decision log that could not be written, twice."
+    yield CounterMetricFamily("bidpilot_decisions_lost", text, value=0 if log is None else log.lost)
+    text = "Rows of outcomes that could not be written, twice."
+    yield CounterMetricFamily("bidpilot_outcomes_lost", text, value=0 if log is None else log.lost_outcomes)
 
 
 def _refused_traffic(bidder: Bidder) -> CounterMetricFamily:

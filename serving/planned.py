@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from bidpilot.bidding.errors import InvalidServing
 from bidpilot.serving.flight import Date
+from bidpilot.serving.ledger.store import MICRO, MOST
 
 if TYPE_CHECKING:
     from bidpilot.serving.served import ServedCampaign
@@ -29,8 +29,11 @@ class PlannedBudget(BaseModel):
     @field_validator("budget")
     @classmethod
     def _amount(cls, value: float) -> float:
-        if not (math.isfinite(value) and value >= 0):
-            raise InvalidServing(f"a budget of {value} cannot be planned. Give an amount, or 0 for a day without bids.")
+        if not 0 <= value * MICRO <= MOST:  # nor is NaN
+            raise InvalidServing(
+                f"a budget of {value:g} cannot be planned. Give one up to {MOST / MICRO:.0f}, or 0 for a day without "
+                "bids."
+            )
         return value
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import date
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS, FunnelWeights
+from bidpilot.bidding.errors import InvalidServing
 from bidpilot.serving.flight import Flight
+from bidpilot.serving.ledger.store import MICRO, MOST
 from bidpilot.serving.planned import Planned
 
 
@@ -40,3 +42,13 @@ class ServedCampaign(BaseModel):
         """What it may spend on a day, currency, whatever its flight says."""
         own = self.campaign.budget
         return own if self.planned is None else self.planned.on(day, own)
+
+    @field_validator("campaign")
+    @classmethod
+    def _countable(cls, campaign: Campaign) -> Campaign:
+        if not 1 <= campaign.budget * MICRO <= MOST:
+            raise InvalidServing(
+                f"the ledger cannot keep a budget of {campaign.budget:g}: it counts in millionths, up to "
+                f"{MOST / MICRO:.0f}. Give an amount in between, or in a larger currency."
+            )
+        return campaign

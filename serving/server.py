@@ -29,7 +29,7 @@ from bidpilot.serving.calendar import Clock, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.drain import Drain
 from bidpilot.serving.exchange_app import ExchangeApp
-from bidpilot.serving.guardrails import LOGGER
+from bidpilot.serving.guardrails import LOGGER, Cause
 from bidpilot.serving.ledger.keeper import Work
 from bidpilot.serving.listeners import addresses, check_admin_host, listeners, listening
 from bidpilot.serving.metrics import Metrics
@@ -37,6 +37,7 @@ from bidpilot.serving.notices import Signer
 from bidpilot.serving.openrtb import Reader, Writer
 from bidpilot.serving.predictor import load_predictor
 from bidpilot.serving.swap import Swap
+from bidpilot.serving.tokens import Tokens
 
 _TICK = 0.05  # seconds
 _TOKEN = "BIDPILOT_ADMIN_TOKEN"
@@ -99,7 +100,8 @@ def applications(
     access = Access(exchanges_of(config.exchanges), networks_of(config.allow))
     exchange = ExchangeApp(bidder, config, signer, reader, Writer(signer, url), metrics, access, drain)
     swap = Swap(bidder, config)
-    return exchange, AdminApp(bidder, reader, metrics, secret(config, "admin.token", _TOKEN), drain, swap=swap)
+    tokens = Tokens(secret(config, "admin.token", _TOKEN), config.tokens)
+    return exchange, AdminApp(bidder, reader, metrics, tokens, drain, swap=swap)
 
 
 def reload(loop: asyncio.AbstractEventLoop, swap: Swap | None) -> None:
@@ -128,8 +130,8 @@ async def tick(bidder: Bidder) -> None:
         await asyncio.sleep(_TICK)
         try:
             bidder.tick()
-        except Exception:  # the clockwork must not stop
-            LOGGER.exception("a tick failed")
+        except Exception as error:  # the clockwork must not stop, nor fill the log
+            bidder.events.record(Cause.tick_failed, f"{type(error).__name__}: {error}")
 
 
 async def stop(servers: Sequence[Server], tasks: Sequence[asyncio.Task[None]]) -> None:
@@ -141,4 +143,7 @@ async def stop(servers: Sequence[Server], tasks: Sequence[asyncio.Task[None]]) -
 
 def _run_all(results: Sequence[Work]) -> None:
     for result in results:
-        result()
+        try:
+            result()
+        except Exception:  # a fault of ours with one answer must not keep the others from who waits for them
+            LOGGER.exception("an answer of the ledger could not be taken")

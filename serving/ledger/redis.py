@@ -14,7 +14,19 @@ from typing import Any
 import redis
 
 from bidpilot.bidding.errors import LedgerUnavailable
-from bidpilot.serving.ledger.store import AccountState, Booked, Grant, Held, Resolved, Settlement, Win, Wins
+from bidpilot.serving.ledger.orders_redis import RedisOrders
+from bidpilot.serving.ledger.store import (
+    AccountState,
+    Booked,
+    Grant,
+    Held,
+    Order,
+    Resolved,
+    Seen,
+    Settlement,
+    Win,
+    Wins,
+)
 
 _KEPT = 8 * 86_400  # seconds after its last lease that an account's leases and notices are kept ...
 _ADDED_UP = 400 * 86_400  # ... and its sums, which flights are added up from
@@ -159,6 +171,7 @@ class RedisStore:
         names = ("lease", "give_back", "win", "settle", "resolve", "state", "wins", "move_debt")
         texts = (_LEASE, _GIVE_BACK, _WIN, _SETTLE, _RESOLVE, _STATE, _WINS, _MOVE_DEBT)
         self._scripts = {n: self._redis.register_script(text) for n, text in zip(names, texts, strict=True)}
+        self._orders = RedisOrders(self._redis, prefix)
         with self._errors():
             self._redis.ping()
 
@@ -242,6 +255,26 @@ class RedisStore:
         """Accounts as `state`, of days gone by too: what was held for leases and wins that have run out is not."""
         found = self._pipeline("state", [(account, []) for account in accounts])
         return [AccountState(*map(int, row)) if row else None for row in found]
+
+    def order(self, name: str, text: str) -> int:
+        """Keep an order in place of the one of its name, and publish its version."""
+        with self._errors():
+            return self._orders.write(name, text)
+
+    def orders(self, since: int) -> list[Order]:
+        """The orders with versions above `since`, oldest first."""
+        with self._errors():
+            return self._orders.read(since)
+
+    def acknowledge(self, bidder: str, version: int, what: str) -> None:
+        """A bidder obeys all orders up to `version`."""
+        with self._errors():
+            self._orders.acknowledge(bidder, version, what)
+
+    def bidders(self) -> dict[str, Seen]:
+        """The bidders that were heard of within a day."""
+        with self._errors():
+            return self._orders.bidders()
 
     def close(self) -> None:
         """Close the connections."""

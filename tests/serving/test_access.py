@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.exchange_app import ExchangeApp
 from bidpilot.serving.listeners import check_admin_host, notices_alone, without_notices
 from bidpilot.serving.server import applications
+from bidpilot.serving.tokens import Tokens
 from tests.serving.doors import Watch, ask, promised
 from tests.serving.served import Client, Served, only_bid, request
 
@@ -190,8 +192,13 @@ def test_of_no_address_more_than_ten_tokens_are_compared_in_a_minute(told: list[
 
 @pytest.fixture
 def admin() -> AdminApp:
-    made = AdminApp(None, None, None, "the-right-token", attempts=Attempts(watch=Watch()))  # type: ignore[arg-type]
-    made._do = lambda *_: (200, {})  # type: ignore[method-assign]
+    bidder: Any = SimpleNamespace(control=SimpleNamespace(orders=None))
+    made = AdminApp(bidder, None, None, Tokens("the-right-token"), attempts=Attempts(watch=Watch()))  # type: ignore[arg-type]
+
+    async def done(*_: Any) -> tuple[int, Any]:
+        return 200, {}
+
+    made._do = done  # type: ignore[method-assign, assignment]
     return made
 
 

@@ -439,6 +439,7 @@ def test_days_gone_by_are_not_kept_but_for_the_one_that_holds() -> None:
         (b'{"budget": 15, "from": "1970-01-01"}', "has begun"),
         (b'{"budget": -1, "from": "1970-01-03"}', "budget of -1"),
         (b'{"budget": 15, "from": "tomorrow"}', "is no date"),
+        (b'{"budget": 1e13, "from": "1970-01-03"}', "up to"),
         (b'{"budget": 0}', "budget must be positive"),
     ],
 )

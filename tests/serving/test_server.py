@@ -214,10 +214,10 @@ def test_campaigns_are_paused_resumed_and_changed(client: Client, admin: Client)
 
 
 def test_the_kill_switch_stops_everything_at_once(client: Client, admin: Client) -> None:
-    assert admin.send("POST", "/admin/kill")[1] == {"killed": True}
+    assert admin.send("POST", "/admin/kill") == (200, {"killed": True, "durable": True})
     assert client.bid() == (204, None)
     assert client.send("GET", "/ready")[0] == 503
-    assert admin.send("POST", "/admin/revive")[1] == {"killed": False}
+    assert admin.send("POST", "/admin/revive") == (200, {"killed": False, "durable": True})
     assert client.bid()[0] == 200
 
 
