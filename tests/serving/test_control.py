@@ -20,7 +20,7 @@ from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
-from bidpilot.serving.ledger.store import MICRO, MOST, Booked
+from bidpilot.serving.ledger.store import MICRO, MOST, Booked, Order
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.settings import FIELDS, flat, unflat
 from bidpilot.serving.told import Told
@@ -175,6 +175,22 @@ def test_a_budget_cut_while_the_store_is_away_holds_here_at_once_and_in_the_stor
 
 def _away(*_: object) -> Any:
     raise LedgerUnavailable("away")
+
+
+def test_whoever_hears_that_a_campaign_is_to_go_on_forgives_what_stopped_it(desk: Desk) -> None:
+    """Here and where it was ordered elsewhere: a campaign may have been stopped on each bidder by itself."""
+    bidder = desk.open([entry("a")])
+    forgiven: list[str] = []
+    bidder.control.on_resume = forgiven.append
+    bidder.put(bidder.served["a"], fields=["paused"])
+    assert forgiven == ["a"]
+    bidder.put(bidder.served["a"].model_copy(update={"paused": True}))
+    for name, value in (("campaign/a/paused", True), ("campaign/a/paused", False), ("campaign/a/campaign.budget", 3.0)):
+        text = json.dumps({"by": "x", "at": 0.0, "value": value, "file": flat(serving("a", 40.0))[name.split("/")[2]]})
+        bidder.control.orders._take([Order(10**6, name, text)])
+        bidder.control._obey({name})
+    assert forgiven == ["a", "a"]
+    assert bidder.served["a"].campaign.budget == 3.0
 
 
 # --- one source of truth -------------------------------------------------------------------------
