@@ -2,15 +2,17 @@
 
 GET    /admin/campaigns                     all campaigns with their money
 GET    /admin/bidders                       what each bidder of the store takes to be ordered
+GET    /admin/bundle                        which bundle decides, and which is to
 POST   /admin/explain                       a bid request: the parts of its bids, without bidding
 POST   /admin/campaigns/NAME/pause, /resume
 POST   /admin/kill, /admin/revive           stop all bidding, let it go on
 PUT    /admin/campaigns/NAME                add or change one: {"campaign": {...}, "creative": {...}}
 DELETE /admin/campaigns/NAME                stop one for good; what is still told of its bids is booked
 POST   /admin/campaigns/NAME/budget         {"budget": 5000}
+POST   /admin/bundle                        {"path": FOLDER}: another bundle, from the next slot on
 POST   /admin/clock                         {"now": SECONDS}, where the clock is manual
 
-The first three need a token that may read, the next two one that may operate, the others one that may direct. An order
+GET and explain need a token that may read, the next two one that may operate, the others one that may direct. An order
 is answered 200 once it is durable and all bidders of the store obey it. Else 202: it is in force here, and `durable`,
 `reached` and `missing` say how far it has come; it is tried again until it is durable.
 """
@@ -26,8 +28,11 @@ import msgspec
 from pydantic import ValidationError
 
 from bidpilot.bidding.errors import BidpilotError, InvalidServing, LedgerUnavailable
+from bidpilot.serving import swap
+from bidpilot.serving.access import Attempts
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import ManualClock
+from bidpilot.serving.drain import Drain
 from bidpilot.serving.exchange_app import readiness
 from bidpilot.serving.http import TEXT, BodyRefused, Request, Response
 from bidpilot.serving.ledger.store import MICRO, Seen, Wins
@@ -52,10 +57,23 @@ class AdminApp:
         reader: of bid requests that are to be explained.
         metrics: what /metrics shows.
         tokens: who may bring what as `Authorization: Bearer TOKEN`.
+        drain: on while no bid is made any more.
+        attempts: counts wrong tokens by who brings them.
+        swap: brings other bundles in; None: the bidder stays with its own.
     """
 
-    def __init__(self, bidder: Bidder, reader: Reader, metrics: Metrics, tokens: Tokens) -> None:
+    def __init__(
+        self,
+        bidder: Bidder,
+        reader: Reader,
+        metrics: Metrics,
+        tokens: Tokens,
+        drain: Drain | None = None,
+        attempts: Attempts | None = None,
+        swap: swap.Swap | None = None,
+    ) -> None:
         self.bidder, self.reader, self.metrics, self.tokens = bidder, reader, metrics, tokens
+        self.drain, self.attempts, self.swap = drain or Drain(), attempts or Attempts(), swap
         self._reach = Reach(bidder.control.orders)
 
     async def __call__(self, request: Request) -> Response:
@@ -63,11 +81,16 @@ class AdminApp:
         if request.path == "/health":
             return Response(200, b'{"status":"ok"}')
         if request.path == "/ready":
-            return readiness(self.bidder, draining=False)
+            return readiness(self.bidder, self.drain.on)
         if request.path == "/metrics":
             return Response(200, self.metrics.text(), TEXT)
-        who = self.tokens.who(request.authorization)
+        given = request.authorization
+        if given is not None and self.attempts.blocked(request.peer, given):
+            return Response(429, b'{"error":"too many wrong tokens from this address: wait a minute"}')
+        who = self.tokens.who(given)
         if who is None:
+            if given is not None:
+                self.attempts.failed(request.peer, given)
             return Response(401, b'{"error":"give the token as Authorization: Bearer TOKEN"}')
         path = request.path.strip("/").split("/")
         needed = _needed(request.method, path)
@@ -102,6 +125,8 @@ class AdminApp:
             case "POST", ["admin", ("kill" | "revive") as action]:
                 given = self.bidder.kill(action == "kill", who.name)
                 return await self._answer(given, {"killed": self.bidder.killed})
+            case _, ["admin", "bundle"] if self.swap is not None:
+                return await swap.answer(self.swap, method, body)
             case "POST", ["admin", "explain"]:
                 return 200, self._explain(body)
             case "POST", ["admin", "clock"]:
@@ -140,6 +165,7 @@ class AdminApp:
             "wins": asdict(self.bidder.reconciliation.wins.get(name, Wins())),
             "unbilled": self.bidder.reconciliation.stopped(name),
             "past_debt": self.bidder.past_debt.of(name),
+            "bundle": day.desk.origin.digest,
         }
 
     def _put(self, who: Who, name: str, given: dict[str, Any]) -> list[Pending]:

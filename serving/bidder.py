@@ -12,6 +12,7 @@ import secrets
 from collections import Counter
 from typing import Any
 
+from bidpilot.agents.acting.agent import Agent
 from bidpilot.agents.acting.from_bundle import agent_of
 from bidpilot.bidding.bundle import Bundle
 from bidpilot.bidding.errors import InvalidServing
@@ -231,6 +232,10 @@ class Bidder:
         self.bids += 1
         return Bid(best.served, amount, ticket, expiry)
 
+    def take_back(self, bid: Bid) -> None:
+        """A bid that was made will not be sent: its money is free again at once."""
+        self.booking.take_back(bid.ticket)
+
     def explain(self, opportunity: Opportunity) -> dict[str, Any]:
         """The parts of each campaign's bid for an auction, currency; nothing is counted or reserved."""
         o, now = opportunity, self.desk.clock()
@@ -261,6 +266,16 @@ class Bidder:
     def served(self) -> dict[str, ServedCampaign]:
         """Campaigns by name."""
         return dict(self.control.served)
+
+    def swap(self, bundle: Bundle, desk: Desk, agent: Agent) -> None:
+        """Let another bundle decide new days from now on, and running ones as `serving.swap` hands them over."""
+        self.bundle, self.desk = bundle, desk
+        self._days.swap(desk, agent)
+
+    @property
+    def shadow(self) -> Agent | None:
+        """Who decides beside the bundle's agent without bidding."""
+        return self._days.shadow
 
     def event_counts(self) -> Counter[Cause]:
         """Interventions by cause, over all campaigns."""

@@ -17,11 +17,12 @@ from bidpilot.bidding.errors import BundleMismatch, InvalidServing
 from bidpilot.bidding.landscape.calendar import read_events
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
+from bidpilot.serving.access import exchanges_of
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import Calendar, Clock, ManualClock, SteadyClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.decision_log import DecisionLog
-from bidpilot.serving.desk import Desk
+from bidpilot.serving.desk import Desk, Origin
 from bidpilot.serving.guardrails import LOGGER
 from bidpilot.serving.ledger.keeper import Deliver, Keeper, at_once
 from bidpilot.serving.ledger.sqlite import SqliteStore
@@ -64,8 +65,7 @@ def _open(
     bundle = load_bundle(config.bundle)
     shadow = None if config.shadow is None else _shadow(bundle, config.shadow)
     campaigns = read_campaigns(config, bundle)
-    forecast = bundle.forecast if config.calendar is None else bundle.forecast.with_events(read_events(config.calendar))
-    planner = Planner(forecast)
+    planner = planner_of(config, bundle)
     sources = clusters(config, bundle.forecast, bundle.manifest.origin.publishers) + 1  # the pool is one more
     book = SourceBook(bundle, sources, config.state, config.bidders) if config.traffic_filter else None
     if not isinstance(clock, ManualClock):
@@ -87,9 +87,10 @@ def _open(
         expiry=config.bid_expiry,
         grace=config.grace,
         win_hold=config.win_hold,
-        settle_on_win=frozenset([""] if config.settle_on == "win" else []),
+        settle_on_win=_settling_on_win(config),
         reconciliation=config.reconciliation,
         book=book,
+        origin=Origin.of(bundle),
     )
     decisions = None
     if config.decisions is not None:
@@ -101,6 +102,25 @@ def _open(
         keeper.start()
         desk.state.start()
     return bidder
+
+
+def planner_of(config: ServeConfig, bundle: Bundle) -> Planner:
+    """Plans campaigns under the bundle's forecast, with the named events of the configuration.
+
+    Raises:
+        InvalidCalendar: the named events cannot be read.
+    """
+    if config.calendar is None:
+        return Planner(bundle.forecast)
+    return Planner(bundle.forecast.with_events(read_events(config.calendar)))
+
+
+def _settling_on_win(config: ServeConfig) -> frozenset[str | None]:
+    """Exchanges whose win notices are their bills; None among them: any that is not told apart."""
+    on: dict[str | None, str] = {
+        name: one.settle_on or config.settle_on for name, one in exchanges_of(config.exchanges).items()
+    }
+    return frozenset(name for name, notice in (on | {None: config.settle_on}).items() if notice == "win")
 
 
 def clusters(config: ServeConfig, forecast: Forecast, publishers: bool = False) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from bidpilot.serving.pricer import Pricer
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.slot_gate import SlotGate
 from bidpilot.serving.slot_spend import SlotSpend
+from bidpilot.serving.successor import Successor
 from bidpilot.serving.told import Told
 
 _CHUNK_SHARE = 0.05  # of the budget that one process takes at a time ...
@@ -60,6 +62,7 @@ class CampaignDay:
         self._spend = SlotSpend(self.wallet, int(guard.slot_share * budget / desk.bidders), desk.bidders)
         self._spend.join(moment.slot)
         self.wallet.tend(desk.clock())
+        self.successor: Successor | None = None  # takes over when the slot is closed
         self.collector = self._pilot.collector(desk.sources)
         self._begin()
 
@@ -115,10 +118,28 @@ class CampaignDay:
         totals = self.collector.totals(self._unwatched, self.desk.bidders)
         self._unwatched = 0.0
         self.desk.state.store_slot(self.account, self.slot, totals)
+        if self.successor is not None:
+            self._hand_over(self.successor)
         self._next(totals, self._settled_before(totals))
         self.moment = moment
         self._spend.begin(moment.slot)
         self.collector.begin(moment.slot, self._gate)
+
+    def _hand_over(self, to: Successor) -> None:
+        """Let another bundle's pilots close the slot and go on; money, counts and the filter of traffic stay."""
+        self.successor = None
+        if to.pilot.slot != self.slot:
+            to.close()
+            return
+        to.pilot.take_over(self._pilot)
+        if self._shadow_pilot is not None and to.shadow is not None:
+            to.shadow.take_over(self._shadow_pilot)
+            self._shadow_pilot = to.shadow
+        self._pilot, self.desk = to.pilot, to.desk
+        campaign = self.served.campaign
+        self.cap = bid_cap(to.desk.guardrails, to.desk.forecast, to.pilot.alpha, campaign.conversion_value)
+        self.wallet.config = replace(self.wallet.config, chunk=self._chunk(_micro(campaign.budget)))
+        self.collector = to.pilot.collector(to.desk.sources)
 
     def end(self) -> None:
         """Tell the filter of traffic of the day's last slot, which is under way: what it has found is to be kept."""
@@ -267,6 +288,8 @@ class CampaignDay:
         self.wallet.close()
         for pilot in self._pilots():
             pilot.close()
+        if self.successor is not None:
+            self.successor.close()
 
 
 def _micro(amount: float) -> int:

@@ -45,6 +45,8 @@ class Cause(StrEnum):
     overpriced = "overpriced"
     unbilled = "unbilled"
     unbilled_stop = "unbilled_stop"
+    bundle_swapped = "bundle_swapped"
+    bundle_refused = "bundle_refused"
 
 
 class GuardrailConfig(BaseModel):

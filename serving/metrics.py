@@ -14,6 +14,7 @@ from bidpilot.bidding.kpi import KPI
 from bidpilot.bidding.traffic.sources import Sources
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.ledger.store import MICRO
+from bidpilot.serving.swap import origins_of
 
 _BOUNDS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)  # seconds
 
@@ -70,6 +71,7 @@ class Metrics(Collector):
         events = {cause.value: count for cause, count in b.event_counts().items()}
         yield _counter("bidpilot_guardrail_events", "Interventions of guardrails, by cause.", "cause", events)
         yield GaugeMetricFamily("bidpilot_killed", "1 where the kill switch is on.", value=float(b.killed))
+        yield _bundles(b)
         yield from _writing(b)
         latency = HistogramMetricFamily("bidpilot_bid_seconds", "Time to answer a bid request, seconds.")
         latency.add_metric([], self.latency.buckets(), self.latency.total)
@@ -102,6 +104,13 @@ class Metrics(Collector):
         for name in b.days:
             past.add_metric([name], sum(b.past_debt.of(name).values()))
         yield past
+
+
+def _bundles(bidder: Bidder) -> GaugeMetricFamily:
+    family = GaugeMetricFamily("bidpilot_bundle_info", "1 for each bundle that decides.", labels=["digest", "run"])
+    for origin in origins_of(bidder):
+        family.add_metric([origin.digest, origin.run], 1.0)
+    return family
 
 
 def _writing(bidder: Bidder) -> Iterator[Metric]:

@@ -252,7 +252,7 @@ def test_a_replayed_day_through_the_server_ends_as_in_the_environment(bundle_fol
         seen = episode.play(day.act(seen))
     kpi = np.zeros(3)
     with (
-        Served(bundle_folder, memory, "--clock", "manual") as server,
+        Served(bundle_folder, memory, "--clock", "manual", "--guardrails.patience", "60") as server,
         server.client() as client,
         server.administrator() as admin,
     ):

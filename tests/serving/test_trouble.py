@@ -27,7 +27,7 @@ from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.decision_log import DecisionLog, Row
 from bidpilot.serving.guardrails import Cause
-from bidpilot.serving.server import _tick
+from bidpilot.serving.server import tick
 from bidpilot.serving.state import State
 from bidpilot.serving.writer import Writer
 from tests.serving.served import Served
@@ -332,7 +332,7 @@ def test_ticks_that_fail_are_counted_and_said_once_a_second(
     monkeypatch.setattr("bidpilot.serving.server._TICK", 0.0005)
 
     async def run() -> None:
-        task = asyncio.create_task(_tick(bidder))
+        task = asyncio.create_task(tick(bidder))
         while bidder.events.counts[Cause.tick_failed] < 200:
             await asyncio.sleep(0.001)
         task.cancel()
