@@ -182,9 +182,9 @@ class AdminApp:
             raise InvalidServing(f"campaign is {str(campaign)[:80]!r}. Give an object of its settings.")
         if given.pop("name", name) != name:
             raise InvalidServing("the body has another name than the address. Leave it out.")
-        if "budget" in campaign:  # the last word: what was planned for other days goes with the budget that it was for
-            given.setdefault("planned", None)
         before = self.bidder.served.get(name)
+        if "budget" in campaign and before is not None and before.planned is not None:
+            given.setdefault("planned", None)  # the last word: what was planned goes with the budget that it was for
         base = self.bidder.bundle.manifest.campaign if before is None else before.campaign
         rest = {} if before is None else before.model_dump(mode="json", exclude={"name", "campaign"})
         whole = rest | given | {"name": name, "campaign": base.model_dump(mode="json") | campaign}

@@ -129,8 +129,7 @@ class CampaignDay:
         self.wallet.tend(self.desk.clock())  # what has run out by now is not outstanding
         totals = self.collector.totals(self._unwatched, self.desk.bidders)
         self._unwatched = 0.0
-        self.desk.state.store_slot(self.account, self.slot, totals)
-        self.desk.state.store_results(self.account, self.results.text())
+        self.desk.state.store_slot(self.account, self.slot, totals, self.results.text())
         self.desk.budgets.ask(self.desk.keeper, self.served, self.moment, self._limit)
         if self.successor is not None:
             self._hand_over(self.successor)

@@ -21,6 +21,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS slots (account TEXT, slot INTEGER, totals TEXT NOT NULL, PRIMARY KEY (account, slot));
 CREATE TABLE IF NOT EXISTS results (account TEXT PRIMARY KEY, text TEXT NOT NULL);
 """
+_RESULTS = "INSERT OR REPLACE INTO results VALUES (?, ?)"
 _READS = 0.2  # seconds that a read waits for a lock: the event loop waits with it
 _OLD_TABLES = ("campaigns", "switches")  # kept orders before they moved to the ledger
 
@@ -54,12 +55,14 @@ class State:
         """Let a thread make the writes from now on."""
         self.writer.start()
 
-    def store_slot(self, account: str, slot: int, totals: SlotTotals) -> None:
-        """Keep what a slot brought."""
+    def store_slot(self, account: str, slot: int, totals: SlotTotals, results: str | None = None) -> None:
+        """Keep what a slot brought, and the day's `results` so far."""
         values = {f.name: getattr(totals, f.name).tolist() for f in fields(totals)}
 
         def write() -> None:
             self._db.execute("INSERT OR REPLACE INTO slots VALUES (?, ?, ?)", (account, slot, json.dumps(values)))
+            if results is not None:
+                self._db.execute(_RESULTS, (account, results))
 
         self.writer.submit((account, slot), write)
 
@@ -82,10 +85,10 @@ class State:
         return found
 
     def store_results(self, account: str, text: str) -> None:
-        """Keep what a day has cost and brought so far."""
+        """Keep what a day that is over has cost and brought."""
 
         def write() -> None:
-            self._db.execute("INSERT OR REPLACE INTO results VALUES (?, ?)", (account, text))
+            self._db.execute(_RESULTS, (account, text))
 
         self.writer.submit((account, "results"), write)
 
