@@ -20,9 +20,10 @@ class Reservation(msgspec.Struct):
     record: Any  # the bid, for whoever hears of it again
     slot: int = 0  # of the auction
     claimed: bool = False  # a billing notice, or a question, is on its way to the store
+    lost: bool = False  # told so: nobody can win by it any more
     won: bool = False  # it is known to have won: nothing frees its money but its bill, or a long time
     taken: bool = False  # its money is out of the lease: the store holds it for the win
-    unsure: bool = False  # whether it is was asked for and not answered
+    unsure: bool = False  # whether its money has left the lease: a call to the store was not answered
     turn: int = 0  # its place among those that run out
 
 

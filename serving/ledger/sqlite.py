@@ -138,13 +138,13 @@ class SqliteStore:
             db.execute("UPDATE accounts SET budget = ? WHERE account = ?", (budget, account))
             return self._state(account)
 
-    def lease(self, account: str, lease: str, want: int, until: float) -> Grant:
+    def lease(self, account: str, lease: str, want: int, until: float, begun: bool = False) -> Grant:
         """Let leases and wins that have run out go, cover debt, and add up to `want` to a lease lasting `until`."""
         now = self._clock()
         with self._transaction() as db:
             db.execute("DELETE FROM leases WHERE account = ? AND until < ?", (account, now))
-            gone = db.execute("DELETE FROM wins WHERE account = ? AND until < ? RETURNING amount", (account, now))
-            if amounts := [row[0] for row in gone.fetchall()]:
+            over = db.execute("DELETE FROM wins WHERE account = ? AND until < ? RETURNING amount", (account, now))
+            if amounts := [row[0] for row in over.fetchall()]:
                 db.execute(
                     "UPDATE accounts SET won = won - ?1, lapsed = lapsed + ?2, lapsed_amount = lapsed_amount + ?1 "
                     "WHERE account = ?3",
@@ -154,17 +154,19 @@ class SqliteStore:
             state = self._state(account)
             covered = min(state.debt, state.available)
             debt = state.debt - covered
-            granted = 0 if debt else min(want, state.available - covered)
+            gone = begun and row is None
+            granted = 0 if debt or gone else min(want, state.available - covered)
             if covered:
                 db.execute(
                     "UPDATE accounts SET settled = settled + ?, debt = debt - ? WHERE account = ?",
                     (covered, covered, account),
                 )
-            db.execute(
-                "INSERT INTO leases VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
-                "SET held = held + excluded.held, until = MAX(until, excluded.until)",
-                (account, lease, granted, until),
-            )
+            if not gone:
+                db.execute(
+                    "INSERT INTO leases VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
+                    "SET held = held + excluded.held, until = MAX(until, excluded.until)",
+                    (account, lease, granted, until),
+                )
             return Grant(granted, row is not None, debt, granted + (row[0] if row else 0), state.over)
 
     def give_back(self, account: str, lease: str, amount: int) -> None:

@@ -130,8 +130,11 @@ class LedgerStore(Protocol):
     def set_budget(self, account: str, budget: int) -> AccountState:
         """Change an account's budget."""
 
-    def lease(self, account: str, lease: str, want: int, until: float) -> Grant:
-        """Let leases and wins that have run out go, cover debt, and add up to `want` to a lease lasting `until`."""
+    def lease(self, account: str, lease: str, want: int, until: float, begun: bool = False) -> Grant:
+        """Let leases and wins that have run out go, cover debt, and add up to `want` to a lease lasting `until`.
+
+        One that was `begun` and is not there has run out, and is not made anew.
+        """
 
     def give_back(self, account: str, lease: str, amount: int) -> None:
         """Take `amount` off a lease."""

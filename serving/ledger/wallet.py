@@ -10,6 +10,7 @@ from typing import Any
 
 from bidpilot.serving.calendar import Clock
 from bidpilot.serving.guardrails import Cause, EventLog
+from bidpilot.serving.ledger.enquiry import Enquiry
 from bidpilot.serving.ledger.keeper import Keeper
 from bidpilot.serving.ledger.reservations import Reservation, Reservations, WalletConfig
 from bidpilot.serving.ledger.store import AccountState, Booked, Grant, Held, LedgerStore, Resolved, Settlement, Win
@@ -40,6 +41,7 @@ class Wallet:
         self._failing = False
         self._giving = 0  # given back, not yet confirmed
         self._closed = False
+        self._elsewhere = Enquiry(account, keeper, self._found)
         self.on_expired: Callable[[Reservation, int], None] = lambda *_: None  # with what was settled for it elsewhere
 
     @property
@@ -88,11 +90,18 @@ class Wallet:
         return self._held.find(key)
 
     def release(self, key: str) -> Reservation | None:
-        """Free the money of a bid that was lost; None where it is not outstanding, has won, or is being billed."""
+        """Free the money of a bid that was lost; None where it is not outstanding, has won, or is being billed.
+
+        On a shared store it is free as soon as that says that no other bidder was told of a win.
+        """
         held = self._held.find(key)
-        if held is None or held.claimed or held.won:
+        if held is None or held.claimed or held.won or held.lost:
             return None
-        self._forget(held, 0)
+        held.lost = True
+        if self.keeper.store.shared:
+            self._elsewhere.about([held])
+        else:
+            self._let_go(held)
         return held
 
     def win(
@@ -148,9 +157,11 @@ class Wallet:
 
     def _deadline(self, held: Reservation | None, lease: str, expires: float) -> float:
         """Until when the store may take a bid's money from its lease."""
-        if held is not None:
-            return expires if held.claimed else math.inf
-        return -math.inf if lease == self.lease else expires  # this process has let the money go
+        if held is None:
+            return -math.inf if lease == self.lease else expires  # this process has let the money go
+        if held.taken or held.lost:
+            return -math.inf  # it is not the lease's any more, or soon
+        return expires if held.claimed else math.inf
 
     def tend(self, now: float, hold: float = 0.0) -> None:
         """Let reservations run out, take money where it is short, renew the lease, cover debt.
@@ -169,12 +180,12 @@ class Wallet:
             self._give_back(amount)
         want = 0 if stopped else max(self.config.chunk - self.free, 0)
         until = now + self._hold + self.config.slack
-        account, lease, opened = self.account, self.lease, self.state is not None
+        account, lease, opened, begun = self.account, self.lease, self.state is not None, self._until > -math.inf
 
         def ask(store: LedgerStore) -> tuple[Grant, AccountState | None]:
             if not opened:
                 store.open(account, self._budget)
-            return store.lease(account, lease, want, until), store.state(account)
+            return store.lease(account, lease, want, until, begun), store.state(account)
 
         self.keeper.run(ask, lambda answer: self._granted(answer, want, until))
 
@@ -227,10 +238,11 @@ class Wallet:
         grant, state = answer
         self._saw(state)
         if not grant.known and self._until > -math.inf:
-            self._start_over(grant.granted)
+            self._start_over()
             return
-        # a lost answer to an earlier call leaves the lease with more than is known of here
-        self.free = max(self.free + grant.granted, grant.held - (self.promised - self.won) - self._giving)
+        # lost answers, and what was told to other bidders, leave the lease with more than is known of here
+        free = max(self.free + grant.granted, grant.held - (self.promised - self.won) - self._giving)
+        self.free = max(min(free, grant.held - self._giving), 0)
         self.exhausted = grant.granted < want
         self._until = until
         if self.debt and not grant.debt:
@@ -239,9 +251,8 @@ class Wallet:
         if state is not None:
             self.elsewhere = state.held - state.won - grant.held
 
-    def _start_over(self, granted: int) -> None:
+    def _start_over(self) -> None:
         """The lease ran out unrenewed: what it held is the account's again, and later notices of it are debt."""
-        self._give_back(granted)
         self.lease, self._until, self.free = _new_lease(), -math.inf, 0
         self.tend(self._clock())
 
@@ -269,11 +280,15 @@ class Wallet:
         from_win = held.amount if held is not None and held.taken else 0
         if held is not None:
             held.claimed = False
-            if result is not None:
-                # a duplicate that is still held here was booked by a call whose answer was lost
-                self._forget(held, 0 if result is Booked.debt else amount)
-            else:
+            if result is None:
+                held.unsure = True
                 self._held.ask_again(held)
+            elif result is Booked.settled:
+                self._forget(held, amount)
+            elif result is Booked.duplicate:  # by a call whose answer was lost, or by another bidder, at any price
+                self._held.remove(held)
+            else:
+                self._let_go(held)
         if result is Booked.settled and self.state is not None:
             state = self.state
             self.state = replace(
@@ -288,8 +303,8 @@ class Wallet:
         if self._held.remove(held) and held.lease == self.lease:
             self.free += held.amount - paid
 
-    def _lapse(self, held: Reservation) -> None:
-        """Nobody has billed a bid in time: its money is free again, for the account where it left the lease.
+    def _let_go(self, held: Reservation) -> None:
+        """Nothing was taken for a bid: its money is free again, for the account where it has left the lease.
 
         Where a lost answer leaves that unknown it counts as if, and the next grant tells what the lease has more.
         """
@@ -297,34 +312,34 @@ class Wallet:
             self._held.remove(held)
         else:
             self._forget(held, 0)
-        self.on_expired(held, 0)
 
     def _expire(self, now: float) -> None:
         gone = self._held.run_out(now)
-        if not gone:
-            return
-        if not self.keeper.store.shared:
-            for held in gone:
-                self._lapse(held)
+        if self.keeper.store.shared:
+            self._elsewhere.about(gone)
             return
         for held in gone:
-            held.claimed = True
-        batch = [Settlement(h.key, self.account, h.lease, h.amount, h.expires) for h in gone]
-        self.keeper.run(lambda store: store.resolve(batch), lambda found: self._resolved(gone, found))
+            self._let_go(held)
+            self.on_expired(held, 0)
 
-    def _resolved(self, gone: list[Reservation], found: list[Resolved] | None) -> None:
-        for held, answer in zip(gone, found or [Resolved(pending=True)] * len(gone), strict=True):
-            held.claimed = False
-            if answer.pending:
-                self._held.ask_again(held)  # at the next turn
-            elif answer.won is not None:  # told to another bidder
-                self._held.has_won(held, answer.won)
-                self._held.taken_out(held)
-            elif answer.settled:
-                self._forget(held, answer.settled)
-                self.on_expired(held, answer.settled)
+    def _found(self, held: Reservation, answer: Resolved) -> None:
+        """A shared store has told what other bidders know of a bid that was lost or has run out."""
+        if answer.won is not None:
+            self._held.has_won(held, answer.won)
+            self._held.taken_out(held)
+            self._held.ask_again(held)
+        elif answer.settled:
+            if held.taken:  # what it left in the lease comes with the next grant, or has
+                self._held.remove(held)
             else:
-                self._lapse(held)
+                self._forget(held, answer.settled)
+            self.on_expired(held, answer.settled)
+        elif answer.pending:
+            self._held.ask_again(held)  # at the next turn
+        else:
+            self._let_go(held)
+            if not held.lost:
+                self.on_expired(held, 0)
 
 
 def _new_lease() -> str:

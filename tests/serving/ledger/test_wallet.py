@@ -247,10 +247,10 @@ class Flaky(SqliteStore):
 
     down = False
 
-    def lease(self, account: str, lease: str, want: int, until: float) -> Grant:
+    def lease(self, account: str, lease: str, want: int, until: float, begun: bool = False) -> Grant:
         if self.down:
             raise LedgerUnavailable("down")
-        return super().lease(account, lease, want, until)
+        return super().lease(account, lease, want, until, begun)
 
     def settle(self, batch: Sequence[Settlement]) -> list[Booked]:
         if self.down:
@@ -294,8 +294,8 @@ class Unheard(SqliteStore):
             raise LedgerUnavailable("the answer was lost")
         return done
 
-    def lease(self, account: str, lease: str, want: int, until: float) -> Grant:
-        done = super().lease(account, lease, want, until)
+    def lease(self, account: str, lease: str, want: int, until: float, begun: bool = False) -> Grant:
+        done = super().lease(account, lease, want, until, begun)
         if self.mute:
             raise LedgerUnavailable("the answer was lost")
         return done
