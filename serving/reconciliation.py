@@ -25,7 +25,9 @@ class ReconciliationConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    age: float = Field(3600.0, gt=0, description="Time after which the bill of a win is overdue, seconds.")
+    age: float = Field(
+        3600.0, gt=0, description="Time after which the bill of a win is overdue, seconds; at least bid-expiry."
+    )
     least: int = Field(20, ge=1, description="Wins, billed or overdue, from which on their shares are looked at.")
     share: float = Field(
         0.2, ge=0, le=1, description="Overdue share of a campaign's wins above which an event is raised."
@@ -56,7 +58,8 @@ class Reconciliation:
         if now < self._next:
             return
         self._next = now + _EVERY
-        until = now + self._desk.win_hold - self._desk.reconciliation.age
+        desk = self._desk
+        until = now + desk.win_hold - max(desk.reconciliation.age, desk.expiry)
         for name in self.wins.keys() - accounts.keys():
             self._forget(name)
         for name, theirs in accounts.items():
