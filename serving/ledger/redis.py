@@ -174,7 +174,7 @@ class RedisStore:
     def lease(self, account: str, lease: str, want: int, until: float, begun: bool = False) -> Grant:
         """Let leases and wins that have run out go, cover debt, and add up to `want` to a lease lasting `until`."""
         with self._errors():
-            arguments = [lease, want, until, int(begun)]
+            arguments: list[str | int | float] = [lease, want, until, int(begun)]
             granted, known, debt, held, over = self._scripts["lease"](self._keys(account), arguments)
         return Grant(int(granted), bool(known), int(debt), int(held), int(over))
 
@@ -208,6 +208,10 @@ class RedisStore:
         """Wins of an account; those that are not billed and are held for no longer than `until` are overdue."""
         with self._errors():
             return Wins(*map(int, self._scripts["wins"](self._keys(account), [until])))
+
+    def unbilled(self, account: str) -> list[Win]:
+        """Other bidders hold theirs, and whose they are is not known."""
+        return []
 
     def debts(self, accounts: Sequence[str]) -> list[int]:
         """What each account owes, micro-units; 0 where there is no such account."""

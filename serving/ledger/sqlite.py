@@ -27,7 +27,8 @@ CREATE TABLE IF NOT EXISTS notices (
     key TEXT PRIMARY KEY, account TEXT NOT NULL, amount INTEGER NOT NULL, booked TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS wins (
-    key TEXT PRIMARY KEY, account TEXT NOT NULL, amount INTEGER NOT NULL, until REAL NOT NULL
+    key TEXT PRIMARY KEY, account TEXT NOT NULL, lease TEXT NOT NULL, amount INTEGER NOT NULL, until REAL NOT NULL,
+    slot INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS slots (
     account TEXT NOT NULL, slot INTEGER NOT NULL, spent INTEGER NOT NULL, PRIMARY KEY (account, slot)
@@ -186,8 +187,8 @@ class SqliteStore:
                 if db.execute("SELECT 1 FROM notices WHERE key = ?", (w.key,)).fetchone():
                     outcome.append(Held.billed)
                     continue
-                row = (w.key, w.account, w.amount, w.until)
-                if not db.execute("INSERT OR IGNORE INTO wins VALUES (?, ?, ?, ?)", row).rowcount:
+                row = (w.key, w.account, w.lease, w.amount, w.until, w.slot)
+                if not db.execute("INSERT OR IGNORE INTO wins VALUES (?, ?, ?, ?, ?, ?)", row).rowcount:
                     outcome.append(Held.repeated)
                     continue
                 in_time = now <= w.deadline and ground.take(w.account, w.lease, w.amount)
@@ -244,6 +245,12 @@ class SqliteStore:
             ).fetchone()
         told, lapsed, lapsed_amount = row or (0, 0, 0)
         return Wins(told, waiting, overdue + lapsed, owed + lapsed_amount)
+
+    def unbilled(self, account: str) -> list[Win]:
+        """Wins of an account that are not billed."""
+        with self._errors():
+            rows = self._db.execute("SELECT key, lease, amount, until, slot FROM wins WHERE account = ?", (account,))
+            return [Win(key, account, lease, amount, 0.0, until, slot) for key, lease, amount, until, slot in rows]
 
     def debts(self, accounts: Sequence[str]) -> list[int]:
         """What each account owes, micro-units; 0 where there is no such account."""

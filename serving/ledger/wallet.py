@@ -41,7 +41,7 @@ class Wallet:
         self._failing = False
         self._giving = 0  # given back, not yet confirmed
         self._closed = False
-        self._elsewhere = Enquiry(account, keeper, self._found)
+        self._enquiry = Enquiry(account, keeper, self._found)
         self.on_expired: Callable[[Reservation, int], None] = lambda *_: None  # with what was settled for it elsewhere
 
     @property
@@ -59,14 +59,15 @@ class Wallet:
         """Of that: for bids that are known to have won, taken out of the lease."""
         return self._held.won
 
-    def promised_in(self, slot: int) -> int:
-        """Of what is promised: for bids on auctions of a slot."""
-        return self._held.by_slot[slot]
-
     @property
     def promised_by_slot(self) -> Mapping[int, int]:
         """What is promised, by the slot of the auction."""
         return self._held.by_slot
+
+    @property
+    def won_by_slot(self) -> Mapping[int, int]:
+        """What is won, by the slot of the auction."""
+        return self._held.won_by_slot
 
     def ready(self, now: float, hold: float = 0.0) -> bool:
         """Whether bids can be made whose money is held for `hold` seconds, or as long as usual."""
@@ -99,7 +100,7 @@ class Wallet:
             return None
         held.lost = True
         if self.keeper.store.shared:
-            self._elsewhere.about([held])
+            self._enquiry.about([held])
         else:
             self._let_go(held)
         return held
@@ -124,11 +125,13 @@ class Wallet:
         if held is not None:
             self._held.has_won(held, until)
 
+        win = Win(key, self.account, lease, amount, deadline, until, slot)
+
         def told(result: Held | None) -> None:
-            self._told(key, amount, result)
+            self._told(win, result)
             done(result)
 
-        self.keeper.win(Win(key, self.account, lease, amount, deadline, until, slot), told)
+        self.keeper.win(win, told)
 
     def settle(
         self,
@@ -182,10 +185,11 @@ class Wallet:
         until = now + self._hold + self.config.slack
         account, lease, opened, begun = self.account, self.lease, self.state is not None, self._until > -math.inf
 
-        def ask(store: LedgerStore) -> tuple[Grant, AccountState | None]:
+        def ask(store: LedgerStore) -> tuple[Grant, AccountState | None, list[Win]]:
             if not opened:
                 store.open(account, self._budget)
-            return store.lease(account, lease, want, until, begun), store.state(account)
+            granted = store.lease(account, lease, want, until, begun)
+            return granted, store.state(account), [] if opened else store.unbilled(account)
 
         self.keeper.run(ask, lambda answer: self._granted(answer, want, until))
 
@@ -227,7 +231,7 @@ class Wallet:
         if state is not None:
             self.state = state
 
-    def _granted(self, answer: tuple[Grant, AccountState | None] | None, want: int, until: float) -> None:
+    def _granted(self, answer: tuple[Grant, AccountState | None, list[Win]] | None, want: int, until: float) -> None:
         self._asking = False
         if answer is None:
             if not self._failing:
@@ -235,8 +239,10 @@ class Wallet:
             self._failing = True
             return
         self._failing = False
-        grant, state = answer
+        grant, state, wins = answer
         self._saw(state)
+        for win in wins:
+            self._held.adopt(win)
         if not grant.known and self._until > -math.inf:
             self._start_over()
             return
@@ -256,17 +262,17 @@ class Wallet:
         self.lease, self._until, self.free = _new_lease(), -math.inf, 0
         self.tend(self._clock())
 
-    def _told(self, key: str, amount: int, result: Held | None) -> None:
+    def _told(self, win: Win, result: Held | None) -> None:
         if result is None:
             self._events.record(Cause.ledger_unavailable, "a win was not booked; it must be sent again")
         if self.state is not None and result in (Held.held, Held.late):
-            more = amount if result is Held.late else 0
-            self.state = replace(self.state, won=self.state.won + amount, held=self.state.held + more)
+            self.state = self.state.with_win(win.amount, result is Held.late)
             self.over = self.state.over
-        held = self._held.find(key)
+        held = self._held.find(win.key)
         if held is None:
-            return
-        if result is None:
+            if result in (Held.held, Held.late) and not self.keeper.store.shared:
+                self._held.adopt(win)
+        elif result is None:
             held.unsure = True
         elif result is Held.billed:  # by a call whose answer was lost, or by another bidder
             self._held.remove(held)
@@ -277,8 +283,9 @@ class Wallet:
         if result is None:
             self._events.record(Cause.ledger_unavailable, "a bill was not booked; it must be sent again")
         held = self._held.find(key)
-        from_win = held.amount if held is not None and held.taken else 0
+        from_win = 0
         if held is not None:
+            from_win = held.taken * held.amount
             held.claimed = False
             if result is None:
                 held.unsure = True
@@ -290,10 +297,7 @@ class Wallet:
             else:
                 self._let_go(held)
         if result is Booked.settled and self.state is not None:
-            state = self.state
-            self.state = replace(
-                state, settled=state.settled + amount, held=state.held - amount, won=max(state.won - from_win, 0)
-            )
+            self.state = self.state.with_bill(amount, from_win)
         if result is Booked.debt:
             self.debt += amount
             self._events.record(Cause.debt, f"{amount} micro-units billed after their reservation had run out")
@@ -316,7 +320,7 @@ class Wallet:
     def _expire(self, now: float) -> None:
         gone = self._held.run_out(now)
         if self.keeper.store.shared:
-            self._elsewhere.about(gone)
+            self._enquiry.about(gone)
             return
         for held in gone:
             self._let_go(held)

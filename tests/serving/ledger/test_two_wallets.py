@@ -1,4 +1,4 @@
-"""Two bidders on one account, notices to either, answers that are lost: no wallet ever has more than its lease holds."""
+"""Two bidders on one account, notices to either, answers that are lost: no wallet has more than its lease holds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Store(SqliteStore):
 
     def __init__(self, path: Path, clock: ManualClock, shared: bool) -> None:
         super().__init__(path, clock)
-        self.shared = shared  # type: ignore[misc]
+        self.shared = shared
         self.fails: str | None = None
 
     def _before(self) -> None:
@@ -78,9 +78,6 @@ class Store(SqliteStore):
     def notices(self) -> dict[str, int]:
         return dict(self._db.execute("SELECT key, amount FROM notices"))
 
-    def wins(self) -> set[str]:  # type: ignore[override]
-        return {key for (key,) in self._db.execute("SELECT key FROM wins")}
-
     def held_by(self, lease: str) -> int:
         found = self._db.execute("SELECT held FROM leases WHERE lease = ?", (lease,)).fetchone()
         return int(found[0]) if found else 0
@@ -99,9 +96,7 @@ class Money(RuleBasedStateMachine):
         self.clock = ManualClock(1000.0)
         self.store = Store(Path(self.folder.name) / "ledger.sqlite", self.clock, self.shared)
         events = EventLog(self.clock)
-        self.wallets = [
-            Wallet("c", budget, Keeper(self.store), self.clock, CONFIG, events) for _ in range(self.count)
-        ]
+        self.wallets = [Wallet("c", budget, Keeper(self.store), self.clock, CONFIG, events) for _ in range(self.count)]
         self.bids: list[tuple[int, str, str, int, float]] = []  # bidder, key, lease, amount, expires
         self.lost: set[str] = set()
         self.late = 0
@@ -109,8 +104,7 @@ class Money(RuleBasedStateMachine):
             wallet.tend(self.clock())
 
     def drawn(self, data: st.DataObject) -> tuple[Wallet, str, str, int, float]:
-        _, *bid = data.draw(st.sampled_from(self.bids[-8:]))
-        key, lease, amount, expires = bid
+        _, key, lease, amount, expires = data.draw(st.sampled_from(self.bids[-8:]))
         return self.wallets[data.draw(st.integers(0, self.count - 1))], key, lease, amount, expires
 
     @rule(which=st.integers(0, 1), amount=st.integers(1, 30))
@@ -153,6 +147,18 @@ class Money(RuleBasedStateMachine):
         for wallet in self.wallets:
             wallet.tend(self.clock())
 
+    @rule()
+    def all_is_over(self) -> None:
+        """The store answers, and no bid can be billed any more: nothing is promised, whatever was told and lost."""
+        self.store.fails = None
+        for _ in range(4):
+            self.clock.move(self.clock() + WIN_HOLD)
+            for wallet in self.wallets:
+                wallet.tend(self.clock())
+        assert [(w.outstanding, w.promised, w.won) for w in self.wallets] == [(0, 0, 0)] * self.count
+        slots = [slot for w in self.wallets for slot in (w.promised_by_slot, w.won_by_slot)]
+        assert not any(amount for slot in slots for amount in slot.values())
+
     @rule(fails=st.sampled_from([None, None, "away", "lost"]))
     def fail(self, fails: str | None) -> None:
         self.store.fails = fails
@@ -162,7 +168,7 @@ class Money(RuleBasedStateMachine):
         if not hasattr(self, "wallets"):
             return
         state = self.store.state("c")
-        paid, won = self.store.notices(), self.store.wins()
+        paid, won = self.store.notices(), {win.key for win in self.store.unbilled("c")}
         if state is not None:
             assert state.settled + state.debt == sum(paid.values())
             assert state.settled + state.held <= state.budget + self.late

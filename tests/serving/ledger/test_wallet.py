@@ -494,3 +494,26 @@ def test_what_is_acknowledged_is_on_the_disk(tmp_path: Path) -> None:
     OPENED.append(SqliteStore(tmp_path / "ledger.sqlite", ManualClock()))
     assert OPENED[-1]._db.execute("PRAGMA synchronous").fetchone() == (2,)
     assert OPENED[-1]._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+class Shared(SqliteStore):
+    """A store that other processes use as well."""
+
+    shared = True
+
+
+def test_a_bid_said_lost_here_and_won_elsewhere_leaves_no_more_than_its_lease_holds(tmp_path: Path) -> None:
+    """Whoever is told both has bid 30 of the 40 that the lease had: 10 are free after the next grant."""
+    clock = ManualClock()
+    store = Shared(tmp_path / "ledger.sqlite", clock)
+    OPENED.append(store)
+    wallet = Wallet("c", 40, Keeper(store), clock, CONFIG, EventLog(clock))
+    wallet.tend(0.0)
+    held = wallet.reserve("a", 30, clock(), None)
+    assert held is not None
+    wallet.release("a")
+    assert wallet.free == 40
+    store.win([Win("a", "c", held.lease, 30, held.expires, 1000.0)])
+    clock.move(5.0)
+    wallet.tend(clock())
+    assert wallet.free == 10
