@@ -10,10 +10,12 @@ from typing import Any
 
 from bidpilot.serving.calendar import Clock
 from bidpilot.serving.guardrails import Cause, EventLog
-from bidpilot.serving.ledger.enquiry import Enquiry
 from bidpilot.serving.ledger.keeper import Keeper
 from bidpilot.serving.ledger.reservations import Reservation, Reservations, WalletConfig
-from bidpilot.serving.ledger.store import AccountState, Booked, Grant, Held, LedgerStore, Resolved, Settlement, Win
+from bidpilot.serving.ledger.returns import Returns
+from bidpilot.serving.ledger.store import AccountState, Booked, Grant, Held, LedgerStore, Settlement, Win
+
+_Answer = tuple[Grant, AccountState | None, list[Win]]
 
 
 class Wallet:
@@ -29,19 +31,21 @@ class Wallet:
         self._clock, self._events = clock, events
         self.state: AccountState | None = None  # as the store last told it, and what was settled since
         self._budget = budget
+        self._agreed: int | None = None  # the budget that the store is known to have
         self.free = 0
         self.elsewhere = 0  # what other leases hold, of bidders beside this one or gone
         self.over = 0  # what the account has settled and held beyond its budget
         self.exhausted = False  # the account has no more than what is free here
         self.debt = 0
         self.lease, self._until = _new_lease(), -math.inf
+        self._bids_until = -math.inf  # a bidder that is cut off from the store bids no longer, however long holds are
         self._held = Reservations()
         self._hold = config.hold  # the longest that a bid has asked for
         self._asking = False
         self._failing = False
         self._giving = 0  # given back, not yet confirmed
         self._closed = False
-        self._enquiry = Enquiry(account, keeper, self._found)
+        self._returns = Returns(account, keeper, self._held, self._credit, lambda *ran_out: self.on_expired(*ran_out))
         self.on_expired: Callable[[Reservation, int], None] = lambda *_: None  # with what was settled for it elsewhere
 
     @property
@@ -71,7 +75,9 @@ class Wallet:
 
     def ready(self, now: float, hold: float = 0.0) -> bool:
         """Whether bids can be made whose money is held for `hold` seconds, or as long as usual."""
-        return self.debt == 0 and self.over == 0 and now + max(hold, self.config.hold) <= self._until
+        if self.debt or self.over or now > self._bids_until:
+            return False
+        return now + max(hold, self.config.hold) <= self._until
 
     def reserve(
         self, key: str, amount: int, now: float, record: Any, slot: int = 0, hold: float = 0.0
@@ -98,11 +104,7 @@ class Wallet:
         held = self._held.find(key)
         if held is None or held.claimed or held.won or held.lost:
             return None
-        held.lost = True
-        if self.keeper.store.shared:
-            self._enquiry.about([held])
-        else:
-            self._let_go(held)
+        self._returns.lost(held)
         return held
 
     def win(
@@ -171,11 +173,11 @@ class Wallet:
 
         The lease is made to last for bids whose money is held for `hold` seconds.
         """
-        self._expire(now)
+        self._returns.expire(now)
         self._hold = max(self._hold, hold)
         short, stopped = self.free < self.config.chunk // 2, self.debt or self.over
-        ends = self._until - now < self._hold + self.config.slack / 2
-        if self._closed or self._asking or not (short or stopped or ends):
+        changed, ends = self._agreed != self._budget, self._until - now < self._hold + self.config.slack / 2
+        if self._closed or self._asking or not (short or stopped or changed or ends):
             return
         self._asking = True
         if stopped and self.free:
@@ -184,14 +186,22 @@ class Wallet:
         want = 0 if stopped else max(self.config.chunk - self.free, 0)
         until = now + self._hold + self.config.slack
         account, lease, opened, begun = self.account, self.lease, self.state is not None, self._until > -math.inf
+        budget, agreed = self._budget, self._agreed
 
-        def ask(store: LedgerStore) -> tuple[Grant, AccountState | None, list[Win]]:
-            if not opened:
-                store.open(account, self._budget)
+        def ask(store: LedgerStore) -> _Answer:
+            if agreed != budget and store.open(account, budget).budget != budget:
+                store.set_budget(account, budget)
             granted = store.lease(account, lease, want, until, begun)
             return granted, store.state(account), [] if opened else store.unbilled(account)
 
-        self.keeper.run(ask, lambda answer: self._granted(answer, want, until))
+        def answered(answer: _Answer | None) -> None:
+            if answer is not None:
+                self._agreed, self._bids_until = budget, now + self.config.slack
+            self._granted(answer, want, until)
+            if answer is not None and budget != self._budget:  # changed meanwhile
+                self.tend(self._clock())
+
+        self.keeper.run(ask, answered)
 
     def owes(self, amount: int) -> None:
         """The account owes more than before, micro-units: no bid is made until that is covered."""
@@ -199,15 +209,21 @@ class Wallet:
         self.tend(self._clock())
 
     def set_budget(self, budget: int, chunk: int | None = None) -> None:
-        """Give back what is free, change the account's budget and the chunk, and take money again."""
+        """Change the account's budget and the chunk: here at once, in the store as soon as it answers."""
         if chunk is not None:
             self.config = replace(self.config, chunk=chunk)
-        amount, self.free = self.free, 0
-        self._give_back(amount)
         self._budget = budget
-        self.keeper.run(lambda store: store.set_budget(self.account, budget), self._saw)
         self.exhausted = False
+        self._keep(self.config.chunk)
         self.tend(self._clock())
+
+    def _keep(self, most: int) -> None:
+        """Give back what is free beyond `most`, or beyond what the budget leaves, as far as is known here."""
+        state = self.state
+        elsewhere = 0 if state is None else state.settled + state.held - self.free - self._giving
+        amount = self.free - max(min(self.free, most, self._budget - elsewhere), 0)
+        self.free -= amount
+        self._give_back(amount)
 
     def close(self) -> None:
         """Give back what is free; what outstanding bids may cost stays held until the lease runs out."""
@@ -231,7 +247,7 @@ class Wallet:
         if state is not None:
             self.state = state
 
-    def _granted(self, answer: tuple[Grant, AccountState | None, list[Win]] | None, want: int, until: float) -> None:
+    def _granted(self, answer: _Answer | None, want: int, until: float) -> None:
         self._asking = False
         if answer is None:
             if not self._failing:
@@ -249,6 +265,7 @@ class Wallet:
         # lost answers, and what was told to other bidders, leave the lease with more than is known of here
         free = max(self.free + grant.granted, grant.held - (self.promised - self.won) - self._giving)
         self.free = max(min(free, grant.held - self._giving), 0)
+        self._keep(self.free)  # the store may not have heard yet of a budget that was cut
         self.exhausted = grant.granted < want
         self._until = until
         if self.debt and not grant.debt:
@@ -274,8 +291,8 @@ class Wallet:
                 self._held.adopt(win)
         elif result is None:
             held.unsure = True
-        elif result is Held.billed:  # by a call whose answer was lost, or by another bidder
-            self._held.remove(held)
+        elif result is Held.billed:
+            self._returns.elsewhere(held)
         else:
             self._held.taken_out(held)
 
@@ -291,59 +308,20 @@ class Wallet:
                 held.unsure = True
                 self._held.ask_again(held)
             elif result is Booked.settled:
-                self._forget(held, amount)
-            elif result is Booked.duplicate:  # by a call whose answer was lost, or by another bidder, at any price
-                self._held.remove(held)
+                self._returns.paid(held, amount)
+            elif result is Booked.duplicate:
+                self._returns.elsewhere(held)
             else:
-                self._let_go(held)
+                self._returns.unpaid(held)
         if result is Booked.settled and self.state is not None:
             self.state = self.state.with_bill(amount, from_win)
         if result is Booked.debt:
             self.debt += amount
             self._events.record(Cause.debt, f"{amount} micro-units billed after their reservation had run out")
 
-    def _forget(self, held: Reservation, paid: int) -> None:
-        """A bid cannot be billed any more: `paid` was taken for it, and the rest is in its lease."""
-        if self._held.remove(held) and held.lease == self.lease:
-            self.free += held.amount - paid
-
-    def _let_go(self, held: Reservation) -> None:
-        """Nothing was taken for a bid: its money is free again, for the account where it has left the lease.
-
-        Where a lost answer leaves that unknown it counts as if, and the next grant tells what the lease has more.
-        """
-        if held.taken or held.unsure:
-            self._held.remove(held)
-        else:
-            self._forget(held, 0)
-
-    def _expire(self, now: float) -> None:
-        gone = self._held.run_out(now)
-        if self.keeper.store.shared:
-            self._enquiry.about(gone)
-            return
-        for held in gone:
-            self._let_go(held)
-            self.on_expired(held, 0)
-
-    def _found(self, held: Reservation, answer: Resolved) -> None:
-        """A shared store has told what other bidders know of a bid that was lost or has run out."""
-        if answer.won is not None:
-            self._held.has_won(held, answer.won)
-            self._held.taken_out(held)
-            self._held.ask_again(held)
-        elif answer.settled:
-            if held.taken:  # what it left in the lease comes with the next grant, or has
-                self._held.remove(held)
-            else:
-                self._forget(held, answer.settled)
-            self.on_expired(held, answer.settled)
-        elif answer.pending:
-            self._held.ask_again(held)  # at the next turn
-        else:
-            self._let_go(held)
-            if not held.lost:
-                self.on_expired(held, 0)
+    def _credit(self, held: Reservation, amount: int) -> None:
+        if held.lease == self.lease:
+            self.free += amount
 
 
 def _new_lease() -> str:
