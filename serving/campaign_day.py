@@ -209,7 +209,7 @@ class CampaignDay:
         return max(min(self._shadow_pricer.bid(value, segment, source, first_price), self.cap), 0.0)
 
     def request(self, value: Value, segment: int, source: int) -> Refusal | None:
-        """Count an auction that was offered; why the gate refuses it. Outside of the flight it is nothing to plan with."""
+        """Count an auction offered; why the gate refuses it. Outside of its flight it is nothing to plan with."""
         if self._closed(self.desk.clock()):
             return None
         return self.collector.request(value, segment, source)
