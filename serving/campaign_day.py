@@ -24,6 +24,7 @@ from bidpilot.serving.guardrails import Cause, EventLog, bid_cap, limit_step
 from bidpilot.serving.ledger.reservations import WalletConfig
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.ledger.wallet import Wallet
+from bidpilot.serving.open_hours import planner_for
 from bidpilot.serving.pilot import Decision, Pilot
 from bidpilot.serving.pricer import Pricer
 from bidpilot.serving.served import ServedCampaign
@@ -103,7 +104,8 @@ class CampaignDay:
         traffic = None if desk.book is None else desk.book.filter()
         patience = desk.guardrails.patience
         campaign, day = self.campaign, self.moment.day
-        return Pilot(desk.planner, campaign, agent, desk.sources, events, patience, traffic, day)
+        planner = planner_for(desk.planner, self.served.flight)
+        return Pilot(planner, campaign, agent, desk.sources, events, patience, traffic, day)
 
     def _begin(self) -> None:
         """Begin the day, and catch up to the slot that is under way."""
@@ -207,8 +209,14 @@ class CampaignDay:
         return max(min(self._shadow_pricer.bid(value, segment, source, first_price), self.cap), 0.0)
 
     def request(self, value: Value, segment: int, source: int) -> Refusal | None:
-        """Count an auction that was offered; why the gate refuses it."""
+        """Count an auction offered; why the gate refuses it. Outside of its flight it is nothing to plan with."""
+        if self._closed(self.desk.clock()):
+            return None
         return self.collector.request(value, segment, source)
+
+    def _closed(self, now: float) -> bool:
+        flight = self.served.flight
+        return flight is not None and flight.closed(self.moment, now)
 
     def refusal(self, source: int) -> Refusal | None:
         """Why the gate would refuse the next auction of a source; nothing is counted."""
@@ -230,7 +238,7 @@ class CampaignDay:
         """
         if self.served.paused:
             return 0, "paused"
-        if self.served.flight is not None and self.served.flight.closed(self.moment, now):
+        if self._closed(now):
             return 0, "not_in_flight"
         bid = self.pricer.bid(value, segment, source, first_price)
         if bid > self.cap:
