@@ -35,6 +35,10 @@ class Cause(StrEnum):
     debt_covered = "debt_covered"
     ledger_unavailable = "ledger_unavailable"
     unwatched = "unwatched"
+    campaign_failed = "campaign_failed"
+    state_unwritten = "state_unwritten"
+    bidder_gone = "bidder_gone"
+    report_unread = "report_unread"
 
 
 class GuardrailConfig(BaseModel):

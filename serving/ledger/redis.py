@@ -17,6 +17,7 @@ from bidpilot.bidding.errors import LedgerUnavailable
 from bidpilot.serving.ledger.store import AccountState, Booked, Grant, Settlement
 
 _KEPT = 8 * 86_400  # seconds after its last lease that an account is kept
+_TOLD = 2 * 86_400  # seconds that reports of a slot are kept
 _TIMEOUT = 0.5  # seconds
 
 # KEYS: account (hash: budget, settled, held, debt), leases (hash: money), until (sorted set), notices (hash: amounts)
@@ -81,8 +82,9 @@ class RedisStore:
 
     def __init__(self, url: str, prefix: str = "bidpilot") -> None:
         self._prefix = prefix
-        self._redis = redis.Redis.from_url(
-            url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, decode_responses=True
+        self._redis, self._raw = (
+            redis.Redis.from_url(url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, decode_responses=text)
+            for text in (True, False)
         )
         names = ("lease", "give_back", "settle", "resolve")
         texts = (_LEASE, _GIVE_BACK, _SETTLE, _RESOLVE)
@@ -130,6 +132,21 @@ class RedisStore:
         found = self._pipeline("resolve", [(s.account, [s.key, s.deadline]) for s in batch])
         return [None if int(amount) < 0 else int(amount) for amount in found]
 
+    def tell(self, account: str, slot: int, bidder: str, report: bytes) -> None:
+        """Let the account's other bidders read what this one has seen of a slot."""
+        key = f"{self._keys(account)[0]}:told:{slot}"
+        with self._errors():
+            pipe = self._raw.pipeline(transaction=False)
+            pipe.hset(key, bidder, report)  # type: ignore[arg-type]
+            pipe.expire(key, _TOLD)
+            pipe.execute()
+
+    def told(self, account: str, slot: int) -> dict[str, bytes]:
+        """What bidders tell of a slot, by their names; kept for two days."""
+        with self._errors():
+            found: dict[bytes, bytes] = self._raw.hgetall(f"{self._keys(account)[0]}:told:{slot}")  # type: ignore[assignment]
+        return {bidder.decode(): report for bidder, report in found.items()}
+
     def state(self, account: str) -> AccountState | None:
         """The account, None where there is none."""
         with self._errors():
@@ -140,6 +157,7 @@ class RedisStore:
     def close(self) -> None:
         """Close the connections."""
         self._redis.close()
+        self._raw.close()
 
     def _pipeline(self, script: str, calls: list[tuple[str, list[Any]]]) -> list[str]:
         with self._errors():

@@ -11,6 +11,7 @@ from typing import IO
 
 from bidpilot.bidding.errors import LedgerUnavailable
 from bidpilot.serving.calendar import Clock
+from bidpilot.serving.ledger.reports import Reports
 from bidpilot.serving.ledger.store import AccountState, Booked, Grant, Settlement
 
 _SCHEMA = """
@@ -42,7 +43,7 @@ class SqliteStore:
     shared = False
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        self._clock = clock
+        self._clock, self._reports = clock, Reports()
         self._lock: IO[str] | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,6 +139,14 @@ class SqliteStore:
     def resolve(self, batch: Sequence[Settlement]) -> list[int | None]:
         """Nobody else settles here."""
         return [0] * len(batch)
+
+    def tell(self, account: str, slot: int, bidder: str, report: bytes) -> None:
+        """Keep, in memory, what a worker whose ledger this is has seen of a slot."""
+        self._reports.tell(account, slot, bidder, report)
+
+    def told(self, account: str, slot: int) -> dict[str, bytes]:
+        """What workers tell of a slot, by their names."""
+        return self._reports.told(account, slot)
 
     def state(self, account: str) -> AccountState | None:
         """The account, None where there is none."""

@@ -82,6 +82,12 @@ class LedgerStore(Protocol):
     def resolve(self, batch: Sequence[Settlement]) -> list[int | None]:
         """What was settled elsewhere for reservations that have run out: 0 where nothing, None where it may still."""
 
+    def tell(self, account: str, slot: int, bidder: str, report: bytes) -> None:
+        """Let the account's other bidders read what this one has seen of a slot; told again it replaces the first."""
+
+    def told(self, account: str, slot: int) -> dict[str, bytes]:
+        """What bidders tell of a slot of the account, by their names; it need not outlive the day, nor the store."""
+
     def state(self, account: str) -> AccountState | None:
         """The account, None where there is none."""
 
