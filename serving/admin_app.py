@@ -98,7 +98,7 @@ class AdminApp:
         wallet, state = day.wallet, day.wallet.state
         money = {"free": wallet.free, "promised": wallet.promised, "debt": wallet.debt}
         if state is not None:
-            money |= {"budget": state.budget, "settled": state.settled, "held": state.held}
+            money |= {"budget": state.budget, "settled": state.settled, "held": state.held, "won": state.won}
         return served.model_dump(mode="json") | {
             "money": {part: amount / MICRO for part, amount in money.items()},
             "slot": day.slot,

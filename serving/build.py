@@ -32,10 +32,13 @@ from bidpilot.serving.state import State
 _HOUR = 3600.0
 
 
-def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver = at_once) -> Bidder:
+def open_bidder(
+    config: ServeConfig, clock: Clock = time.time, deliver: Deliver = at_once, store: LedgerStore | None = None
+) -> Bidder:
     """The bidder of a configuration; close it after use.
 
-    Without a `deliver` of its own it is wholly in the caller's thread: a call returns when it is durable.
+    Without a `deliver` of its own it is wholly in the caller's thread: a call returns when it is durable. `store` is
+    the ledger's; None: as the configuration says.
 
     Raises:
         InvalidBundle, BundleMismatch: the bundle cannot be served, or the shadow does not fit it.
@@ -50,8 +53,10 @@ def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver 
     forecast = bundle.forecast if config.calendar is None else bundle.forecast.with_events(read_events(config.calendar))
     planner = Planner(forecast)
     sources = clusters(config, bundle.forecast, bundle.manifest.origin.publishers) + 1  # the pool is one more
-    book = SourceBook(bundle, sources, config.state, config.bidders) if config.traffic_filter else None
-    keeper = Keeper(_store(config, clock), deliver)
+    store = _store(config, clock) if store is None else store
+    watchers = 1 if store.shared else config.bidders  # else totals are so many times what was seen
+    book = SourceBook(bundle, sources, config.state, watchers) if config.traffic_filter else None
+    keeper = Keeper(store, deliver)
     desk = Desk(
         planner=planner,
         shade=ShadingTable(planner),
@@ -61,7 +66,10 @@ def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver 
         guardrails=config.guardrails,
         sources=sources,
         bidders=config.bidders,
-        hold=config.bid_expiry + config.grace,
+        expiry=config.bid_expiry,
+        grace=config.grace,
+        win_hold=config.win_hold,
+        settle_on_win=frozenset([""] if config.settle_on == "win" else []),
         book=book,
     )
     decisions = None

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.agents.acting.agent import Agent
 from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.traffic.detector import Detector
 from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.bidding.traffic.refusal import Refusal
+from bidpilot.serving.agenda import Agenda, Steps
 from bidpilot.serving.calendar import Moment
-from bidpilot.serving.collector import Value, add_outcome, add_win, of_all
+from bidpilot.serving.collector import SlotCollector, Value, add_outcome, add_win
 from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import Cause, EventLog, bid_cap, limit_step
+from bidpilot.serving.ledger.reservations import WalletConfig
 from bidpilot.serving.ledger.store import MICRO
-from bidpilot.serving.ledger.wallet import Wallet, WalletConfig
-from bidpilot.serving.pilot import Decision, Pilot
+from bidpilot.serving.ledger.wallet import Wallet
+from bidpilot.serving.pilot import Decision
+from bidpilot.serving.pilots import Pilots
 from bidpilot.serving.pricer import Pricer
+from bidpilot.serving.seen import of_all
 from bidpilot.serving.served import ServedCampaign
+from bidpilot.serving.sharing import Sharing
 from bidpilot.serving.slot_gate import SlotGate
 from bidpilot.serving.told import Told
 
@@ -29,30 +36,52 @@ _CHUNK_BIDS = 8  # ... but enough for so many of the largest bids
 
 
 class CampaignDay:
-    """Keeps a campaign's day; `offer` prices an auction, `close_slot` goes on to the next slot.
+    """Keeps a campaign's day; `offer` prices an auction, `switch` and `closing` go on to the next slot.
 
-    A day joined late, or again after a restart, starts from the slots that were stored; others count as forecast.
+    A day joined late, or again after a restart, starts from the slots that were told or stored; others count as
+    forecast.
+
+    Args:
+        desk: what the campaigns share.
+        served: the campaign.
+        moment: the slot that the day begins in.
+        pilots: of this campaign and day, not begun.
+        events: where interventions are counted.
+        wallet: the account's, where the day was begun before; None: a new one.
+        caught_up: whether to catch up to `moment` at once; else `catch_up` is to be played.
     """
 
     def __init__(
-        self, desk: Desk, served: ServedCampaign, moment: Moment, agent: Agent, shadow: Agent | None, events: EventLog
+        self,
+        desk: Desk,
+        served: ServedCampaign,
+        moment: Moment,
+        pilots: Pilots,
+        events: EventLog,
+        wallet: Wallet | None = None,
+        caught_up: bool = True,
     ) -> None:
         self.desk, self.served, self.moment, self.events = desk, served, moment, events
         self.account = f"{served.name}@{moment.date}"
+        self.stopped = ""  # why it makes no bids; empty where it does
         guard, campaign = desk.guardrails, served.campaign
-        self._pilot = self._make_pilot(agent, events)
-        self._shadow_pilot = None
-        if shadow is not None:
-            self._shadow_pilot = self._make_pilot(shadow, EventLog(desk.clock, f"{served.name} (shadow)"))
+        self.pilots, self._pilot = pilots, pilots.policy
         self.cap = bid_cap(guard, desk.forecast, self._pilot.alpha, campaign.conversion_value)
         budget = _micro(campaign.budget)
         config = WalletConfig(chunk=self._chunk(budget), hold=desk.hold)
-        self.wallet = Wallet(self.account, budget, desk.keeper, desk.clock, config, events)
+        self.wallet = wallet or Wallet(self.account, budget, desk.keeper, desk.clock, config, events)
         self.wallet.tend(desk.clock())
-        self._slot_limit = int(guard.slot_share * budget / desk.bidders)
+        self.sharing = Sharing(self.account, desk, events)
         self._slot_spent = 0
+        self._limit(budget)
+        self._past: SlotCollector | None = None  # of the slot before, until it is closed
+        self._spare: SlotCollector | None = None  # for the slot to come
+        self._unwatched = 0.0
+        self._joined = moment.slot > 0
         self.collector = self._pilot.collector(desk.sources)
         self._begin()
+        if caught_up:
+            deque(self.catch_up(), maxlen=0)
 
     @property
     def alpha(self) -> tuple[float, float, float]:
@@ -74,69 +103,107 @@ class CampaignDay:
     _gate: SlotGate | None
     _joined: bool  # whether it began under way, and the pilot has not been told yet what was settled before
 
-    def _make_pilot(self, agent: Agent, events: EventLog) -> Pilot:
-        desk = self.desk
-        traffic = None if desk.book is None else desk.book.filter()
-        patience = desk.guardrails.patience
-        campaign, day = self.served.campaign, self.moment.day
-        return Pilot(desk.planner, campaign, agent, desk.sources, events, patience, traffic, day)
+    # --- slots -----------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        """Begin the day, and catch up to the slot that is under way."""
+        """Begin the day, with filters that know the days before."""
+        for pilot in self.pilots:
+            pilot.traffic = None if self.desk.book is None else self.desk.book.filter()
         self._apply(self._pilot.begin(), first=True)
-        if self._shadow_pilot is not None:
-            self._shadow(self._shadow_pilot.begin())
-        like = SlotTotals.zeros(1, len(self.desk.forecast.segments), self.desk.sources)
-        stored = self.desk.state.slots(self.account, like)
-        self._joined = self.moment.slot > 0
-        for slot in range(self.moment.slot):
-            self.collector.begin(slot)
-            totals = stored.get(slot) or self.collector.totals(unwatched=1.0)
-            self._next(totals, self._settled_before(totals) if slot + 1 == self.moment.slot else 0.0)
-        missing = self.moment.slot - len(stored)
-        if missing > 0:
-            self.events.record(Cause.unwatched, f"{missing} slots before {self.moment.slot} count as forecast")
-        self.collector.begin(self.moment.slot, self._gate)
-        length = self.moment.end - self.moment.start
-        self._unwatched = min(max((self.desk.clock() - self.moment.start) / length, 0.0), 1.0)
+        if self.pilots.shadow is not None:
+            self._shadow(self.pilots.shadow.begin())
 
-    def close_slot(self, moment: Moment) -> None:
-        """Hand the slot's totals to the pilot, and hold its decision from now on."""
-        self.wallet.tend(self.desk.clock())  # what has run out by now is not outstanding
-        totals = self.collector.totals(self._unwatched, self.desk.bidders)
-        self._unwatched = 0.0
-        self.desk.state.store_slot(self.account, self.slot, totals)
-        self._next(totals, self._settled_before(totals))
+    def renew(self) -> None:
+        """Begin a day anew that was begun ahead, before the one before it had told all; what was counted stays."""
+        if self.desk.book is not None:
+            self._begin()
+            self.collector.follow(self._gate)
+            self._spare = None
+
+    def catch_up(self) -> Iterator[None]:
+        """Play the slots before the one under way, one at a step."""
+        moment = self.moment
+        like = SlotTotals.zeros(1, len(self.desk.forecast.segments), self.desk.sources)
+        stored = self.desk.state.slots(self.account, like) if moment.slot else {}
+        told, late = self.sharing.history(moment.slot)
+        for slot in range(moment.slot):
+            self.collector.begin(slot)
+            if slot in told:
+                totals = self.collector.totals_of(told[slot])
+            else:
+                totals = stored.get(slot) or self.collector.totals(unwatched=1.0)
+            self._next(totals, self._outstanding(), self._settled_before(totals) if slot + 1 == moment.slot else 0.0)
+            yield
+        self.pilots.late(late)
+        missing = sum(slot not in told and slot not in stored for slot in range(moment.slot))
+        if missing > 0:
+            self.events.record(Cause.unwatched, f"{missing} slots before {moment.slot} count as forecast")
+        self.collector.begin(moment.slot, self._gate)
+        self._unwatched = min(max((self.desk.clock() - moment.start) / (moment.end - moment.start), 0.0), 1.0)
+
+    def switch(self, moment: Moment) -> None:
+        """Count from now on in another slot, which follows; `closing` must be played before the next."""
+        self._past, self.collector = self.collector, self._spare or self._fresh(moment.slot)
+        self._spare = None
         self.moment = moment
         self._slot_spent = 0
-        self.collector.begin(moment.slot, self._gate)
 
-    def end(self) -> None:
+    def closing(self, agenda: Agenda) -> Steps:
+        """Hand the totals of the slot before to the pilot, and hold its decision from then on."""
+        past = self._past
+        assert past is not None
+        self.wallet.tend(self.desk.clock())  # what has run out by now is not outstanding
+        own, self._unwatched = past.seen(self._unwatched), 0.0
+        found = yield from self.sharing.gather(past.slot, own, self.wallet.promised_by_slot, self.moment.start, agenda)
+        self.pilots.late(found.late)
+        totals = past.totals_of(found.seen)
+        self._keep(past.slot, totals)
+        self._next(totals, found.outstanding, self._settled_before(totals, found.settled), found.lapsed)
+        self._past = None
+        self.pilots.late()
+        self._limit(_micro(self.served.campaign.budget))
+        self.collector.follow(self._gate)
+        yield None
+        self._spare = self._fresh(self.slot + 1)
+
+    def ending(self, agenda: Agenda) -> Steps:
         """Tell the filter of traffic of the day's last slot, which is under way: what it has found is to be kept."""
+        own, begun = self.collector.seen(self._unwatched), self.moment.end
+        found = yield from self.sharing.gather(self.slot, own, self.wallet.promised_by_slot, begun, agenda)
         if self.filter is not None:
-            self.filter.update(self.slot, self.collector.totals(self._unwatched, self.desk.bidders))
+            self.filter.update(self.slot, self.collector.totals_of(found.seen))
 
-    def _next(self, totals: SlotTotals, settled: float) -> None:
-        outstanding = self._outstanding()
+    def _fresh(self, slot: int) -> SlotCollector:
+        """What counts a slot, by the rule under way."""
+        return self.collector.another(slot, self._make_gate())
+
+    def _keep(self, slot: int, totals: SlotTotals) -> None:
+        try:
+            self.desk.state.store_slot(self.account, slot, totals)
+        except (sqlite3.Error, OSError) as error:  # a restart will count it as forecast, or ask the others
+            self.events.record(Cause.state_unwritten, f"slot {slot}: {error}")
+
+    def _next(self, totals: SlotTotals, outstanding: NDArray[np.float64], settled: float, lapsed: float = 0.0) -> None:
+        self.pilots.lapse(lapsed)
         self._apply(self._pilot.close_slot(totals, outstanding, settled), first=False)
-        if self._shadow_pilot is not None:
-            self._shadow(self._shadow_pilot.close_slot(totals, outstanding, settled))
+        if self.pilots.shadow is not None:
+            self._shadow(self.pilots.shadow.close_slot(totals, outstanding, settled))
 
-    def _settled_before(self, totals: SlotTotals) -> float:
-        """What a day that was joined under way has settled beyond what slots tell of, currency, with `totals` the last.
+    def _settled_before(self, totals: SlotTotals, settled: float | None = None) -> float:
+        """What is `settled` beyond what slots tell of, currency, with `totals` the last.
 
-        Asked for until the ledger has answered, then once.
+        Of a day that was joined under way the ledger tells: it is asked for until it has answered, then once.
         """
-        if not self._joined or self.wallet.state is None:
-            return 0.0
-        self._joined = False
-        return self.wallet.state.settled / MICRO - self._pilot.spend - float(totals.spend[0])
+        if self._joined and self.wallet.state is not None:
+            self._joined = False
+            settled = self.wallet.state.settled / MICRO
+        return 0.0 if settled is None else settled - self._pilot.spend - float(totals.spend[0])
 
     def _outstanding(self) -> NDArray[np.float64]:
-        """(T,) money held for bids of each slot that may still be billed, of all bidders, currency."""
+        """(T,) money held here for bids of each slot that may still be billed, currency."""
         held = np.zeros(self.desk.forecast.slots)
-        for slot, amount in self.wallet.promised_in.items():
-            held[slot] = amount / MICRO * self.desk.bidders
+        for slot, amount in self.wallet.promised_by_slot.items():
+            held[slot] = amount / MICRO
         return held
 
     def _apply(self, decision: Decision, first: bool) -> None:
@@ -147,7 +214,11 @@ class CampaignDay:
                 self.events.record(Cause.step_limit, f"slot {decision.slot}")
         self.decision = decision
         self.pricer = Pricer(rule, self.cap, self.desk.shade)
-        self._gate = None if rule.gate is None else SlotGate(rule.gate, self.desk.bidders)
+        self._gate = self._make_gate()
+
+    def _make_gate(self) -> SlotGate | None:
+        gate = self.decision.rule.gate
+        return None if gate is None else SlotGate(gate, self.sharing.by_source)
 
     def _shadow(self, decision: Decision) -> None:
         self.shadow_decision = decision
@@ -158,7 +229,7 @@ class CampaignDay:
 
         Quotas are not looked at again: both filters are told the same totals, so that their gates are one.
         """
-        if self._shadow_pilot is None:
+        if self.pilots.shadow is None:
             return None
         return max(min(self._shadow_pricer.bid(value, segment, source, first_price), self.cap), 0.0)
 
@@ -178,11 +249,14 @@ class CampaignDay:
         return known
 
     def offer(
-        self, value: Value, segment: int, source: int, first_price: bool, floor: int, now: float
+        self, value: Value, segment: int, source: int, first_price: bool, floor: int, now: float, hold: float = 0.0
     ) -> tuple[int, str]:
-        """Micro-units that may be bid on what is not refused, and an empty reason; or 0 and why not."""
-        if self.served.paused:
-            return 0, "paused"
+        """Micro-units that may be bid on what is not refused, and an empty reason; or 0 and why not.
+
+        `hold` is how long the bid's money must be held, seconds, where that is longer than usual.
+        """
+        if self.stopped or self.served.paused:
+            return 0, self.stopped or "paused"
         bid = self.pricer.bid(value, segment, source, first_price)
         if bid > self.cap:
             self.events.record(Cause.bid_cap, f"{bid:.6g} cut to {self.cap:.6g}")
@@ -193,14 +267,14 @@ class CampaignDay:
             amount = wallet.free  # what is left of the day's budget, as in the environment
         if amount <= 0 or amount < floor:
             return 0, "below_floor" if wallet.free else "no_money"
-        if not wallet.ready(now):
-            wallet.tend(now)
-        if not wallet.ready(now):
-            return 0, "debt" if wallet.debt else "no_lease"
+        if not wallet.ready(now, hold):
+            wallet.tend(now, hold)
+        if not wallet.ready(now, hold):
+            return 0, "debt" if wallet.debt else "over_budget" if wallet.over else "no_lease"
         if amount > wallet.free:
             wallet.tend(now)
             return 0, "no_money"
-        if self._slot_spent + wallet.promised + amount > self._slot_limit:
+        if self._slot_spent + wallet.promised_in(self.slot) + amount > self._slot_limit:
             self.events.record(Cause.spend_rate, f"slot {self.slot} has had {self.desk.guardrails.slot_share:.0%}")
             return 0, "spend_rate"
         return amount, ""
@@ -218,8 +292,8 @@ class CampaignDay:
 
     def lapse(self, amount: int) -> None:
         """A bid ran out without a notice (micro-units): its money is free again."""
-        for pilot in self._pilots():
-            pilot.lapse(amount / MICRO * self.desk.bidders)
+        self.sharing.lapse(amount)
+        self.pilots.lapse(amount / MICRO * self.sharing.factor)
 
     def outcome(self, slot: int, source: int, told: Told) -> None:
         """What a won exposure of a slot brought is known; `told` is weighed."""
@@ -232,29 +306,29 @@ class CampaignDay:
 
     def _tell_late(self, slot: int, own: SlotTotals) -> None:
         """Book in every pilot what this bidder is told only now of an earlier slot."""
-        late = of_all(own, self.desk.bidders)
-        for pilot in self._pilots():
-            pilot.late(slot, late)
+        self.sharing.late(slot, own)
+        self.pilots.late([(slot, of_all(own, self.sharing.factor))])
+
+    def _limit(self, budget: int) -> None:
+        """Give the slot its share of the budget, of which this bidder has its part."""
+        self._slot_limit = int(self.desk.guardrails.slot_share * budget * self.sharing.part)
 
     def _chunk(self, budget: int) -> int:
         return min(max(int(_CHUNK_SHARE * budget), _CHUNK_BIDS * _micro(self.cap)), budget)
-
-    def _pilots(self) -> tuple[Pilot, ...]:
-        return (self._pilot,) if self._shadow_pilot is None else (self._pilot, self._shadow_pilot)
 
     def change(self, served: ServedCampaign) -> None:
         """Take over another setting; a new budget changes the account at once, the plan from the next day on."""
         if served.campaign.budget != self.served.campaign.budget:
             budget = _micro(served.campaign.budget)
-            self._slot_limit = int(self.desk.guardrails.slot_share * budget / self.desk.bidders)
+            self._limit(budget)
             self.wallet.set_budget(budget, self._chunk(budget))
         self.served = served
 
-    def close(self) -> None:
-        """Give unused money back and let the policy's threads end."""
-        self.wallet.close()
-        for pilot in self._pilots():
-            pilot.close()
+    def close(self, wallet: bool = True) -> None:
+        """Give unused money back, unless another day has the wallet, and let the policy's threads end."""
+        if wallet:
+            self.wallet.close()
+        self.pilots.close()
 
 
 def _micro(amount: float) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -100,6 +101,12 @@ class SlotCollector:
         self._priced = 0
         self._won = SlotTotals.zeros(1, self._segments, self._sources)
         self.spend = 0.0
+
+    def another(self, slot: int, gate: SlotGate | None = None) -> SlotCollector:
+        """One that counts another slot of the same day."""
+        made = copy(self)
+        made.begin(slot, gate)
+        return made
 
     def follow(self, gate: SlotGate | None) -> None:
         """Let another gate decide the rest of the slot; what was counted stays."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
@@ -26,8 +27,17 @@ class Desk:
     guardrails: GuardrailConfig
     sources: int  # clusters and the pool, which is the last
     bidders: int
-    hold: float  # seconds
+    expiry: float  # seconds from a bid to its bill
+    grace: float  # seconds after that for which a bill is still paid
+    win_hold: float  # seconds for which a win that is told waits for its bill
+    settle_on_win: frozenset[str]  # exchanges whose win notices are their bills; "" is any that is not told apart
     book: Book | None = None  # makes the filters of traffic; None: all requests pass
+    process: str = field(default_factory=lambda: secrets.token_hex(6))  # this one among those that share its store
+
+    @property
+    def hold(self) -> float:
+        """How long a bid's money is held where its request does not ask for longer, seconds."""
+        return self.expiry + self.grace
 
     @property
     def forecast(self) -> Forecast:

@@ -39,6 +39,7 @@ class Cause(StrEnum):
     state_unwritten = "state_unwritten"
     bidder_gone = "bidder_gone"
     report_unread = "report_unread"
+    overpriced = "overpriced"
 
 
 class GuardrailConfig(BaseModel):

@@ -79,7 +79,7 @@ class Metrics(Collector):
             wallet, state = day.wallet, day.wallet.state
             parts = {"promised": wallet.promised, "free": wallet.free, "debt": wallet.debt}
             if state is not None:
-                parts |= {"budget": state.budget, "settled": state.settled}
+                parts |= {"budget": state.budget, "settled": state.settled, "won": wallet.won}
             for part, amount in parts.items():
                 money.add_metric([name, part], amount / MICRO)
             for kpi, coefficient in zip(KPI, day.alpha, strict=True):

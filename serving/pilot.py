@@ -15,6 +15,7 @@ from bidpilot.bidding.campaign.segments import channel_index, is_tail
 from bidpilot.bidding.day.action import action_size, decode
 from bidpilot.bidding.day.expectation import Expectation
 from bidpilot.bidding.day.observation import Observer
+from bidpilot.bidding.day.replan import Replanner
 from bidpilot.bidding.day.replanners import replanner
 from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.day.statistics import DayStatistics
@@ -135,7 +136,7 @@ class Pilot:
             self.prepare()
         assert self._made is not None
         plan, index = self._plan, self._index
-        (steering, made), self._made = self._made, None
+        steering, made = self._made
         self._statistics.begin(self._batch, plan, index, self.traffic, self._expected)
         self._observer.begin(self._statistics, plan, index, made, steering)
         self._day = AgentDay(self._agent, 1, len(self.forecast.segments))

@@ -86,9 +86,7 @@ def unpack(raw: bytes, segments: int, sources: int) -> Report:
 
 def _columns(totals: SlotTotals) -> dict[str, bytes]:
     columns = {name: getattr(totals, name) for name in _NAMES}
-    return {
-        name: column.astype(column.dtype.newbyteorder("<")).tobytes() for name, column in columns.items() if column.any()
-    }
+    return {name: c.astype(c.dtype.newbyteorder("<")).tobytes() for name, c in columns.items() if c.any()}
 
 
 def _totals(columns: dict[str, bytes], segments: int, sources: int) -> SlotTotals:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.day.slot_totals import SlotTotals
 
-_COLUMNS = tuple(f.name for f in fields(SlotTotals))
+_QUANTILES = "ratio_quantiles"
+_SUMS = tuple(f.name for f in fields(SlotTotals) if f.name != _QUANTILES)
 
 
 @dataclass(frozen=True)
@@ -46,26 +48,25 @@ def pooled(parts: Sequence[Seen]) -> Seen:
 
 def added(parts: Sequence[SlotTotals]) -> SlotTotals:
     """Totals summed column by column; quantiles, which have no sum, are those of the first."""
-    first = parts[0]
-    return SlotTotals(
-        **{
-            name: first.ratio_quantiles if name == "ratio_quantiles" else sum(getattr(part, name) for part in parts)
-            for name in _COLUMNS
-        }
-    )
+    return SlotTotals(**{name: _sum([getattr(part, name) for part in parts]) for name in _SUMS} | _quantiles(parts[0]))
 
 
 def of_all(totals: SlotTotals, factor: float) -> SlotTotals:
     """What all bidders saw, where `totals` are the part `1 / factor` of it; `totals` stay as they are."""
-    return SlotTotals(
-        **{
-            name: column.copy() if name == "ratio_quantiles" else _scaled(column, factor)
-            for name, column in vars(totals).items()
-        }
-    )
+    return SlotTotals(**{name: _scaled(getattr(totals, name), factor) for name in _SUMS} | _quantiles(totals))
 
 
-def _scaled(column: NDArray[np.generic], factor: float) -> NDArray[np.generic]:
-    if np.issubdtype(column.dtype, np.integer):
-        return np.rint(column * factor).astype(column.dtype)
-    return column * factor  # type: ignore[no-any-return,operator]
+def _quantiles(totals: SlotTotals) -> dict[str, Any]:
+    return {_QUANTILES: totals.ratio_quantiles.copy()}
+
+
+def _sum(columns: list[NDArray[Any]]) -> NDArray[Any]:
+    total = columns[0].copy()
+    for column in columns[1:]:
+        total += column
+    return total
+
+
+def _scaled(column: NDArray[Any], factor: float) -> NDArray[Any]:
+    scaled = column * factor
+    return np.rint(scaled).astype(column.dtype) if np.issubdtype(column.dtype, np.integer) else scaled

@@ -13,7 +13,7 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
@@ -35,6 +35,7 @@ from bidpilot.serving.openrtb import Reader, Writer
 from bidpilot.serving.predictor import load_predictor
 
 _TICK = 0.05  # seconds
+_STEP = 0.005  # seconds between two looks whether there is a step to make
 _BACKLOG = 2048
 _PATIENCE = 500  # turns of 20 milliseconds until it listens
 
@@ -75,14 +76,15 @@ async def _serve(config: ServeConfig) -> None:
     gc.freeze()  # what is loaded now stays: collections need not walk it again
     gc.set_threshold(50_000, 20, 50)
     tasks = [loop.create_task(server.serve()) for server in servers]
-    ticking = loop.create_task(_tick(bidder))
+    clockwork = [loop.create_task(_tick(bidder)), loop.create_task(_steps(bidder.pace()))]
     await _listening((config.host, port), (config.admin_host, admin_port))
     LOGGER.info(f"bids: http://{config.host}:{port}/openrtb2/bid   admin: http://{config.admin_host}:{admin_port}")
     try:
         await stopping.wait()
     finally:
         exchange.draining = True
-        ticking.cancel()
+        for task in clockwork:
+            task.cancel()
         for server in servers:
             server.stop()  # type: ignore[no-untyped-call]
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -94,9 +96,9 @@ def applications(bidder: Bidder, config: ServeConfig, url: str) -> tuple[Exchang
     predictor = None if config.predictor is None else load_predictor(config.predictor)
     signer = Signer(secret(config, "notice.secret", "BIDPILOT_NOTICE_SECRET").encode())
     sources = Sources(bidder.desk.sources - 1)
-    reader = Reader(bidder.bundle.manifest.segments, sources, config.currency, predictor)
+    reader = Reader(bidder.bundle.manifest.segments, sources, config.currency, predictor, config.max_hold)
     metrics = Metrics(bidder, sources)
-    exchange = ExchangeApp(bidder, config, signer, reader, Writer(signer, url, config.bid_expiry), metrics)
+    exchange = ExchangeApp(bidder, config, signer, reader, Writer(signer, url), metrics)
     return exchange, AdminApp(bidder, reader, metrics, secret(config, "admin.token", "BIDPILOT_ADMIN_TOKEN"))
 
 
@@ -112,6 +114,18 @@ async def _tick(bidder: Bidder) -> None:
             bidder.tick()
         except Exception:  # the clockwork must not stop
             LOGGER.exception("a tick failed")
+
+
+async def _steps(step: Callable[[], bool]) -> None:
+    """Make the steps of slots and days that begin, and rest after each as long as it took."""
+    while True:
+        begun = time.perf_counter()
+        try:
+            made = step()
+        except Exception:
+            made = True
+            LOGGER.exception("a step of a slot failed")
+        await asyncio.sleep(time.perf_counter() - begun if made else _STEP)
 
 
 def _server(app: ExchangeApp | AdminApp, host: str, port: int) -> Server:

@@ -7,7 +7,7 @@ given.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.errors import InvalidReport
 from bidpilot.serving.agenda import Agenda
-from bidpilot.serving.calendar import Clock
+from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import Cause, EventLog
-from bidpilot.serving.ledger.keeper import Keeper
 from bidpilot.serving.ledger.store import MICRO, AccountState, LedgerStore
 from bidpilot.serving.report import Report, pack, unpack
 from bidpilot.serving.seen import Seen, added, of_all, pooled
@@ -29,6 +28,7 @@ PATIENCE = 2.0
 """Seconds after it until which a bidder that told of the slot before, and the store, are waited for."""
 _AGAIN = 0.2  # seconds between two looks
 _LOOK = 0.01  # seconds between two looks whether the store has answered
+_LEAST_PART = 0.25  # of a slot's limit that a bidder of little traffic has
 _KEPT = 3  # slots for which a report that comes late is looked for
 _WEIGHT = 20.0  # auctions that the share of before counts for
 _SOURCE_WEIGHT = 5.0  # requests of a source that the share of all sources counts for
@@ -64,29 +64,16 @@ class Sharing:
 
     Args:
         account: whose day it is.
-        bidder: this one's name among those of the account, of this process alone.
-        keeper, clock, events: the bidder's.
-        like: totals of one row in the account's shapes.
-        slots: T.
-        bidders: that are expected to share the traffic evenly, until it is measured.
+        desk: the bidder's; `bidders` are expected to share the traffic evenly until it is measured.
+        events: where interventions are counted.
     """
 
-    def __init__(
-        self,
-        account: str,
-        bidder: str,
-        keeper: Keeper,
-        clock: Clock,
-        events: EventLog,
-        like: SlotTotals,
-        slots: int,
-        bidders: int,
-    ) -> None:
-        self._account, self._bidder, self._keeper, self._clock, self._events = account, bidder, keeper, clock, events
-        self._segments, self._sources = like.segment_wins.shape[1], like.source_wins.shape[1]
-        self._slots = slots
-        self.shared: bool = keeper.store.shared
-        self.share = 1.0 / bidders
+    def __init__(self, account: str, desk: Desk, events: EventLog) -> None:
+        self._account, self._events = account, events
+        self._bidder, self._keeper, self._clock = desk.process, desk.keeper, desk.clock
+        self._segments, self._sources, self._slots = len(desk.forecast.segments), desk.sources, desk.forecast.slots
+        self.shared = desk.keeper.store.shared
+        self.share = 1.0 / desk.bidders
         """Of the traffic that this bidder sees, as measured last."""
         self.by_source: NDArray[np.float64] = np.full(self._sources, self.share)
         """The same by source (C,)."""
@@ -103,6 +90,11 @@ class Sharing:
         """What this one's own late news are multiplied by: of others' own they tell themselves."""
         return 1.0 if self.shared else 1.0 / self.share
 
+    @property
+    def part(self) -> float:
+        """Of a limit for all bidders, that of this one: enough to go on with where another one goes."""
+        return max(self.share, _LEAST_PART) if self.shared else self.share
+
     def late(self, slot: int, own: SlotTotals) -> None:
         """This bidder is told only now of an earlier slot: its next report says so."""
         if self.shared:
@@ -115,7 +107,7 @@ class Sharing:
     # --- the end of a slot -----------------------------------------------------------------------
 
     def gather(
-        self, slot: int, own: Seen, outstanding: dict[int, int], begun: float, agenda: Agenda
+        self, slot: int, own: Seen, outstanding: Mapping[int, int], begun: float, agenda: Agenda
     ) -> Generator[float | None, None, Gathered]:
         """Tell this bidder's own of a slot, and learn what all have seen of it; `begun` is when the next slot began.
 

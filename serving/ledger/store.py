@@ -30,19 +30,58 @@ class Settlement:
     deadline: float  # seconds since 1970: later than this it is debt; inf where the reservation is still held
 
 
+class Held(StrEnum):
+    """What became of a win that was told."""
+
+    held = "held"  # its money is taken out of the lease and kept for the bill
+    late = "late"  # its money had run out: it is kept for the bill all the same, of what the account has left or beyond
+    repeated = "repeated"  # told before; nothing changes
+    billed = "billed"  # its bill was booked before; nothing changes
+
+
+@dataclass(frozen=True, slots=True)
+class Win:
+    """One bid that is known to have won: its money is kept until it is billed."""
+
+    key: str  # of the bid; held once
+    account: str
+    lease: str  # that the bid was made from
+    amount: int  # the bid, micro-units
+    deadline: float  # as a settlement's
+    until: float  # seconds since 1970: a win not billed by then is free again
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What other processes know of a bid whose reservation has run out."""
+
+    settled: int = 0  # micro-units that were billed; 0 where nothing was
+    won: float | None = None  # its money is held for its bill until then; None where no win was told
+    pending: bool = False  # it may still be billed: ask again
+
+
 @dataclass(frozen=True, slots=True)
 class AccountState:
-    """An account. `settled + held <= budget` at all times; debt is beyond."""
+    """An account. Debt is beyond the budget.
+
+    `settled + held <= budget`, but for wins told after their money had run out, and a budget cut below what is held.
+    """
 
     budget: int
     settled: int
-    held: int  # by leases that have not run out
+    held: int  # by leases that have not run out, and for wins
     debt: int
+    won: int = 0  # of what is held: for wins that are not billed
 
     @property
     def available(self) -> int:
         """What could still be leased."""
         return max(self.budget - self.settled - self.held, 0)
+
+    @property
+    def over(self) -> int:
+        """What is settled and held beyond the budget."""
+        return max(self.settled + self.held - self.budget, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +92,7 @@ class Grant:
     known: bool  # False where the lease had run out, or was never made
     debt: int  # what the account still owes
     held: int  # what the lease holds now
+    over: int = 0  # what the account has settled and held beyond its budget
 
 
 class LedgerStore(Protocol):
@@ -71,16 +111,22 @@ class LedgerStore(Protocol):
         """Change an account's budget."""
 
     def lease(self, account: str, lease: str, want: int, until: float) -> Grant:
-        """Let leases that have run out go, cover debt, and add up to `want` to a lease that lasts `until`."""
+        """Let leases and wins that have run out go, cover debt, and add up to `want` to a lease lasting `until`."""
 
     def give_back(self, account: str, lease: str, amount: int) -> None:
         """Take `amount` off a lease."""
 
-    def settle(self, batch: Sequence[Settlement]) -> list[Booked]:
-        """Book billed exposures, each once."""
+    def win(self, batch: Sequence[Win]) -> list[Held]:
+        """Hold the money of bids that have won until they are billed, each once."""
 
-    def resolve(self, batch: Sequence[Settlement]) -> list[int | None]:
-        """What was settled elsewhere for reservations that have run out: 0 where nothing, None where it may still."""
+    def settle(self, batch: Sequence[Settlement]) -> list[Booked]:
+        """Book billed exposures, each once: from what is held for their wins, or from their leases.
+
+        What is left of a win goes back into its lease, where that still lasts.
+        """
+
+    def resolve(self, batch: Sequence[Settlement]) -> list[Resolved]:
+        """What became elsewhere of bids whose reservations have run out."""
 
     def tell(self, account: str, slot: int, bidder: str, report: bytes) -> None:
         """Let the account's other bidders read what this one has seen of a slot; told again it replaces the first."""

@@ -16,9 +16,10 @@ from bidpilot.bidding.errors import LedgerUnavailable
 from bidpilot.serving.calendar import ManualClock
 from bidpilot.serving.guardrails import Cause, EventLog
 from bidpilot.serving.ledger.keeper import Keeper, Work
+from bidpilot.serving.ledger.reservations import WalletConfig
 from bidpilot.serving.ledger.sqlite import SqliteStore
 from bidpilot.serving.ledger.store import Booked, Grant, Settlement
-from bidpilot.serving.ledger.wallet import Wallet, WalletConfig
+from bidpilot.serving.ledger.wallet import Wallet
 
 CONFIG = WalletConfig(chunk=40, hold=10.0, slack=6.0)
 
