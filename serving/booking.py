@@ -78,10 +78,10 @@ class Booking:
         until = self._desk.clock() + self._desk.win_hold
         wallet = self._days.wallet(ticket.account)
         if wallet is None:
-            win = Win(ticket.key, ticket.account, ticket.lease, ticket.amount, ticket.expires, until)
+            win = Win(ticket.key, ticket.account, ticket.lease, ticket.amount, ticket.expires, until, ticket.slot)
             self._desk.keeper.win(win, told)
         else:
-            wallet.win(ticket.key, ticket.lease, ticket.amount, ticket.expires, until, told)
+            wallet.win(ticket.key, ticket.lease, ticket.amount, ticket.expires, until, told, ticket.slot)
 
     def loss(self, ticket: Ticket, min_to_win: float | None = None) -> None:
         """A bid has lost: its money is free again."""
@@ -123,12 +123,14 @@ class Booking:
         wallet = self._days.wallet(ticket.account)
         if wallet is None:
             deadline = ticket.expires
-            self._desk.keeper.settle(Settlement(ticket.key, ticket.account, ticket.lease, amount, deadline), booked)
+            self._desk.keeper.settle(
+                Settlement(ticket.key, ticket.account, ticket.lease, amount, deadline, ticket.slot), booked
+            )
             return
         held = wallet.find(ticket.key)
         if held is not None:
             record.append(held.record)
-        wallet.settle(ticket.key, ticket.lease, amount, ticket.expires, booked)
+        wallet.settle(ticket.key, ticket.lease, amount, ticket.expires, booked, ticket.slot)
 
     def _charge(self, ticket: Ticket, price: float | Unread) -> int:
         """What a bill at this price costs, micro-units, and no more than the bid; what is odd about it is counted."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bidpilot.bidding.bundle import Bundle, load_bundle
-from bidpilot.bidding.errors import BundleMismatch, InvalidServing
+from bidpilot.bidding.errors import BundleMismatch, InvalidMemory, InvalidServing
 from bidpilot.bidding.landscape.calendar import read_events
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
@@ -54,8 +54,12 @@ def open_bidder(
     planner = Planner(forecast)
     sources = clusters(config, bundle.forecast, bundle.manifest.origin.publishers) + 1  # the pool is one more
     store = _store(config, clock) if store is None else store
-    watchers = 1 if store.shared else config.bidders  # else totals are so many times what was seen
-    book = SourceBook(bundle, sources, config.state, watchers) if config.traffic_filter else None
+    try:
+        watchers = 1 if store.shared else config.bidders  # else totals are so many times what was seen
+        book = SourceBook(bundle, sources, config.state, watchers) if config.traffic_filter else None
+    except InvalidMemory:
+        store.close()
+        raise
     keeper = Keeper(store, deliver)
     desk = Desk(
         planner=planner,

@@ -29,6 +29,7 @@ from bidpilot.serving.seen import of_all
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.sharing import Sharing
 from bidpilot.serving.slot_gate import SlotGate
+from bidpilot.serving.slot_spend import SlotSpend
 from bidpilot.serving.told import Told
 
 _CHUNK_SHARE = 0.05  # of the budget that one process takes at a time ...
@@ -70,10 +71,10 @@ class CampaignDay:
         budget = _micro(campaign.budget)
         config = WalletConfig(chunk=self._chunk(budget), hold=desk.hold)
         self.wallet = wallet or Wallet(self.account, budget, desk.keeper, desk.clock, config, events)
-        self.wallet.tend(desk.clock())
         self.sharing = Sharing(self.account, desk, events)
-        self._slot_spent = 0
-        self._limit(budget)
+        self._spend = SlotSpend(self.wallet, self._limit(budget), 1.0 / self.sharing.share)
+        self._spend.join(moment.slot)
+        self.wallet.tend(desk.clock())
         self._past: SlotCollector | None = None  # of the slot before, until it is closed
         self._spare: SlotCollector | None = None  # for the slot to come
         self._unwatched = 0.0
@@ -146,7 +147,7 @@ class CampaignDay:
         self._past, self.collector = self.collector, self._spare or self._fresh(moment.slot)
         self._spare = None
         self.moment = moment
-        self._slot_spent = 0
+        self._spend.begin(moment.slot)
 
     def closing(self, agenda: Agenda) -> Steps:
         """Hand the totals of the slot before to the pilot, and hold its decision from then on."""
@@ -161,7 +162,7 @@ class CampaignDay:
         self._next(totals, found.outstanding, self._settled_before(totals, found.settled), found.lapsed)
         self._past = None
         self.pilots.late()
-        self._limit(_micro(self.served.campaign.budget))
+        self._spend.limit = self._limit(_micro(self.served.campaign.budget))
         self.collector.follow(self._gate)
         yield None
         self._spare = self._fresh(self.slot + 1)
@@ -272,9 +273,9 @@ class CampaignDay:
         if not wallet.ready(now, hold):
             return 0, "debt" if wallet.debt else "over_budget" if wallet.over else "no_lease"
         if amount > wallet.free:
-            wallet.tend(now)
+            wallet.lack(amount, now)
             return 0, "no_money"
-        if self._slot_spent + wallet.promised_in(self.slot) + amount > self._slot_limit:
+        if not self._spend.fits(amount):
             self.events.record(Cause.spend_rate, f"slot {self.slot} has had {self.desk.guardrails.slot_share:.0%}")
             return 0, "spend_rate"
         return amount, ""
@@ -283,7 +284,7 @@ class CampaignDay:
         """A win was billed (micro-units): count it in the slot of its auction."""
         paid, offered = cost / MICRO, bid / MICRO
         if slot == self.slot:
-            self._slot_spent += cost
+            self._spend.add(cost)
             self.collector.win(value, segment, source, paid, offered)
             return
         late = SlotTotals.zeros(1, len(self.desk.forecast.segments), self.desk.sources)
@@ -309,9 +310,9 @@ class CampaignDay:
         self.sharing.late(slot, own)
         self.pilots.late([(slot, of_all(own, self.sharing.factor))])
 
-    def _limit(self, budget: int) -> None:
-        """Give the slot its share of the budget, of which this bidder has its part."""
-        self._slot_limit = int(self.desk.guardrails.slot_share * budget * self.sharing.part)
+    def _limit(self, budget: int) -> int:
+        """Most that a slot may take here, micro-units: of its share of the budget this bidder's part."""
+        return int(self.desk.guardrails.slot_share * budget * self.sharing.part)
 
     def _chunk(self, budget: int) -> int:
         return min(max(int(_CHUNK_SHARE * budget), _CHUNK_BIDS * _micro(self.cap)), budget)
@@ -320,7 +321,7 @@ class CampaignDay:
         """Take over another setting; a new budget changes the account at once, the plan from the next day on."""
         if served.campaign.budget != self.served.campaign.budget:
             budget = _micro(served.campaign.budget)
-            self._limit(budget)
+            self._spend.limit = self._limit(budget)
             self.wallet.set_budget(budget, self._chunk(budget))
         self.served = served
 

@@ -20,7 +20,7 @@ _KEPT = 8 * 86_400  # seconds after its last lease that an account is kept
 _TOLD = 2 * 86_400  # seconds that reports of a slot are kept
 _TIMEOUT = 0.5  # seconds
 
-# KEYS: account (hash: budget, settled, held, debt, won), leases (hash: money), until (sorted set),
+# KEYS: account (hash: budget, settled, held, debt, won, slot:K), leases (hash: money), until (sorted set),
 # notices (hash: amounts), wins (hash: money), wins until (sorted set)
 _NOW = "local t = redis.call('TIME') local now = tonumber(t[1]) + tonumber(t[2]) / 1e6\n"
 _NUMBER = "local function n(f) return tonumber(redis.call('HGET', KEYS[1], f) or '0') end\n"
@@ -65,6 +65,7 @@ if redis.call('HSETNX', KEYS[5], ARGV[1], ARGV[3]) == 0 then return 'repeated' e
 redis.call('ZADD', KEYS[6], ARGV[5], ARGV[1])
 local amount = tonumber(ARGV[3])
 redis.call('HINCRBY', KEYS[1], 'won', s(amount))
+redis.call('HINCRBY', KEYS[1], 'slot:' .. ARGV[6], s(amount))
 local left = tonumber(redis.call('HGET', KEYS[2], ARGV[2]) or '0')
 if now <= tonumber(ARGV[4]) and left >= amount then
     redis.call('HINCRBY', KEYS[2], ARGV[2], s(-amount))
@@ -87,9 +88,11 @@ if won then
     redis.call('HINCRBY', KEYS[1], 'held', s(rest - tonumber(won)))
     redis.call('HINCRBY', KEYS[1], 'won', s(-tonumber(won)))
     redis.call('HINCRBY', KEYS[1], 'settled', s(amount))
+    redis.call('HINCRBY', KEYS[1], 'slot:' .. ARGV[5], s(amount - tonumber(won)))
     return 'settled'
 end
 redis.call('HSET', KEYS[4], ARGV[1], ARGV[3])
+redis.call('HINCRBY', KEYS[1], 'slot:' .. ARGV[5], s(amount))
 local left = tonumber(redis.call('HGET', KEYS[2], ARGV[2]) or '0')
 if now <= tonumber(ARGV[4]) and left >= amount then
     redis.call('HINCRBY', KEYS[2], ARGV[2], s(-amount))
@@ -163,12 +166,12 @@ class RedisStore:
 
     def win(self, batch: Sequence[Win]) -> list[Held]:
         """Hold the money of bids that have won until they are billed, each once, in one round trip."""
-        calls = [(w.account, [w.key, w.lease, w.amount, min(w.deadline, 1e18), w.until]) for w in batch]
+        calls = [(w.account, [w.key, w.lease, w.amount, min(w.deadline, 1e18), w.until, w.slot]) for w in batch]
         return [Held(found) for found in self._pipeline("win", calls)]
 
     def settle(self, batch: Sequence[Settlement]) -> list[Booked]:
         """Book billed exposures, each once, in one round trip."""
-        calls = [(s.account, [s.key, s.lease, s.amount, min(s.deadline, 1e18)]) for s in batch]
+        calls = [(s.account, [s.key, s.lease, s.amount, min(s.deadline, 1e18), s.slot]) for s in batch]
         return [Booked(found) for found in self._pipeline("settle", calls)]
 
     def resolve(self, batch: Sequence[Settlement]) -> list[Resolved]:
@@ -190,6 +193,12 @@ class RedisStore:
         with self._errors():
             found: dict[Any, Any] = self._raw.hgetall(f"{self._keys(account)[0]}:told:{slot}")
         return {bidder.decode(): report for bidder, report in found.items()}
+
+    def spent_in(self, account: str, slot: int) -> int:
+        """What bids on auctions of a slot were billed at, or will be as they have won; micro-units."""
+        with self._errors():
+            found = self._redis.hget(self._keys(account)[0], f"slot:{slot}")
+        return int(found or 0)
 
     def state(self, account: str) -> AccountState | None:
         """The account, None where there is none."""

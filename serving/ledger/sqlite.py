@@ -29,6 +29,9 @@ CREATE TABLE IF NOT EXISTS notices (
 CREATE TABLE IF NOT EXISTS wins (
     key TEXT PRIMARY KEY, account TEXT NOT NULL, amount INTEGER NOT NULL, until REAL NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS slots (
+    account TEXT NOT NULL, slot INTEGER NOT NULL, spent INTEGER NOT NULL, PRIMARY KEY (account, slot)
+) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS wins_by_time ON wins (account, until);
 """
 
@@ -40,6 +43,7 @@ class _Ground:
         self._db = db
         self._held: dict[tuple[str, str], int | None] = {}  # by account and lease; None where there is no such lease
         self._added: dict[tuple[str, str], int] = {}  # by column and account
+        self._spent: dict[tuple[str, int], int] = {}  # by account and slot
 
     def take(self, account: str, lease: str, amount: int) -> bool:
         """Take an amount out of a lease; False where it does not hold as much."""
@@ -67,10 +71,19 @@ class _Ground:
         place = column, account
         self._added[place] = self._added.get(place, 0) + amount
 
+    def spend(self, account: str, slot: int, amount: int) -> None:
+        """Count an amount in the slot of its auction."""
+        place = account, slot
+        self._spent[place] = self._spent.get(place, 0) + amount
+
     def write(self) -> None:
         """Write it all."""
         for (column, account), amount in self._added.items():
             self._db.execute(f"UPDATE accounts SET {column} = {column} + ? WHERE account = ?", (amount, account))
+        self._db.executemany(
+            "INSERT INTO slots VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET spent = spent + excluded.spent",
+            [(*place, amount) for place, amount in self._spent.items()],
+        )
         leases = [(held, *place) for place, held in self._held.items() if held is not None]
         self._db.executemany("UPDATE leases SET held = ? WHERE account = ? AND lease = ?", leases)
 
@@ -170,6 +183,7 @@ class SqliteStore:
                     continue
                 in_time = now <= w.deadline and ground.take(w.account, w.lease, w.amount)
                 ground.add("won", w.account, w.amount)
+                ground.spend(w.account, w.slot, w.amount)
                 outcome.append(Held.held if in_time else Held.late)
             ground.write()
         return outcome
@@ -188,6 +202,7 @@ class SqliteStore:
                 if won is not None:
                     ground.add("won", s.account, -won[0])
                     ground.put(s.account, s.lease, won[0] - s.amount)
+                ground.spend(s.account, s.slot, s.amount - (won[0] if won else 0))
                 paid = won is not None or (now <= s.deadline and ground.take(s.account, s.lease, s.amount))
                 booked = Booked.settled if paid else Booked.debt
                 ground.add(booked.value, s.account, s.amount)
@@ -207,6 +222,12 @@ class SqliteStore:
     def told(self, account: str, slot: int) -> dict[str, bytes]:
         """What workers tell of a slot, by their names."""
         return self._reports.told(account, slot)
+
+    def spent_in(self, account: str, slot: int) -> int:
+        """What bids on auctions of a slot were billed at, or will be as they have won; micro-units."""
+        with self._errors():
+            row = self._db.execute("SELECT spent FROM slots WHERE account = ? AND slot = ?", (account, slot)).fetchone()
+        return row[0] if row else 0
 
     def state(self, account: str) -> AccountState | None:
         """The account, None where there is none."""

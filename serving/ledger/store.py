@@ -28,6 +28,7 @@ class Settlement:
     lease: str  # that the bid was made from
     amount: int  # price, micro-units
     deadline: float  # seconds since 1970: later than this it is debt; inf where the reservation is still held
+    slot: int = 0  # of the auction
 
 
 class Held(StrEnum):
@@ -49,6 +50,7 @@ class Win:
     amount: int  # the bid, micro-units
     deadline: float  # as a settlement's
     until: float  # seconds since 1970: a win not billed by then is free again
+    slot: int = 0  # of the auction
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,9 @@ class LedgerStore(Protocol):
 
     def told(self, account: str, slot: int) -> dict[str, bytes]:
         """What bidders tell of a slot of the account, by their names; it need not outlive the day, nor the store."""
+
+    def spent_in(self, account: str, slot: int) -> int:
+        """What bids on auctions of a slot were billed at, or will be as they have won; micro-units."""
 
     def state(self, account: str) -> AccountState | None:
         """The account, None where there is none."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from bidpilot.serving.calendar import Clock
 from bidpilot.serving.guardrails import Cause, EventLog
+from bidpilot.serving.ledger.chunk import Chunk
 from bidpilot.serving.ledger.keeper import Keeper
 from bidpilot.serving.ledger.reservations import Reservation, Reservations, WalletConfig
 from bidpilot.serving.ledger.store import AccountState, Booked, Grant, Held, LedgerStore, Resolved, Settlement, Win
@@ -29,11 +30,12 @@ class Wallet:
         self.state: AccountState | None = None  # as the store last told it, and what was settled since
         self._budget = budget
         self.free = 0
+        self.elsewhere = 0  # what other leases hold, of bidders beside this one or gone
         self.over = 0  # what the account has settled and held beyond its budget
         self.exhausted = False  # the account has no more than what is free here
         self.debt = 0
         self.lease, self._until = _new_lease(), -math.inf
-        self._held = Reservations()
+        self._held, self._chunk = Reservations(), Chunk(config.chunk, keeper.store.shared)
         self._hold = config.hold  # the longest that a bid has asked for
         self._asking = False
         self._failing = False
@@ -78,9 +80,15 @@ class Wallet:
         self.free -= amount
         held = Reservation(key, self.lease, amount, now + max(hold, self.config.hold), record, slot)
         self._held.add(held)
-        if self.free < self.config.chunk // 2:
+        self._chunk.reserved(amount, now)
+        if self._chunk.short(self.free, now, self.state):
             self.tend(now)
         return held
+
+    def lack(self, amount: int, now: float) -> None:
+        """A bid could not be made for want of free money: take what such bids need."""
+        self._chunk.reserved(amount, now)
+        self.tend(now)
 
     def find(self, key: str) -> Reservation | None:
         """The outstanding reservation of a bid."""
@@ -102,6 +110,7 @@ class Wallet:
         expires: float,
         until: float,
         done: Callable[[Held | None], None],
+        slot: int = 0,
     ) -> None:
         """Hold the money of a bid that has won until its bill comes, `until` at the latest, seconds since 1970.
 
@@ -117,10 +126,16 @@ class Wallet:
             self._told(key, amount, result)
             done(result)
 
-        self.keeper.win(Win(key, self.account, lease, amount, deadline, until), told)
+        self.keeper.win(Win(key, self.account, lease, amount, deadline, until, slot), told)
 
     def settle(
-        self, key: str, lease: str, amount: int, expires: float, done: Callable[[Booked | None], None]
+        self,
+        key: str,
+        lease: str,
+        amount: int,
+        expires: float,
+        done: Callable[[Booked | None], None],
+        slot: int = 0,
     ) -> Reservation | None:
         """Book the price of a billed bid; its reservation, where this process still holds it.
 
@@ -135,7 +150,7 @@ class Wallet:
             self._booked(key, amount, result)
             done(result)
 
-        self.keeper.settle(Settlement(key, self.account, lease, amount, deadline), booked)
+        self.keeper.settle(Settlement(key, self.account, lease, amount, deadline, slot), booked)
         return held
 
     def _deadline(self, held: Reservation | None, lease: str, expires: float) -> float:
@@ -151,15 +166,15 @@ class Wallet:
         """
         self._expire(now)
         self._hold = max(self._hold, hold)
-        short, stopped = self.free < self.config.chunk // 2, self.debt or self.over
+        short, stopped = self._chunk.short(self.free, now, self.state), self.debt or self.over
         ends = self._until - now < self._hold + self.config.slack / 2
         if self._closed or self._asking or not (short or stopped or ends):
             return
         self._asking = True
-        if stopped and self.free:
-            amount, self.free = self.free, 0
-            self._give_back(amount)
-        want = 0 if stopped else max(self.config.chunk - self.free, 0)
+        keep = 0 if stopped else self._chunk.keep(self.free, now, self.state)
+        amount, self.free = self.free - keep, keep
+        self._give_back(amount)
+        want = 0 if stopped else max(self._chunk.size(now, self.state) - self.free, 0)
         until = now + self._hold + self.config.slack
         account, lease, opened = self.account, self.lease, self.state is not None
 
@@ -173,7 +188,7 @@ class Wallet:
     def set_budget(self, budget: int, chunk: int | None = None) -> None:
         """Give back what is free, change the account's budget and the chunk, and take money again."""
         if chunk is not None:
-            self.config = replace(self.config, chunk=chunk)
+            self._chunk.most = chunk
         amount, self.free = self.free, 0
         self._give_back(amount)
         self._budget = budget
@@ -223,6 +238,8 @@ class Wallet:
         if self.debt and not grant.debt:
             self._events.record(Cause.debt_covered)
         self.debt, self.over = grant.debt, grant.over
+        if state is not None:
+            self.elsewhere = state.held - state.won - grant.held
 
     def _start_over(self, granted: int) -> None:
         """The lease ran out unrenewed: what it held is the account's again, and later notices of it are debt."""
@@ -259,6 +276,8 @@ class Wallet:
                 self._forget(held, 0 if result is Booked.debt else amount)
             else:
                 self._held.ask_again(held)
+        if result is Booked.settled:
+            self._chunk.spent(amount, self._clock())
         if result is Booked.settled and self.state is not None:
             state = self.state
             self.state = replace(

@@ -176,6 +176,50 @@ def test_what_is_promised_counts_towards_the_slots_share(begin: Begin) -> None:
     assert offer(day) == (200_000, "")
 
 
+def test_bids_of_an_earlier_slot_leave_the_slots_share_alone_and_wins_of_this_one_do_not(begin: Begin) -> None:
+    day = begin(slot_share=0.01)
+    for key in ("a", "b"):
+        day.wallet.reserve(key, 200_000, day.desk.clock(), None, day.slot)
+    day.wallet.win("a", day.wallet.lease, 200_000, 10.0, 1e6, lambda _: None, day.slot)
+    assert offer(day) == (0, "spend_rate")
+    day.close_slot(Calendar(4).at(SLOT))
+    assert offer(day) == (200_000, "")
+    day.wallet.reserve("c", 200_000, day.desk.clock(), None, day.slot)
+    day.wallet.reserve("d", 200_000, day.desk.clock(), None, day.slot)
+    assert offer(day) == (0, "spend_rate")
+
+
+@pytest.mark.parametrize("told", ["billed", "won", "promised"])
+def test_four_restarts_in_one_slot_spend_its_share_once(begin: Begin, told: str) -> None:
+    """A share of 0.1 is 5.0. Each process before has billed, won or only promised what it bid."""
+    bid = 0
+    for process in range(4):
+        day = begin(slot_share=0.1, now=float(process))
+        while offer(day) == (200_000, ""):
+            key = f"{process}-{bid}"
+            held = day.wallet.reserve(key, 200_000, float(process), None, day.slot)
+            assert held is not None
+            bid += 1
+            if told == "billed":
+                day.wallet.settle(key, held.lease, 200_000, held.expires, lambda _: None, day.slot)
+                day.book(day.slot, (0.5, 0.2, 0.1), 0, 0, 200_000, 200_000)
+            elif told == "won":
+                day.wallet.win(key, held.lease, 200_000, held.expires, 1e6, lambda _: None, day.slot)
+    assert bid * 200_000 <= 5_000_000
+    assert (
+        bid * 200_000 > 4_000_000 - (told == "promised") * 2_500_000
+    )  # what a dead process had not bid is held as well
+
+
+def test_until_the_ledger_says_what_the_slot_has_cost_nothing_is_bid(begin: Begin) -> None:
+    answers: list[Work] = []
+    day = begin(deliver=answers.extend)
+    assert offer(day)[0] == 0
+    while answers:
+        answers.pop(0)()
+    assert offer(day) == (200_000, "")
+
+
 def test_each_of_several_bidders_has_its_part_of_the_slots_share(begin: Begin) -> None:
     """0.01 of 50 among two: 0.25, of which 0.2 may be promised once."""
     day = begin(bidders=2, slot_share=0.01)
@@ -208,7 +252,7 @@ def test_a_new_budget_moves_the_slots_share_at_once(begin: Begin) -> None:
 def test_a_lease_takes_a_twentieth_of_the_budget_or_eight_bids_and_never_more_than_all(
     begin: Begin, cap: float, chunk: int
 ) -> None:
-    assert begin(bid_cap=cap).wallet.config.chunk == chunk
+    assert begin(bid_cap=cap).wallet._chunk.most == chunk
 
 
 def test_debt_stops_bids(begin: Begin) -> None:
