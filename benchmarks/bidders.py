@@ -176,7 +176,9 @@ def play(bundle: Path, folder: Path, auctions: DayAuctions, who: np.ndarray, row
     expected = len(row.split) if row.expected is None else row.expected
     running = [k for k, part in enumerate(row.split) if part > 0]
     bidders = {
-        k: open_bidder(ServeConfig(bundle=bundle, state=folder / str(k), bidders=expected, guardrails=PATIENT), clock, store=ledger)
+        k: open_bidder(
+            ServeConfig(bundle=bundle, state=folder / str(k), bidders=expected, guardrails=PATIENT), clock, store=ledger
+        )
         for k in running
     }
     account = bidders[running[0]].days["default"].account

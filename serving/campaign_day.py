@@ -119,7 +119,7 @@ class CampaignDay:
         if self.desk.book is not None:
             self._begin()
             self.collector.follow(self._gate)
-            self._spare = None
+            self._spare = self._fresh(self.slot + 1)
 
     def catch_up(self) -> Iterator[None]:
         """Play the slots before the one under way, one at a step."""
@@ -141,6 +141,7 @@ class CampaignDay:
             self.events.record(Cause.unwatched, f"{missing} slots before {moment.slot} count as forecast")
         self.collector.begin(moment.slot, self._gate)
         self._unwatched = min(max((self.desk.clock() - moment.start) / (moment.end - moment.start), 0.0), 1.0)
+        self._spare = self._fresh(moment.slot + 1)
 
     def switch(self, moment: Moment) -> None:
         """Count from now on in another slot, which follows; `closing` must be played before the next."""

@@ -76,7 +76,7 @@ async def _serve(config: ServeConfig) -> None:
     gc.freeze()  # what is loaded now stays: collections need not walk it again
     gc.set_threshold(50_000, 20, 50)
     tasks = [loop.create_task(server.serve()) for server in servers]
-    clockwork = [loop.create_task(_tick(bidder)), loop.create_task(_steps(bidder.pace()))]
+    clockwork = [loop.create_task(ticks(bidder)), loop.create_task(steps(bidder.pace()))]
     await _listening((config.host, port), (config.admin_host, admin_port))
     LOGGER.info(f"bids: http://{config.host}:{port}/openrtb2/bid   admin: http://{config.admin_host}:{admin_port}")
     try:
@@ -107,7 +107,8 @@ def _run_all(results: Sequence[Work]) -> None:
         result()
 
 
-async def _tick(bidder: Bidder) -> None:
+async def ticks(bidder: Bidder) -> None:
+    """Keep the bidder's time."""
     while True:
         await asyncio.sleep(_TICK)
         try:
@@ -116,7 +117,7 @@ async def _tick(bidder: Bidder) -> None:
             LOGGER.exception("a tick failed")
 
 
-async def _steps(step: Callable[[], bool]) -> None:
+async def steps(step: Callable[[], bool]) -> None:
     """Make the steps of slots and days that begin, and rest after each as long as it took."""
     while True:
         begun = time.perf_counter()

@@ -10,7 +10,7 @@ _AHEAD = 120.0  # seconds of its own spend that a bidder holds ...
 _REACTION = 2.0  # ... or of its bids, won or not: more than the store takes to answer
 _MEMORY = 300.0  # seconds over which rates are measured
 _REMEMBERED = 1800.0  # seconds for which the largest bid is, at least
-_FIRST = 1 / 8  # of the fixed amount: what is held where no bid was made of late
+_LEAST = 1 / 8  # of the fixed amount, which is enough for the largest of bids
 _BIDS = 2  # of the largest bids of late that it holds at least ...
 _PLENTY = 2  # times what is needed
 _SHARE = 0.05  # ... and at most this share of what the account has left
@@ -50,7 +50,8 @@ class Chunk:
         if not self._shared:
             return self.most
         bid = self._bid(now)
-        amount = max(self._spent.at(now) * _AHEAD, self._reserved.at(now) * _REACTION, _BIDS * bid)
+        rates = max(self._spent.at(now) * _AHEAD, self._reserved.at(now) * _REACTION)
+        amount = max(rates, _BIDS * bid, self.most * _LEAST)
         if account is not None:
             left = account.budget - account.settled - account.debt
             amount = max(min(amount, left * _SHARE), bid)
@@ -68,7 +69,7 @@ class Chunk:
 
     def _bid(self, now: float) -> int:
         self._turn(now)
-        return max(self._largest, self._larger) or int(self.most * _FIRST)
+        return max(self._largest, self._larger) or int(self.most * _LEAST)
 
     def _turn(self, now: float) -> None:
         if now - self._since > _REMEMBERED:
