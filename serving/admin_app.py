@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -23,7 +24,7 @@ from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import ManualClock
 from bidpilot.serving.exchange_app import readiness
 from bidpilot.serving.http import TEXT, BodyRefused, Request, Response
-from bidpilot.serving.ledger.store import MICRO
+from bidpilot.serving.ledger.store import MICRO, Wins
 from bidpilot.serving.messages import decode_request, encode
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.openrtb import Reader
@@ -105,6 +106,9 @@ class AdminApp:
             "alpha": list(day.alpha),
             "by_plan": day.decision.planned,
             "outstanding": wallet.outstanding,
+            "wins": asdict(self.bidder.reconciliation.wins.get(name, Wins())),
+            "unbilled": self.bidder.reconciliation.stopped(name),
+            "past_debt": self.bidder.past_debt.of(name),
         }
 
     def _put(self, name: str, given: dict[str, Any]) -> None:
@@ -118,6 +122,8 @@ class AdminApp:
         served = self.bidder.served[name]
         if action in ("pause", "resume"):
             self.bidder.put(served.model_copy(update={"paused": action == "pause"}))
+            if action == "resume":
+                self.bidder.reconciliation.forgive(name)
         elif action == "budget":
             self._put(name, {"campaign": {"budget": msgspec.json.decode(body, type=dict[str, float]).get("budget")}})
         else:

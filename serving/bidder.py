@@ -27,10 +27,13 @@ from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import Cause, CircuitBreaker, EventLog
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.notices import Ticket
+from bidpilot.serving.past_debt import PastDebt
+from bidpilot.serving.reconciliation import Reconciliation
 from bidpilot.serving.served import ServedCampaign
 
 _KILL = "kill"
 _NO_LEASE = "0" * 12
+_RECONCILED = 2  # days whose wins are held against their bills
 
 
 class Bidder:
@@ -70,6 +73,8 @@ class Bidder:
         self.outcome = self.booking.outcome
         for served in self._served.values():
             self._days.begin(served)
+        self.reconciliation = Reconciliation(desk, self._days.events)
+        self.past_debt = PastDebt(desk, lambda name: self.days[name].wallet)
 
     @property
     def days(self) -> dict[str, CampaignDay]:
@@ -94,6 +99,8 @@ class Bidder:
         if now >= self.moment.end:
             self._advance(now)
         self._days.tend(now, self._served)
+        self.reconciliation.tend(now, self._days.accounts(_RECONCILED))
+        self.past_debt.tend(now, self.moment, self._served)
 
     def pace(self) -> Callable[[], bool]:
         """From now on the caller makes the steps of slots and days that begin, one a call, so that none delays bids.
@@ -163,6 +170,9 @@ class Bidder:
         for name, day in self.days.items():
             if name in refused:
                 reason = refused[name].value
+                continue
+            if self.reconciliation.stopped(name):
+                reason = "unbilled"
                 continue
             offered, why = day.offer(o.value, o.segment, o.source, o.first_price, floor, now, hold)
             if offered > amount:

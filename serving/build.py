@@ -74,6 +74,7 @@ def open_bidder(
         grace=config.grace,
         win_hold=config.win_hold,
         settle_on_win=frozenset([""] if config.settle_on == "win" else []),
+        reconciliation=config.reconciliation,
         book=book,
     )
     decisions = None

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bidpilot.bidding.traffic.sources import CLUSTERS
 from bidpilot.serving.guardrails import GuardrailConfig
+from bidpilot.serving.reconciliation import ReconciliationConfig
 
 
 class ServeConfig(BaseModel):
@@ -77,5 +78,8 @@ class ServeConfig(BaseModel):
     min_tmax: int = Field(3, ge=0, description="Least tmax of a request that is answered, milliseconds.")
     clock: Literal["wall", "manual"] = Field(
         "wall", description="`manual` lets the administrator move the time: for replays of recorded days."
+    )
+    reconciliation: ReconciliationConfig = Field(
+        ReconciliationConfig(), description="When wins that are not billed are too many."
     )
     guardrails: GuardrailConfig = Field(GuardrailConfig(), description="Limits of the bidding.")

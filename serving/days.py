@@ -224,6 +224,11 @@ class Days:
         old = self._old.get(account)
         return None if old is None else old[1]
 
+    def accounts(self, days: int) -> dict[str, list[str]]:
+        """The accounts of each campaign's running day and those before, `days` in all."""
+        dates = [self.moment.date_before(k) for k in range(days)]
+        return {name: [f"{name}@{day}" for day in dates] for name in self.running}
+
     def close(self) -> None:
         """Give unused money back and let the policies' threads end."""
         self._tomorrow.drop()

@@ -11,6 +11,7 @@ from bidpilot.serving.calendar import Clock
 from bidpilot.serving.guardrails import GuardrailConfig
 from bidpilot.serving.ledger.keeper import Keeper
 from bidpilot.serving.pricer import ShadingTable
+from bidpilot.serving.reconciliation import ReconciliationConfig
 from bidpilot.serving.source_book import Book
 from bidpilot.serving.state import State
 
@@ -31,6 +32,7 @@ class Desk:
     grace: float  # seconds after that for which a bill is still paid
     win_hold: float  # seconds for which a win that is told waits for its bill
     settle_on_win: frozenset[str]  # exchanges whose win notices are their bills; "" is any that is not told apart
+    reconciliation: ReconciliationConfig
     book: Book | None = None  # makes the filters of traffic; None: all requests pass
     process: str = field(default_factory=lambda: secrets.token_hex(6))  # this one among those that share its store
 

@@ -40,6 +40,8 @@ class Cause(StrEnum):
     bidder_gone = "bidder_gone"
     report_unread = "report_unread"
     overpriced = "overpriced"
+    unbilled = "unbilled"
+    unbilled_stop = "unbilled_stop"
 
 
 class GuardrailConfig(BaseModel):

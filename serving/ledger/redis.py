@@ -14,14 +14,14 @@ from typing import Any
 import redis
 
 from bidpilot.bidding.errors import LedgerUnavailable
-from bidpilot.serving.ledger.store import AccountState, Booked, Grant, Held, Resolved, Settlement, Win
+from bidpilot.serving.ledger.store import AccountState, Booked, Grant, Held, Resolved, Settlement, Win, Wins
 
 _KEPT = 8 * 86_400  # seconds after its last lease that an account is kept
 _TOLD = 2 * 86_400  # seconds that reports of a slot are kept
 _TIMEOUT = 0.5  # seconds
 
-# KEYS: account (hash: budget, settled, held, debt, won, slot:K), leases (hash: money), until (sorted set),
-# notices (hash: amounts), wins (hash: money), wins until (sorted set)
+# KEYS: account (hash: budget, settled, held, debt, won, wins, lapsed, slot:K), leases (hash: money),
+# until (sorted set), notices (hash: amounts), wins (hash: money), wins until (sorted set)
 _NOW = "local t = redis.call('TIME') local now = tonumber(t[1]) + tonumber(t[2]) / 1e6\n"
 _NUMBER = "local function n(f) return tonumber(redis.call('HGET', KEYS[1], f) or '0') end\n"
 _TEXT = "local function s(x) if x == 0 then return '0' end return string.format('%.0f', x) end\n"  # never "-0"
@@ -36,6 +36,8 @@ for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', '(' .. string
     local left = tonumber(redis.call('HGET', KEYS[5], gone) or '0')
     redis.call('HINCRBY', KEYS[1], 'held', s(-left))
     redis.call('HINCRBY', KEYS[1], 'won', s(-left))
+    redis.call('HINCRBY', KEYS[1], 'lapsed', 1)
+    redis.call('HINCRBY', KEYS[1], 'lapsed_amount', s(left))
     redis.call('HDEL', KEYS[5], gone)
     redis.call('ZREM', KEYS[6], gone)
 end
@@ -65,6 +67,7 @@ if redis.call('HSETNX', KEYS[5], ARGV[1], ARGV[3]) == 0 then return 'repeated' e
 redis.call('ZADD', KEYS[6], ARGV[5], ARGV[1])
 local amount = tonumber(ARGV[3])
 redis.call('HINCRBY', KEYS[1], 'won', s(amount))
+redis.call('HINCRBY', KEYS[1], 'wins', 1)
 redis.call('HINCRBY', KEYS[1], 'slot:' .. ARGV[6], s(amount))
 local left = tonumber(redis.call('HGET', KEYS[2], ARGV[2]) or '0')
 if now <= tonumber(ARGV[4]) and left >= amount then
@@ -111,6 +114,19 @@ if until_ then return {{'won', until_}} end
 if now <= tonumber(ARGV[2]) then return {{'pending', ''}} end
 return {{'nothing', ''}}
 """
+_WINS = f"""{_NUMBER}{_TEXT}
+local late = redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', ARGV[1])
+local owed = 0
+for _, key in ipairs(late) do owed = owed + tonumber(redis.call('HGET', KEYS[5], key) or '0') end
+return {{s(n('wins')), s(redis.call('ZCARD', KEYS[6]) - #late), s(#late + n('lapsed')), s(owed + n('lapsed_amount'))}}
+"""
+_MOVE_DEBT = f"""{_TEXT}
+if KEYS[1] == KEYS[2] or redis.call('EXISTS', KEYS[2]) == 0 then return '0' end
+local amount = tonumber(redis.call('HGET', KEYS[1], 'debt') or '0')
+redis.call('HINCRBY', KEYS[1], 'debt', s(-amount))
+redis.call('HINCRBY', KEYS[2], 'debt', s(amount))
+return s(amount)
+"""
 
 
 class RedisStore:
@@ -128,8 +144,8 @@ class RedisStore:
             redis.Redis.from_url(url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, decode_responses=text)
             for text in (True, False)
         )
-        names = ("lease", "give_back", "win", "settle", "resolve")
-        texts = (_LEASE, _GIVE_BACK, _WIN, _SETTLE, _RESOLVE)
+        names = ("lease", "give_back", "win", "settle", "resolve", "wins", "move_debt")
+        texts = (_LEASE, _GIVE_BACK, _WIN, _SETTLE, _RESOLVE, _WINS, _MOVE_DEBT)
         self._scripts = {n: self._redis.register_script(text) for n, text in zip(names, texts, strict=True)}
         with self._errors():
             self._redis.ping()
@@ -199,6 +215,24 @@ class RedisStore:
         with self._errors():
             found = self._redis.hget(self._keys(account)[0], f"slot:{slot}")
         return int(found or 0)
+
+    def wins(self, account: str, until: float) -> Wins:
+        """Wins of an account; those that are not billed and are held for no longer than `until` are overdue."""
+        with self._errors():
+            return Wins(*map(int, self._scripts["wins"](self._keys(account), [until])))
+
+    def debts(self, accounts: Sequence[str]) -> list[int]:
+        """What each account owes, micro-units; 0 where there is no such account."""
+        with self._errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for account in accounts:
+                pipe.hget(self._keys(account)[0], "debt")
+            return [int(found or 0) for found in pipe.execute()]
+
+    def move_debt(self, account: str, to: str) -> int:
+        """Let another account owe what one owes; how much that was, 0 where there is no account to move it to."""
+        with self._errors():
+            return int(self._scripts["move_debt"]([self._keys(account)[0], self._keys(to)[0]], []))
 
     def state(self, account: str) -> AccountState | None:
         """The account, None where there is none."""

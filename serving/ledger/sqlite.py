@@ -12,12 +12,13 @@ from typing import IO
 from bidpilot.bidding.errors import LedgerUnavailable
 from bidpilot.serving.calendar import Clock
 from bidpilot.serving.ledger.reports import Reports
-from bidpilot.serving.ledger.store import AccountState, Booked, Grant, Held, Resolved, Settlement, Win
+from bidpilot.serving.ledger.store import AccountState, Booked, Grant, Held, Resolved, Settlement, Win, Wins
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS accounts (
     account TEXT PRIMARY KEY, budget INTEGER NOT NULL, settled INTEGER NOT NULL DEFAULT 0,
-    debt INTEGER NOT NULL DEFAULT 0, won INTEGER NOT NULL DEFAULT 0
+    debt INTEGER NOT NULL DEFAULT 0, won INTEGER NOT NULL DEFAULT 0, wins INTEGER NOT NULL DEFAULT 0,
+    lapsed INTEGER NOT NULL DEFAULT 0, lapsed_amount INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS leases (
     account TEXT NOT NULL, lease TEXT NOT NULL, held INTEGER NOT NULL CHECK (held >= 0), until REAL NOT NULL,
@@ -34,6 +35,8 @@ CREATE TABLE IF NOT EXISTS slots (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS wins_by_time ON wins (account, until);
 """
+
+_ADDED = frozenset({"won", "wins", "lapsed", "lapsed_amount"})
 
 
 class _Ground:
@@ -67,7 +70,7 @@ class _Ground:
         return self._held[place]
 
     def add(self, column: str, account: str, amount: int) -> None:
-        """Add an amount to an account's `settled`, `debt` or `won`."""
+        """Add an amount to one of an account's columns."""
         place = column, account
         self._added[place] = self._added.get(place, 0) + amount
 
@@ -113,8 +116,9 @@ class SqliteStore:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(_SCHEMA)
-            if "won" not in {row[1] for row in self._db.execute("PRAGMA table_info(accounts)")}:  # of a version before
-                self._db.execute("ALTER TABLE accounts ADD COLUMN won INTEGER NOT NULL DEFAULT 0")
+            there = {row[1] for row in self._db.execute("PRAGMA table_info(accounts)")}
+            for column in _ADDED.difference(there):  # made by a version before
+                self._db.execute(f"ALTER TABLE accounts ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
         except (OSError, sqlite3.Error) as error:
             if self._lock is not None:
                 self._lock.close()
@@ -141,8 +145,12 @@ class SqliteStore:
         with self._transaction() as db:
             db.execute("DELETE FROM leases WHERE account = ? AND until < ?", (account, now))
             gone = db.execute("DELETE FROM wins WHERE account = ? AND until < ? RETURNING amount", (account, now))
-            if amount := sum(row[0] for row in gone.fetchall()):
-                db.execute("UPDATE accounts SET won = won - ? WHERE account = ?", (amount, account))
+            if amounts := [row[0] for row in gone.fetchall()]:
+                db.execute(
+                    "UPDATE accounts SET won = won - ?1, lapsed = lapsed + ?2, lapsed_amount = lapsed_amount + ?1 "
+                    "WHERE account = ?3",
+                    (sum(amounts), len(amounts), account),
+                )
             row = db.execute("SELECT held FROM leases WHERE account = ? AND lease = ?", (account, lease)).fetchone()
             state = self._state(account)
             covered = min(state.debt, state.available)
@@ -183,6 +191,7 @@ class SqliteStore:
                     continue
                 in_time = now <= w.deadline and ground.take(w.account, w.lease, w.amount)
                 ground.add("won", w.account, w.amount)
+                ground.add("wins", w.account, 1)
                 ground.spend(w.account, w.slot, w.amount)
                 outcome.append(Held.held if in_time else Held.late)
             ground.write()
@@ -228,6 +237,39 @@ class SqliteStore:
         with self._errors():
             row = self._db.execute("SELECT spent FROM slots WHERE account = ? AND slot = ?", (account, slot)).fetchone()
         return row[0] if row else 0
+
+    def wins(self, account: str, until: float) -> Wins:
+        """Wins of an account; those that are not billed and are held for no longer than `until` are overdue."""
+        with self._errors():
+            row = self._db.execute(
+                "SELECT wins, lapsed, lapsed_amount FROM accounts WHERE account = ?", (account,)
+            ).fetchone()
+            waiting, overdue, owed = self._db.execute(
+                "SELECT COUNT(*) FILTER (WHERE until > ?2), COUNT(*) FILTER (WHERE until <= ?2), "
+                "COALESCE(SUM(amount) FILTER (WHERE until <= ?2), 0) FROM wins WHERE account = ?1",
+                (account, until),
+            ).fetchone()
+        told, lapsed, lapsed_amount = row or (0, 0, 0)
+        return Wins(told, waiting, overdue + lapsed, owed + lapsed_amount)
+
+    def debts(self, accounts: Sequence[str]) -> list[int]:
+        """What each account owes, micro-units; 0 where there is no such account."""
+        with self._errors():
+            rows = [
+                self._db.execute("SELECT debt FROM accounts WHERE account = ?", (account,)).fetchone()
+                for account in accounts
+            ]
+        return [row[0] if row else 0 for row in rows]
+
+    def move_debt(self, account: str, to: str) -> int:
+        """Let another account owe what one owes; how much that was, 0 where there is no account to move it to."""
+        with self._transaction() as db:
+            rows = dict(db.execute("SELECT account, debt FROM accounts WHERE account IN (?, ?)", (account, to)))
+            amount: int = rows.get(account, 0) if to in rows and account != to else 0
+            if amount:
+                db.execute("UPDATE accounts SET debt = 0 WHERE account = ?", (account,))
+                db.execute("UPDATE accounts SET debt = debt + ? WHERE account = ?", (amount, to))
+        return amount
 
     def state(self, account: str) -> AccountState | None:
         """The account, None where there is none."""

@@ -97,6 +97,24 @@ class Grant:
     over: int = 0  # what the account has settled and held beyond its budget
 
 
+@dataclass(frozen=True, slots=True)
+class Wins:
+    """Wins of an account by what became of them."""
+
+    told: int = 0  # all of them
+    waiting: int = 0  # not billed, and not overdue
+    overdue: int = 0  # not billed in the time that was given, or never
+    owed: int = 0  # what the overdue ones were bid at, micro-units
+
+    def __add__(self, other: Wins) -> Wins:
+        return Wins(
+            self.told + other.told,
+            self.waiting + other.waiting,
+            self.overdue + other.overdue,
+            self.owed + other.owed,
+        )
+
+
 class LedgerStore(Protocol):
     """Durable accounts. Every call is one transaction, durable when it returns.
 
@@ -138,6 +156,15 @@ class LedgerStore(Protocol):
 
     def spent_in(self, account: str, slot: int) -> int:
         """What bids on auctions of a slot were billed at, or will be as they have won; micro-units."""
+
+    def wins(self, account: str, until: float) -> Wins:
+        """Wins of an account; those that are not billed and are held for no longer than `until` are overdue."""
+
+    def debts(self, accounts: Sequence[str]) -> list[int]:
+        """What each account owes, micro-units; 0 where there is no such account."""
+
+    def move_debt(self, account: str, to: str) -> int:
+        """Let another account owe what one owes; how much that was, 0 where there is no account to move it to."""
 
     def state(self, account: str) -> AccountState | None:
         """The account, None where there is none."""

@@ -185,6 +185,11 @@ class Wallet:
 
         self.keeper.run(ask, lambda answer: self._granted(answer, want, until))
 
+    def owes(self, amount: int) -> None:
+        """The account owes more than before, micro-units: no bid is made until that is covered."""
+        self.debt += amount
+        self.tend(self._clock())
+
     def set_budget(self, budget: int, chunk: int | None = None) -> None:
         """Give back what is free, change the account's budget and the chunk, and take money again."""
         if chunk is not None:

@@ -26,6 +26,7 @@ from bidpilot.serving.ledger.keeper import Deliver, Keeper, Work, at_once
 from bidpilot.serving.ledger.sqlite import SqliteStore
 from bidpilot.serving.pilots import PilotMaker
 from bidpilot.serving.pricer import ShadingTable
+from bidpilot.serving.reconciliation import ReconciliationConfig
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.state import State as Kept
 from bidpilot.serving.told import Told
@@ -90,6 +91,7 @@ def begin(even: Forecast, tmp_path: Path) -> Iterator[Begin]:
             grace=3.0,
             win_hold=100.0,
             settle_on_win=frozenset(),
+            reconciliation=ReconciliationConfig(),
         )
         delays = Delays(wins=delay)
         campaign = Campaign(budget=50.0, conversion_value=1.0, preference=(0.0, 0.0, 1.0), delays=delays)

@@ -6,6 +6,7 @@ import math
 import secrets
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from bidpilot.bidding.errors import LedgerUnavailable
 from bidpilot.serving.ledger.redis import RedisStore
 from bidpilot.serving.ledger.sqlite import SqliteStore
-from bidpilot.serving.ledger.store import AccountState, Booked, Held, LedgerStore, Resolved, Settlement, Win
+from bidpilot.serving.ledger.store import AccountState, Booked, Held, LedgerStore, Resolved, Settlement, Win, Wins
 
 
 @pytest.fixture(params=["sqlite", "redis"])
@@ -133,6 +134,45 @@ def test_a_win_that_nobody_bills_is_free_again_after_its_time(store: LedgerStore
     assert store.lease("c", "a", 100, soon()).granted == 100
     assert store.state("c") == AccountState(100, 0, 100, 0)
     assert store.settle([bill("k", 40, deadline=0.0)]) == [Booked.debt]
+
+
+def test_wins_are_counted_by_what_became_of_them(store: LedgerStore) -> None:
+    store.open("c", 100)
+    store.lease("c", "a", 100, soon())
+    now = time.time()
+    store.win([won("billed", 10), won("waits", 11, until=now + 500), won("late", 12, until=now + 100)])
+    store.win([won("gone", 13, until=now + 0.05)])
+    store.settle([bill("billed", 5)])
+    assert store.wins("c", now + 200) == Wins(told=4, waiting=1, overdue=2, owed=25)
+    time.sleep(0.1)
+    store.lease("c", "a", 0, soon())
+    assert store.wins("c", now + 200) == Wins(told=4, waiting=1, overdue=2, owed=25)  # gone for good is still overdue
+    assert store.wins("nobody", now) == Wins()
+
+
+def test_debt_moves_to_another_account_once_and_is_never_lost(store: LedgerStore) -> None:
+    store.open("c", 100)
+    store.settle([bill("k", 30, "gone")])
+    assert store.move_debt("c", "d") == 0  # there is no d yet
+    assert store.debts(["c", "d"]) == [30, 0]
+    store.open("d", 100)
+    assert store.move_debt("c", "d") == 30
+    assert store.move_debt("c", "d") == 0
+    assert store.move_debt("d", "d") == 0
+    assert store.debts(["c", "d"]) == [0, 30]
+    assert store.lease("d", "a", 100, soon()).granted == 70
+
+
+@pytest.mark.parametrize("slot", [0, 7])
+def test_what_a_slot_has_cost_is_what_was_billed_and_won_in_it(store: LedgerStore, slot: int) -> None:
+    store.open("c", 100)
+    store.lease("c", "a", 100, soon())
+    store.win([replace(won(key, 20), slot=slot) for key in ("w1", "w2")])
+    assert store.spent_in("c", slot) == 40
+    store.settle([replace(bill(key, amount), slot=slot) for key, amount in (("w1", 12), ("b", 5))])
+    store.settle([replace(bill("late", 3, "gone"), slot=slot), replace(bill("other", 9), slot=slot + 1)])
+    assert store.spent_in("c", slot) == 20 + 12 + 5 + 3
+    assert store.spent_in("c", slot + 2) == 0
 
 
 def test_a_budget_lowered_below_what_is_held_leases_nothing_more(store: LedgerStore) -> None:
