@@ -155,9 +155,11 @@ class Days:
         """When all days have ended: keep what they have found, and begin the next ones."""
         while ending:
             yield None if self.agenda.hurried else self.desk.clock() + _LOOK
-        book = self.desk.book
-        if book is not None:
-            book.learn([day.filter for day in over.values() if day.filter is not None])
+        if self.desk.book is not None:
+            try:
+                self.desk.book.learn([day.filter for day in over.values() if day.filter is not None])
+            except Exception:  # the day is forgotten; the next ones begin all the same
+                LOGGER.exception("what the day has told of sources is lost")
         for name, day in over.items():
             yield None
             yield from self._guarded(name, self._succeed(name, day, served))
@@ -187,7 +189,8 @@ class Days:
         if name not in self.failed:
             self._tell(name, error)
         self.failed.add(name)
-        self.running[name].stopped = _FAILED
+        if name in self.running:
+            self.running[name].stopped = _FAILED
 
     def _tell(self, name: str, error: Exception) -> None:
         self._log(name).record(Cause.campaign_failed, f"{type(error).__name__}: {error}")

@@ -11,7 +11,7 @@ from bidpilot.serving.agenda import Agenda, Steps
 from bidpilot.serving.calendar import Moment
 from bidpilot.serving.campaign_day import CampaignDay
 from bidpilot.serving.desk import Desk
-from bidpilot.serving.guardrails import EventLog
+from bidpilot.serving.guardrails import LOGGER, EventLog
 from bidpilot.serving.pilots import PilotMaker, Pilots
 from bidpilot.serving.served import ServedCampaign
 
@@ -59,8 +59,11 @@ class Tomorrow:
                 if agenda.hurried:
                     return
                 yield self._desk.clock() + _LOOK
-            if made.exception() is None and name in served:
-                self._ready[name] = campaign, self._begin(served[name], following, made.result())
+            try:
+                if name in served:
+                    self._ready[name] = campaign, self._begin(served[name], following, made.result())
+            except Exception:  # it is tried again at midnight, where a campaign that fails stops alone
+                LOGGER.exception("the day of %s could not be prepared", name)
             yield None
 
     def _plan(self, served: ServedCampaign, following: Moment) -> Future[Pilots]:

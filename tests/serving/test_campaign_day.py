@@ -184,7 +184,7 @@ def test_bids_of_an_earlier_slot_leave_the_slots_share_alone_and_wins_of_this_on
         day.wallet.reserve(key, 200_000, day.desk.clock(), None, day.slot)
     day.wallet.win("a", day.wallet.lease, 200_000, 10.0, 1e6, lambda _: None, day.slot)
     assert offer(day) == (0, "spend_rate")
-    day.close_slot(Calendar(4).at(SLOT))
+    close_slot(day, SLOT)
     assert offer(day) == (200_000, "")
     day.wallet.reserve("c", 200_000, day.desk.clock(), None, day.slot)
     day.wallet.reserve("d", 200_000, day.desk.clock(), None, day.slot)
