@@ -39,7 +39,7 @@ from bidpilot.serving.notices import Ticket
 START = 20_000 * DAY
 NOON = DAY / 2
 PATIENT = GuardrailConfig(patience=60.0)  # how fast this machine is must not matter
-_BEAT = 5.0  # seconds between two ticks
+BEAT = 5.0  # seconds between two ticks
 _LATE = 20.0  # seconds from a win to its bill
 
 
@@ -143,7 +143,7 @@ class Replay:
         slot = DAY / 48
         since = (now - START) % slot
         # the moments after a boundary are looked at closely
-        step = 0.05 if since < 0.5 else 0.25 if since < 3.0 else _BEAT
+        step = 0.05 if since < 0.5 else 0.25 if since < 3.0 else BEAT
         return min(now + step, now + slot - since)
 
     def auction(self, who: int, i: int, auctions: DayAuctions) -> None:
@@ -174,12 +174,10 @@ def play(bundle: Path, folder: Path, auctions: DayAuctions, who: np.ndarray, row
     ledger = OneLedger(folder / "ledger.sqlite", clock)
     ledger.shared = len(row.split) > 1  # the one bidder beside which a row is held has its ledger for itself
     expected = len(row.split) if row.expected is None else row.expected
+    config = ServeConfig(bundle=bundle, bidders=expected, guardrails=PATIENT)
     running = [k for k, part in enumerate(row.split) if part > 0]
     bidders = {
-        k: open_bidder(
-            ServeConfig(bundle=bundle, state=folder / str(k), bidders=expected, guardrails=PATIENT), clock, store=ledger
-        )
-        for k in running
+        k: open_bidder(config.model_copy(update={"state": folder / str(k)}), clock, store=ledger) for k in running
     }
     account = bidders[running[0]].days["default"].account
     replay = Replay(bidders, clock, played)
@@ -201,9 +199,11 @@ def play(bundle: Path, folder: Path, auctions: DayAuctions, who: np.ndarray, row
     return played
 
 
-def table(bundle: Path, day: DayAuctions, rows: Sequence[Row], seed: int) -> Iterator[dict[str, Any]]:
-    """The rows of the table, each beside one bidder with the same requests."""
-    alone: dict[bytes, Played] = {}
+def table(
+    bundle: Path, day: DayAuctions, rows: Sequence[Row], seed: int, alone: dict[bytes, Played] | None = None
+) -> Iterator[dict[str, Any]]:
+    """The rows of the table, each beside one bidder with the same requests; `alone` keeps what that one has played."""
+    alone = {} if alone is None else alone
     for row in rows:
         who = deal(row, day, np.random.default_rng(seed))
         offered = np.where(who >= 0, 0, -1)

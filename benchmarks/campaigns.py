@@ -42,7 +42,7 @@ MOMENTS = {
 
 
 async def waits(bundle: Path, folder: Path, campaigns: int, start: float, until: float, paced: bool) -> np.ndarray:
-    """When each bid should have come, by the bidder's clock, and how long it waited, (N, 3): and whether one was made."""
+    """Of each bid (N, 3): when it should have come, by the bidder's clock, how long it waited, whether one was made."""
     loop = asyncio.get_running_loop()
 
     def deliver(results: Sequence[Work]) -> None:
