@@ -96,6 +96,14 @@ class Booking:
         if held is not None:
             self._resolve(held.record, "lost", 0)
 
+    def take_back(self, ticket: Ticket) -> None:
+        """A bid was made and not sent: nobody can win by it, and its money is free again."""
+        self.notices["unsent"] += 1
+        wallet = self._days.wallet(ticket.account)
+        held = None if wallet is None else wallet.release(ticket.key)
+        if held is not None:
+            self._resolve(held.record, "unsent", 0)
+
     def bill(
         self,
         ticket: Ticket,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
+import math
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.day.slot_totals import SlotTotals
+from bidpilot.bidding.errors import InvalidServing
 from bidpilot.bidding.traffic.detector import Detector
 from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.bidding.traffic.refusal import Refusal
@@ -19,10 +20,12 @@ from bidpilot.serving.calendar import Moment
 from bidpilot.serving.collector import SlotCollector, Value, add_outcome, add_win
 from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import Cause, EventLog, bid_cap, limit_step
+from bidpilot.serving.ledger.chunk import most_unused
 from bidpilot.serving.ledger.reservations import WalletConfig
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.ledger.wallet import Wallet
-from bidpilot.serving.pilot import Decision
+from bidpilot.serving.past import Past
+from bidpilot.serving.pilot import Decision, Pilot
 from bidpilot.serving.pilots import Pilots
 from bidpilot.serving.pricer import Pricer
 from bidpilot.serving.seen import of_all
@@ -30,10 +33,8 @@ from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.sharing import Sharing
 from bidpilot.serving.slot_gate import SlotGate
 from bidpilot.serving.slot_spend import SlotSpend
+from bidpilot.serving.successor import Successor
 from bidpilot.serving.told import Told
-
-_CHUNK_SHARE = 0.05  # of the budget that one process takes at a time ...
-_CHUNK_BIDS = 8  # ... but enough for so many of the largest bids
 
 
 class CampaignDay:
@@ -66,10 +67,15 @@ class CampaignDay:
         self.account = f"{served.name}@{moment.date}"
         self.stopped = ""  # why it makes no bids; empty where it does
         guard, campaign = desk.guardrails, served.campaign
-        self.pilots, self._pilot = pilots, pilots.policy
+        self.pilots = pilots
         self.cap = bid_cap(guard, desk.forecast, self._pilot.alpha, campaign.conversion_value)
+        if not math.isfinite(self.cap):
+            raise InvalidServing(
+                f"the most that campaign {served.name!r} would bid is {self.cap}. Give a smaller conversion_value, or "
+                "--guardrails.bid-cap."
+            )
         budget = _micro(campaign.budget)
-        config = WalletConfig(chunk=self._chunk(budget), hold=desk.hold)
+        config = WalletConfig(chunk=most_unused(budget, _micro(self.cap)), hold=desk.hold)
         self.wallet = wallet or Wallet(self.account, budget, desk.keeper, desk.clock, config, events)
         self.sharing = Sharing(self.account, desk, events)
         self._spend = SlotSpend(self.wallet, self._limit(budget), 1.0 / self.sharing.share)
@@ -78,7 +84,8 @@ class CampaignDay:
         self._past: SlotCollector | None = None  # of the slot before, until it is closed
         self._spare: SlotCollector | None = None  # for the slot to come
         self._unwatched = 0.0
-        self._joined = moment.slot > 0
+        self._joined = moment.slot > 0  # the pilot has not been told yet what was settled before
+        self.successor: Successor | None = None  # takes over when the slot is closed
         self.collector = self._pilot.collector(desk.sources)
         self._begin()
         if caught_up:
@@ -90,6 +97,10 @@ class CampaignDay:
         return self.pricer.alpha
 
     @property
+    def _pilot(self) -> Pilot:
+        return self.pilots.policy
+
+    @property
     def filter(self) -> TrafficFilter | None:
         """What decides the gates of the policy's slots; None: all requests pass."""
         return self._pilot.traffic
@@ -99,10 +110,14 @@ class CampaignDay:
         """The slot under way."""
         return self.collector.slot
 
+    @property
+    def closed(self) -> bool:
+        """Whether the slot before is closed, so that the rule is of the one under way."""
+        return self._past is None
+
     pricer: Pricer  # of the slot under way
     decision: Decision
     _gate: SlotGate | None
-    _joined: bool  # whether it began under way, and the pilot has not been told yet what was settled before
 
     # --- slots -----------------------------------------------------------------------------------
 
@@ -110,9 +125,7 @@ class CampaignDay:
         """Begin the day, with filters that know the days before."""
         for pilot in self.pilots:
             pilot.traffic = None if self.desk.book is None else self.desk.book.filter()
-        self._apply(self._pilot.begin(), first=True)
-        if self.pilots.shadow is not None:
-            self._shadow(self.pilots.shadow.begin())
+        self._apply(self.pilots.begin(), first=True)
 
     def renew(self) -> None:
         """Begin a day anew that was begun ahead, before the one before it had told all; what was counted stays."""
@@ -124,21 +137,15 @@ class CampaignDay:
     def catch_up(self) -> Iterator[None]:
         """Play the slots before the one under way, one at a step."""
         moment = self.moment
-        like = SlotTotals.zeros(1, len(self.desk.forecast.segments), self.desk.sources)
-        stored = self.desk.state.slots(self.account, like) if moment.slot else {}
-        told, late = self.sharing.history(moment.slot)
+        past = Past(self.desk, self.account, self.sharing, moment.slot)
         for slot in range(moment.slot):
             self.collector.begin(slot)
-            if slot in told:
-                totals = self.collector.totals_of(told[slot])
-            else:
-                totals = stored.get(slot) or self.collector.totals(unwatched=1.0)
+            totals = past.totals(slot, self.collector)
             self._next(totals, self._outstanding(), self._settled_before(totals) if slot + 1 == moment.slot else 0.0)
             yield
-        self.pilots.late(late)
-        missing = sum(slot not in told and slot not in stored for slot in range(moment.slot))
-        if missing > 0:
-            self.events.record(Cause.unwatched, f"{missing} slots before {moment.slot} count as forecast")
+        self.pilots.late(past.late)
+        if past.missing:
+            self.events.record(Cause.unwatched, f"{past.missing} slots before {moment.slot} count as forecast")
         self.collector.begin(moment.slot, self._gate)
         self._unwatched = min(max((self.desk.clock() - moment.start) / (moment.end - moment.start), 0.0), 1.0)
         self._spare = self._fresh(moment.slot + 1)
@@ -159,7 +166,9 @@ class CampaignDay:
         found = yield from self.sharing.gather(past.slot, own, self.wallet.promised_by_slot, self.moment.start, agenda)
         self.pilots.late(found.late)
         totals = past.totals_of(found.seen)
-        self._keep(past.slot, totals)
+        self.desk.state.store_slot(self.account, past.slot, totals)
+        if self.successor is not None:
+            self._hand_over(self.successor)
         self._next(totals, found.outstanding, self._settled_before(totals, found.settled), found.lapsed)
         self._past = None
         self.pilots.late()
@@ -167,6 +176,19 @@ class CampaignDay:
         self.collector.follow(self._gate)
         yield None
         self._spare = self._fresh(self.slot + 1)
+
+    def _hand_over(self, to: Successor) -> None:
+        """Let another bundle's pilots close the slot and go on; money, counts and the filter of traffic stay."""
+        self.successor = None
+        if to.pilot.slot != self._pilot.slot:
+            to.close()
+            return
+        self.pilots.hand_over(to.pilot, to.shadow)
+        self.desk = to.desk
+        campaign = self.served.campaign
+        self.cap = bid_cap(to.desk.guardrails, to.desk.forecast, to.pilot.alpha, campaign.conversion_value)
+        self.wallet.chunk.most = most_unused(_micro(campaign.budget), _micro(self.cap))
+        self.collector = to.pilot.collector(to.desk.sources).count_on(self.collector)
 
     def ending(self, agenda: Agenda) -> Steps:
         """Tell the filter of traffic of the day's last slot, which is under way: what it has found is to be kept."""
@@ -179,17 +201,9 @@ class CampaignDay:
         """What counts a slot, by the rule under way."""
         return self.collector.another(slot, self._make_gate())
 
-    def _keep(self, slot: int, totals: SlotTotals) -> None:
-        try:
-            self.desk.state.store_slot(self.account, slot, totals)
-        except (sqlite3.Error, OSError) as error:  # a restart will count it as forecast, or ask the others
-            self.events.record(Cause.state_unwritten, f"slot {slot}: {error}")
-
     def _next(self, totals: SlotTotals, outstanding: NDArray[np.float64], settled: float, lapsed: float = 0.0) -> None:
         self.pilots.lapse(lapsed)
-        self._apply(self._pilot.close_slot(totals, outstanding, settled), first=False)
-        if self.pilots.shadow is not None:
-            self._shadow(self.pilots.shadow.close_slot(totals, outstanding, settled))
+        self._apply(self.pilots.close_slot(totals, outstanding, settled), first=False)
 
     def _settled_before(self, totals: SlotTotals, settled: float | None = None) -> float:
         """What is `settled` beyond what slots tell of, currency, with `totals` the last.
@@ -217,21 +231,19 @@ class CampaignDay:
         self.decision = decision
         self.pricer = Pricer(rule, self.cap, self.desk.shade)
         self._gate = self._make_gate()
+        shadow = self.pilots.shadow_decision
+        self._shadow_pricer = None if shadow is None else Pricer(shadow.rule, self.cap, self.desk.shade)
 
     def _make_gate(self) -> SlotGate | None:
         gate = self.decision.rule.gate
         return None if gate is None else SlotGate(gate, self.sharing.by_source)
-
-    def _shadow(self, decision: Decision) -> None:
-        self.shadow_decision = decision
-        self._shadow_pricer = Pricer(decision.rule, self.cap, self.desk.shade)
 
     def shadow_bid(self, value: Value, segment: int, source: int, first_price: bool) -> float | None:
         """What the shadow policy would bid, currency; None without one.
 
         Quotas are not looked at again: both filters are told the same totals, so that their gates are one.
         """
-        if self.pilots.shadow is None:
+        if self._shadow_pricer is None:
             return None
         return max(min(self._shadow_pricer.bid(value, segment, source, first_price), self.cap), 0.0)
 
@@ -274,7 +286,8 @@ class CampaignDay:
         if not wallet.ready(now, hold):
             return 0, "debt" if wallet.debt else "over_budget" if wallet.over else "no_lease"
         if amount > wallet.free:
-            wallet.lack(amount, now)
+            wallet.chunk.reserved(amount, now)
+            wallet.tend(now)
             return 0, "no_money"
         if not self._spend.fits(amount):
             self.events.record(Cause.spend_rate, f"slot {self.slot} has had {self.desk.guardrails.slot_share:.0%}")
@@ -315,15 +328,12 @@ class CampaignDay:
         """Most that a slot may take here, micro-units: of its share of the budget this bidder's part."""
         return int(self.desk.guardrails.slot_share * budget * self.sharing.part)
 
-    def _chunk(self, budget: int) -> int:
-        return min(max(int(_CHUNK_SHARE * budget), _CHUNK_BIDS * _micro(self.cap)), budget)
-
     def change(self, served: ServedCampaign) -> None:
         """Take over another setting; a new budget changes the account at once, the plan from the next day on."""
         if served.campaign.budget != self.served.campaign.budget:
             budget = _micro(served.campaign.budget)
             self._spend.limit = self._limit(budget)
-            self.wallet.set_budget(budget, self._chunk(budget))
+            self.wallet.set_budget(budget, most_unused(budget, _micro(self.cap)))
         self.served = served
 
     def close(self, wallet: bool = True) -> None:
@@ -331,6 +341,8 @@ class CampaignDay:
         if wallet:
             self.wallet.close()
         self.pilots.close()
+        if self.successor is not None:
+            self.successor.close()
 
 
 def _micro(amount: float) -> int:

@@ -27,6 +27,10 @@ Value = tuple[float, float, float]
 _EDGES = RATIOS.edges()
 _BATCH = 4096  # shown prices are binned so many at a time ...
 _SHOWN = 5  # numbers each
+_COUNTS = (
+    "slot", "auctions", "spend", "_gate", "_requested", "_segment_auctions", "_shown", "_bins", "_price_sum", "_priced",
+    "_won",
+)  # fmt: skip
 
 
 def ratio_bins(
@@ -107,6 +111,12 @@ class SlotCollector:
         made = copy(self)
         made.begin(slot, gate)
         return made
+
+    def count_on(self, before: SlotCollector) -> SlotCollector:
+        """Go on with what another has counted of its slot; this one."""
+        for name in _COUNTS:
+            setattr(self, name, getattr(before, name))
+        return self
 
     def follow(self, gate: SlotGate | None) -> None:
         """Let another gate decide the rest of the slot; what was counted stays."""

@@ -51,7 +51,7 @@ class Days:
         self.running: dict[str, CampaignDay] = {}  # by campaign
         self.events: dict[str, EventLog] = {}  # by campaign
         self.failed: set[str] = set()  # campaigns
-        self._expired = expired
+        self.shadow, self._expired = shadow, expired
         self._maker = PilotMaker(desk, agent, shadow)
         self._tomorrow = Tomorrow(desk, self._maker, self._begin, self._log)
         self._old: dict[str, tuple[int, Wallet]] = {}  # by account, with the day that came after
@@ -136,13 +136,18 @@ class Days:
             else:
                 day.stopped = _BEGINS
             self._old[day.account] = (target.day, day.wallet)
-        self._tomorrow.drop()
+        self._look_ahead()
         ending = set(over)
         for name, day in over.items():
             self.agenda.add(self._end(name, day, ending))
         self.agenda.add(self._night(over, ending, served))
         if not self.paced:
             self.agenda.drain(now)
+
+    def _look_ahead(self) -> None:
+        """Prepare another day to come, or the same with other pilots."""
+        self._tomorrow.drop()
+        self._tomorrow = Tomorrow(self.desk, self._maker, self._begin, self._log)
 
     def _end(self, name: str, day: CampaignDay, ending: set[str]) -> Steps:
         try:
@@ -213,6 +218,12 @@ class Days:
         LOGGER.warning("campaign %s goes on", name)
 
     # --- accounts --------------------------------------------------------------------------------
+
+    def swap(self, desk: Desk, agent: Agent) -> None:
+        """Begin every day from now on at another desk; one that runs goes on until its successors are given to it."""
+        self.desk = desk
+        self._maker = PilotMaker(desk, agent, self.shadow)
+        self._look_ahead()
 
     def today(self, account: str) -> CampaignDay | None:
         """The running day of an account; None where its day is over."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bidpilot.agents.acting.agent import Agent
 from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import EventLog
-from bidpilot.serving.pilot import Pilot
+from bidpilot.serving.pilot import Decision, Pilot
 from bidpilot.serving.served import ServedCampaign
 
 
@@ -23,10 +26,23 @@ class Pilots:
 
     def __init__(self, policy: Pilot, shadow: Pilot | None) -> None:
         self.policy, self.shadow = policy, shadow
+        self.shadow_decision: Decision | None = None
         self._late: list[tuple[int, SlotTotals]] = []  # of slots that they have not closed
 
     def __iter__(self) -> Iterator[Pilot]:
         return iter((self.policy,) if self.shadow is None else (self.policy, self.shadow))
+
+    def begin(self) -> Decision:
+        """Begin the day; what the policy decides for its first slot."""
+        decision = self.policy.begin()
+        self.shadow_decision = None if self.shadow is None else self.shadow.begin()
+        return decision
+
+    def close_slot(self, totals: SlotTotals, outstanding: NDArray[np.float64], settled: float) -> Decision:
+        """Take in the slot that has passed, as `Pilot.close_slot` does; what the policy decides for the next."""
+        decision = self.policy.close_slot(totals, outstanding, settled)
+        self.shadow_decision = None if self.shadow is None else self.shadow.close_slot(totals, outstanding, settled)
+        return decision
 
     def late(self, told: Iterable[tuple[int, SlotTotals]] = ()) -> None:
         """Book what is told only now of earlier slots, one row each; of a slot that is not closed yet when it is."""
@@ -42,6 +58,14 @@ class Pilots:
         """A bid ran out without a notice, currency."""
         for pilot in self:
             pilot.lapse(amount)
+
+    def hand_over(self, policy: Pilot, shadow: Pilot | None) -> None:
+        """Let others go on with the day, which have closed the same slots."""
+        policy.take_over(self.policy)
+        self.policy = policy
+        if self.shadow is not None and shadow is not None:
+            shadow.take_over(self.shadow)
+            self.shadow = shadow
 
     def close(self) -> None:
         """Let their threads end."""

@@ -38,6 +38,7 @@ class Tomorrow:
         self._desk, self._maker, self._begin, self._events = desk, maker, begin, events
         self._ready: dict[str, tuple[Campaign, CampaignDay]] = {}  # by name, with what it was planned for
         self._for: int | None = None  # the day that is being prepared, days since 1970
+        self._dropped = False
         self._thread: ThreadPoolExecutor | None = None
         self._planner: Planner | None = None
 
@@ -56,9 +57,11 @@ class Tomorrow:
                 continue
             campaign, made = served[name].campaign, self._plan(served[name], following)
             while not made.done():
-                if agenda.hurried:
+                if agenda.hurried or self._dropped:
                     return
                 yield self._desk.clock() + _LOOK
+            if self._dropped:
+                return
             try:
                 if name in served:
                     self._ready[name] = campaign, self._begin(served[name], following, made.result())
@@ -91,7 +94,7 @@ class Tomorrow:
         """Give the money of days back that were not taken, and let the thread end."""
         for _, day in self._ready.values():
             day.close()
-        self._ready = {}
+        self._ready, self._dropped = {}, True
         if self._thread is not None:
             self._thread.shutdown(wait=False)
-            self._thread = self._planner = None
+            self._thread = None

@@ -10,10 +10,16 @@ _AHEAD = 120.0  # seconds of its own spend that a bidder holds ...
 _REACTION = 2.0  # ... or of its bids, won or not: more than the store takes to answer
 _MEMORY = 300.0  # seconds over which rates are measured
 _REMEMBERED = 1800.0  # seconds for which the largest bid is, at least
-_LEAST = 1 / 8  # of the fixed amount, which is enough for the largest of bids
+_LARGEST = 8  # of the largest bids that it may make, where nobody else bids
+_LEAST = 1 / _LARGEST  # of the fixed amount: enough for the largest bid
 _BIDS = 2  # of the largest bids of late that it holds at least ...
 _PLENTY = 2  # times what is needed
 _SHARE = 0.05  # ... and at most this share of what the account has left
+
+
+def most_unused(budget: int, largest: int) -> int:
+    """What one bidder holds unused of a budget that nobody else bids from, for bids up to `largest`; micro-units."""
+    return min(max(int(_SHARE * budget), _LARGEST * largest), budget)
 
 
 class Chunk:

@@ -29,18 +29,18 @@ class Wallet:
         self._clock, self._events = clock, events
         self.state: AccountState | None = None  # as the store last told it, and what was settled since
         self._budget = budget
+        self._agreed: int | None = None  # the budget that the store is known to have
         self.free = 0
         self.elsewhere = 0  # what other leases hold, of bidders beside this one or gone
         self.over = 0  # what the account has settled and held beyond its budget
         self.exhausted = False  # the account has no more than what is free here
         self.debt = 0
         self.lease, self._until = _new_lease(), -math.inf
-        self._held, self._chunk = Reservations(), Chunk(config.chunk, keeper.store.shared)
+        self._bids_until = -math.inf  # a bidder that is cut off from the store bids no longer, however long holds are
+        self._held, self.chunk = Reservations(), Chunk(config.chunk, keeper.store.shared)
         self._hold = config.hold  # the longest that a bid has asked for
-        self._asking = False
-        self._failing = False
+        self._asking = self._failing = self._closed = False
         self._giving = 0  # given back, not yet confirmed
-        self._closed = False
         self.on_expired: Callable[[Reservation, int], None] = lambda *_: None  # with what was settled for it elsewhere
 
     @property
@@ -69,7 +69,9 @@ class Wallet:
 
     def ready(self, now: float, hold: float = 0.0) -> bool:
         """Whether bids can be made whose money is held for `hold` seconds, or as long as usual."""
-        return self.debt == 0 and self.over == 0 and now + max(hold, self.config.hold) <= self._until
+        if self.debt or self.over or now > self._bids_until:
+            return False
+        return now + max(hold, self.config.hold) <= self._until
 
     def reserve(
         self, key: str, amount: int, now: float, record: Any, slot: int = 0, hold: float = 0.0
@@ -80,15 +82,10 @@ class Wallet:
         self.free -= amount
         held = Reservation(key, self.lease, amount, now + max(hold, self.config.hold), record, slot)
         self._held.add(held)
-        self._chunk.reserved(amount, now)
-        if self._chunk.short(self.free, now, self.state):
+        self.chunk.reserved(amount, now)
+        if self.chunk.short(self.free, now, self.state):
             self.tend(now)
         return held
-
-    def lack(self, amount: int, now: float) -> None:
-        """A bid could not be made for want of free money: take what such bids need."""
-        self._chunk.reserved(amount, now)
-        self.tend(now)
 
     def find(self, key: str) -> Reservation | None:
         """The outstanding reservation of a bid."""
@@ -166,24 +163,30 @@ class Wallet:
         """
         self._expire(now)
         self._hold = max(self._hold, hold)
-        short, stopped = self._chunk.short(self.free, now, self.state), self.debt or self.over
-        ends = self._until - now < self._hold + self.config.slack / 2
-        if self._closed or self._asking or not (short or stopped or ends):
+        short, stopped = self.chunk.short(self.free, now, self.state), self.debt or self.over
+        changed, ends = self._agreed != self._budget, self._until - now < self._hold + self.config.slack / 2
+        if self._closed or self._asking or not (short or stopped or changed or ends):
             return
         self._asking = True
-        keep = 0 if stopped else self._chunk.keep(self.free, now, self.state)
-        amount, self.free = self.free - keep, keep
-        self._give_back(amount)
-        want = 0 if stopped else max(self._chunk.size(now, self.state) - self.free, 0)
+        if self.free > (keep := 0 if stopped else self.chunk.keep(self.free, now, self.state)):
+            self._keep(keep)
+        want = 0 if stopped else max(self.chunk.size(now, self.state) - self.free, 0)
         until = now + self._hold + self.config.slack
-        account, lease, opened = self.account, self.lease, self.state is not None
+        account, lease, budget, agreed = self.account, self.lease, self._budget, self._agreed
 
         def ask(store: LedgerStore) -> tuple[Grant, AccountState | None]:
-            if not opened:
-                store.open(account, self._budget)
+            if agreed != budget and store.open(account, budget).budget != budget:
+                store.set_budget(account, budget)
             return store.lease(account, lease, want, until), store.state(account)
 
-        self.keeper.run(ask, lambda answer: self._granted(answer, want, until))
+        def answered(answer: tuple[Grant, AccountState | None] | None) -> None:
+            if answer is not None:
+                self._agreed, self._bids_until = budget, now + self.config.slack
+            self._granted(answer, want, until)
+            if answer is not None and budget != self._budget:  # changed meanwhile
+                self.tend(self._clock())
+
+        self.keeper.run(ask, answered)
 
     def owes(self, amount: int) -> None:
         """The account owes more than before, micro-units: no bid is made until that is covered."""
@@ -191,15 +194,21 @@ class Wallet:
         self.tend(self._clock())
 
     def set_budget(self, budget: int, chunk: int | None = None) -> None:
-        """Give back what is free, change the account's budget and the chunk, and take money again."""
+        """Change the account's budget and the chunk: here at once, in the store as soon as it answers."""
         if chunk is not None:
-            self._chunk.most = chunk
-        amount, self.free = self.free, 0
-        self._give_back(amount)
+            self.chunk.most = chunk
         self._budget = budget
-        self.keeper.run(lambda store: store.set_budget(self.account, budget), self._saw)
         self.exhausted = False
+        self._keep(self.chunk.most)
         self.tend(self._clock())
+
+    def _keep(self, most: int) -> None:
+        """Give back what is free beyond `most`, or beyond what the budget leaves, as far as is known here."""
+        state = self.state
+        elsewhere = 0 if state is None else state.settled + state.held - self.free - self._giving
+        amount = self.free - max(min(self.free, most, self._budget - elsewhere), 0)
+        self.free -= amount
+        self._give_back(amount)
 
     def close(self) -> None:
         """Give back what is free; what outstanding bids may cost stays held until the lease runs out."""
@@ -238,6 +247,7 @@ class Wallet:
             return
         # a lost answer to an earlier call leaves the lease with more than is known of here
         self.free = max(self.free + grant.granted, grant.held - (self.promised - self.won) - self._giving)
+        self._keep(self.free)  # the store may not have heard yet of a budget that was cut
         self.exhausted = grant.granted < want
         self._until = until
         if self.debt and not grant.debt:
@@ -281,8 +291,6 @@ class Wallet:
                 self._forget(held, 0 if result is Booked.debt else amount)
             else:
                 self._held.ask_again(held)
-        if result is Booked.settled:
-            self._chunk.spent(amount, self._clock())
         if result is Booked.settled and self.state is not None:
             state = self.state
             self.state = replace(
@@ -294,6 +302,7 @@ class Wallet:
 
     def _forget(self, held: Reservation, paid: int) -> None:
         """A bid cannot be billed any more: `paid` was taken for it, and the rest is in its lease."""
+        self.chunk.spent(paid, self._clock())
         if self._held.remove(held) and held.lease == self.lease:
             self.free += held.amount - paid
 

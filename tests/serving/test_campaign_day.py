@@ -254,7 +254,7 @@ def test_a_new_budget_moves_the_slots_share_at_once(begin: Begin) -> None:
 def test_a_lease_takes_a_twentieth_of_the_budget_or_eight_bids_and_never_more_than_all(
     begin: Begin, cap: float, chunk: int
 ) -> None:
-    assert begin(bid_cap=cap).wallet._chunk.most == chunk
+    assert begin(bid_cap=cap).wallet.chunk.most == chunk
 
 
 def test_debt_stops_bids(begin: Begin) -> None:
@@ -343,7 +343,8 @@ def test_the_first_decision_after_a_restart_knows_what_late_bills_have_settled(b
     day.close()
     again = begin(now=3 * SLOT, delay=2, shadow=True)
     assert again._pilot.money == (1.0, 0.0)
-    for decision in (again.decision, again.shadow_decision):
+    for decision in (again.decision, again.pilots.shadow_decision):
+        assert decision is not None
         assert decision.observation[POSITION["budget_left"]] == pytest.approx(0.98)
 
 
