@@ -67,8 +67,8 @@ class CampaignDay:
         config = WalletConfig(chunk=self._chunk(budget), hold=desk.hold)
         self.wallet = Wallet(self.account, budget, desk.keeper, desk.clock, config, events)
         self._spend = SlotSpend(self.wallet, int(guard.slot_share * budget / desk.bidders), desk.bidders)
-        self._spend.join(moment.slot)
         self.wallet.tend(desk.clock())
+        self._spend.join(moment.slot)
         self.successor: Successor | None = None  # takes over when the slot is closed
         self.collector = self._pilot.collector(desk.sources)
         self._begin()

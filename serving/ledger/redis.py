@@ -54,16 +54,20 @@ for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', '(' .. string
     redis.call('ZREM', KEYS[6], gone)
 end
 local known = redis.call('HEXISTS', KEYS[2], ARGV[1])
+local lapsed = known == 0 and ARGV[4] == '1'
 local over = math.max(n('settled') + n('held') - n('budget'), 0)
 local available = math.max(n('budget') - n('settled') - n('held'), 0)
 local covered = math.min(n('debt'), available)
 redis.call('HINCRBY', KEYS[1], 'settled', s(covered))
 redis.call('HINCRBY', KEYS[1], 'debt', s(-covered))
 local granted = 0
-if n('debt') == 0 then granted = math.min(tonumber(ARGV[2]), available - covered) end
+if n('debt') == 0 and not lapsed then granted = math.min(tonumber(ARGV[2]), available - covered) end
 redis.call('HINCRBY', KEYS[1], 'held', s(granted))
-local left = redis.call('HINCRBY', KEYS[2], ARGV[1], s(granted))
-redis.call('ZADD', KEYS[3], 'GT', ARGV[3], ARGV[1])
+local left = 0
+if not lapsed then
+    left = redis.call('HINCRBY', KEYS[2], ARGV[1], s(granted))
+    redis.call('ZADD', KEYS[3], 'GT', ARGV[3], ARGV[1])
+end
 for _, key in ipairs(KEYS) do redis.call('EXPIRE', key, {_KEPT}) end
 redis.call('EXPIRE', KEYS[1], {_ADDED_UP})
 return {{s(granted), known, s(n('debt')), s(left), s(over)}}
@@ -123,7 +127,7 @@ _RESOLVE = f"""{_NOW}
 local amount = redis.call('HGET', KEYS[4], ARGV[1])
 if amount then return {{'settled', amount}} end
 local until_ = redis.call('ZSCORE', KEYS[6], ARGV[1])
-if until_ then return {{'won', until_}} end
+if until_ and now <= tonumber(until_) then return {{'won', until_}} end
 if now <= tonumber(ARGV[2]) then return {{'pending', ''}} end
 return {{'nothing', ''}}
 """
@@ -194,10 +198,11 @@ class RedisStore:
             self._redis.hset(self._keys(account)[0], "budget", str(budget))
         return self._state(account)
 
-    def lease(self, account: str, lease: str, want: int, until: float) -> Grant:
+    def lease(self, account: str, lease: str, want: int, until: float, begun: bool = False) -> Grant:
         """Let leases and wins that have run out go, cover debt, and add up to `want` to a lease lasting `until`."""
         with self._errors():
-            granted, known, debt, held, over = self._scripts["lease"](self._keys(account), [lease, want, until])
+            arguments: list[str | int | float] = [lease, want, until, int(begun)]
+            granted, known, debt, held, over = self._scripts["lease"](self._keys(account), arguments)
         return Grant(int(granted), bool(known), int(debt), int(held), int(over))
 
     def give_back(self, account: str, lease: str, amount: int) -> None:
@@ -230,6 +235,10 @@ class RedisStore:
         """Wins of an account; those that are not billed and are held for no longer than `until` are overdue."""
         with self._errors():
             return Wins(*map(int, self._scripts["wins"](self._keys(account), [until])))
+
+    def unbilled(self, account: str) -> list[Win]:
+        """Other bidders hold theirs, and whose they are is not known."""
+        return []
 
     def debts(self, accounts: Sequence[str]) -> list[int]:
         """What each account owes, micro-units; 0 where there is no such account."""

@@ -39,7 +39,8 @@ CREATE TABLE IF NOT EXISTS notices (
     key TEXT PRIMARY KEY, account TEXT NOT NULL, amount INTEGER NOT NULL, booked TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS wins (
-    key TEXT PRIMARY KEY, account TEXT NOT NULL, amount INTEGER NOT NULL, until REAL NOT NULL
+    key TEXT PRIMARY KEY, account TEXT NOT NULL, lease TEXT NOT NULL, amount INTEGER NOT NULL, until REAL NOT NULL,
+    slot INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS slots (
     account TEXT NOT NULL, slot INTEGER NOT NULL, spent INTEGER NOT NULL, PRIMARY KEY (account, slot)
@@ -158,13 +159,13 @@ class SqliteStore:
             db.execute("UPDATE accounts SET budget = ? WHERE account = ?", (budget, account))
             return self._state(account)
 
-    def lease(self, account: str, lease: str, want: int, until: float) -> Grant:
+    def lease(self, account: str, lease: str, want: int, until: float, begun: bool = False) -> Grant:
         """Let leases and wins that have run out go, cover debt, and add up to `want` to a lease lasting `until`."""
         now = self._clock()
         with self._transaction() as db:
             db.execute("DELETE FROM leases WHERE account = ? AND until < ?", (account, now))
-            gone = db.execute("DELETE FROM wins WHERE account = ? AND until < ? RETURNING amount", (account, now))
-            if amounts := [row[0] for row in gone.fetchall()]:
+            over = db.execute("DELETE FROM wins WHERE account = ? AND until < ? RETURNING amount", (account, now))
+            if amounts := [row[0] for row in over.fetchall()]:
                 db.execute(
                     "UPDATE accounts SET won = won - ?1, lapsed = lapsed + ?2, lapsed_amount = lapsed_amount + ?1 "
                     "WHERE account = ?3",
@@ -174,17 +175,19 @@ class SqliteStore:
             state = self._state(account)
             covered = min(state.debt, state.available)
             debt = state.debt - covered
-            granted = 0 if debt else min(want, state.available - covered)
+            gone = begun and row is None
+            granted = 0 if debt or gone else min(want, state.available - covered)
             if covered:
                 db.execute(
                     "UPDATE accounts SET settled = settled + ?, debt = debt - ? WHERE account = ?",
                     (covered, covered, account),
                 )
-            db.execute(
-                "INSERT INTO leases VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
-                "SET held = held + excluded.held, until = MAX(until, excluded.until)",
-                (account, lease, granted, until),
-            )
+            if not gone:
+                db.execute(
+                    "INSERT INTO leases VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
+                    "SET held = held + excluded.held, until = MAX(until, excluded.until)",
+                    (account, lease, granted, until),
+                )
             return Grant(granted, row is not None, debt, granted + (row[0] if row else 0), state.over)
 
     def give_back(self, account: str, lease: str, amount: int) -> None:
@@ -204,8 +207,8 @@ class SqliteStore:
                 if db.execute("SELECT 1 FROM notices WHERE key = ?", (w.key,)).fetchone():
                     outcome.append(Held.billed)
                     continue
-                row = (w.key, w.account, w.amount, w.until)
-                if not db.execute("INSERT OR IGNORE INTO wins VALUES (?, ?, ?, ?)", row).rowcount:
+                row = (w.key, w.account, w.lease, w.amount, w.until, w.slot)
+                if not db.execute("INSERT OR IGNORE INTO wins VALUES (?, ?, ?, ?, ?, ?)", row).rowcount:
                     outcome.append(Held.repeated)
                     continue
                 in_time = now <= w.deadline and ground.take(w.account, w.lease, w.amount)
@@ -262,6 +265,12 @@ class SqliteStore:
             ).fetchone()
         told, lapsed, lapsed_amount = row or (0, 0, 0)
         return Wins(told, waiting, overdue + lapsed, owed + lapsed_amount)
+
+    def unbilled(self, account: str) -> list[Win]:
+        """Wins of an account that are not billed."""
+        with self._errors():
+            rows = self._db.execute("SELECT key, lease, amount, until, slot FROM wins WHERE account = ?", (account,))
+            return [Win(key, account, lease, amount, 0.0, until, slot) for key, lease, amount, until, slot in rows]
 
     def debts(self, accounts: Sequence[str]) -> list[int]:
         """What each account owes, micro-units; 0 where there is no such account."""
