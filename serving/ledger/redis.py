@@ -28,7 +28,8 @@ from bidpilot.serving.ledger.store import (
     Wins,
 )
 
-_KEPT = 8 * 86_400  # seconds after its last lease that an account is kept
+_KEPT = 8 * 86_400  # seconds after its last lease that an account's leases and notices are kept ...
+_ADDED_UP = 400 * 86_400  # ... and its sums, which flights are added up from
 _TIMEOUT = 0.5  # seconds
 
 # KEYS: account (hash: budget, settled, held, debt, won, wins, lapsed, slot:K), leases (hash: money),
@@ -68,6 +69,7 @@ if not lapsed then
     redis.call('ZADD', KEYS[3], 'GT', ARGV[3], ARGV[1])
 end
 for _, key in ipairs(KEYS) do redis.call('EXPIRE', key, {_KEPT}) end
+redis.call('EXPIRE', KEYS[1], {_ADDED_UP})
 return {{s(granted), known, s(n('debt')), s(left), s(over)}}
 """
 _GIVE_BACK = f"""{_TEXT}
@@ -129,6 +131,18 @@ if until_ and now <= tonumber(until_) then return {{'won', until_}} end
 if now <= tonumber(ARGV[2]) then return {{'pending', ''}} end
 return {{'nothing', ''}}
 """
+_STATE = f"""{_NOW}{_TEXT}
+local row = redis.call('HMGET', KEYS[1], 'budget', 'settled', 'debt')
+if not row[1] then return {{}} end
+local leased, won = 0, 0
+for _, lease in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], string.format('%.6f', now), '+inf')) do
+    leased = leased + tonumber(redis.call('HGET', KEYS[2], lease) or '0')
+end
+for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[6], string.format('%.6f', now), '+inf')) do
+    won = won + tonumber(redis.call('HGET', KEYS[5], key) or '0')
+end
+return {{row[1], row[2] or '0', s(leased + won), row[3] or '0', s(won)}}
+"""
 _WINS = f"""{_NUMBER}{_TEXT}
 local late = redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', ARGV[1])
 local owed = 0
@@ -158,8 +172,8 @@ class RedisStore:
         self._redis = redis.Redis.from_url(
             url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, decode_responses=True
         )
-        names = ("lease", "give_back", "win", "settle", "resolve", "wins", "move_debt")
-        texts = (_LEASE, _GIVE_BACK, _WIN, _SETTLE, _RESOLVE, _WINS, _MOVE_DEBT)
+        names = ("lease", "give_back", "win", "settle", "resolve", "state", "wins", "move_debt")
+        texts = (_LEASE, _GIVE_BACK, _WIN, _SETTLE, _RESOLVE, _STATE, _WINS, _MOVE_DEBT)
         self._scripts = {n: self._redis.register_script(text) for n, text in zip(names, texts, strict=True)}
         self._orders = RedisOrders(self._redis, prefix)
         with self._errors():
@@ -245,6 +259,11 @@ class RedisStore:
             if not self._redis.exists(self._keys(account)[0]):
                 return None
         return self._state(account)
+
+    def states(self, accounts: Sequence[str]) -> list[AccountState | None]:
+        """Accounts as `state`, of days gone by too: what was held for leases and wins that have run out is not."""
+        found = self._pipeline("state", [(account, []) for account in accounts])
+        return [AccountState(*map(int, row)) if row else None for row in found]
 
     def order(self, name: str, text: str) -> int:
         """Keep an order in place of the one of its name, and publish its version."""

@@ -198,6 +198,9 @@ class LedgerStore(Protocol):
     def state(self, account: str) -> AccountState | None:
         """The account, None where there is none."""
 
+    def states(self, accounts: Sequence[str]) -> list[AccountState | None]:
+        """Accounts as `state`, of days gone by too: what was held for leases and wins that have run out is not."""
+
     def order(self, name: str, text: str) -> int:
         """Keep an order in place of the one of its name; its version, larger than any before."""
 

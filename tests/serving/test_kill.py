@@ -332,3 +332,26 @@ def test_redis_gone_for_a_while_costs_bids_but_no_money(
 def told(load: list[Exchange]) -> int:
     """Wins and bills that were acknowledged."""
     return sum(len(exchange.wins) + len(exchange.bills) for exchange in load)
+
+
+def test_orders_that_were_answered_200_survive_kills_under_load(server: Served) -> None:
+    """Killed at the moment of the answer, again and again: budget, pause and kill switch are as was answered."""
+    load = start_load([server], threads=1)
+    for turn in range(KILLS):
+        with server.administrator() as admin:
+            assert admin.send("POST", "/admin/campaigns/default/budget", {"budget": 50 + turn})[0] == 200
+            if turn % 2:
+                assert admin.send("POST", "/admin/kill")[0] == 200
+            else:
+                assert admin.send("POST", "/admin/campaigns/default/pause")[0] == 200
+        server.kill()
+        server.start()
+        with server.administrator() as admin:
+            found = admin.send("GET", "/admin/campaigns")[1]["default"]
+            assert (found["campaign"]["budget"], found["paused"]) == (50 + turn, not turn % 2)
+            (believed,) = admin.send("GET", "/admin/bidders")[1]["bidders"].values()
+            assert believed["killed"] is bool(turn % 2)
+            assert admin.send("POST", "/admin/revive")[0] == 200
+            assert admin.send("POST", "/admin/campaigns/default/resume")[0] == 200
+    for exchange in load:
+        exchange.finish()
