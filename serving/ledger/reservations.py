@@ -95,8 +95,9 @@ class Reservations:
 
     def remove(self, held: Reservation) -> bool:
         """Its money is not held any more; False where it was not."""
-        if self._open.pop(held.key, None) is None:
+        if self._open.get(held.key) is not held:
             return False
+        del self._open[held.key]
         self.amount -= held.amount
         self.by_slot[held.slot] -= held.amount
         if held.taken:
@@ -109,6 +110,6 @@ class Reservations:
         gone = []
         while self._order and self._order[0][0] < now:
             _, turn, held = heapq.heappop(self._order)
-            if held.turn == turn and held.key in self._open and not held.claimed:
+            if held.turn == turn and self._open.get(held.key) is held and not held.claimed:
                 gone.append(held)
         return gone

@@ -29,7 +29,7 @@ from tests.serving.served import Served, imp, only_bid
 KILLS = int(os.environ.get("BIDPILOT_KILLS", "3"))
 # held long enough that no bid outlives its reservation while a server starts again on a busy machine
 OPTIONS = ("--guardrails.slot-share", "1.0", "--bid-expiry", "60", "--grace", "60", "--reconciliation.limit", "1")
-CHEAP = imp(exposure=0.05, interaction=0.02, conversion=0.0002)  # the budget lasts through all kills
+CHEAP = imp(exposure=0.005, interaction=0.002, conversion=0.00002)  # the budget lasts through all kills
 RICH = imp(exposure=1.0, interaction=1.0, conversion=0.05)  # and is then used up
 BUDGET = 40 * MICRO
 

@@ -596,3 +596,19 @@ def test_a_bid_said_lost_here_and_won_elsewhere_leaves_no_more_than_its_lease_ho
     clock.move(5.0)
     wallet.tend(clock())
     assert wallet.free == 10
+
+
+def test_a_bid_said_lost_and_then_won_is_held_past_the_time_of_its_bid(tmp_path: Path) -> None:
+    """Its first reservation is over: the time of that ends nothing any more, of this bid or of others."""
+    clock = ManualClock()
+    wallet = make_wallet(tmp_path, clock)
+    held = wallet.reserve("a", 10, clock(), None)
+    assert held is not None
+    wallet.release("a")
+    wallet.win("a", held.lease, 10, held.expires, 1000.0, lambda _: None)
+    clock.move(9.0)
+    wallet.tend(clock())
+    wallet.reserve("b", 5, clock(), None)
+    clock.move(11.0)
+    wallet.tend(clock())
+    assert (wallet.promised, wallet.won, wallet.outstanding) == (15, 10, 2)
