@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from bidpilot.agents.acting.agent import Agent
+from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.serving.agenda import Agenda, Steps
 from bidpilot.serving.calendar import Calendar, Moment
 from bidpilot.serving.campaign_day import CampaignDay
@@ -160,14 +162,28 @@ class Days:
         """When all days have ended: keep what they have found, and begin the next ones."""
         while ending:
             yield None if self.agenda.hurried else self.desk.clock() + _LOOK
-        if self.desk.book is not None:
-            try:
-                self.desk.book.learn([day.filter for day in over.values() if day.filter is not None])
-            except Exception:  # the day is forgotten; the next ones begin all the same
-                LOGGER.exception("what the day has told of sources is lost")
+        yield from self._learn([day.filter for day in over.values() if day.filter is not None])
         for name, day in over.items():
             yield None
             yield from self._guarded(name, self._succeed(name, day, served))
+
+    def _learn(self, found: Sequence[TrafficFilter]) -> Steps:
+        """Keep what the filters of a day have found, in a thread where bids wait: it is written to a file."""
+        book = self.desk.book
+        if book is None:
+            return
+        try:
+            if not self.paced:
+                book.learn(found)
+                return
+            thread = ThreadPoolExecutor(1, thread_name_prefix="book")
+            learnt = thread.submit(book.learn, found)
+            thread.shutdown(wait=False)
+            while not learnt.done() and not self.agenda.hurried:
+                yield self.desk.clock() + _LOOK
+            learnt.result()
+        except Exception:  # the day is forgotten; the next ones begin all the same
+            LOGGER.exception("what the day has told of sources is lost")
 
     def _succeed(self, name: str, over: CampaignDay, served: Mapping[str, ServedCampaign]) -> Steps:
         over.close()
