@@ -136,8 +136,14 @@ class SqliteStore:
         return outcome
 
     def resolve(self, batch: Sequence[Settlement]) -> list[int | None]:
-        """Nobody else settles here."""
-        return [0] * len(batch)
+        """What others have settled of reservations that have run out: workers whose ledger this is."""
+        now = self._clock()
+        found: list[int | None] = []
+        with self._errors():
+            for s in batch:
+                row = self._db.execute("SELECT amount FROM notices WHERE key = ?", (s.key,)).fetchone()
+                found.append(row[0] if row else None if now <= s.deadline else 0)
+        return found
 
     def state(self, account: str) -> AccountState | None:
         """The account, None where there is none."""

@@ -1,4 +1,4 @@
-"""What every store of the ledger promises; SQLite and Redis alike."""
+"""What every store of the ledger promises: SQLite, the ledger of the machine and Redis alike."""
 
 from __future__ import annotations
 
@@ -11,20 +11,29 @@ from pathlib import Path
 import pytest
 
 from bidpilot.bidding.errors import LedgerUnavailable
+from bidpilot.serving.ledger.machine import MachineLedger, MachineStore
 from bidpilot.serving.ledger.redis import RedisStore
 from bidpilot.serving.ledger.sqlite import SqliteStore
 from bidpilot.serving.ledger.store import AccountState, Booked, LedgerStore, Settlement
 
 
-@pytest.fixture(params=["sqlite", "redis"])
+@pytest.fixture(params=["sqlite", "machine", "redis"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LedgerStore]:
     made: LedgerStore
-    if request.param == "sqlite":
-        made = SqliteStore(tmp_path / "ledger.sqlite", time.time)
-    else:
+    if request.param == "redis":
         made = RedisStore(request.getfixturevalue("redis_server").url, prefix=secrets.token_hex(4))
-    yield made
-    made.close()
+    else:
+        made = SqliteStore(tmp_path / "ledger.sqlite", time.time)
+    if request.param != "machine":
+        yield made
+        made.close()
+        return
+    ledger = MachineLedger(made, tmp_path / "ledger.socket")
+    ledger.start()
+    remote = MachineStore(tmp_path / "ledger.socket")
+    yield remote
+    remote.close()
+    ledger.stop()
 
 
 def soon(seconds: float = 60.0) -> float:
@@ -102,14 +111,18 @@ def test_large_amounts_are_exact(store: LedgerStore) -> None:
     assert store.state("c") == AccountState(large, large - 1, 1, 0)
 
 
-def test_redis_tells_what_other_bidders_settled(redis_server: object) -> None:
-    store = RedisStore(redis_server.url, prefix=secrets.token_hex(4))  # type: ignore[attr-defined]
+def test_a_store_tells_what_was_settled_of_a_reservation_that_has_run_out(store: LedgerStore) -> None:
+    """Also of one that had run out when it was billed: that is owed, and the bid was won."""
     store.open("c", 100)
     store.lease("c", "a", 50, soon())
-    store.settle([bill("k1", 7)])
+    store.settle([bill("k1", 7), bill("k4", 8, deadline=0.0)])
     past, future = time.time() - 1, soon()
     asked = [bill("k1", 9, deadline=past), bill("k2", 9, deadline=past), bill("k3", 9, deadline=future)]
-    assert store.resolve(asked) == [7, 0, None]
+    assert store.resolve([*asked, bill("k4", 9, deadline=past)]) == [7, 0, None, 8]
+
+
+def test_redis_says_whether_it_writes_before_it_answers(redis_server: object) -> None:
+    store = RedisStore(redis_server.url, prefix=secrets.token_hex(4))  # type: ignore[attr-defined]
     assert store.durable
     store.close()
 
