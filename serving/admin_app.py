@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from pydantic import ValidationError
 
-from bidpilot.bidding.errors import BidpilotError, InvalidServing
+from bidpilot.bidding.errors import BidpilotError, InvalidServing, LinkLost
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import ManualClock
 from bidpilot.serving.exchange_app import readiness
@@ -34,6 +34,16 @@ _MANY = 1 << 40  # seconds: no day lies beyond
 _PATIENCE = 200  # turns of 5 milliseconds
 
 
+class Together(Protocol):
+    """Adds up what several workers tell; raises LinkLost where they do not answer."""
+
+    async def metrics(self) -> bytes:
+        """The exposition of all."""
+
+    async def campaigns(self, own: dict[str, Any]) -> dict[str, Any]:
+        """Campaigns as this worker tells them, with the money of all."""
+
+
 class AdminApp:
     """Handles requests for one bidder.
 
@@ -43,6 +53,8 @@ class AdminApp:
         metrics: what /metrics shows.
         token: what `Authorization: Bearer` must bring.
     """
+
+    together: Together | None = None  # where several workers serve: who adds their numbers up
 
     def __init__(self, bidder: Bidder, reader: Reader, metrics: Metrics, token: str) -> None:
         self.bidder, self.reader, self.metrics = bidder, reader, metrics
@@ -55,7 +67,7 @@ class AdminApp:
         if request.path == "/ready":
             return readiness(self.bidder, draining=False)
         if request.path == "/metrics":
-            return Response(200, self.metrics.text(), TEXT)
+            return await self._exposition()
         if not self.allowed(request.authorization):
             return Response(401, b'{"error":"give the token as Authorization: Bearer TOKEN"}')
         try:
@@ -63,11 +75,23 @@ class AdminApp:
             status, found = self._do(request.method, request.path.strip("/").split("/"), body)
             if request.path == "/admin/clock":
                 await self._caught_up()
+            if self.together is not None and (request.method, request.path) == ("GET", "/admin/campaigns"):
+                found = await self.together.campaigns(found)
         except BodyRefused as refused:
             status, found = refused.status, {"error": refused.why}
+        except LinkLost as error:
+            status, found = 503, {"error": str(error)}
         except (BidpilotError, msgspec.MsgspecError, ValidationError, UnicodeDecodeError) as error:
             status, found = 400, {"error": " ".join(str(error).split())[:500]}
         return Response(status, encode(found))
+
+    async def _exposition(self) -> Response:
+        if self.together is None:
+            return Response(200, self.metrics.text(), TEXT)
+        try:
+            return Response(200, await self.together.metrics(), TEXT)
+        except LinkLost as error:
+            return Response(503, encode({"error": str(error)}))
 
     def allowed(self, authorization: str | None) -> bool:
         """Whether the header brings the token, compared in a time that does not tell how much of it is right."""
@@ -76,7 +100,7 @@ class AdminApp:
     def _do(self, method: str, path: list[str], body: bytes) -> tuple[int, Any]:
         match method, path:
             case "GET", ["admin", "campaigns"]:
-                return 200, {name: self._campaign(name) for name in self.bidder.served}
+                return 200, self.campaigns()
             case "PUT", ["admin", "campaigns", name]:
                 self._put(name, msgspec.json.decode(body, type=dict[str, Any]))
                 return 200, self._campaign(name)
@@ -92,6 +116,10 @@ class AdminApp:
                 return 200, self._move(msgspec.json.decode(body, type=dict[str, float]))
             case _:
                 return 404, {"error": "no such path or campaign"}
+
+    def campaigns(self) -> dict[str, Any]:
+        """All campaigns with their money, as this bidder knows them."""
+        return {name: self._campaign(name) for name in self.bidder.served}
 
     def _campaign(self, name: str) -> dict[str, Any]:
         served, day = self.bidder.served[name], self.bidder.days[name]

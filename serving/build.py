@@ -22,8 +22,10 @@ from bidpilot.serving.decision_log import DecisionLog
 from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import LOGGER
 from bidpilot.serving.ledger.keeper import Deliver, Keeper, at_once
+from bidpilot.serving.ledger.machine import MachineStore
 from bidpilot.serving.ledger.sqlite import SqliteStore
 from bidpilot.serving.ledger.store import LedgerStore
+from bidpilot.serving.place import ALONE, Place
 from bidpilot.serving.pricer import ShadingTable
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.source_book import SourceBook
@@ -32,10 +34,13 @@ from bidpilot.serving.state import State
 _HOUR = 3600.0
 
 
-def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver = at_once) -> Bidder:
+def open_bidder(
+    config: ServeConfig, clock: Clock = time.time, deliver: Deliver = at_once, place: Place = ALONE
+) -> Bidder:
     """The bidder of a configuration; close it after use.
 
-    Without a `deliver` of its own it is wholly in the caller's thread: a call returns when it is durable.
+    Without a `deliver` of its own it is wholly in the caller's thread: a call returns when it is durable. `place`:
+    which of several workers it is of.
 
     Raises:
         InvalidBundle, BundleMismatch: the bundle cannot be served, or the shadow does not fit it.
@@ -50,17 +55,18 @@ def open_bidder(config: ServeConfig, clock: Clock = time.time, deliver: Deliver 
     forecast = bundle.forecast if config.calendar is None else bundle.forecast.with_events(read_events(config.calendar))
     planner = Planner(forecast)
     sources = clusters(config, bundle.forecast, bundle.manifest.origin.publishers) + 1  # the pool is one more
-    book = SourceBook(bundle, sources, config.state, config.bidders) if config.traffic_filter else None
-    keeper = Keeper(_store(config, clock), deliver)
+    bidders = config.bidders * place.of
+    book = SourceBook(bundle, sources, config.state, bidders, place.first) if config.traffic_filter else None
+    keeper = Keeper(_store(config, clock, place), deliver)
     desk = Desk(
         planner=planner,
         shade=ShadingTable(planner),
         keeper=keeper,
-        state=State(config.state / "state.sqlite"),
+        state=State(config.state / "state.sqlite", place.first),
         clock=clock,
         guardrails=config.guardrails,
         sources=sources,
-        bidders=config.bidders,
+        bidders=bidders,
         hold=config.bid_expiry + config.grace,
         book=book,
     )
@@ -132,7 +138,9 @@ def secret(config: ServeConfig, name: str, variable: str) -> str:
     return made
 
 
-def _store(config: ServeConfig, clock: Clock) -> LedgerStore:
+def _store(config: ServeConfig, clock: Clock, place: Place) -> LedgerStore:
+    if place.ledger is not None:
+        return MachineStore(place.ledger)
     if config.redis is None:
         return SqliteStore(config.state / "ledger.sqlite", clock)
     if config.clock == "manual":

@@ -35,6 +35,7 @@ class Cause(StrEnum):
     debt_covered = "debt_covered"
     ledger_unavailable = "ledger_unavailable"
     unwatched = "unwatched"
+    worker_ended = "worker_ended"
 
 
 class GuardrailConfig(BaseModel):

@@ -13,12 +13,12 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
-from bidpilot.bidding.errors import InvalidServing
+from bidpilot.bidding.errors import BidpilotError, InvalidServing
 from bidpilot.bidding.traffic.sources import Sources
 from bidpilot.serving.admin_app import AdminApp
 from bidpilot.serving.bidder import Bidder
@@ -32,7 +32,9 @@ from bidpilot.serving.ledger.keeper import Work
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.notices import Signer
 from bidpilot.serving.openrtb import Reader, Writer
+from bidpilot.serving.place import ALONE
 from bidpilot.serving.predictor import load_predictor
+from bidpilot.serving.worker import Worker, failed
 
 _TICK = 0.05  # seconds
 _BACKLOG = 2048
@@ -40,15 +42,41 @@ _PATIENCE = 500  # turns of 20 milliseconds until it listens
 
 
 def run(config: ServeConfig) -> None:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until SIGINT or SIGTERM, by one process or by several workers.
 
     Raises:
         InvalidBundle, BundleMismatch, InvalidServing, LedgerUnavailable: before anything is served.
     """
-    logging.basicConfig(format="%(message)s")
-    LOGGER.setLevel(logging.INFO)
+    _log()
+    if config.workers > 1:
+        from bidpilot.serving.workers import supervise  # which stands on this module
+
+        supervise(config)
+        return
     with asyncio.Runner(loop_factory=_loop) as runner:
         runner.run(_serve(config))
+
+
+def run_worker(opened: Callable[[], Awaitable[tuple[ServeConfig, Worker]]]) -> int:
+    """Serve as the worker that `opened` gives, until the supervisor says so or is gone; the exit status."""
+
+    async def serve() -> int:
+        config, worker = await opened()
+        try:
+            await _serve(config, worker)
+        except BidpilotError as error:
+            await failed(worker, error)
+            return 1
+        return 0
+
+    _log()
+    with asyncio.Runner(loop_factory=_loop) as runner:
+        return runner.run(serve())
+
+
+def _log() -> None:
+    logging.basicConfig(format="%(message)s")
+    LOGGER.setLevel(logging.INFO)
 
 
 def _loop() -> asyncio.AbstractEventLoop:
@@ -57,17 +85,22 @@ def _loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def _serve(config: ServeConfig) -> None:
+async def _serve(config: ServeConfig, worker: Worker | None = None) -> None:
     loop = asyncio.get_running_loop()
 
     def deliver(results: Sequence[Work]) -> None:
         loop.call_soon_threadsafe(_run_all, results)
 
     clock: Clock = ManualClock() if config.clock == "manual" else time.time
-    port, admin_port = _free(config.host, config.port), _free(config.admin_host, config.admin_port)
-    bidder = open_bidder(config, clock, deliver)
+    port, admin_port = config.port, config.admin_port
+    if worker is None:  # a worker's are the supervisor's choice
+        port, admin_port = free_port(config.host, port), free_port(config.admin_host, admin_port)
+    place = ALONE if worker is None else worker.place
+    bidder = open_bidder(config, clock, deliver, place)
     exchange, admin = applications(bidder, config, config.public_url or f"http://{config.host}:{port}")
-    servers = [_server(exchange, config.host, port), _server(admin, config.admin_host, admin_port)]
+    servers = [_server(exchange, config.host, port)]
+    if place.first:
+        servers.append(_server(admin, config.admin_host, admin_port))
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
@@ -76,8 +109,13 @@ async def _serve(config: ServeConfig) -> None:
     gc.set_threshold(50_000, 20, 50)
     tasks = [loop.create_task(server.serve()) for server in servers]
     ticking = loop.create_task(_tick(bidder))
-    await _listening((config.host, port), (config.admin_host, admin_port))
-    LOGGER.info(f"bids: http://{config.host}:{port}/openrtb2/bid   admin: http://{config.admin_host}:{admin_port}")
+    if worker is None:
+        await _listening((config.host, port), (config.admin_host, admin_port))
+        LOGGER.info(addresses(config.host, port, config.admin_host, admin_port))
+    else:
+        worker.attach(admin)
+        worker.link.on_lost(stopping.set)  # nothing can be booked any more
+        await worker.listening((port, admin_port) if place.first else (port,))
     try:
         await stopping.wait()
     finally:
@@ -127,7 +165,12 @@ def _server(app: ExchangeApp | AdminApp, host: str, port: int) -> Server:
     )
 
 
-def _free(host: str, port: int) -> int:
+def addresses(host: str, port: int, admin_host: str, admin_port: int) -> str:
+    """The line that says where it is served."""
+    return f"bids: http://{host}:{port}/openrtb2/bid   admin: http://{admin_host}:{admin_port}"
+
+
+def free_port(host: str, port: int) -> int:
     """The port, or a free one for 0; granian would only log that it cannot listen.
 
     Raises:

@@ -20,9 +20,15 @@ CREATE TABLE IF NOT EXISTS slots (account TEXT, slot INTEGER, totals TEXT NOT NU
 
 
 class State:
-    """A small database in the state folder. Written when something changes, never by a bid."""
+    """A small database in the state folder. Written when something changes, never by a bid.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the file.
+        keeps_slots: whether this process writes what slots brought; of several on one folder only one does.
+    """
+
+    def __init__(self, path: Path, keeps_slots: bool = True) -> None:
+        self._keeps_slots = keeps_slots
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -50,6 +56,8 @@ class State:
 
     def store_slot(self, account: str, slot: int, totals: SlotTotals) -> None:
         """Keep what a slot brought."""
+        if not self._keeps_slots:
+            return
         text = json.dumps({f.name: getattr(totals, f.name).tolist() for f in fields(totals)})
         self._db.execute("INSERT OR REPLACE INTO slots VALUES (?, ?, ?)", (account, slot, text))
 

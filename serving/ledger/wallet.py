@@ -157,6 +157,10 @@ class Wallet:
         self.exhausted = False
         self.tend(self._clock())
 
+    def look(self) -> None:
+        """See what others have settled of the account."""
+        self.keeper.run(lambda store: store.state(self.account), self._saw)
+
     def close(self) -> None:
         """Give back what is free; what outstanding bids may cost stays held until the lease runs out."""
         amount, self.free = self.free, 0

@@ -1,0 +1,173 @@
+"""A worker: one of the servers that the supervisor (`workers.py`) starts, and that end with it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bidpilot.bidding.errors import BidpilotError, InvalidServing
+from bidpilot.serving.admin_app import AdminApp
+from bidpilot.serving.bidder import Bidder
+from bidpilot.serving.config import ServeConfig
+from bidpilot.serving.ledger.store import LedgerStore
+from bidpilot.serving.link import PATIENCE, Link
+from bidpilot.serving.metrics_sum import combine, money_rule, told
+from bidpilot.serving.place import Place
+
+START, LISTENING, FAILED, NUMBERS, MONEY_HELD, METRICS, EVERYONE = (
+    "start", "listening", "failed", "numbers", "money", "metrics", "everyone",
+)  # fmt: skip
+"""What is asked over the link: the first four of or by the supervisor, the last two by the administrator's worker."""
+
+PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from bidpilot.serving.worker import main; main()"
+"""What a worker's interpreter runs; its arguments are the supervisor's module path, as JSON, and the link's handle."""
+
+_TURNS = 500  # of 20 milliseconds until it listens
+
+
+class HeldMoney(msgspec.Struct, array_like=True):
+    """What one worker has of a campaign's money."""
+
+    money: dict[str, float]  # currency, by part
+    outstanding: int
+
+
+class Worker:
+    """What a server in a worker has beyond one that is alone: its place, and the link to the supervisor."""
+
+    def __init__(self, place: Place, link: Link) -> None:
+        self.place, self.link = place, link
+
+    def attach(self, admin: AdminApp) -> None:
+        """Tell of the bidder that `admin` administers when asked, and let that tell of all."""
+        bidder, admin.together = admin.bidder, self
+
+        async def numbers(_: bytes) -> bytes:
+            await _look(bidder)
+            return msgspec.msgpack.encode(told(admin.metrics.collect()))
+
+        async def money(_: bytes) -> bytes:
+            await _look(bidder)
+            held = {name: HeldMoney(c["money"], c["outstanding"]) for name, c in admin.campaigns().items()}
+            return msgspec.msgpack.encode(held)
+
+        self.link.handlers |= {NUMBERS: numbers, MONEY_HELD: money}
+
+    async def listening(self, ports: Sequence[int]) -> None:
+        """Wait until this process takes connections at all ports, and say so.
+
+        Raises:
+            InvalidServing: it does not.
+        """
+        for _ in range(_TURNS):
+            if set(ports) <= listening_ports():
+                self.link.tell(LISTENING)
+                return
+            await asyncio.sleep(0.02)
+        raise InvalidServing(f"worker {self.place.index} does not listen on {ports}. Give other ports.")
+
+    # --- for the administrator's worker ----------------------------------------------------------
+
+    async def metrics(self) -> bytes:
+        """The exposition of all workers; raises LinkLost."""
+        return await self.link.ask(METRICS, patience=2 * PATIENCE)
+
+    async def campaigns(self, own: dict[str, Any]) -> dict[str, Any]:
+        """Campaigns as this worker tells them, with the money of all; raises LinkLost."""
+        answers = await self.link.ask(EVERYONE, MONEY_HELD.encode(), patience=2 * PATIENCE)
+        told_by = [
+            msgspec.msgpack.decode(body, type=dict[str, HeldMoney])
+            for body in msgspec.msgpack.decode(answers, type=list[bytes])
+        ]
+        return {name: campaign | _together([t[name] for t in told_by if name in t]) for name, campaign in own.items()}
+
+
+async def _look(bidder: Bidder) -> None:
+    """Let all wallets see what others have settled of their accounts."""
+    seen: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def done(_: object) -> None:
+        if not seen.done():
+            seen.set_result(None)
+
+    for day in bidder.days.values():
+        day.wallet.look()
+    bidder.desk.keeper.run(_nothing, done)  # calls are made in order: this one after those
+    await seen
+
+
+def _nothing(_: LedgerStore) -> None:
+    pass
+
+
+def _together(held: Sequence[HeldMoney]) -> dict[str, Any]:
+    """The money of one campaign in all workers, the administrator's first."""
+    if not held:
+        return {}
+    parts = {part: [h.money[part] for h in held if part in h.money] for part in held[0].money}
+    return {
+        "money": {part: combine(money_rule(part), values) for part, values in parts.items()},
+        "outstanding": sum(h.outstanding for h in held),
+    }
+
+
+def listening_ports() -> set[int]:
+    """TCP ports at which this process takes connections; where several may share a port, a connection proves nothing."""
+    own = set()
+    for handle in os.listdir("/proc/self/fd"):
+        with suppress(OSError):
+            own.add(os.readlink(f"/proc/self/fd/{handle}"))
+    found = set()
+    for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
+        with suppress(OSError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                _, local, _, state, *_, inode = line.split()[:10]
+                if state == "0A" and f"socket:[{inode}]" in own:
+                    found.add(int(local.rpartition(":")[2], 16))
+    return found
+
+
+def start_message(config: ServeConfig, place: Place) -> bytes:
+    """What the supervisor says first."""
+    told = {"index": place.index, "of": place.of, "ledger": None if place.ledger is None else str(place.ledger)}
+    names = ServeConfig.model_fields  # the command line's configuration may have more
+    return json.dumps({"place": told, "config": config.model_dump(mode="json", include=set(names))}).encode()
+
+
+def main() -> None:
+    """Serve until the supervisor says so, or is gone."""
+    # the loop and the server load only here: the supervisor imports this module too
+    from bidpilot.serving.server import run_worker
+
+    end = socket.socket(fileno=int(sys.argv[2]))
+    sys.exit(run_worker(lambda: _open(end)))
+
+
+async def _open(end: socket.socket) -> tuple[ServeConfig, Worker]:
+    """The worker's configuration and its link."""
+    started: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def start(body: bytes) -> bytes:
+        started.set_result(body)
+        return b""
+
+    link = await Link.over(end, {START: start})
+    message = json.loads(await started)
+    ledger = message["place"].pop("ledger")
+    place = Place(**message["place"], ledger=None if ledger is None else Path(ledger))
+    return ServeConfig.model_validate(message["config"]), Worker(place, link)
+
+
+async def failed(worker: Worker, error: BidpilotError) -> None:
+    """Say why this worker cannot serve."""
+    with suppress(BidpilotError):
+        await worker.link.ask(FAILED, json.dumps([type(error).__name__, str(error)]).encode())

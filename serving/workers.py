@@ -1,0 +1,299 @@
+"""`bidpilot serve --workers N`: the supervisor, which starts N servers on one port and holds the ledger of the machine.
+
+It bids nothing itself. A worker that ends is started again; signals are passed on; all end together. A worker knows by
+its link that the supervisor is gone, and ends too: nothing could be booked any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+
+from bidpilot.bidding import errors
+from bidpilot.bidding.errors import BidpilotError, InvalidServing, LinkLost
+from bidpilot.serving.config import ServeConfig
+from bidpilot.serving.guardrails import LOGGER, Cause, EventLog
+from bidpilot.serving.ledger.machine import SOCKET, MachineLedger
+from bidpilot.serving.ledger.sqlite import SqliteStore
+from bidpilot.serving.link import Handler, Link
+from bidpilot.serving.metrics_sum import Family, Totals, exposition
+from bidpilot.serving.place import Place
+from bidpilot.serving.server import addresses, free_port
+from bidpilot.serving.worker import EVERYONE, FAILED, LISTENING, METRICS, NUMBERS, PROGRAM, START, start_message
+
+_REST = (0.1, 30.0)  # seconds before a worker is started again: at first, doubled each time it ends early, and at most
+_EARLY = 10.0  # seconds
+_PATIENCE = 5.0  # seconds in which the workers of a supervisor that was killed let their port go
+
+_FAMILIES = msgspec.msgpack.Decoder(list[Family])
+
+
+def supervise(config: ServeConfig) -> None:
+    """Serve by `config.workers` processes until SIGINT or SIGTERM.
+
+    Raises:
+        InvalidServing: the clock is manual, or an address is taken.
+        BidpilotError: whatever the first worker cannot start for, as `server.run` does.
+    """
+    if config.clock == "manual":
+        raise InvalidServing("a clock that is moved by hand is one process's: use --workers 1 with --clock manual.")
+    if sys.platform != "linux":
+        raise InvalidServing("several workers share a port as Linux does it. Use --workers 1 here.")
+    with ExitStack() as open_:
+        config = config.model_copy(update={n: open_.enter_context(_held(config, n)) for n in _port_names()})
+        path = open_.enter_context(_ledger(config.state)) if config.redis is None else None
+        asyncio.run(Supervisor(config, path).run())
+
+
+class Supervisor:
+    """Starts the workers of a configuration whose ports are known, and keeps them running.
+
+    Args:
+        config: of each worker.
+        ledger: the socket of the ledger of the machine, or None where the budget is shared elsewhere.
+    """
+
+    def __init__(self, config: ServeConfig, ledger: Path | None) -> None:
+        self.config = config
+        self._places = [Place(index, config.workers, ledger) for index in range(config.workers)]
+        self._running: dict[int, Process] = {}  # by place
+        self._totals = Totals()
+        self._events = EventLog(time.time, "workers")
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until told to stop.
+
+        Raises:
+            BidpilotError: a worker could not start at first, and why.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._pass_on, number, True)
+        loop.add_signal_handler(signal.SIGHUP, self._pass_on, signal.SIGHUP, False)
+        try:
+            # the first makes what is made once: secrets, the state's tables
+            await self._start(self._places[0])
+            await asyncio.gather(*(self._start(place) for place in self._places[1:]))
+            c = self.config
+            if not self._stopping.is_set():
+                LOGGER.info(addresses(c.host, c.port, c.admin_host, c.admin_port))
+            await asyncio.gather(*(self._keep(place) for place in self._places))
+        finally:
+            await self._end()
+
+    def _pass_on(self, number: int, stop: bool) -> None:
+        """Hand a signal to every worker."""
+        if stop:
+            self._stopping.set()
+        for process in self._running.values():
+            process.signal(number)
+
+    async def _start(self, place: Place) -> None:
+        """Start a worker and wait until it takes connections."""
+        if self._stopping.is_set():
+            return
+        handlers = {METRICS: self._metrics, EVERYONE: self._everyone}
+        process = self._running[place.index] = await Process.start(self.config, place, handlers)
+        try:
+            await process.ready()
+        except BidpilotError:
+            if not self._stopping.is_set():  # told to end while it was starting, it need not have come so far
+                raise
+
+    async def _keep(self, place: Place) -> None:
+        """Start a worker again whenever it ends, until all are to end."""
+        rest, most = _REST
+        while True:
+            process = self._running[place.index]
+            status = await process.ended()
+            self._totals.end(process.number)
+            if self._stopping.is_set():
+                return
+            rest = min(2 * rest, most) if time.monotonic() - process.began < _EARLY else _REST[0]
+            self._events.record(Cause.worker_ended, f"worker {place.index} has ended with {status}, again in {rest} s")
+            try:
+                async with asyncio.timeout(rest):
+                    await self._stopping.wait()
+                return
+            except TimeoutError:
+                pass
+            try:
+                await self._start(place)
+            except BidpilotError as error:
+                LOGGER.warning("worker %d cannot start: %s", place.index, error)
+
+    async def _end(self) -> None:
+        """Let no worker outlive this; those that were told to end are waited for."""
+        if not self._stopping.is_set():
+            self._pass_on(signal.SIGTERM, True)
+        for process in list(self._running.values()):
+            await process.ended()
+
+    # --- what workers ask for --------------------------------------------------------------------
+
+    async def _metrics(self, _: bytes) -> bytes:
+        """The sum over all workers."""
+        running = [self._running[index] for index in sorted(self._running)]
+
+        async def take(process: Process) -> None:
+            try:
+                self._totals.take(process.number, _FAMILIES.decode(await process.link.ask(NUMBERS)))
+            except LinkLost:
+                pass  # what it told last stands
+
+        await asyncio.gather(*(take(process) for process in running))
+        return exposition(self._totals.sum((process.number for process in running), self._own()))
+
+    async def _everyone(self, what: bytes) -> bytes:
+        """What each worker answers to one question, in their order; those that do not answer are left out."""
+        running = [self._running[index] for index in sorted(self._running)]
+        answers = await asyncio.gather(
+            *(process.link.ask(what.decode()) for process in running), return_exceptions=True
+        )
+        return msgspec.msgpack.encode([a for a in answers if isinstance(a, bytes)])
+
+    def _own(self) -> Iterator[Metric]:
+        alive = sum(process.alive for process in self._running.values())
+        yield GaugeMetricFamily("bidpilot_workers", "Workers that run.", value=float(alive))
+        text = "Interventions of guardrails, by cause."
+        events = CounterMetricFamily("bidpilot_guardrail_events", text, labels=["cause"])
+        for cause, count in self._events.counts.items():
+            events.add_metric([cause.value], count)
+        yield events
+
+
+class Process:
+    """One worker's process and the link to it."""
+
+    def __init__(self, process: asyncio.subprocess.Process, place: Place) -> None:
+        self._process, self.place = process, place
+        self.began = time.monotonic()
+        self._listening: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    link: Link
+
+    @classmethod
+    async def start(cls, config: ServeConfig, place: Place, handlers: Mapping[str, Handler]) -> Process:
+        """Start it and tell it what to serve."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            command = [sys.executable, *(["-I"] if sys.flags.isolated else []), "-c", PROGRAM]
+            made = await asyncio.create_subprocess_exec(
+                *command,
+                json.dumps(sys.path),
+                str(theirs.fileno()),
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                process_group=0,  # a terminal's interrupt comes to the supervisor alone, which passes it on
+            )
+        process = cls(made, place)
+        own: dict[str, Handler] = {LISTENING: process._listens, FAILED: process._failed}
+        process.link = await Link.over(ours, {**handlers, **own})
+        process.link.tell(START, start_message(config, place))
+        return process
+
+    @property
+    def number(self) -> int:
+        """The process's."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process.returncode is None
+
+    async def ready(self) -> None:
+        """Wait until it takes connections.
+
+        Raises:
+            BidpilotError: it cannot, and why.
+        """
+        ended = asyncio.get_running_loop().create_task(self._process.wait())
+        waiting: list[asyncio.Future[Any]] = [ended, self._listening]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if self._listening.done():
+            ended.cancel()
+            self._listening.result()
+            return
+        raise InvalidServing(f"worker {self.place.index} ended with {ended.result()} before it served. See its log.")
+
+    async def ended(self) -> int:
+        """Its exit status; the link is closed."""
+        status = await self._process.wait()
+        self.link.close()
+        return status
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        if self.alive:
+            self._process.send_signal(number)
+
+    async def _listens(self, _: bytes) -> bytes:
+        if not self._listening.done():
+            self._listening.set_result(None)
+        return b""
+
+    async def _failed(self, body: bytes) -> bytes:
+        kind, text = json.loads(body)
+        found = getattr(errors, kind, InvalidServing)
+        if not self._listening.done():
+            self._listening.set_exception(found(text))
+        return b""
+
+
+def _port_names() -> list[str]:
+    """The settings that are a port, each with the host of the same name beside it."""
+    return [name for name in ServeConfig.model_fields if name == "port" or name.endswith("_port")]
+
+
+@contextmanager
+def _held(config: ServeConfig, name: str) -> Iterator[int | None]:
+    """The port of a setting, kept from others while the workers come and go; a free one where it is 0."""
+    wanted = getattr(config, name)
+    if wanted is None:
+        yield None
+        return
+    host = getattr(config, name.removesuffix("port") + "host", config.host)
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            port = free_port(host, wanted)
+            break
+        except InvalidServing:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as holding:
+        holding.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holding.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        holding.bind((host, port))  # it does not listen: connections go to the workers, who do
+        yield port
+
+
+@contextmanager
+def _ledger(folder: Path) -> Iterator[Path]:
+    store = SqliteStore(folder / "ledger.sqlite", time.time)
+    path = folder / SOCKET
+    try:
+        ledger = MachineLedger(store, path)
+    except BidpilotError:
+        store.close()
+        raise
+    ledger.start()
+    try:
+        yield path.absolute()
+    finally:
+        ledger.stop()
