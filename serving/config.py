@@ -33,7 +33,7 @@ class ServeConfig(BaseModel):
         1,
         ge=1,
         le=256,
-        description="Processes that serve the port, for so many cores; they share budgets by one ledger.",
+        description="Processes that serve the port, for as many cores; one ledger holds their budgets.",
     )
     host: str = Field("127.0.0.1", min_length=1, description="Address that bid requests and notices come to.")
     port: int = Field(8080, ge=0, le=65535, description="TCP port for them; 0 takes a free one.")

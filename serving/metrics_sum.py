@@ -18,7 +18,7 @@ class Rule(StrEnum):
     """What becomes of the values that several workers have for one gauge."""
 
     add = "add"  # each has a part of it
-    first = "first"  # the same everywhere: that of the administrator's worker, who hears of changes first
+    first = "first"  # the same everywhere
     largest = "largest"  # the same everywhere, and only grows, or an alarm: who knows most of it is right
     smallest = "smallest"  # 1 once it holds for all
     mean = "mean"  # each has its own
@@ -84,7 +84,7 @@ def rule(family: Family, sample: Sample) -> Rule:
 
 
 def combine(rule: Rule, values: Sequence[float]) -> float:
-    """One value of those of the workers, the administrator's first."""
+    """One value of those of the workers."""
     if rule is Rule.add:
         return sum(values)
     if rule is Rule.first:
@@ -95,7 +95,7 @@ def combine(rule: Rule, values: Sequence[float]) -> float:
 
 
 def total(workers: Sequence[Sequence[Family]]) -> list[Family]:
-    """The families of all workers as one, the administrator's first."""
+    """The families of all workers as one."""
     families: dict[str, Family] = {}
     values: dict[str, dict[_Key, list[float]]] = {}
     samples: dict[_Key, Sample] = {}

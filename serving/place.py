@@ -8,11 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Place:
-    """One of `of` processes that serve one port.
-
-    The first is the administrator's: it has the admin port, and alone writes what is kept for all (the memory of
-    sources, the totals of slots).
-    """
+    """One of `of` processes that serve the same ports."""
 
     index: int
     of: int
@@ -20,7 +16,7 @@ class Place:
 
     @property
     def first(self) -> bool:
-        """Whether it is the administrator's."""
+        """Whether it writes what one writes for all: the memory of sources and the totals of slots."""
         return self.index == 0
 
 

@@ -95,12 +95,9 @@ async def _serve(config: ServeConfig, worker: Worker | None = None) -> None:
     port, admin_port = config.port, config.admin_port
     if worker is None:  # a worker's are the supervisor's choice
         port, admin_port = free_port(config.host, port), free_port(config.admin_host, admin_port)
-    place = ALONE if worker is None else worker.place
-    bidder = open_bidder(config, clock, deliver, place)
+    bidder = open_bidder(config, clock, deliver, ALONE if worker is None else worker.place)
     exchange, admin = applications(bidder, config, config.public_url or f"http://{config.host}:{port}")
-    servers = [_server(exchange, config.host, port)]
-    if place.first:
-        servers.append(_server(admin, config.admin_host, admin_port))
+    servers = [_server(exchange, config.host, port), _server(admin, config.admin_host, admin_port)]
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
@@ -115,7 +112,7 @@ async def _serve(config: ServeConfig, worker: Worker | None = None) -> None:
     else:
         worker.attach(admin)
         worker.link.on_lost(stopping.set)  # nothing can be booked any more
-        await worker.listening((port, admin_port) if place.first else (port,))
+        await worker.listening((port, admin_port))
     try:
         await stopping.wait()
     finally:

@@ -26,7 +26,7 @@ from bidpilot.serving.place import Place
 START, LISTENING, FAILED, NUMBERS, MONEY_HELD, METRICS, EVERYONE = (
     "start", "listening", "failed", "numbers", "money", "metrics", "everyone",
 )  # fmt: skip
-"""What is asked over the link: the first four of or by the supervisor, the last two by the administrator's worker."""
+"""What is asked over the link: the last two by a worker that an operator asks, the others by or of the supervisor."""
 
 PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from bidpilot.serving.worker import main; main()"
 """What a worker's interpreter runs; its arguments are the supervisor's module path, as JSON, and the link's handle."""
@@ -75,7 +75,7 @@ class Worker:
             await asyncio.sleep(0.02)
         raise InvalidServing(f"worker {self.place.index} does not listen on {ports}. Give other ports.")
 
-    # --- for the administrator's worker ----------------------------------------------------------
+    # --- for an operator who asks this worker ----------------------------------------------------
 
     async def metrics(self) -> bytes:
         """The exposition of all workers; raises LinkLost."""
@@ -110,7 +110,7 @@ def _nothing(_: LedgerStore) -> None:
 
 
 def _together(held: Sequence[HeldMoney]) -> dict[str, Any]:
-    """The money of one campaign in all workers, the administrator's first."""
+    """The money of one campaign in all workers, the first one first."""
     if not held:
         return {}
     parts = {part: [h.money[part] for h in held if part in h.money] for part in held[0].money}
@@ -121,7 +121,7 @@ def _together(held: Sequence[HeldMoney]) -> dict[str, Any]:
 
 
 def listening_ports() -> set[int]:
-    """TCP ports at which this process takes connections; where several may share a port, a connection proves nothing."""
+    """TCP ports at which this process takes connections: where several share a port, a connection proves nothing."""
     own = set()
     for handle in os.listdir("/proc/self/fd"):
         with suppress(OSError):

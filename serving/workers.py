@@ -13,7 +13,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from bidpilot.serving.worker import EVERYONE, FAILED, LISTENING, METRICS, NUMBER
 
 _REST = (0.1, 30.0)  # seconds before a worker is started again: at first, doubled each time it ends early, and at most
 _EARLY = 10.0  # seconds
-_PATIENCE = 5.0  # seconds in which the workers of a supervisor that was killed let their port go
+_PATIENCE = 3.0  # seconds in which the workers of a supervisor that was killed let their port go
 
 _FAMILIES = msgspec.msgpack.Decoder(list[Family])
 
@@ -149,10 +149,8 @@ class Supervisor:
         running = [self._running[index] for index in sorted(self._running)]
 
         async def take(process: Process) -> None:
-            try:
+            with suppress(LinkLost):  # what it told last stands
                 self._totals.take(process.number, _FAMILIES.decode(await process.link.ask(NUMBERS)))
-            except LinkLost:
-                pass  # what it told last stands
 
         await asyncio.gather(*(take(process) for process in running))
         return exposition(self._totals.sum((process.number for process in running), self._own()))
@@ -166,8 +164,8 @@ class Supervisor:
         return msgspec.msgpack.encode([a for a in answers if isinstance(a, bytes)])
 
     def _own(self) -> Iterator[Metric]:
-        alive = sum(process.alive for process in self._running.values())
-        yield GaugeMetricFamily("bidpilot_workers", "Workers that run.", value=float(alive))
+        serve = sum(process.serves for process in self._running.values())
+        yield GaugeMetricFamily("bidpilot_workers", "Workers that serve.", value=float(serve))
         text = "Interventions of guardrails, by cause."
         events = CounterMetricFamily("bidpilot_guardrail_events", text, labels=["cause"])
         for cause, count in self._events.counts.items():
@@ -214,6 +212,11 @@ class Process:
     def alive(self) -> bool:
         """Whether it runs."""
         return self._process.returncode is None
+
+    @property
+    def serves(self) -> bool:
+        """Whether it runs and takes connections."""
+        return self.alive and self._listening.done() and self._listening.exception() is None
 
     async def ready(self) -> None:
         """Wait until it takes connections.

@@ -116,26 +116,40 @@ class MachineLedger:
 
 
 class _Guarded:
-    """The store, of which nothing but LedgerUnavailable comes, and which remembers why."""
+    """The store, of which nothing but LedgerUnavailable comes, and which remembers why.
+
+    A settlement that cannot be booked keeps no other worker's from it.
+    """
 
     def __init__(self, store: LedgerStore) -> None:
         self._store, self.shared, self.failure = store, store.shared, "the ledger did not answer"
 
+    def settle(self, batch: Sequence[Settlement]) -> list[Any]:
+        """As the store does; where it fails at one of them, each by itself, and None for those that fail."""
+        try:
+            return [*self._call("settle", batch)]
+        except _Fault:
+            if len(batch) == 1:
+                return [None]
+            return [booked for item in batch for booked in self.settle([item])]
+
     def __getattr__(self, name: str) -> Any:
-        method = getattr(self._store, name)
+        return lambda *arguments: self._call(name, *arguments)
 
-        def guarded(*arguments: Any) -> Any:
-            try:
-                return method(*arguments)
-            except LedgerUnavailable as error:
-                self.failure = str(error)
-                raise
-            except Exception as error:  # a fault of ours must not end the thread that all workers wait for
-                LOGGER.exception("the ledger of the machine failed at %s", name)
-                self.failure = f"the ledger failed at {name} ({type(error).__name__}: {error}): nothing was booked."
-                raise LedgerUnavailable(self.failure) from error
+    def _call(self, name: str, *arguments: Any) -> Any:
+        try:
+            return getattr(self._store, name)(*arguments)
+        except LedgerUnavailable as error:
+            self.failure = str(error)
+            raise
+        except Exception as error:  # a fault of ours must not end the thread that all workers wait for
+            LOGGER.exception("the ledger of the machine failed at %s", name)
+            self.failure = f"the ledger failed at {name} ({type(error).__name__}: {error}): nothing was booked."
+            raise _Fault(self.failure) from error
 
-        return guarded
+
+class _Fault(LedgerUnavailable):  # told to workers as LedgerUnavailable
+    """Raised when the store raises what no store should."""
 
 
 class MachineStore:

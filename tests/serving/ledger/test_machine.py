@@ -158,6 +158,24 @@ def test_whatever_the_store_meets_is_a_named_error_and_the_ledger_goes_on(
     assert worker.settle([bill("k")]) == [Booked.settled]
 
 
+def test_a_settlement_that_cannot_be_booked_keeps_no_other_workers_from_it(store: Gated, tmp_path: Path) -> None:
+    workers = [MachineStore(tmp_path / SOCKET, timeout=WAIT) for _ in range(3)]
+    store.gate.clear()
+    with ThreadPoolExecutor(len(workers)) as pool:
+        first = pool.submit(workers[0].settle, [bill("k0")])
+        assert store.entered.wait(WAIT)
+        poisoned = pool.submit(workers[1].settle, [bill("k1", 1 << 63)])
+        sound = pool.submit(workers[2].settle, [bill("k2", 2)])
+        time.sleep(0.2)
+        store.gate.set()
+        assert first.result(WAIT) == sound.result(WAIT) == [Booked.settled]
+        with pytest.raises(LedgerUnavailable, match="OverflowError"):
+            poisoned.result(WAIT)
+    assert store.state("c") == AccountState(1000, 3, 997, 0)
+    for one in workers:
+        one.close()
+
+
 def test_what_no_integer_of_the_ledger_holds_is_a_named_error(worker: MachineStore) -> None:
     for amount in (1 << 63, 1 << 70):  # beyond SQLite's, and beyond MessagePack's
         with pytest.raises(LedgerUnavailable):
