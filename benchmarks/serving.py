@@ -19,7 +19,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ from bidpilot.training.tracking import RunInfo, open_run
 TOKEN = "benchmark"
 BUDGET = 1e7  # currency: never used up
 SECONDS, CONNECTIONS, WORKERS = 8, 32, 8
+TURNS, TURN_SECONDS, MOST_BY_TWO = 10, 3, 1.10
 IMP = {"exposure": 0.6, "interaction": 0.25, "conversion": 0.006, "segment": "feed/head"}
 REQUEST = {
     "id": "8a6d5b4c-1f1e-4b57-9c3e-5f0a1f5f7f6b",
@@ -177,8 +178,8 @@ def in_process(bundle: Path, state: Path) -> None:
 
 
 @contextmanager
-def process(command: list[str], ready: str, log: Path, **environment: str) -> Iterator[None]:
-    """A server, from when `ready` answers until the block ends."""
+def process(command: list[str], ready: str, log: Path, **environment: str) -> Iterator[int]:
+    """A server's process number, from when `ready` answers until the block ends."""
     with log.open("w") as out:
         running = subprocess.Popen(
             command, stdout=out, stderr=out, env=os.environ | environment, start_new_session=True, cwd=log.parent
@@ -192,16 +193,16 @@ def process(command: list[str], ready: str, log: Path, **environment: str) -> It
                 time.sleep(0.1)
         else:
             raise RuntimeError(log.read_text()[-2000:])
-        yield
+        yield running.pid
     finally:
         os.killpg(running.pid, signal.SIGTERM)
         running.wait(timeout=30)
 
 
-def wrk(url: str, script: Path) -> dict[str, float]:
+def wrk(url: str, script: Path, seconds: int = SECONDS) -> dict[str, float]:
     """Requests per second, latencies in milliseconds, and answers that were none, of a closed loop."""
     shown = subprocess.run(
-        ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "--latency", "-s", str(script), url],
+        ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script), url],
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     found = {"rate": float(re.findall(r"Requests/sec:\s+([\d.]+)", shown)[0])}
@@ -265,6 +266,50 @@ def http(bundle: Path, folder: Path) -> None:
         report("http_with_bills", mix["rate"], "requests/s", 3000.0, **_rest(mix), settled=money)
 
 
+def several_workers(bundle: Path, folder: Path) -> None:
+    """CPU time of a request by two workers beside one, in turns: on two cores the load generator bounds the rate."""
+    port = 18_480
+    with ExitStack() as running:
+        servers = {}
+        for count in (1, 2):
+            at = port + 2 * count
+            command = [
+                sys.executable, "-m", "bidpilot", "serve", str(bundle), "--state", str(folder / f"workers-{count}"),
+                "--port", str(at), "--admin-port", str(at + 1), "--workers", str(count), "--budget", str(BUDGET),
+                "--guardrails.slot-share", "1", "--bid-expiry", "2", "--grace", "2",
+            ]  # fmt: skip
+            log = folder / f"workers-{count}.log"
+            servers[count] = at, running.enter_context(process(command, f"http://127.0.0.1:{at}/health", log))
+        for name, script in (("two_workers", "bids.lua"), ("two_workers_with_bills", "mix.lua")):
+            for server in servers.values():
+                _spent(*server, folder / script)  # warm
+            each: dict[int, list[float]] = {count: [] for count in servers}
+            for turn in range(TURNS):
+                for count, server in sorted(servers.items(), reverse=bool(turn % 2)):
+                    each[count].append(_spent(*server, folder / script))
+            one, two = (np.array(each[count]) for count in (1, 2))
+            ratio = float(np.median(two / one))  # of neighbours in time: the machine is not alone
+            unit = "CPU time of a request by two workers, of that by one"
+            report(name, ratio, unit, MOST_BY_TWO, us_by_one=float(np.median(one)), us_by_two=float(np.median(two)))
+
+
+def _spent(port: int, pid: int, script: Path) -> float:
+    """Microseconds of CPU time that a server and its workers spend on a request under full load."""
+    before = _cpu(pid)
+    rate = wrk(f"http://127.0.0.1:{port}/openrtb2/bid", script, TURN_SECONDS)["rate"]
+    return 1e6 * (_cpu(pid) - before) / (rate * TURN_SECONDS)
+
+
+def _cpu(pid: int) -> float:
+    """CPU seconds of a process and its children so far."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    ticks = 0
+    for one in (str(pid), *children):
+        times = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(times[11]) + int(times[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def _rest(found: dict[str, float]) -> dict[str, float]:
     return {k: v for k, v in found.items() if k != "rate"}
 
@@ -310,6 +355,7 @@ def main() -> None:
             print(json.dumps({"name": "http_throughput", "skipped": "wrk is not installed (apt-get install wrk hey)"}))
             return
         http(bundle, folder)
+        several_workers(bundle, folder)
 
 
 if __name__ == "__main__":

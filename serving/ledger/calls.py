@@ -20,6 +20,7 @@ LONGEST = 1 << 26
 """Bytes of a frame."""
 
 _LENGTH = struct.Struct(">I")
+_PART = 1 << 16  # bytes that are read at once
 _LOCAL = {"close"}  # what ends the caller's own side
 _REQUEST = msgspec.msgpack.Decoder(tuple[str, msgspec.Raw])
 _ANSWER = msgspec.msgpack.Decoder(tuple[bool, msgspec.Raw])
@@ -34,6 +35,7 @@ class Call:
         self.name = function.__name__
         self._signature = inspect.signature(function)
         names = list(self._signature.parameters)[1:]
+        self._count = len(names)
         self._arguments = msgspec.msgpack.Decoder(tuple[tuple(hints[name] for name in names)])  # type: ignore[misc]
         self._result: Any = msgspec.msgpack.Decoder(hints["return"])
 
@@ -43,10 +45,12 @@ class Call:
         Raises:
             LedgerUnavailable: an argument is beyond what can be told, such as an integer of more than 64 bits.
         """
-        bound = self._signature.bind(None, *arguments, **named)
-        bound.apply_defaults()
+        if named or len(arguments) != self._count:
+            bound = self._signature.bind(None, *arguments, **named)
+            bound.apply_defaults()
+            arguments = bound.args[1:]
         try:
-            return _ENCODER.encode((self.name, bound.args[1:]))
+            return _ENCODER.encode((self.name, arguments))
         except (OverflowError, TypeError) as error:
             raise LedgerUnavailable(f"the ledger cannot be told {self.name}{arguments} ({error}).") from error
 
@@ -96,22 +100,31 @@ def send(connection: socket.socket, payload: bytes) -> None:
 
 
 def receive(connection: socket.socket) -> bytes:
-    """The next frame; raises OSError, of which the end of the connection is one."""
-    (length,) = _LENGTH.unpack(_exactly(connection, _LENGTH.size))
+    """The next frame; raises OSError, of which the end of the connection is one.
+
+    Questions and answers alternate, so that what has come is never more than one frame: mostly one read gets it.
+    """
+    found = _some(connection, _PART)
+    while len(found) < _LENGTH.size:
+        found += _some(connection, _PART)
+    (length,) = _LENGTH.unpack_from(found)
     if length > LONGEST:
         raise ConnectionError(f"a frame of {length} bytes")
-    return _exactly(connection, length)
+    missing = _LENGTH.size + length - len(found)
+    parts = [found[_LENGTH.size :]]
+    while missing > 0:
+        parts.append(_some(connection, min(missing, 1 << 20)))
+        missing -= len(parts[-1])
+    if missing:
+        raise ConnectionError("a second frame before the first was answered")
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _exactly(connection: socket.socket, length: int) -> bytes:
-    parts = []
-    while length:
-        part = connection.recv(min(length, 1 << 20))
-        if not part:
-            raise ConnectionError("the other side has gone")
-        parts.append(part)
-        length -= len(part)
-    return b"".join(parts)
+def _some(connection: socket.socket, most: int) -> bytes:
+    part = connection.recv(most)
+    if not part:
+        raise ConnectionError("the other side has gone")
+    return part
 
 
 CALLS = {

@@ -6,19 +6,18 @@ Settlements of several workers that come in together share one commit, as those 
 from __future__ import annotations
 
 import os
+import selectors
 import socket
 import struct
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from bidpilot.bidding.errors import InvalidServing, LedgerUnavailable
 from bidpilot.serving.guardrails import LOGGER
 from bidpilot.serving.ledger.calls import CALLS, Call, answer, asked, receive, refusal, send
-from bidpilot.serving.ledger.keeper import Keeper
-from bidpilot.serving.ledger.store import Booked, LedgerStore, Settlement
+from bidpilot.serving.ledger.store import LedgerStore, Settlement
 
 SOCKET = "ledger.socket"
 """Of the state folder."""
@@ -30,7 +29,10 @@ _BACKLOG = 64
 
 
 class MachineLedger:
-    """Serves a store to the processes of its owner, from `start` to `stop`.
+    """Serves a store to the processes of its owner, from `start` to `stop`, in one thread.
+
+    A thread for each worker, or one that takes and one that books, would split what came together into several commits
+    and pay for waking each other: measured, a third of a bill's whole time.
 
     Args:
         store: whose file nobody else holds; this closes it.
@@ -44,75 +46,91 @@ class MachineLedger:
     def __init__(self, store: LedgerStore, path: Path) -> None:
         self._listener, self._path = _listener(path), path
         self._store = _Guarded(store)
-        self._keeper = Keeper(self._store)
-        self._connections: set[socket.socket] = set()
+        self._ready = selectors.DefaultSelector()
+        self._wake, self._woken = socket.socketpair()
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
 
     def start(self) -> None:
-        """Answer from now on, in threads."""
-        self._keeper.start()
-        threading.Thread(target=self._accept, name="ledger-door", daemon=True).start()
+        """Answer from now on."""
+        for one in (self._listener, self._woken):
+            self._ready.register(one, selectors.EVENT_READ)
+        self._thread.start()
 
     def stop(self) -> None:
         """Finish what is under way, end all connections, close the store."""
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)  # wakes who waits at it
-        self._listener.close()
         self._path.unlink(missing_ok=True)
-        self._keeper.stop()
-        for connection in list(self._connections):
-            _end(connection)
+        self._wake.close()
+        self._thread.join()
+        for key in list(self._ready.get_map().values()):
+            self._drop(key.fileobj)
+        self._ready.close()
         self._store.close()
 
-    def _accept(self) -> None:
+    def _run(self) -> None:
         while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return  # stopped
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _STUCK)
-            self._connections.add(connection)
-            threading.Thread(target=self._converse, args=(connection,), name="ledger-worker", daemon=True).start()
+            asking: list[tuple[socket.socket, Call, tuple[Any, ...]]] = []
+            for key, _ in self._ready.select():
+                if key.fileobj is self._woken:
+                    return
+                if key.fileobj is self._listener:
+                    self._accept()
+                else:
+                    self._take(key.fileobj, asking)
+            self._settle(
+                [(connection, arguments[0]) for connection, call, arguments in asking if call.name == "settle"]
+            )
+            for connection, call, arguments in asking:
+                if call.name != "settle":
+                    self._reply(connection, self._make(call, arguments))
 
-    def _converse(self, connection: socket.socket) -> None:
+    def _accept(self) -> None:
+        connection, _ = self._listener.accept()
+        for wait in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            connection.setsockopt(socket.SOL_SOCKET, wait, _STUCK)
+        self._ready.register(connection, selectors.EVENT_READ)
+
+    def _take(self, connection: Any, asking: list[tuple[socket.socket, Call, tuple[Any, ...]]]) -> None:
+        """Hear what a worker asks; let it go where it has gone, or asks for what cannot be."""
         try:
-            while True:
-                self._do(*asked(receive(connection)), connection)
+            asking.append((connection, *asked(receive(connection))))
         except OSError:
-            pass  # the worker has gone; its leases run out by themselves
+            self._drop(connection)  # its leases run out by themselves
         except ValueError as error:
             LOGGER.warning("the ledger was asked for what it does not do (%s); the connection is closed", error)
-        finally:
-            self._connections.discard(connection)
-            _end(connection)
-            connection.close()
+            self._drop(connection)
 
-    def _do(self, call: Call, arguments: tuple[Any, ...], connection: socket.socket) -> None:
-        """Queue a call; its answer is sent by the keeper's thread."""
-        if call.name == "settle":
-            self._settle(arguments[0], connection)
+    def _settle(self, batches: list[tuple[socket.socket, Sequence[Settlement]]]) -> None:
+        """Book the settlements of all workers that wait, in one commit."""
+        if not batches:
             return
+        try:
+            booked = self._store.settle([item for _, batch in batches for item in batch])
+        except LedgerUnavailable as error:
+            for connection, _ in batches:
+                self._reply(connection, refusal(str(error)))
+            return
+        at = 0
+        for connection, batch in batches:
+            own = booked[at : at + len(batch)]
+            at += len(batch)
+            self._reply(connection, refusal(self._store.failure) if None in own else answer(own))
 
-        def make(store: LedgerStore) -> bytes:
-            try:
-                return answer(getattr(store, call.name)(*arguments))
-            except LedgerUnavailable as error:
-                return refusal(str(error))
+    def _make(self, call: Call, arguments: tuple[Any, ...]) -> bytes:
+        try:
+            return answer(getattr(self._store, call.name)(*arguments))
+        except LedgerUnavailable as error:
+            return refusal(str(error))
 
-        self._keeper.run(make, lambda made: _reply(connection, made or refusal(self._store.failure)))
+    def _reply(self, connection: socket.socket, payload: bytes) -> None:
+        """Send an answer, and let a worker go that does not take it."""
+        try:
+            send(connection, payload)
+        except OSError:
+            self._drop(connection)
 
-    def _settle(self, batch: Sequence[Settlement], connection: socket.socket) -> None:
-        """Queue each settlement, so that those of other workers are committed with them."""
-        outcomes: list[Booked | None] = []
-
-        def done(outcome: Booked | None) -> None:
-            outcomes.append(outcome)
-            if len(outcomes) == len(batch):
-                _reply(connection, refusal(self._store.failure) if None in outcomes else answer(outcomes))
-
-        for item in batch:
-            self._keeper.settle(item, done)
-        if not batch:
-            _reply(connection, answer(outcomes))
+    def _drop(self, connection: Any) -> None:
+        self._ready.unregister(connection)
+        connection.close()
 
 
 class _Guarded:
@@ -122,7 +140,7 @@ class _Guarded:
     """
 
     def __init__(self, store: LedgerStore) -> None:
-        self._store, self.shared, self.failure = store, store.shared, "the ledger did not answer"
+        self._store, self.failure = store, ""
 
     def settle(self, batch: Sequence[Settlement]) -> list[Any]:
         """As the store does; where it fails at one of them, each by itself, and None for those that fail."""
@@ -223,16 +241,3 @@ def _listener(path: Path) -> socket.socket:
         listener.close()
         raise LedgerUnavailable(f"the ledger cannot listen on {path} ({error}). Give another --state.") from error
     return listener
-
-
-def _reply(connection: socket.socket, payload: bytes) -> None:
-    """Send an answer, and let a worker go that does not take it."""
-    try:
-        send(connection, payload)
-    except OSError:
-        _end(connection)
-
-
-def _end(connection: socket.socket) -> None:
-    with suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)

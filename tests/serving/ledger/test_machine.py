@@ -116,6 +116,21 @@ def test_a_frame_that_is_too_long_is_not_read(store: Gated, tmp_path: Path) -> N
         assert raw.recv(1) == b""
 
 
+@pytest.mark.parametrize("size", [1, 3, 5000, 70_000])
+def test_a_frame_may_come_in_any_pieces(size: int) -> None:
+    one, other = socket.socketpair()
+    frame, payload = b"", bytes(range(256)) * 600
+    with one, other:
+        frame = len(payload).to_bytes(4, "big") + payload
+        writer = threading.Thread(target=lambda: [one.sendall(frame[k : k + size]) for k in range(0, len(frame), size)])
+        writer.start()
+        assert receive(other) == payload
+        writer.join()
+        one.sendall(2 * ((2).to_bytes(4, "big") + b"ab"))
+        with pytest.raises(ConnectionError, match="second"):
+            receive(other)
+
+
 def test_the_socket_is_its_owners_alone(store: Gated, tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / SOCKET).stat().st_mode) == 0o600
 
@@ -132,6 +147,8 @@ def test_names_and_defaults_of_arguments_are_the_protocols(worker: MachineStore)
 def test_settlements_of_several_workers_share_a_commit(store: Gated, tmp_path: Path) -> None:
     """The first is under way while those of four workers come in: they are booked in one batch."""
     workers = [MachineStore(tmp_path / SOCKET, timeout=WAIT) for _ in range(5)]
+    for one in workers:
+        one.state("c")  # connected
     store.gate.clear()
     with ThreadPoolExecutor(len(workers)) as pool:
         first = pool.submit(workers[0].settle, [bill("k0")])
@@ -160,6 +177,8 @@ def test_whatever_the_store_meets_is_a_named_error_and_the_ledger_goes_on(
 
 def test_a_settlement_that_cannot_be_booked_keeps_no_other_workers_from_it(store: Gated, tmp_path: Path) -> None:
     workers = [MachineStore(tmp_path / SOCKET, timeout=WAIT) for _ in range(3)]
+    for one in workers:
+        one.state("c")  # connected
     store.gate.clear()
     with ThreadPoolExecutor(len(workers)) as pool:
         first = pool.submit(workers[0].settle, [bill("k0")])
