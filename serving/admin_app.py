@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from dataclasses import asdict
 from typing import Any, Protocol
 
 import msgspec
@@ -23,7 +24,7 @@ from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import ManualClock
 from bidpilot.serving.exchange_app import readiness
 from bidpilot.serving.http import TEXT, BodyRefused, Request, Response
-from bidpilot.serving.ledger.store import MICRO
+from bidpilot.serving.ledger.store import MICRO, Wins
 from bidpilot.serving.messages import decode_request, encode
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.openrtb import Reader
@@ -126,13 +127,16 @@ class AdminApp:
         wallet, state = day.wallet, day.wallet.state
         money = {"free": wallet.free, "promised": wallet.promised, "debt": wallet.debt}
         if state is not None:
-            money |= {"budget": state.budget, "settled": state.settled, "held": state.held}
+            money |= {"budget": state.budget, "settled": state.settled, "held": state.held, "won": state.won}
         return served.model_dump(mode="json") | {
             "money": {part: amount / MICRO for part, amount in money.items()},
             "slot": day.slot,
             "alpha": list(day.alpha),
             "by_plan": day.decision.planned,
             "outstanding": wallet.outstanding,
+            "wins": asdict(self.bidder.reconciliation.wins.get(name, Wins())),
+            "unbilled": self.bidder.reconciliation.stopped(name),
+            "past_debt": self.bidder.past_debt.of(name),
         }
 
     def _put(self, name: str, given: dict[str, Any]) -> None:
@@ -146,6 +150,8 @@ class AdminApp:
         served = self.bidder.served[name]
         if action in ("pause", "resume"):
             self.bidder.put(served.model_copy(update={"paused": action == "pause"}))
+            if action == "resume":
+                self.bidder.reconciliation.forgive(name)
         elif action == "budget":
             self._put(name, {"campaign": {"budget": msgspec.json.decode(body, type=dict[str, float]).get("budget")}})
         else:

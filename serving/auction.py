@@ -24,6 +24,8 @@ class Opportunity(msgspec.Struct, frozen=True, gc=False):
     source: int = 0  # cluster of its publisher, or the pool (`bidpilot.bidding.traffic.sources`)
     floor: float = 0.0  # least bid that counts, currency per exposure
     first_price: bool = False
+    hold: float = 0.0  # seconds for which the exchange may still bill a bid; less than usual counts as usual
+    exchange: str = ""  # that offers it, where exchanges are told apart
     test: bool = False  # answered, but neither counted nor reserved nor billed
 
 
@@ -33,6 +35,7 @@ class Bid(msgspec.Struct, frozen=True):
     campaign: ServedCampaign
     amount: int  # micro-units per exposure
     ticket: Ticket
+    expiry: float  # seconds for which a bill of it is expected (bid.exp)
 
 
 class NoBid(msgspec.Struct, frozen=True):

@@ -26,10 +26,13 @@ from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import Cause, CircuitBreaker, EventLog
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.notices import Ticket
+from bidpilot.serving.past_debt import PastDebt
+from bidpilot.serving.reconciliation import Reconciliation
 from bidpilot.serving.served import ServedCampaign
 
 _KILL = "kill"
 _NO_LEASE = "0" * 12
+_RECONCILED = 2  # days whose wins are held against their bills
 
 
 class Bidder:
@@ -64,11 +67,13 @@ class Bidder:
         self._prefix, self._next_key = secrets.token_hex(4), 0
         second = None if shadow is None else agent_of(shadow)
         self._days = Days(desk, calendar, agent_of(bundle), second, lambda *run_out: self.booking.expired(*run_out))
-        self.booking = Booking(desk, self._days, self._served, decisions)
+        self.booking = Booking(desk, self._days, self._served, decisions, self.events)
         self.win, self.loss, self.bill = self.booking.win, self.booking.loss, self.booking.bill
         self.outcome = self.booking.outcome
         for served in self._served.values():
             self._days.begin(served)
+        self.reconciliation = Reconciliation(desk, self._days.events)
+        self.past_debt = PastDebt(desk, lambda name: self.days[name].wallet)
 
     @property
     def days(self) -> dict[str, CampaignDay]:
@@ -93,6 +98,8 @@ class Bidder:
         if now >= self.moment.end:
             self._advance(now)
         self._days.tend(now)
+        self.reconciliation.tend(now, self._days.accounts(_RECONCILED))
+        self.past_debt.tend(now, self.moment, self._served)
 
     def _advance(self, now: float) -> None:
         if self._days.advance(now, self._served):
@@ -147,12 +154,18 @@ class Bidder:
         if self.killed or self.breaker.open:
             return NoBid("kill_switch" if self.killed else "breaker_open")
         floor = -int(-o.floor * MICRO // 1)
+        desk = self.desk
+        expiry = max(o.hold, desk.expiry)
+        hold = expiry + desk.grace
         best, amount, reason = None, 0, "no_campaign"
         for name, day in self.days.items():
             if name in refused:
                 reason = refused[name].value
                 continue
-            offered, why = day.offer(o.value, o.segment, o.source, o.first_price, floor, now)
+            if self.reconciliation.stopped(name):
+                reason = "unbilled"
+                continue
+            offered, why = day.offer(o.value, o.segment, o.source, o.first_price, floor, now, hold)
             if offered > amount:
                 best, amount = day, offered
             elif why:
@@ -167,20 +180,21 @@ class Bidder:
             lease=_NO_LEASE if o.test else wallet.lease,
             account=best.account,
             amount=amount,
-            expires=now + self.desk.hold,
+            expires=now + hold,
             slot=best.slot,
             segment=o.segment,
             source=o.source,
             value=o.value,
             test=o.test,
+            bills_on_win=o.exchange in desk.settle_on_win,
         )
         if not o.test:
             shadow = best.shadow_bid(o.value, o.segment, o.source, o.first_price)
             record = Record(best, o, ticket, now, shadow, tuple(refused))
-            if wallet.reserve(key, amount, now, record, best.slot) is None:
+            if wallet.reserve(key, amount, now, record, best.slot, hold) is None:
                 return NoBid("no_money")
         self.bids += 1
-        return Bid(best.served, amount, ticket)
+        return Bid(best.served, amount, ticket, expiry)
 
     def explain(self, opportunity: Opportunity) -> dict[str, Any]:
         """The parts of each campaign's bid for an auction, currency; nothing is counted or reserved."""

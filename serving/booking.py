@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from bidpilot.bidding.errors import InvalidNotice
 from bidpilot.serving.auction import Record, row
 from bidpilot.serving.calendar import DAY
 from bidpilot.serving.days import OLD_DAYS, Days
 from bidpilot.serving.decision_log import DecisionLog
 from bidpilot.serving.desk import Desk
-from bidpilot.serving.ledger.store import MICRO, Booked, Settlement
-from bidpilot.serving.ledger.wallet import Reservation
-from bidpilot.serving.notices import Ticket
+from bidpilot.serving.guardrails import Cause, EventLog
+from bidpilot.serving.ledger.reservations import Reservation
+from bidpilot.serving.ledger.store import MICRO, Booked, Held, Settlement, Win
+from bidpilot.serving.notices import Ticket, Unread
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.told import Told, ToldEvents
+
+_WINS = {Held.held: "win", Held.late: "win_late", Held.repeated: "win_repeated", Held.billed: "win_after_bill"}
+_ROUNDED = 1.01  # of the bid: a price written to the cent may be above it by as much
 
 
 class Booking:
@@ -26,28 +30,68 @@ class Booking:
         days: running days, and wallets of old ones.
         served: campaigns by name, as they stand.
         decisions: where resolved auctions are logged, or None.
+        events: where what is odd about bills is told.
     """
 
     def __init__(
-        self, desk: Desk, days: Days, served: Mapping[str, ServedCampaign], decisions: DecisionLog | None
+        self,
+        desk: Desk,
+        days: Days,
+        served: Mapping[str, ServedCampaign],
+        decisions: DecisionLog | None,
+        events: EventLog,
     ) -> None:
         self._desk, self._days, self._served, self._decisions = desk, days, served, decisions
+        self._events = events
         self.notices: Counter[str] = Counter()  # what became of them
         self._told = ToldEvents(OLD_DAYS * DAY)
 
-    def win(self, ticket: Ticket, min_to_win: float | None = None) -> None:
-        """A bid has won; `min_to_win` is the least bid that would have, currency per exposure."""
-        self.notices["win"] += 1
-        if not ticket.test:
-            self._price(ticket, min_to_win)
+    def win(
+        self,
+        ticket: Ticket,
+        price: float | Unread = Unread.missing,
+        min_to_win: float | None = None,
+        done: Callable[[Held | Booked | None], None] = lambda _: None,
+    ) -> None:
+        """A bid has won: its money is held for its bill, or this is the bill where its exchange sends no other.
+
+        Args:
+            ticket: of the bid.
+            price: what it will cost, currency per exposure, as far as it is told.
+            min_to_win: the least bid that would have won, currency per exposure.
+            done: hears when that is durable, None where it is not and the notice must come again.
+        """
+        if ticket.bills_on_win:
+            self.notices["win"] += 1
+            self.bill(ticket, price, min_to_win, done)
+            return
+        if ticket.test:
+            self.notices["win"] += 1
+            done(Held.held)
+            return
+        self._price(ticket, min_to_win)
+
+        def told(result: Held | None) -> None:
+            self.notices["win_unavailable" if result is None else _WINS[result]] += 1
+            done(result)
+
+        until = self._desk.clock() + self._desk.win_hold
+        wallet = self._days.wallet(ticket.account)
+        if wallet is None:
+            win = Win(ticket.key, ticket.account, ticket.lease, ticket.amount, ticket.expires, until, ticket.slot)
+            self._desk.keeper.win(win, told)
+        else:
+            wallet.win(ticket.key, ticket.lease, ticket.amount, ticket.expires, until, told, ticket.slot)
 
     def loss(self, ticket: Ticket, min_to_win: float | None = None) -> None:
         """A bid has lost: its money is free again."""
-        self.notices["loss"] += 1
         if ticket.test:
+            self.notices["loss"] += 1
             return
         self._price(ticket, min_to_win)
         wallet = self._days.wallet(ticket.account)
+        known = None if wallet is None else wallet.find(ticket.key)
+        self.notices["loss_after_win" if known is not None and known.won else "loss"] += 1
         held = None if wallet is None else wallet.release(ticket.key)
         if held is not None:
             self._resolve(held.record, "lost", 0)
@@ -55,19 +99,15 @@ class Booking:
     def bill(
         self,
         ticket: Ticket,
-        price: float,
+        price: float | Unread,
         min_to_win: float | None = None,
         done: Callable[[Booked | None], None] = lambda _: None,
     ) -> None:
         """An exposure is billed at `price`, currency; `done` hears when it is durable, None where it is not.
 
-        Raises:
-            InvalidNotice: the price is above the bid.
+        Signed by us it is always booked: at the bid where the price cannot be read or is above it, which is counted.
         """
-        amount = round(price * MICRO)
-        if amount > ticket.amount:
-            self.notices["overpriced"] += 1
-            raise InvalidNotice(f"the price {price} is above the bid {ticket.amount / MICRO}: it was not booked.")
+        amount = self._charge(ticket, price)
         if ticket.test:
             self.notices["test"] += 1
             done(Booked.settled)
@@ -77,28 +117,48 @@ class Booking:
         def booked(result: Booked | None) -> None:
             self.notices["unavailable" if result is None else result.value] += 1
             if result in (Booked.settled, Booked.debt):
-                self._booked(ticket, amount, price, min_to_win, record)
+                self._booked(ticket, amount, min_to_win, record, told=not isinstance(price, Unread))
             done(result)
 
         wallet = self._days.wallet(ticket.account)
         if wallet is None:
             deadline = ticket.expires
-            self._desk.keeper.settle(Settlement(ticket.key, ticket.account, ticket.lease, amount, deadline), booked)
+            self._desk.keeper.settle(
+                Settlement(ticket.key, ticket.account, ticket.lease, amount, deadline, ticket.slot), booked
+            )
             return
         held = wallet.find(ticket.key)
         if held is not None:
             record.append(held.record)
-        wallet.settle(ticket.key, ticket.lease, amount, ticket.expires, booked)
+        wallet.settle(ticket.key, ticket.lease, amount, ticket.expires, booked, ticket.slot)
 
-    def _booked(
-        self, ticket: Ticket, amount: int, price: float, min_to_win: float | None, record: list[Record]
-    ) -> None:
+    def _charge(self, ticket: Ticket, price: float | Unread) -> int:
+        """What a bill at this price costs, micro-units, and no more than the bid; what is odd about it is counted."""
+        if not isinstance(price, Unread) and not (math.isfinite(price) and price >= 0):
+            price = Unread.negative if price < 0 and math.isfinite(price) else Unread.not_finite
+        if isinstance(price, Unread):
+            self.notices[price.value] += 1
+            return ticket.amount
+        exact = price * MICRO
+        if exact < ticket.amount + 0.5:
+            return round(exact)
+        if exact <= ticket.amount * _ROUNDED:
+            self.notices["price_rounded"] += 1
+        else:
+            self.notices["price_above_bid"] += 1
+            bid = ticket.amount / MICRO
+            self._events.record(
+                Cause.overpriced, f"{ticket.account}: billed {price:g} for a bid of {bid:g}; booked at it"
+            )
+        return ticket.amount
+
+    def _booked(self, ticket: Ticket, amount: int, min_to_win: float | None, record: list[Record], told: bool) -> None:
         day = self._days.today(ticket.account)
         if record:
             self._price(ticket, min_to_win, record[0])
-            if record[0].market_price is None and not record[0].opportunity.first_price:
+            if told and record[0].market_price is None and not record[0].opportunity.first_price:
                 # the price of this auction, but as prices of won auctions alone they would not stand for the slot's
-                record[0].market_price = price
+                record[0].market_price = amount / MICRO
             self._resolve(record[0], "won", amount)
         if day is not None:
             day.book(ticket.slot, ticket.value, ticket.segment, ticket.source, amount, ticket.amount)
@@ -151,7 +211,7 @@ class Booking:
 
     def expired(self, held: Reservation, elsewhere: int) -> None:
         """A reservation ran out here; `elsewhere` is what another bidder has settled for it, micro-units."""
-        self.notices["expired"] += 1
+        self.notices["win_unbilled" if held.won else "expired"] += 1
         day = self._days.today(held.record.ticket.account)
         if day is not None and not elsewhere:  # a win that was billed elsewhere has not cost nothing
             day.lapse(held.amount)

@@ -67,7 +67,11 @@ def open_bidder(
         guardrails=config.guardrails,
         sources=sources,
         bidders=bidders,
-        hold=config.bid_expiry + config.grace,
+        expiry=config.bid_expiry,
+        grace=config.grace,
+        win_hold=config.win_hold,
+        settle_on_win=frozenset([""] if config.settle_on == "win" else []),
+        reconciliation=config.reconciliation,
         book=book,
     )
     decisions = None

@@ -25,7 +25,11 @@ class Moment:
     @property
     def date(self) -> str:
         """ISO 8601 date of the day."""
-        return date.fromordinal(_EPOCH + self.day).isoformat()
+        return self.date_before(0)
+
+    def date_before(self, days: int) -> str:
+        """ISO 8601 date of so many days before."""
+        return date.fromordinal(_EPOCH + self.day - days).isoformat()
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,14 @@ from bidpilot.serving.calendar import Moment
 from bidpilot.serving.collector import Value, add_outcome, add_win, of_all
 from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import Cause, EventLog, bid_cap, limit_step
+from bidpilot.serving.ledger.reservations import WalletConfig
 from bidpilot.serving.ledger.store import MICRO
-from bidpilot.serving.ledger.wallet import Wallet, WalletConfig
+from bidpilot.serving.ledger.wallet import Wallet
 from bidpilot.serving.pilot import Decision, Pilot
 from bidpilot.serving.pricer import Pricer
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.slot_gate import SlotGate
+from bidpilot.serving.slot_spend import SlotSpend
 from bidpilot.serving.told import Told
 
 _CHUNK_SHARE = 0.05  # of the budget that one process takes at a time ...
@@ -48,9 +50,9 @@ class CampaignDay:
         budget = _micro(campaign.budget)
         config = WalletConfig(chunk=self._chunk(budget), hold=desk.hold)
         self.wallet = Wallet(self.account, budget, desk.keeper, desk.clock, config, events)
+        self._spend = SlotSpend(self.wallet, int(guard.slot_share * budget / desk.bidders), desk.bidders)
+        self._spend.join(moment.slot)
         self.wallet.tend(desk.clock())
-        self._slot_limit = int(guard.slot_share * budget / desk.bidders)
-        self._slot_spent = 0
         self.collector = self._pilot.collector(desk.sources)
         self._begin()
 
@@ -108,7 +110,7 @@ class CampaignDay:
         self.desk.state.store_slot(self.account, self.slot, totals)
         self._next(totals, self._settled_before(totals))
         self.moment = moment
-        self._slot_spent = 0
+        self._spend.begin(moment.slot)
         self.collector.begin(moment.slot, self._gate)
 
     def end(self) -> None:
@@ -135,7 +137,7 @@ class CampaignDay:
     def _outstanding(self) -> NDArray[np.float64]:
         """(T,) money held for bids of each slot that may still be billed, of all bidders, currency."""
         held = np.zeros(self.desk.forecast.slots)
-        for slot, amount in self.wallet.promised_in.items():
+        for slot, amount in self.wallet.promised_by_slot.items():
             held[slot] = amount / MICRO * self.desk.bidders
         return held
 
@@ -178,9 +180,12 @@ class CampaignDay:
         return known
 
     def offer(
-        self, value: Value, segment: int, source: int, first_price: bool, floor: int, now: float
+        self, value: Value, segment: int, source: int, first_price: bool, floor: int, now: float, hold: float = 0.0
     ) -> tuple[int, str]:
-        """Micro-units that may be bid on what is not refused, and an empty reason; or 0 and why not."""
+        """Micro-units that may be bid on what is not refused, and an empty reason; or 0 and why not.
+
+        `hold` is how long the bid's money must be held, seconds, where that is longer than usual.
+        """
         if self.served.paused:
             return 0, "paused"
         bid = self.pricer.bid(value, segment, source, first_price)
@@ -193,14 +198,14 @@ class CampaignDay:
             amount = wallet.free  # what is left of the day's budget, as in the environment
         if amount <= 0 or amount < floor:
             return 0, "below_floor" if wallet.free else "no_money"
-        if not wallet.ready(now):
-            wallet.tend(now)
-        if not wallet.ready(now):
-            return 0, "debt" if wallet.debt else "no_lease"
+        if not wallet.ready(now, hold):
+            wallet.tend(now, hold)
+        if not wallet.ready(now, hold):
+            return 0, "debt" if wallet.debt else "over_budget" if wallet.over else "no_lease"
         if amount > wallet.free:
             wallet.tend(now)
             return 0, "no_money"
-        if self._slot_spent + wallet.promised + amount > self._slot_limit:
+        if not self._spend.fits(amount):
             self.events.record(Cause.spend_rate, f"slot {self.slot} has had {self.desk.guardrails.slot_share:.0%}")
             return 0, "spend_rate"
         return amount, ""
@@ -209,7 +214,7 @@ class CampaignDay:
         """A win was billed (micro-units): count it in the slot of its auction."""
         paid, offered = cost / MICRO, bid / MICRO
         if slot == self.slot:
-            self._slot_spent += cost
+            self._spend.add(cost)
             self.collector.win(value, segment, source, paid, offered)
             return
         late = SlotTotals.zeros(1, len(self.desk.forecast.segments), self.desk.sources)
@@ -246,7 +251,7 @@ class CampaignDay:
         """Take over another setting; a new budget changes the account at once, the plan from the next day on."""
         if served.campaign.budget != self.served.campaign.budget:
             budget = _micro(served.campaign.budget)
-            self._slot_limit = int(self.desk.guardrails.slot_share * budget / self.desk.bidders)
+            self._spend.limit = int(self.desk.guardrails.slot_share * budget / self.desk.bidders)
             self.wallet.set_budget(budget, self._chunk(budget))
         self.served = served
 

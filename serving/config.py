@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bidpilot.bidding.traffic.sources import CLUSTERS
 from bidpilot.serving.guardrails import GuardrailConfig
+from bidpilot.serving.reconciliation import ReconciliationConfig
 
 
 class ServeConfig(BaseModel):
@@ -46,6 +47,20 @@ class ServeConfig(BaseModel):
     seat: str = Field("bidpilot", min_length=1, description="Buyer seat in bid responses.")
     bid_expiry: float = Field(30.0, gt=0, description="Time from bid to billing that is promised (bid.exp), seconds.")
     grace: float = Field(30.0, ge=0, description="Time after that in which a billing notice is still paid, seconds.")
+    max_hold: float = Field(
+        3600.0,
+        gt=0,
+        description="Longest time to its bill for which an auction may hold a bid (imp.exp), seconds; no bid beyond.",
+    )
+    win_hold: float = Field(
+        86_400.0,
+        gt=0,
+        le=3 * 86_400.0,
+        description="Time for which the money of a win that was told waits for its bill, seconds.",
+    )
+    settle_on: Literal["win", "bill"] = Field(
+        "bill", description="Notice that settles a bid: win where exchanges send no billing notices."
+    )
     utc_offset: float = Field(0.0, ge=-14, le=14, description="Time zone in which days begin, hours ahead of UTC.")
     calendar: Path | None = Field(
         None, description="JSON file of named events, in place of those that the bundle's forecast was trained with."
@@ -69,5 +84,8 @@ class ServeConfig(BaseModel):
     min_tmax: int = Field(3, ge=0, description="Least tmax of a request that is answered, milliseconds.")
     clock: Literal["wall", "manual"] = Field(
         "wall", description="`manual` lets the administrator move the time: for replays of recorded days."
+    )
+    reconciliation: ReconciliationConfig = Field(
+        ReconciliationConfig(), description="When wins that are not billed are too many."
     )
     guardrails: GuardrailConfig = Field(GuardrailConfig(), description="Limits of the bidding.")

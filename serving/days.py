@@ -9,7 +9,8 @@ from bidpilot.serving.calendar import Calendar
 from bidpilot.serving.campaign_day import CampaignDay
 from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import EventLog
-from bidpilot.serving.ledger.wallet import Reservation, Wallet
+from bidpilot.serving.ledger.reservations import Reservation
+from bidpilot.serving.ledger.wallet import Wallet
 from bidpilot.serving.served import ServedCampaign
 
 OLD_DAYS = 3
@@ -95,6 +96,11 @@ class Days:
             return day.wallet
         old = self._old.get(account)
         return None if old is None else old[1]
+
+    def accounts(self, days: int) -> dict[str, list[str]]:
+        """The accounts of each campaign's running day and those before, `days` in all."""
+        dates = [self.moment.date_before(k) for k in range(days)]
+        return {name: [f"{name}@{day}" for day in dates] for name in self.running}
 
     def close(self) -> None:
         """Give unused money back and let the policies' threads end."""

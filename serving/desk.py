@@ -10,6 +10,7 @@ from bidpilot.serving.calendar import Clock
 from bidpilot.serving.guardrails import GuardrailConfig
 from bidpilot.serving.ledger.keeper import Keeper
 from bidpilot.serving.pricer import ShadingTable
+from bidpilot.serving.reconciliation import ReconciliationConfig
 from bidpilot.serving.source_book import Book
 from bidpilot.serving.state import State
 
@@ -26,8 +27,17 @@ class Desk:
     guardrails: GuardrailConfig
     sources: int  # clusters and the pool, which is the last
     bidders: int
-    hold: float  # seconds
+    expiry: float  # seconds from a bid to its bill
+    grace: float  # seconds after that for which a bill is still paid
+    win_hold: float  # seconds for which a win that is told waits for its bill
+    settle_on_win: frozenset[str]  # exchanges whose win notices are their bills; "" is any that is not told apart
+    reconciliation: ReconciliationConfig
     book: Book | None = None  # makes the filters of traffic; None: all requests pass
+
+    @property
+    def hold(self) -> float:
+        """How long a bid's money is held where its request does not ask for longer, seconds."""
+        return self.expiry + self.grace
 
     @property
     def forecast(self) -> Forecast:

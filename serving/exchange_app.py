@@ -1,7 +1,7 @@
 """The application that exchanges talk to: bid requests and notices.
 
 POST /openrtb2/bid      200 with bids or a no-bid reason, 204 for no bid, 400, 408, 413
-GET  /notice/{win,bill,loss}?t=TICKET&p=PRICE&m=MIN_TO_WIN    204, 400, 403; 503: send it again
+GET  /notice/{win,bill,loss}?t=TICKET&p=PRICE&m=MIN_TO_WIN    204, 400, 403; 503 for a win or a bill: send it again
 GET  /notice/event?t=TICKET&e=TYPE&n=COUNT&v=VALUE, or &i=INTERACTIONS&c=CONVERSIONS    204, 400, 403
 GET  /health, /ready
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -19,10 +20,9 @@ from bidpilot.serving.auction import NoBid
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.http import JSON, BodyRefused, Request, Response
-from bidpilot.serving.ledger.store import Booked
 from bidpilot.serving.messages import BidObject, BidRequest, BidResponse, NoBidReason, SeatBid, decode_request, encode
 from bidpilot.serving.metrics import Metrics
-from bidpilot.serving.notices import Kind, Signer, Ticket, read_notice
+from bidpilot.serving.notices import Kind, Signer, Ticket, Unread, read_notice
 from bidpilot.serving.openrtb import MILLE, Reader, Writer
 from bidpilot.serving.told import read_told
 
@@ -115,13 +115,12 @@ class ExchangeApp:
                 self.bidder.notices["forged"] += 1
                 return Response(403, b'{"error":"not signed by this bidder"}')
             least = None if notice.min_to_win is None else notice.min_to_win / MILLE
-            if name == Kind.bill:
-                if notice.price is None:
-                    raise InvalidNotice("a billing notice needs its price, AUCTION_PRICE, as a number.")
-                if await self._bill(ticket, notice.price / MILLE, least) is None:
+            price = notice.price if isinstance(notice.price, Unread) else notice.price / MILLE
+            if name in (Kind.bill, Kind.win):
+                if not await self._durable(
+                    self.bidder.bill if name == Kind.bill else self.bidder.win, ticket, price, least
+                ):
                     return Response(503, b'{"error":"not booked, send it again"}')
-            elif name == Kind.win:
-                self.bidder.win(ticket, least)
             elif name == Kind.loss:
                 self.bidder.loss(ticket, least)
             else:
@@ -130,15 +129,17 @@ class ExchangeApp:
             return Response(400, encode({"error": str(error)}))
         return Response(204)
 
-    async def _bill(self, ticket: Ticket, price: float, least: float | None) -> Booked | None:
-        """Book a bill and wait until it is durable; None where the store is not available."""
-        waiting: asyncio.Future[Booked | None] = asyncio.get_running_loop().create_future()
+    async def _durable(
+        self, book: Callable[..., None], ticket: Ticket, price: float | Unread, least: float | None
+    ) -> bool:
+        """Book a win or a bill and wait until it is durable; False where the store is not available."""
+        waiting: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
-        def done(result: Booked | None) -> None:
-            if not waiting.done():  # the exchange may have hung up meanwhile; the bill is booked all the same
-                waiting.set_result(result)
+        def done(result: object | None) -> None:
+            if not waiting.done():  # the exchange may have hung up meanwhile; it is booked all the same
+                waiting.set_result(result is not None)
 
-        self.bidder.bill(ticket, price, least, done)
+        book(ticket, price, least, done)
         return await waiting
 
 

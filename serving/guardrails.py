@@ -36,6 +36,9 @@ class Cause(StrEnum):
     ledger_unavailable = "ledger_unavailable"
     unwatched = "unwatched"
     worker_ended = "worker_ended"
+    overpriced = "overpriced"
+    unbilled = "unbilled"
+    unbilled_stop = "unbilled_stop"
 
 
 class GuardrailConfig(BaseModel):

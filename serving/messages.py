@@ -45,6 +45,7 @@ class Imp(msgspec.Struct):
     bidfloor: float = 0.0
     bidfloorcur: str = "USD"
     tagid: str | None = None
+    exp: float | None = None  # seconds between the auction and the exposure
     ext: ImpExt | None = None
 
 

@@ -79,13 +79,28 @@ class Metrics(Collector):
             wallet, state = day.wallet, day.wallet.state
             parts = {"promised": wallet.promised, "free": wallet.free, "debt": wallet.debt}
             if state is not None:
-                parts |= {"budget": state.budget, "settled": state.settled}
+                parts |= {"budget": state.budget, "settled": state.settled, "won": wallet.won}
             for part, amount in parts.items():
                 money.add_metric([name, part], amount / MICRO)
             for kpi, coefficient in zip(KPI, day.alpha, strict=True):
                 alpha.add_metric([name, kpi], coefficient)
         yield money
         yield alpha
+        unbilled = GaugeMetricFamily(
+            "bidpilot_wins_unbilled", "Wins whose bill is overdue, yesterday's among them.", labels=["campaign"]
+        )
+        owed = GaugeMetricFamily(
+            "bidpilot_wins_unbilled_money", "What they were bid at, currency.", labels=["campaign"]
+        )
+        for name, wins in b.reconciliation.wins.items():
+            unbilled.add_metric([name], wins.overdue)
+            owed.add_metric([name], wins.owed / MICRO)
+        yield unbilled
+        yield owed
+        past = GaugeMetricFamily("bidpilot_past_debt", "What days gone by owe, currency.", labels=["campaign"])
+        for name in b.days:
+            past.add_metric([name], sum(b.past_debt.of(name).values()))
+        yield past
 
 
 def _refused_traffic(bidder: Bidder) -> CounterMetricFamily:

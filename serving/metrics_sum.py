@@ -30,14 +30,25 @@ MONEY = {
     "debt": Rule.largest,
     "budget": Rule.first,
     "settled": Rule.largest,
-    "held": Rule.first,
+    "won": Rule.add,
 }
 """Of the parts of a campaign's money: what a worker holds adds up, what the account has is the account's."""
 
-GAUGES = {"bidpilot_killed": Rule.smallest, "bidpilot_alpha": Rule.mean}
+ACCOUNT = MONEY | {"held": Rule.first, "won": Rule.first}
+"""The same as `GET /admin/campaigns` tells it, where `won` is of the account."""
+
+GAUGES = {
+    "bidpilot_killed": Rule.smallest,
+    "bidpilot_alpha": Rule.mean,
+    "bidpilot_wins_unbilled": Rule.largest,
+    "bidpilot_wins_unbilled_money": Rule.largest,
+    "bidpilot_past_debt": Rule.largest,
+}
 """Of other gauges, by name; `bidpilot_money` goes by its label `part`."""
 
-_UNKNOWN = Rule.largest
+UNKNOWN = Rule.largest
+"""Of what has no rule of its own."""
+
 _ADDING = ("counter", "histogram")
 
 
@@ -69,18 +80,13 @@ def told(metrics: Iterable[Metric]) -> list[Family]:
     ]
 
 
-def money_rule(part: str) -> Rule:
-    """What becomes of a part of a campaign's money."""
-    return MONEY.get(part, _UNKNOWN)
-
-
 def rule(family: Family, sample: Sample) -> Rule:
     """What becomes of one sample's values."""
     if family.kind in _ADDING:
         return Rule.add
     if family.name == "bidpilot_money":
-        return money_rule(sample.labels.get("part", ""))
-    return GAUGES.get(family.name, _UNKNOWN)
+        return MONEY.get(sample.labels.get("part", ""), UNKNOWN)
+    return GAUGES.get(family.name, UNKNOWN)
 
 
 def combine(rule: Rule, values: Sequence[float]) -> float:

@@ -2,7 +2,8 @@
 
 A ticket holds all that is needed to book the bid after a restart. Each kind of notice has its own signature, so
 that the address of a loss notice is no billing notice. The price in a notice is the exchange's word: OpenRTB puts
-it into the address after we signed it. It cannot exceed the bid, which the ticket holds, and counts once.
+it into the address after we signed it. It counts once, and no more of it than the bid, which the ticket holds; where it
+cannot be read the bid itself counts, which is the most that the exposure can cost.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import binascii
 import hashlib
 import hmac
 import math
+import re
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,7 +25,7 @@ from bidpilot.bidding.errors import InvalidNotice
 from bidpilot.serving.collector import Value
 
 _HEAD = struct.Struct("<B9s6sqdHHHfff")
-_VERSION, _TEST = 1, 0x80
+_VERSION, _TEST, _ON_WIN = 1, 0x80, 0x40
 SECRET_BYTES = 32
 _MOST = 1024  # characters of a ticket
 
@@ -50,6 +52,7 @@ class Ticket(msgspec.Struct, frozen=True, gc=False):
     source: int
     value: Value  # predicted KPI triple, float32
     test: bool = False
+    bills_on_win: bool = False  # its exchange bills by the win notice
 
 
 class Signer:
@@ -64,7 +67,7 @@ class Signer:
     def pack(self, t: Ticket) -> str:
         """The ticket as text, without a signature."""
         head = _HEAD.pack(
-            _VERSION | (_TEST if t.test else 0),
+            _VERSION | (_TEST if t.test else 0) | (_ON_WIN if t.bills_on_win else 0),
             bytes.fromhex(t.key),
             bytes.fromhex(t.lease),
             t.amount,
@@ -95,11 +98,11 @@ class Signer:
             account = raw[_HEAD.size :].decode()
         except (binascii.Error, struct.error, UnicodeDecodeError, ValueError) as error:
             raise InvalidNotice(f"the notice's ticket cannot be read ({error}).") from error
-        if flags & ~_TEST != _VERSION:
+        if flags & ~(_TEST | _ON_WIN) != _VERSION:
             raise InvalidNotice("the notice's ticket was made by another version of this bidder.")
         return Ticket(
             key.hex(), lease.hex(), account, amount, expires, slot, segment, source,
-            (value[0], value[1], value[2]), bool(flags & _TEST),
+            (value[0], value[1], value[2]), bool(flags & _TEST), bool(flags & _ON_WIN),
         )  # fmt: skip
 
     def _mac(self, packed: str, kind: Kind) -> str:
@@ -108,15 +111,29 @@ class Signer:
         return mac.hexdigest()
 
 
+class Unread(StrEnum):
+    """Why the price of a notice cannot be read."""
+
+    missing = "price_missing"
+    empty = "price_empty"
+    unreplaced = "price_unreplaced"  # the macro was left as it is
+    audit = "price_audit"  # AUDIT, of a creative's review
+    comma = "price_comma"  # 12,5 may be twelve and a half, or a list
+    encoded = "price_encoded"  # base64, encrypted, or whatever is no number
+    negative = "price_negative"
+    not_finite = "price_not_finite"
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What came with an address: macros that the exchange did not fill in are None."""
+    """What came with an address."""
 
     token: str
-    price: float | None  # AUCTION_PRICE, currency per mille
-    min_to_win: float | None  # AUCTION_MIN_TO_WIN, currency per mille
+    price: float | Unread  # AUCTION_PRICE, currency per mille
+    min_to_win: float | None  # AUCTION_MIN_TO_WIN, currency per mille; None where it cannot be read
 
 
+_COMMA = re.compile(r"-?[\d.']*,[\d,.']*")
 MACROS = "&p=${AUCTION_PRICE}&m=${AUCTION_MIN_TO_WIN}"
 
 
@@ -124,12 +141,33 @@ def read_notice(query: str) -> Notice:
     """Parse the query of a notice's address.
 
     Raises:
-        InvalidNotice: there is no ticket, or a number is negative.
+        InvalidNotice: there is no ticket.
     """
     fields = read_fields(query)
     if not fields.get("t"):
         raise InvalidNotice("the notice's address has no ticket. Send the address as it was given.")
-    return Notice(fields["t"], finite_number(fields.get("p")), finite_number(fields.get("m")))
+    least = read_price(fields.get("m"))
+    return Notice(fields["t"], read_price(fields.get("p")), None if isinstance(least, Unread) else least)
+
+
+def read_price(text: str | None) -> float | Unread:
+    """A price of 0 or more, or why it cannot be read."""
+    if text is None:
+        return Unread.missing
+    text = text.strip()
+    if not text:
+        return Unread.empty
+    if "AUCTION_" in text:
+        return Unread.unreplaced
+    if text.upper() == "AUDIT":
+        return Unread.audit
+    try:
+        price = float(text)
+    except ValueError:
+        return Unread.comma if _COMMA.fullmatch(text) else Unread.encoded
+    if not math.isfinite(price):
+        return Unread.not_finite
+    return Unread.negative if price < 0 else price
 
 
 def read_fields(query: str) -> dict[str, str]:

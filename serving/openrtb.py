@@ -26,11 +26,20 @@ class Reader:
         sources: tells publishers apart.
         currency: that floors must be in.
         predictor: asked where an impression brings no values.
+        most_hold: longest time from bid to bill that is waited for, seconds.
     """
 
-    def __init__(self, segments: tuple[str, ...], sources: Sources, currency: str, predictor: Predictor | None) -> None:
+    def __init__(
+        self,
+        segments: tuple[str, ...],
+        sources: Sources,
+        currency: str,
+        predictor: Predictor | None,
+        most_hold: float = math.inf,
+    ) -> None:
         self._segments = {name: i for i, name in enumerate(segments)}
         self.sources, self._currency, self._predictor = sources, currency, predictor
+        self._most_hold = most_hold
 
     def refusal(self, request: BidRequest, seat: str, min_tmax: int) -> NoBidReason | None:
         """Why the request as a whole cannot be answered; None where it can."""
@@ -66,12 +75,16 @@ class Reader:
             return "invalid_floor"
         if imp.bidfloor > 0 and imp.bidfloorcur != self._currency:
             return "floor_currency"
+        hold = imp.exp or 0.0
+        if not hold <= self._most_hold:  # also where it is NaN
+            return "hold_too_long"
         return Opportunity(
             value=value,
             segment=index,
             source=source,
             floor=min(imp.bidfloor, 1e12) / MILLE,
             first_price=request.at == FIRST_PRICE,
+            hold=hold,
             test=request.test == 1,
         )
 
@@ -89,8 +102,8 @@ class Reader:
 class Writer:
     """Turns bids into response objects with signed addresses for their notices."""
 
-    def __init__(self, signer: Signer, url: str, expiry: float) -> None:
-        self._signer, self._expiry = signer, int(expiry)
+    def __init__(self, signer: Signer, url: str) -> None:
+        self._signer = signer
         self._at = {kind: f"{url.rstrip('/')}/notice/{kind.value}?t=" for kind in Kind}
 
     def bid(self, bid: Bid, imp: Imp, parts: object = None) -> BidObject:
@@ -108,7 +121,7 @@ class Writer:
             burl=at[Kind.bill] + sign(packed, Kind.bill) + MACROS,
             lurl=at[Kind.loss] + sign(packed, Kind.loss) + MACROS,
             crid=creative.crid,
-            exp=self._expiry,
+            exp=int(bid.expiry),
             adm=creative.adm,
             adomain=creative.adomain,
             ext={"bidpilot": ours},

@@ -27,4 +27,5 @@ class ServedCampaign(BaseModel):
     campaign: Campaign = Field(description="what it wants and may spend each day")
     creative: Creative = Field(Creative(), description="what is shown")
     paused: bool = Field(False, description="True where it does not bid")
+    cover_past_debt: bool = Field(False, description="True where a day's budget first covers what past days owe")
     weights: FunnelWeights = Field(DEFAULT_WEIGHTS, description="interactions that its events count for")

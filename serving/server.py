@@ -129,9 +129,9 @@ def applications(bidder: Bidder, config: ServeConfig, url: str) -> tuple[Exchang
     predictor = None if config.predictor is None else load_predictor(config.predictor)
     signer = Signer(secret(config, "notice.secret", "BIDPILOT_NOTICE_SECRET").encode())
     sources = Sources(bidder.desk.sources - 1)
-    reader = Reader(bidder.bundle.manifest.segments, sources, config.currency, predictor)
+    reader = Reader(bidder.bundle.manifest.segments, sources, config.currency, predictor, config.max_hold)
     metrics = Metrics(bidder, sources)
-    exchange = ExchangeApp(bidder, config, signer, reader, Writer(signer, url, config.bid_expiry), metrics)
+    exchange = ExchangeApp(bidder, config, signer, reader, Writer(signer, url), metrics)
     return exchange, AdminApp(bidder, reader, metrics, secret(config, "admin.token", "BIDPILOT_ADMIN_TOKEN"))
 
 

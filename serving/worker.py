@@ -20,7 +20,7 @@ from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.ledger.store import LedgerStore
 from bidpilot.serving.link import PATIENCE, Link
-from bidpilot.serving.metrics_sum import combine, money_rule, told
+from bidpilot.serving.metrics_sum import ACCOUNT, UNKNOWN, combine, told
 from bidpilot.serving.place import Place
 
 START, LISTENING, FAILED, NUMBERS, MONEY_HELD, METRICS, EVERYONE = (
@@ -115,7 +115,7 @@ def _together(held: Sequence[HeldMoney]) -> dict[str, Any]:
         return {}
     parts = {part: [h.money[part] for h in held if part in h.money] for part in held[0].money}
     return {
-        "money": {part: combine(money_rule(part), values) for part, values in parts.items()},
+        "money": {part: combine(ACCOUNT.get(part, UNKNOWN), values) for part, values in parts.items()},
         "outstanding": sum(h.outstanding for h in held),
     }
 

@@ -117,6 +117,7 @@ _ALL = (
     Measurement(
         "gains-on-shift", 8, (*TRAININGS, "python docs/gains_on_shift.py --agent ppo@{runs} --json {json}"), is_of_ppo
     ),
+    Measurement("limit", 3, tuple(f"bidpilot limit --suite {suite} --json {{json}}" for suite in ("daily", "steady"))),
     Measurement(
         "auctionnet",
         15,
@@ -126,6 +127,18 @@ _ALL = (
             f"bidpilot auctionnet {{logs}}/auctionnet {{logs}}/auctionnet-test --agents {_PUBLISHED} mpc_tuned "
             "ppo@{runs} --json {json}",
         ),
+    ),
+    Measurement(
+        "rivals",
+        40,
+        (
+            *_AUCTIONNET,
+            *(f"bidpilot train --log {{logs}}/auctionnet --seed {seed}" for seed in range(3)),
+            "bidpilot rivals {logs}/auctionnet --seeds 0 1 2 --steps 10000 --days 256",
+            "bidpilot auctionnet {logs}/auctionnet {logs}/auctionnet-test --agents online_lp adaptive ppo@{runs} iql "
+            "cql --json {json}",
+        ),
+        usual=False,  # it wants the environment of `make rivals`
     ),
     Measurement(
         "auctionnet-left-out",

@@ -30,6 +30,15 @@ def _auctionnet(records: Records) -> str:
     return f"{paragraph(f'{lead} {seeds(record)} training seeds:')}\n\n{_scores(record)}"
 
 
+def _auctionnet_rivals(records: Records) -> str:
+    record = records["rivals"]
+    lead = (
+        "Published offline learners, trained on the same log and played on the same days; `iql`, `cql` and `ppo` are "
+        f"each one policy over {seeds(record)} training seeds:"
+    )
+    return f"{paragraph(lead)}\n\n{_scores(record)}"
+
+
 def _auctionnet_left_out(records: Records) -> str:
     record = records["auctionnet-left-out"]
     lead = (
@@ -126,6 +135,7 @@ TEXTS: dict[str, Text] = {
     "rates": _rates,
     "auctionnet": _auctionnet,
     "auctionnet-left-out": _auctionnet_left_out,
+    "auctionnet-rivals": _auctionnet_rivals,
     "auctionnet-pairs": _auctionnet_pairs,
     "ipinyou": _ipinyou,
     "traffic": _traffic,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bidpilot.training.evaluation.catalogue import SUITES
 from docs.figures.record import POOLED, Record, Records, Row
-from docs.figures.words import Text, judged, listed, paragraph, percent, seeds, short, signed, table, verdict
+from docs.figures.words import Text, judged, listed, paragraph, percent, seeds, short, signed, span, table, verdict
 
 _RIVALS = ("mpc_informed", "mpc", "adaptive", POOLED, "pid", "dual_descent", "plan")
 _WORTH_TELLING = 0.002  # of R / R*
@@ -199,7 +199,20 @@ def _imitation(records: Records) -> str:
     return paragraph(f"Beside imitation alone, the policy after PPO's steps {steps} (`full` beside `imitation` below).")
 
 
+def _limit(records: Records) -> str:
+    lines = []
+    for row in records["limit"].rows:
+        spans = [
+            f"{row[name]:.4f} ({span(row[f'{name}_low'], row[f'{name}_high'])})" for name in ("bound", "mean", "room")
+        ]
+        penalty = f"{signed(row['penalty'])} ({span(row['penalty_low'], row['penalty_high'])})"
+        lines.append([f"`{row['suite']}`", f"`{row['agent']}`", *spans, penalty])
+    head = ["suite", "agent", "nobody passes", "it has", "can be won over it at most", "mean of its penalty"]
+    return table(head, lines)
+
+
 TEXTS: dict[str, Text] = {
+    "limit": _limit,
     "headline": _headline,
     "headline-pairs": _headline_pairs,
     "suites": _suites,

@@ -11,11 +11,11 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from bidpilot.bidding.errors import LedgerUnavailable
-from bidpilot.serving.ledger.store import Booked, LedgerStore, Settlement
+from bidpilot.serving.ledger.store import Booked, Held, LedgerStore, Settlement, Win
 
 T = TypeVar("T")
 Work = Callable[[], None]
-_Entry = tuple[Settlement | None, Callable[..., None], Callable[[], object] | None]
+_Entry = tuple[Settlement | Win | None, Callable[..., None], Callable[[], object] | None]
 Deliver = Callable[[Sequence[Work]], None]
 _MOST = 4096  # entries handled at a time
 
@@ -46,6 +46,12 @@ class Keeper:
 
     def settle(self, item: Settlement, done: Callable[[Booked | None], None]) -> None:
         """Book an exposure; `done` gets what became of it, None where the store is not available."""
+        self._queue.put((item, done, None))
+        if self._thread is None:
+            self._flush(block=False)
+
+    def win(self, item: Win, done: Callable[[Held | None], None]) -> None:
+        """Hold the money of a bid that has won; `done` as in `settle`."""
         self._queue.put((item, done, None))
         if self._thread is None:
             self._flush(block=False)
@@ -87,19 +93,19 @@ class Keeper:
                 at += 1
                 continue
             end = at
-            while end < len(entries) and entries[end][0] is not None:
+            while end < len(entries) and type(entries[end][0]) is type(item):
                 end += 1
-            self._settle(entries[at:end], results)
+            self._batch(entries[at:end], results)
             at = end
         if results:
             self._deliver(results)
 
-    def _settle(
-        self, entries: Sequence[tuple[Settlement | None, Callable[..., None], object]], out: list[Work]
-    ) -> None:
-        batch = [item for item, _, _ in entries if item is not None]
-        booked = self._try(lambda: self.store.settle(batch))
-        outcomes: Sequence[object] = booked if isinstance(booked, list) else [None] * len(batch)
+    def _batch(self, entries: Sequence[_Entry], out: list[Work]) -> None:
+        """Book entries of one kind, settlements or wins, in one call."""
+        bills = [item for item, _, _ in entries if isinstance(item, Settlement)]
+        wins = [item for item, _, _ in entries if isinstance(item, Win)]
+        booked = self._try(lambda: self.store.settle(bills) if bills else self.store.win(wins))
+        outcomes: Sequence[object] = booked if isinstance(booked, list) else [None] * len(entries)
         out.extend(_bound(done, outcome) for (_, done, _), outcome in zip(entries, outcomes, strict=True))
 
     def _try(self, call: Callable[[], object]) -> object:

@@ -11,21 +11,25 @@ import socket
 import struct
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from bidpilot.bidding.errors import InvalidServing, LedgerUnavailable
 from bidpilot.serving.guardrails import LOGGER
 from bidpilot.serving.ledger.calls import CALLS, Call, answer, asked, receive, refusal, send
-from bidpilot.serving.ledger.store import LedgerStore, Settlement
+from bidpilot.serving.ledger.store import LedgerStore
 
 SOCKET = "ledger.socket"
 """Of the state folder."""
 
+_TOGETHER = ("win", "settle")  # calls with one batch, of which those of several workers become one; wins first
 _TIMEOUT = 2.0  # seconds that a worker waits for an answer
 _STUCK = struct.pack("ll", 1, 0)  # a timeval: a second after which a worker that takes no answer is let go
 _LONGEST_PATH = 107  # bytes, of a Unix socket's address
 _BACKLOG = 64
+
+_Asked = tuple[socket.socket, Call, tuple[Any, ...]]
 
 
 class MachineLedger:
@@ -67,21 +71,31 @@ class MachineLedger:
         self._store.close()
 
     def _run(self) -> None:
-        while True:
-            asking: list[tuple[socket.socket, Call, tuple[Any, ...]]] = []
-            for key, _ in self._ready.select():
-                if key.fileobj is self._woken:
-                    return
-                if key.fileobj is self._listener:
-                    self._accept()
-                else:
-                    self._take(key.fileobj, asking)
-            self._settle(
-                [(connection, arguments[0]) for connection, call, arguments in asking if call.name == "settle"]
-            )
-            for connection, call, arguments in asking:
-                if call.name != "settle":
-                    self._reply(connection, self._make(call, arguments))
+        going = True
+        while going:
+            asking: list[_Asked] = []
+            try:
+                going = self._turn(asking)
+            except Exception:  # a fault of ours must not end the thread that all workers wait for
+                LOGGER.exception("the ledger of the machine failed; the workers that asked are let go, and ask again")
+                for connection, _, _ in asking:
+                    self._drop(connection)
+
+    def _turn(self, asking: list[_Asked]) -> bool:
+        """Wait for what workers ask, and do it; False where this is to stop."""
+        for key, _ in self._ready.select():
+            if key.fileobj is self._woken:
+                return False
+            if key.fileobj is self._listener:
+                self._accept()
+            else:
+                self._take(key.fileobj, asking)
+        for name in _TOGETHER:
+            self._batch(name, [(who, arguments[0]) for who, call, arguments in asking if call.name == name])
+        for connection, call, arguments in asking:
+            if call.name not in _TOGETHER:
+                self._reply(connection, self._make(call, arguments))
+        return True
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
@@ -89,7 +103,7 @@ class MachineLedger:
             connection.setsockopt(socket.SOL_SOCKET, wait, _STUCK)
         self._ready.register(connection, selectors.EVENT_READ)
 
-    def _take(self, connection: Any, asking: list[tuple[socket.socket, Call, tuple[Any, ...]]]) -> None:
+    def _take(self, connection: Any, asking: list[_Asked]) -> None:
         """Hear what a worker asks; let it go where it has gone, or asks for what cannot be."""
         try:
             asking.append((connection, *asked(receive(connection))))
@@ -99,12 +113,12 @@ class MachineLedger:
             LOGGER.warning("the ledger was asked for what it does not do (%s); the connection is closed", error)
             self._drop(connection)
 
-    def _settle(self, batches: list[tuple[socket.socket, Sequence[Settlement]]]) -> None:
-        """Book the settlements of all workers that wait, in one commit."""
+    def _batch(self, name: str, batches: list[tuple[socket.socket, Sequence[Any]]]) -> None:
+        """Book what all workers that wait have to book, in one commit."""
         if not batches:
             return
         try:
-            booked = self._store.settle([item for _, batch in batches for item in batch])
+            booked = self._store.book(name, [item for _, batch in batches for item in batch])
         except LedgerUnavailable as error:
             for connection, _ in batches:
                 self._reply(connection, refusal(str(error)))
@@ -129,27 +143,28 @@ class MachineLedger:
             self._drop(connection)
 
     def _drop(self, connection: Any) -> None:
-        self._ready.unregister(connection)
+        with suppress(KeyError, ValueError):  # it was let go before
+            self._ready.unregister(connection)
         connection.close()
 
 
 class _Guarded:
     """The store, of which nothing but LedgerUnavailable comes, and which remembers why.
 
-    A settlement that cannot be booked keeps no other worker's from it.
+    What cannot be booked keeps nothing of other workers from it.
     """
 
     def __init__(self, store: LedgerStore) -> None:
         self._store, self.failure = store, ""
 
-    def settle(self, batch: Sequence[Settlement]) -> list[Any]:
+    def book(self, name: str, batch: Sequence[Any]) -> list[Any]:
         """As the store does; where it fails at one of them, each by itself, and None for those that fail."""
         try:
-            return [*self._call("settle", batch)]
+            return [*self._call(name, batch)]
         except _Fault:
             if len(batch) == 1:
                 return [None]
-            return [booked for item in batch for booked in self.settle([item])]
+            return [booked for item in batch for booked in self.book(name, [item])]
 
     def __getattr__(self, name: str) -> Any:
         return lambda *arguments: self._call(name, *arguments)

@@ -14,12 +14,13 @@ from typing import Any
 import redis
 
 from bidpilot.bidding.errors import LedgerUnavailable
-from bidpilot.serving.ledger.store import AccountState, Booked, Grant, Settlement
+from bidpilot.serving.ledger.store import AccountState, Booked, Grant, Held, Resolved, Settlement, Win, Wins
 
 _KEPT = 8 * 86_400  # seconds after its last lease that an account is kept
 _TIMEOUT = 0.5  # seconds
 
-# KEYS: account (hash: budget, settled, held, debt), leases (hash: money), until (sorted set), notices (hash: amounts)
+# KEYS: account (hash: budget, settled, held, debt, won, wins, lapsed, slot:K), leases (hash: money),
+# until (sorted set), notices (hash: amounts), wins (hash: money), wins until (sorted set)
 _NOW = "local t = redis.call('TIME') local now = tonumber(t[1]) + tonumber(t[2]) / 1e6\n"
 _NUMBER = "local function n(f) return tonumber(redis.call('HGET', KEYS[1], f) or '0') end\n"
 _TEXT = "local function s(x) if x == 0 then return '0' end return string.format('%.0f', x) end\n"  # never "-0"
@@ -30,7 +31,17 @@ for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', '(' .. string
     redis.call('HDEL', KEYS[2], gone)
     redis.call('ZREM', KEYS[3], gone)
 end
+for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', '(' .. string.format('%.6f', now))) do
+    local left = tonumber(redis.call('HGET', KEYS[5], gone) or '0')
+    redis.call('HINCRBY', KEYS[1], 'held', s(-left))
+    redis.call('HINCRBY', KEYS[1], 'won', s(-left))
+    redis.call('HINCRBY', KEYS[1], 'lapsed', 1)
+    redis.call('HINCRBY', KEYS[1], 'lapsed_amount', s(left))
+    redis.call('HDEL', KEYS[5], gone)
+    redis.call('ZREM', KEYS[6], gone)
+end
 local known = redis.call('HEXISTS', KEYS[2], ARGV[1])
+local over = math.max(n('settled') + n('held') - n('budget'), 0)
 local available = math.max(n('budget') - n('settled') - n('held'), 0)
 local covered = math.min(n('debt'), available)
 redis.call('HINCRBY', KEYS[1], 'settled', s(covered))
@@ -41,7 +52,7 @@ redis.call('HINCRBY', KEYS[1], 'held', s(granted))
 local left = redis.call('HINCRBY', KEYS[2], ARGV[1], s(granted))
 redis.call('ZADD', KEYS[3], 'GT', ARGV[3], ARGV[1])
 for _, key in ipairs(KEYS) do redis.call('EXPIRE', key, {_KEPT}) end
-return {{s(granted), known, s(n('debt')), s(left)}}
+return {{s(granted), known, s(n('debt')), s(left), s(over)}}
 """
 _GIVE_BACK = f"""{_TEXT}
 local left = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
@@ -49,9 +60,41 @@ local amount = math.min(left, tonumber(ARGV[2]))
 redis.call('HINCRBY', KEYS[2], ARGV[1], s(-amount))
 redis.call('HINCRBY', KEYS[1], 'held', s(-amount))
 """
-_SETTLE = f"""{_NOW}{_TEXT}
-if redis.call('HSETNX', KEYS[4], ARGV[1], ARGV[3]) == 0 then return 'duplicate' end
+_WIN = f"""{_NOW}{_TEXT}
+if redis.call('HEXISTS', KEYS[4], ARGV[1]) == 1 then return 'billed' end
+if redis.call('HSETNX', KEYS[5], ARGV[1], ARGV[3]) == 0 then return 'repeated' end
+redis.call('ZADD', KEYS[6], ARGV[5], ARGV[1])
 local amount = tonumber(ARGV[3])
+redis.call('HINCRBY', KEYS[1], 'won', s(amount))
+redis.call('HINCRBY', KEYS[1], 'wins', 1)
+redis.call('HINCRBY', KEYS[1], 'slot:' .. ARGV[6], s(amount))
+local left = tonumber(redis.call('HGET', KEYS[2], ARGV[2]) or '0')
+if now <= tonumber(ARGV[4]) and left >= amount then
+    redis.call('HINCRBY', KEYS[2], ARGV[2], s(-amount))
+    return 'held'
+end
+redis.call('HINCRBY', KEYS[1], 'held', s(amount))
+return 'late'
+"""
+_SETTLE = f"""{_NOW}{_TEXT}
+if redis.call('HEXISTS', KEYS[4], ARGV[1]) == 1 then return 'duplicate' end
+local amount = tonumber(ARGV[3])
+local won = redis.call('HGET', KEYS[5], ARGV[1])
+if won then
+    redis.call('HSET', KEYS[4], ARGV[1], ARGV[3])
+    redis.call('HDEL', KEYS[5], ARGV[1])
+    redis.call('ZREM', KEYS[6], ARGV[1])
+    local rest = 0
+    if redis.call('HEXISTS', KEYS[2], ARGV[2]) == 1 then rest = tonumber(won) - amount end
+    if rest ~= 0 then redis.call('HINCRBY', KEYS[2], ARGV[2], s(rest)) end
+    redis.call('HINCRBY', KEYS[1], 'held', s(rest - tonumber(won)))
+    redis.call('HINCRBY', KEYS[1], 'won', s(-tonumber(won)))
+    redis.call('HINCRBY', KEYS[1], 'settled', s(amount))
+    redis.call('HINCRBY', KEYS[1], 'slot:' .. ARGV[5], s(amount - tonumber(won)))
+    return 'settled'
+end
+redis.call('HSET', KEYS[4], ARGV[1], ARGV[3])
+redis.call('HINCRBY', KEYS[1], 'slot:' .. ARGV[5], s(amount))
 local left = tonumber(redis.call('HGET', KEYS[2], ARGV[2]) or '0')
 if now <= tonumber(ARGV[4]) and left >= amount then
     redis.call('HINCRBY', KEYS[2], ARGV[2], s(-amount))
@@ -64,9 +107,24 @@ return 'debt'
 """
 _RESOLVE = f"""{_NOW}
 local amount = redis.call('HGET', KEYS[4], ARGV[1])
-if amount then return amount end
-if now <= tonumber(ARGV[2]) then return '-1' end
-return '0'
+if amount then return {{'settled', amount}} end
+local until_ = redis.call('ZSCORE', KEYS[6], ARGV[1])
+if until_ then return {{'won', until_}} end
+if now <= tonumber(ARGV[2]) then return {{'pending', ''}} end
+return {{'nothing', ''}}
+"""
+_WINS = f"""{_NUMBER}{_TEXT}
+local late = redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', ARGV[1])
+local owed = 0
+for _, key in ipairs(late) do owed = owed + tonumber(redis.call('HGET', KEYS[5], key) or '0') end
+return {{s(n('wins')), s(redis.call('ZCARD', KEYS[6]) - #late), s(#late + n('lapsed')), s(owed + n('lapsed_amount'))}}
+"""
+_MOVE_DEBT = f"""{_TEXT}
+if KEYS[1] == KEYS[2] or redis.call('EXISTS', KEYS[2]) == 0 then return '0' end
+local amount = tonumber(redis.call('HGET', KEYS[1], 'debt') or '0')
+redis.call('HINCRBY', KEYS[1], 'debt', s(-amount))
+redis.call('HINCRBY', KEYS[2], 'debt', s(amount))
+return s(amount)
 """
 
 
@@ -84,8 +142,8 @@ class RedisStore:
         self._redis = redis.Redis.from_url(
             url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, decode_responses=True
         )
-        names = ("lease", "give_back", "settle", "resolve")
-        texts = (_LEASE, _GIVE_BACK, _SETTLE, _RESOLVE)
+        names = ("lease", "give_back", "win", "settle", "resolve", "wins", "move_debt")
+        texts = (_LEASE, _GIVE_BACK, _WIN, _SETTLE, _RESOLVE, _WINS, _MOVE_DEBT)
         self._scripts = {n: self._redis.register_script(text) for n, text in zip(names, texts, strict=True)}
         with self._errors():
             self._redis.ping()
@@ -110,25 +168,54 @@ class RedisStore:
         return self._state(account)
 
     def lease(self, account: str, lease: str, want: int, until: float) -> Grant:
-        """Let leases that have run out go, cover debt, and add up to `want` to a lease that lasts `until`."""
+        """Let leases and wins that have run out go, cover debt, and add up to `want` to a lease lasting `until`."""
         with self._errors():
-            granted, known, debt, held = self._scripts["lease"](self._keys(account), [lease, want, until])
-        return Grant(int(granted), bool(known), int(debt), int(held))
+            granted, known, debt, held, over = self._scripts["lease"](self._keys(account), [lease, want, until])
+        return Grant(int(granted), bool(known), int(debt), int(held), int(over))
 
     def give_back(self, account: str, lease: str, amount: int) -> None:
         """Take `amount` off a lease."""
         with self._errors():
             self._scripts["give_back"](self._keys(account), [lease, amount])
 
+    def win(self, batch: Sequence[Win]) -> list[Held]:
+        """Hold the money of bids that have won until they are billed, each once, in one round trip."""
+        calls = [(w.account, [w.key, w.lease, w.amount, min(w.deadline, 1e18), w.until, w.slot]) for w in batch]
+        return [Held(found) for found in self._pipeline("win", calls)]
+
     def settle(self, batch: Sequence[Settlement]) -> list[Booked]:
         """Book billed exposures, each once, in one round trip."""
-        calls = [(s.account, [s.key, s.lease, s.amount, min(s.deadline, 1e18)]) for s in batch]
+        calls = [(s.account, [s.key, s.lease, s.amount, min(s.deadline, 1e18), s.slot]) for s in batch]
         return [Booked(found) for found in self._pipeline("settle", calls)]
 
-    def resolve(self, batch: Sequence[Settlement]) -> list[int | None]:
-        """What other bidders have settled of reservations that have run out."""
+    def resolve(self, batch: Sequence[Settlement]) -> list[Resolved]:
+        """What became with other bidders of bids whose reservations have run out."""
         found = self._pipeline("resolve", [(s.account, [s.key, s.deadline]) for s in batch])
-        return [None if int(amount) < 0 else int(amount) for amount in found]
+        return [_resolved(*answer) for answer in found]
+
+    def spent_in(self, account: str, slot: int) -> int:
+        """What bids on auctions of a slot were billed at, or will be as they have won; micro-units."""
+        with self._errors():
+            found = self._redis.hget(self._keys(account)[0], f"slot:{slot}")
+        return int(found or 0)
+
+    def wins(self, account: str, until: float) -> Wins:
+        """Wins of an account; those that are not billed and are held for no longer than `until` are overdue."""
+        with self._errors():
+            return Wins(*map(int, self._scripts["wins"](self._keys(account), [until])))
+
+    def debts(self, accounts: Sequence[str]) -> list[int]:
+        """What each account owes, micro-units; 0 where there is no such account."""
+        with self._errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for account in accounts:
+                pipe.hget(self._keys(account)[0], "debt")
+            return [int(found or 0) for found in pipe.execute()]
+
+    def move_debt(self, account: str, to: str) -> int:
+        """Let another account owe what one owes; how much that was, 0 where there is no account to move it to."""
+        with self._errors():
+            return int(self._scripts["move_debt"]([self._keys(account)[0], self._keys(to)[0]], []))
 
     def state(self, account: str) -> AccountState | None:
         """The account, None where there is none."""
@@ -141,7 +228,7 @@ class RedisStore:
         """Close the connections."""
         self._redis.close()
 
-    def _pipeline(self, script: str, calls: list[tuple[str, list[Any]]]) -> list[str]:
+    def _pipeline(self, script: str, calls: list[tuple[str, list[Any]]]) -> list[Any]:
         with self._errors():
             pipe = self._redis.pipeline(transaction=False)
             for account, arguments in calls:
@@ -151,12 +238,12 @@ class RedisStore:
     def _state(self, account: str) -> AccountState:
         with self._errors():
             row: dict[str, str] = self._redis.hgetall(self._keys(account)[0])  # type: ignore[assignment]
-        budget, settled, held, debt = (int(row.get(f, 0)) for f in ("budget", "settled", "held", "debt"))
-        return AccountState(budget, settled, held, debt)
+        return AccountState(*(int(row.get(f, 0)) for f in ("budget", "settled", "held", "debt", "won")))
 
     def _keys(self, account: str) -> list[str]:
         # braces put one account's keys on one node of a cluster
-        return [f"{self._prefix}:{{{account}}}:{part}" for part in ("account", "leases", "until", "notices")]
+        parts = ("account", "leases", "until", "notices", "wins", "wins_until")
+        return [f"{self._prefix}:{{{account}}}:{part}" for part in parts]
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -167,3 +254,9 @@ class RedisStore:
                 f"Redis does not answer ({type(error).__name__}: {error}). Bidding goes on while leases last; notices "
                 "are refused and must be sent again. Check the server."
             ) from error
+
+
+def _resolved(what: str, detail: str) -> Resolved:
+    if what == "settled":
+        return Resolved(settled=int(detail))
+    return Resolved(won=float(detail) if what == "won" else None, pending=what == "pending")

@@ -11,12 +11,13 @@ from typing import IO
 
 from bidpilot.bidding.errors import LedgerUnavailable
 from bidpilot.serving.calendar import Clock
-from bidpilot.serving.ledger.store import AccountState, Booked, Grant, Settlement
+from bidpilot.serving.ledger.store import AccountState, Booked, Grant, Held, Resolved, Settlement, Win, Wins
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS accounts (
     account TEXT PRIMARY KEY, budget INTEGER NOT NULL, settled INTEGER NOT NULL DEFAULT 0,
-    debt INTEGER NOT NULL DEFAULT 0
+    debt INTEGER NOT NULL DEFAULT 0, won INTEGER NOT NULL DEFAULT 0, wins INTEGER NOT NULL DEFAULT 0,
+    lapsed INTEGER NOT NULL DEFAULT 0, lapsed_amount INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS leases (
     account TEXT NOT NULL, lease TEXT NOT NULL, held INTEGER NOT NULL CHECK (held >= 0), until REAL NOT NULL,
@@ -25,7 +26,68 @@ CREATE TABLE IF NOT EXISTS leases (
 CREATE TABLE IF NOT EXISTS notices (
     key TEXT PRIMARY KEY, account TEXT NOT NULL, amount INTEGER NOT NULL, booked TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS wins (
+    key TEXT PRIMARY KEY, account TEXT NOT NULL, amount INTEGER NOT NULL, until REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS slots (
+    account TEXT NOT NULL, slot INTEGER NOT NULL, spent INTEGER NOT NULL, PRIMARY KEY (account, slot)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS wins_by_time ON wins (account, until);
 """
+
+_ADDED = frozenset({"won", "wins", "lapsed", "lapsed_amount"})
+
+
+class _Ground:
+    """What a batch takes from leases and adds to accounts, written once at its end."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._held: dict[tuple[str, str], int | None] = {}  # by account and lease; None where there is no such lease
+        self._added: dict[tuple[str, str], int] = {}  # by column and account
+        self._spent: dict[tuple[str, int], int] = {}  # by account and slot
+
+    def take(self, account: str, lease: str, amount: int) -> bool:
+        """Take an amount out of a lease; False where it does not hold as much."""
+        left = self._lease(account, lease)
+        if left is None or left < amount:
+            return False
+        self._held[account, lease] = left - amount
+        return True
+
+    def put(self, account: str, lease: str, amount: int) -> None:
+        """Put an amount into a lease; where it is gone it stays the account's."""
+        left = self._lease(account, lease)
+        if left is not None:
+            self._held[account, lease] = left + amount
+
+    def _lease(self, account: str, lease: str) -> int | None:
+        place = account, lease
+        if place not in self._held:
+            found = self._db.execute("SELECT held FROM leases WHERE account = ? AND lease = ?", place).fetchone()
+            self._held[place] = found[0] if found else None
+        return self._held[place]
+
+    def add(self, column: str, account: str, amount: int) -> None:
+        """Add an amount to one of an account's columns."""
+        place = column, account
+        self._added[place] = self._added.get(place, 0) + amount
+
+    def spend(self, account: str, slot: int, amount: int) -> None:
+        """Count an amount in the slot of its auction."""
+        place = account, slot
+        self._spent[place] = self._spent.get(place, 0) + amount
+
+    def write(self) -> None:
+        """Write it all."""
+        for (column, account), amount in self._added.items():
+            self._db.execute(f"UPDATE accounts SET {column} = {column} + ? WHERE account = ?", (amount, account))
+        self._db.executemany(
+            "INSERT INTO slots VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET spent = spent + excluded.spent",
+            [(*place, amount) for place, amount in self._spent.items()],
+        )
+        leases = [(held, *place) for place, held in self._held.items() if held is not None]
+        self._db.executemany("UPDATE leases SET held = ? WHERE account = ? AND lease = ?", leases)
 
 
 class SqliteStore:
@@ -53,6 +115,9 @@ class SqliteStore:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(_SCHEMA)
+            there = {row[1] for row in self._db.execute("PRAGMA table_info(accounts)")}
+            for column in _ADDED.difference(there):  # made by a version before
+                self._db.execute(f"ALTER TABLE accounts ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
         except (OSError, sqlite3.Error) as error:
             if self._lock is not None:
                 self._lock.close()
@@ -74,9 +139,17 @@ class SqliteStore:
             return self._state(account)
 
     def lease(self, account: str, lease: str, want: int, until: float) -> Grant:
-        """Let leases that have run out go, cover debt, and add up to `want` to a lease that lasts `until`."""
+        """Let leases and wins that have run out go, cover debt, and add up to `want` to a lease lasting `until`."""
+        now = self._clock()
         with self._transaction() as db:
-            db.execute("DELETE FROM leases WHERE account = ? AND until < ?", (account, self._clock()))
+            db.execute("DELETE FROM leases WHERE account = ? AND until < ?", (account, now))
+            gone = db.execute("DELETE FROM wins WHERE account = ? AND until < ? RETURNING amount", (account, now))
+            if amounts := [row[0] for row in gone.fetchall()]:
+                db.execute(
+                    "UPDATE accounts SET won = won - ?1, lapsed = lapsed + ?2, lapsed_amount = lapsed_amount + ?1 "
+                    "WHERE account = ?3",
+                    (sum(amounts), len(amounts), account),
+                )
             row = db.execute("SELECT held FROM leases WHERE account = ? AND lease = ?", (account, lease)).fetchone()
             state = self._state(account)
             covered = min(state.debt, state.available)
@@ -92,7 +165,7 @@ class SqliteStore:
                 "SET held = held + excluded.held, until = MAX(until, excluded.until)",
                 (account, lease, granted, until),
             )
-            return Grant(granted, row is not None, debt, granted + (row[0] if row else 0))
+            return Grant(granted, row is not None, debt, granted + (row[0] if row else 0), state.over)
 
     def give_back(self, account: str, lease: str, amount: int) -> None:
         """Take `amount` off a lease."""
@@ -101,49 +174,105 @@ class SqliteStore:
                 "UPDATE leases SET held = MAX(held - ?, 0) WHERE account = ? AND lease = ?", (amount, account, lease)
             )
 
-    def settle(self, batch: Sequence[Settlement]) -> list[Booked]:
-        """Book billed exposures, each once; one commit for the whole batch."""
+    def win(self, batch: Sequence[Win]) -> list[Held]:
+        """Hold the money of bids that have won until they are billed, each once; one commit for the whole batch."""
         now = self._clock()
-        outcome: list[Booked] = []
-        settled: dict[str, int] = {}
-        debt: dict[str, int] = {}
-        held: dict[tuple[str, str], int] = {}
+        outcome: list[Held] = []
         with self._transaction() as db:
-            for s in batch:
-                place = s.account, s.lease
-                if place not in held:
-                    found = db.execute("SELECT held FROM leases WHERE account = ? AND lease = ?", place).fetchone()
-                    held[place] = found[0] if found else 0
-                paid = now <= s.deadline and held[place] >= s.amount
-                booked = Booked.settled if paid else Booked.debt
-                row = (s.key, s.account, s.amount, booked.value)
-                if not db.execute("INSERT OR IGNORE INTO notices VALUES (?, ?, ?, ?)", row).rowcount:
-                    outcome.append(Booked.duplicate)
+            ground = _Ground(db)
+            for w in batch:
+                if db.execute("SELECT 1 FROM notices WHERE key = ?", (w.key,)).fetchone():
+                    outcome.append(Held.billed)
                     continue
-                if paid:
-                    held[place] -= s.amount
-                    settled[s.account] = settled.get(s.account, 0) + s.amount
-                else:
-                    debt[s.account] = debt.get(s.account, 0) + s.amount
-                outcome.append(booked)
-            db.executemany(
-                "UPDATE accounts SET settled = settled + ? WHERE account = ?", [(a, k) for k, a in settled.items()]
-            )
-            db.executemany("UPDATE accounts SET debt = debt + ? WHERE account = ?", [(a, k) for k, a in debt.items()])
-            db.executemany(
-                "UPDATE leases SET held = ? WHERE account = ? AND lease = ?", [(h, *k) for k, h in held.items()]
-            )
+                row = (w.key, w.account, w.amount, w.until)
+                if not db.execute("INSERT OR IGNORE INTO wins VALUES (?, ?, ?, ?)", row).rowcount:
+                    outcome.append(Held.repeated)
+                    continue
+                in_time = now <= w.deadline and ground.take(w.account, w.lease, w.amount)
+                ground.add("won", w.account, w.amount)
+                ground.add("wins", w.account, 1)
+                ground.spend(w.account, w.slot, w.amount)
+                outcome.append(Held.held if in_time else Held.late)
+            ground.write()
         return outcome
 
-    def resolve(self, batch: Sequence[Settlement]) -> list[int | None]:
-        """What others have settled of reservations that have run out: workers whose ledger this is."""
+    def settle(self, batch: Sequence[Settlement]) -> list[Booked]:
+        """Book billed exposures, each once: from what is held for their wins, or from their leases; one commit."""
         now = self._clock()
-        found: list[int | None] = []
+        outcome: list[Booked] = []
+        with self._transaction() as db:
+            ground = _Ground(db)
+            for s in batch:
+                if db.execute("SELECT 1 FROM notices WHERE key = ?", (s.key,)).fetchone():
+                    outcome.append(Booked.duplicate)
+                    continue
+                won = db.execute("DELETE FROM wins WHERE key = ? RETURNING amount", (s.key,)).fetchone()
+                if won is not None:
+                    ground.add("won", s.account, -won[0])
+                    ground.put(s.account, s.lease, won[0] - s.amount)
+                ground.spend(s.account, s.slot, s.amount - (won[0] if won else 0))
+                paid = won is not None or (now <= s.deadline and ground.take(s.account, s.lease, s.amount))
+                booked = Booked.settled if paid else Booked.debt
+                ground.add(booked.value, s.account, s.amount)
+                db.execute("INSERT INTO notices VALUES (?, ?, ?, ?)", (s.key, s.account, s.amount, booked.value))
+                outcome.append(booked)
+            ground.write()
+        return outcome
+
+    def resolve(self, batch: Sequence[Settlement]) -> list[Resolved]:
+        """What became with other workers of bids whose reservations have run out."""
+        now = self._clock()
+        found: list[Resolved] = []
         with self._errors():
             for s in batch:
-                row = self._db.execute("SELECT amount FROM notices WHERE key = ?", (s.key,)).fetchone()
-                found.append(row[0] if row else None if now <= s.deadline else 0)
+                billed = self._db.execute("SELECT amount FROM notices WHERE key = ?", (s.key,)).fetchone()
+                won = self._db.execute("SELECT until FROM wins WHERE key = ?", (s.key,)).fetchone()
+                if billed is not None:
+                    found.append(Resolved(settled=billed[0]))
+                elif won is not None:
+                    found.append(Resolved(won=won[0]))
+                else:
+                    found.append(Resolved(pending=now <= s.deadline))
         return found
+
+    def spent_in(self, account: str, slot: int) -> int:
+        """What bids on auctions of a slot were billed at, or will be as they have won; micro-units."""
+        with self._errors():
+            row = self._db.execute("SELECT spent FROM slots WHERE account = ? AND slot = ?", (account, slot)).fetchone()
+        return row[0] if row else 0
+
+    def wins(self, account: str, until: float) -> Wins:
+        """Wins of an account; those that are not billed and are held for no longer than `until` are overdue."""
+        with self._errors():
+            row = self._db.execute(
+                "SELECT wins, lapsed, lapsed_amount FROM accounts WHERE account = ?", (account,)
+            ).fetchone()
+            waiting, overdue, owed = self._db.execute(
+                "SELECT COUNT(*) FILTER (WHERE until > ?2), COUNT(*) FILTER (WHERE until <= ?2), "
+                "COALESCE(SUM(amount) FILTER (WHERE until <= ?2), 0) FROM wins WHERE account = ?1",
+                (account, until),
+            ).fetchone()
+        told, lapsed, lapsed_amount = row or (0, 0, 0)
+        return Wins(told, waiting, overdue + lapsed, owed + lapsed_amount)
+
+    def debts(self, accounts: Sequence[str]) -> list[int]:
+        """What each account owes, micro-units; 0 where there is no such account."""
+        with self._errors():
+            rows = [
+                self._db.execute("SELECT debt FROM accounts WHERE account = ?", (account,)).fetchone()
+                for account in accounts
+            ]
+        return [row[0] if row else 0 for row in rows]
+
+    def move_debt(self, account: str, to: str) -> int:
+        """Let another account owe what one owes; how much that was, 0 where there is no account to move it to."""
+        with self._transaction() as db:
+            rows = dict(db.execute("SELECT account, debt FROM accounts WHERE account IN (?, ?)", (account, to)))
+            amount: int = rows.get(account, 0) if to in rows and account != to else 0
+            if amount:
+                db.execute("UPDATE accounts SET debt = 0 WHERE account = ?", (account,))
+                db.execute("UPDATE accounts SET debt = debt + ? WHERE account = ?", (amount, to))
+        return amount
 
     def state(self, account: str) -> AccountState | None:
         """The account, None where there is none."""
@@ -159,11 +288,11 @@ class SqliteStore:
             self._lock.close()
 
     def _state(self, account: str) -> AccountState:
-        budget, settled, debt = self._db.execute(
-            "SELECT budget, settled, debt FROM accounts WHERE account = ?", (account,)
+        budget, settled, debt, won = self._db.execute(
+            "SELECT budget, settled, debt, won FROM accounts WHERE account = ?", (account,)
         ).fetchone()
         held = self._db.execute("SELECT COALESCE(SUM(held), 0) FROM leases WHERE account = ?", (account,)).fetchone()[0]
-        return AccountState(budget, settled, held, debt)
+        return AccountState(budget, settled, held + won, debt, won)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -28,21 +28,62 @@ class Settlement:
     lease: str  # that the bid was made from
     amount: int  # price, micro-units
     deadline: float  # seconds since 1970: later than this it is debt; inf where the reservation is still held
+    slot: int = 0  # of the auction
+
+
+class Held(StrEnum):
+    """What became of a win that was told."""
+
+    held = "held"  # its money is taken out of the lease and kept for the bill
+    late = "late"  # its money had run out: it is kept for the bill all the same, of what the account has left or beyond
+    repeated = "repeated"  # told before; nothing changes
+    billed = "billed"  # its bill was booked before; nothing changes
+
+
+@dataclass(frozen=True, slots=True)
+class Win:
+    """One bid that is known to have won: its money is kept until it is billed."""
+
+    key: str  # of the bid; held once
+    account: str
+    lease: str  # that the bid was made from
+    amount: int  # the bid, micro-units
+    deadline: float  # as a settlement's
+    until: float  # seconds since 1970: a win not billed by then is free again
+    slot: int = 0  # of the auction
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What other processes know of a bid whose reservation has run out."""
+
+    settled: int = 0  # micro-units that were billed; 0 where nothing was
+    won: float | None = None  # its money is held for its bill until then; None where no win was told
+    pending: bool = False  # it may still be billed: ask again
 
 
 @dataclass(frozen=True, slots=True)
 class AccountState:
-    """An account. `settled + held <= budget` at all times; debt is beyond."""
+    """An account. Debt is beyond the budget.
+
+    `settled + held <= budget`, but for wins told after their money had run out, and a budget cut below what is held.
+    """
 
     budget: int
     settled: int
-    held: int  # by leases that have not run out
+    held: int  # by leases that have not run out, and for wins
     debt: int
+    won: int = 0  # of what is held: for wins that are not billed
 
     @property
     def available(self) -> int:
         """What could still be leased."""
         return max(self.budget - self.settled - self.held, 0)
+
+    @property
+    def over(self) -> int:
+        """What is settled and held beyond the budget."""
+        return max(self.settled + self.held - self.budget, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +94,25 @@ class Grant:
     known: bool  # False where the lease had run out, or was never made
     debt: int  # what the account still owes
     held: int  # what the lease holds now
+    over: int = 0  # what the account has settled and held beyond its budget
+
+
+@dataclass(frozen=True, slots=True)
+class Wins:
+    """Wins of an account by what became of them."""
+
+    told: int = 0  # all of them
+    waiting: int = 0  # not billed, and not overdue
+    overdue: int = 0  # not billed in the time that was given, or never
+    owed: int = 0  # what the overdue ones were bid at, micro-units
+
+    def __add__(self, other: Wins) -> Wins:
+        return Wins(
+            self.told + other.told,
+            self.waiting + other.waiting,
+            self.overdue + other.overdue,
+            self.owed + other.owed,
+        )
 
 
 class LedgerStore(Protocol):
@@ -71,16 +131,34 @@ class LedgerStore(Protocol):
         """Change an account's budget."""
 
     def lease(self, account: str, lease: str, want: int, until: float) -> Grant:
-        """Let leases that have run out go, cover debt, and add up to `want` to a lease that lasts `until`."""
+        """Let leases and wins that have run out go, cover debt, and add up to `want` to a lease lasting `until`."""
 
     def give_back(self, account: str, lease: str, amount: int) -> None:
         """Take `amount` off a lease."""
 
-    def settle(self, batch: Sequence[Settlement]) -> list[Booked]:
-        """Book billed exposures, each once."""
+    def win(self, batch: Sequence[Win]) -> list[Held]:
+        """Hold the money of bids that have won until they are billed, each once."""
 
-    def resolve(self, batch: Sequence[Settlement]) -> list[int | None]:
-        """What was settled elsewhere for reservations that have run out: 0 where nothing, None where it may still."""
+    def settle(self, batch: Sequence[Settlement]) -> list[Booked]:
+        """Book billed exposures, each once: from what is held for their wins, or from their leases.
+
+        What is left of a win goes back into its lease, where that still lasts.
+        """
+
+    def resolve(self, batch: Sequence[Settlement]) -> list[Resolved]:
+        """What became elsewhere of bids whose reservations have run out."""
+
+    def spent_in(self, account: str, slot: int) -> int:
+        """What bids on auctions of a slot were billed at, or will be as they have won; micro-units."""
+
+    def wins(self, account: str, until: float) -> Wins:
+        """Wins of an account; those that are not billed and are held for no longer than `until` are overdue."""
+
+    def debts(self, accounts: Sequence[str]) -> list[int]:
+        """What each account owes, micro-units; 0 where there is no such account."""
+
+    def move_debt(self, account: str, to: str) -> int:
+        """Let another account owe what one owes; how much that was, 0 where there is no account to move it to."""
 
     def state(self, account: str) -> AccountState | None:
         """The account, None where there is none."""

@@ -4,45 +4,23 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections import Counter, deque
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
-
-import msgspec
 
 from bidpilot.serving.calendar import Clock
 from bidpilot.serving.guardrails import Cause, EventLog
 from bidpilot.serving.ledger.keeper import Keeper
-from bidpilot.serving.ledger.store import AccountState, Booked, Grant, LedgerStore, Settlement
-
-
-class Reservation(msgspec.Struct):
-    """What one outstanding bid may cost."""
-
-    key: str
-    lease: str
-    amount: int  # micro-units
-    expires: float  # seconds since 1970; money is held until then
-    record: Any  # the bid, for whoever hears of it again
-    slot: int = 0  # of the auction
-    claimed: bool = False  # a billing notice is on its way to the store
-
-
-@dataclass(frozen=True)
-class WalletConfig:
-    """How money is taken from the account."""
-
-    chunk: int  # most that lies unused in a lease, micro-units
-    hold: float  # seconds for which a bid's money is held: bid.exp and the grace period
-    slack: float = 30.0  # seconds beyond `hold` that a lease lasts without renewal
+from bidpilot.serving.ledger.reservations import Reservation, Reservations, WalletConfig
+from bidpilot.serving.ledger.store import AccountState, Booked, Grant, Held, LedgerStore, Resolved, Settlement, Win
 
 
 class Wallet:
     """Money for bids of one account.
 
-    Invariant: `free + promised` is what the store holds for this lease, until results under way arrive.
-    Bids are refused when the lease would not outlast them, when nothing is free, and while debt is open.
+    Invariant: `free + promised - won` is what the store holds for this lease, until results under way arrive; `won` is
+    what it holds for wins that are not billed. Bids are refused when the lease would not outlast them, when nothing is
+    free, and while debt is open or more is held than the budget has.
     """
 
     def __init__(self, account: str, budget: int, keeper: Keeper, clock: Clock, config: WalletConfig, events: EventLog):
@@ -50,13 +28,14 @@ class Wallet:
         self._clock, self._events = clock, events
         self.state: AccountState | None = None  # as the store last told it, and what was settled since
         self._budget = budget
-        self.free = self.promised = 0
-        self.promised_in: Counter[int] = Counter()  # what is promised, by the slot of the auction
+        self.free = 0
+        self.elsewhere = 0  # what other leases hold, of bidders beside this one or gone
+        self.over = 0  # what the account has settled and held beyond its budget
         self.exhausted = False  # the account has no more than what is free here
         self.debt = 0
         self.lease, self._until = _new_lease(), -math.inf
-        self._open: dict[str, Reservation] = {}
-        self._order: deque[Reservation] = deque()
+        self._held = Reservations()
+        self._hold = config.hold  # the longest that a bid has asked for
         self._asking = False
         self._failing = False
         self._giving = 0  # given back, not yet confirmed
@@ -66,77 +45,130 @@ class Wallet:
     @property
     def outstanding(self) -> int:
         """Bids that may still be billed."""
-        return len(self._open)
+        return len(self._held)
 
-    def ready(self, now: float) -> bool:
-        """Whether bids can be made at all."""
-        return self.debt == 0 and now + self.config.hold <= self._until
+    @property
+    def promised(self) -> int:
+        """What they may cost, micro-units."""
+        return self._held.amount
 
-    def reserve(self, key: str, amount: int, now: float, record: Any, slot: int = 0) -> Reservation | None:
-        """Hold `amount` for a bid of an auction of `slot`; None where it cannot be."""
-        if amount > self.free or amount <= 0 or not self.ready(now):
+    @property
+    def won(self) -> int:
+        """Of that: for bids that are known to have won, taken out of the lease."""
+        return self._held.won
+
+    def promised_in(self, slot: int) -> int:
+        """Of what is promised: for bids on auctions of a slot."""
+        return self._held.by_slot[slot]
+
+    @property
+    def promised_by_slot(self) -> Mapping[int, int]:
+        """What is promised, by the slot of the auction."""
+        return self._held.by_slot
+
+    def ready(self, now: float, hold: float = 0.0) -> bool:
+        """Whether bids can be made whose money is held for `hold` seconds, or as long as usual."""
+        return self.debt == 0 and self.over == 0 and now + max(hold, self.config.hold) <= self._until
+
+    def reserve(
+        self, key: str, amount: int, now: float, record: Any, slot: int = 0, hold: float = 0.0
+    ) -> Reservation | None:
+        """Hold `amount` for a bid of an auction of `slot`, as `ready` says; None where it cannot be."""
+        if amount > self.free or amount <= 0 or not self.ready(now, hold):
             return None
         self.free -= amount
-        self.promised += amount
-        self.promised_in[slot] += amount
-        held = Reservation(key, self.lease, amount, now + self.config.hold, record, slot)
-        self._open[key] = held
-        self._order.append(held)
+        held = Reservation(key, self.lease, amount, now + max(hold, self.config.hold), record, slot)
+        self._held.add(held)
         if self.free < self.config.chunk // 2:
             self.tend(now)
         return held
 
     def find(self, key: str) -> Reservation | None:
         """The outstanding reservation of a bid."""
-        return self._open.get(key)
+        return self._held.find(key)
 
     def release(self, key: str) -> Reservation | None:
-        """Free the money of a bid that was lost; None where it is not outstanding, or being billed."""
-        held = self._open.get(key)
-        if held is None or held.claimed:
+        """Free the money of a bid that was lost; None where it is not outstanding, has won, or is being billed."""
+        held = self._held.find(key)
+        if held is None or held.claimed or held.won:
             return None
         self._forget(held, 0)
         return held
 
+    def win(
+        self,
+        key: str,
+        lease: str,
+        amount: int,
+        expires: float,
+        until: float,
+        done: Callable[[Held | None], None],
+        slot: int = 0,
+    ) -> None:
+        """Hold the money of a bid that has won until its bill comes, `until` at the latest, seconds since 1970.
+
+        `done` gets what became of it, or None where the store is not available and the notice must come again: in this
+        process the money is held all the same.
+        """
+        held = self._held.find(key)
+        deadline = self._deadline(held, lease, expires)
+        if held is not None:
+            self._held.has_won(held, until)
+
+        def told(result: Held | None) -> None:
+            self._told(key, amount, result)
+            done(result)
+
+        self.keeper.win(Win(key, self.account, lease, amount, deadline, until, slot), told)
+
     def settle(
-        self, key: str, lease: str, amount: int, expires: float, done: Callable[[Booked | None], None]
+        self,
+        key: str,
+        lease: str,
+        amount: int,
+        expires: float,
+        done: Callable[[Booked | None], None],
+        slot: int = 0,
     ) -> Reservation | None:
         """Book the price of a billed bid; its reservation, where this process still holds it.
 
         `done` gets what became of it, or None where the store is not available and the notice must come again.
         """
-        held = self._open.get(key)
-        if held is not None and not held.claimed:
+        held = self._held.find(key)
+        deadline = self._deadline(held, lease, expires)
+        if held is not None:
             held.claimed = True
-            deadline = math.inf
-        elif held is None and lease == self.lease:
-            deadline = -math.inf  # this process has let the money go
-        else:
-            deadline = expires
 
         def booked(result: Booked | None) -> None:
             self._booked(key, amount, result)
             done(result)
 
-        self.keeper.settle(Settlement(key, self.account, lease, amount, deadline), booked)
+        self.keeper.settle(Settlement(key, self.account, lease, amount, deadline, slot), booked)
         return held
 
-    def tend(self, now: float) -> None:
-        """Let reservations run out, take money where it is short, renew the lease, cover debt."""
+    def _deadline(self, held: Reservation | None, lease: str, expires: float) -> float:
+        """Until when the store may take a bid's money from its lease."""
+        if held is not None:
+            return expires if held.claimed else math.inf
+        return -math.inf if lease == self.lease else expires  # this process has let the money go
+
+    def tend(self, now: float, hold: float = 0.0) -> None:
+        """Let reservations run out, take money where it is short, renew the lease, cover debt.
+
+        The lease is made to last for bids whose money is held for `hold` seconds.
+        """
         self._expire(now)
-        short = self.free < self.config.chunk // 2
-        if (
-            self._closed
-            or self._asking
-            or not (short or self.debt or self._until - now < self.config.hold + self.config.slack / 2)
-        ):
+        self._hold = max(self._hold, hold)
+        short, stopped = self.free < self.config.chunk // 2, self.debt or self.over
+        ends = self._until - now < self._hold + self.config.slack / 2
+        if self._closed or self._asking or not (short or stopped or ends):
             return
         self._asking = True
-        if self.debt and self.free:
+        if stopped and self.free:
             amount, self.free = self.free, 0
             self._give_back(amount)
-        want = 0 if self.debt else max(self.config.chunk - self.free, 0)
-        until = now + self.config.hold + self.config.slack
+        want = 0 if stopped else max(self.config.chunk - self.free, 0)
+        until = now + self._hold + self.config.slack
         account, lease, opened = self.account, self.lease, self.state is not None
 
         def ask(store: LedgerStore) -> tuple[Grant, AccountState | None]:
@@ -145,6 +177,11 @@ class Wallet:
             return store.lease(account, lease, want, until), store.state(account)
 
         self.keeper.run(ask, lambda answer: self._granted(answer, want, until))
+
+    def owes(self, amount: int) -> None:
+        """The account owes more than before, micro-units: no bid is made until that is covered."""
+        self.debt += amount
+        self.tend(self._clock())
 
     def set_budget(self, budget: int, chunk: int | None = None) -> None:
         """Give back what is free, change the account's budget and the chunk, and take money again."""
@@ -197,12 +234,14 @@ class Wallet:
             self._start_over(grant.granted)
             return
         # a lost answer to an earlier call leaves the lease with more than is known of here
-        self.free = max(self.free + grant.granted, grant.held - self.promised - self._giving)
+        self.free = max(self.free + grant.granted, grant.held - (self.promised - self.won) - self._giving)
         self.exhausted = grant.granted < want
         self._until = until
         if self.debt and not grant.debt:
             self._events.record(Cause.debt_covered)
-        self.debt = grant.debt
+        self.debt, self.over = grant.debt, grant.over
+        if state is not None:
+            self.elsewhere = state.held - state.won - grant.held
 
     def _start_over(self, granted: int) -> None:
         """The lease ran out unrenewed: what it held is the account's again, and later notices of it are debt."""
@@ -210,58 +249,86 @@ class Wallet:
         self.lease, self._until, self.free = _new_lease(), -math.inf, 0
         self.tend(self._clock())
 
+    def _told(self, key: str, amount: int, result: Held | None) -> None:
+        if result is None:
+            self._events.record(Cause.ledger_unavailable, "a win was not booked; it must be sent again")
+        if self.state is not None and result in (Held.held, Held.late):
+            more = amount if result is Held.late else 0
+            self.state = replace(self.state, won=self.state.won + amount, held=self.state.held + more)
+            self.over = self.state.over
+        held = self._held.find(key)
+        if held is None:
+            return
+        if result is None:
+            held.unsure = True
+        elif result is Held.billed:  # by a call whose answer was lost, or by another bidder
+            self._held.remove(held)
+        else:
+            self._held.taken_out(held)
+
     def _booked(self, key: str, amount: int, result: Booked | None) -> None:
         if result is None:
             self._events.record(Cause.ledger_unavailable, "a bill was not booked; it must be sent again")
-        held = self._open.get(key)
+        held = self._held.find(key)
+        from_win = held.amount if held is not None and held.taken else 0
         if held is not None:
             held.claimed = False
             if result is not None:
                 # a duplicate that is still held here was booked by a call whose answer was lost
                 self._forget(held, 0 if result is Booked.debt else amount)
-            elif held.expires <= self._clock():
-                self._order.appendleft(held)
+            else:
+                self._held.ask_again(held)
         if result is Booked.settled and self.state is not None:
             state = self.state
-            self.state = replace(state, settled=state.settled + amount, held=state.held - amount)
+            self.state = replace(
+                state, settled=state.settled + amount, held=state.held - amount, won=max(state.won - from_win, 0)
+            )
         if result is Booked.debt:
             self.debt += amount
             self._events.record(Cause.debt, f"{amount} micro-units billed after their reservation had run out")
 
     def _forget(self, held: Reservation, paid: int) -> None:
-        if self._open.pop(held.key, None) is None:
-            return
-        self.promised -= held.amount
-        self.promised_in[held.slot] -= held.amount
-        if held.lease == self.lease:
+        """A bid cannot be billed any more: `paid` was taken for it, and the rest is in its lease."""
+        if self._held.remove(held) and held.lease == self.lease:
             self.free += held.amount - paid
 
+    def _lapse(self, held: Reservation) -> None:
+        """Nobody has billed a bid in time: its money is free again, for the account where it left the lease.
+
+        Where a lost answer leaves that unknown it counts as if, and the next grant tells what the lease has more.
+        """
+        if held.taken or held.unsure:
+            self._held.remove(held)
+        else:
+            self._forget(held, 0)
+        self.on_expired(held, 0)
+
     def _expire(self, now: float) -> None:
-        gone = []
-        while self._order and self._order[0].expires < now:
-            held = self._order.popleft()
-            if held.key in self._open and not held.claimed:
-                gone.append(held)
+        gone = self._held.run_out(now)
         if not gone:
             return
         if not self.keeper.store.shared:
             for held in gone:
-                self._forget(held, 0)
-                self.on_expired(held, 0)
+                self._lapse(held)
             return
         for held in gone:
             held.claimed = True
         batch = [Settlement(h.key, self.account, h.lease, h.amount, h.expires) for h in gone]
         self.keeper.run(lambda store: store.resolve(batch), lambda found: self._resolved(gone, found))
 
-    def _resolved(self, gone: list[Reservation], found: list[int | None] | None) -> None:
-        for held, amount in zip(gone, found or [None] * len(gone), strict=True):
+    def _resolved(self, gone: list[Reservation], found: list[Resolved] | None) -> None:
+        for held, answer in zip(gone, found or [Resolved(pending=True)] * len(gone), strict=True):
             held.claimed = False
-            if amount is None:
-                self._order.appendleft(held)  # asked again at the next turn
+            if answer.pending:
+                self._held.ask_again(held)  # at the next turn
+            elif answer.won is not None:  # told to another bidder
+                self._held.has_won(held, answer.won)
+                self._held.taken_out(held)
+            elif answer.settled:
+                self._forget(held, answer.settled)
+                self.on_expired(held, answer.settled)
             else:
-                self._forget(held, amount)
-                self.on_expired(held, amount)
+                self._lapse(held)
 
 
 def _new_lease() -> str:

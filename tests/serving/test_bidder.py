@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from bidpilot.agents.acting.agent import AgentDay, controller_agent
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.profile import FunnelWeights
 from bidpilot.bidding.day.features import POSITION
-from bidpilot.bidding.errors import InvalidNotice, InvalidServing
+from bidpilot.bidding.errors import InvalidServing
 from bidpilot.bidding.landscape import shading
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.bidding.rule import Rule, price
@@ -31,7 +32,7 @@ from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.guardrails import Cause, GuardrailConfig, limit_step
 from bidpilot.serving.ledger.store import MICRO, Booked
-from bidpilot.serving.notices import Ticket
+from bidpilot.serving.notices import Ticket, Unread
 from bidpilot.serving.pricer import Pricer, ShadingTable
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.told import Told
@@ -109,7 +110,7 @@ def replay(bidder: Bidder, log: AuctionLog, clock: ManualClock) -> tuple[float, 
             if answer.amount / MICRO < market:
                 bidder.loss(answer.ticket, market)
                 continue
-            bidder.win(answer.ticket, market)
+            bidder.win(answer.ticket, market, market)
             bidder.bill(answer.ticket, market, market)
             told = Told(interaction=float(log.interacted[i]), conversion=float(log.converted[i]))
             bidder.outcome(answer.ticket, told)
@@ -159,7 +160,7 @@ def test_a_test_request_is_answered_but_costs_and_counts_nothing(bidder: Bidder)
     answer = made(bidder.bid(Opportunity(VALUE, 0, test=True)))
     day = bidder.days["default"]
     bidder.bill(answer.ticket, 0.0)
-    bidder.win(answer.ticket, 1.0)
+    bidder.win(answer.ticket, 1.0, 1.0)
     bidder.outcome(answer.ticket, Told(interaction=1.0, conversion=1.0))
     assert bidder.notices == {"test": 2, "win": 1}
     assert (day.wallet.promised, day.wallet.outstanding, day.collector.auctions) == (0, 0, 0)
@@ -251,11 +252,90 @@ def test_a_bid_below_the_floor_is_not_made(bidder: Bidder) -> None:
     assert bidder.bid(Opportunity(VALUE, 0, floor=amount + 1e-6)) == NoBid("below_floor")
 
 
-def test_a_price_above_the_bid_is_not_booked(bidder: Bidder) -> None:
+@pytest.mark.parametrize(
+    ("of_bid", "told", "events"),
+    [
+        (1.0, "", 0),
+        (1.009, "price_rounded", 0),
+        (1.02, "price_above_bid", 1),
+        (1e300, "price_above_bid", 1),
+        (math.inf, "price_not_finite", 0),
+        (math.nan, "price_not_finite", 0),
+        (-1.0, "price_negative", 0),
+        *((cause, cause.value, 0) for cause in Unread),
+    ],
+)
+def test_a_bill_that_we_signed_is_booked_at_most_at_the_bid_and_what_is_odd_is_counted(
+    bidder: Bidder, of_bid: float | Unread, told: str, events: int
+) -> None:
     answer = made(bidder.bid(Opportunity(VALUE, 0)))
-    with pytest.raises(InvalidNotice, match="above the bid"):
-        bidder.bill(answer.ticket, answer.amount / MICRO + 2e-6)
-    assert bidder.days["default"].wallet.promised == answer.amount
+    price = of_bid if isinstance(of_bid, Unread) else of_bid * answer.amount / MICRO
+    bidder.bill(answer.ticket, price)
+    state = bidder.days["default"].wallet.state
+    assert state is not None
+    assert state.settled == answer.amount
+    assert bidder.notices == {"settled": 1} | ({told: 1} if told else {})
+    assert bidder.event_counts()[Cause.overpriced] == events
+    assert bidder.days["default"].collector.totals().spend == pytest.approx(answer.amount / MICRO)
+
+
+def test_a_price_that_cannot_be_read_is_no_market_price(bidder: Bidder) -> None:
+    answer = made(bidder.bid(Opportunity(VALUE, 0)))
+    record = bidder.days["default"].wallet.find(answer.ticket.key).record  # type: ignore[union-attr]
+    bidder.bill(answer.ticket, Unread.unreplaced)
+    assert record.market_price is None
+
+
+@pytest.mark.parametrize("minutes", [2, 30, 23 * 60])
+def test_a_win_that_was_told_holds_its_money_until_it_is_billed(
+    bidder: Bidder, clock: ManualClock, minutes: int
+) -> None:
+    answer = made(bidder.bid(Opportunity(VALUE, 0)))
+    bidder.win(answer.ticket)
+    before, wallet = clock(), bidder._days.wallet(answer.ticket.account)
+    assert wallet is not None
+    for minute in range(0, minutes, 10):
+        clock.move(before + minute * 60.0)
+        bidder.tick()
+    bidder.loss(answer.ticket)  # an exchange that says so after all frees nothing
+    assert (wallet.promised, wallet.won) == (answer.amount, answer.amount)
+    bidder.bill(answer.ticket, answer.amount / MICRO)
+    assert bidder.notices == {"win": 1, "loss_after_win": 1, "settled": 1}
+    assert (wallet.promised, wallet.won) == (0, 0)
+
+
+def test_a_win_that_is_not_billed_in_a_day_is_free_again_and_counted(bidder: Bidder, clock: ManualClock) -> None:
+    answer = made(bidder.bid(Opportunity(VALUE, 0)))
+    wallet = bidder.days["default"].wallet
+    bidder.win(answer.ticket)
+    clock.move(clock() + DAY + 1.0)
+    bidder.tick()
+    assert (wallet.promised, wallet.won) == (0, 0)
+    assert bidder.notices == {"win": 1, "win_unbilled": 1}
+
+
+def test_a_bid_is_held_as_long_as_its_request_asks_for(bidder: Bidder, clock: ManualClock) -> None:
+    usual, longer = (made(bidder.bid(Opportunity(VALUE, 0, hold=hold))) for hold in (5.0, 1800.0))
+    assert (usual.expiry, longer.expiry) == (30.0, 1800.0)
+    assert (usual.ticket.expires - clock(), longer.ticket.expires - clock()) == (60.0, 1830.0)
+    wallet = bidder.days["default"].wallet
+    for passed, held in ((59.0, usual.amount + longer.amount), (1829.0, longer.amount), (1831.0, 0)):
+        clock.move(20_000 * DAY + passed)
+        bidder.tick()
+        assert wallet.promised == held
+    assert bidder.notices == {"expired": 2}
+
+
+def test_where_an_exchange_sends_no_bills_its_wins_settle(
+    bundle_folder: Path, tmp_path: Path, clock: ManualClock
+) -> None:
+    with open_bidder(ServeConfig(bundle=bundle_folder, state=tmp_path, settle_on="win"), clock) as bidder:
+        answer = made(bidder.bid(Opportunity(VALUE, 0)))
+        bidder.win(answer.ticket, answer.amount / MICRO / 2)
+        bidder.bill(answer.ticket, answer.amount / MICRO)
+        state = bidder.days["default"].wallet.state
+        assert state is not None
+        assert (state.settled, bidder.notices) == (round(answer.amount / 2), {"win": 1, "settled": 1, "duplicate": 1})
 
 
 def test_an_unknown_segment_is_a_named_error(bidder: Bidder) -> None:

@@ -24,6 +24,7 @@ from bidpilot.serving.guardrails import Cause, EventLog, GuardrailConfig
 from bidpilot.serving.ledger.keeper import Deliver, Keeper, Work, at_once
 from bidpilot.serving.ledger.sqlite import SqliteStore
 from bidpilot.serving.pricer import ShadingTable
+from bidpilot.serving.reconciliation import ReconciliationConfig
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.state import State as Kept
 from bidpilot.serving.told import Told
@@ -84,7 +85,11 @@ def begin(even: Forecast, tmp_path: Path) -> Iterator[Begin]:
             guardrails=GuardrailConfig(**{"bid_cap": 0.2, "patience": 10.0} | guardrails),
             sources=3,
             bidders=bidders,
-            hold=10.0,
+            expiry=7.0,
+            grace=3.0,
+            win_hold=100.0,
+            settle_on_win=frozenset(),
+            reconciliation=ReconciliationConfig(),
         )
         delays = Delays(wins=delay)
         campaign = Campaign(budget=50.0, conversion_value=1.0, preference=(0.0, 0.0, 1.0), delays=delays)
@@ -158,6 +163,50 @@ def test_what_is_promised_counts_towards_the_slots_share(begin: Begin) -> None:
         day.wallet.reserve(key, 200_000, day.desk.clock(), None)
     assert offer(day) == (0, "spend_rate")
     day.wallet.release("a")
+    assert offer(day) == (200_000, "")
+
+
+def test_bids_of_an_earlier_slot_leave_the_slots_share_alone_and_wins_of_this_one_do_not(begin: Begin) -> None:
+    day = begin(slot_share=0.01)
+    for key in ("a", "b"):
+        day.wallet.reserve(key, 200_000, day.desk.clock(), None, day.slot)
+    day.wallet.win("a", day.wallet.lease, 200_000, 10.0, 1e6, lambda _: None, day.slot)
+    assert offer(day) == (0, "spend_rate")
+    day.close_slot(Calendar(4).at(SLOT))
+    assert offer(day) == (200_000, "")
+    day.wallet.reserve("c", 200_000, day.desk.clock(), None, day.slot)
+    day.wallet.reserve("d", 200_000, day.desk.clock(), None, day.slot)
+    assert offer(day) == (0, "spend_rate")
+
+
+@pytest.mark.parametrize("told", ["billed", "won", "promised"])
+def test_four_restarts_in_one_slot_spend_its_share_once(begin: Begin, told: str) -> None:
+    """A share of 0.1 is 5.0. Each process before has billed, won or only promised what it bid."""
+    bid = 0
+    for process in range(4):
+        day = begin(slot_share=0.1, now=float(process))
+        while offer(day) == (200_000, ""):
+            key = f"{process}-{bid}"
+            held = day.wallet.reserve(key, 200_000, float(process), None, day.slot)
+            assert held is not None
+            bid += 1
+            if told == "billed":
+                day.wallet.settle(key, held.lease, 200_000, held.expires, lambda _: None, day.slot)
+                day.book(day.slot, (0.5, 0.2, 0.1), 0, 0, 200_000, 200_000)
+            elif told == "won":
+                day.wallet.win(key, held.lease, 200_000, held.expires, 1e6, lambda _: None, day.slot)
+    assert bid * 200_000 <= 5_000_000
+    assert (
+        bid * 200_000 > 4_000_000 - (told == "promised") * 2_500_000
+    )  # what a dead process had not bid is held as well
+
+
+def test_until_the_ledger_says_what_the_slot_has_cost_nothing_is_bid(begin: Begin) -> None:
+    answers: list[Work] = []
+    day = begin(deliver=answers.extend)
+    assert offer(day)[0] == 0
+    while answers:
+        answers.pop(0)()
     assert offer(day) == (200_000, "")
 
 

@@ -22,7 +22,7 @@ from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.campaign_day import CampaignDay
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.guardrails import GuardrailConfig
-from bidpilot.serving.ledger.store import MICRO
+from bidpilot.serving.ledger.store import MICRO, Resolved
 from bidpilot.serving.notices import Ticket
 from tests.serving.conftest import recorded_day, write_controller_bundle
 
@@ -60,7 +60,7 @@ def serve_slot(bidder: Bidder, log: AuctionLog, slot: int) -> list[tuple[Ticket,
         if answer.amount / MICRO < price:
             bidder.loss(answer.ticket, price)
         else:
-            bidder.win(answer.ticket, price)
+            bidder.win(answer.ticket, price, price)
             won.append((answer.ticket, price))
     return won
 
@@ -124,7 +124,7 @@ def test_only_a_bid_that_nobody_has_billed_is_known_to_cost_nothing(
         if elsewhere is not None:
             store = bidder.desk.keeper.store
             monkeypatch.setattr(store, "shared", True)
-            monkeypatch.setattr(store, "resolve", lambda batch: [elsewhere] * len(batch))
+            monkeypatch.setattr(store, "resolve", lambda batch: [Resolved(settled=elsewhere)] * len(batch))
         answer = bidder.bid(Opportunity((0.6, 0.2, 0.004), 0, 0))
         assert not isinstance(answer, NoBid)
         day = bidder.days["default"]

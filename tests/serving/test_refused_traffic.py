@@ -452,7 +452,7 @@ def play(bidder: Bidder, day: list[Arrival], slots: int, clock: ManualClock) -> 
             if answer.amount / MICRO < a.price:
                 bidder.loss(answer.ticket, a.price)
                 continue
-            bidder.win(answer.ticket, a.price)
+            bidder.win(answer.ticket, a.price, a.price)
             bidder.bill(answer.ticket, a.price, a.price)
             for event in a.brings:
                 bidder.outcome(answer.ticket, told.Told(event))

@@ -132,12 +132,31 @@ def test_notices_move_the_money(client: Client, admin: Client) -> None:
     assert money(admin)["promised"] == pytest.approx(after["promised"], abs=1e-9)
 
 
-@pytest.mark.parametrize("price", ["", "${AUCTION_PRICE}", "nan", "inf", "-1", "abc", "1e300"])
-def test_a_bill_needs_a_price_that_can_be(client: Client, admin: Client, price: str) -> None:
+@pytest.mark.parametrize(
+    "price", ["", "${AUCTION_PRICE}", "AUDIT", "12,5", "nan", "inf", "-1", "abc", "1e300", "1e308"]
+)
+def test_a_bill_whose_price_cannot_be_is_booked_at_the_bid(client: Client, admin: Client, price: str) -> None:
     before = money(admin)["settled"]
-    url = only_bid(client.bid()[1])["burl"].replace("${AUCTION_PRICE}", price)
-    assert client.notice(url) == 400
-    assert money(admin)["settled"] == before
+    bid = only_bid(client.bid()[1])
+    assert client.notice(bid["burl"].replace("${AUCTION_PRICE}", price)) == 204
+    assert money(admin)["settled"] == pytest.approx(before + bid["price"] / 1000, abs=2e-6)
+    assert 'result="price_' in admin.send("GET", "/metrics")[1]
+
+
+def test_a_win_is_told_to_the_ledger_and_a_long_exposure_is_waited_for(client: Client, admin: Client) -> None:
+    before = money(admin)
+    for _ in range(100):  # the first one makes the lease last as long
+        if (response := client.bid(imp() | {"exp": 1800})[1]) is not None:
+            break
+        time.sleep(0.01)
+    bid = only_bid(response)
+    assert bid["exp"] == 1800
+    assert client.bid(imp() | {"exp": 7200})[0] == 204  # longer than the server waits
+    assert 'bidpilot_refused_total{reason="hold_too_long"} 1' in admin.send("GET", "/metrics")[1]
+    assert client.notice(bid["nurl"], bid["price"]) == 204
+    assert money(admin)["won"] == pytest.approx(before["won"] + bid["price"] / 1000, abs=1e-9)
+    assert client.notice(bid["burl"], bid["price"]) == 204
+    assert money(admin)["won"] == pytest.approx(before["won"], abs=1e-9)
 
 
 def test_a_large_body_is_refused_whether_it_says_so_or_not(server: Served, client: Client) -> None:

@@ -20,7 +20,7 @@ from bidpilot.bidding.errors import InvalidServing, LedgerUnavailable
 from bidpilot.serving.ledger.calls import CALLS, LONGEST, receive, send
 from bidpilot.serving.ledger.machine import SOCKET, MachineLedger, MachineStore
 from bidpilot.serving.ledger.sqlite import SqliteStore
-from bidpilot.serving.ledger.store import AccountState, Booked, LedgerStore, Settlement
+from bidpilot.serving.ledger.store import AccountState, Booked, Held, LedgerStore, Settlement, Win
 
 WAIT = 10.0  # seconds
 
@@ -122,7 +122,8 @@ def test_a_frame_may_come_in_any_pieces(size: int) -> None:
     frame, payload = b"", bytes(range(256)) * 600
     with one, other:
         frame = len(payload).to_bytes(4, "big") + payload
-        writer = threading.Thread(target=lambda: [one.sendall(frame[k : k + size]) for k in range(0, len(frame), size)])
+        pieces = [frame[k : k + size] for k in range(0, len(frame), size)]
+        writer = threading.Thread(target=lambda: list(map(one.sendall, pieces)))
         writer.start()
         assert receive(other) == payload
         writer.join()
@@ -173,6 +174,28 @@ def test_whatever_the_store_meets_is_a_named_error_and_the_ledger_goes_on(
         worker.settle([bill("k")])
     store.failing = None
     assert worker.settle([bill("k")]) == [Booked.settled]
+
+
+def test_wins_of_several_workers_share_a_commit_too(store: Gated, tmp_path: Path) -> None:
+    """Beside bills, in one turn of the ledger: a win that comes together with its bill is told before it."""
+    workers = [MachineStore(tmp_path / SOCKET, timeout=WAIT) for _ in range(3)]
+    for one in workers:
+        one.state("c")  # connected
+    store.gate.clear()
+    with ThreadPoolExecutor(len(workers)) as pool:
+        first = pool.submit(workers[0].settle, [bill("k0")])
+        assert store.entered.wait(WAIT)
+        billed = pool.submit(workers[1].settle, [bill("k1", 3)])
+        told = pool.submit(workers[2].win, [Win("k1", "c", "a", 5, math.inf, 1e12), Win("k2", "c", "a", 5, 0.0, 1e12)])
+        time.sleep(0.2)
+        store.gate.set()
+        assert first.result(WAIT) == billed.result(WAIT) == [Booked.settled]
+        assert told.result(WAIT) == [Held.held, Held.late]
+    state = store.state("c")
+    assert state is not None
+    assert (state.settled, state.won) == (4, 5)
+    for one in workers:
+        one.close()
 
 
 def test_a_settlement_that_cannot_be_booked_keeps_no_other_workers_from_it(store: Gated, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import math
 import secrets
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from bidpilot.bidding.errors import LedgerUnavailable
 from bidpilot.serving.ledger.machine import MachineLedger, MachineStore
 from bidpilot.serving.ledger.redis import RedisStore
 from bidpilot.serving.ledger.sqlite import SqliteStore
-from bidpilot.serving.ledger.store import AccountState, Booked, LedgerStore, Settlement
+from bidpilot.serving.ledger.store import AccountState, Booked, Held, LedgerStore, Resolved, Settlement, Win, Wins
 
 
 @pytest.fixture(params=["sqlite", "machine", "redis"])
@@ -91,6 +92,98 @@ def test_a_lease_that_ran_out_is_free_again(store: LedgerStore) -> None:
     assert not store.lease("c", "dead", 0, soon()).known
 
 
+def won(key: str, amount: int, lease: str = "a", deadline: float = math.inf, until: float | None = None) -> Win:
+    return Win(key, "c", lease, amount, deadline, soon() if until is None else until)
+
+
+def test_a_win_is_taken_out_of_its_lease_and_held_until_its_bill_frees_the_rest(store: LedgerStore) -> None:
+    store.open("c", 100)
+    store.lease("c", "a", 50, soon())
+    assert store.win([won("k", 20), won("k", 20)]) == [Held.held, Held.repeated]
+    assert store.state("c") == AccountState(100, 0, 50, 0, won=20)
+    assert store.lease("c", "a", 0, soon()).held == 30
+    assert store.settle([bill("k", 12, deadline=0.0)]) == [Booked.settled]  # however late the bid is by now
+    assert store.state("c") == AccountState(100, 12, 38, 0)
+    assert store.lease("c", "a", 0, soon()).held == 38
+    assert store.win([won("k", 20)]) == [Held.billed]
+    assert store.settle([bill("k", 20)]) == [Booked.duplicate]
+
+
+def test_a_win_outlives_the_lease_of_its_bid(store: LedgerStore) -> None:
+    """As after a kill: nobody renews the lease, and its money is free again but for what is known to be owed."""
+    store.open("c", 100)
+    store.lease("c", "dead", 70, soon(0.05))
+    store.win([won("k", 20, "dead")])
+    time.sleep(0.1)
+    assert store.lease("c", "live", 100, soon()).granted == 80
+    assert store.settle([bill("k", 15, "dead", deadline=0.0)]) == [Booked.settled]
+    assert store.state("c") == AccountState(100, 15, 80, 0)
+
+
+@pytest.mark.parametrize("told", ["after the deadline", "of a lease that is gone"])
+def test_a_win_told_late_is_held_beyond_the_budget_where_nothing_is_left(store: LedgerStore, told: str) -> None:
+    store.open("c", 100)
+    store.lease("c", "a", 90, soon())
+    win = won("k", 30, deadline=0.0) if told == "after the deadline" else won("k", 30, "gone")
+    assert store.win([win]) == [Held.late]
+    assert store.state("c") == AccountState(100, 0, 120, 0, won=30)
+    grant = store.lease("c", "a", 10, soon())
+    assert (grant.granted, grant.over, grant.held) == (0, 20, 90)
+    store.give_back("c", "a", 20)
+    assert store.lease("c", "a", 10, soon()).over == 0
+    assert store.settle([bill("k", 30)]) == [Booked.settled]
+    assert store.state("c") == AccountState(100, 30, 70, 0)
+
+
+def test_a_win_that_nobody_bills_is_free_again_after_its_time(store: LedgerStore) -> None:
+    store.open("c", 100)
+    store.lease("c", "a", 40, soon())
+    store.win([won("k", 40, until=soon(0.05))])
+    time.sleep(0.1)
+    assert store.lease("c", "a", 100, soon()).granted == 100
+    assert store.state("c") == AccountState(100, 0, 100, 0)
+    assert store.settle([bill("k", 40, deadline=0.0)]) == [Booked.debt]
+
+
+def test_wins_are_counted_by_what_became_of_them(store: LedgerStore) -> None:
+    store.open("c", 100)
+    store.lease("c", "a", 100, soon())
+    now = time.time()
+    store.win([won("billed", 10), won("waits", 11, until=now + 500), won("late", 12, until=now + 100)])
+    store.win([won("gone", 13, until=now + 0.05)])
+    store.settle([bill("billed", 5)])
+    assert store.wins("c", now + 200) == Wins(told=4, waiting=1, overdue=2, owed=25)
+    time.sleep(0.1)
+    store.lease("c", "a", 0, soon())
+    assert store.wins("c", now + 200) == Wins(told=4, waiting=1, overdue=2, owed=25)  # gone for good is still overdue
+    assert store.wins("nobody", now) == Wins()
+
+
+def test_debt_moves_to_another_account_once_and_is_never_lost(store: LedgerStore) -> None:
+    store.open("c", 100)
+    store.settle([bill("k", 30, "gone")])
+    assert store.move_debt("c", "d") == 0  # there is no d yet
+    assert store.debts(["c", "d"]) == [30, 0]
+    store.open("d", 100)
+    assert store.move_debt("c", "d") == 30
+    assert store.move_debt("c", "d") == 0
+    assert store.move_debt("d", "d") == 0
+    assert store.debts(["c", "d"]) == [0, 30]
+    assert store.lease("d", "a", 100, soon()).granted == 70
+
+
+@pytest.mark.parametrize("slot", [0, 7])
+def test_what_a_slot_has_cost_is_what_was_billed_and_won_in_it(store: LedgerStore, slot: int) -> None:
+    store.open("c", 100)
+    store.lease("c", "a", 100, soon())
+    store.win([replace(won(key, 20), slot=slot) for key in ("w1", "w2")])
+    assert store.spent_in("c", slot) == 40
+    store.settle([replace(bill(key, amount), slot=slot) for key, amount in (("w1", 12), ("b", 5))])
+    store.settle([replace(bill("late", 3, "gone"), slot=slot), replace(bill("other", 9), slot=slot + 1)])
+    assert store.spent_in("c", slot) == 20 + 12 + 5 + 3
+    assert store.spent_in("c", slot + 2) == 0
+
+
 def test_a_budget_lowered_below_what_is_held_leases_nothing_more(store: LedgerStore) -> None:
     store.open("c", 100)
     store.lease("c", "a", 80, soon())
@@ -115,10 +208,16 @@ def test_a_store_tells_what_was_settled_of_a_reservation_that_has_run_out(store:
     """Also of one that had run out when it was billed: that is owed, and the bid was won."""
     store.open("c", 100)
     store.lease("c", "a", 50, soon())
-    store.settle([bill("k1", 7), bill("k4", 8, deadline=0.0)])
-    past, future = time.time() - 1, soon()
+    store.settle([bill("k1", 7), bill("k6", 8, deadline=0.0)])
+    past, future, later = time.time() - 1, soon(), soon(1000)
     asked = [bill("k1", 9, deadline=past), bill("k2", 9, deadline=past), bill("k3", 9, deadline=future)]
-    assert store.resolve([*asked, bill("k4", 9, deadline=past)]) == [7, 0, None, 8]
+    assert store.resolve(asked) == [Resolved(settled=7), Resolved(), Resolved(pending=True)]
+    assert store.resolve([bill("k6", 9, deadline=past)]) == [Resolved(settled=8)]
+    store.win([won("k4", 9, until=later), won("k5", 9, until=later)])
+    store.settle([bill("k5", 6)])
+    kept, paid = store.resolve([bill("k4", 9, deadline=past), bill("k5", 9, deadline=past)])
+    assert kept.won == pytest.approx(later)
+    assert paid == Resolved(settled=6)
 
 
 def test_redis_says_whether_it_writes_before_it_answers(redis_server: object) -> None:

@@ -16,9 +16,10 @@ from bidpilot.bidding.errors import LedgerUnavailable
 from bidpilot.serving.calendar import ManualClock
 from bidpilot.serving.guardrails import Cause, EventLog
 from bidpilot.serving.ledger.keeper import Keeper, Work
+from bidpilot.serving.ledger.reservations import WalletConfig
 from bidpilot.serving.ledger.sqlite import SqliteStore
-from bidpilot.serving.ledger.store import Booked, Grant, Settlement
-from bidpilot.serving.ledger.wallet import Wallet, WalletConfig
+from bidpilot.serving.ledger.store import Booked, Grant, Held, Settlement, Win
+from bidpilot.serving.ledger.wallet import Wallet
 
 CONFIG = WalletConfig(chunk=40, hold=10.0, slack=6.0)
 
@@ -41,7 +42,10 @@ def make_wallet(folder: Path, clock: ManualClock, budget: int = 100, config: Wal
 
 
 class Money(RuleBasedStateMachine):
-    """Bids, notices in time and late, repeated and contradictory ones, time passing, kills, changed budgets."""
+    """Bids, notices in time and late, repeated and contradictory ones, time passing, kills, changed budgets.
+
+    A win that was told in time is money that is known to be owed: it is never free, and its bill is never debt.
+    """
 
     @initialize(budget=st.integers(0, 300))
     def begin(self, budget: int) -> None:
@@ -51,6 +55,8 @@ class Money(RuleBasedStateMachine):
         self.wallet = make_wallet(Path(self.folder.name), self.clock, budget)
         self.bids: list[tuple[str, str, int, float]] = []  # key, lease, amount, expires
         self.paid: dict[str, int] = {}
+        self.won: dict[str, int] = {}  # bids that are known to have won, and are not billed
+        self.late = 0  # of wins that were told after their money had run out
 
     @rule(amount=st.integers(1, 30))
     def bid(self, amount: int) -> None:
@@ -65,7 +71,8 @@ class Money(RuleBasedStateMachine):
         key, lease, amount, expires = data.draw(st.sampled_from(self.bids))
         price = int(amount * share)
         outcome: list[Booked | None] = []
-        lost = self.wallet.find(key) is None
+        lost = self.wallet.find(key) is None and key not in self.won
+        self.won.pop(key, None)
         self.wallet.settle(key, lease, price, expires, outcome.append)
         if key in self.paid:
             assert outcome == [Booked.duplicate]
@@ -73,6 +80,22 @@ class Money(RuleBasedStateMachine):
         self.paid[key] = price
         if not lost:
             assert outcome == [Booked.settled]
+
+    @precondition(lambda self: self.bids)
+    @rule(data=st.data())
+    def won_(self, data: st.DataObject) -> None:
+        key, lease, amount, expires = data.draw(st.sampled_from(self.bids))
+        known = self.wallet.find(key) is not None
+        outcome: list[Held | None] = []
+        self.wallet.win(key, lease, amount, expires, self.clock() + 1e6, outcome.append)
+        if key in self.paid:
+            assert outcome == [Held.billed]
+        elif key in self.won:
+            assert outcome == [Held.repeated]
+        else:
+            assert outcome == [Held.held] or (not known and outcome == [Held.late])
+            self.won[key] = amount
+            self.late += amount * (outcome == [Held.late])
 
     @precondition(lambda self: self.bids)
     @rule(data=st.data())
@@ -101,10 +124,13 @@ class Money(RuleBasedStateMachine):
             return
         state = self.wallet.keeper.store.state("c")
         assert state is not None
-        assert state.settled + state.held <= state.budget
+        assert state.settled + state.held <= state.budget + self.late
+        assert state.won == sum(self.won.values())
         assert state.settled + state.debt == sum(self.paid.values())
         assert self.wallet.debt == state.debt
-        assert 0 <= self.wallet.free + self.wallet.promised <= state.held or self.clock() > self.wallet._until
+        leased = self.wallet.free + self.wallet.promised - self.wallet.won
+        assert 0 <= leased <= state.held - state.won or self.clock() > self.wallet._until
+        assert all(not self.wallet.release(key) for key in self.won)
         assert self.wallet.debt == 0 or not self.wallet.ready(self.clock())
 
     def teardown(self) -> None:
@@ -231,6 +257,92 @@ class Flaky(SqliteStore):
             raise LedgerUnavailable("down")
         return super().settle(batch)
 
+    def win(self, batch: Sequence[Win]) -> list[Held]:
+        if self.down:
+            raise LedgerUnavailable("down")
+        return super().win(batch)
+
+
+def test_a_win_told_while_the_store_is_away_is_held_here_and_taken_when_it_is_told_again(tmp_path: Path) -> None:
+    clock = ManualClock()
+    store = Flaky(tmp_path / "ledger.sqlite", clock)
+    wallet = Wallet("c", 100, Keeper(store), clock, CONFIG, EventLog(clock))
+    wallet.tend(0.0)
+    wallet.reserve("a", 5, clock(), None)
+    store.down = True
+    outcome: list[Held | None] = []
+    wallet.win("a", wallet.lease, 5, 10.0, 1000.0, outcome.append)
+    assert outcome == [None]
+    store.down = False
+    clock.move(12.0)
+    wallet.tend(clock())
+    assert (wallet.promised, wallet.won) == (5, 0)  # not run out, though it would have
+    wallet.win("a", wallet.lease, 5, 10.0, 1000.0, outcome.append)
+    assert outcome == [None, Held.held]
+    assert (wallet.promised, wallet.won) == (5, 5)
+    store.close()
+
+
+class Unheard(SqliteStore):
+    """A store that does what it is asked and whose answers are lost while `mute`."""
+
+    mute = False
+
+    def win(self, batch: Sequence[Win]) -> list[Held]:
+        done = super().win(batch)
+        if self.mute:
+            raise LedgerUnavailable("the answer was lost")
+        return done
+
+    def lease(self, account: str, lease: str, want: int, until: float) -> Grant:
+        done = super().lease(account, lease, want, until)
+        if self.mute:
+            raise LedgerUnavailable("the answer was lost")
+        return done
+
+
+@pytest.mark.parametrize("billed", [True, False])
+def test_a_win_whose_answer_was_lost_makes_no_money(tmp_path: Path, billed: bool) -> None:
+    clock = ManualClock()
+    store = Unheard(tmp_path / "ledger.sqlite", clock)
+    wallet = Wallet("c", 100, Keeper(store), clock, CONFIG, EventLog(clock))
+    wallet.tend(0.0)
+    wallet.reserve("a", 10, clock(), None)
+    store.mute = True
+    wallet.win("a", wallet.lease, 10, 10.0, 30.0, lambda _: None)
+    store.mute = False
+    if billed:
+        wallet.settle("a", wallet.lease, 4, 10.0, lambda _: None)
+    else:
+        for now in (8.0, 16.0, 24.0, 31.0):
+            clock.move(now)
+            wallet.tend(now)
+    wallet.tend(clock())
+    state = store.state("c")
+    assert state is not None
+    assert wallet.promised == 0
+    assert wallet.free == state.held - state.won
+    store.close()
+
+
+def test_a_grant_whose_answer_was_lost_is_found_with_the_next(tmp_path: Path) -> None:
+    """What is given back at the same time is not counted twice."""
+    clock = ManualClock()
+    store = Unheard(tmp_path / "ledger.sqlite", clock)
+    wallet = Wallet("c", 100, Keeper(store), clock, CONFIG, EventLog(clock))
+    wallet.tend(0.0)
+    wallet.reserve("a", 25, clock(), None)
+    assert wallet.free == 40
+    wallet.reserve("b", 15, clock(), None)
+    store.mute = True
+    wallet.reserve("c", 10, clock(), None)
+    store.mute = False
+    wallet.tend(clock())
+    state = store.state("c")
+    assert state is not None
+    assert wallet.free + wallet.promised == state.held == 100
+    store.close()
+
 
 def test_a_store_that_is_down_stops_bids_when_the_lease_would_not_outlast_them(tmp_path: Path) -> None:
     clock = ManualClock()
@@ -320,3 +432,65 @@ def test_a_reservation_holds_to_the_last_moment_of_its_bid(tmp_path: Path) -> No
     clock.move(10.001)
     wallet.tend(clock())
     assert wallet.find("k") is None
+
+
+def in_turn(answers: list[Work]) -> None:
+    while answers:
+        answers.pop(0)()
+
+
+def test_money_given_back_behind_a_grant_is_not_counted_with_it(tmp_path: Path) -> None:
+    """25 of 40 are bid and 25 asked for; before the answer comes the other 15 are given back: 25 are free, not 40."""
+    clock, answers = ManualClock(), list[Work]()
+    OPENED.append(SqliteStore(tmp_path / "ledger.sqlite", clock))
+    wallet = Wallet("c", 100, Keeper(OPENED[-1], answers.extend), clock, CONFIG, EventLog(clock))
+    wallet.tend(clock())
+    in_turn(answers)
+    wallet.reserve("a", 25, clock(), None)
+    wallet.set_budget(100)
+    answers.pop(0)()
+    assert wallet.free == 25
+    in_turn(answers)
+    state = OPENED[-1].state("c")
+    assert state is not None
+    assert wallet.free + wallet.promised == state.held
+
+
+def test_a_bill_that_is_debt_frees_what_was_held_for_it(tmp_path: Path) -> None:
+    """The store has let the lease go before this process noticed."""
+    clock = ManualClock()
+    wallet = make_wallet(tmp_path, clock)
+    held = wallet.reserve("a", 10, clock(), None)
+    assert held is not None
+    wallet.keeper.store._db.execute("DELETE FROM leases")  # type: ignore[attr-defined]
+    outcome: list[Booked | None] = []
+    wallet.settle("a", held.lease, 6, held.expires, outcome.append)
+    assert (outcome, wallet.debt, wallet.promised, wallet.outstanding) == ([Booked.debt], 6, 0, 0)
+    assert wallet.free == 40  # nothing of it was paid from here
+
+
+@pytest.mark.parametrize(("budget", "exhausted"), [(39, True), (40, False), (41, False)])
+def test_an_account_is_exhausted_where_it_gave_less_than_was_wanted(
+    tmp_path: Path, budget: int, exhausted: bool
+) -> None:
+    assert make_wallet(tmp_path, ManualClock(), budget).exhausted == exhausted
+
+
+@pytest.mark.parametrize(("late", "becomes"), [(0.0, Booked.settled), (1e-3, Booked.debt)])
+def test_a_bill_is_paid_to_the_last_moment_of_its_deadline(tmp_path: Path, late: float, becomes: Booked) -> None:
+    clock = ManualClock(1000.0)
+    store = SqliteStore(tmp_path / "ledger.sqlite", clock)
+    OPENED.append(store)
+    store.open("c", 100)
+    store.lease("c", "a", 100, 2000.0)
+    clock.move(1010.0 + late)
+    assert store.settle([Settlement("k", "c", "a", 10, 1010.0)]) == [becomes]
+    won = store.win([Win("w", "c", "a", 10, 1010.0, 3000.0)])
+    assert won == [Held.held if late == 0 else Held.late]
+
+
+def test_what_is_acknowledged_is_on_the_disk(tmp_path: Path) -> None:
+    """FULL: the log is synced at every commit, so that no power cut takes back what was acknowledged."""
+    OPENED.append(SqliteStore(tmp_path / "ledger.sqlite", ManualClock()))
+    assert OPENED[-1]._db.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert OPENED[-1]._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)

@@ -1,0 +1,54 @@
+"""What one campaign has spent in the slot under way, against the most that a slot may take."""
+
+from __future__ import annotations
+
+from bidpilot.serving.ledger.wallet import Wallet
+
+
+class SlotSpend:
+    """The spend rate of a campaign's slot, in micro-units. What was spent before a restart counts.
+
+    Args:
+        wallet: the day's money.
+        limit: most that this bidder may spend or promise in a slot.
+        bidders: that share the slot evenly.
+    """
+
+    def __init__(self, wallet: Wallet, limit: int, bidders: int) -> None:
+        self._wallet, self.limit, self._bidders = wallet, limit, bidders
+        self._slot, self._spent = -1, 0
+        self._known, self._asking = True, False
+
+    def begin(self, slot: int) -> None:
+        """Begin a slot in which nothing is spent yet."""
+        self._slot, self._spent, self._known = slot, 0, True
+
+    def join(self, slot: int) -> None:
+        """Begin a slot that is under way: nothing fits until the ledger has told what its bids have cost."""
+        self._slot, self._spent, self._known = slot, 0, False
+        self._ask()
+
+    def add(self, cost: int) -> None:
+        """Count what a bid of this slot was billed at."""
+        self._spent += cost
+
+    def fits(self, amount: int) -> bool:
+        """Whether a bid may be made: beside what is spent and promised here, or was by a process before this one."""
+        if not self._known:
+            self._ask()
+        wallet = self._wallet
+        before = 0 if wallet.keeper.store.shared else wallet.elsewhere
+        return self._known and self._spent + wallet.promised_in(self._slot) + before + amount <= self.limit
+
+    def _ask(self) -> None:
+        if self._asking:
+            return
+        self._asking = True
+        slot, account = self._slot, self._wallet.account
+
+        def told(found: int | None) -> None:
+            self._asking = False
+            if found is not None and slot == self._slot and not self._known:
+                self._spent, self._known = self._spent + found // self._bidders, True
+
+        self._wallet.keeper.run(lambda store: store.spent_in(account, slot), told)
