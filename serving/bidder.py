@@ -64,7 +64,7 @@ class Bidder:
         self.killed = desk.state.switch(_KILL)
         stored = {k: ServedCampaign.model_validate_json(v) for k, v in desk.state.campaigns().items()}
         self._served = {c.name: c for c in campaigns} | stored
-        self._prefix, self._next_key = secrets.token_hex(4), 0
+        self.prefix, self._next_key = secrets.token_hex(4), 0
         second = None if shadow is None else agent_of(shadow)
         self._days = Days(desk, calendar, agent_of(bundle), second, lambda *run_out: self.booking.expired(*run_out))
         self.booking = Booking(desk, self._days, self._served, decisions, self.events)
@@ -172,7 +172,7 @@ class Bidder:
                 reason = why
         if best is None:
             return NoBid(reason)
-        key = f"{self._prefix}{self._next_key:010x}"
+        key = f"{self.prefix}{self._next_key:010x}"
         self._next_key += 1
         wallet = best.wallet
         ticket = Ticket(

@@ -22,11 +22,12 @@ from bidpilot.serving.ledger.store import LedgerStore
 from bidpilot.serving.link import PATIENCE, Link
 from bidpilot.serving.metrics_sum import ACCOUNT, UNKNOWN, combine, told
 from bidpilot.serving.place import Place
+from bidpilot.serving.siblings import Siblings, read
 
-START, LISTENING, FAILED, NUMBERS, MONEY_HELD, METRICS, EVERYONE = (
-    "start", "listening", "failed", "numbers", "money", "metrics", "everyone",
-)  # fmt: skip
-"""What is asked over the link: the last two by a worker that an operator asks, the others by or of the supervisor."""
+# what is said over the link: by the supervisor to each worker ...
+START, SIBLINGS, HEARD, NUMBERS, MONEY_HELD = "start", "siblings", "heard", "numbers", "money"
+# ... and by a worker to the supervisor
+LISTENING, FAILED, PASS, METRICS, EVERYONE = "listening", "failed", "pass", "metrics", "everyone"
 
 PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from bidpilot.serving.worker import main; main()"
 """What a worker's interpreter runs; its arguments are the supervisor's module path, as JSON, and the link's handle."""
@@ -45,11 +46,23 @@ class Worker:
     """What a server in a worker has beyond one that is alone: its place, and the link to the supervisor."""
 
     def __init__(self, place: Place, link: Link) -> None:
-        self.place, self.link = place, link
+        self.place, self.link, self._prefix = place, link, ""
 
     def attach(self, admin: AdminApp) -> None:
         """Tell of the bidder that `admin` administers when asked, and let that tell of all."""
         bidder, admin.together = admin.bidder, self
+        loop = asyncio.get_running_loop()
+        siblings = Siblings(lambda prefix, body: self.link.tell(PASS, prefix.encode() + body), loop.call_later)
+        bidder.booking.siblings, self._prefix = siblings, bidder.prefix
+
+        async def know(body: bytes) -> bytes:
+            siblings.know(json.loads(body))
+            return b""
+
+        async def hear(body: bytes) -> bytes:
+            for passed in read(body):
+                bidder.booking.hear(passed)
+            return b""
 
         async def numbers(_: bytes) -> bytes:
             await _look(bidder)
@@ -60,7 +73,7 @@ class Worker:
             held = {name: HeldMoney(c["money"], c["outstanding"]) for name, c in admin.campaigns().items()}
             return msgspec.msgpack.encode(held)
 
-        self.link.handlers |= {NUMBERS: numbers, MONEY_HELD: money}
+        self.link.handlers |= {NUMBERS: numbers, MONEY_HELD: money, SIBLINGS: know, HEARD: hear}
 
     async def listening(self, ports: Sequence[int]) -> None:
         """Wait until this process takes connections at all ports, and say so.
@@ -70,7 +83,7 @@ class Worker:
         """
         for _ in range(_TURNS):
             if set(ports) <= listening_ports():
-                self.link.tell(LISTENING)
+                self.link.tell(LISTENING, self._prefix.encode())
                 return
             await asyncio.sleep(0.02)
         raise InvalidServing(f"worker {self.place.index} does not listen on {ports}. Give other ports.")

@@ -31,7 +31,20 @@ from bidpilot.serving.link import Handler, Link
 from bidpilot.serving.metrics_sum import Family, Totals, exposition
 from bidpilot.serving.place import Place
 from bidpilot.serving.server import addresses, free_port
-from bidpilot.serving.worker import EVERYONE, FAILED, LISTENING, METRICS, NUMBERS, PROGRAM, START, start_message
+from bidpilot.serving.siblings import PREFIX
+from bidpilot.serving.worker import (
+    EVERYONE,
+    FAILED,
+    HEARD,
+    LISTENING,
+    METRICS,
+    NUMBERS,
+    PASS,
+    PROGRAM,
+    SIBLINGS,
+    START,
+    start_message,
+)
 
 _REST = (0.1, 30.0)  # seconds before a worker is started again: at first, doubled each time it ends early, and at most
 _EARLY = 10.0  # seconds
@@ -105,13 +118,21 @@ class Supervisor:
         """Start a worker and wait until it takes connections."""
         if self._stopping.is_set():
             return
-        handlers = {METRICS: self._metrics, EVERYONE: self._everyone}
+        handlers: dict[str, Handler] = {METRICS: self._metrics, EVERYONE: self._everyone, PASS: self._pass}
         process = self._running[place.index] = await Process.start(self.config, place, handlers)
         try:
             await process.ready()
         except BidpilotError:
             if not self._stopping.is_set():  # told to end while it was starting, it need not have come so far
                 raise
+        self._introduce()
+
+    def _introduce(self) -> None:
+        """Tell every worker which others there are."""
+        serving = [process for process in self._running.values() if process.serves]
+        for process in serving:
+            others = [other.prefix for other in serving if other is not process]
+            process.link.tell(SIBLINGS, json.dumps(others).encode())
 
     async def _keep(self, place: Place) -> None:
         """Start a worker again whenever it ends, until all are to end."""
@@ -120,6 +141,7 @@ class Supervisor:
             process = self._running[place.index]
             status = await process.ended()
             self._totals.end(process.number)
+            self._introduce()
             if self._stopping.is_set():
                 return
             rest = min(2 * rest, most) if time.monotonic() - process.began < _EARLY else _REST[0]
@@ -155,6 +177,14 @@ class Supervisor:
         await asyncio.gather(*(take(process) for process in running))
         return exposition(self._totals.sum((process.number for process in running), self._own()))
 
+    async def _pass(self, body: bytes) -> bytes:
+        """What a worker has heard of another's bids, whose prefix comes first."""
+        prefix = body[:PREFIX].decode()
+        for process in self._running.values():
+            if process.prefix == prefix:
+                process.link.tell(HEARD, body[PREFIX:])
+        return b""
+
     async def _everyone(self, what: bytes) -> bytes:
         """What each worker answers to one question, in their order; those that do not answer are left out."""
         running = [self._running[index] for index in sorted(self._running)]
@@ -178,7 +208,7 @@ class Process:
 
     def __init__(self, process: asyncio.subprocess.Process, place: Place) -> None:
         self._process, self.place = process, place
-        self.began = time.monotonic()
+        self.began, self.prefix = time.monotonic(), ""  # of its bids, once it serves
         self._listening: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     link: Link
@@ -244,7 +274,8 @@ class Process:
         if self.alive:
             self._process.send_signal(number)
 
-    async def _listens(self, _: bytes) -> bytes:
+    async def _listens(self, prefix: bytes) -> bytes:
+        self.prefix = prefix.decode()
         if not self._listening.done():
             self._listening.set_result(None)
         return b""

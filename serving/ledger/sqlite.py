@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ CREATE TABLE IF NOT EXISTS slots (
 CREATE INDEX IF NOT EXISTS wins_by_time ON wins (account, until);
 """
 
+_AMONG = "key IN (SELECT value FROM json_each(?))"
 _ADDED = frozenset({"won", "wins", "lapsed", "lapsed_amount"})
 
 
@@ -221,19 +223,18 @@ class SqliteStore:
 
     def resolve(self, batch: Sequence[Settlement]) -> list[Resolved]:
         """What became with other workers of bids whose reservations have run out."""
-        now = self._clock()
-        found: list[Resolved] = []
-        with self._errors():
-            for s in batch:
-                billed = self._db.execute("SELECT amount FROM notices WHERE key = ?", (s.key,)).fetchone()
-                won = self._db.execute("SELECT until FROM wins WHERE key = ?", (s.key,)).fetchone()
-                if billed is not None:
-                    found.append(Resolved(settled=billed[0]))
-                elif won is not None:
-                    found.append(Resolved(won=won[0]))
-                else:
-                    found.append(Resolved(pending=now <= s.deadline))
-        return found
+        now, keys = self._clock(), json.dumps([s.key for s in batch])
+        with self._errors():  # one question for all: asked one by one they cost ten times as much
+            billed = dict(self._db.execute(f"SELECT key, amount FROM notices WHERE {_AMONG}", (keys,)))
+            won = dict(self._db.execute(f"SELECT key, until FROM wins WHERE {_AMONG}", (keys,)))
+        return [
+            Resolved(settled=billed[s.key])
+            if s.key in billed
+            else Resolved(won=won[s.key])
+            if s.key in won
+            else Resolved(pending=now <= s.deadline)
+            for s in batch
+        ]
 
     def spent_in(self, account: str, slot: int) -> int:
         """What bids on auctions of a slot were billed at, or will be as they have won; micro-units."""

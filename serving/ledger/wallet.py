@@ -146,6 +146,18 @@ class Wallet:
         self.keeper.settle(Settlement(key, self.account, lease, amount, deadline, slot), booked)
         return held
 
+    def hear(self, key: str, paid: int | None, until: float = 0.0) -> Reservation | None:
+        """Another process has booked the bill of a bid, of which the lease has `paid`, or its win, held `until`."""
+        held = self._held.find(key)
+        if held is None or held.claimed:  # where it is being asked for, the answer tells
+            return None
+        if paid is None:
+            self._held.has_won(held, until)
+            self._held.taken_out(held)
+        else:
+            self._forget(held, paid)
+        return held
+
     def _deadline(self, held: Reservation | None, lease: str, expires: float) -> float:
         """Until when the store may take a bid's money from its lease."""
         if held is not None:
