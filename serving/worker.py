@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from bidpilot.bidding.errors import BidpilotError, InvalidServing
 from bidpilot.serving.admin_app import AdminApp
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.config import ServeConfig
-from bidpilot.serving.ledger.store import LedgerStore
+from bidpilot.serving.ledger.store import AccountState, LedgerStore
 from bidpilot.serving.link import PATIENCE, Link
 from bidpilot.serving.metrics_sum import ACCOUNT, UNKNOWN, combine, told
 from bidpilot.serving.place import Place
@@ -112,14 +113,15 @@ async def _look(bidder: Bidder) -> None:
         if not seen.done():
             seen.set_result(None)
 
-    for day in bidder.days.values():
-        day.wallet.look()
-    bidder.desk.keeper.run(_nothing, done)  # calls are made in order: this one after those
+    keeper, wallets = bidder.desk.keeper, [day.wallet for day in bidder.days.values()]
+    for wallet in wallets:
+        keeper.run(partial(_state, account=wallet.account), wallet.saw)
+    keeper.run(lambda _: None, done)  # calls are made in order: this one after those
     await seen
 
 
-def _nothing(_: LedgerStore) -> None:
-    pass
+def _state(store: LedgerStore, account: str) -> AccountState | None:
+    return store.state(account)
 
 
 def _together(held: Sequence[HeldMoney]) -> dict[str, Any]:

@@ -202,13 +202,9 @@ class Wallet:
         amount, self.free = self.free, 0
         self._give_back(amount)
         self._budget = budget
-        self.keeper.run(lambda store: store.set_budget(self.account, budget), self._saw)
+        self.keeper.run(lambda store: store.set_budget(self.account, budget), self.saw)
         self.exhausted = False
         self.tend(self._clock())
-
-    def look(self) -> None:
-        """See what others have settled of the account."""
-        self.keeper.run(lambda store: store.state(self.account), self._saw)
 
     def close(self) -> None:
         """Give back what is free; what outstanding bids may cost stays held until the lease runs out."""
@@ -228,7 +224,8 @@ class Wallet:
 
         self.keeper.run(lambda store: store.give_back(self.account, lease, amount), given)
 
-    def _saw(self, state: AccountState | None) -> None:
+    def saw(self, state: AccountState | None) -> None:
+        """The account as the store tells it."""
         if state is not None:
             self.state = state
 
@@ -241,12 +238,12 @@ class Wallet:
             return
         self._failing = False
         grant, state = answer
-        self._saw(state)
+        self.saw(state)
         if not grant.known and self._until > -math.inf:
             self._start_over(grant.granted)
             return
-        # a lost answer to an earlier call leaves the lease with more than is known of here
-        self.free = max(self.free + grant.granted, grant.held - (self.promised - self.won) - self._giving)
+        # what the lease holds, not what it is believed to: an answer may have been lost, or a bid billed elsewhere
+        self.free = max(grant.held - (self.promised - self.won) - self._giving, 0)
         self.exhausted = grant.granted < want
         self._until = until
         if self.debt and not grant.debt:
@@ -285,7 +282,9 @@ class Wallet:
         from_win = held.amount if held is not None and held.taken else 0
         if held is not None:
             held.claimed = False
-            if result is not None:
+            if result is Booked.duplicate and self.keeper.store.shared:
+                self._ask([held])  # it may have been booked elsewhere, at another price
+            elif result is not None:
                 # a duplicate that is still held here was booked by a call whose answer was lost
                 self._forget(held, 0 if result is Booked.debt else amount)
             else:
@@ -317,11 +316,15 @@ class Wallet:
 
     def _expire(self, now: float) -> None:
         gone = self._held.run_out(now)
-        if not gone:
+        if self.keeper.store.shared:
+            self._ask(gone)
             return
-        if not self.keeper.store.shared:
-            for held in gone:
-                self._lapse(held)
+        for held in gone:
+            self._lapse(held)
+
+    def _ask(self, gone: list[Reservation]) -> None:
+        """Ask what became elsewhere of bids."""
+        if not gone:
             return
         for held in gone:
             held.claimed = True
