@@ -1,6 +1,6 @@
 """The policy bundle: a folder that holds all that serving needs of a run, checked before any of it is used.
 
-manifest.json   what the bundle is, with the checksum of every other file
+manifest.json   what the bundle is, with the checksum of every other file; a file that it does not list is not read
 forecast.npz    bid landscape, demand and levels of training days, from which the plan is made
 golden.json     a day of inputs and outputs of the agent, which every reader must reproduce slot after slot; the inputs
                 are the features that the manifest names, in its order
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +32,7 @@ from bidpilot.bidding.day.features import declared, observation_of, strange
 from bidpilot.bidding.errors import BundleMismatch, InvalidBundle, InvalidLandscape
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
+from bidpilot.bidding.sealed_files import MOST_MANIFEST, check_arrays, read_arrays, read_bytes, read_listed, read_object
 
 SCHEMA_VERSION = 2
 MANIFEST_FILE, FORECAST_FILE, GOLDEN_FILE = "manifest.json", "forecast.npz", "golden.json"
@@ -150,6 +150,7 @@ class Bundle:
     forecast: Forecast
     golden: Golden
     network: Mapping[str, NDArray[Any]]  # as agents/acting/policy.py stores a policy's; {} if none
+    digest: str = ""  # SHA-256 of its manifest, hex: with the checksums in it, of the whole bundle
 
     def observation(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         """An observation (B, F) of this version from values (B, R) of the manifest's features, others not a number."""
@@ -215,19 +216,22 @@ def load_bundle(folder: str | Path) -> Bundle:
             makes.
     """
     folder = Path(folder)
-    manifest = read_manifest(folder)
-    _check_files(folder, manifest.checksums)
+    text = _manifest_bytes(folder)
+    manifest = _parse_manifest(folder, text)
+    needed = [FORECAST_FILE, GOLDEN_FILE] + [NETWORK_FILE] * (manifest.agent.kind == "network")
+    unlisted = set(needed) - set(manifest.checksums)
+    if unlisted:
+        raise InvalidBundle(f"{folder}: the manifest has no checksum of {', '.join(sorted(unlisted))}. {_REMEDY}")
+    files = read_listed(folder, manifest.checksums, needed)
     _check_features(manifest)
-    try:
-        forecast = Forecast.load(folder / FORECAST_FILE)
-    except InvalidLandscape as error:
-        raise InvalidBundle(f"{folder / FORECAST_FILE} cannot be used ({error}). {_REMEDY}") from error
+    forecast = _read_forecast(folder / FORECAST_FILE, files[FORECAST_FILE])
     if forecast.segments != manifest.segments or forecast.slots != manifest.slots:
         raise InvalidBundle(f"{folder}: the forecast's segments or slots are not the manifest's. {_REMEDY}")
     _check_plan(manifest, forecast)
     size = action_size(len(manifest.segments))
-    network = _read_network(folder / NETWORK_FILE) if manifest.agent.kind == "network" else {}
-    return Bundle(manifest, forecast, _read_golden(folder / GOLDEN_FILE, len(manifest.features), size), network)
+    network = _read_network(folder / NETWORK_FILE, files[NETWORK_FILE]) if NETWORK_FILE in files else {}
+    golden = _read_golden(folder / GOLDEN_FILE, files[GOLDEN_FILE], len(manifest.features), size)
+    return Bundle(manifest, forecast, golden, network, hashlib.sha256(text).hexdigest())
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -237,36 +241,32 @@ def read_manifest(folder: Path) -> Manifest:
         InvalidBundle: there is none, or it cannot be read.
         BundleMismatch: another schema version.
     """
+    return _parse_manifest(folder, _manifest_bytes(folder))
+
+
+def _manifest_bytes(folder: Path) -> bytes:
+    try:
+        return read_bytes(folder, MANIFEST_FILE, MOST_MANIFEST)
+    except InvalidBundle as error:
+        raise InvalidBundle(f"{folder} is no policy bundle ({error}). Make one with `bidpilot export`.") from error
+
+
+def _parse_manifest(folder: Path, text: bytes) -> Manifest:
     path = folder / MANIFEST_FILE
     try:
-        text = path.read_text(encoding="utf-8")
         version = _VersionOnly.model_validate_json(text).schema_version
         if version != SCHEMA_VERSION:
             raise BundleMismatch(
                 f"{folder} has schema version {version}; this version reads {SCHEMA_VERSION}. {_REMEDY}"
             )
+        read_object(text)
         return Manifest.model_validate_json(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidBundle(f"{folder} is no policy bundle ({error}). Make one with `bidpilot export`.") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InvalidBundle(f"{path} cannot be read ({where}: {first['msg']}). {_REMEDY}") from error
-
-
-def _check_files(folder: Path, checksums: Mapping[str, str]) -> None:
-    needed = {FORECAST_FILE, GOLDEN_FILE} - set(checksums)
-    if needed:
-        raise InvalidBundle(f"{folder}: the manifest has no checksum of {', '.join(sorted(needed))}. {_REMEDY}")
-    for name, expected in checksums.items():
-        if Path(name).name != name or not (folder / name).is_file():
-            raise InvalidBundle(f"{folder} lacks the file {name!r} that its manifest names. Copy the whole folder.")
-        found = checksum(folder / name)
-        if found != expected:
-            raise InvalidBundle(
-                f"{folder / name} has checksum {found[:12]}..., the manifest says {expected[:12]}...: it was altered "
-                "or cut short. Copy the bundle again, or export it again."
-            )
+    except ValueError as error:
+        raise InvalidBundle(f"{path} cannot be read ({error}). {_REMEDY}") from error
 
 
 def _check_features(manifest: Manifest) -> None:
@@ -284,22 +284,29 @@ def _check_plan(manifest: Manifest, forecast: Forecast) -> None:
         )
 
 
-def _read_network(path: Path) -> dict[str, NDArray[Any]]:
+def _read_forecast(path: Path, data: bytes) -> Forecast:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-            return {name: data[name] for name in data.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        check_arrays(data)
+        return Forecast.load(path, data)
+    except (InvalidLandscape, ValueError) as error:
+        raise InvalidBundle(f"{path} cannot be used ({error}). {_REMEDY}") from error
+
+
+def _read_network(path: Path, data: bytes) -> dict[str, NDArray[Any]]:
+    try:
+        return read_arrays(data)
+    except ValueError as error:
         raise InvalidBundle(f"{path} is no policy network ({error}). {_REMEDY}") from error
 
 
-def _read_golden(path: Path, features: int, size: int) -> Golden:
+def _read_golden(path: Path, text: bytes, features: int, size: int) -> Golden:
     try:
-        data = json.loads(path.read_text())
+        data = read_object(text)
         observations = np.asarray(data["observations"], np.float32)
         actions = np.asarray(data["actions"], np.float64)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise InvalidBundle(f"{path} holds no golden outputs ({error}). {_REMEDY}") from error
-    rows = len(observations)
+    rows = observations.shape[0] if observations.ndim else 0
     if rows == 0 or observations.shape != (rows, features) or actions.shape != (rows, size):
         raise InvalidBundle(
             f"{path} has observations {observations.shape} and actions {actions.shape}; {features} features and "

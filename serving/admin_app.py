@@ -1,42 +1,56 @@
 """The application that operators talk to. Without a token: /health, /ready, /metrics. With one:
 
-GET  /admin/campaigns                       all campaigns with their money
-PUT  /admin/campaigns/NAME                  add or change one: {"campaign": {...}, "creative": {...}}
-POST /admin/campaigns/NAME/pause, /resume
-POST /admin/campaigns/NAME/budget           {"budget": 5000}
-POST /admin/kill, /admin/revive             stop all bidding, let it go on
-POST /admin/explain                         a bid request: the parts of its bids, without bidding
-POST /admin/clock                           {"now": SECONDS}, where the clock is manual
+GET    /admin/campaigns                     all campaigns with their money
+GET    /admin/bidders                       what each bidder of the store takes to be ordered
+GET    /admin/bundle                        which bundle decides, and which is to
+POST   /admin/explain                       a bid request: the parts of its bids, without bidding
+POST   /admin/campaigns/NAME/pause, /resume
+POST   /admin/kill, /admin/revive           stop all bidding, let it go on
+PUT    /admin/campaigns/NAME                add or change one: {"campaign": {...}, "creative": {...}}
+DELETE /admin/campaigns/NAME                stop one for good; what is still told of its bids is booked
+POST   /admin/campaigns/NAME/budget         {"budget": 5000}
+POST   /admin/bundle                        {"path": FOLDER}: another bundle, from the next slot on
+POST   /admin/clock                         {"now": SECONDS}, where the clock is manual
+
+GET and explain need a token that may read, the next two one that may operate, the others one that may direct. An order
+is answered 200 once it is durable and all bidders of the store obey it. Else 202: it is in force here, and `durable`,
+`reached` and `missing` say how far it has come; it is tried again until it is durable.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hmac
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
 import msgspec
 from pydantic import ValidationError
 
-from bidpilot.bidding.errors import BidpilotError, InvalidServing, LinkLost
+from bidpilot.bidding.errors import BidpilotError, InvalidServing, LedgerUnavailable, LinkLost
+from bidpilot.serving import swap
+from bidpilot.serving.access import Attempts
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import ManualClock
+from bidpilot.serving.drain import Drain
 from bidpilot.serving.exchange_app import readiness
 from bidpilot.serving.http import TEXT, BodyRefused, Request, Response
-from bidpilot.serving.ledger.store import MICRO, Wins
+from bidpilot.serving.ledger.store import MICRO, Seen, Wins
 from bidpilot.serving.messages import decode_request, encode
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.openrtb import Reader
+from bidpilot.serving.orders import Pending
+from bidpilot.serving.reach import Reach, shown
 from bidpilot.serving.served import ServedCampaign
+from bidpilot.serving.tokens import Role, Tokens, Who
 
 _MOST, _SECONDS = 65_536, 5.0
-_MANY = 1 << 40  # seconds: no day lies beyond
+_MANY = 253_370_000_000  # seconds: in the year 9999, beyond which no date lies
 _PATIENCE = 200  # turns of 5 milliseconds
 
 
 class Together(Protocol):
-    """Adds up what several workers tell; raises LinkLost where they do not answer."""
+    """Speaks for several workers; raises LinkLost where they do not answer."""
 
     async def metrics(self) -> bytes:
         """The exposition of all."""
@@ -52,37 +66,57 @@ class AdminApp:
         bidder: what is administered.
         reader: of bid requests that are to be explained.
         metrics: what /metrics shows.
-        token: what `Authorization: Bearer` must bring.
+        tokens: who may bring what as `Authorization: Bearer TOKEN`.
+        drain: on while no bid is made any more.
+        attempts: counts wrong tokens by who brings them.
+        swap: brings other bundles in; None: the bidder stays with its own.
     """
 
-    together: Together | None = None  # where several workers serve: who adds their numbers up
+    together: Together | None = None  # where several workers serve
 
-    def __init__(self, bidder: Bidder, reader: Reader, metrics: Metrics, token: str) -> None:
-        self.bidder, self.reader, self.metrics = bidder, reader, metrics
-        self._expected = f"Bearer {token}".encode()
+    def __init__(
+        self,
+        bidder: Bidder,
+        reader: Reader,
+        metrics: Metrics,
+        tokens: Tokens,
+        drain: Drain | None = None,
+        attempts: Attempts | None = None,
+        swap: swap.Swap | None = None,
+    ) -> None:
+        self.bidder, self.reader, self.metrics, self.tokens = bidder, reader, metrics, tokens
+        self.drain, self.attempts, self.swap = drain or Drain(), attempts or Attempts(), swap
+        self._reach = Reach(bidder.control.orders)
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""
         if request.path == "/health":
             return Response(200, b'{"status":"ok"}')
         if request.path == "/ready":
-            return readiness(self.bidder, draining=False)
+            return readiness(self.bidder, self.drain.on)
         if request.path == "/metrics":
             return await self._exposition()
-        if not self.allowed(request.authorization):
+        given = request.authorization
+        if given is not None and self.attempts.blocked(request.peer, given):
+            return Response(429, b'{"error":"too many wrong tokens from this address: wait a minute"}')
+        who = self.tokens.who(given)
+        if who is None:
+            if given is not None:
+                self.attempts.failed(request.peer, given)
             return Response(401, b'{"error":"give the token as Authorization: Bearer TOKEN"}')
+        path = request.path.strip("/").split("/")
+        needed = _needed(request.method, path)
+        if who.role < needed:
+            why = f"{who.name} may {who.role.name}, and this needs a token that may {needed.name}"
+            return Response(403, encode({"error": why}))
         try:
             body = await request.read(_MOST, _SECONDS)
-            status, found = self._do(request.method, request.path.strip("/").split("/"), body)
-            if request.path == "/admin/clock":
-                await self._caught_up()
-            if self.together is not None and (request.method, request.path) == ("GET", "/admin/campaigns"):
-                found = await self.together.campaigns(found)
+            status, found = await self._do(who, request.method, path, body)
         except BodyRefused as refused:
             status, found = refused.status, {"error": refused.why}
-        except LinkLost as error:
+        except (LedgerUnavailable, LinkLost) as error:
             status, found = 503, {"error": str(error)}
-        except (BidpilotError, msgspec.MsgspecError, ValidationError, UnicodeDecodeError) as error:
+        except (BidpilotError, msgspec.MsgspecError, ValidationError, UnicodeError, RecursionError) as error:
             status, found = 400, {"error": " ".join(str(error).split())[:500]}
         return Response(status, encode(found))
 
@@ -94,29 +128,48 @@ class AdminApp:
         except LinkLost as error:
             return Response(503, encode({"error": str(error)}))
 
-    def allowed(self, authorization: str | None) -> bool:
-        """Whether the header brings the token, compared in a time that does not tell how much of it is right."""
-        return hmac.compare_digest((authorization or "").encode(errors="replace"), self._expected)
-
-    def _do(self, method: str, path: list[str], body: bytes) -> tuple[int, Any]:
+    async def _do(self, who: Who, method: str, path: list[str], body: bytes) -> tuple[int, Any]:
         match method, path:
             case "GET", ["admin", "campaigns"]:
-                return 200, self.campaigns()
+                found = self.campaigns()
+                return 200, found if self.together is None else await self.together.campaigns(found)
+            case "GET", ["admin", "bidders"]:
+                return 200, await self._bidders()
             case "PUT", ["admin", "campaigns", name]:
-                self._put(name, msgspec.json.decode(body, type=dict[str, Any]))
-                return 200, self._campaign(name)
+                given = self._put(who, name, msgspec.json.decode(body, type=dict[str, Any]))
+                return await self._answer(given, self._campaign(name))
+            case "DELETE", ["admin", "campaigns", name] if name in self.bidder.served:
+                return await self._answer(self.bidder.remove(name, who.name), {"name": name, "deleted": True})
             case "POST", ["admin", "campaigns", name, action] if name in self.bidder.served:
-                self._change(name, action, body)
-                return 200, self._campaign(name)
+                given = self._change(who, name, action, body)
+                return await self._answer(given, self._campaign(name))
             case "POST", ["admin", ("kill" | "revive") as action]:
-                self.bidder.kill(action == "kill")
-                return 200, {"killed": self.bidder.killed}
+                given = self.bidder.kill(action == "kill", who.name)
+                return await self._answer(given, {"killed": self.bidder.killed})
+            case _, ["admin", "bundle"] if self.swap is not None:
+                return await swap.answer(self.swap, method, body)
             case "POST", ["admin", "explain"]:
                 return 200, self._explain(body)
             case "POST", ["admin", "clock"]:
-                return 200, self._move(msgspec.json.decode(body, type=dict[str, float]))
+                moved = self._move(msgspec.json.decode(body, type=dict[str, float]))
+                await self._caught_up()
+                return 200, moved
             case _:
                 return 404, {"error": "no such path or campaign"}
+
+    async def _answer(self, given: Sequence[Pending], found: dict[str, Any]) -> tuple[int, Any]:
+        """The answer to an order that is in force here: 200 where it is all that it is to be."""
+        become = await self._reach.follow(given)
+        whole = become["durable"] and become.get("missing", []) == []
+        return 200 if whole else 202, found | become
+
+    async def _bidders(self) -> dict[str, Any]:
+        orders, believed = self.bidder.control.orders, self.bidder.control.believes()
+        own = {orders.bidder: Seen(orders.version, 0.0, believed)}
+        seen = await self._reach.bidders() if orders.shared else {}
+        here = shown(own)
+        here[orders.bidder] |= {"pending": len(orders.pending)}
+        return {"bidders": shown(seen or {}) | here, "store": "does not answer" if seen is None else "answers"}
 
     def campaigns(self) -> dict[str, Any]:
         """All campaigns with their money, as this bidder knows them."""
@@ -137,25 +190,29 @@ class AdminApp:
             "wins": asdict(self.bidder.reconciliation.wins.get(name, Wins())),
             "unbilled": self.bidder.reconciliation.stopped(name),
             "past_debt": self.bidder.past_debt.of(name),
+            "bundle": day.desk.origin.digest,
         }
 
-    def _put(self, name: str, given: dict[str, Any]) -> None:
+    def _put(self, who: Who, name: str, given: dict[str, Any]) -> list[Pending]:
+        campaign = given.pop("campaign", {})
+        if not isinstance(campaign, dict):
+            raise InvalidServing(f"campaign is {str(campaign)[:80]!r}. Give an object of its settings.")
+        if given.pop("name", name) != name:
+            raise InvalidServing("the body has another name than the address. Leave it out.")
         before = self.bidder.served.get(name)
         base = self.bidder.bundle.manifest.campaign if before is None else before.campaign
-        campaign = base.model_dump(mode="json") | dict(given.pop("campaign", {}))
         rest = {} if before is None else before.model_dump(mode="json", exclude={"name", "campaign"})
-        self.bidder.put(ServedCampaign.model_validate(rest | given | {"name": name, "campaign": campaign}))
+        whole = rest | given | {"name": name, "campaign": base.model_dump(mode="json") | campaign}
+        fields = [*given, *(f"campaign.{field}" for field in campaign)]
+        return self.bidder.put(ServedCampaign.model_validate(whole), who.name, fields)
 
-    def _change(self, name: str, action: str, body: bytes) -> None:
-        served = self.bidder.served[name]
+    def _change(self, who: Who, name: str, action: str, body: bytes) -> list[Pending]:
         if action in ("pause", "resume"):
-            self.bidder.put(served.model_copy(update={"paused": action == "pause"}))
-            if action == "resume":
-                self.bidder.reconciliation.forgive(name)
-        elif action == "budget":
-            self._put(name, {"campaign": {"budget": msgspec.json.decode(body, type=dict[str, float]).get("budget")}})
-        else:
-            raise InvalidServing(f"a campaign cannot be asked to {action!r}. Use pause, resume or budget.")
+            return self._put(who, name, {"paused": action == "pause"})
+        if action == "budget":
+            budget = msgspec.json.decode(body, type=dict[str, float]).get("budget")
+            return self._put(who, name, {"campaign": {"budget": budget}})
+        raise InvalidServing(f"a campaign cannot be asked to {action[:80]!r}. Use pause, resume or budget.")
 
     def _explain(self, body: bytes) -> dict[str, Any]:
         request, found = decode_request(body), {}
@@ -182,3 +239,10 @@ class AdminApp:
                 return
             await asyncio.sleep(0.005)
             self.bidder.tick()
+
+
+def _needed(method: str, path: list[str]) -> Role:
+    """The role that a request needs."""
+    if method == "GET" or path[1:] == ["explain"]:
+        return Role.read
+    return Role.operate if path[-1] in ("pause", "resume", "kill", "revive") and method == "POST" else Role.direct

@@ -25,8 +25,8 @@ class Opportunity(msgspec.Struct, frozen=True, gc=False):
     floor: float = 0.0  # least bid that counts, currency per exposure
     first_price: bool = False
     hold: float = 0.0  # seconds for which the exchange may still bill a bid; less than usual counts as usual
-    exchange: str = ""  # that offers it, where exchanges are told apart
     test: bool = False  # answered, but neither counted nor reserved nor billed
+    exchange: str | None = None  # who asks, where exchanges are told apart
 
 
 class Bid(msgspec.Struct, frozen=True):

@@ -12,14 +12,16 @@ import secrets
 from collections import Counter
 from typing import Any
 
+from bidpilot.agents.acting.agent import Agent
 from bidpilot.agents.acting.from_bundle import agent_of
 from bidpilot.bidding.bundle import Bundle
 from bidpilot.bidding.errors import InvalidServing
 from bidpilot.bidding.traffic.refusal import Refusal
 from bidpilot.serving.auction import Bid, NoBid, Opportunity, Record, row
 from bidpilot.serving.booking import Booking
-from bidpilot.serving.calendar import Calendar, Moment
+from bidpilot.serving.calendar import Calendar, Moment, SteadyClock
 from bidpilot.serving.campaign_day import CampaignDay
+from bidpilot.serving.control import Control
 from bidpilot.serving.days import Days
 from bidpilot.serving.decision_log import DecisionLog
 from bidpilot.serving.desk import Desk
@@ -30,7 +32,6 @@ from bidpilot.serving.past_debt import PastDebt
 from bidpilot.serving.reconciliation import Reconciliation
 from bidpilot.serving.served import ServedCampaign
 
-_KILL = "kill"
 _NO_LEASE = "0" * 12
 _RECONCILED = 2  # days whose wins are held against their bills
 
@@ -42,8 +43,13 @@ class Bidder:
         bundle, shadow: what decides, and what decides beside it without bidding.
         desk: what the campaigns share.
         calendar: days and slots.
-        campaigns: what to bid for; those stored from before win over these of the same name.
+        campaigns: what to bid for, by the file and the command line; orders given since hold on top (`Control`).
         decisions: where every auction is logged, or None.
+        name: of this bidder among those that share its store.
+
+    Raises:
+        InvalidServing: what is stored cannot be served.
+        LedgerUnavailable: the store does not answer.
     """
 
     def __init__(
@@ -54,6 +60,7 @@ class Bidder:
         campaigns: list[ServedCampaign],
         shadow: Bundle | None = None,
         decisions: DecisionLog | None = None,
+        name: str = "bidder",
     ) -> None:
         self.bundle, self.desk, self.calendar, self.decisions = bundle, desk, calendar, decisions
         self.reasons: Counter[str] = Counter()  # why there was no bid
@@ -61,18 +68,20 @@ class Bidder:
         self.bids = self.auctions = 0
         self.events = EventLog(desk.clock)
         self.breaker = CircuitBreaker(desk.guardrails, self.events, desk.clock)
-        self.killed = desk.state.switch(_KILL)
-        stored = {k: ServedCampaign.model_validate_json(v) for k, v in desk.state.campaigns().items()}
-        self._served = {c.name: c for c in campaigns} | stored
         self.prefix, self._next_key = secrets.token_hex(4), 0
         second = None if shadow is None else agent_of(shadow)
         self._days = Days(desk, calendar, agent_of(bundle), second, lambda *run_out: self.booking.expired(*run_out))
-        self.booking = Booking(desk, self._days, self._served, decisions, self.events)
+        desk.keeper.on_failed = lambda why: self.events.record(Cause.ledger_failed, why)
+        desk.state.on_failed = lambda why: self.events.record(Cause.state_failed, why)
+        self._lost = 0
+        self._look_back()
+        self.control = Control(desk, self._days, self.events, name, campaigns)
+        self.put, self.kill, self.remove = self.control.put, self.control.kill, self.control.remove
+        self.booking = Booking(desk, self._days, self.control.heard, decisions, self.events)
         self.win, self.loss, self.bill = self.booking.win, self.booking.loss, self.booking.bill
         self.outcome = self.booking.outcome
-        for served in self._served.values():
-            self._days.begin(served)
         self.reconciliation = Reconciliation(desk, self._days.events)
+        self.control.on_resume = self.reconciliation.forgive
         self.past_debt = PastDebt(desk, lambda name: self.days[name].wallet)
 
     @property
@@ -98,11 +107,38 @@ class Bidder:
         if now >= self.moment.end:
             self._advance(now)
         self._days.tend(now)
+        self.control.orders.tend()
         self.reconciliation.tend(now, self._days.accounts(_RECONCILED))
-        self.past_debt.tend(now, self.moment, self._served)
+        self.past_debt.tend(now, self.moment, self.control.served)
+        self._watch()
+
+    def _watch(self) -> None:
+        """Tell of what went wrong where nobody was asked."""
+        clock = self.desk.clock
+        if isinstance(clock, SteadyClock) and (back := clock.went_back()):
+            detail = (
+                f"the wall went back by {back:.3f} s; bids and days go by a clock that is {clock.ahead:.3f} s ahead"
+            )
+            self.events.record(Cause.clock_back, f"{detail} and slows down until it is not")
+        lost = 0 if self.decisions is None else self.decisions.lost + self.decisions.lost_outcomes
+        if lost > self._lost:
+            self.events.record(Cause.decisions_lost, f"{lost - self._lost} rows could not be written")
+            self._lost = lost
+
+    def _look_back(self) -> None:
+        """Say so where the clock lies before what was stored last: the day is the clock's all the same."""
+        last, now = self.desk.state.last(), self.desk.clock()
+        if last is None or (back := self.calendar.ended(*last) - now) <= 0:
+            return
+        self.events.record(
+            Cause.clock_back,
+            f"the clock is {back:.0f} s before the end of the last slot that was stored ({last[0]}, slot {last[1]}): "
+            f"bids are of {self.moment.date}, slot {self.moment.slot}, and of what that day has left. Set the clock "
+            "where it is wrong.",
+        )
 
     def _advance(self, now: float) -> None:
-        if self._days.advance(now, self._served):
+        if self._days.advance(now, self.control.served):
             self.booking.forget(now)
         if self.decisions is not None:
             self.decisions.flush()
@@ -151,8 +187,8 @@ class Bidder:
         return refused
 
     def _best(self, o: Opportunity, refused: dict[str, Refusal], now: float) -> Bid | NoBid:
-        if self.killed or self.breaker.open:
-            return NoBid("kill_switch" if self.killed else "breaker_open")
+        if self.control.killed or self.breaker.open:
+            return NoBid("kill_switch" if self.control.killed else "breaker_open")
         floor = -int(-o.floor * MICRO // 1)
         desk = self.desk
         expiry = max(o.hold, desk.expiry)
@@ -196,6 +232,10 @@ class Bidder:
         self.bids += 1
         return Bid(best.served, amount, ticket, expiry)
 
+    def take_back(self, bid: Bid) -> None:
+        """A bid that was made will not be sent: its money is free again at once."""
+        self.booking.take_back(bid.ticket)
+
     def explain(self, opportunity: Opportunity) -> dict[str, Any]:
         """The parts of each campaign's bid for an auction, currency; nothing is counted or reserved."""
         o, now = opportunity, self.desk.clock()
@@ -218,33 +258,33 @@ class Bidder:
     # --- administration --------------------------------------------------------------------------
 
     @property
+    def killed(self) -> bool:
+        """Whether the kill switch is on."""
+        return self.control.killed
+
+    @property
     def served(self) -> dict[str, ServedCampaign]:
         """Campaigns by name."""
-        return dict(self._served)
+        return dict(self.control.served)
 
-    def put(self, served: ServedCampaign) -> None:
-        """Add a campaign, or change one; kept over restarts."""
-        self.desk.state.store_campaign(served.name, served.model_dump_json())
-        self._served[served.name] = served
-        day = self.days.get(served.name)
-        if day is None:
-            self._days.begin(served)
-        else:
-            day.change(served)
+    def swap(self, bundle: Bundle, desk: Desk, agent: Agent) -> None:
+        """Let another bundle decide new days from now on, and running ones as `serving.swap` hands them over."""
+        self.bundle, self.desk = bundle, desk
+        self._days.swap(desk, agent)
 
-    def kill(self, on: bool) -> None:
-        """Stop all bidding at once, or let it go on; kept over restarts. Notices are booked all the same."""
-        self.desk.state.set_switch(_KILL, on)
-        self.killed = on
-        self.events.record(Cause.kill_switch, "on" if on else "off")
+    @property
+    def shadow(self) -> Agent | None:
+        """Who decides beside the bundle's agent without bidding."""
+        return self._days.shadow
 
     def event_counts(self) -> Counter[Cause]:
         """Interventions by cause, over all campaigns."""
         return sum((e.counts for e in self._days.events.values()), start=self.events.counts.copy())
 
     def close(self) -> None:
-        """Give unused money back, write what is logged, close the files."""
+        """Give unused money back, write what is ordered and logged, close the files."""
         self._days.close()
+        self.control.orders.farewell()
         self.desk.keeper.stop()
         if self.decisions is not None:
             self.decisions.close()

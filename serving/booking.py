@@ -103,6 +103,14 @@ class Booking:
         if held is not None:
             self._resolve(held.record, "lost", 0)
 
+    def take_back(self, ticket: Ticket) -> None:
+        """A bid was made and not sent: nobody can win by it, and its money is free again."""
+        self.notices["unsent"] += 1
+        wallet = self._days.wallet(ticket.account)
+        held = None if wallet is None else wallet.release(ticket.key)
+        if held is not None:
+            self._resolve(held.record, "unsent", 0)
+
     def bill(
         self,
         ticket: Ticket,
@@ -214,9 +222,9 @@ class Booking:
         elif passed.kind is Kind.win:
             self._price(ticket, passed.min_to_win)
             if wallet is not None:
-                wallet.hear(ticket.key, None, passed.until)
+                wallet.gone.hear(ticket.key, None, passed.until)
         else:
-            held = None if wallet is None else wallet.hear(ticket.key, passed.paid)
+            held = None if wallet is None else wallet.gone.hear(ticket.key, passed.paid)
             record = [] if held is None else [held.record]
             self._booked(ticket, passed.amount, passed.min_to_win, record, passed.price_told)
 

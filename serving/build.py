@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import socket
 import time
+from collections import Counter
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,11 +17,12 @@ from bidpilot.bidding.errors import BundleMismatch, InvalidServing
 from bidpilot.bidding.landscape.calendar import read_events
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
+from bidpilot.serving.access import exchanges_of
 from bidpilot.serving.bidder import Bidder
-from bidpilot.serving.calendar import Calendar, Clock
+from bidpilot.serving.calendar import Calendar, Clock, ManualClock, SteadyClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.decision_log import DecisionLog
-from bidpilot.serving.desk import Desk
+from bidpilot.serving.desk import Desk, Origin
 from bidpilot.serving.guardrails import LOGGER
 from bidpilot.serving.ledger.keeper import Deliver, Keeper, at_once
 from bidpilot.serving.ledger.machine import MachineStore
@@ -35,34 +38,61 @@ _HOUR = 3600.0
 
 
 def open_bidder(
-    config: ServeConfig, clock: Clock = time.time, deliver: Deliver = at_once, place: Place = ALONE
+    config: ServeConfig,
+    clock: Clock = time.time,
+    deliver: Deliver = at_once,
+    name: str | None = None,
+    place: Place = ALONE,
 ) -> Bidder:
     """The bidder of a configuration; close it after use.
 
-    Without a `deliver` of its own it is wholly in the caller's thread: a call returns when it is durable. `place`:
-    which of several workers it is of.
+    Without a `deliver` of its own it is wholly in the caller's thread: a call returns when it is durable. `name` is its
+    own among those that share a store; None: the machine's with the state folder, which a restart has again. `place`:
+    which of several workers it is.
 
     Raises:
         InvalidBundle, BundleMismatch: the bundle cannot be served, or the shadow does not fit it.
-        InvalidServing: the campaigns cannot be read.
+        InvalidServing: the campaigns or the orders stored for them cannot be read or served.
         InvalidCalendar: the named events cannot be read.
         InvalidMemory: the memory of sources cannot be read, or is of other sources.
         LedgerUnavailable: the state folder or Redis cannot be used.
     """
+    opened: list[LedgerStore | State] = []
+    try:
+        return _open(config, clock, deliver, name, place, opened)
+    except BaseException:
+        for one in reversed(opened):
+            one.close()
+        raise
+
+
+def _open(
+    config: ServeConfig,
+    clock: Clock,
+    deliver: Deliver,
+    name: str | None,
+    place: Place,
+    opened: list[LedgerStore | State],
+) -> Bidder:
     bundle = load_bundle(config.bundle)
     shadow = None if config.shadow is None else _shadow(bundle, config.shadow)
     campaigns = read_campaigns(config, bundle)
-    forecast = bundle.forecast if config.calendar is None else bundle.forecast.with_events(read_events(config.calendar))
-    planner = Planner(forecast)
+    planner = planner_of(config, bundle)
     sources = clusters(config, bundle.forecast, bundle.manifest.origin.publishers) + 1  # the pool is one more
     bidders = config.bidders * place.of
     book = SourceBook(bundle, sources, config.state, bidders, place.first) if config.traffic_filter else None
-    keeper = Keeper(_store(config, clock, place), deliver)
+    if not isinstance(clock, ManualClock):
+        clock = SteadyClock(clock)
+    store = _store(config, clock, place)
+    opened.append(store)
+    keeper = Keeper(store, deliver)
+    state = State(config.state / "state.sqlite", deliver, place.first)
+    opened.append(state)
     desk = Desk(
         planner=planner,
         shade=ShadingTable(planner),
         keeper=keeper,
-        state=State(config.state / "state.sqlite", place.first),
+        state=state,
         clock=clock,
         guardrails=config.guardrails,
         sources=sources,
@@ -70,18 +100,40 @@ def open_bidder(
         expiry=config.bid_expiry,
         grace=config.grace,
         win_hold=config.win_hold,
-        settle_on_win=frozenset([""] if config.settle_on == "win" else []),
+        settle_on_win=_settling_on_win(config),
         reconciliation=config.reconciliation,
         book=book,
+        origin=Origin.of(bundle),
     )
     decisions = None
     if config.decisions is not None:
         decisions = DecisionLog(config.decisions, f"{int(time.time())}-{os.getpid()}", bundle.manifest.segments)
     calendar = Calendar(bundle.manifest.slots, config.utc_offset * _HOUR)
-    bidder = Bidder(bundle, desk, calendar, campaigns, shadow, decisions)
+    name = name or f"{socket.gethostname()}:{config.state.resolve()}{place}"
+    bidder = Bidder(bundle, desk, calendar, campaigns, shadow, decisions, name)
     if deliver is not at_once:
         keeper.start()
+        desk.state.start()
     return bidder
+
+
+def planner_of(config: ServeConfig, bundle: Bundle) -> Planner:
+    """Plans campaigns under the bundle's forecast, with the named events of the configuration.
+
+    Raises:
+        InvalidCalendar: the named events cannot be read.
+    """
+    if config.calendar is None:
+        return Planner(bundle.forecast)
+    return Planner(bundle.forecast.with_events(read_events(config.calendar)))
+
+
+def _settling_on_win(config: ServeConfig) -> frozenset[str | None]:
+    """Exchanges whose win notices are their bills; None among them: any that is not told apart."""
+    on: dict[str | None, str] = {
+        name: one.settle_on or config.settle_on for name, one in exchanges_of(config.exchanges).items()
+    }
+    return frozenset(name for name, notice in (on | {None: config.settle_on}).items() if notice == "win")
 
 
 def clusters(config: ServeConfig, forecast: Forecast, publishers: bool = False) -> int:
@@ -118,28 +170,60 @@ def read_campaigns(config: ServeConfig, bundle: Bundle) -> list[ServedCampaign]:
     try:
         entries = json.loads(config.campaigns.read_text())
         base = default.model_dump(mode="json")
-        return [ServedCampaign.model_validate(e | {"campaign": base | e.get("campaign", {})}) for e in entries]
-    except (OSError, ValueError, TypeError, AttributeError, ValidationError) as error:
+        found = [ServedCampaign.model_validate(e | {"campaign": base | e.get("campaign", {})}) for e in entries]
+    except (OSError, ValueError, TypeError, AttributeError, ValidationError, RecursionError) as error:
         raise InvalidServing(
             f'{config.campaigns} is no list of campaigns ({error}). Write [{{"name": ..., "campaign": {{...}}}}].'
         ) from error
+    twice = [name for name, count in Counter(c.name for c in found).items() if count > 1]
+    if twice:
+        raise InvalidServing(
+            f"{config.campaigns} has {', '.join(twice)} more than once. Give each campaign its own name."
+        )
+    return found
 
 
 def secret(config: ServeConfig, name: str, variable: str) -> str:
-    """A secret from the environment, or one made once and kept in the state folder, readable by its owner alone."""
-    given = os.environ.get(variable, "")
-    if given:
-        return given
+    """A secret from the environment, or one made once and kept in the state folder, readable by its owner alone.
+
+    Raises:
+        InvalidServing: it is empty, or cannot be read or made.
+    """
+    given = os.environ.get(variable)
+    if given is not None:
+        return _whole(given, variable, "Set it to a secret, or unset it")
     path: Path = config.state / name
-    config.state.mkdir(parents=True, exist_ok=True)
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(handle, "w") as file:
-        made = secrets.token_urlsafe(32)
-        file.write(made)
-    return made
+        if not path.exists():
+            _make(path)
+        return _whole(path.read_text(), str(path), "Delete it, and a new one is made")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidServing(
+            f"the secret {path} cannot be read or made ({error}). Set {variable} in its place."
+        ) from error
+
+
+def _whole(text: str, where: str, remedy: str) -> str:
+    text = text.strip()
+    if not text:
+        raise InvalidServing(f"{where} is empty, and who brings nothing would be let in. {remedy}.")
+    return text
+
+
+def _make(path: Path) -> None:
+    """A secret that is there is whole: it gets its name when it is written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(32))
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(part, path)
+    except FileExistsError:  # another process has made one meanwhile
+        pass
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _store(config: ServeConfig, clock: Clock, place: Place) -> LedgerStore:

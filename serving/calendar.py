@@ -48,6 +48,14 @@ class Calendar:
         start = day * DAY - self.utc_offset + slot * length
         return Moment(day, slot, start, start + length)
 
+    def ended(self, day: str, slot: int) -> float:
+        """When a slot of an ISO 8601 date ends, seconds since 1970, UTC.
+
+        Raises:
+            ValueError: that is no date.
+        """
+        return (date.fromisoformat(day).toordinal() - _EPOCH + (slot + 1) / self.slots) * DAY - self.utc_offset
+
 
 class ManualClock:
     """A clock that is moved by hand: for replays and tests. It never runs backwards."""
@@ -62,3 +70,38 @@ class ManualClock:
     def move(self, now: float) -> None:
         """Move to `now`, or stay where that is in the past."""
         self._now = max(self._now, now)
+
+
+class SteadyClock:
+    """The wall's clock without its steps back: reservations, leases and days go by it.
+
+    Where the wall goes back, this one goes on from where it was, at half speed until the wall has caught up, so that
+    leases are renewed in time and a day that has begun is not begun again. Steps ahead are followed at once.
+    """
+
+    def __init__(self, wall: Clock) -> None:
+        self._wall = wall
+        self._last = wall()  # as the wall had it
+        self._ahead = 0.0  # seconds that this clock is ahead of the wall
+        self._back = 0.0
+
+    def __call__(self) -> float:
+        """The time; never before an answer given earlier."""
+        now = self._wall()
+        passed, self._last = now - self._last, now
+        if passed < 0:
+            self._ahead -= passed
+            self._back -= passed
+        elif self._ahead:
+            self._ahead = max(self._ahead - passed / 2, 0.0)
+        return now + self._ahead
+
+    @property
+    def ahead(self) -> float:
+        """Seconds that this clock is ahead of the wall."""
+        return self._ahead
+
+    def went_back(self) -> float:
+        """Seconds that the wall has gone back since this was asked last."""
+        back, self._back = self._back, 0.0
+        return back

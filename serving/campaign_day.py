@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 
 from bidpilot.agents.acting.agent import Agent
 from bidpilot.bidding.day.slot_totals import SlotTotals
+from bidpilot.bidding.errors import InvalidServing
 from bidpilot.bidding.traffic.detector import Detector
 from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.bidding.traffic.refusal import Refusal
@@ -24,6 +27,7 @@ from bidpilot.serving.pricer import Pricer
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.slot_gate import SlotGate
 from bidpilot.serving.slot_spend import SlotSpend
+from bidpilot.serving.successor import Successor
 from bidpilot.serving.told import Told
 
 _CHUNK_SHARE = 0.05  # of the budget that one process takes at a time ...
@@ -47,12 +51,18 @@ class CampaignDay:
         if shadow is not None:
             self._shadow_pilot = self._make_pilot(shadow, EventLog(desk.clock, f"{served.name} (shadow)"))
         self.cap = bid_cap(guard, desk.forecast, self._pilot.alpha, campaign.conversion_value)
+        if not math.isfinite(self.cap):
+            raise InvalidServing(
+                f"the most that campaign {served.name!r} would bid is {self.cap}. Give a smaller conversion_value, or "
+                "--guardrails.bid-cap."
+            )
         budget = _micro(campaign.budget)
         config = WalletConfig(chunk=self._chunk(budget), hold=desk.hold)
         self.wallet = Wallet(self.account, budget, desk.keeper, desk.clock, config, events)
         self._spend = SlotSpend(self.wallet, int(guard.slot_share * budget / desk.bidders), desk.bidders)
         self._spend.join(moment.slot)
         self.wallet.tend(desk.clock())
+        self.successor: Successor | None = None  # takes over when the slot is closed
         self.collector = self._pilot.collector(desk.sources)
         self._begin()
 
@@ -95,7 +105,7 @@ class CampaignDay:
             self.collector.begin(slot)
             totals = stored.get(slot) or self.collector.totals(unwatched=1.0)
             self._next(totals, self._settled_before(totals) if slot + 1 == self.moment.slot else 0.0)
-        missing = self.moment.slot - len(stored)
+        missing = self.moment.slot - sum(slot < self.moment.slot for slot in stored)
         if missing > 0:
             self.events.record(Cause.unwatched, f"{missing} slots before {self.moment.slot} count as forecast")
         self.collector.begin(self.moment.slot, self._gate)
@@ -108,10 +118,28 @@ class CampaignDay:
         totals = self.collector.totals(self._unwatched, self.desk.bidders)
         self._unwatched = 0.0
         self.desk.state.store_slot(self.account, self.slot, totals)
+        if self.successor is not None:
+            self._hand_over(self.successor)
         self._next(totals, self._settled_before(totals))
         self.moment = moment
         self._spend.begin(moment.slot)
         self.collector.begin(moment.slot, self._gate)
+
+    def _hand_over(self, to: Successor) -> None:
+        """Let another bundle's pilots close the slot and go on; money, counts and the filter of traffic stay."""
+        self.successor = None
+        if to.pilot.slot != self.slot:
+            to.close()
+            return
+        to.pilot.take_over(self._pilot)
+        if self._shadow_pilot is not None and to.shadow is not None:
+            to.shadow.take_over(self._shadow_pilot)
+            self._shadow_pilot = to.shadow
+        self._pilot, self.desk = to.pilot, to.desk
+        campaign = self.served.campaign
+        self.cap = bid_cap(to.desk.guardrails, to.desk.forecast, to.pilot.alpha, campaign.conversion_value)
+        self.wallet.config = replace(self.wallet.config, chunk=self._chunk(_micro(campaign.budget)))
+        self.collector = to.pilot.collector(to.desk.sources)
 
     def end(self) -> None:
         """Tell the filter of traffic of the day's last slot, which is under way: what it has found is to be kept."""
@@ -260,6 +288,8 @@ class CampaignDay:
         self.wallet.close()
         for pilot in self._pilots():
             pilot.close()
+        if self.successor is not None:
+            self.successor.close()
 
 
 def _micro(amount: float) -> int:

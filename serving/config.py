@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from bidpilot.bidding.traffic.sources import CLUSTERS
+from bidpilot.serving.access import networks_of
 from bidpilot.serving.guardrails import GuardrailConfig
 from bidpilot.serving.reconciliation import ReconciliationConfig
 
@@ -27,7 +28,8 @@ class ServeConfig(BaseModel):
     budget: float | None = Field(None, gt=0, description="Budget per day of the default campaign, currency.")
     state: Path = Field(Path("serving-state"), description="Folder of ledger, switches and secrets.")
     redis: str | None = Field(
-        None, description="Address of a Redis that several bidders share a budget in: redis://HOST:6379/0."
+        None,
+        description="Address of a Redis that several bidders share budgets and orders in: redis://HOST:6379/0.",
     )
     bidders: int = Field(1, ge=1, description="Bidders that share the traffic evenly; 1 where this one sees all.")
     workers: int = Field(
@@ -38,8 +40,22 @@ class ServeConfig(BaseModel):
     )
     host: str = Field("127.0.0.1", min_length=1, description="Address that bid requests and notices come to.")
     port: int = Field(8080, ge=0, le=65535, description="TCP port for them; 0 takes a free one.")
+    notice_port: int | None = Field(
+        None, ge=0, le=65535, description="TCP port for notices alone, on the same address; where none, that of bids."
+    )
+    allow: tuple[str, ...] = Field(
+        (), description="Networks that bid requests may come from, as 203.0.113.0/24; where none, any."
+    )
+    exchanges: Path | None = Field(
+        None, description="JSON file of exchanges that may ask for bids, by token or network; where none, any may."
+    )
     admin_host: str = Field("127.0.0.1", min_length=1, description="Address of metrics and administration.")
     admin_port: int = Field(8081, ge=0, le=65535, description="TCP port for them; 0 takes a free one.")
+    tokens: Path | None = Field(
+        None,
+        description='JSON file of more tokens of administration: {"NAME": {"token": "...", "role": "read"}}; roles are '
+        "read, operate and direct.",
+    )
     public_url: str | None = Field(
         None, description="Address that exchanges send notices to; http://HOST:PORT where none."
     )
@@ -81,7 +97,17 @@ class ServeConfig(BaseModel):
     explain: bool = Field(False, description="Return a bid's parts to whoever asks for them in the request.")
     max_body: int = Field(262_144, ge=1024, description="Largest request body, bytes.")
     body_timeout: float = Field(1.0, gt=0, description="Longest time for a request's body to arrive, seconds.")
+    max_imp: int = Field(50, ge=1, description="Most impressions of a request that is answered.")
+    max_response: int = Field(
+        1_048_576, ge=1024, description="Largest response, bytes: bids beyond are not sent and hold no money."
+    )
+    network_ms: float = Field(
+        10.0, ge=0, description="Part of a request's tmax that its way here and back takes, milliseconds."
+    )
     min_tmax: int = Field(3, ge=0, description="Least tmax of a request that is answered, milliseconds.")
+    drain: float = Field(
+        5.0, ge=0, description="Time after SIGTERM in which notices are still booked and no bid is made, seconds."
+    )
     clock: Literal["wall", "manual"] = Field(
         "wall", description="`manual` lets the administrator move the time: for replays of recorded days."
     )
@@ -89,3 +115,9 @@ class ServeConfig(BaseModel):
         ReconciliationConfig(), description="When wins that are not billed are too many."
     )
     guardrails: GuardrailConfig = Field(GuardrailConfig(), description="Limits of the bidding.")
+
+    @field_validator("allow")
+    @classmethod
+    def _are_networks(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        networks_of(texts)
+        return texts

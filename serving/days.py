@@ -36,7 +36,7 @@ class Days:
         expired: Callable[[Reservation, int], None],
     ) -> None:
         self.desk, self.calendar = desk, calendar
-        self._agent, self._shadow, self._expired = agent, shadow, expired
+        self._agent, self.shadow, self._expired = agent, shadow, expired
         self.moment = calendar.at(desk.clock())
         self.running: dict[str, CampaignDay] = {}  # by campaign
         self.events: dict[str, EventLog] = {}  # by campaign
@@ -45,8 +45,8 @@ class Days:
     def begin(self, served: ServedCampaign) -> None:
         """Begin a campaign's day in the slot that is under way."""
         events = self.events.setdefault(served.name, EventLog(self.desk.clock, served.name))
-        day = CampaignDay(self.desk, served, self.moment, self._agent, self._shadow, events)
-        day.wallet.on_expired = self._expired
+        day = CampaignDay(self.desk, served, self.moment, self._agent, self.shadow, events)
+        day.wallet.gone.on_expired = self._expired
         self.running[served.name] = day
 
     def tend(self, now: float) -> None:
@@ -74,7 +74,9 @@ class Days:
         for name, day in over:
             self._old[day.account] = (target.day, day.wallet)
             day.close()
-            self.begin(served[name])
+            del self.running[name]
+            if name in served:  # else it was removed in the course of the day
+                self.begin(served[name])
         return True
 
     def _learn(self, over: Iterable[CampaignDay]) -> None:
@@ -83,6 +85,10 @@ class Days:
             day.end()
         if self.desk.book is not None:
             self.desk.book.learn([day.filter for day in over if day.filter is not None])
+
+    def swap(self, desk: Desk, agent: Agent) -> None:
+        """Begin every day from now on at another desk; one that runs goes on until its successors are given to it."""
+        self.desk, self._agent = desk, agent
 
     def today(self, account: str) -> CampaignDay | None:
         """The running day of an account; None where its day is over."""

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from bidpilot.bidding.errors import InvalidServing
 
 if TYPE_CHECKING:
     from bidpilot.serving.told import Told
@@ -55,12 +58,28 @@ class Outcome(NamedTuple):
     conversion: float  # conversions that they count for
 
 
+_Batch = tuple[str, Sequence[Row] | Sequence[Outcome], str]  # kind, entries, name of the file
+
+
 class DecisionLog:
-    """Writes rows to `decisions-*.parquet` and outcomes to `outcomes-*.parquet` in a folder, in a thread of its own."""
+    """Writes rows to `decisions-*.parquet` and outcomes to `outcomes-*.parquet` in a folder, in a thread of its own.
+
+    What could not be written is tried once more with the next file, or at the end, and then counted as lost.
+
+    Raises:
+        InvalidServing: the folder cannot be written to.
+    """
 
     def __init__(self, folder: Path, prefix: str, segments: tuple[str, ...]) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / SEGMENTS_FILE).write_text(json.dumps(segments))  # in the bundle's order, also those never met
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / SEGMENTS_FILE).write_text(json.dumps(segments))  # in the bundle's order, also those never met
+        except OSError as error:
+            raise InvalidServing(f"decisions cannot be logged to {folder} ({error}). Give another folder.") from error
+        self.lost = self.lost_outcomes = 0  # rows
+        self.waiting = 0  # rows and outcomes that could not be written and are tried once more
+        self._failed: list[_Batch] = []
+        self._closed = False
         self._folder, self._prefix = folder, prefix
         self._rows: list[Row] = []
         self._outcomes: list[Outcome] = []
@@ -83,26 +102,53 @@ class DecisionLog:
         self._rows, self._outcomes = [], []
         if rows or outcomes:
             self._count += 1
-            self._writer.submit(self._write, rows, outcomes, f"{self._prefix}-{self._count:06d}.parquet")
+            name = f"{self._prefix}-{self._count:06d}.parquet"
+            self._writer.submit(
+                self._attempt, [b for b in (("decisions", rows, name), ("outcomes", outcomes, name)) if b[1]]
+            )
 
     def close(self) -> None:
-        """Write the rest."""
-        self.flush()
-        self._writer.shutdown(wait=True)
+        """Write the rest; once more, it changes nothing."""
+        if not self._closed:
+            self._closed = True
+            self.flush()
+            self._writer.submit(self._attempt, [])
+            self._writer.shutdown(wait=True)
 
-    def _write(self, rows: list[Row], outcomes: list[Outcome], name: str) -> None:
+    def _attempt(self, batches: list[_Batch]) -> None:
+        """Write what failed before, for the last time, and these batches."""
+        again, self._failed = self._failed, []
+        for batch in again:
+            try:
+                self._write(*batch)
+            except Exception:  # a full disk, a folder that is gone: it has been said, and is counted
+                kind, entries, _ = batch
+                if kind == "decisions":
+                    self.lost += len(entries)
+                else:
+                    self.lost_outcomes += len(entries)
+        for batch in batches:
+            try:
+                self._write(*batch)
+            except Exception:
+                self._failed.append(batch)
+        self.waiting = sum(len(entries) for _, entries, _ in self._failed)
+
+    def _write(self, kind: str, entries: Sequence[Row] | Sequence[Outcome], name: str) -> None:
         # Polars loads only where decisions are logged, with one thread beside the bidder's.
         os.environ.setdefault("POLARS_MAX_THREADS", "1")
         import polars as pl
 
         optional = {"shadow_bid": pl.Float64, "market_price": pl.Float64, "value": pl.Float64, "event": pl.String}
-        for kind, entries, columns in (("decisions", rows, Row._fields), ("outcomes", outcomes, Outcome._fields)):
-            if not entries:
-                continue
-            frame = pl.DataFrame(entries, schema=list(columns), orient="row", infer_schema_length=None)
-            # a column without an entry in this file has its type all the same
-            frame = frame.cast({name: dtype for name, dtype in optional.items() if name in columns})
-            path = self._folder / f"{kind}-{name}"
-            part = path.with_suffix(".part")
+        columns = entries[0]._fields
+        frame = pl.DataFrame(entries, schema=list(columns), orient="row", infer_schema_length=None)
+        # a column without an entry in this file has its type all the same
+        frame = frame.cast({name: dtype for name, dtype in optional.items() if name in columns})
+        path = self._folder / f"{kind}-{name}"
+        part = path.with_suffix(".part")
+        try:
             frame.write_parquet(part)
             part.rename(path)  # a file that is there is whole
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise

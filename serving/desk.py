@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bidpilot.bidding.bundle import Bundle
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.serving.calendar import Clock
@@ -13,6 +14,19 @@ from bidpilot.serving.pricer import ShadingTable
 from bidpilot.serving.reconciliation import ReconciliationConfig
 from bidpilot.serving.source_book import Book
 from bidpilot.serving.state import State
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Which bundle decides."""
+
+    digest: str = ""  # SHA-256 of its manifest, hex
+    run: str = ""  # that it was exported of
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> Origin:
+        """Of a bundle."""
+        return cls(bundle.digest, bundle.manifest.origin.run_id)
 
 
 @dataclass(frozen=True)
@@ -30,9 +44,10 @@ class Desk:
     expiry: float  # seconds from a bid to its bill
     grace: float  # seconds after that for which a bill is still paid
     win_hold: float  # seconds for which a win that is told waits for its bill
-    settle_on_win: frozenset[str]  # exchanges whose win notices are their bills; "" is any that is not told apart
+    settle_on_win: frozenset[str | None]  # exchanges whose win notices are their bills; None: any not told apart
     reconciliation: ReconciliationConfig
     book: Book | None = None  # makes the filters of traffic; None: all requests pass
+    origin: Origin = Origin()  # of planner, shade and book
 
     @property
     def hold(self) -> float:

@@ -1,6 +1,7 @@
 """The application that exchanges talk to: bid requests and notices.
 
-POST /openrtb2/bid      200 with bids or a no-bid reason, 204 for no bid, 400, 408, 413
+POST /openrtb2/bid      200 with bids or a no-bid reason, 204 for no bid, 400, 408, 413; 403, 429 for who may not ask
+POST /openrtb2/bid/TOKEN    the same, from the exchange of this token
 GET  /notice/{win,bill,loss}?t=TICKET&p=PRICE&m=MIN_TO_WIN    204, 400, 403; 503 for a win or a bill: send it again
 GET  /notice/event?t=TICKET&e=TYPE&n=COUNT&v=VALUE, or &i=INTERACTIONS&c=CONVERSIONS    204, 400, 403
 GET  /health, /ready
@@ -9,6 +10,7 @@ GET  /health, /ready
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,90 +18,178 @@ from typing import Any
 import msgspec
 
 from bidpilot.bidding.errors import InvalidNotice
+from bidpilot.serving.access import ANYONE, Access, Partner, Refused
 from bidpilot.serving.auction import NoBid
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.config import ServeConfig
+from bidpilot.serving.drain import Drain
 from bidpilot.serving.http import JSON, BodyRefused, Request, Response
-from bidpilot.serving.messages import BidObject, BidRequest, BidResponse, NoBidReason, SeatBid, decode_request, encode
+from bidpilot.serving.messages import BidRequest, BidResponse, Imp, NoBidReason, decode_request, encode
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.notices import Kind, Signer, Ticket, Unread, read_notice
+from bidpilot.serving.offer import Offer, no_bid
 from bidpilot.serving.openrtb import MILLE, Reader, Writer
 from bidpilot.serving.told import read_told
 
 BID_PATH, NOTICE_PATH = "/openrtb2/bid", "/notice/"
 _HEADERS = [*JSON, ("x-openrtb-version", "2.6")]
+_REFUSED = {
+    403: Response(403, b'{"error":"not an exchange that is served here"}'),
+    429: Response(429, b'{"error":"too many wrong tokens from this address: wait a minute"}'),
+}
+_NO_BID = Response(204)
+_WAITED = 0.01  # seconds in the loop's queue after which the client may have gone; to watch it costs a tenth of a bid
+_MOST_TMAX = 1_000_000_000  # milliseconds
 
 
 class ExchangeApp:
-    """Handles requests for one bidder."""
+    """Handles requests for one bidder.
+
+    Args:
+        access: who may ask for bids; notices are known by their signatures.
+        drain: on while no bid is to be made.
+        watch: measures how long a request has taken since it arrived, seconds.
+    """
 
     def __init__(
-        self, bidder: Bidder, config: ServeConfig, signer: Signer, reader: Reader, writer: Writer, metrics: Metrics
+        self,
+        bidder: Bidder,
+        config: ServeConfig,
+        signer: Signer,
+        reader: Reader,
+        writer: Writer,
+        metrics: Metrics,
+        access: Access | None = None,
+        drain: Drain | None = None,
+        watch: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.bidder, self.config, self.signer = bidder, config, signer
         self.reader, self.writer, self.metrics = reader, writer, metrics
-        self.draining = False
+        self.access, self.drain, self.watch = access or Access(), drain or Drain(), watch
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""
-        if request.path == BID_PATH:
-            return await self._bid(request)
-        if request.path.startswith(NOTICE_PATH):
+        path = request.path
+        if path == BID_PATH:
+            return await self._bid(request, None)
+        if path.startswith(NOTICE_PATH):
             return await self._notice(request)
-        if request.path == "/health":
+        if path == "/health":
             return Response(200, b'{"status":"ok"}')
-        if request.path == "/ready":
-            return readiness(self.bidder, self.draining)
+        if path == "/ready":
+            return readiness(self.bidder, self.drain.on)
+        if self.access.told_apart and path.startswith(BID_PATH + "/"):
+            return await self._bid(request, path[len(BID_PATH) + 1 :])
         return Response(404, b'{"error":"no such path"}')
 
     # --- bid requests ----------------------------------------------------------------------------
 
-    async def _bid(self, request: Request) -> Response:
+    async def _bid(self, request: Request, token: str | None) -> Response:
         if request.method != "POST":
             return Response(405, b'{"error":"send bid requests with POST"}')
-        start = time.perf_counter()
+        partner = self.access.admit(request.peer, request.authorization, token)
+        if isinstance(partner, Refused):
+            self.metrics.refuse(partner.why)
+            return _REFUSED[partner.status]
+        begun = self.watch()
+        arrived = begun if request.arrived is None else request.arrived
+        hangup = request.hangup() if request.hangup is not None and begun - arrived > _WAITED else None
         try:
             decoded = decode_request(await request.read(self.config.max_body, self.config.body_timeout))
+            body, offer = self.answer(decoded, partner, arrived)
+            if offer.bids and hangup is not None and hangup.gone:
+                self.metrics.refuse("client_gone")
+                offer.withdraw()
+                body = None
         except BodyRefused as refused:
             self.metrics.refuse(refused.why)
             return Response(refused.status, encode({"error": refused.why}))
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             self.metrics.refuse("not_openrtb")
             return Response(400, encode({"error": str(error)[:200]}))
-        response = self.respond(decoded)
-        self.metrics.latency.add(time.perf_counter() - start)
-        return Response(204) if response is None else Response(200, encode(response), _HEADERS)
+        finally:
+            if hangup is not None:
+                hangup.close()
+        self.metrics.latency.add(self.watch() - arrived)
+        return _NO_BID if body is None else Response(200, body, _HEADERS)
 
-    def respond(self, request: BidRequest) -> BidResponse | None:
-        """The response; None for no bid without a reason."""
-        refusal = self.reader.refusal(request, self.config.seat, self.config.min_tmax)
+    def answer(self, request: BidRequest, partner: Partner, arrived: float) -> tuple[bytes | None, Offer]:
+        """The response of a request that arrived then (`watch`), encoded, with its bids.
+
+        Bids that are not in it hold nothing any more: those that came too late, or did not fit in.
+        """
+        offer, due = Offer(self.bidder), self._due(request, arrived)
+        response = self._respond(request, partner, due, offer)
+        try:
+            body = None if response is None else encode(response)
+            if body is not None and len(body) > self.config.max_response:
+                for _ in range(offer.fit(len(body), self.config.max_response)):
+                    self.metrics.refuse("response_too_large")
+                response = offer.response(request.id, partner.seat or self.config.seat, self.config.currency)
+                body = None if response is None else encode(response)
+        except Exception as error:  # what a campaign's creative or an explanation holds may not be text
+            body = encode(self._failed(request, offer, error))
+        if offer.bids and self.watch() >= due:
+            body = encode(self._too_late(request, offer))
+        return body, offer
+
+    def respond(self, request: BidRequest, partner: Partner = ANYONE) -> BidResponse | None:
+        """The response to a request that arrives now; None for no bid without a reason."""
+        return self._respond(request, partner, self._due(request, self.watch()), Offer(self.bidder))
+
+    def _respond(self, request: BidRequest, partner: Partner, due: float, offer: Offer) -> BidResponse | None:
+        if self.drain.on:
+            self.metrics.refuse("draining")
+            return None
+        seat = partner.seat or self.config.seat
+        refusal = self._refusal(request, seat)
         if refusal is not None:
             self.metrics.refuse(refusal.name)
-            return BidResponse(id=request.id, nbr=refusal.value)
+            return no_bid(request.id, refusal)
         try:
-            bids = self._bids(request)
+            for imp in request.imp:
+                if self.watch() >= due:
+                    return self._too_late(request, offer)
+                self._bid_for(request, imp, partner, offer)
         except Exception as error:  # whatever a predictor raises, the exchange gets an answer
-            self.bidder.breaker.failed(f"{type(error).__name__}: {error}")
-            self.metrics.refuse("technical_error")
-            return BidResponse(id=request.id, nbr=NoBidReason.technical_error.value)
-        if not bids:
-            return None
-        return BidResponse(id=request.id, seatbid=[SeatBid(self.config.seat, bids)], cur=self.config.currency)
+            return self._failed(request, offer, error)
+        return offer.response(request.id, seat, self.config.currency)
 
-    def _bids(self, request: BidRequest) -> list[BidObject]:
-        bids = []
-        for imp in request.imp:
-            found = self.reader.opportunity(request, imp)
-            if isinstance(found, str):
-                self.metrics.refuse(found)
-                continue
-            parts = None
-            if self.config.explain and imp.ext is not None and imp.ext.bidpilot and imp.ext.bidpilot.explain:
-                parts = self.bidder.explain(found)
-            made = self.bidder.bid(found)
-            if not isinstance(made, NoBid):
-                bids.append(self.writer.bid(made, imp, parts))
-        return bids
+    def _bid_for(self, request: BidRequest, imp: Imp, partner: Partner, offer: Offer) -> None:
+        found = self.reader.opportunity(request, imp, exchange=partner.name)
+        if isinstance(found, str):
+            self.metrics.refuse(found)
+            return
+        parts = None
+        if self.config.explain and imp.ext is not None and imp.ext.bidpilot and imp.ext.bidpilot.explain:
+            parts = self.bidder.explain(found)
+        made = self.bidder.bid(found)
+        if not isinstance(made, NoBid):
+            offer.made(made)
+            offer.written(self.writer.bid(made, imp, parts))
+
+    def _refusal(self, request: BidRequest, seat: str) -> NoBidReason | None:
+        if len(request.imp) > self.config.max_imp:
+            return NoBidReason.too_many_impressions
+        return self.reader.refusal(request, seat, self.config.min_tmax)
+
+    def _due(self, request: BidRequest, arrived: float) -> float:
+        """When an answer must have left (`watch`): `tmax` runs from arrival, the network's part of it left."""
+        tmax = request.tmax
+        if tmax is None or tmax > _MOST_TMAX:
+            return math.inf
+        return arrived + (tmax - self.config.network_ms) / 1000
+
+    def _failed(self, request: BidRequest, offer: Offer, error: Exception) -> BidResponse:
+        offer.withdraw()
+        self.bidder.breaker.failed(f"{type(error).__name__}: {error}")
+        self.metrics.refuse("technical_error")
+        return no_bid(request.id, NoBidReason.technical_error)
+
+    def _too_late(self, request: BidRequest, offer: Offer) -> BidResponse:
+        offer.withdraw()
+        self.metrics.refuse("late")
+        return no_bid(request.id, NoBidReason.insufficient_time)
 
     # --- notices ---------------------------------------------------------------------------------
 
@@ -147,6 +237,7 @@ def readiness(bidder: Bidder, draining: bool) -> Response:
     """The answer to /ready: whether bids can be made now."""
     now = bidder.desk.clock()
     campaigns: dict[str, Any] = {name: day.wallet.ready(now) for name, day in bidder.days.items()}
-    ready = not draining and not bidder.killed and any(campaigns.values())
-    body = encode({"ready": ready, "killed": bidder.killed, "campaigns": campaigns})
+    ledger = bidder.desk.keeper.well
+    ready = not draining and not bidder.killed and ledger and any(campaigns.values())
+    body = encode({"ready": ready, "killed": bidder.killed, "ledger": ledger, "campaigns": campaigns})
     return Response(200 if ready else 503, body)

@@ -34,11 +34,20 @@ class Cause(StrEnum):
     debt = "debt"
     debt_covered = "debt_covered"
     ledger_unavailable = "ledger_unavailable"
+    ledger_failed = "ledger_failed"  # the ledger met what no ledger should raise
     unwatched = "unwatched"
     worker_ended = "worker_ended"
+    order = "order"  # an operator's
+    order_late = "order_late"  # not durable yet, given up for a later one, or not to be obeyed here
+    state_failed = "state_failed"  # the state file refuses to be written; it is tried again
+    tick_failed = "tick_failed"
+    decisions_lost = "decisions_lost"
+    clock_back = "clock_back"
     overpriced = "overpriced"
     unbilled = "unbilled"
     unbilled_stop = "unbilled_stop"
+    bundle_swapped = "bundle_swapped"
+    bundle_refused = "bundle_refused"
 
 
 class GuardrailConfig(BaseModel):
@@ -72,12 +81,12 @@ class EventLog:
         self._clock, self._campaign = clock, campaign
         self._logged: dict[Cause, tuple[float, int]] = {}
 
-    def record(self, cause: Cause, detail: str = "") -> None:
-        """One intervention."""
+    def record(self, cause: Cause, detail: str = "", always: bool = False) -> None:
+        """One intervention; `always` logs it however often its cause comes."""
         self.counts[cause] += 1
         now = self._clock()
         last, count = self._logged.get(cause, (-np.inf, 0))
-        if now - last < _QUIET:
+        if now - last < _QUIET and not always:
             return
         self._logged[cause] = (now, self.counts[cause])
         line = {"event": cause.value, "campaign": self._campaign, "new": self.counts[cause] - count, "detail": detail}

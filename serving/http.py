@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
+from bidpilot.serving.arrival import ARRIVED
 from bidpilot.serving.guardrails import LOGGER
+from bidpilot.serving.patience import Patience
 
 JSON = [("content-type", "application/json")]
 TEXT = [("content-type", "text/plain; charset=utf-8")]
 
 
 class BodyRefused(Exception):  # never leaves the applications: it becomes a status
-    """Raised when a body is too large, or too slow."""
+    """Raised when a body is too large, too slow, or cut short."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
@@ -28,6 +29,9 @@ class Request(NamedTuple):
     query: str
     authorization: str | None
     read: Callable[[int, float], Awaitable[bytes]]  # (most bytes, seconds) -> body; may raise BodyRefused
+    peer: str = ""  # address and port of who sent it
+    arrived: float | None = None  # when it was handed over to the loop, `time.perf_counter` seconds; None: now
+    hangup: Callable[[], Hangup] | None = None  # tells whether the client has gone; None: it has not
 
 
 class Response(NamedTuple):
@@ -38,6 +42,25 @@ class Response(NamedTuple):
     headers: list[tuple[str, str]] = JSON
 
 
+class Hangup:
+    """Whether the client of a request has gone away. Close it: watching costs memory until then."""
+
+    def __init__(self, protocol: Any) -> None:
+        self._told = protocol.client_disconnect()
+
+    @property
+    def gone(self) -> bool:
+        """Whether it has, as far as it is known."""
+        done = getattr(self._told, "done", None)  # what is over at once has none
+        return done is None or bool(done())
+
+    def close(self) -> None:
+        """Watch no longer."""
+        cancel = getattr(self._told, "cancel", None)
+        if cancel is not None:
+            cancel()
+
+
 Handle = Callable[[Request], Awaitable[Response]]
 
 
@@ -45,7 +68,7 @@ class Application:
     """A handler as an RSGI application."""
 
     def __init__(self, handle: Handle) -> None:
-        self._handle = handle
+        self._handle, self._patience = handle, Patience()
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """Answer one request."""
@@ -53,9 +76,18 @@ class Application:
             return
 
         async def read(most: int, seconds: float) -> bytes:
-            return await read_body(scope.headers.get("content-length"), protocol, most, seconds)
+            return await read_body(scope.headers.get("content-length"), protocol, most, seconds, self._patience)
 
-        request = Request(scope.method, scope.path, scope.query_string, scope.headers.get("authorization"), read)
+        request = Request(
+            scope.method,
+            scope.path,
+            scope.query_string,
+            scope.headers.get("authorization"),
+            read,
+            scope.client,
+            ARRIVED.get(),
+            lambda: Hangup(protocol),
+        )
         try:
             response = await self._handle(request)
         except Exception:  # a fault of ours: logged with its trace, and the connection goes on
@@ -67,25 +99,27 @@ class Application:
             protocol.response_empty(response.status, [])
 
 
-async def read_body(length: str | None, protocol: Any, most: int, seconds: float) -> bytes:
+async def read_body(length: str | None, protocol: Any, most: int, seconds: float, patience: Patience) -> bytes:
     """The request's body; `length` is what its header says, and `protocol` RSGI's.
 
     Raises:
-        BodyRefused: it is larger than `most` bytes, or not there after `seconds`.
+        BodyRefused: it is larger than `most` bytes, not there after `seconds`, or the client went away meanwhile.
     """
-    if length is not None and (not length.isdecimal() or int(length) > most):
+    if length is not None and (not length.isdecimal() or len(length) > 18 or int(length) > most):
         raise BodyRefused(413, "body_too_large")
     try:
-        async with asyncio.timeout(seconds):
-            if length is not None:
-                whole: bytes = await protocol()
-                return whole
-            parts, size = [], 0
-            async for part in protocol:
-                size += len(part)
-                if size > most:
-                    raise BodyRefused(413, "body_too_large")
-                parts.append(part)
+        return await patience.wait(protocol() if length is not None else _joined(protocol, most), seconds)
     except TimeoutError:
         raise BodyRefused(408, "body_too_slow") from None
+    except RuntimeError as error:  # granian's word for a connection that is closed, or that sends no valid chunks
+        raise BodyRefused(400, "body_cut_short") from error
+
+
+async def _joined(protocol: Any, most: int) -> bytes:
+    parts, size = [], 0
+    async for part in protocol:
+        size += len(part)
+        if size > most:
+            raise BodyRefused(413, "body_too_large")
+        parts.append(part)
     return b"".join(parts)

@@ -19,6 +19,7 @@ class NoBidReason(IntEnum):
     insufficient_time = 15
     currency = 500
     seat = 501
+    too_many_impressions = 502
 
 
 class Hints(msgspec.Struct):

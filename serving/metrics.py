@@ -14,6 +14,7 @@ from bidpilot.bidding.kpi import KPI
 from bidpilot.bidding.traffic.sources import Sources
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.ledger.store import MICRO
+from bidpilot.serving.swap import origins_of
 
 _BOUNDS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)  # seconds
 
@@ -70,6 +71,8 @@ class Metrics(Collector):
         events = {cause.value: count for cause, count in b.event_counts().items()}
         yield _counter("bidpilot_guardrail_events", "Interventions of guardrails, by cause.", "cause", events)
         yield GaugeMetricFamily("bidpilot_killed", "1 where the kill switch is on.", value=float(b.killed))
+        yield _bundles(b)
+        yield from _writing(b)
         latency = HistogramMetricFamily("bidpilot_bid_seconds", "Time to answer a bid request, seconds.")
         latency.add_metric([], self.latency.buckets(), self.latency.total)
         yield latency
@@ -101,6 +104,28 @@ class Metrics(Collector):
         for name in b.days:
             past.add_metric([name], sum(b.past_debt.of(name).values()))
         yield past
+
+
+def _bundles(bidder: Bidder) -> GaugeMetricFamily:
+    family = GaugeMetricFamily("bidpilot_bundle_info", "1 for each bundle that decides.", labels=["digest", "run"])
+    for origin in origins_of(bidder):
+        family.add_metric([origin.digest, origin.run], 1.0)
+    return family
+
+
+def _writing(bidder: Bidder) -> Iterator[Metric]:
+    """How far behind the disk and the store are."""
+    text = "Orders of operators that are in force here and not durable yet."
+    yield GaugeMetricFamily("bidpilot_orders_pending", text, value=float(len(bidder.control.orders.pending)))
+    text = "Age of the oldest call of the ledger without an answer, seconds; 0 where none waits."
+    yield GaugeMetricFamily("bidpilot_ledger_age_seconds", text, value=bidder.desk.keeper.age)
+    text = "Slots that are not in the state file yet."
+    yield GaugeMetricFamily("bidpilot_state_pending", text, value=float(bidder.desk.state.writer.pending))
+    log = bidder.decisions
+    text = "Rows of the decision log that could not be written, twice."
+    yield CounterMetricFamily("bidpilot_decisions_lost", text, value=0 if log is None else log.lost)
+    text = "Rows of outcomes that could not be written, twice."
+    yield CounterMetricFamily("bidpilot_outcomes_lost", text, value=0 if log is None else log.lost_outcomes)
 
 
 def _refused_traffic(bidder: Bidder) -> CounterMetricFamily:

@@ -53,8 +53,10 @@ class Reader:
             return NoBidReason.seat
         return None
 
-    def opportunity(self, request: BidRequest, imp: Imp, asked: bool = False) -> Opportunity | str:
-        """The auction, or why it is not bid on; `asked` where nothing is offered, so that no source is counted."""
+    def opportunity(
+        self, request: BidRequest, imp: Imp, asked: bool = False, exchange: str | None = None
+    ) -> Opportunity | str:
+        """The auction of an exchange, or why it is not bid on; where it is only `asked` for, no source is counted."""
         hints = None if imp.ext is None else imp.ext.bidpilot
         source = self._source(request, imp, hints, counted=not asked and request.test != 1)
         if hints is not None:
@@ -86,6 +88,7 @@ class Reader:
             first_price=request.at == FIRST_PRICE,
             hold=hold,
             test=request.test == 1,
+            exchange=exchange,
         )
 
     def _source(self, request: BidRequest, imp: Imp, hints: Hints | None, counted: bool) -> int:

@@ -159,6 +159,12 @@ class Pilot:
         """What is booked of the slots that have passed, told or not, currency."""
         return float(self._statistics.spend[self.slot, 0])
 
+    def take_over(self, before: Pilot) -> None:
+        """Go on with the day of another pilot in this slot: what it has counted stands, and its filter of traffic."""
+        self._statistics.take_over(before._statistics)
+        self.traffic, self._events, self._patience = before.traffic, before._events, before._patience
+        before.close()
+
     def lapse(self, amount: float) -> None:
         """A bid ran out without a notice, currency: nothing will be charged for it."""
         self._statistics.lapsed += amount

@@ -14,6 +14,10 @@ class Place:
     of: int
     ledger: Path | None = None  # the socket of the ledger of the machine; None: the process opens a store itself
 
+    def __str__(self) -> str:
+        """What the name of its bidder ends with."""
+        return f"#{self.index}" if self.of > 1 else ""
+
     @property
     def first(self) -> bool:
         """Whether it writes what one writes for all: the memory of sources and the totals of slots."""

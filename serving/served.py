@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS, FunnelWeights
+from bidpilot.bidding.errors import InvalidServing
+from bidpilot.serving.ledger.store import MICRO, MOST
 
 
 class Creative(BaseModel):
@@ -29,3 +31,13 @@ class ServedCampaign(BaseModel):
     paused: bool = Field(False, description="True where it does not bid")
     cover_past_debt: bool = Field(False, description="True where a day's budget first covers what past days owe")
     weights: FunnelWeights = Field(DEFAULT_WEIGHTS, description="interactions that its events count for")
+
+    @field_validator("campaign")
+    @classmethod
+    def _countable(cls, campaign: Campaign) -> Campaign:
+        if not 1 <= campaign.budget * MICRO <= MOST:
+            raise InvalidServing(
+                f"the ledger cannot keep a budget of {campaign.budget:g}: it counts in millionths, up to "
+                f"{MOST / MICRO:.0f}. Give an amount in between, or in a larger currency."
+            )
+        return campaign

@@ -1,8 +1,10 @@
-"""`bidpilot serve`: the two applications on their two addresses, in one event loop.
+"""`bidpilot serve`: the applications on their addresses, in one event loop, until it is asked to stop.
 
 granian speaks HTTP in a thread of its own beside the bidder's loop and hands requests over by RSGI. Measured with
 one body of 1 kB decoded by msgspec, 32 connections, on two busy cores: 10 to 18 thousand requests a second, 10 to 12
 by ASGI, and 4.6 from uvicorn with httptools and uvloop, whose reading and writing are in the same thread.
+
+SIGTERM drains (`bidpilot.serving.drain`), a second one and SIGINT end at once; SIGHUP reads the bundle's path anew.
 """
 
 from __future__ import annotations
@@ -10,35 +12,38 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
-import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
-from bidpilot.bidding.errors import BidpilotError, InvalidServing
+from bidpilot.bidding.errors import BidpilotError
 from bidpilot.bidding.traffic.sources import Sources
+from bidpilot.serving.access import Access, exchanges_of, networks_of
 from bidpilot.serving.admin_app import AdminApp
+from bidpilot.serving.arrival import stamping_loop
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import open_bidder, secret
 from bidpilot.serving.calendar import Clock, ManualClock
 from bidpilot.serving.config import ServeConfig
+from bidpilot.serving.drain import Drain
 from bidpilot.serving.exchange_app import ExchangeApp
-from bidpilot.serving.guardrails import LOGGER
-from bidpilot.serving.http import Application
+from bidpilot.serving.guardrails import LOGGER, Cause
 from bidpilot.serving.ledger.keeper import Work
+from bidpilot.serving.listeners import Addresses, addresses, check_admin_host, listeners, listening
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.notices import Signer
 from bidpilot.serving.openrtb import Reader, Writer
 from bidpilot.serving.place import ALONE
 from bidpilot.serving.predictor import load_predictor
+from bidpilot.serving.swap import Swap
+from bidpilot.serving.tokens import Tokens
 from bidpilot.serving.worker import Worker, failed
 
 _TICK = 0.05  # seconds
-_BACKLOG = 2048
-_PATIENCE = 500  # turns of 20 milliseconds until it listens
+_TOKEN = "BIDPILOT_ADMIN_TOKEN"
 
 
 def run(config: ServeConfig) -> None:
@@ -53,7 +58,7 @@ def run(config: ServeConfig) -> None:
 
         supervise(config)
         return
-    with asyncio.Runner(loop_factory=_loop) as runner:
+    with asyncio.Runner(loop_factory=stamping_loop) as runner:
         runner.run(_serve(config))
 
 
@@ -70,7 +75,7 @@ def run_worker(opened: Callable[[], Awaitable[tuple[ServeConfig, Worker]]]) -> i
         return 0
 
     _log()
-    with asyncio.Runner(loop_factory=_loop) as runner:
+    with asyncio.Runner(loop_factory=stamping_loop) as runner:
         return runner.run(serve())
 
 
@@ -79,121 +84,105 @@ def _log() -> None:
     LOGGER.setLevel(logging.INFO)
 
 
-def _loop() -> asyncio.AbstractEventLoop:
-    import uvloop
-
-    return uvloop.new_event_loop()
-
-
 async def _serve(config: ServeConfig, worker: Worker | None = None) -> None:
     loop = asyncio.get_running_loop()
 
     def deliver(results: Sequence[Work]) -> None:
         loop.call_soon_threadsafe(_run_all, results)
 
+    check_admin_host(config.admin_host, explicit=bool(os.environ.get(_TOKEN)))
     clock: Clock = ManualClock() if config.clock == "manual" else time.time
-    port, admin_port = config.port, config.admin_port
-    if worker is None:  # a worker's are the supervisor's choice
-        port, admin_port = free_port(config.host, port), free_port(config.admin_host, admin_port)
-    bidder = open_bidder(config, clock, deliver, ALONE if worker is None else worker.place)
-    exchange, admin = applications(bidder, config, config.public_url or f"http://{config.host}:{port}")
-    servers = [_server(exchange, config.host, port), _server(admin, config.admin_host, admin_port)]
-    stopping = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
-    gc.collect()
-    gc.freeze()  # what is loaded now stays: collections need not walk it again
-    gc.set_threshold(50_000, 20, 50)
+    at = addresses(config) if worker is None else worker.at
+    bidder = open_bidder(config, clock, deliver, place=ALONE if worker is None else worker.place)
+    drain = Drain(config.drain)
+    exchange, admin = applications(bidder, config, config.public_url or at.notice_url, drain)
+    servers = listeners(at, exchange, admin)
+    loop.add_signal_handler(signal.SIGTERM, drain.begin)
+    loop.add_signal_handler(signal.SIGINT, drain.end)
+    reload(loop, admin.swap)
+    settle_memory()
     tasks = [loop.create_task(server.serve()) for server in servers]
-    ticking = loop.create_task(_tick(bidder))
+    ticking = loop.create_task(tick(bidder))
     if worker is None:
-        await _listening((config.host, port), (config.admin_host, admin_port))
-        LOGGER.info(addresses(config.host, port, config.admin_host, admin_port))
+        await listening(at)
+        say(at)
     else:
         worker.attach(admin)
-        worker.link.on_lost(stopping.set)  # nothing can be booked any more
-        await worker.listening((port, admin_port))
+        worker.link.on_lost(drain.end)  # nothing can be booked any more
+        await worker.listening()
     try:
-        await stopping.wait()
+        await drain.finished()
     finally:
-        exchange.draining = True
+        drain.end()
         ticking.cancel()
-        for server in servers:
-            server.stop()  # type: ignore[no-untyped-call]
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await stop(servers, tasks)
         bidder.close()
 
 
-def applications(bidder: Bidder, config: ServeConfig, url: str) -> tuple[ExchangeApp, AdminApp]:
+def say(at: Addresses) -> None:
+    """Tell where it is served."""
+    LOGGER.info(f"bids: http://{at.bids[0]}:{at.bids[1]}/openrtb2/bid   admin: http://{at.admin[0]}:{at.admin[1]}")
+    if at.notices != at.bids:
+        LOGGER.info(f"notices: {at.notice_url}/notice/")
+
+
+def applications(
+    bidder: Bidder, config: ServeConfig, url: str, drain: Drain | None = None
+) -> tuple[ExchangeApp, AdminApp]:
     """The two applications of a bidder; `url` is where exchanges send notices."""
+    drain = drain or Drain()
     predictor = None if config.predictor is None else load_predictor(config.predictor)
     signer = Signer(secret(config, "notice.secret", "BIDPILOT_NOTICE_SECRET").encode())
     sources = Sources(bidder.desk.sources - 1)
     reader = Reader(bidder.bundle.manifest.segments, sources, config.currency, predictor, config.max_hold)
     metrics = Metrics(bidder, sources)
-    exchange = ExchangeApp(bidder, config, signer, reader, Writer(signer, url), metrics)
-    return exchange, AdminApp(bidder, reader, metrics, secret(config, "admin.token", "BIDPILOT_ADMIN_TOKEN"))
+    access = Access(exchanges_of(config.exchanges), networks_of(config.allow))
+    exchange = ExchangeApp(bidder, config, signer, reader, Writer(signer, url), metrics, access, drain)
+    swap = Swap(bidder, config)
+    tokens = Tokens(secret(config, "admin.token", _TOKEN), config.tokens)
+    return exchange, AdminApp(bidder, reader, metrics, tokens, drain, swap=swap)
 
 
-def _run_all(results: Sequence[Work]) -> None:
-    for result in results:
-        result()
+def reload(loop: asyncio.AbstractEventLoop, swap: Swap | None) -> None:
+    """Let SIGHUP read the bundle's path anew."""
+    tasks: set[asyncio.Task[None]] = set()  # a task that nobody holds may vanish
+
+    def begin() -> None:
+        if swap is not None:
+            task = loop.create_task(swap.again())
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, begin)
 
 
-async def _tick(bidder: Bidder) -> None:
+def settle_memory() -> None:
+    """What is loaded now stays: collections of garbage need not walk it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+async def tick(bidder: Bidder) -> None:
+    """Keep the bidder's clockwork going, for ever."""
     while True:
         await asyncio.sleep(_TICK)
         try:
             bidder.tick()
-        except Exception:  # the clockwork must not stop
-            LOGGER.exception("a tick failed")
+        except Exception as error:  # the clockwork must not stop, nor fill the log
+            bidder.events.record(Cause.tick_failed, f"{type(error).__name__}: {error}")
 
 
-def _server(app: ExchangeApp | AdminApp, host: str, port: int) -> Server:
-    return Server(
-        Application(app),
-        address=host,
-        port=port,
-        interface=Interfaces.RSGI,
-        http=HTTPModes.http1,
-        websockets=False,
-        backlog=_BACKLOG,
-        log_enabled=False,
-    )
+async def stop(servers: Sequence[Server], tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Listen no longer; what is being answered is answered."""
+    for server in servers:
+        server.stop()  # type: ignore[no-untyped-call]
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def addresses(host: str, port: int, admin_host: str, admin_port: int) -> str:
-    """The line that says where it is served."""
-    return f"bids: http://{host}:{port}/openrtb2/bid   admin: http://{admin_host}:{admin_port}"
-
-
-def free_port(host: str, port: int) -> int:
-    """The port, or a free one for 0; granian would only log that it cannot listen.
-
-    Raises:
-        InvalidServing: nothing can listen there.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as at:
-        at.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _run_all(results: Sequence[Work]) -> None:
+    for result in results:
         try:
-            at.bind((host, port))
-            at.listen(1)  # two sockets may be bound to a port, but only one may listen
-        except OSError as error:
-            raise InvalidServing(f"cannot listen on {host}:{port} ({error}). Give another port.") from None
-        found: int = at.getsockname()[1]
-        return found
-
-
-async def _listening(*addresses: tuple[str, int]) -> None:
-    for host, port in addresses:
-        for _ in range(_PATIENCE):
-            try:
-                _, writer = await asyncio.open_connection(host, port)
-            except OSError:
-                await asyncio.sleep(0.02)
-                continue
-            writer.close()
-            break
-        else:
-            raise InvalidServing(f"the server does not listen on {host}:{port}. Give another address.")
+            result()
+        except Exception:  # a fault of ours with one answer must not keep the others from who waits for them
+            LOGGER.exception("an answer of the ledger could not be taken")

@@ -52,13 +52,17 @@ class SourceBook:
         self._share, self.bidders = np.zeros(sources), bidders
         if told is not None and bundle.manifest.origin.publishers:
             self._share[: len(told)] = told
-        self._path, self._writes = folder / FILE, writes
+        self._folder, self._path, self._writes = folder, folder / FILE, writes
         self.memory = SourceMemory.load(self._path) if self._path.is_file() else SourceMemory.none((sources,))
         if len(self.memory.evidence) != sources:
             raise InvalidMemory(
                 f"{self._path} remembers {len(self.memory.evidence)} sources, and {sources} are told apart now. Serve "
                 "with the --sources of before, or delete the file: a day later it is back."
             )
+
+    def of(self, bundle: Bundle) -> SourceBook:
+        """The same of another bundle that tells as many sources apart."""
+        return SourceBook(bundle, len(self._share), self._folder, self.bidders, self._writes)
 
     def filter(self) -> Detector:
         """The detector of one pilot's day."""

@@ -1,78 +1,129 @@
-"""What a bidder must know after a restart besides money: its campaigns, its switches, and the slots it has seen."""
+"""What a bidder must know after a restart besides money and orders: the slots it has seen."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.errors import LedgerUnavailable
+from bidpilot.serving.guardrails import LOGGER
+from bidpilot.serving.ledger.keeper import Deliver, at_once
+from bidpilot.serving.writer import Writer
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS campaigns (name TEXT PRIMARY KEY, text TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS switches (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS slots (account TEXT, slot INTEGER, totals TEXT NOT NULL, PRIMARY KEY (account, slot));
 """
+_READS = 0.2  # seconds that a read waits for a lock: the event loop waits with it
+_OLD_TABLES = ("campaigns", "switches")  # kept orders before they moved to the ledger
 
 
 class State:
-    """A small database in the state folder. Written when something changes, never by a bid.
+    """A small database in the state folder. Reads are made at once, writes by a thread once it is started.
 
     Args:
-        path: the file.
+        path: the database; made where missing.
+        deliver: brings the news of failed writes to the caller's thread.
         keeps_slots: whether this process writes what slots brought; of several on one folder only one does.
+
+    Raises:
+        LedgerUnavailable: it cannot be opened or read.
     """
 
-    def __init__(self, path: Path, keeps_slots: bool = True) -> None:
-        self._keeps_slots = keeps_slots
+    def __init__(self, path: Path, deliver: Deliver = at_once, keeps_slots: bool = True) -> None:
+        self.path, self._keeps_slots = path, keeps_slots
+        self.on_failed: Callable[[str], None] = LOGGER.warning
+        self.writer = Writer(lambda text: self.on_failed(text), deliver)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            # writes and reads have connections of their own: a read must not wait for a write that waits for a lock
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.executescript(_SCHEMA)
+            self._reads = sqlite3.connect(path, isolation_level=None, timeout=_READS, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
-            raise LedgerUnavailable(f"the state {path} cannot be opened ({error}). Give another --state.") from error
+            raise self._unreadable(error) from error
 
-    def campaigns(self) -> dict[str, str]:
-        """Stored campaigns by name, as JSON."""
-        return dict(self._db.execute("SELECT name, text FROM campaigns ORDER BY name"))
-
-    def store_campaign(self, name: str, text: str) -> None:
-        """Keep a campaign."""
-        self._db.execute("INSERT OR REPLACE INTO campaigns VALUES (?, ?)", (name, text))
-
-    def switch(self, name: str) -> bool:
-        """Whether a switch is on."""
-        row = self._db.execute("SELECT value FROM switches WHERE name = ?", (name,)).fetchone()
-        return bool(row and row[0])
-
-    def set_switch(self, name: str, on: bool) -> None:
-        """Turn a switch on or off."""
-        self._db.execute("INSERT OR REPLACE INTO switches VALUES (?, ?)", (name, int(on)))
+    def start(self) -> None:
+        """Let a thread make the writes from now on."""
+        self.writer.start()
 
     def store_slot(self, account: str, slot: int, totals: SlotTotals) -> None:
         """Keep what a slot brought."""
         if not self._keeps_slots:
             return
-        text = json.dumps({f.name: getattr(totals, f.name).tolist() for f in fields(totals)})
-        self._db.execute("INSERT OR REPLACE INTO slots VALUES (?, ?, ?)", (account, slot, text))
+        values = {f.name: getattr(totals, f.name).tolist() for f in fields(totals)}
+
+        def write() -> None:
+            self._db.execute("INSERT OR REPLACE INTO slots VALUES (?, ?, ?)", (account, slot, json.dumps(values)))
+
+        self.writer.submit((account, slot), write)
 
     def slots(self, account: str, like: SlotTotals) -> dict[int, SlotTotals]:
-        """The slots of an account that were kept, in the shapes of `like`; others are left out."""
+        """The slots of an account that were kept, in the shapes of `like`; what cannot be read as such is left out.
+
+        Raises:
+            LedgerUnavailable: the database cannot be read.
+        """
         found = {}
-        for slot, text in self._db.execute("SELECT slot, totals FROM slots WHERE account = ?", (account,)):
-            values = json.loads(text)
-            if not all(f.name in values for f in fields(like)):  # kept by a version that counted less
+        for slot, text in self._read("SELECT slot, totals FROM slots WHERE account = ?", account):
+            try:
+                values = json.loads(str(text))
+                # a version that counted less has kept less
+                arrays = {f.name: np.asarray(values[f.name], getattr(like, f.name).dtype) for f in fields(like)}
+            except (KeyError, TypeError, ValueError):
                 continue
-            arrays = {f.name: np.asarray(values[f.name], getattr(like, f.name).dtype) for f in fields(like)}
             if all(array.shape == getattr(like, name).shape for name, array in arrays.items()):
-                found[slot] = SlotTotals(**arrays)
+                found[int(str(slot))] = SlotTotals(**arrays)
         return found
 
+    def last(self) -> tuple[str, int] | None:
+        """The date (ISO 8601) and the number of the latest slot that was kept; None where there is none.
+
+        Raises:
+            LedgerUnavailable: the database cannot be read.
+        """
+        query = "SELECT SUBSTR(account, -10), slot FROM slots WHERE account LIKE '%@____-__-__' ORDER BY 1 DESC, 2 DESC"
+        rows = self._read(f"{query} LIMIT 1")
+        return (str(rows[0][0]), int(str(rows[0][1]))) if rows else None
+
+    def orders_before(self) -> tuple[dict[str, str], dict[str, bool]]:
+        """The campaigns (JSON) and switches of a version that kept orders here, by name.
+
+        Raises:
+            LedgerUnavailable: the database cannot be read.
+        """
+        tables = {name for (name,) in self._read("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not tables.issuperset(_OLD_TABLES):
+            return {}, {}
+        switches = {str(name): bool(on) for name, on in self._read("SELECT name, value FROM switches")}
+        return {str(n): str(text) for n, text in self._read("SELECT name, text FROM campaigns ORDER BY 1")}, switches
+
+    def forget_orders_before(self) -> None:
+        """Let go what `orders_before` has told: it is kept elsewhere now."""
+        for table in _OLD_TABLES:
+            self.writer.submit(table, partial(self._db.execute, f"DROP TABLE IF EXISTS {table}"))
+
     def close(self) -> None:
-        """Close the database."""
+        """Write what waits and close the database."""
+        self.writer.stop()
         self._db.close()
+        self._reads.close()
+
+    def _read(self, query: str, *arguments: object) -> list[tuple[object, ...]]:
+        try:
+            return self._reads.execute(query, arguments).fetchall()
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> LedgerUnavailable:
+        return LedgerUnavailable(
+            f"the state {self.path} cannot be opened or read ({error}). Move it away, or give another --state: the "
+            "day's slots then count as forecast, and money is as the ledger has it."
+        )

@@ -21,6 +21,7 @@ from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.ledger.store import AccountState, LedgerStore
 from bidpilot.serving.link import PATIENCE, Link
+from bidpilot.serving.listeners import Addresses
 from bidpilot.serving.metrics_sum import ACCOUNT, UNKNOWN, combine, told
 from bidpilot.serving.place import Place
 from bidpilot.serving.siblings import Siblings, read
@@ -46,8 +47,8 @@ class HeldMoney(msgspec.Struct, array_like=True):
 class Worker:
     """What a server in a worker has beyond one that is alone: its place, and the link to the supervisor."""
 
-    def __init__(self, place: Place, link: Link) -> None:
-        self.place, self.link, self._prefix = place, link, ""
+    def __init__(self, place: Place, at: Addresses, link: Link) -> None:
+        self.place, self.at, self.link, self._prefix = place, at, link, ""
 
     def attach(self, admin: AdminApp) -> None:
         """Tell of the bidder that `admin` administers when asked, and let that tell of all."""
@@ -76,18 +77,19 @@ class Worker:
 
         self.link.handlers |= {NUMBERS: numbers, MONEY_HELD: money, SIBLINGS: know, HEARD: hear}
 
-    async def listening(self, ports: Sequence[int]) -> None:
-        """Wait until this process takes connections at all ports, and say so.
+    async def listening(self) -> None:
+        """Wait until this process takes connections at all its ports, and say so.
 
         Raises:
             InvalidServing: it does not.
         """
+        ports = {port for _, port in (self.at.bids, self.at.notices, self.at.admin)}
         for _ in range(_TURNS):
-            if set(ports) <= listening_ports():
+            if ports <= listening_ports():
                 self.link.tell(LISTENING, self._prefix.encode())
                 return
             await asyncio.sleep(0.02)
-        raise InvalidServing(f"worker {self.place.index} does not listen on {ports}. Give other ports.")
+        raise InvalidServing(f"worker {self.place.index} does not listen on {sorted(ports)}. Give other ports.")
 
     # --- for an operator who asks this worker ----------------------------------------------------
 
@@ -151,11 +153,19 @@ def listening_ports() -> set[int]:
     return found
 
 
-def start_message(config: ServeConfig, place: Place) -> bytes:
+class Started(msgspec.Struct):
     """What the supervisor says first."""
-    told = {"index": place.index, "of": place.of, "ledger": None if place.ledger is None else str(place.ledger)}
-    names = ServeConfig.model_fields  # the command line's configuration may have more
-    return json.dumps({"place": told, "config": config.model_dump(mode="json", include=set(names))}).encode()
+
+    config: dict[str, Any]
+    place: Place
+    at: Addresses
+
+
+def start_message(config: ServeConfig, place: Place, at: Addresses) -> bytes:
+    """What the supervisor says first."""
+    names = set(ServeConfig.model_fields)  # the command line's configuration may have more
+    told = Started(config.model_dump(mode="json", include=names), place, at)
+    return msgspec.json.encode(told, enc_hook=str)  # paths
 
 
 def main() -> None:
@@ -176,10 +186,8 @@ async def _open(end: socket.socket) -> tuple[ServeConfig, Worker]:
         return b""
 
     link = await Link.over(end, {START: start})
-    message = json.loads(await started)
-    ledger = message["place"].pop("ledger")
-    place = Place(**message["place"], ledger=None if ledger is None else Path(ledger))
-    return ServeConfig.model_validate(message["config"]), Worker(place, link)
+    told = msgspec.json.decode(await started, type=Started, dec_hook=lambda kind, text: kind(text))
+    return ServeConfig.model_validate(told.config), Worker(told.place, told.at, link)
 
 
 async def failed(worker: Worker, error: BidpilotError) -> None:

@@ -23,14 +23,16 @@ from prometheus_client.metrics_core import Metric
 
 from bidpilot.bidding import errors
 from bidpilot.bidding.errors import BidpilotError, InvalidServing, LinkLost
+from bidpilot.serving.calendar import SteadyClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.guardrails import LOGGER, Cause, EventLog
 from bidpilot.serving.ledger.machine import SOCKET, MachineLedger
 from bidpilot.serving.ledger.sqlite import SqliteStore
 from bidpilot.serving.link import Handler, Link
+from bidpilot.serving.listeners import Addresses, addresses, kept
 from bidpilot.serving.metrics_sum import Family, Totals, exposition
 from bidpilot.serving.place import Place
-from bidpilot.serving.server import addresses, free_port
+from bidpilot.serving.server import say
 from bidpilot.serving.siblings import PREFIX
 from bidpilot.serving.worker import (
     EVERYONE,
@@ -64,22 +66,24 @@ def supervise(config: ServeConfig) -> None:
         raise InvalidServing("a clock that is moved by hand is one process's: use --workers 1 with --clock manual.")
     if sys.platform != "linux":
         raise InvalidServing("several workers share a port as Linux does it. Use --workers 1 here.")
+    at = _addresses(config)
     with ExitStack() as open_:
-        config = config.model_copy(update={n: open_.enter_context(_held(config, n)) for n in _port_names()})
+        open_.enter_context(kept(at))
         path = open_.enter_context(_ledger(config.state)) if config.redis is None else None
-        asyncio.run(Supervisor(config, path).run())
+        asyncio.run(Supervisor(config, at, path).run())
 
 
 class Supervisor:
-    """Starts the workers of a configuration whose ports are known, and keeps them running.
+    """Starts the workers of a configuration, and keeps them running.
 
     Args:
         config: of each worker.
+        at: where all of them listen.
         ledger: the socket of the ledger of the machine, or None where the budget is shared elsewhere.
     """
 
-    def __init__(self, config: ServeConfig, ledger: Path | None) -> None:
-        self.config = config
+    def __init__(self, config: ServeConfig, at: Addresses, ledger: Path | None) -> None:
+        self.config, self._at = config, at
         self._places = [Place(index, config.workers, ledger) for index in range(config.workers)]
         self._running: dict[int, Process] = {}  # by place
         self._totals = Totals()
@@ -100,9 +104,8 @@ class Supervisor:
             # the first makes what is made once: secrets, the state's tables
             await self._start(self._places[0])
             await asyncio.gather(*(self._start(place) for place in self._places[1:]))
-            c = self.config
             if not self._stopping.is_set():
-                LOGGER.info(addresses(c.host, c.port, c.admin_host, c.admin_port))
+                say(self._at)
             await asyncio.gather(*(self._keep(place) for place in self._places))
         finally:
             await self._end()
@@ -119,7 +122,7 @@ class Supervisor:
         if self._stopping.is_set():
             return
         handlers: dict[str, Handler] = {METRICS: self._metrics, EVERYONE: self._everyone, PASS: self._pass}
-        process = self._running[place.index] = await Process.start(self.config, place, handlers)
+        process = self._running[place.index] = await Process.start(self.config, place, self._at, handlers)
         try:
             await process.ready()
         except BidpilotError:
@@ -214,7 +217,7 @@ class Process:
     link: Link
 
     @classmethod
-    async def start(cls, config: ServeConfig, place: Place, handlers: Mapping[str, Handler]) -> Process:
+    async def start(cls, config: ServeConfig, place: Place, at: Addresses, handlers: Mapping[str, Handler]) -> Process:
         """Start it and tell it what to serve."""
         ours, theirs = socket.socketpair()
         with theirs:
@@ -230,7 +233,7 @@ class Process:
         process = cls(made, place)
         own: dict[str, Handler] = {LISTENING: process._listens, FAILED: process._failed}
         process.link = await Link.over(ours, {**handlers, **own})
-        process.link.tell(START, start_message(config, place))
+        process.link.tell(START, start_message(config, place, at))
         return process
 
     @property
@@ -288,38 +291,21 @@ class Process:
         return b""
 
 
-def _port_names() -> list[str]:
-    """The settings that are a port, each with the host of the same name beside it."""
-    return [name for name in ServeConfig.model_fields if name == "port" or name.endswith("_port")]
-
-
-@contextmanager
-def _held(config: ServeConfig, name: str) -> Iterator[int | None]:
-    """The port of a setting, kept from others while the workers come and go; a free one where it is 0."""
-    wanted = getattr(config, name)
-    if wanted is None:
-        yield None
-        return
-    host = getattr(config, name.removesuffix("port") + "host", config.host)
+def _addresses(config: ServeConfig) -> Addresses:
+    """Those of the configuration; the workers of a supervisor that was killed may still be about to let them go."""
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            port = free_port(host, wanted)
-            break
+            return addresses(config)
         except InvalidServing:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as holding:
-        holding.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holding.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        holding.bind((host, port))  # it does not listen: connections go to the workers, who do
-        yield port
 
 
 @contextmanager
 def _ledger(folder: Path) -> Iterator[Path]:
-    store = SqliteStore(folder / "ledger.sqlite", time.time)
+    store = SqliteStore(folder / "ledger.sqlite", SteadyClock(time.time))
     path = folder / SOCKET
     try:
         ledger = MachineLedger(store, path)

@@ -26,6 +26,10 @@ from bidpilot.bidding.traffic.gate import Gate
 
 VALUE, PRICE, TRAFFIC = range(3)
 _LEAST_LOG_LEVEL = -16.0
+_COUNTED = (
+    "spend", "committed", "outstanding", "lapsed", "wins", "tail_wins", "auctions", "predicted", "realised", "requests",
+    "refused", "channel_spend",
+)  # fmt: skip
 
 
 class LevelSums(NamedTuple):
@@ -154,6 +158,15 @@ class DayStatistics:
         for array in (self._seen, self._block_seen, self._blocks, self.outstanding):
             array[:] = 0.0
         self.lapsed[:] = 0.0
+
+    def take_over(self, before: DayStatistics) -> None:
+        """Go on from what `before` has counted of the same slots of this day, told late among it, and with its filter.
+
+        Levels stay as they are here: they are held against this forecast, and what was counted is not.
+        """
+        for name in _COUNTED:
+            getattr(self, name)[:] = getattr(before, name)
+        self._today = replace(self._today, traffic=before.traffic)
 
     @property
     def campaigns(self) -> CampaignBatch:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -15,6 +17,7 @@ from bidpilot.bidding.errors import InvalidLandscape
 from bidpilot.bidding.landscape.calendar import CalendarEffects, Expected, NamedEvent, with_events
 
 EXPOSURE_LEVEL, INTERACTION_LEVEL, CONVERSION_LEVEL, PRICE_LEVEL, TRAFFIC_LEVEL = range(5)
+_UNREADABLE = (OSError, EOFError, LookupError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -157,15 +160,16 @@ class Forecast:
         np.savez(path, segments=np.array(self.segments), **arrays)
 
     @classmethod
-    def load(cls, path: Path) -> Forecast:
-        """Read what `save` wrote.
+    def load(cls, path: Path, read: bytes | None = None) -> Forecast:
+        """Read what `save` wrote; `read` is what the file holds, where it was read before.
 
         Raises:
             InvalidLandscape: not such a file.
         """
         try:
             # np.load leaves a file that it opened itself open when it fails
-            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as data:
+            whole = Path(path).open("rb") if read is None else io.BytesIO(read)  # noqa: SIM115
+            with whole as file, np.load(file, allow_pickle=False) as data:
                 calendar = None
                 if "calendar_weekday" in data:
                     calendar = CalendarEffects.of_arrays(
@@ -185,7 +189,7 @@ class Forecast:
                     source_share=data.get("source_share"),
                     calendar=calendar,
                 )
-        except (OSError, EOFError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
+        except (*_UNREADABLE, zipfile.BadZipFile, zlib.error) as error:
             raise InvalidLandscape(
                 f"{path} is not a saved forecast ({error}). Train again, or export the run."
             ) from error

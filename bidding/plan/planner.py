@@ -50,15 +50,16 @@ class Planner:
     def __init__(self, forecast: Forecast) -> None:
         self.forecast = forecast
         self._auctions_of: dict[bool, ForecastAuctions] = {}
-        self._planned_for: tuple[tuple[str, ...], NDArray[np.float64]] = ((), np.empty((0, 0)))
-        self._last_plan: BudgetPlan
+        # each of these is replaced whole, so that threads that share a planner never see half of one
+        self._planned: tuple[tuple[str, ...], NDArray[np.float64], BudgetPlan] | None = None
         self._outlook: tuple[BudgetPlan, Outlook] | None = None
 
     def outlook(self, plan: BudgetPlan) -> Outlook:
         """What is to be expected of a day under a plan, kept until it is asked for another one's."""
-        if self._outlook is None or self._outlook[0] is not plan:
-            self._outlook = plan, outlook(self.forecast, plan)
-        return self._outlook[1]
+        kept = self._outlook
+        if kept is None or kept[0] is not plan:
+            kept = self._outlook = plan, outlook(self.forecast, plan)
+        return kept[1]
 
     @cached_property
     def shading(self) -> NDArray[np.float64]:
@@ -73,10 +74,10 @@ class Planner:
         """
         names, key = campaigns.plan_key()
         distinct, first, index = np.unique(key, axis=0, return_index=True, return_inverse=True)
-        last_names, last = self._planned_for
-        if names != last_names or not np.array_equal(distinct, last):  # days of one campaign share its plan
-            self._last_plan, self._planned_for = self._plan(campaigns, first), (names, distinct)
-        return self._last_plan, index.reshape(-1)
+        kept = self._planned
+        if kept is None or names != kept[0] or not np.array_equal(distinct, kept[1]):  # days of a campaign share a plan
+            kept = self._planned = names, distinct, self._plan(campaigns, first)
+        return kept[2], index.reshape(-1)
 
     def _plan(self, campaigns: CampaignBatch, rows: NDArray[np.int64]) -> BudgetPlan:
         budget = campaigns.budget[rows]

@@ -14,7 +14,19 @@ from typing import Any
 import redis
 
 from bidpilot.bidding.errors import LedgerUnavailable
-from bidpilot.serving.ledger.store import AccountState, Booked, Grant, Held, Resolved, Settlement, Win, Wins
+from bidpilot.serving.ledger.orders_redis import RedisOrders
+from bidpilot.serving.ledger.store import (
+    AccountState,
+    Booked,
+    Grant,
+    Held,
+    Order,
+    Resolved,
+    Seen,
+    Settlement,
+    Win,
+    Wins,
+)
 
 _KEPT = 8 * 86_400  # seconds after its last lease that an account is kept
 _TIMEOUT = 0.5  # seconds
@@ -145,6 +157,7 @@ class RedisStore:
         names = ("lease", "give_back", "win", "settle", "resolve", "wins", "move_debt")
         texts = (_LEASE, _GIVE_BACK, _WIN, _SETTLE, _RESOLVE, _WINS, _MOVE_DEBT)
         self._scripts = {n: self._redis.register_script(text) for n, text in zip(names, texts, strict=True)}
+        self._orders = RedisOrders(self._redis, prefix)
         with self._errors():
             self._redis.ping()
 
@@ -223,6 +236,26 @@ class RedisStore:
             if not self._redis.exists(self._keys(account)[0]):
                 return None
         return self._state(account)
+
+    def order(self, name: str, text: str) -> int:
+        """Keep an order in place of the one of its name, and publish its version."""
+        with self._errors():
+            return self._orders.write(name, text)
+
+    def orders(self, since: int) -> list[Order]:
+        """The orders with versions above `since`, oldest first."""
+        with self._errors():
+            return self._orders.read(since)
+
+    def acknowledge(self, bidder: str, version: int, what: str) -> None:
+        """A bidder obeys all orders up to `version`."""
+        with self._errors():
+            self._orders.acknowledge(bidder, version, what)
+
+    def bidders(self) -> dict[str, Seen]:
+        """The bidders that were heard of within a day."""
+        with self._errors():
+            return self._orders.bidders()
 
     def close(self) -> None:
         """Close the connections."""

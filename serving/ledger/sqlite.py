@@ -12,7 +12,19 @@ from typing import IO
 
 from bidpilot.bidding.errors import LedgerUnavailable
 from bidpilot.serving.calendar import Clock
-from bidpilot.serving.ledger.store import AccountState, Booked, Grant, Held, Resolved, Settlement, Win, Wins
+from bidpilot.serving.ledger import orders_sqlite
+from bidpilot.serving.ledger.store import (
+    AccountState,
+    Booked,
+    Grant,
+    Held,
+    Order,
+    Resolved,
+    Seen,
+    Settlement,
+    Win,
+    Wins,
+)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS accounts (
@@ -107,6 +119,7 @@ class SqliteStore:
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self._clock = clock
+        self._roll = orders_sqlite.Roll()
         self._lock: IO[str] | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,7 +129,7 @@ class SqliteStore:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
-            self._db.executescript(_SCHEMA)
+            self._db.executescript(_SCHEMA + orders_sqlite.SCHEMA)
             there = {row[1] for row in self._db.execute("PRAGMA table_info(accounts)")}
             for column in _ADDED.difference(there):  # made by a version before
                 self._db.execute(f"ALTER TABLE accounts ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
@@ -281,6 +294,24 @@ class SqliteStore:
             if not self._db.execute("SELECT 1 FROM accounts WHERE account = ?", (account,)).fetchone():
                 return None
             return self._state(account)
+
+    def order(self, name: str, text: str) -> int:
+        """Keep an order in place of the one of its name."""
+        with self._transaction() as db:
+            return orders_sqlite.write(db, name, text)
+
+    def orders(self, since: int) -> list[Order]:
+        """The orders with versions above `since`, oldest first."""
+        with self._errors():
+            return orders_sqlite.read(self._db, since)
+
+    def acknowledge(self, bidder: str, version: int, what: str) -> None:
+        """A bidder of this machine obeys all orders up to `version`."""
+        self._roll.acknowledge(bidder, version, what)
+
+    def bidders(self) -> dict[str, Seen]:
+        """The bidders of this machine that were heard of."""
+        return self._roll.bidders()
 
     def close(self) -> None:
         """Close the database and let another process have it."""

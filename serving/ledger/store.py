@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 MICRO = 1_000_000
 """Micro-units to one unit of the currency."""
+
+MOST = 2**53
+"""Most that an account may have, micro-units: Redis reckons in doubles, which are exact up to here."""
 
 
 class Booked(StrEnum):
@@ -115,6 +118,24 @@ class Wins:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What an operator has ordered last under a name."""
+
+    version: int  # grows with every order that is written, of any name
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a bidder was last heard to say."""
+
+    version: int  # it obeys all orders up to this one
+    age: float  # since then, seconds, by the store's clock
+    what: str  # it believes; JSON
+
+
 class LedgerStore(Protocol):
     """Durable accounts. Every call is one transaction, durable when it returns.
 
@@ -162,6 +183,18 @@ class LedgerStore(Protocol):
 
     def state(self, account: str) -> AccountState | None:
         """The account, None where there is none."""
+
+    def order(self, name: str, text: str) -> int:
+        """Keep an order in place of the one of its name; its version, larger than any before."""
+
+    def orders(self, since: int) -> list[Order]:
+        """The orders with versions above `since`, of each name the last one, oldest first."""
+
+    def acknowledge(self, bidder: str, version: int, what: str) -> None:
+        """A bidder obeys all orders up to `version`; it says so again and again. Below 0 it says farewell."""
+
+    def bidders(self) -> Mapping[str, Seen]:
+        """The bidders that were heard of and have not said farewell."""
 
     def close(self) -> None:
         """Release what is held open."""

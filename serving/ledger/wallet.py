@@ -10,9 +10,10 @@ from typing import Any
 
 from bidpilot.serving.calendar import Clock
 from bidpilot.serving.guardrails import Cause, EventLog
+from bidpilot.serving.ledger.elsewhere import Elsewhere
 from bidpilot.serving.ledger.keeper import Keeper
 from bidpilot.serving.ledger.reservations import Reservation, Reservations, WalletConfig
-from bidpilot.serving.ledger.store import AccountState, Booked, Grant, Held, LedgerStore, Resolved, Settlement, Win
+from bidpilot.serving.ledger.store import AccountState, Booked, Grant, Held, LedgerStore, Settlement, Win
 
 
 class Wallet:
@@ -28,19 +29,21 @@ class Wallet:
         self._clock, self._events = clock, events
         self.state: AccountState | None = None  # as the store last told it, and what was settled since
         self._budget = budget
+        self._agreed: int | None = None  # the budget that the store is known to have
         self.free = 0
         self.elsewhere = 0  # what other leases hold, of bidders beside this one or gone
         self.over = 0  # what the account has settled and held beyond its budget
         self.exhausted = False  # the account has no more than what is free here
         self.debt = 0
         self.lease, self._until = _new_lease(), -math.inf
+        self._bids_until = -math.inf  # a bidder that is cut off from the store bids no longer, however long holds are
         self._held = Reservations()
         self._hold = config.hold  # the longest that a bid has asked for
         self._asking = False
         self._failing = False
         self._giving = 0  # given back, not yet confirmed
         self._closed = False
-        self.on_expired: Callable[[Reservation, int], None] = lambda *_: None  # with what was settled for it elsewhere
+        self.gone = Elsewhere(account, keeper, self._held, self._forget)
 
     @property
     def outstanding(self) -> int:
@@ -68,7 +71,9 @@ class Wallet:
 
     def ready(self, now: float, hold: float = 0.0) -> bool:
         """Whether bids can be made whose money is held for `hold` seconds, or as long as usual."""
-        return self.debt == 0 and self.over == 0 and now + max(hold, self.config.hold) <= self._until
+        if self.debt or self.over or now > self._bids_until:
+            return False
+        return now + max(hold, self.config.hold) <= self._until
 
     def reserve(
         self, key: str, amount: int, now: float, record: Any, slot: int = 0, hold: float = 0.0
@@ -146,18 +151,6 @@ class Wallet:
         self.keeper.settle(Settlement(key, self.account, lease, amount, deadline, slot), booked)
         return held
 
-    def hear(self, key: str, paid: int | None, until: float = 0.0) -> Reservation | None:
-        """Another process has booked the bill of a bid, of which the lease has `paid`, or its win, held `until`."""
-        held = self._held.find(key)
-        if held is None or held.claimed:  # where it is being asked for, the answer tells
-            return None
-        if paid is None:
-            self._held.has_won(held, until)
-            self._held.taken_out(held)
-        else:
-            self._forget(held, paid)
-        return held
-
     def _deadline(self, held: Reservation | None, lease: str, expires: float) -> float:
         """Until when the store may take a bid's money from its lease."""
         if held is not None:
@@ -169,11 +162,11 @@ class Wallet:
 
         The lease is made to last for bids whose money is held for `hold` seconds.
         """
-        self._expire(now)
+        self.gone.expire(now)
         self._hold = max(self._hold, hold)
         short, stopped = self.free < self.config.chunk // 2, self.debt or self.over
-        ends = self._until - now < self._hold + self.config.slack / 2
-        if self._closed or self._asking or not (short or stopped or ends):
+        changed, ends = self._agreed != self._budget, self._until - now < self._hold + self.config.slack / 2
+        if self._closed or self._asking or not (short or stopped or changed or ends):
             return
         self._asking = True
         if stopped and self.free:
@@ -181,14 +174,21 @@ class Wallet:
             self._give_back(amount)
         want = 0 if stopped else max(self.config.chunk - self.free, 0)
         until = now + self._hold + self.config.slack
-        account, lease, opened = self.account, self.lease, self.state is not None
+        account, lease, budget, agreed = self.account, self.lease, self._budget, self._agreed
 
         def ask(store: LedgerStore) -> tuple[Grant, AccountState | None]:
-            if not opened:
-                store.open(account, self._budget)
+            if agreed != budget and store.open(account, budget).budget != budget:
+                store.set_budget(account, budget)
             return store.lease(account, lease, want, until), store.state(account)
 
-        self.keeper.run(ask, lambda answer: self._granted(answer, want, until))
+        def answered(answer: tuple[Grant, AccountState | None] | None) -> None:
+            if answer is not None:
+                self._agreed, self._bids_until = budget, now + self.config.slack
+            self._granted(answer, want, until)
+            if answer is not None and budget != self._budget:  # changed meanwhile
+                self.tend(self._clock())
+
+        self.keeper.run(ask, answered)
 
     def owes(self, amount: int) -> None:
         """The account owes more than before, micro-units: no bid is made until that is covered."""
@@ -196,15 +196,21 @@ class Wallet:
         self.tend(self._clock())
 
     def set_budget(self, budget: int, chunk: int | None = None) -> None:
-        """Give back what is free, change the account's budget and the chunk, and take money again."""
+        """Change the account's budget and the chunk: here at once, in the store as soon as it answers."""
         if chunk is not None:
             self.config = replace(self.config, chunk=chunk)
-        amount, self.free = self.free, 0
-        self._give_back(amount)
         self._budget = budget
-        self.keeper.run(lambda store: store.set_budget(self.account, budget), self.saw)
         self.exhausted = False
+        self._keep(self.config.chunk)
         self.tend(self._clock())
+
+    def _keep(self, most: int) -> None:
+        """Give back what is free beyond `most`, or beyond what the budget leaves, as far as is known here."""
+        state = self.state
+        elsewhere = 0 if state is None else state.settled + state.held - self.free - self._giving
+        amount = self.free - max(min(self.free, most, self._budget - elsewhere), 0)
+        self.free -= amount
+        self._give_back(amount)
 
     def close(self) -> None:
         """Give back what is free; what outstanding bids may cost stays held until the lease runs out."""
@@ -244,6 +250,7 @@ class Wallet:
             return
         # what the lease holds, not what it is believed to: an answer may have been lost, or a bid billed elsewhere
         self.free = max(grant.held - (self.promised - self.won) - self._giving, 0)
+        self._keep(self.free)  # the store may not have heard yet of a budget that was cut
         self.exhausted = grant.granted < want
         self._until = until
         if self.debt and not grant.debt:
@@ -283,7 +290,7 @@ class Wallet:
         if held is not None:
             held.claimed = False
             if result is Booked.duplicate and self.keeper.store.shared:
-                self._ask([held])  # it may have been booked elsewhere, at another price
+                self.gone.ask([held])  # it may have been booked elsewhere, at another price
             elif result is not None:
                 # a duplicate that is still held here was booked by a call whose answer was lost
                 self._forget(held, 0 if result is Booked.debt else amount)
@@ -302,48 +309,6 @@ class Wallet:
         """A bid cannot be billed any more: `paid` was taken for it, and the rest is in its lease."""
         if self._held.remove(held) and held.lease == self.lease:
             self.free += held.amount - paid
-
-    def _lapse(self, held: Reservation) -> None:
-        """Nobody has billed a bid in time: its money is free again, for the account where it left the lease.
-
-        Where a lost answer leaves that unknown it counts as if, and the next grant tells what the lease has more.
-        """
-        if held.taken or held.unsure:
-            self._held.remove(held)
-        else:
-            self._forget(held, 0)
-        self.on_expired(held, 0)
-
-    def _expire(self, now: float) -> None:
-        gone = self._held.run_out(now)
-        if self.keeper.store.shared:
-            self._ask(gone)
-            return
-        for held in gone:
-            self._lapse(held)
-
-    def _ask(self, gone: list[Reservation]) -> None:
-        """Ask what became elsewhere of bids."""
-        if not gone:
-            return
-        for held in gone:
-            held.claimed = True
-        batch = [Settlement(h.key, self.account, h.lease, h.amount, h.expires) for h in gone]
-        self.keeper.run(lambda store: store.resolve(batch), lambda found: self._resolved(gone, found))
-
-    def _resolved(self, gone: list[Reservation], found: list[Resolved] | None) -> None:
-        for held, answer in zip(gone, found or [Resolved(pending=True)] * len(gone), strict=True):
-            held.claimed = False
-            if answer.pending:
-                self._held.ask_again(held)  # at the next turn
-            elif answer.won is not None:  # told to another bidder
-                self._held.has_won(held, answer.won)
-                self._held.taken_out(held)
-            elif answer.settled:
-                self._forget(held, answer.settled)
-                self.on_expired(held, answer.settled)
-            else:
-                self._lapse(held)
 
 
 def _new_lease() -> str:

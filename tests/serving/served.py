@@ -24,7 +24,7 @@ class Served:
         program = [sys.executable] if python is None else [str(python), "-I"]
         self.command = [
             *program, "-m", "bidpilot", "serve", str(bundle), "--state", str(state),
-            "--port", "0", "--admin-port", "0", *options,
+            "--port", "0", "--admin-port", "0", *([] if "--drain" in options else ["--drain", "0"]), *options,
         ]  # fmt: skip
         self.log = state / "server.log"
         state.mkdir(parents=True, exist_ok=True)

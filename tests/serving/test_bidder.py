@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -133,7 +135,8 @@ def test_a_replayed_day_ends_with_the_environments_spend_and_kpi(
     acting = AgentDay(agent, 1, episode.segments)
     for _ in range(episode.slots):
         seen = episode.play(acting.act(seen))
-    with open_bidder(ServeConfig(bundle=folder, state=memory), clock) as bidder:
+    patient = GuardrailConfig(patience=60.0)  # a busy machine is no fault of the policy
+    with open_bidder(ServeConfig(bundle=folder, state=memory, guardrails=patient), clock) as bidder:
         spend, kpi = replay(bidder, log, clock)
         day = bidder.days["default"]
         assert day.wallet.state is not None
@@ -324,6 +327,22 @@ def test_a_bid_is_held_as_long_as_its_request_asks_for(bidder: Bidder, clock: Ma
         bidder.tick()
         assert wallet.promised == held
     assert bidder.notices == {"expired": 2}
+
+
+@pytest.mark.parametrize("usual", ["win", "bill"])
+def test_each_exchange_settles_by_its_own_notice(
+    bundle_folder: Path, tmp_path: Path, clock: ManualClock, usual: Literal["win", "bill"]
+) -> None:
+    tokens = {"red": {"settle_on": "win"}, "blue": {"settle_on": "bill"}, "grey": {}}
+    exchanges = {name: told | {"token": name * 8} for name, told in tokens.items()}
+    (tmp_path / "exchanges.json").write_text(json.dumps(exchanges))
+    config = ServeConfig(bundle=bundle_folder, state=tmp_path, settle_on=usual, exchanges=tmp_path / "exchanges.json")
+    with open_bidder(config, clock) as bidder:
+        by_win = {
+            name: made(bidder.bid(Opportunity(VALUE, 0, exchange=name))).ticket.bills_on_win
+            for name in ("red", "blue", "grey", None)
+        }
+    assert by_win == {"red": True, "blue": False, "grey": usual == "win", None: usual == "win"}
 
 
 def test_where_an_exchange_sends_no_bills_its_wins_settle(

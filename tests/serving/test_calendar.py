@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bidpilot.serving.calendar import Calendar, ManualClock, Moment
+from bidpilot.serving.calendar import Calendar, ManualClock, Moment, SteadyClock
 
 HALF_HOURS = Calendar(48)
 
@@ -46,3 +48,67 @@ def test_a_clock_moved_by_hand_never_runs_backwards() -> None:
     clock.move(7.0)
     clock.move(6.0)
     assert clock() == 7.0
+
+
+@pytest.mark.parametrize("slots", [1, 24, 48, 96])
+@pytest.mark.parametrize("offset", [0.0, 3600.0, -12_600.0])
+def test_a_slot_has_ended_when_the_next_begins(slots: int, offset: float) -> None:
+    calendar = Calendar(slots, offset)
+    for now in (0.0, 86_399.0, 1_700_000_000.0, -5.0):
+        moment = calendar.at(now)
+        assert calendar.ended(moment.date, moment.slot) == pytest.approx(moment.end, abs=1e-5)
+
+
+class Wall:
+    """A wall clock that is set by hand, back too."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@given(
+    steps=st.lists(
+        st.one_of(st.floats(0, 100), st.floats(-1e5, 0), st.sampled_from([-86_400.0, -3600.0, 3600.0, 1e6])),
+        max_size=40,
+    )
+)
+def test_a_steady_clock_never_goes_back_and_tells_all_that_the_wall_went_back(steps: list[float]) -> None:
+    wall = Wall(1e9)
+    clock = SteadyClock(wall)
+    before, back, told = clock(), 0.0, 0.0
+    for step in steps:
+        wall.now += step
+        back += max(-step, 0.0)
+        now = clock()
+        assert before <= now
+        assert now >= wall.now  # it is never behind
+        assert step < 0 or now - before <= step + 1e-6  # nor does it run faster than the wall
+        told += clock.went_back()
+        before = now
+    assert told == pytest.approx(back, abs=1e-3)
+    assert clock.went_back() == 0.0
+
+
+def test_a_steady_clock_is_the_wall_unless_that_goes_back() -> None:
+    wall = Wall(100.0)
+    clock = SteadyClock(wall)
+    for now in (100.0, 100.5, 7000.0, 1e9):
+        wall.now = now
+        assert clock() == now
+
+
+def test_a_steady_clock_comes_back_to_the_wall_at_half_speed() -> None:
+    """A minute back: it stands a minute ahead, and two minutes later it is the wall's again."""
+    wall = Wall(1000.0)
+    clock = SteadyClock(wall)
+    wall.now = 940.0
+    assert (clock(), clock.ahead) == (1000.0, 60.0)
+    wall.now = 1000.0
+    assert (clock(), clock.ahead) == (1030.0, 30.0)
+    wall.now = 1060.0
+    assert (clock(), clock.ahead) == (1060.0, 0.0)
+    wall.now = 1061.0
+    assert clock() == 1061.0

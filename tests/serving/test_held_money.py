@@ -88,7 +88,7 @@ def test_environment_pilot_and_wallet_agree_on_the_money_of_every_slot(
         state=memory,
         traffic_filter=False,
         bid_expiry=(delay + 2) * DAY / log.slots,
-        guardrails=GuardrailConfig(slot_share=1.0, step_limit=1e9, bid_cap=1e6),
+        guardrails=GuardrailConfig(slot_share=1.0, step_limit=1e9, bid_cap=1e6, patience=60.0),
     )
     clock = ManualClock(START)
     won: list[list[tuple[Ticket, float]]] = []

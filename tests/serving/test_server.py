@@ -214,10 +214,10 @@ def test_campaigns_are_paused_resumed_and_changed(client: Client, admin: Client)
 
 
 def test_the_kill_switch_stops_everything_at_once(client: Client, admin: Client) -> None:
-    assert admin.send("POST", "/admin/kill")[1] == {"killed": True}
+    assert admin.send("POST", "/admin/kill") == (200, {"killed": True, "durable": True})
     assert client.bid() == (204, None)
     assert client.send("GET", "/ready")[0] == 503
-    assert admin.send("POST", "/admin/revive")[1] == {"killed": False}
+    assert admin.send("POST", "/admin/revive") == (200, {"killed": False, "durable": True})
     assert client.bid()[0] == 200
 
 
@@ -252,7 +252,7 @@ def test_a_replayed_day_through_the_server_ends_as_in_the_environment(bundle_fol
         seen = episode.play(day.act(seen))
     kpi = np.zeros(3)
     with (
-        Served(bundle_folder, memory, "--clock", "manual") as server,
+        Served(bundle_folder, memory, "--clock", "manual", "--guardrails.patience", "60") as server,
         server.client() as client,
         server.administrator() as admin,
     ):

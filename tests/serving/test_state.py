@@ -23,18 +23,12 @@ def totals(wins: int, segments: int = 2, sources: int = 3) -> SlotTotals:
     return made
 
 
-def test_a_restart_finds_slots_campaigns_and_switches_as_they_were(tmp_path: Path) -> None:
+def test_a_restart_finds_slots_as_they_were(tmp_path: Path) -> None:
     first = State(tmp_path / "new" / "state.sqlite")
     first.store_slot("c@2026-01-01", 4, totals(7))
     first.store_slot("c@2026-01-01", 5, totals(1))
     first.store_slot("c@2026-01-01", 5, totals(2))  # the later word holds
     first.store_slot("d@2026-01-01", 4, totals(9))
-    first.store_campaign("b", '{"x": 1}')
-    first.store_campaign("a", '{"x": 2}')
-    first.store_campaign("b", '{"x": 3}')
-    first.set_switch("stopped", True)
-    first.set_switch("other", True)
-    first.set_switch("other", False)
     first.close()
     again = State(tmp_path / "new" / "state.sqlite")
     slots = again.slots("c@2026-01-01", totals(0))
@@ -42,10 +36,18 @@ def test_a_restart_finds_slots_campaigns_and_switches_as_they_were(tmp_path: Pat
     assert slots[4].spend[0] == 0.1 * 7  # to the last digit
     np.testing.assert_array_equal(slots[4].source_spend, [[0, 0, 1 / 3]])
     assert slots[4].segment_wins.dtype == np.int64
-    assert list(again.campaigns().items()) == [("a", '{"x": 2}'), ("b", '{"x": 3}')]
-    assert [again.switch(name) for name in ("stopped", "other", "unknown")] == [True, False, False]
     assert again.slots("nobody@2026-01-01", totals(0)) == {}
+    assert again.orders_before() == ({}, {})
     again.close()
+
+
+def test_the_last_slot_is_that_of_the_latest_day(tmp_path: Path) -> None:
+    state = State(tmp_path / "state.sqlite")
+    assert state.last() is None
+    for account, slot in (("b@2026-01-02", 3), ("a@2026-01-02", 11), ("z@2025-12-31", 47), ("odd", 99)):
+        state.store_slot(account, slot, totals(1))
+    assert state.last() == ("2026-01-02", 11)
+    state.close()
 
 
 def test_slots_of_other_shapes_are_left_out(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -249,3 +251,30 @@ def test_a_day_whose_level_is_known_is_planned_otherwise_than_one_to_be_guessed(
     unknown, half, known = (replanned(forecast, left, 8, believe(1, trust=trust))[0] for trust in (0.0, 0.5, 1.0))
     assert abs(unknown - known) > 1e-3
     assert min(unknown, known) < half < max(unknown, known)
+
+
+def test_threads_that_share_a_planner_each_get_their_own_plan(
+    forecast: Forecast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bidder plans campaigns while another thread plans them too, under one forecast."""
+    planner, wrong = Planner(forecast), []
+    plans = {budget: plan(forecast, budget) for budget in (10.0, 20.0, 30.0)}
+    monkeypatch.setattr(planner, "_plan", lambda campaigns, rows: plans[float(campaigns.budget[0])])
+
+    def work(budget: float) -> None:
+        campaigns = CampaignBatch.repeat(Campaign(budget=budget, conversion_value=12.0, preference=W), 1)
+        for _ in range(800):
+            if planner.plan(campaigns)[0] is not plans[budget]:
+                wrong.append(budget)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work, args=(budget,)) for budget in plans]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert not wrong

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import math
 import secrets
+import sqlite3
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bidpilot.bidding.errors import LedgerUnavailable
 from bidpilot.serving.ledger.machine import MachineLedger, MachineStore
 from bidpilot.serving.ledger.redis import RedisStore
 from bidpilot.serving.ledger.sqlite import SqliteStore
-from bidpilot.serving.ledger.store import AccountState, Booked, Held, LedgerStore, Resolved, Settlement, Win, Wins
+from bidpilot.serving.ledger.store import (
+    AccountState,
+    Booked,
+    Held,
+    LedgerStore,
+    Order,
+    Resolved,
+    Settlement,
+    Win,
+    Wins,
+)
 
 
 @pytest.fixture(params=["sqlite", "machine", "redis"])
@@ -237,3 +250,79 @@ def test_a_second_process_cannot_have_the_same_file(tmp_path: Path) -> None:
 def test_redis_that_is_not_there_is_a_named_error() -> None:
     with pytest.raises(LedgerUnavailable, match="does not answer"):
         RedisStore("redis://127.0.0.1:1/0")
+
+
+def test_of_each_name_the_last_order_is_kept_and_versions_grow(store: LedgerStore) -> None:
+    assert store.orders(0) == []
+    first, second = store.order("kill", "on"), store.order("campaign/a", "x")
+    third = store.order("kill", "off")
+    assert 0 < first < second < third
+    assert store.orders(0) == [Order(second, "campaign/a", "x"), Order(third, "kill", "off")]
+    assert store.orders(second) == [Order(third, "kill", "off")]
+    assert store.orders(third) == []
+
+
+@given(texts=st.lists(st.tuples(st.sampled_from("abc"), st.text(st.characters(codec="utf-8")))))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_who_asks_for_what_is_new_misses_nothing(store: LedgerStore, texts: list[tuple[str, str]]) -> None:
+    """However often it is asked meanwhile, what was told adds up to the last text of every name."""
+    known = {order.name: order.text for order in store.orders(0)}
+    since = max((order.version for order in store.orders(0)), default=0)
+    for at, (name, text) in enumerate(texts):
+        version = store.order(name, text)
+        assert version > since
+        if at % 3 == 0:
+            news = store.orders(since)
+            known |= {order.name: order.text for order in news}
+            since = news[-1].version
+    known |= {order.name: order.text for order in store.orders(since)}
+    assert known == {order.name: order.text for order in store.orders(0)}
+    assert known.items() >= dict(texts).items()
+
+
+def test_bidders_are_heard_of_until_they_say_farewell(store: LedgerStore) -> None:
+    assert store.bidders() == {}
+    store.acknowledge("host:/a", 3, '{"killed": true}')
+    store.acknowledge("b", 0, "")
+    store.acknowledge("b", 7, "ü")
+    seen = store.bidders()
+    assert {name: (one.version, one.what) for name, one in seen.items()} == {
+        "host:/a": (3, '{"killed": true}'),
+        "b": (7, "ü"),
+    }
+    assert all(0 <= one.age < 5 for one in seen.values())
+    store.acknowledge("b", -1, "")
+    assert list(store.bidders()) == ["host:/a"]
+
+
+def test_orders_of_sqlite_are_on_disk_before_they_are_answered(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "ledger.sqlite", time.time)
+    store.order("kill", "on")
+    assert store._db.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL: each commit is on disk
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as other:
+        assert other.execute("SELECT name, text FROM orders").fetchall() == [("kill", "on")]
+    store.close()
+
+
+def test_redis_that_was_emptied_tells_everything_again(redis_server: object) -> None:
+    store = RedisStore(redis_server.url, prefix=secrets.token_hex(4))  # type: ignore[attr-defined]
+    for _ in range(5):
+        store.order("kill", "on")
+    since = store.orders(0)[-1].version
+    store._redis.flushdb()
+    store.order("kill", "off")
+    assert [order.text for order in store.orders(since)] == ["off"]
+    store.close()
+
+
+def test_redis_publishes_each_version(redis_server: object) -> None:
+    store = RedisStore(redis_server.url, prefix=secrets.token_hex(4))  # type: ignore[attr-defined]
+    heard = store._redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+    heard.subscribe(f"{store._prefix}:{{orders}}:version")
+    heard.get_message(timeout=1)
+    version = store.order("kill", "on")
+    message = heard.get_message(timeout=1)
+    assert message is not None
+    assert int(message["data"]) == version
+    heard.close()
+    store.close()

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import settings
@@ -52,6 +53,7 @@ class Money(RuleBasedStateMachine):
         memory = Path("/dev/shm")  # thousands of commits, none of which must outlive the test
         self.folder = tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
         self.clock = ManualClock(1000.0)
+        self.budget = budget
         self.wallet = make_wallet(Path(self.folder.name), self.clock, budget)
         self.bids: list[tuple[str, str, int, float]] = []  # key, lease, amount, expires
         self.paid: dict[str, int] = {}
@@ -111,12 +113,13 @@ class Money(RuleBasedStateMachine):
     def change_budget(self, budget: int) -> None:
         state = self.wallet.keeper.store.state("c")
         assert state is not None
-        self.wallet.set_budget(max(budget, state.settled + state.held))
+        self.budget = max(budget, state.settled + state.held)
+        self.wallet.set_budget(self.budget)
 
     @rule()
     def kill(self) -> None:
         self.wallet.keeper.store.close()
-        self.wallet = make_wallet(Path(self.folder.name), self.clock)
+        self.wallet = make_wallet(Path(self.folder.name), self.clock, self.budget)
 
     @invariant()
     def money_adds_up(self) -> None:
@@ -447,7 +450,7 @@ def test_money_given_back_behind_a_grant_is_not_counted_with_it(tmp_path: Path) 
     wallet.tend(clock())
     in_turn(answers)
     wallet.reserve("a", 25, clock(), None)
-    wallet.set_budget(100)
+    wallet.set_budget(100, chunk=0)
     answers.pop(0)()
     assert wallet.free == 25
     in_turn(answers)
@@ -494,3 +497,77 @@ def test_what_is_acknowledged_is_on_the_disk(tmp_path: Path) -> None:
     OPENED.append(SqliteStore(tmp_path / "ledger.sqlite", ManualClock()))
     assert OPENED[-1]._db.execute("PRAGMA synchronous").fetchone() == (2,)
     assert OPENED[-1]._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_grant_that_was_on_its_way_does_not_undo_a_cut(tmp_path: Path) -> None:
+    """25 of 40 are bid and 25 more asked for; the budget is cut to 30 before the answer: 5 may still be bid."""
+    clock, answers = ManualClock(), list[Work]()
+    OPENED.append(SqliteStore(tmp_path / "ledger.sqlite", clock))
+    wallet = Wallet("c", 100, Keeper(OPENED[-1], answers.extend), clock, CONFIG, EventLog(clock))
+    wallet.tend(clock())
+    in_turn(answers)
+    wallet.reserve("a", 25, clock(), None)
+    wallet.set_budget(30)
+    while answers:
+        assert wallet.free == 5
+        answers.pop(0)()
+    assert wallet.free == 5
+    state = OPENED[-1].state("c")
+    assert state is not None
+    assert (state.budget, state.held) == (30, 30)
+
+
+@pytest.mark.parametrize("budget", [0, 24, 25, 30, 39, 40, 60, 300])
+def test_a_cut_holds_here_before_the_store_hears_of_it_and_nothing_is_lost(tmp_path: Path, budget: int) -> None:
+    """25 are promised and 15 free of 40 when the store goes away: what the budget leaves of the 15 may be bid."""
+    clock = ManualClock()
+    wallet = make_wallet(tmp_path, clock)
+    wallet.reserve("a", 25, clock(), None)
+    store = wallet.keeper.store
+    wallet.keeper.store = cast(Any, Away())
+    before = wallet.free
+    wallet.set_budget(budget)
+    assert wallet.free == max(min(before, 40, budget - 25), 0)
+    for _ in range(3):
+        clock.move(clock() + 0.1)
+        wallet.tend(clock())
+    assert wallet.free <= max(budget - 25, 0)
+    wallet.keeper.store = store
+    for _ in range(3):
+        wallet.tend(clock())
+    state = store.state("c")
+    assert state is not None
+    assert state.budget == budget
+    assert wallet.free + wallet.promised == state.held
+    assert state.held <= max(budget, 25)
+
+
+class Away:
+    """In a store's place: it does not answer."""
+
+    shared = False
+
+    def __getattr__(self, name: str) -> object:
+        def away(*_: object) -> None:
+            raise LedgerUnavailable("away")
+
+        return away
+
+
+@pytest.mark.parametrize("hold", [10.0, 100.0, 3600.0])
+def test_a_bidder_that_is_cut_off_bids_no_longer_than_the_slack_however_long_holds_are(
+    tmp_path: Path, hold: float
+) -> None:
+    """Whoever stops all bidding can then be sure that this one has stopped too."""
+    clock = ManualClock()
+    wallet = make_wallet(tmp_path, clock)
+    wallet.tend(clock(), hold)
+    assert wallet.ready(clock(), hold)
+    wallet.keeper.store.close()
+    wallet.keeper.store = cast(Any, Away())
+    clock.move(CONFIG.slack - 0.1)
+    wallet.tend(clock(), hold)
+    assert wallet.ready(clock())
+    clock.move(CONFIG.slack + 0.1)
+    wallet.tend(clock(), hold)
+    assert not wallet.ready(clock())
