@@ -58,6 +58,9 @@ class Together(Protocol):
     async def campaigns(self, own: dict[str, Any]) -> dict[str, Any]:
         """Campaigns as this worker tells them, with the money of all."""
 
+    async def bundle(self, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Have every worker take the bundle that the body of POST /admin/bundle names."""
+
 
 class AdminApp:
     """Handles requests for one bidder.
@@ -146,6 +149,8 @@ class AdminApp:
             case "POST", ["admin", ("kill" | "revive") as action]:
                 given = self.bidder.kill(action == "kill", who.name)
                 return await self._answer(given, {"killed": self.bidder.killed})
+            case "POST", ["admin", "bundle"] if self.together is not None:
+                return await self.together.bundle(body)
             case _, ["admin", "bundle"] if self.swap is not None:
                 return await swap.answer(self.swap, method, body)
             case "POST", ["admin", "explain"]:

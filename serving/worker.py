@@ -25,11 +25,15 @@ from bidpilot.serving.listeners import Addresses
 from bidpilot.serving.metrics_sum import ACCOUNT, UNKNOWN, combine, told
 from bidpilot.serving.place import Place
 from bidpilot.serving.siblings import Siblings, read
+from bidpilot.serving.swap import answer
 
 # what is said over the link: by the supervisor to each worker ...
-START, SIBLINGS, HEARD, NUMBERS, MONEY_HELD = "start", "siblings", "heard", "numbers", "money"
+START, SIBLINGS, HEARD, NUMBERS, MONEY_HELD, SWAP = "start", "siblings", "heard", "numbers", "money", "swap"
 # ... and by a worker to the supervisor
-LISTENING, FAILED, PASS, METRICS, EVERYONE = "listening", "failed", "pass", "metrics", "everyone"
+LISTENING, FAILED, PASS, METRICS, EVERYONE, BUNDLE = "listening", "failed", "pass", "metrics", "everyone", "bundle"
+
+SWAPPING = 60.0
+"""Seconds that a worker may take to prepare another bundle."""
 
 PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from bidpilot.serving.worker import main; main()"
 """What a worker's interpreter runs; its arguments are the supervisor's module path, as JSON, and the link's handle."""
@@ -75,7 +79,10 @@ class Worker:
             held = {name: HeldMoney(c["money"], c["outstanding"]) for name, c in admin.campaigns().items()}
             return msgspec.msgpack.encode(held)
 
-        self.link.handlers |= {NUMBERS: numbers, MONEY_HELD: money, SIBLINGS: know, HEARD: hear}
+        async def swap(body: bytes) -> bytes:
+            return json.dumps(await _swap(admin, body)).encode()
+
+        self.link.handlers |= {NUMBERS: numbers, MONEY_HELD: money, SIBLINGS: know, HEARD: hear, SWAP: swap}
 
     async def listening(self) -> None:
         """Wait until this process takes connections at all its ports, and say so.
@@ -105,6 +112,20 @@ class Worker:
             for body in msgspec.msgpack.decode(answers, type=list[bytes])
         ]
         return {name: campaign | _together([t[name] for t in told_by if name in t]) for name, campaign in own.items()}
+
+    async def bundle(self, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Have every worker take another bundle: what the first answers, and how many have; raises LinkLost."""
+        status, found = json.loads(await self.link.ask(BUNDLE, body, patience=3 * SWAPPING))
+        return status, found
+
+
+async def _swap(admin: AdminApp, body: bytes) -> tuple[int, dict[str, Any]]:
+    """What this worker answers to POST /admin/bundle."""
+    try:
+        assert admin.swap is not None
+        return await answer(admin.swap, "POST", body)
+    except (BidpilotError, msgspec.MsgspecError, UnicodeError) as error:
+        return 400, {"error": " ".join(str(error).split())[:500]}
 
 
 async def _look(bidder: Bidder) -> None:

@@ -35,6 +35,7 @@ from bidpilot.serving.place import Place
 from bidpilot.serving.server import say
 from bidpilot.serving.siblings import PREFIX
 from bidpilot.serving.worker import (
+    BUNDLE,
     EVERYONE,
     FAILED,
     HEARD,
@@ -45,6 +46,8 @@ from bidpilot.serving.worker import (
     PROGRAM,
     SIBLINGS,
     START,
+    SWAP,
+    SWAPPING,
     start_message,
 )
 
@@ -121,7 +124,9 @@ class Supervisor:
         """Start a worker and wait until it takes connections."""
         if self._stopping.is_set():
             return
-        handlers: dict[str, Handler] = {METRICS: self._metrics, EVERYONE: self._everyone, PASS: self._pass}
+        handlers: dict[str, Handler] = {
+            METRICS: self._metrics, EVERYONE: self._everyone, PASS: self._pass, BUNDLE: self._bundle,
+        }  # fmt: skip
         process = self._running[place.index] = await Process.start(self.config, place, self._at, handlers)
         try:
             await process.ready()
@@ -187,6 +192,18 @@ class Supervisor:
             if process.prefix == prefix:
                 process.link.tell(HEARD, body[PREFIX:])
         return b""
+
+    async def _bundle(self, body: bytes) -> bytes:
+        """Have one worker take another bundle, and then the rest; one that starts later begins with it."""
+        first, *rest = [process for process in self._running.values() if process.serves]
+        status, found = json.loads(await first.link.ask(SWAP, body, SWAPPING))
+        if status < 400:
+            self.config = self.config.model_copy(update={"bundle": Path(json.loads(body)["path"])})
+            asked = (process.link.ask(SWAP, body, SWAPPING) for process in rest)
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+            took = [isinstance(a, bytes) and json.loads(a)[0] < 400 for a in answers]
+            found |= {"workers": 1 + sum(took), "of": self.config.workers}
+        return json.dumps([status, found]).encode()
 
     async def _everyone(self, what: bytes) -> bytes:
         """What each worker answers to one question, in their order; those that do not answer are left out."""

@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
+from bidpilot.bidding.bundle import load_bundle
 from bidpilot.bidding.errors import InvalidServing
 from bidpilot.serving.config import ServeConfig
-from bidpilot.serving.ledger.calls import CALLS
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.server import run
+from tests.serving.conftest import write_controller_bundle
 from tests.serving.served import Client, Served, imp, only_bid
 from tests.serving.test_kill import KILLS, OPTIONS, start_load, use_up
 
@@ -115,7 +116,6 @@ def test_bids_and_bills_go_through_any_worker_and_all_adds_up(server: Served) ->
         client.close()
 
 
-@pytest.mark.skipif("order" not in CALLS, reason="orders do not go by the store")
 def test_the_kill_switch_reaches_every_worker(server: Served) -> None:
     clients = connections(server)
     for order, status in (("kill", 204), ("revive", 200)):
@@ -125,6 +125,24 @@ def test_the_kill_switch_reaches_every_worker(server: Served) -> None:
         assert metrics(server)["bidpilot_killed"] == (order == "kill")
     for client in clients:
         client.close()
+
+
+def test_another_bundle_comes_to_every_worker_and_to_those_that_start_later(
+    bundle_folder: Path, tmp_path: Path
+) -> None:
+    other = write_controller_bundle(tmp_path / "other", "pid")
+    digest = load_bundle(other).digest
+    with Served(bundle_folder, tmp_path / "state", *ALL) as server, server.administrator() as admin:
+        status, found = admin.send("POST", "/admin/bundle", {"path": str(tmp_path / "nothing")})
+        assert (status, "nothing" in found["error"]) == (400, True)
+        status, found = admin.send("POST", "/admin/bundle", {"path": str(other)})
+        assert (status, found["digest"], found["workers"], found["of"]) == (202, digest, WORKERS, WORKERS)
+        before = workers(server)
+        os.kill(before[-1], signal.SIGKILL)
+        assert soon(lambda: all_run(server) and set(workers(server)) != set(before))
+        coming = f'bidpilot_bundle_info{{digest="{digest}"'
+        # the one that started again plays it at once, the other when its slot ends
+        assert soon(lambda: any(name.startswith(coming) for name in metrics(server)))
 
 
 def test_readiness_is_each_workers_own(server: Served) -> None:
