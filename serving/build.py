@@ -25,7 +25,7 @@ from bidpilot.serving.decision_log import DecisionLog
 from bidpilot.serving.desk import Desk, Origin
 from bidpilot.serving.guardrails import LOGGER
 from bidpilot.serving.ledger.keeper import Deliver, Keeper, at_once
-from bidpilot.serving.ledger.machine import MachineStore
+from bidpilot.serving.ledger.machine import PAUSE, MachineStore
 from bidpilot.serving.ledger.sqlite import SqliteStore
 from bidpilot.serving.ledger.store import LedgerStore
 from bidpilot.serving.place import ALONE, Place
@@ -85,7 +85,7 @@ def _open(
         clock = SteadyClock(clock)
     store = _store(config, clock, place)
     opened.append(store)
-    keeper = Keeper(store, deliver)
+    keeper = Keeper(store, deliver, pause=0.0 if place.ledger is None else PAUSE)
     state = State(config.state / "state.sqlite", deliver, place.first)
     opened.append(state)
     desk = Desk(

@@ -23,6 +23,9 @@ from bidpilot.serving.ledger.store import LedgerStore
 SOCKET = "ledger.socket"
 """Of the state folder."""
 
+PAUSE = 0.003
+"""Seconds that a worker rests after asking: under load a question costs more than what is asked in it."""
+
 _TOGETHER = ("win", "settle")  # calls with one batch, of which those of several workers become one; wins first
 _TIMEOUT = 2.0  # seconds that a worker waits for an answer
 _STUCK = struct.pack("ll", 1, 0)  # a timeval: a second after which a worker that takes no answer is let go
