@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.agents.acting.agent import Agent
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.errors import InvalidServing
 from bidpilot.bidding.traffic.detector import Detector
@@ -17,6 +18,7 @@ from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.bidding.traffic.refusal import Refusal
 from bidpilot.serving.calendar import Moment
 from bidpilot.serving.collector import Value, add_outcome, add_win, of_all
+from bidpilot.serving.day_results import DayResults
 from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import Cause, EventLog, bid_cap, limit_step
 from bidpilot.serving.ledger.reservations import WalletConfig
@@ -46,6 +48,11 @@ class CampaignDay:
         self.desk, self.served, self.moment, self.events = desk, served, moment, events
         self.account = f"{served.name}@{moment.date}"
         guard, campaign = desk.guardrails, served.campaign
+        self._begun = False
+        desk.budgets.ask(desk.keeper, served, moment, self._limit)
+        self._budget = budget = desk.budgets.on(served, moment)
+        kept = desk.state.results([self.account]) if moment.slot else {}  # of a day that began before a restart
+        self.results = DayResults.read(kept.get(self.account), len(desk.forecast.segments))
         self._pilot = self._make_pilot(agent, events)
         self._shadow_pilot = None
         if shadow is not None:
@@ -56,20 +63,25 @@ class CampaignDay:
                 f"the most that campaign {served.name!r} would bid is {self.cap}. Give a smaller conversion_value, or "
                 "--guardrails.bid-cap."
             )
-        budget = _micro(campaign.budget)
         config = WalletConfig(chunk=self._chunk(budget), hold=desk.hold)
         self.wallet = Wallet(self.account, budget, desk.keeper, desk.clock, config, events)
         self._spend = SlotSpend(self.wallet, int(guard.slot_share * budget / desk.bidders), desk.bidders)
-        self._spend.join(moment.slot)
         self.wallet.tend(desk.clock())
+        self._spend.join(moment.slot)
         self.successor: Successor | None = None  # takes over when the slot is closed
         self.collector = self._pilot.collector(desk.sources)
         self._begin()
+        self._begun = True
 
     @property
     def alpha(self) -> tuple[float, float, float]:
         """Bid coefficients of the slot under way, currency per unit of KPI."""
         return self.pricer.alpha
+
+    @property
+    def campaign(self) -> Campaign:
+        """What the day is planned for, with what it may spend by now for a budget."""
+        return self.desk.budgets.campaign(self.served, self._budget)
 
     @property
     def filter(self) -> TrafficFilter | None:
@@ -90,7 +102,7 @@ class CampaignDay:
         desk = self.desk
         traffic = None if desk.book is None else desk.book.filter()
         patience = desk.guardrails.patience
-        campaign, day = self.served.campaign, self.moment.day
+        campaign, day = self.campaign, self.moment.day
         return Pilot(desk.planner, campaign, agent, desk.sources, events, patience, traffic, day)
 
     def _begin(self) -> None:
@@ -117,7 +129,8 @@ class CampaignDay:
         self.wallet.tend(self.desk.clock())  # what has run out by now is not outstanding
         totals = self.collector.totals(self._unwatched, self.desk.bidders)
         self._unwatched = 0.0
-        self.desk.state.store_slot(self.account, self.slot, totals)
+        self.desk.state.store_slot(self.account, self.slot, totals, self.results.text())
+        self.desk.budgets.ask(self.desk.keeper, self.served, self.moment, self._limit)
         if self.successor is not None:
             self._hand_over(self.successor)
         self._next(totals, self._settled_before(totals))
@@ -136,13 +149,14 @@ class CampaignDay:
             to.shadow.take_over(self._shadow_pilot)
             self._shadow_pilot = to.shadow
         self._pilot, self.desk = to.pilot, to.desk
-        campaign = self.served.campaign
+        campaign = self.campaign
         self.cap = bid_cap(to.desk.guardrails, to.desk.forecast, to.pilot.alpha, campaign.conversion_value)
-        self.wallet.config = replace(self.wallet.config, chunk=self._chunk(_micro(campaign.budget)))
+        self.wallet.config = replace(self.wallet.config, chunk=self._chunk(self._budget))
         self.collector = to.pilot.collector(to.desk.sources)
 
     def end(self) -> None:
-        """Tell the filter of traffic of the day's last slot, which is under way: what it has found is to be kept."""
+        """Keep what the day has brought, and tell the filter of traffic of its last slot, which is under way."""
+        self.desk.state.store_results(self.account, self.results.text())
         if self.filter is not None:
             self.filter.update(self.slot, self.collector.totals(self._unwatched, self.desk.bidders))
 
@@ -216,6 +230,8 @@ class CampaignDay:
         """
         if self.served.paused:
             return 0, "paused"
+        if self.served.flight is not None and self.served.flight.closed(self.moment, now):
+            return 0, "not_in_flight"
         bid = self.pricer.bid(value, segment, source, first_price)
         if bid > self.cap:
             self.events.record(Cause.bid_cap, f"{bid:.6g} cut to {self.cap:.6g}")
@@ -241,6 +257,7 @@ class CampaignDay:
     def book(self, slot: int, value: Value, segment: int, source: int, cost: int, bid: int) -> None:
         """A win was billed (micro-units): count it in the slot of its auction."""
         paid, offered = cost / MICRO, bid / MICRO
+        self.results.win(value, segment, cost)
         if slot == self.slot:
             self._spend.add(cost)
             self.collector.win(value, segment, source, paid, offered)
@@ -256,6 +273,7 @@ class CampaignDay:
 
     def outcome(self, slot: int, source: int, told: Told) -> None:
         """What a won exposure of a slot brought is known; `told` is weighed."""
+        self.results.outcome(told)
         if slot == self.slot:
             self.collector.outcome(source, told)
             return
@@ -277,15 +295,22 @@ class CampaignDay:
 
     def change(self, served: ServedCampaign) -> None:
         """Take over another setting; a new budget changes the account at once, the plan from the next day on."""
-        if served.campaign.budget != self.served.campaign.budget:
-            budget = _micro(served.campaign.budget)
+        self.served = served
+        self.desk.budgets.ask(self.desk.keeper, served, self.moment, self._limit)
+        self._limit()
+
+    def _limit(self) -> None:
+        """Let the account have what the day may spend by now: its budget or the flight's money has changed."""
+        budget = self.desk.budgets.on(self.served, self.moment)
+        if self._begun and budget != self._budget:
+            self._budget = budget
             self._spend.limit = int(self.desk.guardrails.slot_share * budget / self.desk.bidders)
             self.wallet.set_budget(budget, self._chunk(budget))
-        self.served = served
 
     def close(self) -> None:
         """Give unused money back and let the policy's threads end."""
         self.wallet.close()
+        self.desk.budgets.saw(self.wallet)
         for pilot in self._pilots():
             pilot.close()
         if self.successor is not None:

@@ -46,7 +46,7 @@ class Days:
         """Begin a campaign's day in the slot that is under way."""
         events = self.events.setdefault(served.name, EventLog(self.desk.clock, served.name))
         day = CampaignDay(self.desk, served, self.moment, self._agent, self.shadow, events)
-        day.wallet.gone.on_expired = self._expired
+        day.wallet.on_expired = self._expired
         self.running[served.name] = day
 
     def tend(self, now: float) -> None:

@@ -50,7 +50,7 @@ def prepare(
     def caught_up(of: Agent) -> Pilot:
         traffic = None if desk.book is None else desk.book.filter()
         silent = EventLog(desk.clock, f"{day.served.name} (before)")
-        pilot = Pilot(desk.planner, day.served.campaign, of, desk.sources, silent, _PATIENCE, traffic, day.moment.day)
+        pilot = Pilot(desk.planner, day.campaign, of, desk.sources, silent, _PATIENCE, traffic, day.moment.day)
         pilot.begin()
         collector = pilot.collector(desk.sources)
         for slot in range(slots):

@@ -322,7 +322,7 @@ def _addresses(config: ServeConfig) -> Addresses:
 
 @contextmanager
 def _ledger(folder: Path) -> Iterator[Path]:
-    store = SqliteStore(folder / "ledger.sqlite", SteadyClock(time.time))
+    store = SqliteStore(folder / "ledger.sqlite", SteadyClock(time.time), shared=True)
     path = folder / SOCKET
     try:
         ledger = MachineLedger(store, path)
