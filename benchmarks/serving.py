@@ -19,7 +19,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ from bidpilot.training.tracking import RunInfo, open_run
 TOKEN = "benchmark"
 BUDGET = 1e7  # currency: never used up
 SECONDS, CONNECTIONS, WORKERS = 8, 32, 8
+TURNS, TURN_SECONDS, MOST_BY_TWO = 10, 2, 1.10
 IMP = {"exposure": 0.6, "interaction": 0.25, "conversion": 0.006, "segment": "feed/head"}
 REQUEST = {
     "id": "8a6d5b4c-1f1e-4b57-9c3e-5f0a1f5f7f6b",
@@ -177,8 +179,8 @@ def in_process(bundle: Path, state: Path) -> None:
 
 
 @contextmanager
-def process(command: list[str], ready: str, log: Path, **environment: str) -> Iterator[None]:
-    """A server, from when `ready` answers until the block ends."""
+def process(command: list[str], ready: str, log: Path, **environment: str) -> Iterator[int]:
+    """A server's process number, from when `ready` answers until the block ends."""
     with log.open("w") as out:
         running = subprocess.Popen(
             command, stdout=out, stderr=out, env=os.environ | environment, start_new_session=True, cwd=log.parent
@@ -192,16 +194,16 @@ def process(command: list[str], ready: str, log: Path, **environment: str) -> It
                 time.sleep(0.1)
         else:
             raise RuntimeError(log.read_text()[-2000:])
-        yield
+        yield running.pid
     finally:
         os.killpg(running.pid, signal.SIGTERM)
         running.wait(timeout=30)
 
 
-def wrk(url: str, script: Path) -> dict[str, float]:
+def wrk(url: str, script: Path, seconds: int = SECONDS, connections: int = CONNECTIONS) -> dict[str, float]:
     """Requests per second, latencies in milliseconds, and answers that were none, of a closed loop."""
     shown = subprocess.run(
-        ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "--latency", "-s", str(script), url],
+        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(script), url],
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     found = {"rate": float(re.findall(r"Requests/sec:\s+([\d.]+)", shown)[0])}
@@ -265,6 +267,60 @@ def http(bundle: Path, folder: Path) -> None:
         report("http_with_bills", mix["rate"], "requests/s", 3000.0, **_rest(mix), settled=money)
 
 
+def several_workers(bundle: Path, folder: Path) -> None:
+    """CPU time of a request by two workers, and by two servers that share nothing, beside one, in turns.
+
+    On two cores the load generator bounds the rate. Any two processes need more under the same load, as each has
+    smaller batches: what workers need beyond two servers is what they share.
+    """
+    cases = {"one": (0, 0), "workers": (1, 1), "servers": (2, 3)}  # a server for each of two load generators
+    with ExitStack() as running:
+        servers = [_server(bundle, folder, k, running) for k in range(4)]
+        for name, script in (("two_workers", "bids.lua"), ("two_workers_with_bills", "mix.lua")):
+            each: dict[str, list[float]] = {case: [] for case in cases}
+            for turn in range(TURNS + 1):
+                for case in sorted(cases, reverse=bool(turn % 2)):
+                    each[case].append(_spent([servers[k] for k in cases[case]], folder / script))
+            one, two, apart = (np.array(each[case][1:]) for case in ("one", "workers", "servers"))  # the first is warm
+            report(
+                name, float(np.median(two / one)), "CPU time of a request by two workers, of that by one", MOST_BY_TWO,
+                two_servers=float(np.median(apart / one)), of_two_servers=float(np.median(two / apart)),
+                us_by_one=float(np.median(one)),
+            )  # fmt: skip
+
+
+def _server(bundle: Path, folder: Path, number: int, running: ExitStack) -> tuple[int, int]:
+    """The port and the process of a server, with two workers where it is number 1."""
+    port = 18_480 + 2 * number
+    command = [
+        sys.executable, "-m", "bidpilot", "serve", str(bundle), "--state", str(folder / f"share-{number}"),
+        "--port", str(port), "--admin-port", str(port + 1), "--workers", "2" if number == 1 else "1",
+        "--budget", str(BUDGET), "--guardrails.slot-share", "1", "--bid-expiry", "2", "--grace", "2",
+    ]  # fmt: skip
+    log = folder / f"share-{number}.log"
+    return port, running.enter_context(process(command, f"http://127.0.0.1:{port}/health", log))
+
+
+def _spent(servers: list[tuple[int, int]], script: Path) -> float:
+    """Microseconds of CPU time that servers spend on a request, each asked over half of the connections."""
+    pids = {pid for _, pid in servers}
+    before = sum(map(_cpu, pids))
+    with ThreadPoolExecutor() as pool:
+        urls = [f"http://127.0.0.1:{port}/openrtb2/bid" for port, _ in servers]
+        rate = sum(f["rate"] for f in pool.map(lambda url: wrk(url, script, TURN_SECONDS, CONNECTIONS // 2), urls))
+    return 1e6 * (sum(map(_cpu, pids)) - before) / (rate * TURN_SECONDS)
+
+
+def _cpu(pid: int) -> float:
+    """CPU seconds of a process and its children so far."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    ticks = 0
+    for one in (str(pid), *children):
+        times = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(times[11]) + int(times[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def _rest(found: dict[str, float]) -> dict[str, float]:
     return {k: v for k, v in found.items() if k != "rate"}
 
@@ -310,6 +366,7 @@ def main() -> None:
             print(json.dumps({"name": "http_throughput", "skipped": "wrk is not installed (apt-get install wrk hey)"}))
             return
         http(bundle, folder)
+        several_workers(bundle, folder)
 
 
 if __name__ == "__main__":

@@ -254,6 +254,10 @@ class InvalidNotice(BidpilotError):
     """Raised when a notice is not signed by this bidder, or tells a price or an event that cannot be."""
 
 
+class LinkLost(BidpilotError):
+    """Raised when another process of the same bid server does not answer."""
+
+
 class LedgerUnavailable(BidpilotError):
     """Raised when the store behind a budget ledger cannot be reached or refuses to write."""
 

@@ -23,12 +23,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from pydantic import ValidationError
 
-from bidpilot.bidding.errors import BidpilotError, InvalidServing, LedgerUnavailable
+from bidpilot.bidding.errors import BidpilotError, InvalidServing, LedgerUnavailable, LinkLost
 from bidpilot.serving import swap
 from bidpilot.serving.access import Attempts
 from bidpilot.serving.bidder import Bidder
@@ -52,6 +52,19 @@ _MANY = 253_370_000_000  # seconds: in the year 9999, beyond which no date lies
 _PATIENCE = 200  # turns of 5 milliseconds
 
 
+class Together(Protocol):
+    """Speaks for several workers; raises LinkLost where they do not answer."""
+
+    async def metrics(self) -> bytes:
+        """The exposition of all."""
+
+    async def campaigns(self, own: dict[str, Any]) -> dict[str, Any]:
+        """Campaigns as this worker tells them, with the money of all."""
+
+    async def bundle(self, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Have every worker take the bundle that the body of POST /admin/bundle names."""
+
+
 class AdminApp:
     """Handles requests for one bidder.
 
@@ -64,6 +77,8 @@ class AdminApp:
         attempts: counts wrong tokens by who brings them.
         swap: brings other bundles in; None: the bidder stays with its own.
     """
+
+    together: Together | None = None  # where several workers serve
 
     def __init__(
         self,
@@ -86,7 +101,7 @@ class AdminApp:
         if request.path == "/ready":
             return readiness(self.bidder, self.drain.on)
         if request.path == "/metrics":
-            return Response(200, self.metrics.text(), TEXT)
+            return await self._exposition()
         given = request.authorization
         if given is not None and self.attempts.blocked(request.peer, given):
             return Response(429, b'{"error":"too many wrong tokens from this address: wait a minute"}')
@@ -105,16 +120,25 @@ class AdminApp:
             status, found = await self._do(who, request, path, body)
         except BodyRefused as refused:
             status, found = refused.status, {"error": refused.why}
-        except LedgerUnavailable as error:
+        except (LedgerUnavailable, LinkLost) as error:
             status, found = 503, {"error": str(error)}
         except (BidpilotError, msgspec.MsgspecError, ValidationError, UnicodeError, RecursionError) as error:
             status, found = 400, {"error": " ".join(str(error).split())[:500]}
         return Response(status, encode(found))
 
+    async def _exposition(self) -> Response:
+        if self.together is None:
+            return Response(200, self.metrics.text(), TEXT)
+        try:
+            return Response(200, await self.together.metrics(), TEXT)
+        except LinkLost as error:
+            return Response(503, encode({"error": str(error)}))
+
     async def _do(self, who: Who, request: Request, path: list[str], body: bytes) -> tuple[int, Any]:
         match request.method, path:
             case "GET", ["admin", "campaigns"]:
-                return 200, {name: self._campaign(name) for name in self.bidder.served}
+                found = self.campaigns()
+                return 200, found if self.together is None else await self.together.campaigns(found)
             case "GET", ["admin", "bidders"]:
                 return 200, await self._bidders()
             case "GET", ["admin", "campaigns", name, "spend"] if name in self.bidder.served:
@@ -130,6 +154,8 @@ class AdminApp:
             case "POST", ["admin", ("kill" | "revive") as action]:
                 given = self.bidder.kill(action == "kill", who.name)
                 return await self._answer(given, {"killed": self.bidder.killed})
+            case "POST", ["admin", "bundle"] if self.together is not None:
+                return await self.together.bundle(body)
             case _, ["admin", "bundle"] if self.swap is not None:
                 return await swap.answer(self.swap, request.method, body)
             case "POST", ["admin", "explain"]:
@@ -154,6 +180,10 @@ class AdminApp:
         here = shown(own)
         here[orders.bidder] |= {"pending": len(orders.pending)}
         return {"bidders": shown(seen or {}) | here, "store": "does not answer" if seen is None else "answers"}
+
+    def campaigns(self) -> dict[str, Any]:
+        """All campaigns with their money, as this bidder knows them."""
+        return {name: self._campaign(name) for name in self.bidder.served}
 
     def _campaign(self, name: str) -> dict[str, Any]:
         served, day = self.bidder.served[name], self.bidder.days[name]

@@ -69,7 +69,7 @@ class Bidder:
         self.bids = self.auctions = 0
         self.events = EventLog(desk.clock)
         self.breaker = CircuitBreaker(desk.guardrails, self.events, desk.clock)
-        self._prefix, self._next_key = secrets.token_hex(4), 0
+        self.prefix, self._next_key = secrets.token_hex(4), 0
         second = None if shadow is None else agent_of(shadow)
         self._days = Days(desk, calendar, agent_of(bundle), second, lambda *run_out: self.booking.expired(*run_out))
         desk.keeper.on_failed = lambda why: self.events.record(Cause.ledger_failed, why)
@@ -217,7 +217,7 @@ class Bidder:
                 reason = why
         if best is None:
             return NoBid(reason)
-        key = f"{self._prefix}{self._next_key:010x}"
+        key = f"{self.prefix}{self._next_key:010x}"
         self._next_key += 1
         wallet = best.wallet
         ticket = Ticket(

@@ -14,8 +14,9 @@ from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import Cause, EventLog
 from bidpilot.serving.ledger.reservations import Reservation
 from bidpilot.serving.ledger.store import MICRO, Booked, Held, Settlement, Win
-from bidpilot.serving.notices import Ticket, Unread
+from bidpilot.serving.notices import Kind, Ticket, Unread
 from bidpilot.serving.served import ServedCampaign
+from bidpilot.serving.siblings import Passed, Siblings
 from bidpilot.serving.told import Told, ToldEvents
 
 _WINS = {Held.held: "win", Held.late: "win_late", Held.repeated: "win_repeated", Held.billed: "win_after_bill"}
@@ -45,6 +46,7 @@ class Booking:
         self._events = events
         self.notices: Counter[str] = Counter()  # what became of them
         self._told = ToldEvents(OLD_DAYS * DAY)
+        self.siblings: Siblings | None = None  # other workers, where there are any
 
     def win(
         self,
@@ -71,14 +73,17 @@ class Booking:
             return
         self._price(ticket, min_to_win)
 
-        def told(result: Held | None) -> None:
-            self.notices["win_unavailable" if result is None else _WINS[result]] += 1
-            done(result)
-
         desk = self._desk
         # its bill is not overdue before its bid has expired, however long that was to be held
         begun = max(desk.clock(), ticket.expires - max(desk.reconciliation.age, desk.expiry))
         until = begun + desk.win_hold
+
+        def told(result: Held | None) -> None:
+            self.notices["win_unavailable" if result is None else _WINS[result]] += 1
+            if result in (Held.held, Held.late):
+                self._pass_on(Passed(Kind.win, ticket, min_to_win, until=until))
+            done(result)
+
         wallet = self._days.wallet(ticket.account)
         if wallet is None:
             win = Win(ticket.key, ticket.account, ticket.lease, ticket.amount, ticket.expires, until, ticket.slot)
@@ -90,6 +95,8 @@ class Booking:
         """A bid has lost: its money is free again."""
         if ticket.test:
             self.notices["loss"] += 1
+            return
+        if self._pass_on(Passed(Kind.loss, ticket, min_to_win)):
             return
         self._price(ticket, min_to_win)
         wallet = self._days.wallet(ticket.account)
@@ -128,7 +135,9 @@ class Booking:
         def booked(result: Booked | None) -> None:
             self.notices["unavailable" if result is None else result.value] += 1
             if result in (Booked.settled, Booked.debt):
-                self._booked(ticket, amount, min_to_win, record, told=not isinstance(price, Unread))
+                told, paid = not isinstance(price, Unread), amount if result is Booked.settled else 0
+                if record or not self._pass_on(Passed(Kind.bill, ticket, min_to_win, amount, told, paid)):
+                    self._booked(ticket, amount, min_to_win, record, told)
             done(result)
 
         wallet = self._days.wallet(ticket.account)
@@ -180,6 +189,8 @@ class Booking:
         What is told after the day is in the decision log alone. An event that comes before its bill is booked like
         others, and counted apart.
         """
+        if not ticket.test and self._pass_on(Passed(Kind.event, ticket, told=told)):
+            return
         self.notices[self._outcome(ticket, told)] += 1
 
     def _outcome(self, ticket: Ticket, told: Told) -> str:
@@ -200,6 +211,25 @@ class Booking:
         day.outcome(ticket.slot, ticket.source, told)
         held = day.wallet.find(ticket.key)
         return "event" if held is None or held.claimed else "event_unbilled"
+
+    def _pass_on(self, passed: Passed) -> bool:
+        return self.siblings is not None and self.siblings.pass_on(passed)
+
+    def hear(self, passed: Passed) -> None:
+        """Another worker has heard of a bid that was made here; bills and wins are in the ledger already."""
+        ticket, wallet = passed.ticket, self._days.wallet(passed.ticket.account)
+        if passed.kind is Kind.loss:
+            self.loss(ticket, passed.min_to_win)
+        elif passed.told is not None:
+            self.outcome(ticket, passed.told)
+        elif passed.kind is Kind.win:
+            self._price(ticket, passed.min_to_win)
+            if wallet is not None:
+                wallet.returns.heard(ticket.key, None, passed.until)
+        else:
+            held = None if wallet is None else wallet.returns.heard(ticket.key, passed.paid)
+            record = [] if held is None or held.record is None else [held.record]
+            self._booked(ticket, passed.amount, passed.min_to_win, record, passed.price_told)
 
     def _price(self, ticket: Ticket, price: float | None, record: Record | None = None) -> None:
         """A market price has become known; it counts once, and only in the slot of its auction."""
@@ -228,7 +258,7 @@ class Booking:
         day = self._days.today(held.record.ticket.account)
         if day is not None and not elsewhere:  # a win that was billed elsewhere has not cost nothing
             day.lapse(held.amount)
-        self._resolve(held.record, "expired", 0)
+        self._resolve(held.record, "won" if elsewhere else "expired", elsewhere)
 
     def forget(self, now: float) -> None:
         """Drop the memory of events of bids that are no longer listened for."""

@@ -25,8 +25,10 @@ from bidpilot.serving.decision_log import DecisionLog
 from bidpilot.serving.desk import Desk, Origin
 from bidpilot.serving.guardrails import LOGGER
 from bidpilot.serving.ledger.keeper import Deliver, Keeper, at_once
+from bidpilot.serving.ledger.machine import PAUSE, MachineStore
 from bidpilot.serving.ledger.sqlite import SqliteStore
 from bidpilot.serving.ledger.store import LedgerStore
+from bidpilot.serving.place import ALONE, Place
 from bidpilot.serving.pricer import ShadingTable
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.source_book import SourceBook
@@ -41,12 +43,13 @@ def open_bidder(
     deliver: Deliver = at_once,
     name: str | None = None,
     store: LedgerStore | None = None,
+    place: Place = ALONE,
 ) -> Bidder:
     """The bidder of a configuration; close it after use.
 
     Without a `deliver` of its own it is wholly in the caller's thread: a call returns when it is durable. `name` is its
     own among those that share a store; None: the machine's with the state folder, which a restart has again. `store` is
-    the ledger's; None: as the configuration says.
+    the ledger's; None: as the configuration says. `place`: which of several workers it is.
 
     Raises:
         InvalidBundle, BundleMismatch: the bundle cannot be served, or the shadow does not fit it.
@@ -57,7 +60,7 @@ def open_bidder(
     """
     opened: list[LedgerStore | State] = []
     try:
-        return _open(config, clock, deliver, name, store, opened)
+        return _open(config, clock, deliver, name, store, place, opened)
     except BaseException:
         for one in reversed(opened):
             one.close()
@@ -70,6 +73,7 @@ def _open(
     deliver: Deliver,
     name: str | None,
     store: LedgerStore | None,
+    place: Place,
     opened: list[LedgerStore | State],
 ) -> Bidder:
     bundle = load_bundle(config.bundle)
@@ -77,13 +81,16 @@ def _open(
     campaigns = read_campaigns(config, bundle)
     planner = planner_of(config, bundle)
     sources = clusters(config, bundle.forecast, bundle.manifest.origin.publishers) + 1  # the pool is one more
+    bidders = config.bidders * place.of
     if not isinstance(clock, ManualClock):
         clock = SteadyClock(clock)
-    store = _store(config, clock) if store is None else store
+    store = _store(config, clock, place) if store is None else store
     opened.append(store)
-    book = SourceBook(bundle, sources, config.state, watchers(config, store)) if config.traffic_filter else None
-    keeper = Keeper(store, deliver)
-    state = State(config.state / "state.sqlite", deliver)
+    book = None
+    if config.traffic_filter:
+        book = SourceBook(bundle, sources, config.state, watchers(bidders, store), place.first)
+    keeper = Keeper(store, deliver, pause=0.0 if place.ledger is None else PAUSE)
+    state = State(config.state / "state.sqlite", deliver, place.first)
     opened.append(state)
     desk = Desk(
         planner=planner,
@@ -93,7 +100,7 @@ def _open(
         clock=clock,
         guardrails=config.guardrails,
         sources=sources,
-        bidders=config.bidders,
+        bidders=bidders,
         expiry=config.bid_expiry,
         grace=config.grace,
         win_hold=config.win_hold,
@@ -106,7 +113,7 @@ def _open(
     if config.decisions is not None:
         decisions = DecisionLog(config.decisions, f"{int(time.time())}-{os.getpid()}", bundle.manifest.segments)
     calendar = Calendar(bundle.manifest.slots, config.utc_offset * _HOUR)
-    name = name or f"{socket.gethostname()}:{config.state.resolve()}"
+    name = name or f"{socket.gethostname()}:{config.state.resolve()}{place}"
     bidder = Bidder(bundle, desk, calendar, campaigns, shadow, decisions, name)
     if deliver is not at_once:
         keeper.start()
@@ -114,9 +121,9 @@ def _open(
     return bidder
 
 
-def watchers(config: ServeConfig, store: LedgerStore) -> int:
+def watchers(bidders: int, store: LedgerStore) -> int:
     """How often a filter of traffic is told what was seen once: where a store is shared each bidder tells its own."""
-    return 1 if store.shared else config.bidders
+    return 1 if store.shared else bidders
 
 
 def planner_of(config: ServeConfig, bundle: Bundle) -> Planner:
@@ -228,7 +235,9 @@ def _make(path: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _store(config: ServeConfig, clock: Clock) -> LedgerStore:
+def _store(config: ServeConfig, clock: Clock, place: Place) -> LedgerStore:
+    if place.ledger is not None:
+        return MachineStore(place.ledger)
     if config.redis is None:
         return SqliteStore(config.state / "ledger.sqlite", clock)
     if config.clock == "manual":

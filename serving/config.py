@@ -32,6 +32,12 @@ class ServeConfig(BaseModel):
         description="Address of a Redis that several bidders share budgets and orders in: redis://HOST:6379/0.",
     )
     bidders: int = Field(1, ge=1, description="Bidders that share the traffic evenly; 1 where this one sees all.")
+    workers: int = Field(
+        1,
+        ge=1,
+        le=256,
+        description="Processes that serve the port, for as many cores; one ledger holds their budgets.",
+    )
     host: str = Field("127.0.0.1", min_length=1, description="Address that bid requests and notices come to.")
     port: int = Field(8080, ge=0, le=65535, description="TCP port for them; 0 takes a free one.")
     notice_port: int | None = Field(

@@ -140,6 +140,18 @@ def held_port(host: str, port: int) -> Iterator[int]:
         yield found
 
 
+@contextmanager
+def kept(at: Addresses) -> Iterator[None]:
+    """Keep the ports from others while workers that share them come and go: bound, and listening nowhere."""
+    with ExitStack() as open_:
+        for host, port in dict.fromkeys((at.bids, at.notices, at.admin)):
+            keeping = open_.enter_context(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET))
+            keeping.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            keeping.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            keeping.bind((host, port))
+        yield
+
+
 async def listening(at: Addresses) -> None:
     """Wait until all addresses answer.
 

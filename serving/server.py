@@ -15,10 +15,11 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from granian.server.embed import Server
 
+from bidpilot.bidding.errors import BidpilotError
 from bidpilot.bidding.traffic.sources import Sources
 from bidpilot.serving.access import Access, exchanges_of, networks_of
 from bidpilot.serving.admin_app import AdminApp
@@ -31,13 +32,15 @@ from bidpilot.serving.drain import Drain
 from bidpilot.serving.exchange_app import ExchangeApp
 from bidpilot.serving.guardrails import LOGGER, Cause
 from bidpilot.serving.ledger.keeper import Work
-from bidpilot.serving.listeners import addresses, check_admin_host, listeners, listening
+from bidpilot.serving.listeners import Addresses, addresses, check_admin_host, listeners, listening
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.notices import Signer
 from bidpilot.serving.openrtb import Reader, Writer
+from bidpilot.serving.place import ALONE
 from bidpilot.serving.predictor import load_predictor
 from bidpilot.serving.swap import Swap
 from bidpilot.serving.tokens import Tokens
+from bidpilot.serving.worker import Worker, failed
 
 _TICK = 0.05  # seconds
 _STEP = 0.005  # seconds between two looks whether there is a step to make
@@ -45,18 +48,44 @@ _TOKEN = "BIDPILOT_ADMIN_TOKEN"
 
 
 def run(config: ServeConfig) -> None:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until SIGINT or SIGTERM, by one process or by several workers.
 
     Raises:
         InvalidBundle, BundleMismatch, InvalidServing, LedgerUnavailable: before anything is served.
     """
-    logging.basicConfig(format="%(message)s")
-    LOGGER.setLevel(logging.INFO)
+    _log()
+    if config.workers > 1:
+        from bidpilot.serving.workers import supervise  # which stands on this module
+
+        supervise(config)
+        return
     with asyncio.Runner(loop_factory=stamping_loop) as runner:
         runner.run(_serve(config))
 
 
-async def _serve(config: ServeConfig) -> None:
+def run_worker(opened: Callable[[], Awaitable[tuple[ServeConfig, Worker]]]) -> int:
+    """Serve as the worker that `opened` gives, until the supervisor says so or is gone; the exit status."""
+
+    async def serve() -> int:
+        config, worker = await opened()
+        try:
+            await _serve(config, worker)
+        except BidpilotError as error:
+            await failed(worker, error)
+            return 1
+        return 0
+
+    _log()
+    with asyncio.Runner(loop_factory=stamping_loop) as runner:
+        return runner.run(serve())
+
+
+def _log() -> None:
+    logging.basicConfig(format="%(message)s")
+    LOGGER.setLevel(logging.INFO)
+
+
+async def _serve(config: ServeConfig, worker: Worker | None = None) -> None:
     loop = asyncio.get_running_loop()
 
     def deliver(results: Sequence[Work]) -> None:
@@ -64,8 +93,8 @@ async def _serve(config: ServeConfig) -> None:
 
     check_admin_host(config.admin_host, explicit=bool(os.environ.get(_TOKEN)))
     clock: Clock = ManualClock() if config.clock == "manual" else time.time
-    at = addresses(config)
-    bidder = open_bidder(config, clock, deliver)
+    at = addresses(config) if worker is None else worker.at
+    bidder = open_bidder(config, clock, deliver, place=ALONE if worker is None else worker.place)
     drain = Drain(config.drain)
     exchange, admin = applications(bidder, config, config.public_url or at.notice_url, drain)
     servers = listeners(at, exchange, admin)
@@ -75,10 +104,13 @@ async def _serve(config: ServeConfig) -> None:
     settle_memory()
     tasks = [loop.create_task(server.serve()) for server in servers]
     clockwork = [loop.create_task(tick(bidder)), loop.create_task(steps(bidder))]
-    await listening(at)
-    LOGGER.info(f"bids: http://{at.bids[0]}:{at.bids[1]}/openrtb2/bid   admin: http://{at.admin[0]}:{at.admin[1]}")
-    if at.notices != at.bids:
-        LOGGER.info(f"notices: {at.notice_url}/notice/")
+    if worker is None:
+        await listening(at)
+        say(at)
+    else:
+        worker.attach(admin)
+        worker.link.on_lost(drain.end)  # nothing can be booked any more
+        await worker.listening()
     try:
         await drain.finished()
     finally:
@@ -87,6 +119,13 @@ async def _serve(config: ServeConfig) -> None:
             task.cancel()
         await stop(servers, tasks)
         bidder.close()
+
+
+def say(at: Addresses) -> None:
+    """Tell where it is served."""
+    LOGGER.info(f"bids: http://{at.bids[0]}:{at.bids[1]}/openrtb2/bid   admin: http://{at.admin[0]}:{at.admin[1]}")
+    if at.notices != at.bids:
+        LOGGER.info(f"notices: {at.notice_url}/notice/")
 
 
 def applications(

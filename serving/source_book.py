@@ -40,24 +40,29 @@ class SourceBook:
         sources: clusters of publishers, and the pool, the last.
         folder: where the memory is kept.
         bidders: that share the traffic evenly; what one of them has seen counts once, not once for each.
+        writes: whether this process keeps the file; of several on one folder only one does.
 
     Raises:
         InvalidMemory: the memory cannot be read.
     """
 
-    def __init__(self, bundle: Bundle, sources: int, folder: Path, bidders: int = 1) -> None:
+    def __init__(self, bundle: Bundle, sources: int, folder: Path, bidders: int = 1, writes: bool = True) -> None:
         forecast, told = bundle.forecast, bundle.forecast.source_share
         self._expected, self._interaction = forecast.auctions, mean_interaction(forecast)
         self._share, self.bidders = np.zeros(sources), bidders
         if told is not None and bundle.manifest.origin.publishers:
             self._share[: len(told)] = told
-        self._path = folder / FILE
+        self._folder, self._path, self._writes = folder, folder / FILE, writes
         self.memory = SourceMemory.load(self._path) if self._path.is_file() else SourceMemory.none((sources,))
         if len(self.memory.evidence) != sources:
             raise InvalidMemory(
                 f"{self._path} remembers {len(self.memory.evidence)} sources, and {sources} are told apart now. Serve "
                 "with the --sources of before, or delete the file: a day later it is back."
             )
+
+    def of(self, bundle: Bundle) -> SourceBook:
+        """The same of another bundle that tells as many sources apart."""
+        return SourceBook(bundle, len(self._share), self._folder, self.bidders, self._writes)
 
     def filter(self) -> Detector:
         """The detector of one pilot's day."""
@@ -79,6 +84,8 @@ class SourceBook:
         evidence = np.sum([nats[0] for nats, _ in found], axis=0)
         requests = np.max([sent[0] for _, sent in found], axis=0)
         self.memory = self.memory.after(evidence, requests)
+        if not self._writes:
+            return
         try:
             self.memory.save(self._path)
         except OSError as error:  # a new day begins all the same, with what is remembered here

@@ -32,13 +32,14 @@ class State:
     Args:
         path: the database; made where missing.
         deliver: brings the news of failed writes to the caller's thread.
+        keeps_slots: whether this process writes what slots brought; of several on one folder only one does.
 
     Raises:
         LedgerUnavailable: it cannot be opened or read.
     """
 
-    def __init__(self, path: Path, deliver: Deliver = at_once) -> None:
-        self.path = path
+    def __init__(self, path: Path, deliver: Deliver = at_once, keeps_slots: bool = True) -> None:
+        self.path, self._keeps_slots = path, keeps_slots
         self.on_failed: Callable[[str], None] = LOGGER.warning
         self.writer = Writer(lambda text: self.on_failed(text), deliver)
         try:
@@ -57,6 +58,8 @@ class State:
 
     def store_slot(self, account: str, slot: int, totals: SlotTotals, results: str | None = None) -> None:
         """Keep what a slot brought, and the day's `results` so far."""
+        if not self._keeps_slots:
+            return
         values = {f.name: getattr(totals, f.name).tolist() for f in fields(totals)}
 
         def write() -> None:

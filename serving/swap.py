@@ -21,7 +21,7 @@ from bidpilot.bidding.bundle import Bundle, load_bundle
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.errors import BidpilotError, BundleMismatch, InvalidBundle, InvalidServing
 from bidpilot.serving.bidder import Bidder
-from bidpilot.serving.build import clusters, planner_of, watchers
+from bidpilot.serving.build import clusters, planner_of
 from bidpilot.serving.campaign_day import CampaignDay
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.desk import Desk, Origin
@@ -143,8 +143,7 @@ class Swap:
                 planner.plan(CampaignBatch.repeat(served.campaign, 1))
             except BidpilotError as error:
                 raise BundleMismatch(f"{folder} cannot plan the campaign {name}: {error}") from error
-        counted = watchers(config, desk.keeper.store)
-        book = None if desk.book is None else SourceBook(bundle, sources, config.state, counted)
+        book = desk.book.of(bundle) if isinstance(desk.book, SourceBook) else desk.book
         origin = Origin.of(bundle)
         return Coming(folder, bundle, replace(desk, planner=planner, shade=shade, book=book, origin=origin), agent)
 

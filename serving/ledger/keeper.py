@@ -45,12 +45,17 @@ class Keeper:
         store: what is called.
         deliver: brings results to the caller's thread.
         monotonic: seconds, by which the oldest call without an answer has its age.
+        pause: seconds that the thread rests after a round of calls, so that more comes together for the next.
     """
 
     def __init__(
-        self, store: LedgerStore, deliver: Deliver = at_once, monotonic: Callable[[], float] = time.monotonic
+        self,
+        store: LedgerStore,
+        deliver: Deliver = at_once,
+        monotonic: Callable[[], float] = time.monotonic,
+        pause: float = 0.0,
     ) -> None:
-        self.store, self._deliver, self._monotonic = store, deliver, monotonic
+        self.store, self._deliver, self._monotonic, self._pause = store, deliver, monotonic, pause
         self.failure: str | None = None  # why the last call failed; None where it did not
         self.on_failed: Callable[[str], None] = LOGGER.warning
         self._queue: SimpleQueue[_Entry | None] = SimpleQueue()  # None ends the thread
@@ -116,6 +121,8 @@ class Keeper:
         while not self._stopping:
             try:
                 self._flush(block=True)
+                if self._pause:
+                    time.sleep(self._pause)
             except Exception as error:  # results could not be delivered; the thread must not die of it
                 self.failure = f"{type(error).__name__}: {error}"
                 LOGGER.warning("results of the ledger could not be delivered (%s)", self.failure)

@@ -45,6 +45,22 @@ class Returns:
         """A bid was billed by another bidder, or by a call whose answer was lost, at a price that is not known."""
         self._held.remove(held)
 
+    def heard(self, key: str, paid: int | None, until: float = 0.0) -> Reservation | None:
+        """Another worker has booked the bill of a bid, `paid` from its lease, or its win, held `until`.
+
+        None where it is not held here any more, or is being asked for: the answer tells.
+        """
+        held = self._held.find(key)
+        if held is None or held.claimed:
+            return None
+        if paid is None:
+            self._found(held, Resolved(won=until))
+        elif held.taken or held.unsure:
+            self.elsewhere(held)
+        else:
+            self.paid(held, paid)
+        return held
+
     def lost(self, held: Reservation) -> None:
         """A bid was told lost."""
         held.lost = True

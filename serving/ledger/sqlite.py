@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -49,6 +50,7 @@ CREATE TABLE IF NOT EXISTS slots (
 CREATE INDEX IF NOT EXISTS wins_by_time ON wins (account, until);
 """
 
+_AMONG = "key IN (SELECT value FROM json_each(?))"
 _STATES = """
 SELECT account, budget, settled, debt,
     (SELECT COALESCE(SUM(held), 0) FROM leases WHERE leases.account = accounts.account AND until >= ?),
@@ -117,15 +119,14 @@ class SqliteStore:
     Args:
         path: the database; made where missing. A second process on the same file is refused.
         clock: what deadlines and leases are compared with.
+        shared: whether this process serves it to several others.
 
     Raises:
         LedgerUnavailable: the file cannot be opened, or another process holds it.
     """
 
-    shared = False
-
-    def __init__(self, path: Path, clock: Clock) -> None:
-        self._clock, self._reports = clock, Reports()
+    def __init__(self, path: Path, clock: Clock, shared: bool = False) -> None:
+        self._clock, self.shared, self._reports = clock, shared, Reports()
         self._roll = orders_sqlite.Roll()
         self._lock: IO[str] | None = None
         try:
@@ -244,8 +245,19 @@ class SqliteStore:
         return outcome
 
     def resolve(self, batch: Sequence[Settlement]) -> list[Resolved]:
-        """Nobody else settles here."""
-        return [Resolved()] * len(batch)
+        """What became with other workers of bids whose reservations have run out."""
+        now, keys = self._clock(), json.dumps([s.key for s in batch])
+        with self._errors():  # one question for all: asked one by one they cost ten times as much
+            billed = dict(self._db.execute(f"SELECT key, amount FROM notices WHERE {_AMONG}", (keys,)))
+            won = dict(self._db.execute(f"SELECT key, until FROM wins WHERE until >= ? AND {_AMONG}", (now, keys)))
+        return [
+            Resolved(settled=billed[s.key])
+            if s.key in billed
+            else Resolved(won=won[s.key])
+            if s.key in won
+            else Resolved(pending=now <= s.deadline)
+            for s in batch
+        ]
 
     def tell(self, account: str, slot: int, bidder: str, report: bytes) -> None:
         """Keep, in memory, what a worker whose ledger this is has seen of a slot."""
@@ -276,7 +288,9 @@ class SqliteStore:
         return Wins(told, waiting, overdue + lapsed, owed + lapsed_amount)
 
     def unbilled(self, account: str) -> list[Win]:
-        """Wins of an account that are not billed."""
+        """Wins of an account that are not billed, where one process holds them all."""
+        if self.shared:
+            return []
         with self._errors():
             rows = self._db.execute("SELECT key, lease, amount, until, slot FROM wins WHERE account = ?", (account,))
             return [Win(key, account, lease, amount, 0.0, until, slot) for key, lease, amount, until, slot in rows]

@@ -43,7 +43,7 @@ class Wallet:
         self._hold = config.hold  # the longest that a bid has asked for
         self._asking = self._failing = self._closed = False
         self._giving = 0  # given back, not yet confirmed
-        self._returns = Returns(account, keeper, self._held, self._credit, lambda *ran_out: self.on_expired(*ran_out))
+        self.returns = Returns(account, keeper, self._held, self._credit, lambda *ran_out: self.on_expired(*ran_out))
         self.on_expired: Callable[[Reservation, int], None] = lambda *_: None  # with what was settled for it elsewhere
 
     @property
@@ -103,7 +103,7 @@ class Wallet:
         held = self._held.find(key)
         if held is None or held.claimed or held.won or held.lost:
             return None
-        self._returns.lost(held)
+        self.returns.lost(held)
         return held
 
     def win(
@@ -172,7 +172,7 @@ class Wallet:
 
         The lease is made to last for bids whose money is held for `hold` seconds.
         """
-        self._returns.expire(now)
+        self.returns.expire(now)
         self._hold = max(self._hold, hold)
         short, stopped = self.chunk.short(self.free, now, self.state), self.debt or self.over
         changed, ends = self._agreed != self._budget, self._until - now < self._hold + self.config.slack / 2
@@ -241,7 +241,8 @@ class Wallet:
 
         self.keeper.run(lambda store: store.give_back(self.account, lease, amount), given)
 
-    def _saw(self, state: AccountState | None) -> None:
+    def saw(self, state: AccountState | None) -> None:
+        """The account as the store tells it."""
         if state is not None:
             self.state = state
 
@@ -254,7 +255,7 @@ class Wallet:
             return
         self._failing = False
         grant, state, wins = answer
-        self._saw(state)
+        self.saw(state)
         for win in wins:
             self._held.adopt(win)
         if not grant.known and self._until > -math.inf:
@@ -290,7 +291,7 @@ class Wallet:
         elif result is None:
             held.unsure = True
         elif result is Held.billed:
-            self._returns.elsewhere(held)
+            self.returns.elsewhere(held)
         else:
             self._held.taken_out(held)
 
@@ -306,11 +307,11 @@ class Wallet:
                 held.unsure = True
                 self._held.ask_again(held)
             elif result is Booked.settled:
-                self._returns.paid(held, amount)
+                self.returns.paid(held, amount)
             elif result is Booked.duplicate:
-                self._returns.elsewhere(held)
+                self.returns.elsewhere(held)
             else:
-                self._returns.unpaid(held)
+                self.returns.unpaid(held)
         if result is Booked.settled and self.state is not None:
             self.state = self.state.with_bill(amount, from_win)
         if result is Booked.debt:

@@ -191,6 +191,20 @@ def test_settlements_that_wait_share_a_commit_and_results_keep_their_order(store
     assert sum(delivered) == 5
 
 
+def test_in_a_pause_settlements_come_together(store: Recording) -> None:
+    keeper, first = Keeper(store, pause=0.2), threading.Event()
+    told: list[object] = []
+    keeper.start()
+    keeper.settle(bill("k0", 1), lambda _: first.set())
+    assert first.wait(10)
+    for k in range(1, 4):
+        keeper.settle(bill(f"k{k}", 1), told.append)
+        time.sleep(0.01)
+    keeper.stop()
+    assert store.batches == [1, 3]
+    assert told == [Booked.settled] * 3
+
+
 def test_what_is_available_is_what_is_neither_settled_nor_held() -> None:
     assert AccountState(budget=100, settled=30, held=50, debt=7).available == 20
     assert AccountState(budget=50, settled=30, held=50, debt=0).available == 0

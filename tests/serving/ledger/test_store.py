@@ -1,4 +1,4 @@
-"""What every store of the ledger promises; SQLite and Redis alike."""
+"""What every store of the ledger promises: SQLite, the ledger of the machine and Redis alike."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bidpilot.bidding.errors import LedgerUnavailable
+from bidpilot.serving.ledger.machine import MachineLedger, MachineStore
 from bidpilot.serving.ledger.redis import RedisStore
 from bidpilot.serving.ledger.sqlite import SqliteStore
 from bidpilot.serving.ledger.store import (
@@ -30,15 +31,23 @@ from bidpilot.serving.ledger.store import (
 )
 
 
-@pytest.fixture(params=["sqlite", "redis"])
+@pytest.fixture(params=["sqlite", "machine", "redis"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LedgerStore]:
     made: LedgerStore
-    if request.param == "sqlite":
-        made = SqliteStore(tmp_path / "ledger.sqlite", time.time)
-    else:
+    if request.param == "redis":
         made = RedisStore(request.getfixturevalue("redis_server").url, prefix=secrets.token_hex(4))
-    yield made
-    made.close()
+    else:
+        made = SqliteStore(tmp_path / "ledger.sqlite", time.time)
+    if request.param != "machine":
+        yield made
+        made.close()
+        return
+    ledger = MachineLedger(made, tmp_path / "ledger.socket")
+    ledger.start()
+    remote = MachineStore(tmp_path / "ledger.socket")
+    yield remote
+    remote.close()
+    ledger.stop()
 
 
 def soon(seconds: float = 60.0) -> float:
@@ -221,19 +230,24 @@ def test_bidders_read_what_others_tell_of_a_slot(store: LedgerStore) -> None:
     assert store.state("c") is None  # it is no money
 
 
-def test_redis_tells_what_other_bidders_settled(redis_server: object) -> None:
-    store = RedisStore(redis_server.url, prefix=secrets.token_hex(4))  # type: ignore[attr-defined]
+def test_a_store_tells_what_was_settled_of_a_reservation_that_has_run_out(store: LedgerStore) -> None:
+    """Also of one that had run out when it was billed: that is owed, and the bid was won."""
     store.open("c", 100)
     store.lease("c", "a", 50, soon())
-    store.settle([bill("k1", 7)])
+    store.settle([bill("k1", 7), bill("k6", 8, deadline=0.0)])
     past, future, later = time.time() - 1, soon(), soon(1000)
     asked = [bill("k1", 9, deadline=past), bill("k2", 9, deadline=past), bill("k3", 9, deadline=future)]
     assert store.resolve(asked) == [Resolved(settled=7), Resolved(), Resolved(pending=True)]
+    assert store.resolve([bill("k6", 9, deadline=past)]) == [Resolved(settled=8)]
     store.win([won("k4", 9, until=later), won("k5", 9, until=later)])
     store.settle([bill("k5", 6)])
     kept, paid = store.resolve([bill("k4", 9, deadline=past), bill("k5", 9, deadline=past)])
     assert kept.won == pytest.approx(later)
     assert paid == Resolved(settled=6)
+
+
+def test_redis_says_whether_it_writes_before_it_answers(redis_server: object) -> None:
+    store = RedisStore(redis_server.url, prefix=secrets.token_hex(4))  # type: ignore[attr-defined]
     assert store.durable
     store.close()
 
