@@ -29,7 +29,7 @@ from bidpilot.envs.markets.defaults import preset_market
 from bidpilot.serving.auction import NoBid, Opportunity
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import open_bidder
-from bidpilot.serving.calendar import DAY, ManualClock
+from bidpilot.serving.calendar import DAY, Clock, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.guardrails import GuardrailConfig
 from bidpilot.serving.ledger.sqlite import SqliteStore
@@ -92,7 +92,8 @@ class Played:
 class OneLedger(SqliteStore):
     """A ledger that all bidders of this process share, as they would share Redis."""
 
-    shared = True
+    def __init__(self, path: Path, clock: Clock) -> None:
+        super().__init__(path, clock, shared=True)
 
     def close(self) -> None:
         """Stay open: it is each bidder's, and closed by none of them."""

@@ -278,7 +278,7 @@ def test_a_prepared_day_is_the_one_that_would_be_begun_at_midnight(
     found = []
     for ahead in (True, False):
         clock = ManualClock(START)
-        monkeypatch.setattr(build, "SourceBook", lambda bundle, sources, folder, bidders: Learns(sources))
+        monkeypatch.setattr(build, "SourceBook", lambda bundle, sources, *_: Learns(sources))
         bidder = opened(str(ahead), clock)
         if ahead:
             step = to_the_evening(bidder, clock)

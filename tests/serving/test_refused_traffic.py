@@ -73,7 +73,7 @@ def opened(
     bidders: list[Bidder] = []
 
     def made_(*kinds: type[Told], state: str = "s", **config: Any) -> Bidder:
-        monkeypatch.setattr(build, "SourceBook", lambda bundle, sources, folder, bidders: Turns(sources, *kinds))
+        monkeypatch.setattr(build, "SourceBook", lambda bundle, sources, *_: Turns(sources, *kinds))
         bidder = open_bidder(ServeConfig(**{"bundle": bundle_folder, "state": tmp_path / state} | config), clock)
         bidders.append(bidder)
         return bidder
@@ -382,7 +382,7 @@ def test_a_replayed_day_refuses_what_the_environment_refuses(
     for _ in range(episode.slots):
         seen = episode.play(acting.act(seen))
         expected.append({name: getattr(episode.totals, name)[0].copy() for name in counted})
-    monkeypatch.setattr(build, "SourceBook", lambda bundle, sources, folder, bidders: Turns(sources, Told))
+    monkeypatch.setattr(build, "SourceBook", lambda bundle, sources, *_: Turns(sources, Told))
     folder = write_controller_bundle(tmp_path / "b", "mpc")
     with open_bidder(ServeConfig(bundle=folder, state=memory), clock) as bidder:
         spend, kpi = replay(bidder, log, clock)

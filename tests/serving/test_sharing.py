@@ -17,7 +17,7 @@ from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.landscape.octaves import RATIOS
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.serving.agenda import Agenda, Steps
-from bidpilot.serving.calendar import ManualClock
+from bidpilot.serving.calendar import Clock, ManualClock
 from bidpilot.serving.collector import add_win
 from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import Cause, EventLog, GuardrailConfig
@@ -35,8 +35,10 @@ SEGMENTS, SOURCES, SLOT = 2, 3, 21_600.0
 class Shared(SqliteStore):
     """A ledger that the test's bidders share; nothing can be told or read while it is `away`."""
 
-    shared = True
     away = False
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        super().__init__(path, clock, shared=True)
 
     def tell(self, account: str, slot: int, bidder: str, report: bytes) -> None:
         self._there()

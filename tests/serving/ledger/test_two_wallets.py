@@ -27,8 +27,7 @@ class Store(SqliteStore):
     """A store that may be shared, and that is away, or does what it is asked and whose answer is lost."""
 
     def __init__(self, path: Path, clock: ManualClock, shared: bool) -> None:
-        super().__init__(path, clock)
-        self.shared = shared
+        super().__init__(path, clock, shared)
         self.fails: str | None = None
 
     def _before(self) -> None:
@@ -65,15 +64,7 @@ class Store(SqliteStore):
     def resolve(self, batch: Sequence[Settlement]) -> list[Resolved]:
         self._before()
         self._after()
-        return [self._resolved(s) for s in batch] if self.shared else super().resolve(batch)
-
-    def _resolved(self, s: Settlement) -> Resolved:
-        if (paid := self.notices().get(s.key)) is not None:
-            return Resolved(settled=paid)
-        found = self._db.execute("SELECT until FROM wins WHERE key = ?", (s.key,)).fetchone()
-        if found and found[0] >= self._clock():
-            return Resolved(won=found[0])
-        return Resolved(pending=self._clock() <= s.deadline)
+        return super().resolve(batch)
 
     def notices(self) -> dict[str, int]:
         return dict(self._db.execute("SELECT key, amount FROM notices"))
@@ -168,7 +159,7 @@ class Money(RuleBasedStateMachine):
         if not hasattr(self, "wallets"):
             return
         state = self.store.state("c")
-        paid, won = self.store.notices(), {win.key for win in self.store.unbilled("c")}
+        paid, won = self.store.notices(), {key for (key,) in self.store._db.execute("SELECT key FROM wins")}
         if state is not None:
             assert state.settled + state.debt == sum(paid.values())
             assert state.settled + state.held <= state.budget + self.late

@@ -574,26 +574,20 @@ def test_a_bidder_that_is_cut_off_bids_no_longer_than_the_slack_however_long_hol
     assert not wallet.ready(clock())
 
 
-class Shared(SqliteStore):
-    """A store that other processes use as well."""
-
-    shared = True
-
-
 def test_a_bid_said_lost_here_and_won_elsewhere_leaves_no_more_than_its_lease_holds(tmp_path: Path) -> None:
     """Whoever is told both has bid 30 of the 40 that the lease had: 10 are free after the next grant."""
-    clock = ManualClock()
-    store = Shared(tmp_path / "ledger.sqlite", clock)
+    clock = ManualClock(100.0)
+    store = SqliteStore(tmp_path / "ledger.sqlite", clock, shared=True)  # as other processes use as well
     OPENED.append(store)
     wallet = Wallet("c", 40, Keeper(store), clock, CONFIG, EventLog(clock))
     wallet.chunk = Chunk(40, shared=False)  # it holds all of it
-    wallet.tend(0.0)
+    wallet.tend(clock())
     held = wallet.reserve("a", 30, clock(), None)
     assert held is not None
     wallet.release("a")
     assert wallet.free == 40
     store.win([Win("a", "c", held.lease, 30, held.expires, 1000.0)])
-    clock.move(5.0)
+    clock.move(105.0)
     wallet.tend(clock())
     assert wallet.free == 10
 
