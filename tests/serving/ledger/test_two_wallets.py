@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bidpilot.bidding.errors import LedgerUnavailable
-from bidpilot.serving.calendar import ManualClock
+from bidpilot.serving.calendar import Clock, ManualClock
 from bidpilot.serving.guardrails import EventLog
 from bidpilot.serving.ledger.keeper import Deliver, Keeper, Work, at_once
 from bidpilot.serving.ledger.reservations import WalletConfig
@@ -27,7 +28,7 @@ WIN_HOLD = 60.0
 class Store(SqliteStore):
     """A store that may be shared, and that is away, or does what it is asked and whose answer is lost."""
 
-    def __init__(self, path: Path, clock: ManualClock, shared: bool) -> None:
+    def __init__(self, path: Path, clock: Clock, shared: bool) -> None:
         super().__init__(path, clock)
         self.shared = shared
         self.fails: str | None = None
@@ -230,12 +231,13 @@ def bid(wallet: Wallet, clock: ManualClock) -> tuple[str, str, int, float]:
 
 
 def wait(clock: ManualClock, seconds: float, *wallets: Wallet) -> None:
-    """Leases are kept alive meanwhile."""
+    """Leases are kept alive meanwhile, and at no moment is more free than they hold."""
     end = clock() + seconds
     while clock() < end:
         clock.move(min(clock() + 2.0, end))
         for wallet in wallets:
             wallet.tend(clock())
+            assert wallet.free <= cast(Store, wallet.keeper.store).held_by(wallet.lease)
 
 
 def agree(wallet: Wallet, store: Store) -> bool:
@@ -257,14 +259,20 @@ def test_a_bid_that_is_won_here_or_there_and_billed_there_leaves_its_rest_once(
     assert store.state("c") == AccountState(100, 4, here.free + there.free, 0)
 
 
-def test_a_win_told_there_and_never_billed_is_let_go_here_after_its_time(store: Store, clock: ManualClock) -> None:
+@pytest.mark.parametrize("behind", [0.0, 3.0])
+@pytest.mark.parametrize("known", [True, False])
+def test_a_win_that_is_never_billed_is_let_go_after_its_time_by_the_stores_clock(
+    tmp_path: Path, clock: ManualClock, behind: float, known: bool
+) -> None:
+    store = Store(tmp_path / "behind.sqlite", lambda: clock() - behind, shared=True)
     here, there = wallet_of(store, clock), wallet_of(store, clock)
     key, lease, amount, expires = bid(here, clock)
-    there.win(key, lease, amount, expires, clock() + WIN_HOLD, lambda _: None)
+    (here if known else there).win(key, lease, amount, expires, clock() + WIN_HOLD, lambda _: None)
     wait(clock, WIN_HOLD - 5.0, here, there)
     assert (here.promised, here.won) == (10, 10)
-    wait(clock, 10.0, here, there)
+    wait(clock, 15.0, here, there)
     assert agree(here, store)
+    store.close()
 
 
 def test_a_bid_that_was_won_there_is_not_free_here_when_a_loss_is_told(store: Store, clock: ManualClock) -> None:
