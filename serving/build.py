@@ -36,12 +36,17 @@ _HOUR = 3600.0
 
 
 def open_bidder(
-    config: ServeConfig, clock: Clock = time.time, deliver: Deliver = at_once, name: str | None = None
+    config: ServeConfig,
+    clock: Clock = time.time,
+    deliver: Deliver = at_once,
+    name: str | None = None,
+    store: LedgerStore | None = None,
 ) -> Bidder:
     """The bidder of a configuration; close it after use.
 
     Without a `deliver` of its own it is wholly in the caller's thread: a call returns when it is durable. `name` is its
-    own among those that share a store; None: the machine's with the state folder, which a restart has again.
+    own among those that share a store; None: the machine's with the state folder, which a restart has again. `store` is
+    the ledger's; None: as the configuration says.
 
     Raises:
         InvalidBundle, BundleMismatch: the bundle cannot be served, or the shadow does not fit it.
@@ -52,7 +57,7 @@ def open_bidder(
     """
     opened: list[LedgerStore | State] = []
     try:
-        return _open(config, clock, deliver, name, opened)
+        return _open(config, clock, deliver, name, store, opened)
     except BaseException:
         for one in reversed(opened):
             one.close()
@@ -60,18 +65,23 @@ def open_bidder(
 
 
 def _open(
-    config: ServeConfig, clock: Clock, deliver: Deliver, name: str | None, opened: list[LedgerStore | State]
+    config: ServeConfig,
+    clock: Clock,
+    deliver: Deliver,
+    name: str | None,
+    store: LedgerStore | None,
+    opened: list[LedgerStore | State],
 ) -> Bidder:
     bundle = load_bundle(config.bundle)
     shadow = None if config.shadow is None else _shadow(bundle, config.shadow)
     campaigns = read_campaigns(config, bundle)
     planner = planner_of(config, bundle)
     sources = clusters(config, bundle.forecast, bundle.manifest.origin.publishers) + 1  # the pool is one more
-    book = SourceBook(bundle, sources, config.state, config.bidders) if config.traffic_filter else None
     if not isinstance(clock, ManualClock):
         clock = SteadyClock(clock)
-    store = _store(config, clock)
+    store = _store(config, clock) if store is None else store
     opened.append(store)
+    book = SourceBook(bundle, sources, config.state, watchers(config, store)) if config.traffic_filter else None
     keeper = Keeper(store, deliver)
     state = State(config.state / "state.sqlite", deliver)
     opened.append(state)
@@ -102,6 +112,11 @@ def _open(
         keeper.start()
         desk.state.start()
     return bidder
+
+
+def watchers(config: ServeConfig, store: LedgerStore) -> int:
+    """How often a filter of traffic is told what was seen once: where a store is shared each bidder tells its own."""
+    return 1 if store.shared else config.bidders
 
 
 def planner_of(config: ServeConfig, bundle: Bundle) -> Planner:

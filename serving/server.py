@@ -40,6 +40,7 @@ from bidpilot.serving.swap import Swap
 from bidpilot.serving.tokens import Tokens
 
 _TICK = 0.05  # seconds
+_STEP = 0.005  # seconds between two looks whether there is a step to make
 _TOKEN = "BIDPILOT_ADMIN_TOKEN"
 
 
@@ -73,7 +74,7 @@ async def _serve(config: ServeConfig) -> None:
     reload(loop, admin.swap)
     settle_memory()
     tasks = [loop.create_task(server.serve()) for server in servers]
-    ticking = loop.create_task(tick(bidder))
+    clockwork = [loop.create_task(tick(bidder)), loop.create_task(steps(bidder))]
     await listening(at)
     LOGGER.info(f"bids: http://{at.bids[0]}:{at.bids[1]}/openrtb2/bid   admin: http://{at.admin[0]}:{at.admin[1]}")
     if at.notices != at.bids:
@@ -82,7 +83,8 @@ async def _serve(config: ServeConfig) -> None:
         await drain.finished()
     finally:
         drain.end()
-        ticking.cancel()
+        for task in clockwork:
+            task.cancel()
         await stop(servers, tasks)
         bidder.close()
 
@@ -132,6 +134,19 @@ async def tick(bidder: Bidder) -> None:
             bidder.tick()
         except Exception as error:  # the clockwork must not stop, nor fill the log
             bidder.events.record(Cause.tick_failed, f"{type(error).__name__}: {error}")
+
+
+async def steps(bidder: Bidder) -> None:
+    """Make the steps of slots and days that begin, for ever, and rest after each as long as it took."""
+    step = bidder.pace()
+    while True:
+        begun = time.perf_counter()
+        try:
+            made = step()
+        except Exception as error:  # the others' steps are made all the same
+            made = True
+            bidder.events.record(Cause.tick_failed, f"{type(error).__name__}: {error}")
+        await asyncio.sleep(time.perf_counter() - begun if made else _STEP)
 
 
 async def stop(servers: Sequence[Server], tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -21,7 +21,7 @@ from bidpilot.bidding.bundle import Bundle, load_bundle
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.errors import BidpilotError, BundleMismatch, InvalidBundle, InvalidServing
 from bidpilot.serving.bidder import Bidder
-from bidpilot.serving.build import clusters, planner_of
+from bidpilot.serving.build import clusters, planner_of, watchers
 from bidpilot.serving.campaign_day import CampaignDay
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.desk import Desk, Origin
@@ -143,7 +143,8 @@ class Swap:
                 planner.plan(CampaignBatch.repeat(served.campaign, 1))
             except BidpilotError as error:
                 raise BundleMismatch(f"{folder} cannot plan the campaign {name}: {error}") from error
-        book = None if desk.book is None else SourceBook(bundle, sources, config.state, config.bidders)
+        counted = watchers(config, desk.keeper.store)
+        book = None if desk.book is None else SourceBook(bundle, sources, config.state, counted)
         origin = Origin.of(bundle)
         return Coming(folder, bundle, replace(desk, planner=planner, shade=shade, book=book, origin=origin), agent)
 
@@ -172,7 +173,7 @@ class Swap:
 
     def _take(self, day: CampaignDay, found: Successor, coming: Coming) -> bool:
         running = self._bidder.days.get(day.served.name) is day and self._bidder.desk is coming.desk
-        if not running or found.pilot.slot != day.slot:
+        if not running or not day.closed or found.pilot.slot != day.slot:
             found.close()
             return False
         if day.successor is not None:
