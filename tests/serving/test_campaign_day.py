@@ -204,7 +204,7 @@ def test_four_restarts_in_one_slot_spend_its_share_once(begin: Begin, told: str)
                 day.wallet.win(bid.key, bid.lease, bid.amount, bid.expires, 1e6, lambda _: None, day.slot)
             elif told == "billed by the next":
                 bill(day, bid)
-        day.wallet.set_budget(50_000_000)  # so that it hears anew what the dead processes hold
+        day.wallet.set_budget(50_000_001 + process)  # so that it hears anew what the dead processes hold
         while offer(day) == (200_000, ""):
             held = day.wallet.reserve(f"{process}-{len(bids)}", 200_000, float(process), None, day.slot)
             assert held is not None

@@ -603,6 +603,8 @@ def test_a_bid_said_lost_and_then_won_is_held_past_the_time_of_its_bid(tmp_path:
     clock.move(9.0)
     wallet.tend(clock())
     wallet.reserve("b", 5, clock(), None)
+    ran_out: list[str] = []
+    wallet.on_expired = lambda held, _: ran_out.append(held.key)
     clock.move(11.0)
     wallet.tend(clock())
-    assert (wallet.promised, wallet.won, wallet.outstanding) == (15, 10, 2)
+    assert (wallet.promised, wallet.won, wallet.outstanding, ran_out) == (15, 10, 2, [])
