@@ -262,6 +262,10 @@ class LedgerUnavailable(BidpilotError):
     """Raised when the store behind a budget ledger cannot be reached or refuses to write."""
 
 
+class InvalidReport(BidpilotError):
+    """Raised when what another bidder of the same budget tells of a slot cannot be read."""
+
+
 class InvalidProfile(BidpilotError):
     """Raised when a KPI profile's weights are not usable."""
 

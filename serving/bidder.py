@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from bidpilot.agents.acting.agent import Agent
@@ -106,7 +107,7 @@ class Bidder:
         now = self.desk.clock()
         if now >= self.moment.end:
             self._advance(now)
-        self._days.tend(now)
+        self._days.tend(now, self.control.served)
         self.control.orders.tend()
         self.reconciliation.tend(now, self._days.accounts(_RECONCILED))
         self.past_debt.tend(now, self.moment, self.control.served)
@@ -136,6 +137,14 @@ class Bidder:
             f"bids are of {self.moment.date}, slot {self.moment.slot}, and of what that day has left. Set the clock "
             "where it is wrong.",
         )
+
+    def pace(self) -> Callable[[], bool]:
+        """From now on the caller makes the steps of slots and days that begin, one a call, so that none delays bids.
+
+        The call answers whether there was a step to make.
+        """
+        self._days.paced = True
+        return lambda: self._days.agenda.turn(self.desk.clock())
 
     def _advance(self, now: float) -> None:
         if self._days.advance(now, self.control.served):

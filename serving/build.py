@@ -42,13 +42,14 @@ def open_bidder(
     clock: Clock = time.time,
     deliver: Deliver = at_once,
     name: str | None = None,
+    store: LedgerStore | None = None,
     place: Place = ALONE,
 ) -> Bidder:
     """The bidder of a configuration; close it after use.
 
     Without a `deliver` of its own it is wholly in the caller's thread: a call returns when it is durable. `name` is its
-    own among those that share a store; None: the machine's with the state folder, which a restart has again. `place`:
-    which of several workers it is.
+    own among those that share a store; None: the machine's with the state folder, which a restart has again. `store` is
+    the ledger's; None: as the configuration says. `place`: which of several workers it is.
 
     Raises:
         InvalidBundle, BundleMismatch: the bundle cannot be served, or the shadow does not fit it.
@@ -59,7 +60,7 @@ def open_bidder(
     """
     opened: list[LedgerStore | State] = []
     try:
-        return _open(config, clock, deliver, name, place, opened)
+        return _open(config, clock, deliver, name, store, place, opened)
     except BaseException:
         for one in reversed(opened):
             one.close()
@@ -71,6 +72,7 @@ def _open(
     clock: Clock,
     deliver: Deliver,
     name: str | None,
+    store: LedgerStore | None,
     place: Place,
     opened: list[LedgerStore | State],
 ) -> Bidder:
@@ -79,12 +81,13 @@ def _open(
     campaigns = read_campaigns(config, bundle)
     planner = planner_of(config, bundle)
     sources = clusters(config, bundle.forecast, bundle.manifest.origin.publishers) + 1  # the pool is one more
-    bidders = config.bidders * place.of
-    book = SourceBook(bundle, sources, config.state, bidders, place.first) if config.traffic_filter else None
     if not isinstance(clock, ManualClock):
         clock = SteadyClock(clock)
-    store = _store(config, clock, place)
+    store = _store(config, clock, place) if store is None else store
     opened.append(store)
+    book = None
+    if config.traffic_filter:
+        book = SourceBook(bundle, sources, config.state, watchers(config, store), place.first)
     keeper = Keeper(store, deliver, pause=0.0 if place.ledger is None else PAUSE)
     state = State(config.state / "state.sqlite", deliver, place.first)
     opened.append(state)
@@ -96,7 +99,7 @@ def _open(
         clock=clock,
         guardrails=config.guardrails,
         sources=sources,
-        bidders=bidders,
+        bidders=config.bidders * place.of,
         expiry=config.bid_expiry,
         grace=config.grace,
         win_hold=config.win_hold,
@@ -115,6 +118,11 @@ def _open(
         keeper.start()
         desk.state.start()
     return bidder
+
+
+def watchers(config: ServeConfig, store: LedgerStore) -> int:
+    """How often a filter of traffic is told what was seen once: where a store is shared each bidder tells its own."""
+    return 1 if store.shared else config.bidders
 
 
 def planner_of(config: ServeConfig, bundle: Bundle) -> Planner:

@@ -3,74 +3,99 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.agents.acting.agent import Agent
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.errors import InvalidServing
 from bidpilot.bidding.traffic.detector import Detector
 from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.bidding.traffic.refusal import Refusal
+from bidpilot.serving.agenda import Agenda, Steps
 from bidpilot.serving.calendar import Moment
-from bidpilot.serving.collector import Value, add_outcome, add_win, of_all
+from bidpilot.serving.collector import SlotCollector, Value, add_outcome, add_win
 from bidpilot.serving.day_results import DayResults
 from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import Cause, EventLog, bid_cap, limit_step
+from bidpilot.serving.ledger.chunk import most_unused
 from bidpilot.serving.ledger.reservations import WalletConfig
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.ledger.wallet import Wallet
+from bidpilot.serving.past import Past
 from bidpilot.serving.pilot import Decision, Pilot
+from bidpilot.serving.pilots import Pilots
 from bidpilot.serving.pricer import Pricer
+from bidpilot.serving.seen import of_all
 from bidpilot.serving.served import ServedCampaign
+from bidpilot.serving.sharing import Sharing
 from bidpilot.serving.slot_gate import SlotGate
 from bidpilot.serving.slot_spend import SlotSpend
 from bidpilot.serving.successor import Successor
 from bidpilot.serving.told import Told
 
-_CHUNK_SHARE = 0.05  # of the budget that one process takes at a time ...
-_CHUNK_BIDS = 8  # ... but enough for so many of the largest bids
-
 
 class CampaignDay:
-    """Keeps a campaign's day; `offer` prices an auction, `close_slot` goes on to the next slot.
+    """Keeps a campaign's day; `offer` prices an auction, `switch` and `closing` go on to the next slot.
 
-    A day joined late, or again after a restart, starts from the slots that were stored; others count as forecast.
+    A day joined late, or again after a restart, starts from the slots that were told or stored; others count as
+    forecast.
+
+    Args:
+        desk: what the campaigns share.
+        served: the campaign.
+        moment: the slot that the day begins in.
+        pilots: of this campaign and day, not begun.
+        events: where interventions are counted.
+        wallet: the account's, where the day was begun before; None: a new one.
+        caught_up: whether to catch up to `moment` at once; else `catch_up` is to be played.
     """
 
     def __init__(
-        self, desk: Desk, served: ServedCampaign, moment: Moment, agent: Agent, shadow: Agent | None, events: EventLog
+        self,
+        desk: Desk,
+        served: ServedCampaign,
+        moment: Moment,
+        pilots: Pilots,
+        events: EventLog,
+        wallet: Wallet | None = None,
+        caught_up: bool = True,
     ) -> None:
         self.desk, self.served, self.moment, self.events = desk, served, moment, events
         self.account = f"{served.name}@{moment.date}"
+        self.stopped = ""  # why it makes no bids; empty where it does
         guard, campaign = desk.guardrails, served.campaign
         self._begun = False
         desk.budgets.ask(desk.keeper, served, moment, self._limit)
         self._budget = budget = desk.budgets.on(served, moment)
         kept = desk.state.results([self.account]) if moment.slot else {}  # of a day that began before a restart
         self.results = DayResults.read(kept.get(self.account), len(desk.forecast.segments))
-        self._pilot = self._make_pilot(agent, events)
-        self._shadow_pilot = None
-        if shadow is not None:
-            self._shadow_pilot = self._make_pilot(shadow, EventLog(desk.clock, f"{served.name} (shadow)"))
+        self.pilots = pilots
         self.cap = bid_cap(guard, desk.forecast, self._pilot.alpha, campaign.conversion_value)
         if not math.isfinite(self.cap):
             raise InvalidServing(
                 f"the most that campaign {served.name!r} would bid is {self.cap}. Give a smaller conversion_value, or "
                 "--guardrails.bid-cap."
             )
-        config = WalletConfig(chunk=self._chunk(budget), hold=desk.hold)
-        self.wallet = Wallet(self.account, budget, desk.keeper, desk.clock, config, events)
-        self._spend = SlotSpend(self.wallet, int(guard.slot_share * budget / desk.bidders), desk.bidders)
+        config = WalletConfig(chunk=most_unused(budget, _micro(self.cap)), hold=desk.hold)
+        self.wallet = wallet or Wallet(self.account, budget, desk.keeper, desk.clock, config, events)
+        self.sharing = Sharing(self.account, desk, events)
+        self._spend = SlotSpend(self.wallet, self._slot_limit(budget), 1.0 / self.sharing.share)
         self.wallet.tend(desk.clock())
         self._spend.join(moment.slot)
+        self._past: SlotCollector | None = None  # of the slot before, until it is closed
+        self._spare: SlotCollector | None = None  # for the slot to come
+        self._unwatched = 0.0
+        self._joined = moment.slot > 0  # the pilot has not been told yet what was settled before
         self.successor: Successor | None = None  # takes over when the slot is closed
         self.collector = self._pilot.collector(desk.sources)
         self._begin()
+        if caught_up:
+            deque(self.catch_up(), maxlen=0)
         self._begun = True
 
     @property
@@ -84,6 +109,10 @@ class CampaignDay:
         return self.desk.budgets.campaign(self.served, self._budget)
 
     @property
+    def _pilot(self) -> Pilot:
+        return self.pilots.policy
+
+    @property
     def filter(self) -> TrafficFilter | None:
         """What decides the gates of the policy's slots; None: all requests pass."""
         return self._pilot.traffic
@@ -93,94 +122,118 @@ class CampaignDay:
         """The slot under way."""
         return self.collector.slot
 
+    @property
+    def closed(self) -> bool:
+        """Whether the slot before is closed, so that the rule is of the one under way."""
+        return self._past is None
+
     pricer: Pricer  # of the slot under way
     decision: Decision
     _gate: SlotGate | None
-    _joined: bool  # whether it began under way, and the pilot has not been told yet what was settled before
 
-    def _make_pilot(self, agent: Agent, events: EventLog) -> Pilot:
-        desk = self.desk
-        traffic = None if desk.book is None else desk.book.filter()
-        patience = desk.guardrails.patience
-        campaign, day = self.campaign, self.moment.day
-        return Pilot(desk.planner, campaign, agent, desk.sources, events, patience, traffic, day)
+    # --- slots -----------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        """Begin the day, and catch up to the slot that is under way."""
-        self._apply(self._pilot.begin(), first=True)
-        if self._shadow_pilot is not None:
-            self._shadow(self._shadow_pilot.begin())
-        like = SlotTotals.zeros(1, len(self.desk.forecast.segments), self.desk.sources)
-        stored = self.desk.state.slots(self.account, like)
-        self._joined = self.moment.slot > 0
-        for slot in range(self.moment.slot):
-            self.collector.begin(slot)
-            totals = stored.get(slot) or self.collector.totals(unwatched=1.0)
-            self._next(totals, self._settled_before(totals) if slot + 1 == self.moment.slot else 0.0)
-        missing = self.moment.slot - sum(slot < self.moment.slot for slot in stored)
-        if missing > 0:
-            self.events.record(Cause.unwatched, f"{missing} slots before {self.moment.slot} count as forecast")
-        self.collector.begin(self.moment.slot, self._gate)
-        length = self.moment.end - self.moment.start
-        self._unwatched = min(max((self.desk.clock() - self.moment.start) / length, 0.0), 1.0)
+        """Begin the day, with filters that know the days before."""
+        for pilot in self.pilots:
+            pilot.traffic = None if self.desk.book is None else self.desk.book.filter()
+        self._apply(self.pilots.begin(), first=True)
 
-    def close_slot(self, moment: Moment) -> None:
-        """Hand the slot's totals to the pilot, and hold its decision from now on."""
+    def renew(self) -> None:
+        """Begin a day anew that was begun ahead, before the one before it had told all; what was counted stays."""
+        if self.desk.book is not None:
+            self._begin()
+            self.collector.follow(self._gate)
+            self._spare = self._fresh(self.slot + 1)
+
+    def catch_up(self) -> Iterator[None]:
+        """Play the slots before the one under way, one at a step."""
+        moment = self.moment
+        past = Past(self.desk, self.account, self.sharing, moment.slot)
+        for slot in range(moment.slot):
+            self.collector.begin(slot)
+            totals = past.totals(slot, self.collector)
+            self._next(totals, self._outstanding(), self._settled_before(totals) if slot + 1 == moment.slot else 0.0)
+            yield
+        self.pilots.late(past.late)
+        if past.missing:
+            self.events.record(Cause.unwatched, f"{past.missing} slots before {moment.slot} count as forecast")
+        self.collector.begin(moment.slot, self._gate)
+        self._unwatched = min(max((self.desk.clock() - moment.start) / (moment.end - moment.start), 0.0), 1.0)
+        self._spare = self._fresh(moment.slot + 1)
+
+    def switch(self, moment: Moment) -> None:
+        """Count from now on in another slot, which follows; `closing` must be played before the next."""
+        self._past, self.collector = self.collector, self._spare or self._fresh(moment.slot)
+        self._spare = None
+        self.moment = moment
+        self._spend.begin(moment.slot)
+
+    def closing(self, agenda: Agenda) -> Steps:
+        """Hand the totals of the slot before to the pilot, and hold its decision from then on."""
+        past = self._past
+        assert past is not None
         self.wallet.tend(self.desk.clock())  # what has run out by now is not outstanding
-        totals = self.collector.totals(self._unwatched, self.desk.bidders)
-        self._unwatched = 0.0
-        self.desk.state.store_slot(self.account, self.slot, totals, self.results.text())
+        own, self._unwatched = past.seen(self._unwatched), 0.0
+        found = yield from self.sharing.gather(past.slot, own, self.wallet.promised_by_slot, self.moment.start, agenda)
+        self.pilots.late(found.late)
+        totals = past.totals_of(found.seen)
+        self.desk.state.store_slot(self.account, past.slot, totals, self.results.text())
         self.desk.budgets.ask(self.desk.keeper, self.served, self.moment, self._limit)
         if self.successor is not None:
             self._hand_over(self.successor)
-        self._next(totals, self._settled_before(totals))
-        self.moment = moment
-        self._spend.begin(moment.slot)
-        self.collector.begin(moment.slot, self._gate)
+        self._next(totals, found.outstanding, self._settled_before(totals, found.settled), found.lapsed)
+        self._past = None
+        self.pilots.late()
+        self._spend.limit = self._slot_limit(self._budget)
+        self.collector.follow(self._gate)
+        yield None
+        self._spare = self._fresh(self.slot + 1)
 
     def _hand_over(self, to: Successor) -> None:
         """Let another bundle's pilots close the slot and go on; money, counts and the filter of traffic stay."""
         self.successor = None
-        if to.pilot.slot != self.slot:
+        if to.pilot.slot != self._pilot.slot:
             to.close()
             return
-        to.pilot.take_over(self._pilot)
-        if self._shadow_pilot is not None and to.shadow is not None:
-            to.shadow.take_over(self._shadow_pilot)
-            self._shadow_pilot = to.shadow
-        self._pilot, self.desk = to.pilot, to.desk
+        self.pilots.hand_over(to.pilot, to.shadow)
+        self.desk = to.desk
         campaign = self.campaign
         self.cap = bid_cap(to.desk.guardrails, to.desk.forecast, to.pilot.alpha, campaign.conversion_value)
-        self.wallet.config = replace(self.wallet.config, chunk=self._chunk(self._budget))
-        self.collector = to.pilot.collector(to.desk.sources)
+        self.wallet.chunk.most = most_unused(self._budget, _micro(self.cap))
+        self.collector = to.pilot.collector(to.desk.sources).count_on(self.collector)
 
-    def end(self) -> None:
+    def ending(self, agenda: Agenda) -> Steps:
         """Keep what the day has brought, and tell the filter of traffic of its last slot, which is under way."""
         self.desk.state.store_results(self.account, self.results.text())
+        own, begun = self.collector.seen(self._unwatched), self.moment.end
+        found = yield from self.sharing.gather(self.slot, own, self.wallet.promised_by_slot, begun, agenda)
         if self.filter is not None:
-            self.filter.update(self.slot, self.collector.totals(self._unwatched, self.desk.bidders))
+            self.filter.update(self.slot, self.collector.totals_of(found.seen))
 
-    def _next(self, totals: SlotTotals, settled: float) -> None:
-        outstanding = self._outstanding()
-        self._apply(self._pilot.close_slot(totals, outstanding, settled), first=False)
-        if self._shadow_pilot is not None:
-            self._shadow(self._shadow_pilot.close_slot(totals, outstanding, settled))
+    def _fresh(self, slot: int) -> SlotCollector:
+        """What counts a slot, by the rule under way."""
+        return self.collector.another(slot, self._make_gate())
 
-    def _settled_before(self, totals: SlotTotals) -> float:
-        """What a day that was joined under way has settled beyond what slots tell of, currency, with `totals` the last.
+    def _next(self, totals: SlotTotals, outstanding: NDArray[np.float64], settled: float, lapsed: float = 0.0) -> None:
+        self.pilots.lapse(lapsed)
+        self._apply(self.pilots.close_slot(totals, outstanding, settled), first=False)
 
-        Asked for until the ledger has answered, then once.
+    def _settled_before(self, totals: SlotTotals, settled: float | None = None) -> float:
+        """What is `settled` beyond what slots tell of, currency, with `totals` the last.
+
+        Of a day that was joined under way the ledger tells: it is asked for until it has answered, then once.
         """
-        if not self._joined or self.wallet.state is None:
-            return 0.0
-        self._joined = False
-        return self.wallet.state.settled / MICRO - self._pilot.spend - float(totals.spend[0])
+        if self._joined and self.wallet.state is not None:
+            self._joined = False
+            settled = self.wallet.state.settled / MICRO
+        return 0.0 if settled is None else settled - self._pilot.spend - float(totals.spend[0])
 
     def _outstanding(self) -> NDArray[np.float64]:
-        """(T,) money held for bids of each slot that may still be billed, of all bidders, currency."""
+        """(T,) money held here for bids of each slot that may still be billed, currency."""
         held = np.zeros(self.desk.forecast.slots)
         for slot, amount in self.wallet.promised_by_slot.items():
-            held[slot] = amount / MICRO * self.desk.bidders
+            held[slot] = amount / MICRO
         return held
 
     def _apply(self, decision: Decision, first: bool) -> None:
@@ -191,24 +244,32 @@ class CampaignDay:
                 self.events.record(Cause.step_limit, f"slot {decision.slot}")
         self.decision = decision
         self.pricer = Pricer(rule, self.cap, self.desk.shade)
-        self._gate = None if rule.gate is None else SlotGate(rule.gate, self.desk.bidders)
+        self._gate = self._make_gate()
+        shadow = self.pilots.shadow_decision
+        self._shadow_pricer = None if shadow is None else Pricer(shadow.rule, self.cap, self.desk.shade)
 
-    def _shadow(self, decision: Decision) -> None:
-        self.shadow_decision = decision
-        self._shadow_pricer = Pricer(decision.rule, self.cap, self.desk.shade)
+    def _make_gate(self) -> SlotGate | None:
+        gate = self.decision.rule.gate
+        return None if gate is None else SlotGate(gate, self.sharing.by_source)
 
     def shadow_bid(self, value: Value, segment: int, source: int, first_price: bool) -> float | None:
         """What the shadow policy would bid, currency; None without one.
 
         Quotas are not looked at again: both filters are told the same totals, so that their gates are one.
         """
-        if self._shadow_pilot is None:
+        if self._shadow_pricer is None:
             return None
         return max(min(self._shadow_pricer.bid(value, segment, source, first_price), self.cap), 0.0)
 
     def request(self, value: Value, segment: int, source: int) -> Refusal | None:
-        """Count an auction that was offered; why the gate refuses it."""
+        """Count an auction offered; why the gate refuses it. Outside of its flight it is nothing to plan with."""
+        if self._closed(self.desk.clock()):
+            return None
         return self.collector.request(value, segment, source)
+
+    def _closed(self, now: float) -> bool:
+        flight = self.served.flight
+        return flight is not None and flight.closed(self.moment, now)
 
     def refusal(self, source: int) -> Refusal | None:
         """Why the gate would refuse the next auction of a source; nothing is counted."""
@@ -228,9 +289,9 @@ class CampaignDay:
 
         `hold` is how long the bid's money must be held, seconds, where that is longer than usual.
         """
-        if self.served.paused:
-            return 0, "paused"
-        if self.served.flight is not None and self.served.flight.closed(self.moment, now):
+        if self.stopped or self.served.paused:
+            return 0, self.stopped or "paused"
+        if self._closed(now):
             return 0, "not_in_flight"
         bid = self.pricer.bid(value, segment, source, first_price)
         if bid > self.cap:
@@ -247,6 +308,7 @@ class CampaignDay:
         if not wallet.ready(now, hold):
             return 0, "debt" if wallet.debt else "over_budget" if wallet.over else "no_lease"
         if amount > wallet.free:
+            wallet.chunk.reserved(amount, now)
             wallet.tend(now)
             return 0, "no_money"
         if not self._spend.fits(amount):
@@ -268,8 +330,8 @@ class CampaignDay:
 
     def lapse(self, amount: int) -> None:
         """A bid ran out without a notice (micro-units): its money is free again."""
-        for pilot in self._pilots():
-            pilot.lapse(amount / MICRO * self.desk.bidders)
+        self.sharing.lapse(amount)
+        self.pilots.lapse(amount / MICRO * self.sharing.factor)
 
     def outcome(self, slot: int, source: int, told: Told) -> None:
         """What a won exposure of a slot brought is known; `told` is weighed."""
@@ -283,15 +345,12 @@ class CampaignDay:
 
     def _tell_late(self, slot: int, own: SlotTotals) -> None:
         """Book in every pilot what this bidder is told only now of an earlier slot."""
-        late = of_all(own, self.desk.bidders)
-        for pilot in self._pilots():
-            pilot.late(slot, late)
+        self.sharing.late(slot, own)
+        self.pilots.late([(slot, of_all(own, self.sharing.factor))])
 
-    def _chunk(self, budget: int) -> int:
-        return min(max(int(_CHUNK_SHARE * budget), _CHUNK_BIDS * _micro(self.cap)), budget)
-
-    def _pilots(self) -> tuple[Pilot, ...]:
-        return (self._pilot,) if self._shadow_pilot is None else (self._pilot, self._shadow_pilot)
+    def _slot_limit(self, budget: int) -> int:
+        """Most that a slot may take here, micro-units: of its share of the budget this bidder's part."""
+        return int(self.desk.guardrails.slot_share * budget * self.sharing.part)
 
     def change(self, served: ServedCampaign) -> None:
         """Take over another setting; a new budget changes the account at once, the plan from the next day on."""
@@ -304,15 +363,15 @@ class CampaignDay:
         budget = self.desk.budgets.on(self.served, self.moment)
         if self._begun and budget != self._budget:
             self._budget = budget
-            self._spend.limit = int(self.desk.guardrails.slot_share * budget / self.desk.bidders)
-            self.wallet.set_budget(budget, self._chunk(budget))
+            self._spend.limit = self._slot_limit(budget)
+            self.wallet.set_budget(budget, most_unused(budget, _micro(self.cap)))
 
-    def close(self) -> None:
-        """Give unused money back and let the policy's threads end."""
-        self.wallet.close()
-        self.desk.budgets.saw(self.wallet)
-        for pilot in self._pilots():
-            pilot.close()
+    def close(self, wallet: bool = True) -> None:
+        """Give unused money back, unless another day has the wallet, and let the policy's threads end."""
+        if wallet:
+            self.wallet.close()
+            self.desk.budgets.saw(self.wallet)
+        self.pilots.close()
         if self.successor is not None:
             self.successor.close()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from array import array
+from copy import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +16,7 @@ from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.landscape.octaves import RATIOS
 from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES
 from bidpilot.bidding.traffic.refusal import Refusal
+from bidpilot.serving.seen import Seen, of_all
 from bidpilot.serving.slot_gate import SlotGate
 
 if TYPE_CHECKING:
@@ -24,6 +27,10 @@ Value = tuple[float, float, float]
 _EDGES = RATIOS.edges()
 _BATCH = 4096  # shown prices are binned so many at a time ...
 _SHOWN = 5  # numbers each
+_COUNTS = (
+    "slot", "auctions", "spend", "_gate", "_requested", "_segment_auctions", "_shown", "_bins", "_price_sum", "_priced",
+    "_won",
+)  # fmt: skip
 
 
 def ratio_bins(
@@ -99,6 +106,24 @@ class SlotCollector:
         self._won = SlotTotals.zeros(1, self._segments, self._sources)
         self.spend = 0.0
 
+    def another(self, slot: int, gate: SlotGate | None = None) -> SlotCollector:
+        """One that counts another slot of the same day."""
+        made = copy(self)
+        made.begin(slot, gate)
+        return made
+
+    def count_on(self, before: SlotCollector) -> SlotCollector:
+        """Go on with what another has counted of its slot; this one."""
+        for name in _COUNTS:
+            setattr(self, name, getattr(before, name))
+        return self
+
+    def follow(self, gate: SlotGate | None) -> None:
+        """Let another gate decide the rest of the slot; what was counted stays."""
+        if gate is not None and self._gate is not None:
+            gate.count_on(self._gate)
+        self._gate = gate
+
     def request(self, value: Value, segment: int, source: int) -> Refusal | None:
         """An auction was offered, whatever became of it; why the gate refuses it, which is then no arrival.
 
@@ -139,32 +164,44 @@ class SlotCollector:
         """What a won auction brought has become known."""
         add_outcome(self._won, source, told)
 
-    def totals(self, unwatched: float = 0.0, bidders: int = 1) -> SlotTotals:
-        """The slot's totals of all `bidders`, one row: what this one saw was its even share of the traffic.
-
-        The share `unwatched` of the slot, when no bidder ran, is taken to have been as the forecast says of the date,
-        which is of all bidders already; of its sources nothing is said. Prices stand for all auctions, also where only
-        some were shown.
-        """
+    def seen(self, unwatched: float = 0.0) -> Seen:
+        """What has been counted so far; the collector did not run for the share `unwatched` of the slot."""
         self._drain()
-        totals = of_all(self._won, bidders)
-        expected = self._forecast.auctions[self.slot] * self._traffic
-        seen, extra = self.auctions * bidders, round(expected * unwatched)
-        totals.auctions[0] = seen + extra
-        totals.requested[0] = np.asarray(self._requested) * bidders + self._usual * extra
-        totals.segment_auctions[0] = np.asarray(self._segment_auctions) * bidders
+        totals = of_all(self._won, 1)
+        totals.auctions[0] = self.auctions
+        totals.requested[0] = self._requested
+        totals.segment_auctions[0] = self._segment_auctions
         if self._gate is not None:
-            totals.source_auctions[0] = np.asarray(self._gate.requests) * bidders
-            totals.source_refused[0] = np.asarray(self._gate.refused) * bidders
+            totals.source_auctions[0] = self._gate.requests
+            totals.source_refused[0] = self._gate.refused
+        return Seen(totals, self._price_sum, self._priced, self._bins.copy(), unwatched)
+
+    def totals(self, unwatched: float = 0.0, bidders: float = 1) -> SlotTotals:
+        """The slot's totals of all `bidders`, one row: what this one saw was its even share of the traffic."""
+        return self.totals_of(self.seen(unwatched).times(bidders))
+
+    def totals_of(self, seen: Seen) -> SlotTotals:
+        """The slot's totals, one row, of what all bidders have seen.
+
+        The share of the slot in which no bidder ran is taken to have been as the forecast says of the date; of its
+        sources nothing is said. Prices stand for all auctions, also where only some were shown.
+        """
+        totals, auctions = seen.totals, seen.auctions
+        expected = self._forecast.auctions[self.slot] * self._traffic
+        extra = round(expected * seen.unwatched)
         usual = self._forecast.landscape.mean_price * float(self._forecast.price_curve[self.slot]) * self._price
-        if self._priced:
-            shown = self._price_sum * self.auctions / self._priced
-            totals.price_sum[0] = shown * bidders + usual * extra
-            totals.ratio_quantiles[0] = ratio_quantiles(self._bins, RATIO_QUANTILES)
+        if seen.priced:
+            price_sum = seen.shown * auctions / seen.priced + usual * extra
+            ratios = ratio_quantiles(seen.bins, RATIO_QUANTILES)
         else:
-            totals.price_sum[0] = usual * (seen + extra)
-            totals.ratio_quantiles[0] = self._ratios
-        return totals
+            price_sum, ratios = usual * (auctions + extra), self._ratios
+        return replace(
+            totals,
+            auctions=totals.auctions + extra,
+            requested=totals.requested + self._usual * extra,
+            price_sum=np.array([price_sum]),
+            ratio_quantiles=ratios[None].copy(),
+        )
 
     def _drain(self) -> None:
         if not len(self._shown):
@@ -173,16 +210,6 @@ class SlotCollector:
         self._shown = array("f")
         bins = ratio_bins(rows[:, :3], rows[:, 3], rows[:, 4], self._reference)
         self._bins += np.bincount(bins, minlength=RATIOS.bins)
-
-
-def of_all(totals: SlotTotals, bidders: int) -> SlotTotals:
-    """What all bidders saw, where this one saw its even share of the traffic; `totals` stay as they are."""
-    return SlotTotals(
-        **{
-            name: column.copy() if name == "ratio_quantiles" else column * bidders
-            for name, column in vars(totals).items()
-        }
-    )
 
 
 def add_win(totals: SlotTotals, value: Value, segment: int, source: int, cost: float, bid: float) -> None:

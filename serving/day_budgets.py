@@ -27,17 +27,21 @@ class DayBudgets:
         self._owed: dict[str, int] = {}  # of that: settled and owed
 
     def on(self, served: ServedCampaign, moment: Moment) -> int:
-        """What a campaign may spend on the day of `moment`.
+        """What a campaign may spend on the day of `moment`, as `on_day`."""
+        return self.on_day(served, moment.day)
+
+    def on_day(self, served: ServedCampaign, day: int) -> int:
+        """What a campaign may spend on a day (days since 1970).
 
         Nothing of a total until the ledger has told what is left of it.
         """
-        budget, flight = int(served.budget_on(date_of(moment.day)) * MICRO), served.flight
+        budget, flight = int(served.budget_on(date_of(day)) * MICRO), served.flight
         if flight is None:
             return budget
-        before = [_account(served, day) for day in flight.before(moment.day)]
+        before = [_account(served, one) for one in flight.before(day)]
         if flight.total is not None and not self._spent.keys() >= set(before):
             return 0
-        return flight.allows(moment.day, budget, self._before(served, moment.day, self._spent))
+        return flight.allows(day, budget, self._before(served, day, self._spent))
 
     def campaign(self, served: ServedCampaign, budget: int) -> Campaign:
         """What a day with this budget is planned for; a day without money as any other."""

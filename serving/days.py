@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from bidpilot.agents.acting.agent import Agent
-from bidpilot.serving.calendar import Calendar
+from bidpilot.serving.agenda import Agenda, Steps
+from bidpilot.serving.calendar import Calendar, Moment
 from bidpilot.serving.campaign_day import CampaignDay
 from bidpilot.serving.desk import Desk
-from bidpilot.serving.guardrails import EventLog
+from bidpilot.serving.guardrails import LOGGER, Cause, EventLog
 from bidpilot.serving.ledger.reservations import Reservation
 from bidpilot.serving.ledger.wallet import Wallet
+from bidpilot.serving.pilots import PilotMaker, Pilots
 from bidpilot.serving.served import ServedCampaign
+from bidpilot.serving.tomorrow import Tomorrow
 
 OLD_DAYS = 3
 """Days gone by whose bids are still listened for."""
+_FAILED, _BEGINS = "campaign_failed", "day_begins"
+_LOOK = 0.02  # seconds between two looks whether all campaigns have ended their day
 
 
 class Days:
     """Begins the day of each campaign, goes on from slot to slot and from day to day.
+
+    When a slot or a day begins all campaigns change over at once. What takes time then is on the agenda, campaign by
+    campaign: each holds its rule of before until its pilot has decided. A campaign that fails stops alone, and is
+    begun again at the next slot.
 
     Args:
         desk: what the campaigns share.
@@ -35,60 +44,186 @@ class Days:
         shadow: Agent | None,
         expired: Callable[[Reservation, int], None],
     ) -> None:
-        self.desk, self.calendar = desk, calendar
-        self._agent, self.shadow, self._expired = agent, shadow, expired
+        self.desk, self.calendar, self.agenda = desk, calendar, Agenda()
+        self.paced = False
+        """Whether somebody makes the agenda's steps one by one; else they are made as soon as they are due."""
         self.moment = calendar.at(desk.clock())
         self.running: dict[str, CampaignDay] = {}  # by campaign
         self.events: dict[str, EventLog] = {}  # by campaign
+        self.failed: set[str] = set()  # campaigns
+        self.shadow, self._expired = shadow, expired
+        self._maker = PilotMaker(desk, agent, shadow)
+        self._tomorrow = Tomorrow(desk, self._maker, self._begin, self._log)
         self._old: dict[str, tuple[int, Wallet]] = {}  # by account, with the day that came after
 
     def begin(self, served: ServedCampaign) -> None:
         """Begin a campaign's day in the slot that is under way."""
-        events = self.events.setdefault(served.name, EventLog(self.desk.clock, served.name))
-        day = CampaignDay(self.desk, served, self.moment, self._agent, self.shadow, events)
-        day.wallet.on_expired = self._expired
-        self.running[served.name] = day
+        pilots = self._maker.make(served, self.moment.day, self._log(served.name))
+        self.running[served.name] = self._begin(served, self.moment, pilots)
 
-    def tend(self, now: float) -> None:
-        """Let reservations run out, keep leases alive, forget what is too old."""
-        for day in self.running.values():
-            day.wallet.tend(now)
+    def _begin(
+        self,
+        served: ServedCampaign,
+        moment: Moment,
+        pilots: Pilots,
+        wallet: Wallet | None = None,
+        caught_up: bool = True,
+    ) -> CampaignDay:
+        day = CampaignDay(self.desk, served, moment, pilots, self._log(served.name), wallet, caught_up)
+        day.wallet.on_expired = self._expired
+        return day
+
+    def _log(self, name: str) -> EventLog:
+        return self.events.setdefault(name, EventLog(self.desk.clock, name))
+
+    def tend(self, now: float, served: Mapping[str, ServedCampaign]) -> None:
+        """Let reservations run out, keep leases alive, forget what is too old, go on with the agenda."""
+        for name, day in self.running.items():
+            try:
+                day.wallet.tend(now)
+            except Exception as error:  # whatever it is, the other campaigns go on
+                self._fail(name, error)
         for account, (first, wallet) in list(self._old.items()):
             wallet.tend(now)
             if self.moment.day - first > OLD_DAYS:
                 del self._old[account]
+        if not self.paced:
+            self.agenda.drain(now)
+            return
+        self._tomorrow.tend(now)
+        following = self.calendar.at(self.moment.end)
+        if self._tomorrow.due(self.moment, following, now):
+            self.agenda.add(self._tomorrow.preparing(served, following, self.agenda))
+
+    # --- slots and days --------------------------------------------------------------------------
 
     def advance(self, now: float, served: Mapping[str, ServedCampaign]) -> bool:
         """Go on to the slot of `now`, with campaigns as they stand in `served`; whether a new day has begun."""
         target = self.calendar.at(now)
         while self.moment.end <= now and self.moment.day == target.day:
-            following = self.calendar.at(self.moment.end)
-            for day in self.running.values():
-                day.close_slot(following)
-            self.moment = following
+            self._next_slot(self.calendar.at(self.moment.end), served, now)
         if self.moment.day == target.day:
             return False
-        over = list(self.running.items())
-        self._learn(day for _, day in over)
-        self.moment = target
-        for name, day in over:
-            self._old[day.account] = (target.day, day.wallet)
-            day.close()
-            del self.running[name]
-            if name in served:  # else it was removed in the course of the day
-                self.begin(served[name])
+        self._next_day(target, served, now)
         return True
 
-    def _learn(self, over: Iterable[CampaignDay]) -> None:
-        """Keep what the days' filters of traffic have found out."""
-        for day in (over := list(over)):
-            day.end()
+    def _next_slot(self, following: Moment, served: Mapping[str, ServedCampaign], now: float) -> None:
+        self.agenda.finish()  # of the slot before nothing is left
+        self.moment = following
+        for name, day in self.running.items():
+            if name in self.failed:
+                self.agenda.add(self._guarded(name, self._begin_again(name, served)))
+                continue
+            try:
+                day.switch(following)
+            except Exception as error:
+                self._fail(name, error)
+            else:
+                self.agenda.add(self._guarded(name, day.closing(self.agenda)))
+        if not self.paced:
+            self.agenda.drain(now)
+
+    def _next_day(self, target: Moment, served: Mapping[str, ServedCampaign], now: float) -> None:
+        self.agenda.finish()
+        over = dict(self.running)
+        self.moment = target
+        for name, day in over.items():
+            if name not in served:
+                del self.running[name]
+            elif (ahead := self._tomorrow.take(served[name], target)) is not None:
+                self.running[name] = ahead
+                self.failed.discard(name)
+            else:
+                day.stopped = _BEGINS
+            self._old[day.account] = (target.day, day.wallet)
+        self._look_ahead()
+        ending = set(over)
+        for name, day in over.items():
+            self.agenda.add(self._end(name, day, ending))
+        self.agenda.add(self._night(over, ending, served))
+        if not self.paced:
+            self.agenda.drain(now)
+
+    def _look_ahead(self) -> None:
+        """Prepare another day to come, or the same with other pilots."""
+        self._tomorrow.drop()
+        self._tomorrow = Tomorrow(self.desk, self._maker, self._begin, self._log)
+
+    def _end(self, name: str, day: CampaignDay, ending: set[str]) -> Steps:
+        try:
+            yield from day.ending(self.agenda)
+        except Exception as error:  # what the day has found is lost; the next one begins all the same
+            self._tell(name, error)
+        ending.discard(name)
+
+    def _night(self, over: Mapping[str, CampaignDay], ending: set[str], served: Mapping[str, ServedCampaign]) -> Steps:
+        """When all days have ended: keep what they have found, and begin the next ones."""
+        while ending:
+            yield None if self.agenda.hurried else self.desk.clock() + _LOOK
         if self.desk.book is not None:
-            self.desk.book.learn([day.filter for day in over if day.filter is not None])
+            try:
+                self.desk.book.learn([day.filter for day in over.values() if day.filter is not None])
+            except Exception:  # the day is forgotten; the next ones begin all the same
+                LOGGER.exception("what the day has told of sources is lost")
+        for name, day in over.items():
+            yield None
+            yield from self._guarded(name, self._succeed(name, day, served))
+
+    def _succeed(self, name: str, over: CampaignDay, served: Mapping[str, ServedCampaign]) -> Steps:
+        over.close()
+        if self.running.get(name) is not over:
+            if name in self.running:
+                self.running[name].renew()
+        elif name in served:
+            self.begin(served[name])
+            self.failed.discard(name)
+        else:
+            del self.running[name]
+        yield None
+
+    # --- what fails ------------------------------------------------------------------------------
+
+    def _guarded(self, name: str, steps: Steps) -> Steps:
+        """The steps of one campaign, which stops alone where they fail."""
+        try:
+            yield from steps
+        except Exception as error:
+            self._fail(name, error)
+
+    def _fail(self, name: str, error: Exception) -> None:
+        if name not in self.failed:
+            self._tell(name, error)
+        self.failed.add(name)
+        if name in self.running:
+            self.running[name].stopped = _FAILED
+
+    def _tell(self, name: str, error: Exception) -> None:
+        self._log(name).record(Cause.campaign_failed, f"{type(error).__name__}: {error}")
+        LOGGER.error("campaign %s failed; it is begun again at the next slot", name, exc_info=error)
+
+    def _begin_again(self, name: str, served: Mapping[str, ServedCampaign]) -> Steps:
+        """Begin a campaign anew that has failed, from the slots that were stored, with the money that it holds."""
+        before = self.running[name]
+        if name not in served:
+            return
+        pilots = self._maker.make(served[name], self.moment.day, self._log(name))
+        yield None
+        today = before.moment.day == self.moment.day
+        day = self._begin(served[name], self.moment, pilots, before.wallet if today else None, caught_up=False)
+        for _ in day.catch_up():
+            yield None
+        before.close(wallet=not today)
+        self.running[name] = day
+        self.failed.discard(name)
+        LOGGER.warning("campaign %s goes on", name)
+
+    # --- accounts --------------------------------------------------------------------------------
 
     def swap(self, desk: Desk, agent: Agent) -> None:
         """Begin every day from now on at another desk; one that runs goes on until its successors are given to it."""
-        self.desk, self._agent = desk, agent
+        self.desk = desk
+        self._maker = PilotMaker(desk, agent, self.shadow)
+        self._look_ahead()
 
     def today(self, account: str) -> CampaignDay | None:
         """The running day of an account; None where its day is over."""
@@ -110,5 +245,6 @@ class Days:
 
     def close(self) -> None:
         """Give unused money back and let the policies' threads end."""
+        self._tomorrow.drop()
         for day in self.running.values():
             day.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
 
 from bidpilot.bidding.bundle import Bundle
@@ -50,6 +51,7 @@ class Desk:
     book: Book | None = None  # makes the filters of traffic; None: all requests pass
     origin: Origin = Origin()  # of planner, shade and book
     budgets: DayBudgets = field(default_factory=DayBudgets)  # of campaigns' days
+    process: str = field(default_factory=lambda: secrets.token_hex(6))  # this one among those that share its store
 
     @property
     def hold(self) -> float:

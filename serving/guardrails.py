@@ -37,6 +37,9 @@ class Cause(StrEnum):
     ledger_failed = "ledger_failed"  # the ledger met what no ledger should raise
     unwatched = "unwatched"
     worker_ended = "worker_ended"
+    campaign_failed = "campaign_failed"
+    bidder_gone = "bidder_gone"
+    report_unread = "report_unread"
     order = "order"  # an operator's
     order_late = "order_late"  # not durable yet, given up for a later one, or not to be obeyed here
     state_failed = "state_failed"  # the state file refuses to be written; it is tried again

@@ -59,6 +59,8 @@ class PastDebt:
         """Let today's account owe it."""
         wallet = self._today(name)
         accounts = [f"{name}@{past}" for past in self._owed[name]]
+        if wallet.account in accounts:  # today's is about to begin: asked again
+            return
 
         def told(moved: int | None) -> None:
             if moved:

@@ -15,6 +15,7 @@ from bidpilot.bidding.campaign.segments import channel_index, is_tail
 from bidpilot.bidding.day.action import action_size, decode
 from bidpilot.bidding.day.expectation import Expectation
 from bidpilot.bidding.day.observation import Observer
+from bidpilot.bidding.day.replan import Replanner
 from bidpilot.bidding.day.replanners import replanner
 from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.day.statistics import DayStatistics
@@ -83,6 +84,7 @@ class Pilot:
         self._statistics = DayStatistics(forecast, 1)
         self._observer = Observer(forecast, 1)
         self._size = action_size(len(forecast.segments))
+        self._made: tuple[Steering | None, Replanner] | None = None
         self._asked: Future[Action] | None = None
         self._asker = ThreadPoolExecutor(1, thread_name_prefix="policy")
 
@@ -117,16 +119,25 @@ class Pilot:
             traffic=float(expected[TRAFFIC_LEVEL]),
         )
 
+    def prepare(self) -> Pilot:
+        """Make what a day needs besides its traffic, which takes most of the time of `begin`; this pilot."""
+        forecast, plan, index = self.forecast, self._plan, self._index
+        steering = Steering.where_constrained(forecast, plan, index, self._batch)
+        self._made = steering, replanner(self._agent.replan, self._planner, plan, index)
+        return self
+
     def begin(self) -> Decision:
-        """Begin the day; what holds in its first slot.
+        """Begin the day, or begin it anew; what holds in its first slot.
 
         Raises:
             InvalidGate: the filter's gate is not of these sources.
         """
-        forecast, plan, index = self.forecast, self._plan, self._index
-        steering = Steering.where_constrained(forecast, plan, index, self._batch)
+        if self._made is None:
+            self.prepare()
+        assert self._made is not None
+        plan, index = self._plan, self._index
+        steering, made = self._made
         self._statistics.begin(self._batch, plan, index, self.traffic, self._expected)
-        made = replanner(self._agent.replan, self._planner, plan, index)
         self._observer.begin(self._statistics, plan, index, made, steering)
         self._day = AgentDay(self._agent, 1, len(self.forecast.segments))
         return self._decide(None)

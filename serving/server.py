@@ -43,6 +43,7 @@ from bidpilot.serving.tokens import Tokens
 from bidpilot.serving.worker import Worker, failed
 
 _TICK = 0.05  # seconds
+_STEP = 0.005  # seconds between two looks whether there is a step to make
 _TOKEN = "BIDPILOT_ADMIN_TOKEN"
 
 
@@ -102,7 +103,7 @@ async def _serve(config: ServeConfig, worker: Worker | None = None) -> None:
     reload(loop, admin.swap)
     settle_memory()
     tasks = [loop.create_task(server.serve()) for server in servers]
-    ticking = loop.create_task(tick(bidder))
+    clockwork = [loop.create_task(tick(bidder)), loop.create_task(steps(bidder))]
     if worker is None:
         await listening(at)
         say(at)
@@ -114,7 +115,8 @@ async def _serve(config: ServeConfig, worker: Worker | None = None) -> None:
         await drain.finished()
     finally:
         drain.end()
-        ticking.cancel()
+        for task in clockwork:
+            task.cancel()
         await stop(servers, tasks)
         bidder.close()
 
@@ -171,6 +173,19 @@ async def tick(bidder: Bidder) -> None:
             bidder.tick()
         except Exception as error:  # the clockwork must not stop, nor fill the log
             bidder.events.record(Cause.tick_failed, f"{type(error).__name__}: {error}")
+
+
+async def steps(bidder: Bidder) -> None:
+    """Make the steps of slots and days that begin, for ever, and rest after each as long as it took."""
+    step = bidder.pace()
+    while True:
+        begun = time.perf_counter()
+        try:
+            made = step()
+        except Exception as error:  # the others' steps are made all the same
+            made = True
+            bidder.events.record(Cause.tick_failed, f"{type(error).__name__}: {error}")
+        await asyncio.sleep(time.perf_counter() - begun if made else _STEP)
 
 
 async def stop(servers: Sequence[Server], tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -6,33 +6,35 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bidpilot.bidding.traffic.gate import Gate
 from bidpilot.bidding.traffic.refusal import Refusal
 
-
-def even_share(quota: float, bidders: int) -> float:
-    """The requests of a slot that each of `bidders` may bid on, of a quota of all of them.
-
-    Rounded up, so that no source is refused whole for being small: together they bid on at most `bidders` - 1 more.
-    """
-    return quota if math.isinf(quota) else math.ceil(math.floor(quota) / bidders)
+_ROUNDING = 1e-6  # of a request: what a share that is no binary fraction is off by
 
 
 class SlotGate:
     """Counts a slot's requests by source in arrival order, and refuses.
 
+    Of several bidders each lets its share of a quota pass, rounded up, so that no source is refused whole for being
+    small: together they bid on fewer requests more than they are.
+
     Args:
         gate: one row, of all bidders.
-        bidders: that share the traffic evenly.
+        share: of the traffic that this bidder sees, a number or by source (C,).
     """
 
-    def __init__(self, gate: Gate, bidders: int) -> None:
+    def __init__(self, gate: Gate, share: float | NDArray[np.float64] = 1.0) -> None:
         # in the kernel's float32, so that both refuse and sum the same
         self._multiplier: list[float] = gate.multiplier[0].astype(np.float32).tolist()
-        self._most = [even_share(quota, bidders) for quota in gate.quota[0].tolist()]
+        self._most: list[float] = np.ceil(np.floor(gate.quota[0]) * share - _ROUNDING).tolist()
         self.requests = [0] * len(self._most)  # by source, the refused among them
         self.refused = [0] * len(self._most)
+
+    def count_on(self, before: SlotGate) -> None:
+        """Take over what another gate has counted of the slot."""
+        self.requests, self.refused = before.requests, before.refused
 
     def admit(self, source: int) -> Refusal | None:
         """Count a request; why it is refused, None where it passes."""
@@ -56,7 +58,7 @@ class SlotGate:
         """What is known of a source in this slot; quota None where there is none."""
         most = self._most[source]
         return {
-            "quota": None if math.isinf(most) else most,
+            "quota": None if math.isinf(most) else int(most),
             "requests": self.requests[source],
             "refused": self.refused[source],
         }

@@ -11,10 +11,10 @@ class SlotSpend:
     Args:
         wallet: the day's money, which has been asked for.
         limit: most that this bidder may spend or promise in a slot.
-        bidders: that share the slot evenly.
+        bidders: that would share the slot evenly, if all were of this one's part; need not be whole.
     """
 
-    def __init__(self, wallet: Wallet, limit: int, bidders: int) -> None:
+    def __init__(self, wallet: Wallet, limit: int, bidders: float) -> None:
         self._wallet, self.limit, self._bidders = wallet, limit, bidders
         self._slot, self._spent = -1, 0
         self._known, self._asking = True, False
@@ -49,7 +49,7 @@ class SlotSpend:
         def told(found: int | None) -> None:
             self._asking = False
             if found is not None and slot == self._slot and not self._known:
-                mine = found // self._bidders if self._wallet.keeper.store.shared else found
+                mine = int(found / self._bidders) if self._wallet.keeper.store.shared else found
                 # what is held for wins is promised as well
                 self._spent, self._known = self._spent + max(mine - self._wallet.won_by_slot[slot], 0), True
 

@@ -172,7 +172,7 @@ class Swap:
 
     def _take(self, day: CampaignDay, found: Successor, coming: Coming) -> bool:
         running = self._bidder.days.get(day.served.name) is day and self._bidder.desk is coming.desk
-        if not running or found.pilot.slot != day.slot:
+        if not running or not day.closed or found.pilot.slot != day.slot:
             found.close()
             return False
         if day.successor is not None:

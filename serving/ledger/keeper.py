@@ -93,6 +93,15 @@ class Keeper:
         """Make a call; `done` gets its result, None where it failed."""
         self._put((None, done, lambda: call(self.store)))
 
+    def at_once(self, call: Callable[[LedgerStore], T]) -> T | None:
+        """The result of a call made here and now; None where a thread makes the calls, or the store is away."""
+        if self._thread is not None:
+            return None
+        try:
+            return call(self.store)
+        except LedgerUnavailable:
+            return None
+
     def stop(self) -> None:
         """Finish what is queued and end the thread."""
         if self._thread is not None:

@@ -30,6 +30,7 @@ from bidpilot.serving.ledger.store import (
 
 _KEPT = 8 * 86_400  # seconds after its last lease that an account's leases and notices are kept ...
 _ADDED_UP = 400 * 86_400  # ... and its sums, which flights are added up from
+_TOLD = 2 * 86_400  # seconds that reports of a slot are kept
 _TIMEOUT = 0.5  # seconds
 
 # KEYS: account (hash: budget, settled, held, debt, won, wins, lapsed, slot:K), leases (hash: money),
@@ -169,8 +170,9 @@ class RedisStore:
 
     def __init__(self, url: str, prefix: str = "bidpilot") -> None:
         self._prefix = prefix
-        self._redis = redis.Redis.from_url(
-            url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, decode_responses=True
+        self._redis, self._raw = (
+            redis.Redis.from_url(url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, decode_responses=text)
+            for text in (True, False)
         )
         names = ("lease", "give_back", "win", "settle", "resolve", "state", "wins", "move_debt")
         texts = (_LEASE, _GIVE_BACK, _WIN, _SETTLE, _RESOLVE, _STATE, _WINS, _MOVE_DEBT)
@@ -224,6 +226,21 @@ class RedisStore:
         """What became with other bidders of bids whose reservations have run out."""
         found = self._pipeline("resolve", [(s.account, [s.key, s.deadline]) for s in batch])
         return [_resolved(*answer) for answer in found]
+
+    def tell(self, account: str, slot: int, bidder: str, report: bytes) -> None:
+        """Let the account's other bidders read what this one has seen of a slot."""
+        key = f"{self._keys(account)[0]}:told:{slot}"
+        with self._errors():
+            pipe = self._raw.pipeline(transaction=False)
+            pipe.hset(key, bidder, report)
+            pipe.expire(key, _TOLD)
+            pipe.execute()
+
+    def told(self, account: str, slot: int) -> dict[str, bytes]:
+        """What bidders tell of a slot, by their names; kept for two days."""
+        with self._errors():
+            found: dict[Any, Any] = self._raw.hgetall(f"{self._keys(account)[0]}:told:{slot}")
+        return {bidder.decode(): report for bidder, report in found.items()}
 
     def spent_in(self, account: str, slot: int) -> int:
         """What bids on auctions of a slot were billed at, or will be as they have won; micro-units."""
@@ -288,6 +305,7 @@ class RedisStore:
     def close(self) -> None:
         """Close the connections."""
         self._redis.close()
+        self._raw.close()
 
     def _pipeline(self, script: str, calls: list[tuple[str, list[Any]]]) -> list[Any]:
         with self._errors():

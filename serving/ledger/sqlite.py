@@ -13,6 +13,7 @@ from typing import IO
 from bidpilot.bidding.errors import LedgerUnavailable
 from bidpilot.serving.calendar import Clock
 from bidpilot.serving.ledger import orders_sqlite
+from bidpilot.serving.ledger.reports import Reports
 from bidpilot.serving.ledger.store import (
     AccountState,
     Booked,
@@ -126,6 +127,7 @@ class SqliteStore:
 
     def __init__(self, path: Path, clock: Clock, shared: bool = False) -> None:
         self._clock, self.shared = clock, shared
+        self._reports = Reports()
         self._roll = orders_sqlite.Roll()
         self._lock: IO[str] | None = None
         try:
@@ -257,6 +259,14 @@ class SqliteStore:
             else Resolved(pending=now <= s.deadline)
             for s in batch
         ]
+
+    def tell(self, account: str, slot: int, bidder: str, report: bytes) -> None:
+        """Keep, in memory, what a worker whose ledger this is has seen of a slot."""
+        self._reports.tell(account, slot, bidder, report)
+
+    def told(self, account: str, slot: int) -> dict[str, bytes]:
+        """What workers tell of a slot, by their names."""
+        return self._reports.told(account, slot)
 
     def spent_in(self, account: str, slot: int) -> int:
         """What bids on auctions of a slot were billed at, or will be as they have won; micro-units."""

@@ -180,6 +180,12 @@ class LedgerStore(Protocol):
     def resolve(self, batch: Sequence[Settlement]) -> list[Resolved]:
         """What became elsewhere of bids whose reservations have run out."""
 
+    def tell(self, account: str, slot: int, bidder: str, report: bytes) -> None:
+        """Let the account's other bidders read what this one has seen of a slot; told again it replaces the first."""
+
+    def told(self, account: str, slot: int) -> dict[str, bytes]:
+        """What bidders tell of a slot of the account, by their names; it need not outlive the day, nor the store."""
+
     def spent_in(self, account: str, slot: int) -> int:
         """What bids on auctions of a slot were billed at, or will be as they have won; micro-units."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from bidpilot.serving.calendar import Clock
 from bidpilot.serving.guardrails import Cause, EventLog
+from bidpilot.serving.ledger.chunk import Chunk
 from bidpilot.serving.ledger.keeper import Keeper
 from bidpilot.serving.ledger.reservations import Reservation, Reservations, WalletConfig
 from bidpilot.serving.ledger.returns import Returns
@@ -39,12 +39,10 @@ class Wallet:
         self.debt = 0
         self.lease, self._until = _new_lease(), -math.inf
         self._bids_until = -math.inf  # a bidder that is cut off from the store bids no longer, however long holds are
-        self._held = Reservations()
+        self._held, self.chunk = Reservations(), Chunk(config.chunk, keeper.store.shared)
         self._hold = config.hold  # the longest that a bid has asked for
-        self._asking = False
-        self._failing = False
+        self._asking = self._failing = self._closed = False
         self._giving = 0  # given back, not yet confirmed
-        self._closed = False
         self.returns = Returns(account, keeper, self._held, self._credit, lambda *ran_out: self.on_expired(*ran_out))
         self.on_expired: Callable[[Reservation, int], None] = lambda *_: None  # with what was settled for it elsewhere
 
@@ -88,7 +86,8 @@ class Wallet:
         self.free -= amount
         held = Reservation(key, self.lease, amount, now + max(hold, self.config.hold), record, slot)
         self._held.add(held)
-        if self.free < self.config.chunk // 2:
+        self.chunk.reserved(amount, now)
+        if self.chunk.short(self.free, now, self.state):
             self.tend(now)
         return held
 
@@ -175,15 +174,14 @@ class Wallet:
         """
         self.returns.expire(now)
         self._hold = max(self._hold, hold)
-        short, stopped = self.free < self.config.chunk // 2, self.debt or self.over
+        short, stopped = self.chunk.short(self.free, now, self.state), self.debt or self.over
         changed, ends = self._agreed != self._budget, self._until - now < self._hold + self.config.slack / 2
         if self._closed or self._asking or not (short or stopped or changed or ends):
             return
         self._asking = True
-        if stopped and self.free:
-            amount, self.free = self.free, 0
-            self._give_back(amount)
-        want = 0 if stopped else max(self.config.chunk - self.free, 0)
+        if self.free > (keep := 0 if stopped else self.chunk.keep(self.free, now, self.state)):
+            self._keep(keep)
+        want = 0 if stopped else max(self.chunk.size(now, self.state) - self.free, 0)
         until = now + self._hold + self.config.slack
         account, lease, opened, begun = self.account, self.lease, self.state is not None, self._until > -math.inf
         budget, agreed = self._budget, self._agreed
@@ -211,10 +209,10 @@ class Wallet:
     def set_budget(self, budget: int, chunk: int | None = None) -> None:
         """Change the account's budget and the chunk: here at once, in the store as soon as it answers."""
         if chunk is not None:
-            self.config = replace(self.config, chunk=chunk)
+            self.chunk.most = chunk
         self._budget = budget
         self.exhausted = False
-        self._keep(self.config.chunk)
+        self._keep(self.chunk.most)
         self.tend(self._clock())
 
     def _keep(self, most: int) -> None:
@@ -321,6 +319,7 @@ class Wallet:
             self._events.record(Cause.debt, f"{amount} micro-units billed after their reservation had run out")
 
     def _credit(self, held: Reservation, amount: int) -> None:
+        self.chunk.spent(held.amount - amount, self._clock())
         if held.lease == self.lease:
             self.free += amount
 

@@ -17,6 +17,7 @@ from bidpilot.bidding.day.replanners import Replan
 from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
+from bidpilot.serving.agenda import Agenda
 from bidpilot.serving.calendar import Calendar, ManualClock
 from bidpilot.serving.campaign_day import CampaignDay
 from bidpilot.serving.desk import Desk
@@ -25,6 +26,7 @@ from bidpilot.serving.ledger.keeper import Deliver, Keeper, Work, at_once
 from bidpilot.serving.ledger.reservations import Reservation
 from bidpilot.serving.ledger.sqlite import SqliteStore
 from bidpilot.serving.ledger.store import Booked
+from bidpilot.serving.pilots import PilotMaker
 from bidpilot.serving.pricer import ShadingTable
 from bidpilot.serving.reconciliation import ReconciliationConfig
 from bidpilot.serving.served import ServedCampaign
@@ -96,8 +98,9 @@ def begin(even: Forecast, tmp_path: Path) -> Iterator[Begin]:
         delays = Delays(wins=delay)
         campaign = Campaign(budget=50.0, conversion_value=1.0, preference=(0.0, 0.0, 1.0), delays=delays)
         served = ServedCampaign(name="c", campaign=campaign, paused=paused)
-        other = Level() if shadow else None
-        day = CampaignDay(desk, served, Calendar(4).at(now), agent or Level(), other, EventLog(clock, "c"))
+        events, moment = EventLog(clock, "c"), Calendar(4).at(now)
+        pilots = PilotMaker(desk, agent or Level(), Level() if shadow else None).make(served, moment.day, events)
+        day = CampaignDay(desk, served, moment, pilots, events)
         days.append(day)
         return day
 
@@ -106,6 +109,15 @@ def begin(even: Forecast, tmp_path: Path) -> Iterator[Begin]:
         day.close()
     store.close()
     state.close()
+
+
+def close_slot(day: CampaignDay, now: float) -> None:
+    """The slot of `now` begins."""
+    agenda = Agenda()
+    day.switch(Calendar(4).at(now))
+    agenda.add(day.closing(agenda))
+    agenda.drain(now)
+    assert not agenda
 
 
 def offer(day: CampaignDay, floor: int = 0) -> tuple[int, str]:
@@ -153,7 +165,7 @@ def test_one_slot_gets_a_quarter_of_the_budget_and_the_next_another(begin: Begin
     win(day, 1, key="c")
     assert offer(day) == (0, "spend_rate")
     assert day.events.counts[Cause.spend_rate] == 1
-    day.close_slot(Calendar(4).at(SLOT))
+    close_slot(day, SLOT)
     assert offer(day) == (200_000, "")
 
 
@@ -174,7 +186,7 @@ def test_bids_of_an_earlier_slot_leave_the_slots_share_alone_and_wins_of_this_on
         day.wallet.reserve(key, 200_000, day.desk.clock(), None, day.slot)
     day.wallet.win("a", day.wallet.lease, 200_000, 10.0, 1e6, lambda _: None, day.slot)
     assert offer(day) == (0, "spend_rate")
-    day.close_slot(Calendar(4).at(SLOT))
+    close_slot(day, SLOT)
     assert offer(day) == (200_000, "")
     day.wallet.reserve("c", 200_000, day.desk.clock(), None, day.slot)
     day.wallet.reserve("d", 200_000, day.desk.clock(), None, day.slot)
@@ -220,13 +232,13 @@ def test_what_was_won_before_a_restart_is_planned_with_and_billed_after_it(begin
     held = day.wallet.reserve("a", 2_000_000, 0.0, None, 0)
     assert held is not None
     day.wallet.win("a", held.lease, 2_000_000, held.expires, 1e6, lambda _: None, 0)
-    day.close_slot(Calendar(4).at(SLOT))
+    close_slot(day, SLOT)
     again = begin(slot_share=1.0, now=SLOT + 100.0)
     assert (again.wallet.promised, again.wallet.won) == (2_000_000, 2_000_000)
     assert again._pilot.money == (0.0, 2.0)
     bill(again, Reservation("a", held.lease, 800_000, held.expires, None))
     assert (again.wallet.promised, again.wallet.won) == (0, 0)
-    again.close_slot(Calendar(4).at(2 * SLOT))
+    close_slot(again, 2 * SLOT)
     assert again._pilot.money == pytest.approx((0.8, 0.0))
 
 
@@ -271,7 +283,7 @@ def test_a_new_budget_moves_the_slots_share_at_once(begin: Begin) -> None:
 def test_a_lease_takes_a_twentieth_of_the_budget_or_eight_bids_and_never_more_than_all(
     begin: Begin, cap: float, chunk: int
 ) -> None:
-    assert begin(bid_cap=cap).wallet.config.chunk == chunk
+    assert begin(bid_cap=cap).wallet.chunk.most == chunk
 
 
 def test_debt_stops_bids(begin: Begin) -> None:
@@ -304,7 +316,7 @@ def test_a_closed_slot_is_kept_as_all_bidders_saw_it(begin: Begin, bidders: int)
         day.collector.request(CONVERSION, 1, 0)
     win(day, 125_000, bid=200_000)
     day.outcome(0, 1, Told(interaction=2.0, conversion=1.0))
-    day.close_slot(Calendar(4).at(SLOT))
+    close_slot(day, SLOT)
     kept = stored(day)
     assert (kept.auctions[0], kept.wins[0]) == (3 * bidders, bidders)
     assert (kept.spend[0], kept.committed[0]) == (0.125 * bidders, 0.2 * bidders)
@@ -322,7 +334,7 @@ def told(day: CampaignDay) -> tuple[float, float, float]:
 
 def test_a_win_billed_in_a_later_slot_is_counted_in_its_own(begin: Begin) -> None:
     day = begin()
-    day.close_slot(Calendar(4).at(SLOT))
+    close_slot(day, SLOT)
     assert told(day) == (0.0, 0.0, 0.0)
     win(day, 125_000, slot=0)
     day.outcome(0, 1, Told(conversion=1.0))
@@ -336,7 +348,7 @@ def test_a_day_joined_late_counts_the_slots_nobody_watched_as_forecast(begin: Be
     assert day.slot == 2
     assert day.events.counts[Cause.unwatched] == 1
     np.testing.assert_array_equal(day._pilot._statistics.auctions[:3, 0], [0.0, 100.0, 200.0])
-    day.close_slot(Calendar(4).at(3 * SLOT))
+    close_slot(day, 3 * SLOT)
     assert stored(day, 2).auctions[0] == 50
 
 
@@ -344,7 +356,7 @@ def test_a_restart_goes_on_with_the_slots_and_the_money_it_has_seen(begin: Begin
     """0.125 in a slot that was closed; 0.075 in the one under way, which is known from the ledger alone."""
     day = begin()
     win(day, 125_000, key="a")
-    day.close_slot(Calendar(4).at(SLOT))
+    close_slot(day, SLOT)
     win(day, 75_000, slot=1, key="b")
     day.close()
     again = begin(now=SLOT + 100.0)
@@ -355,19 +367,20 @@ def test_the_first_decision_after_a_restart_knows_what_late_bills_have_settled(b
     """1 of 50, billed two slots after theirs: no stored slot has it, and slots are reported two late."""
     day = begin(delay=2)
     for t in (1, 2, 3):
-        day.close_slot(Calendar(4).at(t * SLOT))
+        close_slot(day, t * SLOT)
     win(day, 1_000_000, bid=1_000_000, slot=0)
     day.close()
     again = begin(now=3 * SLOT, delay=2, shadow=True)
     assert again._pilot.money == (1.0, 0.0)
-    for decision in (again.decision, again.shadow_decision):
+    for decision in (again.decision, again.pilots.shadow_decision):
+        assert decision is not None
         assert decision.observation[POSITION["budget_left"]] == pytest.approx(0.98)
 
 
 def test_what_was_settled_before_a_restart_is_told_as_soon_as_the_ledger_has_answered(begin: Begin) -> None:
     """1 of 50, and 2 more since: a server's ledger answers when the day has begun."""
     day = begin()
-    day.close_slot(Calendar(4).at(SLOT))
+    close_slot(day, SLOT)
     win(day, 1_000_000, bid=1_000_000, slot=0)
     day.close()
     answers: list[Work] = []
@@ -377,7 +390,7 @@ def test_what_was_settled_before_a_restart_is_told_as_soon_as_the_ledger_has_ans
     win(again, 2_000_000, bid=2_000_000, slot=1, key="since")
     for t in (2, 3):
         at_once(answers)
-        again.close_slot(Calendar(4).at(t * SLOT))
+        close_slot(again, t * SLOT)
         assert again._pilot.spend == pytest.approx(3.0)
 
 
@@ -387,7 +400,7 @@ def test_a_step_of_the_rule_is_held_to_the_limit(begin: Begin) -> None:
     day = begin(bid_cap=5.0, step_limit=2.0, agent=agent)
     before = day.alpha[2]
     agent.level = 1.0
-    day.close_slot(Calendar(4).at(SLOT))
+    close_slot(day, SLOT)
     assert day.alpha[2] == pytest.approx(2 * before)
     assert day.events.counts[Cause.step_limit] == 1
 

@@ -12,7 +12,8 @@ from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.traffic.gate import Gate
 from bidpilot.bidding.traffic.refusal import Refusal
 from bidpilot.envs.markets.defaults import preset_forecast
-from bidpilot.serving.collector import SlotCollector, of_all, ratio_bins, ratio_quantiles
+from bidpilot.serving.collector import SlotCollector, ratio_bins, ratio_quantiles
+from bidpilot.serving.seen import of_all
 from bidpilot.serving.slot_gate import SlotGate
 from bidpilot.serving.told import Told
 
@@ -203,7 +204,7 @@ def test_scaling_leaves_what_is_scaled_as_it_was() -> None:
 def test_what_is_refused_is_no_arrival_and_what_passes_counts_by_its_multiplier(collector: SlotCollector) -> None:
     """Source 0 is free, 1 is refused whole, 2 gets one request at half of its value."""
     gate = Gate(np.array([[1.0, 0.0, 0.5]]), np.array([[np.inf, np.inf, 1.0]]))
-    collector.begin(0, SlotGate(gate, bidders=1))
+    collector.begin(0, SlotGate(gate))
     answers = [collector.request((0.5, 0.25, 0.125), 1, source) for source in (0, 1, 2, 2, 0)]
     assert answers == [None, Refusal.source, None, Refusal.quota, None]
     assert collector.refusal(2) == Refusal.quota
@@ -220,7 +221,7 @@ def test_what_is_refused_is_no_arrival_and_what_passes_counts_by_its_multiplier(
 
 def test_value_per_price_is_counted_at_the_discounted_value(collector: SlotCollector) -> None:
     """At half of the value a ratio of 2 is one of 1: its bin ends at 1.125."""
-    collector.begin(0, SlotGate(Gate(np.array([[1.0, 1.0, 0.5]]), np.full((1, 3), np.inf)), bidders=1))
+    collector.begin(0, SlotGate(Gate(np.array([[1.0, 1.0, 0.5]]), np.full((1, 3), np.inf))))
     collector.request((1.0, 0.0, 0.0), 0, 2)
     collector.price((1.0, 0.0, 0.0), 2, 0.5)
     totals = collector.totals()

@@ -88,7 +88,7 @@ class Served:
         self.clock.move(self.clock() + seconds)
         if self.clock() >= self.days.moment.end:
             self.days.advance(self.clock(), {"c": self.campaign})
-        self.days.tend(self.clock())
+        self.days.tend(self.clock(), {"c": self.campaign})
 
     def change(self, **fields: Any) -> None:
         self.campaign = ServedCampaign.model_validate(self.campaign.model_dump(mode="json") | fields)
@@ -287,7 +287,7 @@ def test_a_day_begins_with_what_was_left_a_moment_before(even: Forecast, memory:
         settle()
     assert billed == 30 * MICRO
     served.clock.move(2 * DAY - 1.0)
-    served.days.tend(served.clock())
+    served.days.tend(served.clock(), {"c": served.campaign})
     settle()
     served.move(1.0)  # from here on nothing is told
     state = served.store.state("c@1970-01-03")

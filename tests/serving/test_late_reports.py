@@ -51,13 +51,13 @@ def statistics(pilot: Pilot) -> tuple[float, ...]:
 
 def test_a_late_win_counts_alike_for_the_policy_and_its_shadow(day: CampaignDay) -> None:
     day.book(0, VALUE, SEGMENT, SOURCE, MICRO // 2, MICRO)
-    policy, shadow = (statistics(pilot) for pilot in day._pilots())
+    policy, shadow = (statistics(pilot) for pilot in day.pilots)
     assert policy == shadow == (BIDDERS, 0.5 * BIDDERS, 0.0, 0.0)
 
 
 def test_a_late_outcome_counts_alike_for_the_policy_and_its_shadow(day: CampaignDay) -> None:
     day.outcome(0, SOURCE, Told(interaction=0.25, conversion=1.0))
-    policy, shadow = (statistics(pilot) for pilot in day._pilots())
+    policy, shadow = (statistics(pilot) for pilot in day.pilots)
     assert policy == shadow == (0.0, 0.0, 0.25 * BIDDERS, 1.0 * BIDDERS)
 
 

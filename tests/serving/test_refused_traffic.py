@@ -242,7 +242,8 @@ def test_what_is_told_late_reaches_the_filters_of_policy_and_shadow(
     clock.move(clock() + SLOT)
     bidder.tick()
     day = bidder.days["default"]
-    for decision in (day.decision, day.shadow_decision):
+    for decision in (day.decision, day.pilots.shadow_decision):
+        assert decision is not None
         assert decision.rule.gate is not None
         assert decision.rule.gate.quota[0, 4] == 7.0  # 5, one request, one win
 

@@ -269,7 +269,7 @@ def test_the_shadow_stays(opened: Open, bundles: dict[str, Path]) -> None:
     desk.trade()
     desk.swap.now(bundles["pid"])
     desk.slot(1)
-    shadow = desk.day._shadow_pilot
+    shadow = desk.day.pilots.shadow
     assert shadow is not None
     assert (shadow._agent.name, desk.day._pilot._agent.name) == ("plan", "pid")
     assert shadow.slot == desk.day._pilot.slot == 1

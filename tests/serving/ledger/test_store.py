@@ -217,6 +217,19 @@ def test_large_amounts_are_exact(store: LedgerStore) -> None:
     assert store.state("c") == AccountState(large, large - 1, 1, 0)
 
 
+def test_bidders_read_what_others_tell_of_a_slot(store: LedgerStore) -> None:
+    assert store.told("c", 3) == {}
+    store.tell("c", 3, "one", b"\x00\xff first")
+    store.tell("c", 3, "two", b"")
+    store.tell("c", 3, "one", b"\x00\xff again")
+    store.tell("c", 4, "one", b"later")
+    store.tell("d", 3, "one", b"of another")
+    assert store.told("c", 3) == {"one": b"\x00\xff again", "two": b""}
+    assert store.told("c", 4) == {"one": b"later"}
+    assert store.told("d", 3) == {"one": b"of another"}
+    assert store.state("c") is None  # it is no money
+
+
 def test_a_store_tells_what_was_settled_of_a_reservation_that_has_run_out(store: LedgerStore) -> None:
     """Also of one that had run out when it was billed: that is owed, and the bid was won."""
     store.open("c", 100)

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from bidpilot.bidding.errors import LedgerUnavailable
 from bidpilot.serving.calendar import ManualClock
 from bidpilot.serving.guardrails import Cause, EventLog
+from bidpilot.serving.ledger.chunk import Chunk
 from bidpilot.serving.ledger.keeper import Keeper, Work
 from bidpilot.serving.ledger.reservations import WalletConfig
 from bidpilot.serving.ledger.sqlite import SqliteStore
@@ -585,6 +586,7 @@ def test_a_bid_said_lost_here_and_won_elsewhere_leaves_no_more_than_its_lease_ho
     store = Shared(tmp_path / "ledger.sqlite", clock)
     OPENED.append(store)
     wallet = Wallet("c", 40, Keeper(store), clock, CONFIG, EventLog(clock))
+    wallet.chunk = Chunk(40, shared=False)  # it holds all of it
     wallet.tend(0.0)
     held = wallet.reserve("a", 30, clock(), None)
     assert held is not None
