@@ -71,6 +71,9 @@ class Store(SqliteStore):
     def notices(self) -> dict[str, int]:
         return dict(self._db.execute("SELECT key, amount FROM notices"))
 
+    def won(self) -> set[str]:
+        return {key for (key,) in self._db.execute("SELECT key FROM wins")}
+
     def held_by(self, lease: str) -> int:
         found = self._db.execute("SELECT held FROM leases WHERE lease = ?", (lease,)).fetchone()
         return int(found[0]) if found else 0
@@ -161,7 +164,7 @@ class Money(RuleBasedStateMachine):
         if not hasattr(self, "wallets"):
             return
         state = self.store.state("c")
-        paid, won = self.store.notices(), {key for (key,) in self.store._db.execute("SELECT key FROM wins")}
+        paid, won = self.store.notices(), self.store.won()
         if state is not None:
             assert state.settled + state.debt == sum(paid.values())
             assert state.settled + state.held <= state.budget + self.late
