@@ -31,7 +31,11 @@ class ServeConfig(BaseModel):
         None,
         description="Address of a Redis that several bidders share budgets and orders in: redis://HOST:6379/0.",
     )
-    bidders: int = Field(1, ge=1, description="Bidders that share the traffic evenly; 1 where this one sees all.")
+    bidders: int = Field(
+        1,
+        ge=1,
+        description="Bidders expected to share the traffic evenly in a day's first slot; then shares are measured.",
+    )
     host: str = Field("127.0.0.1", min_length=1, description="Address that bid requests and notices come to.")
     port: int = Field(8080, ge=0, le=65535, description="TCP port for them; 0 takes a free one.")
     notice_port: int | None = Field(

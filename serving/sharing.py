@@ -129,13 +129,15 @@ class Sharing:
             answers = self._ask(slot)
             while not answers and not agenda.hurried:
                 yield self._clock() + _LOOK
+            away = not answers or answers[0] is None
             if answers and answers[0] is not None:
                 told, state = answers[0]
                 reports, reached = self._read(told), True
             waited = self._clock() >= begun + PATIENCE or agenda.hurried
             if waited or (reached and self.others <= reports[slot].keys()):
                 break
-            yield self._clock() + _AGAIN
+            # a store that is away may take long to say so: it is asked once more
+            yield begun + PATIENCE if away else self._clock() + _AGAIN
         if not reached:
             self._recent[slot] = _Recent(own, of_all(own.totals, 1.0 / self.share), {self._bidder})
             return self._alone(own, held)
