@@ -242,6 +242,10 @@ class PromotionRefused(BidpilotError):
     """Raised when a challenger did not win the evaluation that its promotion needs."""
 
 
+class InvalidFlight(InvalidCampaign):
+    """Raised when a campaign's flight has days, hours or a total that cannot be."""
+
+
 class InvalidServing(BidpilotError):
     """Raised when a bid server is asked for what it cannot do: a bad setting, campaign or predictor."""
 
@@ -272,3 +276,23 @@ class InvalidPortfolio(InvalidCampaign):
 
 class InfeasiblePortfolio(InfeasibleCampaign):
     """Raised when no plan keeps all constraints of a portfolio; names the campaigns and constraints that conflict."""
+
+
+class ServerUnavailable(BidpilotError):
+    """Raised when a bid server does not answer, or answers what cannot be read."""
+
+
+class ServerRefused(BidpilotError):
+    """Raised when a bid server refuses what it is asked, and names its reason."""
+
+
+class NotServed(BidpilotError):
+    """Raised when a portfolio's campaign is not served by the bid server that is to spend for it."""
+
+
+class CurrencyMismatch(BidpilotError):
+    """Raised when amounts of one currency would be given to a bid server that counts in another."""
+
+
+class BudgetsNotApplied(BidpilotError):
+    """Raised when not all budgets of a portfolio could be given to its bid server; says what holds."""

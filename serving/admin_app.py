@@ -3,12 +3,13 @@
 GET    /admin/campaigns                     all campaigns with their money
 GET    /admin/bidders                       what each bidder of the store takes to be ordered
 GET    /admin/bundle                        which bundle decides, and which is to
+GET    /admin/campaigns/NAME/spend          ?from=DATE&to=DATE: its days by the ledger, by channel, with results
 POST   /admin/explain                       a bid request: the parts of its bids, without bidding
 POST   /admin/campaigns/NAME/pause, /resume
 POST   /admin/kill, /admin/revive           stop all bidding, let it go on
 PUT    /admin/campaigns/NAME                add or change one: {"campaign": {...}, "creative": {...}}
 DELETE /admin/campaigns/NAME                stop one for good; what is still told of its bids is booked
-POST   /admin/campaigns/NAME/budget         {"budget": 5000}
+POST   /admin/campaigns/NAME/budget         {"budget": 5000}; "from": DATE lets it hold from that day on, not at once
 POST   /admin/bundle                        {"path": FOLDER}: another bundle, from the next slot on
 POST   /admin/clock                         {"now": SECONDS}, where the clock is manual
 
@@ -31,7 +32,7 @@ from bidpilot.bidding.errors import BidpilotError, InvalidServing, LedgerUnavail
 from bidpilot.serving import swap
 from bidpilot.serving.access import Attempts
 from bidpilot.serving.bidder import Bidder
-from bidpilot.serving.calendar import ManualClock
+from bidpilot.serving.calendar import ManualClock, date_of
 from bidpilot.serving.drain import Drain
 from bidpilot.serving.exchange_app import readiness
 from bidpilot.serving.http import TEXT, BodyRefused, Request, Response
@@ -40,8 +41,10 @@ from bidpilot.serving.messages import decode_request, encode
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.openrtb import Reader
 from bidpilot.serving.orders import Pending
+from bidpilot.serving.planned import budget_order
 from bidpilot.serving.reach import Reach, shown
 from bidpilot.serving.served import ServedCampaign
+from bidpilot.serving.spend import spend_of
 from bidpilot.serving.tokens import Role, Tokens, Who
 
 _MOST, _SECONDS = 65_536, 5.0
@@ -99,7 +102,7 @@ class AdminApp:
             return Response(403, encode({"error": why}))
         try:
             body = await request.read(_MOST, _SECONDS)
-            status, found = await self._do(who, request.method, path, body)
+            status, found = await self._do(who, request, path, body)
         except BodyRefused as refused:
             status, found = refused.status, {"error": refused.why}
         except LedgerUnavailable as error:
@@ -108,12 +111,14 @@ class AdminApp:
             status, found = 400, {"error": " ".join(str(error).split())[:500]}
         return Response(status, encode(found))
 
-    async def _do(self, who: Who, method: str, path: list[str], body: bytes) -> tuple[int, Any]:
-        match method, path:
+    async def _do(self, who: Who, request: Request, path: list[str], body: bytes) -> tuple[int, Any]:
+        match request.method, path:
             case "GET", ["admin", "campaigns"]:
                 return 200, {name: self._campaign(name) for name in self.bidder.served}
             case "GET", ["admin", "bidders"]:
                 return 200, await self._bidders()
+            case "GET", ["admin", "campaigns", name, "spend"] if name in self.bidder.served:
+                return 200, await spend_of(self.bidder, name, request.query, self.reader.currency)
             case "PUT", ["admin", "campaigns", name]:
                 given = self._put(who, name, msgspec.json.decode(body, type=dict[str, Any]))
                 return await self._answer(given, self._campaign(name))
@@ -126,7 +131,7 @@ class AdminApp:
                 given = self.bidder.kill(action == "kill", who.name)
                 return await self._answer(given, {"killed": self.bidder.killed})
             case _, ["admin", "bundle"] if self.swap is not None:
-                return await swap.answer(self.swap, method, body)
+                return await swap.answer(self.swap, request.method, body)
             case "POST", ["admin", "explain"]:
                 return 200, self._explain(body)
             case "POST", ["admin", "clock"]:
@@ -156,6 +161,9 @@ class AdminApp:
         money = {"free": wallet.free, "promised": wallet.promised, "debt": wallet.debt}
         if state is not None:
             money |= {"budget": state.budget, "settled": state.settled, "held": state.held, "won": state.won}
+        left = self.bidder.desk.budgets.left(served, day.moment)
+        if left is not None:
+            money["flight_left"] = left
         return served.model_dump(mode="json") | {
             "money": {part: amount / MICRO for part, amount in money.items()},
             "slot": day.slot,
@@ -175,6 +183,8 @@ class AdminApp:
         if given.pop("name", name) != name:
             raise InvalidServing("the body has another name than the address. Leave it out.")
         before = self.bidder.served.get(name)
+        if "budget" in campaign and before is not None and before.planned is not None:
+            given.setdefault("planned", None)  # the last word: what was planned goes with the budget that it was for
         base = self.bidder.bundle.manifest.campaign if before is None else before.campaign
         rest = {} if before is None else before.model_dump(mode="json", exclude={"name", "campaign"})
         whole = rest | given | {"name": name, "campaign": base.model_dump(mode="json") | campaign}
@@ -185,8 +195,7 @@ class AdminApp:
         if action in ("pause", "resume"):
             return self._put(who, name, {"paused": action == "pause"})
         if action == "budget":
-            budget = msgspec.json.decode(body, type=dict[str, float]).get("budget")
-            return self._put(who, name, {"campaign": {"budget": budget}})
+            return self._put(who, name, budget_order(self.bidder.served[name], body, date_of(self.bidder.moment.day)))
         raise InvalidServing(f"a campaign cannot be asked to {action[:80]!r}. Use pause, resume or budget.")
 
     def _explain(self, body: bytes) -> dict[str, Any]:

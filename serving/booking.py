@@ -75,7 +75,10 @@ class Booking:
             self.notices["win_unavailable" if result is None else _WINS[result]] += 1
             done(result)
 
-        until = self._desk.clock() + self._desk.win_hold
+        desk = self._desk
+        # its bill is not overdue before its bid has expired, however long that was to be held
+        begun = max(desk.clock(), ticket.expires - max(desk.reconciliation.age, desk.expiry))
+        until = begun + desk.win_hold
         wallet = self._days.wallet(ticket.account)
         if wallet is None:
             win = Win(ticket.key, ticket.account, ticket.lease, ticket.amount, ticket.expires, until, ticket.slot)
@@ -136,7 +139,7 @@ class Booking:
             )
             return
         held = wallet.find(ticket.key)
-        if held is not None:
+        if held is not None and held.record is not None:
             record.append(held.record)
         wallet.settle(ticket.key, ticket.lease, amount, ticket.expires, booked, ticket.slot)
 
@@ -205,7 +208,7 @@ class Booking:
         if record is None:
             wallet = self._days.wallet(ticket.account)
             held = None if wallet is None else wallet.find(ticket.key)
-            if held is None:
+            if held is None or held.record is None:
                 return
             record = held.record
         if record.market_price is not None:
@@ -220,6 +223,8 @@ class Booking:
     def expired(self, held: Reservation, elsewhere: int) -> None:
         """A reservation ran out here; `elsewhere` is what another bidder has settled for it, micro-units."""
         self.notices["win_unbilled" if held.won else "expired"] += 1
+        if held.record is None:  # of a process before this one, which has logged and told what it knew
+            return
         day = self._days.today(held.record.ticket.account)
         if day is not None and not elsewhere:  # a win that was billed elsewhere has not cost nothing
             day.lapse(held.amount)

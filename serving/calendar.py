@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
 DAY = 86_400.0
+_THREADS = 0.01  # seconds that the wall may seem to go back by where two threads ask at once
 _EPOCH = date(1970, 1, 1).toordinal()
 Clock = Callable[[], float]
 """Seconds since 1970, UTC."""
+
+
+def date_of(day: int) -> date:
+    """The date of a day, in days since 1970."""
+    return date.fromordinal(_EPOCH + day)
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,7 @@ class Moment:
 
     def date_before(self, days: int) -> str:
         """ISO 8601 date of so many days before."""
-        return date.fromordinal(_EPOCH + self.day - days).isoformat()
+        return date_of(self.day - days).isoformat()
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ class SteadyClock:
     """
 
     def __init__(self, wall: Clock) -> None:
-        self._wall = wall
+        self._wall, self._lock = wall, threading.Lock()
         self._last = wall()  # as the wall had it
         self._ahead = 0.0  # seconds that this clock is ahead of the wall
         self._back = 0.0
@@ -88,13 +95,24 @@ class SteadyClock:
     def __call__(self) -> float:
         """The time; never before an answer given earlier."""
         now = self._wall()
-        passed, self._last = now - self._last, now
-        if passed < 0:
-            self._ahead -= passed
-            self._back -= passed
-        elif self._ahead:
-            self._ahead = max(self._ahead - passed / 2, 0.0)
-        return now + self._ahead
+        if now >= self._last and not self._ahead:
+            self._last = now
+            return now
+        return self._behind()
+
+    def _behind(self) -> float:
+        with self._lock:
+            now = self._wall()  # again: another thread may have asked since
+            passed = now - self._last
+            if -_THREADS < passed < 0:
+                return self._last + self._ahead
+            self._last = now
+            if passed < 0:
+                self._ahead -= passed
+                self._back -= passed
+            else:
+                self._ahead = max(self._ahead - passed / 2, 0.0)
+            return now + self._ahead
 
     @property
     def ahead(self) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.errors import InvalidServing
 from bidpilot.bidding.traffic.detector import Detector
@@ -18,6 +19,7 @@ from bidpilot.bidding.traffic.refusal import Refusal
 from bidpilot.serving.agenda import Agenda, Steps
 from bidpilot.serving.calendar import Moment
 from bidpilot.serving.collector import SlotCollector, Value, add_outcome, add_win
+from bidpilot.serving.day_results import DayResults
 from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import Cause, EventLog, bid_cap, limit_step
 from bidpilot.serving.ledger.chunk import most_unused
@@ -67,6 +69,11 @@ class CampaignDay:
         self.account = f"{served.name}@{moment.date}"
         self.stopped = ""  # why it makes no bids; empty where it does
         guard, campaign = desk.guardrails, served.campaign
+        self._begun = False
+        desk.budgets.ask(desk.keeper, served, moment, self._limit)
+        self._budget = budget = desk.budgets.on(served, moment)
+        kept = desk.state.results([self.account]) if moment.slot else {}  # of a day that began before a restart
+        self.results = DayResults.read(kept.get(self.account), len(desk.forecast.segments))
         self.pilots = pilots
         self.cap = bid_cap(guard, desk.forecast, self._pilot.alpha, campaign.conversion_value)
         if not math.isfinite(self.cap):
@@ -74,13 +81,12 @@ class CampaignDay:
                 f"the most that campaign {served.name!r} would bid is {self.cap}. Give a smaller conversion_value, or "
                 "--guardrails.bid-cap."
             )
-        budget = _micro(campaign.budget)
         config = WalletConfig(chunk=most_unused(budget, _micro(self.cap)), hold=desk.hold)
         self.wallet = wallet or Wallet(self.account, budget, desk.keeper, desk.clock, config, events)
         self.sharing = Sharing(self.account, desk, events)
-        self._spend = SlotSpend(self.wallet, self._limit(budget), 1.0 / self.sharing.share)
-        self._spend.join(moment.slot)
+        self._spend = SlotSpend(self.wallet, self._slot_limit(budget), 1.0 / self.sharing.share)
         self.wallet.tend(desk.clock())
+        self._spend.join(moment.slot)
         self._past: SlotCollector | None = None  # of the slot before, until it is closed
         self._spare: SlotCollector | None = None  # for the slot to come
         self._unwatched = 0.0
@@ -90,11 +96,17 @@ class CampaignDay:
         self._begin()
         if caught_up:
             deque(self.catch_up(), maxlen=0)
+        self._begun = True
 
     @property
     def alpha(self) -> tuple[float, float, float]:
         """Bid coefficients of the slot under way, currency per unit of KPI."""
         return self.pricer.alpha
+
+    @property
+    def campaign(self) -> Campaign:
+        """What the day is planned for, with what it may spend by now for a budget."""
+        return self.desk.budgets.campaign(self.served, self._budget)
 
     @property
     def _pilot(self) -> Pilot:
@@ -166,13 +178,14 @@ class CampaignDay:
         found = yield from self.sharing.gather(past.slot, own, self.wallet.promised_by_slot, self.moment.start, agenda)
         self.pilots.late(found.late)
         totals = past.totals_of(found.seen)
-        self.desk.state.store_slot(self.account, past.slot, totals)
+        self.desk.state.store_slot(self.account, past.slot, totals, self.results.text())
+        self.desk.budgets.ask(self.desk.keeper, self.served, self.moment, self._limit)
         if self.successor is not None:
             self._hand_over(self.successor)
         self._next(totals, found.outstanding, self._settled_before(totals, found.settled), found.lapsed)
         self._past = None
         self.pilots.late()
-        self._spend.limit = self._limit(_micro(self.served.campaign.budget))
+        self._spend.limit = self._slot_limit(self._budget)
         self.collector.follow(self._gate)
         yield None
         self._spare = self._fresh(self.slot + 1)
@@ -185,13 +198,14 @@ class CampaignDay:
             return
         self.pilots.hand_over(to.pilot, to.shadow)
         self.desk = to.desk
-        campaign = self.served.campaign
+        campaign = self.campaign
         self.cap = bid_cap(to.desk.guardrails, to.desk.forecast, to.pilot.alpha, campaign.conversion_value)
-        self.wallet.chunk.most = most_unused(_micro(campaign.budget), _micro(self.cap))
+        self.wallet.chunk.most = most_unused(self._budget, _micro(self.cap))
         self.collector = to.pilot.collector(to.desk.sources).count_on(self.collector)
 
     def ending(self, agenda: Agenda) -> Steps:
-        """Tell the filter of traffic of the day's last slot, which is under way: what it has found is to be kept."""
+        """Keep what the day has brought, and tell the filter of traffic of its last slot, which is under way."""
+        self.desk.state.store_results(self.account, self.results.text())
         own, begun = self.collector.seen(self._unwatched), self.moment.end
         found = yield from self.sharing.gather(self.slot, own, self.wallet.promised_by_slot, begun, agenda)
         if self.filter is not None:
@@ -248,8 +262,14 @@ class CampaignDay:
         return max(min(self._shadow_pricer.bid(value, segment, source, first_price), self.cap), 0.0)
 
     def request(self, value: Value, segment: int, source: int) -> Refusal | None:
-        """Count an auction that was offered; why the gate refuses it."""
+        """Count an auction offered; why the gate refuses it. Outside of its flight it is nothing to plan with."""
+        if self._closed(self.desk.clock()):
+            return None
         return self.collector.request(value, segment, source)
+
+    def _closed(self, now: float) -> bool:
+        flight = self.served.flight
+        return flight is not None and flight.closed(self.moment, now)
 
     def refusal(self, source: int) -> Refusal | None:
         """Why the gate would refuse the next auction of a source; nothing is counted."""
@@ -271,6 +291,8 @@ class CampaignDay:
         """
         if self.stopped or self.served.paused:
             return 0, self.stopped or "paused"
+        if self._closed(now):
+            return 0, "not_in_flight"
         bid = self.pricer.bid(value, segment, source, first_price)
         if bid > self.cap:
             self.events.record(Cause.bid_cap, f"{bid:.6g} cut to {self.cap:.6g}")
@@ -297,6 +319,7 @@ class CampaignDay:
     def book(self, slot: int, value: Value, segment: int, source: int, cost: int, bid: int) -> None:
         """A win was billed (micro-units): count it in the slot of its auction."""
         paid, offered = cost / MICRO, bid / MICRO
+        self.results.win(value, segment, cost)
         if slot == self.slot:
             self._spend.add(cost)
             self.collector.win(value, segment, source, paid, offered)
@@ -312,6 +335,7 @@ class CampaignDay:
 
     def outcome(self, slot: int, source: int, told: Told) -> None:
         """What a won exposure of a slot brought is known; `told` is weighed."""
+        self.results.outcome(told)
         if slot == self.slot:
             self.collector.outcome(source, told)
             return
@@ -324,22 +348,29 @@ class CampaignDay:
         self.sharing.late(slot, own)
         self.pilots.late([(slot, of_all(own, self.sharing.factor))])
 
-    def _limit(self, budget: int) -> int:
+    def _slot_limit(self, budget: int) -> int:
         """Most that a slot may take here, micro-units: of its share of the budget this bidder's part."""
         return int(self.desk.guardrails.slot_share * budget * self.sharing.part)
 
     def change(self, served: ServedCampaign) -> None:
         """Take over another setting; a new budget changes the account at once, the plan from the next day on."""
-        if served.campaign.budget != self.served.campaign.budget:
-            budget = _micro(served.campaign.budget)
-            self._spend.limit = self._limit(budget)
-            self.wallet.set_budget(budget, most_unused(budget, _micro(self.cap)))
         self.served = served
+        self.desk.budgets.ask(self.desk.keeper, served, self.moment, self._limit)
+        self._limit()
+
+    def _limit(self) -> None:
+        """Let the account have what the day may spend by now: its budget or the flight's money has changed."""
+        budget = self.desk.budgets.on(self.served, self.moment)
+        if self._begun and budget != self._budget:
+            self._budget = budget
+            self._spend.limit = self._slot_limit(budget)
+            self.wallet.set_budget(budget, most_unused(budget, _micro(self.cap)))
 
     def close(self, wallet: bool = True) -> None:
         """Give unused money back, unless another day has the wallet, and let the policy's threads end."""
         if wallet:
             self.wallet.close()
+            self.desk.budgets.saw(self.wallet)
         self.pilots.close()
         if self.successor is not None:
             self.successor.close()

@@ -9,6 +9,7 @@ from bidpilot.bidding.bundle import Bundle
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.serving.calendar import Clock
+from bidpilot.serving.day_budgets import DayBudgets
 from bidpilot.serving.guardrails import GuardrailConfig
 from bidpilot.serving.ledger.keeper import Keeper
 from bidpilot.serving.pricer import ShadingTable
@@ -49,6 +50,7 @@ class Desk:
     reconciliation: ReconciliationConfig
     book: Book | None = None  # makes the filters of traffic; None: all requests pass
     origin: Origin = Origin()  # of planner, shade and book
+    budgets: DayBudgets = field(default_factory=DayBudgets)  # of campaigns' days
     process: str = field(default_factory=lambda: secrets.token_hex(6))  # this one among those that share its store
 
     @property

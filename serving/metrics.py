@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from bidpilot.bidding.kpi import KPI
 from bidpilot.bidding.traffic.sources import Sources
 from bidpilot.serving.bidder import Bidder
+from bidpilot.serving.guardrails import Cause
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.swap import origins_of
 
@@ -68,7 +69,8 @@ class Metrics(Collector):
         text = "Requests of no source that is told apart, by cause."
         yield _counter("bidpilot_pooled", text, "cause", self._sources.pooled)
         yield _counter("bidpilot_notices", "Notices, by what became of them.", "result", b.notices)
-        events = {cause.value: count for cause, count in b.event_counts().items()}
+        counts = b.event_counts()
+        events = {cause.value: counts[cause] for cause in Cause}  # from 0 on: a series that begins at 1 is no increase
         yield _counter("bidpilot_guardrail_events", "Interventions of guardrails, by cause.", "cause", events)
         yield GaugeMetricFamily("bidpilot_killed", "1 where the kill switch is on.", value=float(b.killed))
         yield _bundles(b)

@@ -38,7 +38,7 @@ class Reader:
         most_hold: float = math.inf,
     ) -> None:
         self._segments = {name: i for i, name in enumerate(segments)}
-        self.sources, self._currency, self._predictor = sources, currency, predictor
+        self.sources, self.currency, self._predictor = sources, currency, predictor
         self._most_hold = most_hold
 
     def refusal(self, request: BidRequest, seat: str, min_tmax: int) -> NoBidReason | None:
@@ -47,7 +47,7 @@ class Reader:
             return NoBidReason.invalid_request
         if request.tmax is not None and request.tmax < min_tmax:
             return NoBidReason.insufficient_time
-        if request.cur and self._currency not in request.cur:
+        if request.cur and self.currency not in request.cur:
             return NoBidReason.currency
         if (request.wseat and seat not in request.wseat) or (request.bseat and seat in request.bseat):
             return NoBidReason.seat
@@ -75,7 +75,7 @@ class Reader:
             return "unknown_segment"
         if not (math.isfinite(imp.bidfloor) and imp.bidfloor >= 0):
             return "invalid_floor"
-        if imp.bidfloor > 0 and imp.bidfloorcur != self._currency:
+        if imp.bidfloor > 0 and imp.bidfloorcur != self.currency:
             return "floor_currency"
         hold = imp.exp or 0.0
         if not hold <= self._most_hold:  # also where it is NaN

@@ -143,8 +143,8 @@ class Orders:
             versions = []
             for one in batch:
                 other = theirs.get(one.name)
-                # a call whose answer was lost has written it, or somebody has ordered otherwise since
-                if other is not None and (other.text == one.text or given_at(other.text) > one.at):
+                # somebody may have ordered otherwise since
+                if other is not None and given_at(other.text) > one.at:
                     versions.append(other.version)
                 else:
                     versions.append(store.order(one.name, one.text))
@@ -166,7 +166,7 @@ class Orders:
         changed = self._take(found) if self.shared else set()
         for one, version in zip(batch, versions, strict=True):
             other = theirs.get(one.name)
-            given_up = other is not None and other.version == version and other.text != one.text
+            given_up = other is not None and other.version == version
             if self._waiting.get(one.name) is one:
                 del self._waiting[one.name]
                 if given_up:

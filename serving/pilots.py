@@ -12,6 +12,7 @@ from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import EventLog
+from bidpilot.serving.open_hours import planner_for
 from bidpilot.serving.pilot import Decision, Pilot
 from bidpilot.serving.served import ServedCampaign
 
@@ -96,4 +97,6 @@ class PilotMaker:
     def _one(self, planner: Planner, agent: Agent, served: ServedCampaign, day: int, events: EventLog) -> Pilot:
         desk = self._desk
         patience = desk.guardrails.patience
-        return Pilot(planner, served.campaign, agent, desk.sources, events, patience, None, day).prepare()
+        campaign = desk.budgets.campaign(served, desk.budgets.on_day(served, day))
+        planner = planner_for(planner, served.flight)
+        return Pilot(planner, campaign, agent, desk.sources, events, patience, None, day).prepare()

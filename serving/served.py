@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS, FunnelWeights
 from bidpilot.bidding.errors import InvalidServing
+from bidpilot.serving.flight import Flight
 from bidpilot.serving.ledger.store import MICRO, MOST
+from bidpilot.serving.planned import Planned
 
 
 class Creative(BaseModel):
@@ -31,6 +35,13 @@ class ServedCampaign(BaseModel):
     paused: bool = Field(False, description="True where it does not bid")
     cover_past_debt: bool = Field(False, description="True where a day's budget first covers what past days owe")
     weights: FunnelWeights = Field(DEFAULT_WEIGHTS, description="interactions that its events count for")
+    flight: Flight | None = Field(None, description="when it bids, and its money for all that time; none: always")
+    planned: Planned | None = Field(None, description="budgets of days to come; none: the campaign's own every day")
+
+    def budget_on(self, day: date) -> float:
+        """What it may spend on a day, currency, whatever its flight says."""
+        own = self.campaign.budget
+        return own if self.planned is None else self.planned.on(day, own)
 
     @field_validator("campaign")
     @classmethod

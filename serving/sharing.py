@@ -29,7 +29,7 @@ PATIENCE = 2.0
 _AGAIN = 0.2  # seconds between two looks
 _LOOK = 0.01  # seconds between two looks whether the store has answered
 _LEAST_PART = 0.25  # of a slot's limit that a bidder of little traffic has
-_KEPT = 3  # slots for which a report that comes late is looked for
+_KEPT = 3  # times that a report which comes late is looked for, at later slots that the store answers at
 _WEIGHT = 20.0  # auctions that the share of before counts for
 _SOURCE_WEIGHT = 5.0  # requests of a source that the share of all sources counts for
 
@@ -55,6 +55,7 @@ class _Recent:
     own: Seen
     used: SlotTotals  # what the pilot was told
     taken: set[str]  # whose reports are in it
+    looked: int = 0  # how often it was asked for and the store has answered
 
 
 class Sharing:
@@ -166,8 +167,9 @@ class Sharing:
         self._measure(own, seen)
         late, lapsed = self._news(slot, reports)
         self._recent[slot] = _Recent(own, seen.totals, {self._bidder, *told})
-        for old in [s for s in self._recent if s <= slot - _KEPT]:
-            del self._recent[old]
+        for recent in self._recent.values():
+            recent.looked += 1
+        self._recent = {s: recent for s, recent in self._recent.items() if recent.looked <= _KEPT}
         outstanding = self._by_slot([held, *(report.outstanding for report in told.values())])
         return Gathered(seen, outstanding, lapsed / MICRO, late, settled)
 

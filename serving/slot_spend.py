@@ -9,7 +9,7 @@ class SlotSpend:
     """The spend rate of a campaign's slot, in micro-units. What was spent before a restart counts.
 
     Args:
-        wallet: the day's money.
+        wallet: the day's money, which has been asked for.
         limit: most that this bidder may spend or promise in a slot.
         bidders: that would share the slot evenly, if all were of this one's part; need not be whole.
     """
@@ -38,7 +38,7 @@ class SlotSpend:
             self._ask()
         wallet = self._wallet
         before = 0 if wallet.keeper.store.shared else wallet.elsewhere
-        return self._known and self._spent + wallet.promised_in(self._slot) + before + amount <= self.limit
+        return self._known and self._spent + wallet.promised_by_slot[self._slot] + before + amount <= self.limit
 
     def _ask(self) -> None:
         if self._asking:
@@ -49,6 +49,8 @@ class SlotSpend:
         def told(found: int | None) -> None:
             self._asking = False
             if found is not None and slot == self._slot and not self._known:
-                self._spent, self._known = self._spent + int(found / self._bidders), True
+                mine = int(found / self._bidders) if self._wallet.keeper.store.shared else found
+                # what is held for wins is promised as well
+                self._spent, self._known = self._spent + max(mine - self._wallet.won_by_slot[slot], 0), True
 
         self._wallet.keeper.run(lambda store: store.spent_in(account, slot), told)

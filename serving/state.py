@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,9 @@ from bidpilot.serving.writer import Writer
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS slots (account TEXT, slot INTEGER, totals TEXT NOT NULL, PRIMARY KEY (account, slot));
+CREATE TABLE IF NOT EXISTS results (account TEXT PRIMARY KEY, text TEXT NOT NULL);
 """
+_RESULTS = "INSERT OR REPLACE INTO results VALUES (?, ?)"
 _READS = 0.2  # seconds that a read waits for a lock: the event loop waits with it
 _OLD_TABLES = ("campaigns", "switches")  # kept orders before they moved to the ledger
 
@@ -53,12 +55,14 @@ class State:
         """Let a thread make the writes from now on."""
         self.writer.start()
 
-    def store_slot(self, account: str, slot: int, totals: SlotTotals) -> None:
-        """Keep what a slot brought."""
+    def store_slot(self, account: str, slot: int, totals: SlotTotals, results: str | None = None) -> None:
+        """Keep what a slot brought, and the day's `results` so far."""
         values = {f.name: getattr(totals, f.name).tolist() for f in fields(totals)}
 
         def write() -> None:
             self._db.execute("INSERT OR REPLACE INTO slots VALUES (?, ?, ?)", (account, slot, json.dumps(values)))
+            if results is not None:
+                self._db.execute(_RESULTS, (account, results))
 
         self.writer.submit((account, slot), write)
 
@@ -79,6 +83,23 @@ class State:
             if all(array.shape == getattr(like, name).shape for name, array in arrays.items()):
                 found[int(str(slot))] = SlotTotals(**arrays)
         return found
+
+    def store_results(self, account: str, text: str) -> None:
+        """Keep what a day that is over has cost and brought."""
+
+        def write() -> None:
+            self._db.execute(_RESULTS, (account, text))
+
+        self.writer.submit((account, "results"), write)
+
+    def results(self, accounts: Sequence[str]) -> dict[str, str]:
+        """What was kept of days, by account.
+
+        Raises:
+            LedgerUnavailable: the database cannot be read.
+        """
+        query = f"SELECT account, text FROM results WHERE account IN ({', '.join('?' * len(accounts))})"
+        return {str(account): str(text) for account, text in self._read(query, *accounts)}
 
     def last(self) -> tuple[str, int] | None:
         """The date (ISO 8601) and the number of the latest slot that was kept; None where there is none.

@@ -10,6 +10,7 @@ from bidpilot.agents.acting.agent import Agent
 from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import EventLog
+from bidpilot.serving.open_hours import planner_for
 from bidpilot.serving.pilot import Pilot
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def prepare(
     def caught_up(of: Agent) -> Pilot:
         traffic = None if desk.book is None else desk.book.filter()
         silent = EventLog(desk.clock, f"{day.served.name} (before)")
-        pilot = Pilot(desk.planner, day.served.campaign, of, desk.sources, silent, _PATIENCE, traffic, day.moment.day)
+        planner = planner_for(desk.planner, day.served.flight)
+        pilot = Pilot(planner, day.campaign, of, desk.sources, silent, _PATIENCE, traffic, day.moment.day)
         pilot.begin()
         collector = pilot.collector(desk.sources)
         for slot in range(slots):

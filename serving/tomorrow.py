@@ -11,6 +11,7 @@ from bidpilot.serving.agenda import Agenda, Steps
 from bidpilot.serving.calendar import Moment
 from bidpilot.serving.campaign_day import CampaignDay
 from bidpilot.serving.desk import Desk
+from bidpilot.serving.flight import Flight
 from bidpilot.serving.guardrails import LOGGER, EventLog
 from bidpilot.serving.pilots import PilotMaker, Pilots
 from bidpilot.serving.served import ServedCampaign
@@ -38,7 +39,9 @@ class Tomorrow:
 
     def __init__(self, desk: Desk, maker: PilotMaker, begin: Begin, events: Callable[[str], EventLog]) -> None:
         self._desk, self._maker, self._begin, self._events = desk, maker, begin, events
-        self._ready: dict[str, tuple[Campaign, CampaignDay]] = {}  # by name, with what it was planned for
+        self._ready: dict[
+            str, tuple[tuple[Campaign, Flight | None], CampaignDay]
+        ] = {}  # by name, with what it was planned for
         self._for: int | None = None  # the day that is being prepared, days since 1970
         self._dropped = False
         self._thread: ThreadPoolExecutor | None = None
@@ -59,7 +62,7 @@ class Tomorrow:
         for name in names:
             if name not in served:  # removed meanwhile
                 continue
-            campaign, made = served[name].campaign, self._plan(served[name], following)
+            campaign, made = self._campaign(served[name], following), self._plan(served[name], following)
             while not made.done():
                 if agenda.hurried or self._dropped:
                     return
@@ -72,6 +75,11 @@ class Tomorrow:
             except Exception:  # it is tried again at midnight, where a campaign that fails stops alone
                 LOGGER.exception("the day of %s could not be prepared", name)
             yield self._desk.clock() + rest
+
+    def _campaign(self, served: ServedCampaign, moment: Moment) -> tuple[Campaign, Flight | None]:
+        """What a day is planned for, by what is known now."""
+        budgets = self._desk.budgets
+        return budgets.campaign(served, budgets.on(served, moment)), served.flight
 
     def _plan(self, served: ServedCampaign, following: Moment) -> Future[Pilots]:
         assert self._thread is not None
@@ -89,7 +97,7 @@ class Tomorrow:
         if day is None:
             return None
         day.change(served)  # its account has today's budget from now on
-        if campaign == served.campaign and day.moment == moment:
+        if campaign == self._campaign(served, moment) and day.moment == moment:
             return day
         day.close()
         return None

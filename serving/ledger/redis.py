@@ -28,7 +28,8 @@ from bidpilot.serving.ledger.store import (
     Wins,
 )
 
-_KEPT = 8 * 86_400  # seconds after its last lease that an account is kept
+_KEPT = 8 * 86_400  # seconds after its last lease that an account's leases and notices are kept ...
+_ADDED_UP = 400 * 86_400  # ... and its sums, which flights are added up from
 _TOLD = 2 * 86_400  # seconds that reports of a slot are kept
 _TIMEOUT = 0.5  # seconds
 
@@ -54,17 +55,22 @@ for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', '(' .. string
     redis.call('ZREM', KEYS[6], gone)
 end
 local known = redis.call('HEXISTS', KEYS[2], ARGV[1])
+local lapsed = known == 0 and ARGV[4] == '1'
 local over = math.max(n('settled') + n('held') - n('budget'), 0)
 local available = math.max(n('budget') - n('settled') - n('held'), 0)
 local covered = math.min(n('debt'), available)
 redis.call('HINCRBY', KEYS[1], 'settled', s(covered))
 redis.call('HINCRBY', KEYS[1], 'debt', s(-covered))
 local granted = 0
-if n('debt') == 0 then granted = math.min(tonumber(ARGV[2]), available - covered) end
+if n('debt') == 0 and not lapsed then granted = math.min(tonumber(ARGV[2]), available - covered) end
 redis.call('HINCRBY', KEYS[1], 'held', s(granted))
-local left = redis.call('HINCRBY', KEYS[2], ARGV[1], s(granted))
-redis.call('ZADD', KEYS[3], 'GT', ARGV[3], ARGV[1])
+local left = 0
+if not lapsed then
+    left = redis.call('HINCRBY', KEYS[2], ARGV[1], s(granted))
+    redis.call('ZADD', KEYS[3], 'GT', ARGV[3], ARGV[1])
+end
 for _, key in ipairs(KEYS) do redis.call('EXPIRE', key, {_KEPT}) end
+redis.call('EXPIRE', KEYS[1], {_ADDED_UP})
 return {{s(granted), known, s(n('debt')), s(left), s(over)}}
 """
 _GIVE_BACK = f"""{_TEXT}
@@ -122,9 +128,21 @@ _RESOLVE = f"""{_NOW}
 local amount = redis.call('HGET', KEYS[4], ARGV[1])
 if amount then return {{'settled', amount}} end
 local until_ = redis.call('ZSCORE', KEYS[6], ARGV[1])
-if until_ then return {{'won', until_}} end
+if until_ and now <= tonumber(until_) then return {{'won', until_}} end
 if now <= tonumber(ARGV[2]) then return {{'pending', ''}} end
 return {{'nothing', ''}}
+"""
+_STATE = f"""{_NOW}{_TEXT}
+local row = redis.call('HMGET', KEYS[1], 'budget', 'settled', 'debt')
+if not row[1] then return {{}} end
+local leased, won = 0, 0
+for _, lease in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], string.format('%.6f', now), '+inf')) do
+    leased = leased + tonumber(redis.call('HGET', KEYS[2], lease) or '0')
+end
+for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[6], string.format('%.6f', now), '+inf')) do
+    won = won + tonumber(redis.call('HGET', KEYS[5], key) or '0')
+end
+return {{row[1], row[2] or '0', s(leased + won), row[3] or '0', s(won)}}
 """
 _WINS = f"""{_NUMBER}{_TEXT}
 local late = redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', ARGV[1])
@@ -156,8 +174,8 @@ class RedisStore:
             redis.Redis.from_url(url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, decode_responses=text)
             for text in (True, False)
         )
-        names = ("lease", "give_back", "win", "settle", "resolve", "wins", "move_debt")
-        texts = (_LEASE, _GIVE_BACK, _WIN, _SETTLE, _RESOLVE, _WINS, _MOVE_DEBT)
+        names = ("lease", "give_back", "win", "settle", "resolve", "state", "wins", "move_debt")
+        texts = (_LEASE, _GIVE_BACK, _WIN, _SETTLE, _RESOLVE, _STATE, _WINS, _MOVE_DEBT)
         self._scripts = {n: self._redis.register_script(text) for n, text in zip(names, texts, strict=True)}
         self._orders = RedisOrders(self._redis, prefix)
         with self._errors():
@@ -182,10 +200,11 @@ class RedisStore:
             self._redis.hset(self._keys(account)[0], "budget", str(budget))
         return self._state(account)
 
-    def lease(self, account: str, lease: str, want: int, until: float) -> Grant:
+    def lease(self, account: str, lease: str, want: int, until: float, begun: bool = False) -> Grant:
         """Let leases and wins that have run out go, cover debt, and add up to `want` to a lease lasting `until`."""
         with self._errors():
-            granted, known, debt, held, over = self._scripts["lease"](self._keys(account), [lease, want, until])
+            arguments: list[str | int | float] = [lease, want, until, int(begun)]
+            granted, known, debt, held, over = self._scripts["lease"](self._keys(account), arguments)
         return Grant(int(granted), bool(known), int(debt), int(held), int(over))
 
     def give_back(self, account: str, lease: str, amount: int) -> None:
@@ -234,6 +253,10 @@ class RedisStore:
         with self._errors():
             return Wins(*map(int, self._scripts["wins"](self._keys(account), [until])))
 
+    def unbilled(self, account: str) -> list[Win]:
+        """Other bidders hold theirs, and whose they are is not known."""
+        return []
+
     def debts(self, accounts: Sequence[str]) -> list[int]:
         """What each account owes, micro-units; 0 where there is no such account."""
         with self._errors():
@@ -253,6 +276,11 @@ class RedisStore:
             if not self._redis.exists(self._keys(account)[0]):
                 return None
         return self._state(account)
+
+    def states(self, accounts: Sequence[str]) -> list[AccountState | None]:
+        """Accounts as `state`, of days gone by too: what was held for leases and wins that have run out is not."""
+        found = self._pipeline("state", [(account, []) for account in accounts])
+        return [AccountState(*map(int, row)) if row else None for row in found]
 
     def order(self, name: str, text: str) -> int:
         """Keep an order in place of the one of its name, and publish its version."""

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from bidpilot.serving.ledger.store import Win
+
 
 class Reservation(msgspec.Struct):
     """What one outstanding bid may cost."""
@@ -17,12 +19,13 @@ class Reservation(msgspec.Struct):
     lease: str
     amount: int  # micro-units
     expires: float  # seconds since 1970; money is held until then
-    record: Any  # the bid, for whoever hears of it again
+    record: Any  # the bid, for whoever hears of it again; None where a process before this one made it
     slot: int = 0  # of the auction
     claimed: bool = False  # a billing notice, or a question, is on its way to the store
+    lost: bool = False  # told so: nobody can win by it any more
     won: bool = False  # it is known to have won: nothing frees its money but its bill, or a long time
     taken: bool = False  # its money is out of the lease: the store holds it for the win
-    unsure: bool = False  # whether it is was asked for and not answered
+    unsure: bool = False  # whether its money has left the lease: a call to the store was not answered
     turn: int = 0  # its place among those that run out
 
 
@@ -42,6 +45,7 @@ class Reservations:
         self.amount = 0  # of all of them
         self.won = 0  # of those whose money is out of the lease
         self.by_slot: Counter[int] = Counter()  # amount, by the slot of the auction
+        self.won_by_slot: Counter[int] = Counter()
         self._open: dict[str, Reservation] = {}
         self._order: list[tuple[float, int, Reservation]] = []  # a heap; entries of an earlier turn are void
         self._turn = 0
@@ -79,6 +83,15 @@ class Reservations:
         if not held.taken:
             held.taken = True
             self.won += held.amount
+            self.won_by_slot[held.slot] += held.amount
+
+    def adopt(self, win: Win) -> None:
+        """The store holds money for a win of a bid that this process does not know, or has let run out."""
+        if win.key in self._open:
+            return
+        held = Reservation(win.key, win.lease, win.amount, win.until, None, win.slot, won=True)
+        self.add(held)
+        self.taken_out(held)
 
     def remove(self, held: Reservation) -> bool:
         """Its money is not held any more; False where it was not."""
@@ -88,6 +101,7 @@ class Reservations:
         self.by_slot[held.slot] -= held.amount
         if held.taken:
             self.won -= held.amount
+            self.won_by_slot[held.slot] -= held.amount
         return True
 
     def run_out(self, now: float) -> list[Reservation]:

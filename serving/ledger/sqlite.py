@@ -40,7 +40,8 @@ CREATE TABLE IF NOT EXISTS notices (
     key TEXT PRIMARY KEY, account TEXT NOT NULL, amount INTEGER NOT NULL, booked TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS wins (
-    key TEXT PRIMARY KEY, account TEXT NOT NULL, amount INTEGER NOT NULL, until REAL NOT NULL
+    key TEXT PRIMARY KEY, account TEXT NOT NULL, lease TEXT NOT NULL, amount INTEGER NOT NULL, until REAL NOT NULL,
+    slot INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS slots (
     account TEXT NOT NULL, slot INTEGER NOT NULL, spent INTEGER NOT NULL, PRIMARY KEY (account, slot)
@@ -48,6 +49,13 @@ CREATE TABLE IF NOT EXISTS slots (
 CREATE INDEX IF NOT EXISTS wins_by_time ON wins (account, until);
 """
 
+_STATES = """
+SELECT account, budget, settled, debt,
+    (SELECT COALESCE(SUM(held), 0) FROM leases WHERE leases.account = accounts.account AND until >= ?),
+    (SELECT COALESCE(SUM(amount), 0) FROM wins WHERE wins.account = accounts.account AND until >= ?)
+FROM accounts WHERE account IN ({})
+"""
+_MOST_ASKED = 500  # accounts in one query
 _ADDED = frozenset({"won", "wins", "lapsed", "lapsed_amount"})
 
 
@@ -152,13 +160,13 @@ class SqliteStore:
             db.execute("UPDATE accounts SET budget = ? WHERE account = ?", (budget, account))
             return self._state(account)
 
-    def lease(self, account: str, lease: str, want: int, until: float) -> Grant:
+    def lease(self, account: str, lease: str, want: int, until: float, begun: bool = False) -> Grant:
         """Let leases and wins that have run out go, cover debt, and add up to `want` to a lease lasting `until`."""
         now = self._clock()
         with self._transaction() as db:
             db.execute("DELETE FROM leases WHERE account = ? AND until < ?", (account, now))
-            gone = db.execute("DELETE FROM wins WHERE account = ? AND until < ? RETURNING amount", (account, now))
-            if amounts := [row[0] for row in gone.fetchall()]:
+            over = db.execute("DELETE FROM wins WHERE account = ? AND until < ? RETURNING amount", (account, now))
+            if amounts := [row[0] for row in over.fetchall()]:
                 db.execute(
                     "UPDATE accounts SET won = won - ?1, lapsed = lapsed + ?2, lapsed_amount = lapsed_amount + ?1 "
                     "WHERE account = ?3",
@@ -168,17 +176,19 @@ class SqliteStore:
             state = self._state(account)
             covered = min(state.debt, state.available)
             debt = state.debt - covered
-            granted = 0 if debt else min(want, state.available - covered)
+            gone = begun and row is None
+            granted = 0 if debt or gone else min(want, state.available - covered)
             if covered:
                 db.execute(
                     "UPDATE accounts SET settled = settled + ?, debt = debt - ? WHERE account = ?",
                     (covered, covered, account),
                 )
-            db.execute(
-                "INSERT INTO leases VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
-                "SET held = held + excluded.held, until = MAX(until, excluded.until)",
-                (account, lease, granted, until),
-            )
+            if not gone:
+                db.execute(
+                    "INSERT INTO leases VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
+                    "SET held = held + excluded.held, until = MAX(until, excluded.until)",
+                    (account, lease, granted, until),
+                )
             return Grant(granted, row is not None, debt, granted + (row[0] if row else 0), state.over)
 
     def give_back(self, account: str, lease: str, amount: int) -> None:
@@ -198,8 +208,8 @@ class SqliteStore:
                 if db.execute("SELECT 1 FROM notices WHERE key = ?", (w.key,)).fetchone():
                     outcome.append(Held.billed)
                     continue
-                row = (w.key, w.account, w.amount, w.until)
-                if not db.execute("INSERT OR IGNORE INTO wins VALUES (?, ?, ?, ?)", row).rowcount:
+                row = (w.key, w.account, w.lease, w.amount, w.until, w.slot)
+                if not db.execute("INSERT OR IGNORE INTO wins VALUES (?, ?, ?, ?, ?, ?)", row).rowcount:
                     outcome.append(Held.repeated)
                     continue
                 in_time = now <= w.deadline and ground.take(w.account, w.lease, w.amount)
@@ -265,6 +275,12 @@ class SqliteStore:
         told, lapsed, lapsed_amount = row or (0, 0, 0)
         return Wins(told, waiting, overdue + lapsed, owed + lapsed_amount)
 
+    def unbilled(self, account: str) -> list[Win]:
+        """Wins of an account that are not billed."""
+        with self._errors():
+            rows = self._db.execute("SELECT key, lease, amount, until, slot FROM wins WHERE account = ?", (account,))
+            return [Win(key, account, lease, amount, 0.0, until, slot) for key, lease, amount, until, slot in rows]
+
     def debts(self, accounts: Sequence[str]) -> list[int]:
         """What each account owes, micro-units; 0 where there is no such account."""
         with self._errors():
@@ -290,6 +306,18 @@ class SqliteStore:
             if not self._db.execute("SELECT 1 FROM accounts WHERE account = ?", (account,)).fetchone():
                 return None
             return self._state(account)
+
+    def states(self, accounts: Sequence[str]) -> list[AccountState | None]:
+        """Accounts as `state`, of days gone by too: what was held for leases and wins that have run out is not."""
+        found: dict[str, AccountState] = {}
+        now = self._clock()
+        with self._errors():
+            for begin in range(0, len(accounts), _MOST_ASKED):
+                few = accounts[begin : begin + _MOST_ASKED]
+                rows = self._db.execute(_STATES.format(", ".join("?" * len(few))), (now, now, *few))
+                for account, budget, settled, debt, leased, won in rows:
+                    found[account] = AccountState(budget, settled, leased + won, debt, won)
+        return [found.get(account) for account in accounts]
 
     def order(self, name: str, text: str) -> int:
         """Keep an order in place of the one of its name."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -88,6 +88,14 @@ class AccountState:
         """What is settled and held beyond the budget."""
         return max(self.settled + self.held - self.budget, 0)
 
+    def with_win(self, amount: int, late: bool) -> AccountState:
+        """After a win was told, `late` where its money was not held any more."""
+        return replace(self, won=self.won + amount, held=self.held + late * amount)
+
+    def with_bill(self, amount: int, won: int) -> AccountState:
+        """After a bill was settled, of a bid whose win had `won` held for it."""
+        return replace(self, settled=self.settled + amount, held=self.held - amount, won=max(self.won - won, 0))
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -151,8 +159,11 @@ class LedgerStore(Protocol):
     def set_budget(self, account: str, budget: int) -> AccountState:
         """Change an account's budget."""
 
-    def lease(self, account: str, lease: str, want: int, until: float) -> Grant:
-        """Let leases and wins that have run out go, cover debt, and add up to `want` to a lease lasting `until`."""
+    def lease(self, account: str, lease: str, want: int, until: float, begun: bool = False) -> Grant:
+        """Let leases and wins that have run out go, cover debt, and add up to `want` to a lease lasting `until`.
+
+        One that was `begun` and is not there has run out, and is not made anew.
+        """
 
     def give_back(self, account: str, lease: str, amount: int) -> None:
         """Take `amount` off a lease."""
@@ -181,6 +192,9 @@ class LedgerStore(Protocol):
     def wins(self, account: str, until: float) -> Wins:
         """Wins of an account; those that are not billed and are held for no longer than `until` are overdue."""
 
+    def unbilled(self, account: str) -> list[Win]:
+        """Wins of an account that are not billed, where no other process is told of any; else none."""
+
     def debts(self, accounts: Sequence[str]) -> list[int]:
         """What each account owes, micro-units; 0 where there is no such account."""
 
@@ -189,6 +203,9 @@ class LedgerStore(Protocol):
 
     def state(self, account: str) -> AccountState | None:
         """The account, None where there is none."""
+
+    def states(self, accounts: Sequence[str]) -> list[AccountState | None]:
+        """Accounts as `state`, of days gone by too: what was held for leases and wins that have run out is not."""
 
     def order(self, name: str, text: str) -> int:
         """Keep an order in place of the one of its name; its version, larger than any before."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from bidpilot.serving.calendar import Clock
@@ -13,7 +12,10 @@ from bidpilot.serving.guardrails import Cause, EventLog
 from bidpilot.serving.ledger.chunk import Chunk
 from bidpilot.serving.ledger.keeper import Keeper
 from bidpilot.serving.ledger.reservations import Reservation, Reservations, WalletConfig
-from bidpilot.serving.ledger.store import AccountState, Booked, Grant, Held, LedgerStore, Resolved, Settlement, Win
+from bidpilot.serving.ledger.returns import Returns
+from bidpilot.serving.ledger.store import AccountState, Booked, Grant, Held, LedgerStore, Settlement, Win
+
+_Answer = tuple[Grant, AccountState | None, list[Win]]
 
 
 class Wallet:
@@ -41,6 +43,7 @@ class Wallet:
         self._hold = config.hold  # the longest that a bid has asked for
         self._asking = self._failing = self._closed = False
         self._giving = 0  # given back, not yet confirmed
+        self._returns = Returns(account, keeper, self._held, self._credit, lambda *ran_out: self.on_expired(*ran_out))
         self.on_expired: Callable[[Reservation, int], None] = lambda *_: None  # with what was settled for it elsewhere
 
     @property
@@ -58,14 +61,15 @@ class Wallet:
         """Of that: for bids that are known to have won, taken out of the lease."""
         return self._held.won
 
-    def promised_in(self, slot: int) -> int:
-        """Of what is promised: for bids on auctions of a slot."""
-        return self._held.by_slot[slot]
-
     @property
     def promised_by_slot(self) -> Mapping[int, int]:
         """What is promised, by the slot of the auction."""
         return self._held.by_slot
+
+    @property
+    def won_by_slot(self) -> Mapping[int, int]:
+        """What is won, by the slot of the auction."""
+        return self._held.won_by_slot
 
     def ready(self, now: float, hold: float = 0.0) -> bool:
         """Whether bids can be made whose money is held for `hold` seconds, or as long as usual."""
@@ -92,11 +96,14 @@ class Wallet:
         return self._held.find(key)
 
     def release(self, key: str) -> Reservation | None:
-        """Free the money of a bid that was lost; None where it is not outstanding, has won, or is being billed."""
+        """Free the money of a bid that was lost; None where it is not outstanding, has won, or is being billed.
+
+        On a shared store it is free as soon as that says that no other bidder was told of a win.
+        """
         held = self._held.find(key)
-        if held is None or held.claimed or held.won:
+        if held is None or held.claimed or held.won or held.lost:
             return None
-        self._forget(held, 0)
+        self._returns.lost(held)
         return held
 
     def win(
@@ -119,11 +126,13 @@ class Wallet:
         if held is not None:
             self._held.has_won(held, until)
 
+        win = Win(key, self.account, lease, amount, deadline, until, slot)
+
         def told(result: Held | None) -> None:
-            self._told(key, amount, result)
+            self._told(win, result)
             done(result)
 
-        self.keeper.win(Win(key, self.account, lease, amount, deadline, until, slot), told)
+        self.keeper.win(win, told)
 
     def settle(
         self,
@@ -152,16 +161,18 @@ class Wallet:
 
     def _deadline(self, held: Reservation | None, lease: str, expires: float) -> float:
         """Until when the store may take a bid's money from its lease."""
-        if held is not None:
-            return expires if held.claimed else math.inf
-        return -math.inf if lease == self.lease else expires  # this process has let the money go
+        if held is None:
+            return -math.inf if lease == self.lease else expires  # this process has let the money go
+        if held.taken or held.lost:
+            return -math.inf  # it is not the lease's any more, or soon
+        return expires if held.claimed else math.inf
 
     def tend(self, now: float, hold: float = 0.0) -> None:
         """Let reservations run out, take money where it is short, renew the lease, cover debt.
 
         The lease is made to last for bids whose money is held for `hold` seconds.
         """
-        self._expire(now)
+        self._returns.expire(now)
         self._hold = max(self._hold, hold)
         short, stopped = self.chunk.short(self.free, now, self.state), self.debt or self.over
         changed, ends = self._agreed != self._budget, self._until - now < self._hold + self.config.slack / 2
@@ -172,14 +183,16 @@ class Wallet:
             self._keep(keep)
         want = 0 if stopped else max(self.chunk.size(now, self.state) - self.free, 0)
         until = now + self._hold + self.config.slack
-        account, lease, budget, agreed = self.account, self.lease, self._budget, self._agreed
+        account, lease, opened, begun = self.account, self.lease, self.state is not None, self._until > -math.inf
+        budget, agreed = self._budget, self._agreed
 
-        def ask(store: LedgerStore) -> tuple[Grant, AccountState | None]:
+        def ask(store: LedgerStore) -> _Answer:
             if agreed != budget and store.open(account, budget).budget != budget:
                 store.set_budget(account, budget)
-            return store.lease(account, lease, want, until), store.state(account)
+            granted = store.lease(account, lease, want, until, begun)
+            return granted, store.state(account), [] if opened else store.unbilled(account)
 
-        def answered(answer: tuple[Grant, AccountState | None] | None) -> None:
+        def answered(answer: _Answer | None) -> None:
             if answer is not None:
                 self._agreed, self._bids_until = budget, now + self.config.slack
             self._granted(answer, want, until)
@@ -232,7 +245,7 @@ class Wallet:
         if state is not None:
             self.state = state
 
-    def _granted(self, answer: tuple[Grant, AccountState | None] | None, want: int, until: float) -> None:
+    def _granted(self, answer: _Answer | None, want: int, until: float) -> None:
         self._asking = False
         if answer is None:
             if not self._failing:
@@ -240,13 +253,16 @@ class Wallet:
             self._failing = True
             return
         self._failing = False
-        grant, state = answer
+        grant, state, wins = answer
         self._saw(state)
+        for win in wins:
+            self._held.adopt(win)
         if not grant.known and self._until > -math.inf:
-            self._start_over(grant.granted)
+            self._start_over()
             return
-        # a lost answer to an earlier call leaves the lease with more than is known of here
-        self.free = max(self.free + grant.granted, grant.held - (self.promised - self.won) - self._giving)
+        # lost answers, and what was told to other bidders, leave the lease with more than is known of here
+        free = max(self.free + grant.granted, grant.held - (self.promised - self.won) - self._giving)
+        self.free = max(min(free, grant.held - self._giving), 0)
         self._keep(self.free)  # the store may not have heard yet of a budget that was cut
         self.exhausted = grant.granted < want
         self._until = until
@@ -256,26 +272,25 @@ class Wallet:
         if state is not None:
             self.elsewhere = state.held - state.won - grant.held
 
-    def _start_over(self, granted: int) -> None:
+    def _start_over(self) -> None:
         """The lease ran out unrenewed: what it held is the account's again, and later notices of it are debt."""
-        self._give_back(granted)
         self.lease, self._until, self.free = _new_lease(), -math.inf, 0
         self.tend(self._clock())
 
-    def _told(self, key: str, amount: int, result: Held | None) -> None:
+    def _told(self, win: Win, result: Held | None) -> None:
         if result is None:
             self._events.record(Cause.ledger_unavailable, "a win was not booked; it must be sent again")
         if self.state is not None and result in (Held.held, Held.late):
-            more = amount if result is Held.late else 0
-            self.state = replace(self.state, won=self.state.won + amount, held=self.state.held + more)
+            self.state = self.state.with_win(win.amount, result is Held.late)
             self.over = self.state.over
-        held = self._held.find(key)
+        held = self._held.find(win.key)
         if held is None:
-            return
-        if result is None:
+            if result in (Held.held, Held.late) and not self.keeper.store.shared:
+                self._held.adopt(win)
+        elif result is None:
             held.unsure = True
-        elif result is Held.billed:  # by a call whose answer was lost, or by another bidder
-            self._held.remove(held)
+        elif result is Held.billed:
+            self._returns.elsewhere(held)
         else:
             self._held.taken_out(held)
 
@@ -283,66 +298,29 @@ class Wallet:
         if result is None:
             self._events.record(Cause.ledger_unavailable, "a bill was not booked; it must be sent again")
         held = self._held.find(key)
-        from_win = held.amount if held is not None and held.taken else 0
+        from_win = 0
         if held is not None:
+            from_win = held.taken * held.amount
             held.claimed = False
-            if result is not None:
-                # a duplicate that is still held here was booked by a call whose answer was lost
-                self._forget(held, 0 if result is Booked.debt else amount)
-            else:
+            if result is None:
+                held.unsure = True
                 self._held.ask_again(held)
+            elif result is Booked.settled:
+                self._returns.paid(held, amount)
+            elif result is Booked.duplicate:
+                self._returns.elsewhere(held)
+            else:
+                self._returns.unpaid(held)
         if result is Booked.settled and self.state is not None:
-            state = self.state
-            self.state = replace(
-                state, settled=state.settled + amount, held=state.held - amount, won=max(state.won - from_win, 0)
-            )
+            self.state = self.state.with_bill(amount, from_win)
         if result is Booked.debt:
             self.debt += amount
             self._events.record(Cause.debt, f"{amount} micro-units billed after their reservation had run out")
 
-    def _forget(self, held: Reservation, paid: int) -> None:
-        """A bid cannot be billed any more: `paid` was taken for it, and the rest is in its lease."""
-        self.chunk.spent(paid, self._clock())
-        if self._held.remove(held) and held.lease == self.lease:
-            self.free += held.amount - paid
-
-    def _lapse(self, held: Reservation) -> None:
-        """Nobody has billed a bid in time: its money is free again, for the account where it left the lease.
-
-        Where a lost answer leaves that unknown it counts as if, and the next grant tells what the lease has more.
-        """
-        if held.taken or held.unsure:
-            self._held.remove(held)
-        else:
-            self._forget(held, 0)
-        self.on_expired(held, 0)
-
-    def _expire(self, now: float) -> None:
-        gone = self._held.run_out(now)
-        if not gone:
-            return
-        if not self.keeper.store.shared:
-            for held in gone:
-                self._lapse(held)
-            return
-        for held in gone:
-            held.claimed = True
-        batch = [Settlement(h.key, self.account, h.lease, h.amount, h.expires) for h in gone]
-        self.keeper.run(lambda store: store.resolve(batch), lambda found: self._resolved(gone, found))
-
-    def _resolved(self, gone: list[Reservation], found: list[Resolved] | None) -> None:
-        for held, answer in zip(gone, found or [Resolved(pending=True)] * len(gone), strict=True):
-            held.claimed = False
-            if answer.pending:
-                self._held.ask_again(held)  # at the next turn
-            elif answer.won is not None:  # told to another bidder
-                self._held.has_won(held, answer.won)
-                self._held.taken_out(held)
-            elif answer.settled:
-                self._forget(held, answer.settled)
-                self.on_expired(held, answer.settled)
-            else:
-                self._lapse(held)
+    def _credit(self, held: Reservation, amount: int) -> None:
+        self.chunk.spent(held.amount - amount, self._clock())
+        if held.lease == self.lease:
+            self.free += amount
 
 
 def _new_lease() -> str:

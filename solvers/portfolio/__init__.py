@@ -4,7 +4,7 @@ from bidpilot.solvers.portfolio.assign import Assignment, assign
 from bidpilot.solvers.portfolio.config import Portfolio, PortfolioCampaign, Risk
 from bidpilot.solvers.portfolio.plan import PortfolioPlan, PortfolioRule
 from bidpilot.solvers.portfolio.replay import DayReplay, replay_day
-from bidpilot.solvers.portfolio.solve import roll, solve_portfolio
+from bidpilot.solvers.portfolio.solve import horizon_ideal, roll, solve_portfolio
 
 __all__ = [
     "Assignment",
@@ -15,6 +15,7 @@ __all__ = [
     "PortfolioRule",
     "Risk",
     "assign",
+    "horizon_ideal",
     "replay_day",
     "roll",
     "solve_portfolio",

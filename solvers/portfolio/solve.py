@@ -85,6 +85,15 @@ def roll(
     return replace(plan, seconds=time.perf_counter() - begin)
 
 
+def horizon_ideal(forecast: Forecast, portfolio: Portfolio) -> Vector:
+    """The most of each KPI (3,), own units, that the whole budget could buy over the horizon, alone.
+
+    Raises:
+        InvalidPortfolio, ZeroIdealPoint: the forecast does not serve these campaigns.
+    """
+    return _start(forecast, portfolio).ideal
+
+
 def _solve(program: PortfolioProgram) -> tuple[PortfolioProgram, Solved]:
     solved = program.solve()
     if solved.status == "optimal":

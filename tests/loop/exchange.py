@@ -1,8 +1,8 @@
 """The exchange: sends the source's auctions to a bid server, tells it what came of its bids, and keeps its own books.
 
-On a plain day each auction is over before the next begins. On a rough day bills come twice, late, too high or with
-the address of another notice, some bids are never heard of again, some are lost at a price that nobody tells, and
-events are told twice: nothing of it may change what was bought.
+On a plain day each auction is over before the next begins. On a rough day bills come twice, late or with the address of
+another notice, some bids are never heard of again, some are lost at a price that nobody tells, and events are told
+twice: nothing of it may change what was bought. Some bills are above their bids or without a price: they cost the bid.
 """
 
 from __future__ import annotations
@@ -28,7 +28,14 @@ POOL = 256  # the source of whom a server has met fewer than `_FAMILIAR` times
 _FAMILIAR = 3
 _EVENTS = {"view": "views", "like": "likes", "share": "shares", "convert": "converted"}
 """What an exposure brings, by type of event; the server weighs a share as the source does."""
-_SILENT, _UNPRICED, _FORGED, _OVERPRICED, _TWICE = 0.05, 0.05, 0.05, 0.05, 0.1  # shares of a rough day's bids
+_SILENT, _UNPRICED, _FORGED, _OVERPRICED, _PRICELESS, _TWICE = (
+    0.05,
+    0.05,
+    0.05,
+    0.05,
+    0.05,
+    0.1,
+)  # shares of a rough day's bids
 
 
 @dataclass
@@ -120,10 +127,20 @@ class Exchange:
         """The bid has won: tell so, bill it at the market price, and tell what the exposure brought."""
         price = entry["price"] / _MILLE
         self._tell(bid["nurl"], 204, "win", price, price)
-        if rough:
-            self._wrong_bills(entry, bid)
-        self._tell(bid["burl"], 204, "settled", price, price)
-        entry |= {"result": "won", "cost": entry["price"], "priced": True}
+        if rough and self.rng.random() < _FORGED:
+            forged = bid["burl"].split("?")[0] + "?" + bid["nurl"].split("?")[1]
+            self._tell(forged, 403, "forged", price)
+        odd = self.rng.random() if rough else 1.0
+        if odd < _OVERPRICED:
+            self.sent["price_above_bid"] += 1
+            self._tell(bid["burl"], 204, "settled", (entry["bid"] + MICRO) / _MILLE, price)
+        elif odd < _OVERPRICED + _PRICELESS:
+            self.sent["price_unreplaced"] += 1
+            self._tell(bid["burl"], 204, "settled", None, price)
+        else:
+            self._tell(bid["burl"], 204, "settled", price, price)
+        cost = entry["price"] if odd >= _OVERPRICED + _PRICELESS else entry["bid"]
+        entry |= {"result": "won", "cost": cost, "priced": True}
         again = rough and self.rng.random() < _TWICE
         if again:
             self._tell(bid["burl"], 204, "duplicate", price, price)
@@ -136,13 +153,6 @@ class Exchange:
                 self._tell(url, 204, becomes, extra=told)
                 if again:
                     self._tell(url, 204, "event_repeated", extra=told)
-
-    def _wrong_bills(self, entry: dict[str, Any], bid: dict[str, Any]) -> None:
-        if self.rng.random() < _FORGED:
-            forged = bid["burl"].split("?")[0] + "?" + bid["nurl"].split("?")[1]
-            self._tell(forged, 403, "forged", entry["price"] / _MILLE)
-        if self.rng.random() < _OVERPRICED:
-            self._tell(bid["burl"], 400, "overpriced", (entry["bid"] + MICRO) / _MILLE)
 
     def _tell(
         self, url: str, status: int, becomes: str, price: float | None = None, least: float | None = None,

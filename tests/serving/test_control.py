@@ -20,7 +20,7 @@ from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
-from bidpilot.serving.ledger.store import MICRO, MOST, Booked
+from bidpilot.serving.ledger.store import MICRO, MOST, Booked, Order
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.settings import FIELDS, flat, unflat
 from bidpilot.serving.told import Told
@@ -177,6 +177,22 @@ def _away(*_: object) -> Any:
     raise LedgerUnavailable("away")
 
 
+def test_whoever_hears_that_a_campaign_is_to_go_on_forgives_what_stopped_it(desk: Desk) -> None:
+    """Here and where it was ordered elsewhere: a campaign may have been stopped on each bidder by itself."""
+    bidder = desk.open([entry("a")])
+    forgiven: list[str] = []
+    bidder.control.on_resume = forgiven.append
+    bidder.put(bidder.served["a"], fields=["paused"])
+    assert forgiven == ["a"]
+    bidder.put(bidder.served["a"].model_copy(update={"paused": True}))
+    for name, value in (("campaign/a/paused", True), ("campaign/a/paused", False), ("campaign/a/campaign.budget", 3.0)):
+        text = json.dumps({"by": "x", "at": 0.0, "value": value, "file": flat(serving("a", 40.0))[name.split("/")[2]]})
+        bidder.control.orders._take([Order(10**6, name, text)])
+        bidder.control._obey({name})
+    assert forgiven == ["a", "a"]
+    assert bidder.served["a"].campaign.budget == 3.0
+
+
 # --- one source of truth -------------------------------------------------------------------------
 
 WEIGHTS = {"comment": 1.0, "share": 1.0, "follow": 1.0, "completion": 0.0}
@@ -287,8 +303,11 @@ def test_a_campaign_that_was_put_is_served_until_the_file_says_otherwise(desk: D
     assert list(desk.open([entry("a")]).served) == ["a"]
 
 
+@pytest.mark.parametrize("restarts", [0, 1, 2])
 @pytest.mark.parametrize("in_file", [True, False])
-def test_a_deleted_campaign_stops_and_stays_away_until_the_file_changes(desk: Desk, in_file: bool) -> None:
+def test_a_deleted_campaign_stops_and_stays_away_until_the_file_changes(
+    desk: Desk, in_file: bool, restarts: int
+) -> None:
     entries = [entry("a"), entry("b")] if in_file else [entry("a")]
     bidder = desk.open(entries)
     if not in_file:
@@ -297,7 +316,8 @@ def test_a_deleted_campaign_stops_and_stays_away_until_the_file_changes(desk: De
     bidder.remove("b")
     assert list(bidder.served) == ["a"]
     assert all(bidder.bid(O).campaign.name == "a" for _ in range(3))  # type: ignore[union-attr]
-    assert list(desk.open(entries).served) == ["a"]
+    for _ in range(restarts):
+        assert list(desk.open(entries).served) == ["a"]
     again = desk.open([entry("a"), entry("b", 11.0)])
     assert again.served["b"].campaign.budget == 11.0
     assert not again.served["b"].paused  # what was ordered of the deleted one is gone with it
@@ -305,6 +325,7 @@ def test_a_deleted_campaign_stops_and_stays_away_until_the_file_changes(desk: De
 
 def test_a_deleted_campaign_can_be_put_again_the_same_day(desk: Desk) -> None:
     bidder = desk.open([entry("a")])
+    bidder.put(unflat("a", flat(bidder.served["a"]) | {"campaign.conversion_value": 21.0}))
     bidder.remove("a")
     with pytest.raises(InvalidServing, match="GET /admin/campaigns"):
         bidder.remove("a")
@@ -312,7 +333,8 @@ def test_a_deleted_campaign_can_be_put_again_the_same_day(desk: Desk) -> None:
     bidder.put(serving("a", 12.0))
     assert isinstance(bidder.bid(O), Bid)
     assert desk.budget("a") == 12.0
-    assert desk.open([entry("a")]).served["a"].campaign.budget == 12.0
+    again = desk.open([entry("a")]).served["a"].campaign
+    assert (again.budget, again.conversion_value) == (12.0, preset_campaign().conversion_value)
 
 
 @pytest.mark.parametrize("when", ["at once", "after a restart", "after midnight"])

@@ -152,6 +152,27 @@ def test_a_writers_thread_tries_again_by_itself_and_ends_when_it_is_told_to() ->
     assert writer.pending == 1  # it is known what was not written
 
 
+def test_a_write_that_comes_while_one_of_its_key_is_made_is_made_too() -> None:
+    made: list[str] = []
+    done = threading.Event()
+    writer = Writer(lambda _: None)
+
+    def first() -> None:
+        made.append("first")
+        writer.submit("slot", second)
+
+    def second() -> None:
+        made.append("second")
+        done.set()
+
+    writer.start()
+    writer.submit("slot", first)
+    assert done.wait(10)
+    writer.stop()
+    assert made == ["first", "second"]
+    assert writer.pending == 0
+
+
 # --- files that are not what they should be ------------------------------------------------------
 
 FILES = ("state.sqlite", "ledger.sqlite", "sources.npz", "campaigns", "tokens", "decisions", "calendar", "admin.token")

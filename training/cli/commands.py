@@ -45,6 +45,12 @@ COMMANDS: tuple[Command, ...] = (
         "trace what each KPI of a campaign costs in the others",
     ),
     Command(
+        "rebalance",
+        f"{_ROOMS}.rebalance.config:RebalanceConfig",
+        f"{_ROOMS}.rebalance.run:run",
+        "give a portfolio's campaigns tomorrow's budgets",
+    ),
+    Command(
         "explain",
         f"{_ROOMS}.explain.config:ExplainConfig",
         f"{_ROOMS}.explain.run:run",

@@ -251,6 +251,32 @@ def test_redis_that_is_not_there_is_a_named_error() -> None:
         RedisStore("redis://127.0.0.1:1/0")
 
 
+def test_accounts_of_days_gone_by_hold_only_what_may_still_be_billed(store: LedgerStore) -> None:
+    """Nobody leases from them any more, so that nothing else lets go what has run out."""
+    store.open("c", 100)
+    store.open("d", 50)
+    store.lease("c", "a", 40, soon())
+    store.lease("c", "gone", 30, soon(0.05))
+    store.win([won("k1", 10), won("k2", 5, "gone", until=soon(0.05))])
+    store.settle([bill("k3", 7)])
+    assert store.states(["c", "nobody", "d"]) == [
+        AccountState(100, 7, 63, 0, won=15),
+        None,
+        AccountState(50, 0, 0, 0),
+    ]
+    time.sleep(0.1)
+    assert store.states(["d", "c"]) == [AccountState(50, 0, 0, 0), AccountState(100, 7, 33, 0, won=10)]
+    assert store.states([]) == []
+
+
+def test_a_year_of_accounts_is_told_at_once(store: LedgerStore) -> None:
+    names = [f"c@{k}" for k in range(700)]
+    for name in names[::7]:
+        store.open(name, 10)
+    found = store.states(names)
+    assert [state is not None for state in found] == [k % 7 == 0 for k in range(700)]
+
+
 def test_of_each_name_the_last_order_is_kept_and_versions_grow(store: LedgerStore) -> None:
     assert store.orders(0) == []
     first, second = store.order("kill", "on"), store.order("campaign/a", "x")

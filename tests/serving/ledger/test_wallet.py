@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from bidpilot.bidding.errors import LedgerUnavailable
 from bidpilot.serving.calendar import ManualClock
 from bidpilot.serving.guardrails import Cause, EventLog
+from bidpilot.serving.ledger.chunk import Chunk
 from bidpilot.serving.ledger.keeper import Keeper, Work
 from bidpilot.serving.ledger.reservations import WalletConfig
 from bidpilot.serving.ledger.sqlite import SqliteStore
@@ -250,10 +251,10 @@ class Flaky(SqliteStore):
 
     down = False
 
-    def lease(self, account: str, lease: str, want: int, until: float) -> Grant:
+    def lease(self, account: str, lease: str, want: int, until: float, begun: bool = False) -> Grant:
         if self.down:
             raise LedgerUnavailable("down")
-        return super().lease(account, lease, want, until)
+        return super().lease(account, lease, want, until, begun)
 
     def settle(self, batch: Sequence[Settlement]) -> list[Booked]:
         if self.down:
@@ -297,8 +298,8 @@ class Unheard(SqliteStore):
             raise LedgerUnavailable("the answer was lost")
         return done
 
-    def lease(self, account: str, lease: str, want: int, until: float) -> Grant:
-        done = super().lease(account, lease, want, until)
+    def lease(self, account: str, lease: str, want: int, until: float, begun: bool = False) -> Grant:
+        done = super().lease(account, lease, want, until, begun)
         if self.mute:
             raise LedgerUnavailable("the answer was lost")
         return done
@@ -571,3 +572,27 @@ def test_a_bidder_that_is_cut_off_bids_no_longer_than_the_slack_however_long_hol
     clock.move(CONFIG.slack + 0.1)
     wallet.tend(clock(), hold)
     assert not wallet.ready(clock())
+
+
+class Shared(SqliteStore):
+    """A store that other processes use as well."""
+
+    shared = True
+
+
+def test_a_bid_said_lost_here_and_won_elsewhere_leaves_no_more_than_its_lease_holds(tmp_path: Path) -> None:
+    """Whoever is told both has bid 30 of the 40 that the lease had: 10 are free after the next grant."""
+    clock = ManualClock()
+    store = Shared(tmp_path / "ledger.sqlite", clock)
+    OPENED.append(store)
+    wallet = Wallet("c", 40, Keeper(store), clock, CONFIG, EventLog(clock))
+    wallet.chunk = Chunk(40, shared=False)  # it holds all of it
+    wallet.tend(0.0)
+    held = wallet.reserve("a", 30, clock(), None)
+    assert held is not None
+    wallet.release("a")
+    assert wallet.free == 40
+    store.win([Win("a", "c", held.lease, 30, held.expires, 1000.0)])
+    clock.move(5.0)
+    wallet.tend(clock())
+    assert wallet.free == 10
