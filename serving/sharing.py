@@ -7,7 +7,7 @@ given.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -146,7 +146,7 @@ class Sharing:
 
     def _alone(self, own: Seen, held: dict[int, int]) -> Gathered:
         factor = 1.0 / self.share
-        return Gathered(own.times(factor), self._by_slot([held]) * factor)
+        return Gathered(own.times(factor), self.by_slot([held]) * factor)
 
     def _together(
         self,
@@ -170,7 +170,7 @@ class Sharing:
         for recent in self._recent.values():
             recent.looked += 1
         self._recent = {s: recent for s, recent in self._recent.items() if recent.looked <= _KEPT}
-        outstanding = self._by_slot([held, *(report.outstanding for report in told.values())])
+        outstanding = self.by_slot([held, *(report.outstanding for report in told.values())])
         return Gathered(seen, outstanding, lapsed / MICRO, late, settled)
 
     def _news(self, slot: int, reports: dict[int, dict[str, Report]]) -> tuple[list[tuple[int, SlotTotals]], int]:
@@ -195,7 +195,8 @@ class Sharing:
         mine, whole = own.totals.source_auctions[0], all_.totals.source_auctions[0]
         self.by_source = (mine + _SOURCE_WEIGHT * self.share) / (whole + _SOURCE_WEIGHT)
 
-    def _by_slot(self, held: list[dict[int, int]]) -> NDArray[np.float64]:
+    def by_slot(self, held: Sequence[Mapping[int, int]]) -> NDArray[np.float64]:
+        """(T,) what is held for bids of each slot, currency, summed over parts in micro-units."""
         found = np.zeros(self._slots)
         for part in held:
             for slot, amount in part.items():
