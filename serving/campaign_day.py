@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.slot_totals import SlotTotals
-from bidpilot.bidding.errors import InvalidServing
 from bidpilot.bidding.traffic.detector import Detector
 from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.bidding.traffic.refusal import Refusal
@@ -68,19 +66,13 @@ class CampaignDay:
         self.desk, self.served, self.moment, self.events = desk, served, moment, events
         self.account = f"{served.name}@{moment.date}"
         self.stopped = ""  # why it makes no bids; empty where it does
-        guard, campaign = desk.guardrails, served.campaign
-        self._begun = False
+        self._begun, self._unwatched = False, 0.0
         desk.budgets.ask(desk.keeper, served, moment, self._limit)
         self._budget = budget = desk.budgets.on(served, moment)
         kept = desk.state.results([self.account]) if moment.slot else {}  # of a day that began before a restart
         self.results = DayResults.read(kept.get(self.account), len(desk.forecast.segments))
         self.pilots = pilots
-        self.cap = bid_cap(guard, desk.forecast, self._pilot.alpha, campaign.conversion_value)
-        if not math.isfinite(self.cap):
-            raise InvalidServing(
-                f"the most that campaign {served.name!r} would bid is {self.cap}. Give a smaller conversion_value, or "
-                "--guardrails.bid-cap."
-            )
+        self.cap = bid_cap(desk.guardrails, desk.forecast, self._pilot.alpha, served.campaign.conversion_value)
         config = WalletConfig(chunk=most_unused(budget, _micro(self.cap)), hold=desk.hold)
         self.wallet = wallet or Wallet(self.account, budget, desk.keeper, desk.clock, config, events)
         self.sharing = Sharing(self.account, desk, events)
@@ -89,7 +81,6 @@ class CampaignDay:
         self._spend.join(moment.slot)
         self._past: SlotCollector | None = None  # of the slot before, until it is closed
         self._spare: SlotCollector | None = None  # for the slot to come
-        self._unwatched = 0.0
         self._joined = moment.slot > 0  # the pilot has not been told yet what was settled before
         self.successor: Successor | None = None  # takes over when the slot is closed
         self.collector = self._pilot.collector(desk.sources)
@@ -127,10 +118,6 @@ class CampaignDay:
         """Whether the slot before is closed, so that the rule is of the one under way."""
         return self._past is None
 
-    pricer: Pricer  # of the slot under way
-    decision: Decision
-    _gate: SlotGate | None
-
     # --- slots -----------------------------------------------------------------------------------
 
     def _begin(self) -> None:
@@ -153,7 +140,8 @@ class CampaignDay:
         for slot in range(moment.slot):
             self.collector.begin(slot)
             totals = past.totals(slot, self.collector)
-            self._next(totals, self._outstanding(), self._settled_before(totals) if slot + 1 == moment.slot else 0.0)
+            held = self.sharing.by_slot([self.wallet.promised_by_slot])
+            self._next(totals, held, self._settled_before(totals) if slot + 1 == moment.slot else 0.0)
             yield
         self.pilots.late(past.late)
         if past.missing:
@@ -181,7 +169,8 @@ class CampaignDay:
         self.desk.state.store_slot(self.account, past.slot, totals, self.results.text())
         self.desk.budgets.ask(self.desk.keeper, self.served, self.moment, self._limit)
         if self.successor is not None:
-            self._hand_over(self.successor)
+            to, self.successor = self.successor, None
+            to.take_over(self)
         self._next(totals, found.outstanding, self._settled_before(totals, found.settled), found.lapsed)
         self._past = None
         self.pilots.late()
@@ -189,19 +178,6 @@ class CampaignDay:
         self.collector.follow(self._gate)
         yield None
         self._spare = self._fresh(self.slot + 1)
-
-    def _hand_over(self, to: Successor) -> None:
-        """Let another bundle's pilots close the slot and go on; money, counts and the filter of traffic stay."""
-        self.successor = None
-        if to.pilot.slot != self._pilot.slot:
-            to.close()
-            return
-        self.pilots.hand_over(to.pilot, to.shadow)
-        self.desk = to.desk
-        campaign = self.campaign
-        self.cap = bid_cap(to.desk.guardrails, to.desk.forecast, to.pilot.alpha, campaign.conversion_value)
-        self.wallet.chunk.most = most_unused(self._budget, _micro(self.cap))
-        self.collector = to.pilot.collector(to.desk.sources).count_on(self.collector)
 
     def ending(self, agenda: Agenda) -> Steps:
         """Keep what the day has brought, and tell the filter of traffic of its last slot, which is under way."""
@@ -229,13 +205,6 @@ class CampaignDay:
             settled = self.wallet.state.settled / MICRO
         return 0.0 if settled is None else settled - self._pilot.spend - float(totals.spend[0])
 
-    def _outstanding(self) -> NDArray[np.float64]:
-        """(T,) money held here for bids of each slot that may still be billed, currency."""
-        held = np.zeros(self.desk.forecast.slots)
-        for slot, amount in self.wallet.promised_by_slot.items():
-            held[slot] = amount / MICRO
-        return held
-
     def _apply(self, decision: Decision, first: bool) -> None:
         rule = decision.rule
         if not first:
@@ -243,7 +212,7 @@ class CampaignDay:
             if cut:
                 self.events.record(Cause.step_limit, f"slot {decision.slot}")
         self.decision = decision
-        self.pricer = Pricer(rule, self.cap, self.desk.shade)
+        self.pricer: Pricer = Pricer(rule, self.cap, self.desk.shade)
         self._gate = self._make_gate()
         shadow = self.pilots.shadow_decision
         self._shadow_pricer = None if shadow is None else Pricer(shadow.rule, self.cap, self.desk.shade)

@@ -31,7 +31,11 @@ class ServeConfig(BaseModel):
         None,
         description="Address of a Redis that several bidders share budgets and orders in: redis://HOST:6379/0.",
     )
-    bidders: int = Field(1, ge=1, description="Bidders that share the traffic evenly; 1 where this one sees all.")
+    bidders: int = Field(
+        1,
+        ge=1,
+        description="Bidders expected to share the traffic evenly in a day's first slot; then shares are measured.",
+    )
     workers: int = Field(
         1,
         ge=1,

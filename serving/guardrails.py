@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections import Counter
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -11,6 +12,7 @@ from enum import StrEnum
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from bidpilot.bidding.errors import InvalidServing
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.rule import Rule, price
 from bidpilot.serving.calendar import Clock
@@ -97,13 +99,22 @@ class EventLog:
 
 
 def bid_cap(config: GuardrailConfig, forecast: Forecast, alpha: np.ndarray, conversion_value: float) -> float:
-    """Most that is bid for one exposure, currency, at coefficients `alpha` (1, 3) and the campaign's own worth."""
+    """Most that is bid for one exposure, currency, at coefficients `alpha` (1, 3) and the campaign's own worth.
+
+    Raises:
+        InvalidServing: it is beyond all numbers.
+    """
     if config.bid_cap is not None:
         return config.bid_cap
     segments = len(forecast.segments)
     rule = Rule(alpha=alpha, multiplier=np.ones((1, segments)), beta=np.zeros((1, segments)))
     value = forecast.landscape.value / forecast.kpi_unit(conversion_value)
-    return config.bid_cap_factor * float(price(rule, 0, value, forecast.landscape.segment.astype(np.int64)).max())
+    cap = config.bid_cap_factor * float(price(rule, 0, value, forecast.landscape.segment.astype(np.int64)).max())
+    if not math.isfinite(cap):
+        raise InvalidServing(
+            f"the most that the campaign would bid is {cap}. Give a smaller conversion_value, or --guardrails.bid-cap."
+        )
+    return cap
 
 
 def limit_step(before: Rule, after: Rule, limit: float) -> tuple[Rule, bool]:

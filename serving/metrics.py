@@ -80,7 +80,13 @@ class Metrics(Collector):
         yield latency
         money = GaugeMetricFamily("bidpilot_money", "Money of the day, currency.", labels=["campaign", "part"])
         alpha = GaugeMetricFamily("bidpilot_alpha", "Bid coefficients of the slot.", labels=["campaign", "kpi"])
+        share = GaugeMetricFamily(
+            "bidpilot_traffic_share",
+            "Share of the requests that come to this bidder, as last measured.",
+            labels=["campaign"],
+        )
         for name, day in b.days.items():
+            share.add_metric([name], day.sharing.share)
             wallet, state = day.wallet, day.wallet.state
             parts = {"promised": wallet.promised, "free": wallet.free, "debt": wallet.debt}
             if state is not None:
@@ -91,6 +97,7 @@ class Metrics(Collector):
                 alpha.add_metric([name, kpi], coefficient)
         yield money
         yield alpha
+        yield share
         unbilled = GaugeMetricFamily(
             "bidpilot_wins_unbilled", "Wins whose bill is overdue, yesterday's among them.", labels=["campaign"]
         )

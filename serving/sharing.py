@@ -7,7 +7,7 @@ given.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -130,13 +130,15 @@ class Sharing:
             answers = self._ask(slot)
             while not answers and not agenda.hurried:
                 yield self._clock() + _LOOK
+            away = not answers or answers[0] is None
             if answers and answers[0] is not None:
                 told, state = answers[0]
                 reports, reached = self._read(told), True
             waited = self._clock() >= begun + PATIENCE or agenda.hurried
             if waited or (reached and self.others <= reports[slot].keys()):
                 break
-            yield self._clock() + _AGAIN
+            # a store that is away may take long to say so: it is asked once more
+            yield begun + PATIENCE if away else self._clock() + _AGAIN
         if not reached:
             self._recent[slot] = _Recent(own, of_all(own.totals, 1.0 / self.share), {self._bidder})
             return self._alone(own, held)
@@ -144,7 +146,7 @@ class Sharing:
 
     def _alone(self, own: Seen, held: dict[int, int]) -> Gathered:
         factor = 1.0 / self.share
-        return Gathered(own.times(factor), self._by_slot([held]) * factor)
+        return Gathered(own.times(factor), self.by_slot([held]) * factor)
 
     def _together(
         self,
@@ -168,7 +170,7 @@ class Sharing:
         for recent in self._recent.values():
             recent.looked += 1
         self._recent = {s: recent for s, recent in self._recent.items() if recent.looked <= _KEPT}
-        outstanding = self._by_slot([held, *(report.outstanding for report in told.values())])
+        outstanding = self.by_slot([held, *(report.outstanding for report in told.values())])
         return Gathered(seen, outstanding, lapsed / MICRO, late, settled)
 
     def _news(self, slot: int, reports: dict[int, dict[str, Report]]) -> tuple[list[tuple[int, SlotTotals]], int]:
@@ -193,7 +195,8 @@ class Sharing:
         mine, whole = own.totals.source_auctions[0], all_.totals.source_auctions[0]
         self.by_source = (mine + _SOURCE_WEIGHT * self.share) / (whole + _SOURCE_WEIGHT)
 
-    def _by_slot(self, held: list[dict[int, int]]) -> NDArray[np.float64]:
+    def by_slot(self, held: Sequence[Mapping[int, int]]) -> NDArray[np.float64]:
+        """(T,) what is held for bids of each slot, currency, summed over parts in micro-units."""
         found = np.zeros(self._slots)
         for part in held:
             for slot, amount in part.items():

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from bidpilot.agents.acting.agent import Agent
 from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.serving.desk import Desk
-from bidpilot.serving.guardrails import EventLog
+from bidpilot.serving.guardrails import EventLog, bid_cap
+from bidpilot.serving.ledger.chunk import most_unused
+from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.open_hours import planner_for
 from bidpilot.serving.pilot import Pilot
 
@@ -26,6 +28,18 @@ class Successor:
     desk: Desk
     pilot: Pilot
     shadow: Pilot | None = None
+
+    def take_over(self, day: CampaignDay) -> None:
+        """Close the day's slot and go on with it; money, counts and the filter of traffic stay."""
+        desk, pilot, campaign = self.desk, self.pilot, day.campaign
+        if pilot.slot != day.pilots.policy.slot:
+            self.close()
+            return
+        day.pilots.hand_over(pilot, self.shadow)
+        day.desk = desk
+        day.cap = bid_cap(desk.guardrails, desk.forecast, pilot.alpha, campaign.conversion_value)
+        day.wallet.chunk.most = most_unused(int(campaign.budget * MICRO), int(day.cap * MICRO))
+        day.collector = pilot.collector(desk.sources).count_on(day.collector)
 
     def close(self) -> None:
         """Let the policies' threads end."""

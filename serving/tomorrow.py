@@ -18,6 +18,8 @@ from bidpilot.serving.served import ServedCampaign
 
 AHEAD = 120.0
 """Seconds before midnight from which days are prepared."""
+_REST = 0.3  # seconds between two plans at most, each of which slows bids down a little ...
+_PART = 0.5  # ... and of the time until midnight this part is spent at rest
 _LOOK = 0.005  # seconds between two looks whether a plan is made
 
 Begin = Callable[[ServedCampaign, Moment, Pilots], CampaignDay]
@@ -55,7 +57,9 @@ class Tomorrow:
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="plans")
             self._planner = Planner(self._desk.forecast)  # of its own: planners keep what they planned last
-        for name in list(served):
+        names = list(served)
+        rest = min(_REST, _PART * (following.start - self._desk.clock()) / max(len(names), 1))
+        for name in names:
             if name not in served:  # removed meanwhile
                 continue
             campaign, made = self._campaign(served[name], following), self._plan(served[name], following)
@@ -70,7 +74,7 @@ class Tomorrow:
                     self._ready[name] = campaign, self._begin(served[name], following, made.result())
             except Exception:  # it is tried again at midnight, where a campaign that fails stops alone
                 LOGGER.exception("the day of %s could not be prepared", name)
-            yield None
+            yield self._desk.clock() + rest
 
     def _campaign(self, served: ServedCampaign, moment: Moment) -> tuple[Campaign, Flight | None]:
         """What a day is planned for, by what is known now."""

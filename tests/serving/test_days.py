@@ -91,8 +91,8 @@ def wait_for(step: Callable[[], bool], clock: ManualClock, until: Callable[[], b
         play(step)
         if until():
             return
-        clock.move(clock() + 0.01)
-        time.sleep(0.002)
+        clock.move(clock() + 0.02)
+        time.sleep(0.001)
     raise AssertionError("it does not end")
 
 
