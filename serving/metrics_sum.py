@@ -43,6 +43,7 @@ GAUGES = {
     "bidpilot_wins_unbilled": Rule.largest,
     "bidpilot_wins_unbilled_money": Rule.largest,
     "bidpilot_past_debt": Rule.largest,
+    "bidpilot_traffic_share": Rule.add,
     "bidpilot_bundle_info": Rule.largest,
     "bidpilot_orders_pending": Rule.add,
     "bidpilot_ledger_age_seconds": Rule.largest,
