@@ -247,9 +247,10 @@ class AdminApp:
         return {"now": clock(), "date": self.bidder.moment.date, "slot": self.bidder.moment.slot}
 
     async def _caught_up(self) -> None:
-        """Wait until leases that ran out by the move are renewed: whoever replays a day loses no bid to it."""
+        """Wait until slots and days have begun and leases are renewed: whoever replays a day loses no bid to a move."""
         for _ in range(_PATIENCE):
-            if all(day.wallet.ready(self.bidder.desk.clock()) for day in self.bidder.days.values()):
+            now = self.bidder.desk.clock()
+            if not self.bidder.busy and all(day.wallet.ready(now) for day in self.bidder.days.values()):
                 return
             await asyncio.sleep(0.005)
             self.bidder.tick()

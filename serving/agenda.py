@@ -26,6 +26,10 @@ class Agenda:
         """Pieces of work that are not done."""
         return len(self._ready) + len(self._waiting)
 
+    def due(self, now: float) -> bool:
+        """Whether there is a step to make."""
+        return bool(self._ready) or bool(self._waiting and self._waiting[0][0] <= now)
+
     def add(self, steps: Steps) -> None:
         """Begin a piece of work, behind the others. What it raises is its own affair."""
         self._ready.append(steps)

@@ -146,6 +146,11 @@ class Bidder:
         self._days.paced = True
         return lambda: self._days.agenda.turn(self.desk.clock())
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is a step to make of slots and days that begin."""
+        return self._days.agenda.due(self.desk.clock())
+
     def _advance(self, now: float) -> None:
         if self._days.advance(now, self.control.served):
             self.booking.forget(now)

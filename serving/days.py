@@ -180,7 +180,7 @@ class Days:
             learnt = thread.submit(book.learn, found)
             thread.shutdown(wait=False)
             while not learnt.done() and not self.agenda.hurried:
-                yield self.desk.clock() + _LOOK
+                yield None  # milliseconds, and a clock that is moved by hand would not bring a later look
             learnt.result()
         except Exception:  # the day is forgotten; the next ones begin all the same
             LOGGER.exception("what the day has told of sources is lost")

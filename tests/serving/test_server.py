@@ -241,6 +241,18 @@ def test_a_wall_clock_cannot_be_moved(admin: Client) -> None:
     assert "wall" in answer["error"]
 
 
+def test_no_bid_is_lost_to_a_move_of_the_clock(bundle_folder: Path, tmp_path: Path) -> None:
+    """Who moves it is answered when the slot or the day has begun for all campaigns."""
+    with (
+        Served(bundle_folder, tmp_path, "--clock", "manual") as server,
+        server.client() as client,
+        server.administrator() as admin,
+    ):
+        for now in (0.5 * DAY, 0.6 * DAY, 1.0 * DAY, 7.3 * DAY, 8.0 * DAY):
+            assert admin.send("POST", "/admin/clock", {"now": now})[0] == 200
+            assert client.bid()[0] == 200, admin.send("GET", "/metrics")[1]
+
+
 def test_a_replayed_day_through_the_server_ends_as_in_the_environment(bundle_folder: Path, memory: Path) -> None:
     log, forecast, campaign = recorded_day(2), preset_forecast(), preset_campaign()
     days = RecordedMarket(log, forecast.level_slots).recorded([0])
