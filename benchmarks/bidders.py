@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from runpy import run_path
 from typing import Any
 
 import numpy as np
@@ -258,12 +259,20 @@ def recorded(seed: int, every: int = 1) -> DayAuctions:
 def main() -> None:
     """Print one JSON line per row."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", type=Path, default=Path("bundle"), help="policy bundle (bidpilot export)")
+    parser.add_argument("--bundle", type=Path, help="policy bundle (bidpilot export); an untrained one where none")
     parser.add_argument("--days", type=int, default=1)
     arguments = parser.parse_args()
-    for seed in range(arguments.days):
-        for line in table(arguments.bundle, recorded(seed), ROWS, seed):
-            print(json.dumps(line | {"day": seed}), flush=True)
+    with memory() as folder:
+        bundle = arguments.bundle or untrained(folder)
+        for seed in range(arguments.days):
+            for line in table(bundle, recorded(seed), ROWS, seed):
+                print(json.dumps(line | {"day": seed}), flush=True)
+
+
+def untrained(folder: Path) -> Path:
+    """The bundle of a policy that adds nothing to its controller."""
+    made: Path = run_path(str(Path(__file__).with_name("serving.py")))["make_bundle"](folder)
+    return made
 
 
 if __name__ == "__main__":

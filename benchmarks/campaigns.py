@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from runpy import run_path
 from typing import Any
 
 import numpy as np
@@ -108,10 +109,17 @@ async def load(bidder: Bidder, clock: Any, until: float) -> np.ndarray:
 def main() -> None:
     """Print one JSON line per moment."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", type=Path, default=Path("bundle"), help="policy bundle (bidpilot export)")
+    parser.add_argument("--bundle", type=Path, help="policy bundle (bidpilot export); an untrained one where none")
     parser.add_argument("--campaigns", type=int, default=200)
     arguments = parser.parse_args()
     LOGGER.setLevel(logging.ERROR)
+    with tempfile.TemporaryDirectory() as folder:
+        make = run_path(str(Path(__file__).with_name("serving.py")))["make_bundle"]
+        measure(arguments.bundle or make(Path(folder)), arguments.campaigns)
+
+
+def measure(bundle: Path, campaigns: int) -> None:
+    """Print one JSON line per moment."""
     played: dict[tuple[float, bool], tuple[np.ndarray, np.ndarray]] = {}
     for name, (start, length, bar) in MOMENTS.items():
         boundary = DAY_START + DAY if "midnight" in name else DAY_START + 10 * SLOT
@@ -119,13 +127,13 @@ def main() -> None:
         for paced in (False, True):
             if (start, paced) not in played:
                 with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as run:
-                    what = waits(arguments.bundle, Path(folder), arguments.campaigns, start, boundary + 4.0, paced)
+                    what = waits(bundle, Path(folder), campaigns, start, boundary + 4.0, paced)
                     played[start, paced] = run.run(what)
         end = boundary - 0.02 if name == "ahead_of_midnight" else begun + length
         before, after = (_figures(*played[start, paced], begun, end) for paced in (False, True))
         line = {"name": f"begin_{name}", "value": after["p99_ms"], "unit": "ms at the 99th percentile"}
         line |= {"baseline": before["p99_ms"], "ratio": after["p99_ms"] / max(before["p99_ms"], 1e-9), "bar": bar}
-        print(json.dumps(line | after | {"at_once": before, "campaigns": arguments.campaigns}), flush=True)
+        print(json.dumps(line | after | {"at_once": before, "campaigns": campaigns}), flush=True)
 
 
 def _figures(bids: np.ndarray, work: np.ndarray, begun: float, end: float) -> dict[str, float]:
