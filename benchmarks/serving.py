@@ -103,7 +103,7 @@ def make_bundle(folder: Path) -> Path:
     policy.save(files / "policy.npz")
     setting.forecast.save(files / "forecast.npz")
     described = {"campaign": setting.campaign.model_dump(mode="json"), "setting": "daily", "log": None}
-    (files / "policy.json").write_text(json.dumps(described | {"market_digest": ""}))
+    (files / "policy.json").write_text(json.dumps(described | {"log_digest": None, "market_digest": ""}))
     run = RunInfo("benchmark", "benchmark", "0", "FINISHED", {}, {}, {}, 0, 0)
     write_bundle(folder / "bundle", files, run, DEFAULT, "benchmark")
     return folder / "bundle"

@@ -311,8 +311,12 @@ def test_administration_opens_to_others_only_with_a_token_that_somebody_set(host
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.8.0.1"])
-def test_administration_on_this_machine_needs_no_token_set(host: str) -> None:
-    check_admin_host(host, explicit=False)
+@pytest.mark.parametrize("explicit", [False, True])
+def test_administration_on_this_machine_needs_no_token_set(host: str, explicit: bool) -> None:
+    opened = ServeConfig(bundle=Path("b"), admin_host=host).admin_host
+    check_admin_host(opened, explicit)
+    with pytest.raises(InvalidServing):
+        check_admin_host(f"{opened}.example.com", explicit=False)  # a name that begins alike is another machine's
 
 
 def test_a_server_with_three_listeners(bundle_folder: Path, tmp_path: Path, file: Path) -> None:
