@@ -240,12 +240,10 @@ def _store(config: ServeConfig, clock: Clock, place: Place) -> LedgerStore:
         return MachineStore(place.ledger)
     if config.redis is None:
         return SqliteStore(config.state / "ledger.sqlite", clock)
-    if config.clock == "manual":
-        raise InvalidServing("a shared ledger goes by Redis's own clock: use --clock wall with --redis.")
     # redis loads only where a budget is shared
     from bidpilot.serving.ledger.redis import RedisStore
 
-    store = RedisStore(config.redis)
+    store = RedisStore(config.redis, clock=clock if config.clock == "manual" else None)
     if not store.durable:
         LOGGER.warning("Redis does not write each change to disk: set appendonly yes and appendfsync always")
     return store

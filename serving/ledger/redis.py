@@ -14,6 +14,7 @@ from typing import Any
 import redis
 
 from bidpilot.bidding.errors import LedgerUnavailable
+from bidpilot.serving.calendar import Clock
 from bidpilot.serving.ledger.orders_redis import RedisOrders
 from bidpilot.serving.ledger.store import (
     AccountState,
@@ -35,7 +36,11 @@ _TIMEOUT = 0.5  # seconds
 
 # KEYS: account (hash: budget, settled, held, debt, won, wins, lapsed, slot:K), leases (hash: money),
 # until (sorted set), notices (hash: amounts), wins (hash: money), wins until (sorted set)
-_NOW = "local t = redis.call('TIME') local now = tonumber(t[1]) + tonumber(t[2]) / 1e6\n"
+# the last argument is the time where a clock is moved by hand, and empty where it is Redis's own
+_NOW = """local now = tonumber(ARGV[#ARGV])
+if not now then local t = redis.call('TIME') now = tonumber(t[1]) + tonumber(t[2]) / 1e6 end
+"""
+_TIMED = ("lease", "win", "settle", "resolve", "state")
 _NUMBER = "local function n(f) return tonumber(redis.call('HGET', KEYS[1], f) or '0') end\n"
 _TEXT = "local function s(x) if x == 0 then return '0' end return string.format('%.0f', x) end\n"  # never "-0"
 _LEASE = f"""{_NOW}{_NUMBER}{_TEXT}
@@ -162,14 +167,19 @@ return s(amount)
 class RedisStore:
     """Accounts in one Redis database, under keys that begin with `prefix`.
 
+    Args:
+        url: the database's.
+        prefix: of its keys.
+        clock: what deadlines and leases are compared with; None: Redis's own, so that all bidders mean the same moment.
+
     Raises:
         LedgerUnavailable: it cannot be reached.
     """
 
     shared = True
 
-    def __init__(self, url: str, prefix: str = "bidpilot") -> None:
-        self._prefix = prefix
+    def __init__(self, url: str, prefix: str = "bidpilot", clock: Clock | None = None) -> None:
+        self._prefix, self._clock = prefix, clock
         self._redis, self._raw = (
             redis.Redis.from_url(url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, decode_responses=text)
             for text in (True, False)
@@ -204,13 +214,13 @@ class RedisStore:
         """Let leases and wins that have run out go, cover debt, and add up to `want` to a lease lasting `until`."""
         with self._errors():
             arguments: list[str | int | float] = [lease, want, until, int(begun)]
-            granted, known, debt, held, over = self._scripts["lease"](self._keys(account), arguments)
+            granted, known, debt, held, over = self._call("lease", account, arguments)
         return Grant(int(granted), bool(known), int(debt), int(held), int(over))
 
     def give_back(self, account: str, lease: str, amount: int) -> None:
         """Take `amount` off a lease."""
         with self._errors():
-            self._scripts["give_back"](self._keys(account), [lease, amount])
+            self._call("give_back", account, [lease, amount])
 
     def win(self, batch: Sequence[Win]) -> list[Held]:
         """Hold the money of bids that have won until they are billed, each once, in one round trip."""
@@ -251,7 +261,7 @@ class RedisStore:
     def wins(self, account: str, until: float) -> Wins:
         """Wins of an account; those that are not billed and are held for no longer than `until` are overdue."""
         with self._errors():
-            return Wins(*map(int, self._scripts["wins"](self._keys(account), [until])))
+            return Wins(*map(int, self._call("wins", account, [until])))
 
     def unbilled(self, account: str) -> list[Win]:
         """Other bidders hold theirs, and whose they are is not known."""
@@ -307,11 +317,16 @@ class RedisStore:
         self._redis.close()
         self._raw.close()
 
+    def _call(self, script: str, account: str, arguments: list[Any], client: Any = None) -> Any:
+        if script in _TIMED:
+            arguments = [*arguments, "" if self._clock is None else repr(self._clock())]
+        return self._scripts[script](self._keys(account), arguments, client=client)
+
     def _pipeline(self, script: str, calls: list[tuple[str, list[Any]]]) -> list[Any]:
         with self._errors():
             pipe = self._redis.pipeline(transaction=False)
             for account, arguments in calls:
-                self._scripts[script](self._keys(account), arguments, client=pipe)
+                self._call(script, account, arguments, pipe)
             return pipe.execute()
 
     def _state(self, account: str) -> AccountState:

@@ -45,6 +45,7 @@ class Exchange:
     Attributes:
         bidder, admin: connections to the two addresses of the server.
         rng: of what goes wrong.
+        by_win: whether its wins are all that it tells of what is owed.
         entries: the books, a row per request: day, slot, request_id, key (of the bid), segment, source, bot; in
             millionths price, KPIs, bid, cost; result (won, lost, expired, none); interacted, converted and views, as
             told; priced: whether the market price was.
@@ -54,6 +55,7 @@ class Exchange:
     bidder: Client
     admin: Client
     rng: np.random.Generator
+    by_win: bool = False
     entries: list[dict[str, Any]] = field(default_factory=list)
     sent: Counter[str] = field(default_factory=Counter)
     _met: Counter[str] = field(default_factory=Counter)  # requests by publisher
@@ -88,6 +90,17 @@ class Exchange:
         """Let midnight pass; what is late is billed then, and what it brought is told."""
         self.move(day, SLOTS)
         self._bill_late(rough, becomes="event_after_day")
+
+    def hold(self, auctions: list[dict[str, Any]]) -> None:
+        """Send auctions of which the bidder hears by `settle_held` alone that they were won."""
+        for row in auctions:
+            self._play(row, rough=False, late=True)
+
+    def settle_held(self) -> int:
+        """Tell what came of these bids, to whichever bidder there is now; how many had won."""
+        count = len(self._late)
+        self._bill_late(rough=False)
+        return count
 
     def _bill_late(self, rough: bool, becomes: str = "event") -> None:
         for row, entry, bid in self._late:
@@ -131,7 +144,9 @@ class Exchange:
             forged = bid["burl"].split("?")[0] + "?" + bid["nurl"].split("?")[1]
             self._tell(forged, 403, "forged", price)
         odd = self.rng.random() if rough else 1.0
-        if odd < _OVERPRICED:
+        if self.by_win:
+            self.sent["settled"] += 1
+        elif odd < _OVERPRICED:
             self.sent["price_above_bid"] += 1
             self._tell(bid["burl"], 204, "settled", (entry["bid"] + MICRO) / _MILLE, price)
         elif odd < _OVERPRICED + _PRICELESS:

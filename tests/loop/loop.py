@@ -46,6 +46,7 @@ from tests.loop.steps import (
     second_market,
     serve,
     train,
+    two_bidders,
 )
 
 STEPS: tuple[tuple[str, Callable[[Room], None]], ...] = (
@@ -56,6 +57,7 @@ STEPS: tuple[tuple[str, Callable[[Room], None]], ...] = (
     ("export", export.run),
     ("promote the first", crown.run),
     ("serve", serve.run),
+    ("two bidders", two_bidders.run),
     ("read decisions", decisions.run),
     ("import decisions", import_decisions.run),
     ("retrain", retrain.run),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -103,12 +104,13 @@ def test_a_file_that_holds_no_campaigns_is_refused(bundle_folder: Path, tmp_path
         open_bidder(ServeConfig(bundle=bundle_folder, state=tmp_path / "s", campaigns=file))
 
 
-def test_a_shared_ledger_goes_by_the_wall_clock(bundle_folder: Path, tmp_path: Path) -> None:
-    config = ServeConfig(bundle=bundle_folder, state=tmp_path, redis="redis://127.0.0.1:1/0", clock="manual")
-    with pytest.raises(InvalidServing, match="clock wall"):
-        open_bidder(config, ManualClock())
+@pytest.mark.parametrize("clock", ["wall", "manual"])
+def test_a_shared_ledger_that_is_not_there_is_a_named_error(
+    bundle_folder: Path, tmp_path: Path, clock: Literal["wall", "manual"]
+) -> None:
+    config = ServeConfig(bundle=bundle_folder, state=tmp_path, redis="redis://127.0.0.1:1/0", clock=clock)
     with pytest.raises(LedgerUnavailable, match="Redis"):
-        open_bidder(config.model_copy(update={"clock": "wall"}))
+        open_bidder(config, ManualClock())
 
 
 def test_a_shadow_with_other_segments_is_refused(

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bidpilot.bidding.errors import LedgerUnavailable
+from bidpilot.serving.calendar import ManualClock
 from bidpilot.serving.ledger.machine import MachineLedger, MachineStore
 from bidpilot.serving.ledger.redis import RedisStore
 from bidpilot.serving.ledger.sqlite import SqliteStore
@@ -258,6 +259,26 @@ def test_a_second_process_cannot_have_the_same_file(tmp_path: Path) -> None:
         SqliteStore(tmp_path / "ledger.sqlite", time.time)
     first.close()
     SqliteStore(tmp_path / "ledger.sqlite", time.time).close()
+
+
+def test_redis_goes_by_a_clock_that_is_moved_by_hand(redis_server: object) -> None:
+    """Of days long ago too: leases, deadlines and wins run out by it and by nothing else."""
+    clock = ManualClock(1000.0)
+    store = RedisStore(redis_server.url, prefix=secrets.token_hex(4), clock=clock)  # type: ignore[attr-defined]
+    store.open("c", 100)
+    store.lease("c", "a", 60, 1010.0)
+    assert store.win([won("w", 20, deadline=1000.0, until=1050.0)]) == [Held.held]
+    assert store.settle([bill("k", 10, deadline=1000.0), bill("late", 10, deadline=999.0)]) == ["settled", "debt"]
+    assert store.resolve([bill("x", 1, deadline=1000.0), bill("y", 1, deadline=999.0)]) == [
+        Resolved(pending=True),
+        Resolved(),
+    ]
+    clock.move(1011.0)
+    assert store.lease("c", "b", 0, 1100.0).debt == 0  # covered by what the lease that ran out had
+    assert store.state("c") == AccountState(100, 20, 20, 0, won=20)
+    clock.move(1051.0)
+    assert store.lease("c", "b", 100, 1100.0).granted == 80
+    store.close()
 
 
 def test_redis_that_is_not_there_is_a_named_error() -> None:
