@@ -130,7 +130,7 @@ class CampaignDay:
         """Begin a day anew that was begun ahead, before the one before it had told all; what was counted stays."""
         if self.desk.book is not None:
             self._begin()
-            self.collector.follow(self._gate)
+            self.collector.follow(self.gate)
             self._spare = self._fresh(self.slot + 1)
 
     def catch_up(self) -> Iterator[None]:
@@ -146,7 +146,7 @@ class CampaignDay:
         self.pilots.late(past.late)
         if past.missing:
             self.events.record(Cause.unwatched, f"{past.missing} slots before {moment.slot} count as forecast")
-        self.collector.begin(moment.slot, self._gate)
+        self.collector.begin(moment.slot, self.gate)
         self._unwatched = min(max((self.desk.clock() - moment.start) / (moment.end - moment.start), 0.0), 1.0)
         self._spare = self._fresh(moment.slot + 1)
 
@@ -175,7 +175,7 @@ class CampaignDay:
         self._past = None
         self.pilots.late()
         self._spend.limit = self._slot_limit(self._budget)
-        self.collector.follow(self._gate)
+        self.collector.follow(self.gate)
         yield None
         self._spare = self._fresh(self.slot + 1)
 
@@ -213,7 +213,7 @@ class CampaignDay:
                 self.events.record(Cause.step_limit, f"slot {decision.slot}")
         self.decision = decision
         self.pricer: Pricer = Pricer(rule, self.cap, self.desk.shade)
-        self._gate = self._make_gate()
+        self.gate = self._make_gate()
         shadow = self.pilots.shadow_decision
         self._shadow_pricer = None if shadow is None else Pricer(shadow.rule, self.cap, self.desk.shade)
 
@@ -246,7 +246,7 @@ class CampaignDay:
 
     def explain_source(self, source: int) -> dict[str, Any]:
         """What the gate knows of a source in the slot under way, and the detector behind it; nothing without a gate."""
-        known = {} if self._gate is None else self._gate.explain(source)
+        known = {} if self.gate is None else self.gate.explain(source)
         if isinstance(self.filter, Detector):
             known |= self.filter.explain(0, source).summary()
         return known

@@ -21,6 +21,7 @@ from bidpilot.serving.tomorrow import Tomorrow
 OLD_DAYS = 3
 """Days gone by whose bids are still listened for."""
 _FAILED, _BEGINS = "campaign_failed", "day_begins"
+_KEPT = 5.0  # seconds between two times that gates are kept: a kill forgets no more of them
 _LOOK = 0.02  # seconds between two looks whether all campaigns have ended their day
 
 
@@ -56,12 +57,14 @@ class Days:
         self.shadow, self._expired = shadow, expired
         self._maker = PilotMaker(desk, agent, shadow)
         self._tomorrow = Tomorrow(desk, self._maker, self._begin, self._log)
+        self._kept_until = desk.clock()  # from when on gates are kept again
         self._old: dict[str, tuple[int, Wallet]] = {}  # by account, with the day that came after
 
     def begin(self, served: ServedCampaign) -> None:
         """Begin a campaign's day in the slot that is under way."""
         pilots = self._maker.make(served, self.moment.day, self._log(served.name))
         self.running[served.name] = self._begin(served, self.moment, pilots)
+        self._resume(self.running[served.name])
 
     def _begin(
         self,
@@ -85,6 +88,8 @@ class Days:
                 day.wallet.tend(now)
             except Exception as error:  # whatever it is, the other campaigns go on
                 self._fail(name, error)
+        if now >= self._kept_until:
+            self._keep(now)
         for account, (first, wallet) in list(self._old.items()):
             wallet.tend(now)
             if self.moment.day - first > OLD_DAYS:
@@ -228,6 +233,7 @@ class Days:
         day = self._begin(served[name], self.moment, pilots, before.wallet if today else None, caught_up=False)
         for _ in day.catch_up():
             yield None
+        self._resume(day)
         before.close(wallet=not today)
         self.running[name] = day
         self.failed.discard(name)
@@ -262,5 +268,18 @@ class Days:
     def close(self) -> None:
         """Give unused money back and let the policies' threads end."""
         self._tomorrow.drop()
+        self._keep(self.desk.clock())
         for day in self.running.values():
             day.close()
+
+    def _keep(self, now: float) -> None:
+        """Keep what quotas of sources are held against in the slot under way, so that no restart renews them."""
+        self._kept_until = now + _KEPT
+        for day in self.running.values():
+            if day.gate is not None and any(used := day.gate.used):
+                self.desk.state.store_gate(day.account, day.slot, used)
+
+    def _resume(self, day: CampaignDay) -> None:
+        """Hold quotas against what was kept of the slot before a restart."""
+        if day.gate is not None:
+            day.gate.resume(self.desk.state.gate(day.account, day.slot))

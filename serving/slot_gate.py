@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,10 +32,21 @@ class SlotGate:
         self._most: list[float] = np.ceil(np.floor(gate.quota[0]) * share - _ROUNDING).tolist()
         self.requests = [0] * len(self._most)  # by source, the refused among them
         self.refused = [0] * len(self._most)
+        self._before = [0] * len(self._most)  # requests of the slot before a restart: they use the quota up
+
+    @property
+    def used(self) -> list[int]:
+        """Requests of the slot by source, before a restart too: what quotas are held against."""
+        return [before + now for before, now in zip(self._before, self.requests, strict=True)]
+
+    def resume(self, used: Sequence[int]) -> None:
+        """Hold quotas against what was used of the slot before a restart as well."""
+        if len(used) == len(self._before):
+            self._before = list(used)
 
     def count_on(self, before: SlotGate) -> None:
         """Take over what another gate has counted of the slot."""
-        self.requests, self.refused = before.requests, before.refused
+        self.requests, self.refused, self._before = before.requests, before.refused, before._before
 
     def admit(self, source: int) -> Refusal | None:
         """Count a request; why it is refused, None where it passes."""
@@ -48,7 +60,7 @@ class SlotGate:
         """Why the next request would be refused, None where it would pass; nothing is counted."""
         if self._multiplier[source] <= 0.0:
             return Refusal.source
-        return Refusal.quota if self.requests[source] >= self._most[source] else None
+        return Refusal.quota if self.requests[source] + self._before[source] >= self._most[source] else None
 
     def multiplier(self, source: int) -> float:
         """What a source's value is multiplied by."""
@@ -59,6 +71,6 @@ class SlotGate:
         most = self._most[source]
         return {
             "quota": None if math.isinf(most) else int(most),
-            "requests": self.requests[source],
+            "requests": self.requests[source] + self._before[source],
             "refused": self.refused[source],
         }

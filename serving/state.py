@@ -19,6 +19,7 @@ from bidpilot.serving.writer import Writer
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS slots (account TEXT, slot INTEGER, totals TEXT NOT NULL, PRIMARY KEY (account, slot));
+CREATE TABLE IF NOT EXISTS gates (account TEXT PRIMARY KEY, slot INTEGER NOT NULL, used TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS results (account TEXT PRIMARY KEY, text TEXT NOT NULL);
 """
 _RESULTS = "INSERT OR REPLACE INTO results VALUES (?, ?)"
@@ -94,6 +95,29 @@ class State:
             self._db.execute(_RESULTS, (account, text))
 
         self.writer.submit((account, "results"), write)
+
+    def store_gate(self, account: str, slot: int, used: Sequence[int]) -> None:
+        """Keep the requests by source that the slot under way has had."""
+        if not self._keeps_slots:
+            return
+
+        def write() -> None:
+            statement = "INSERT OR REPLACE INTO gates VALUES (?, ?, ?)"
+            self._db.execute(statement, (account, slot, json.dumps(used)))
+
+        self.writer.submit((account, "gate"), write)
+
+    def gate(self, account: str, slot: int) -> list[int]:
+        """What was kept of a slot's requests by source; empty where nothing was, or what cannot be read.
+
+        Raises:
+            LedgerUnavailable: the database cannot be read.
+        """
+        rows = self._read("SELECT used FROM gates WHERE account = ? AND slot = ?", account, slot)
+        try:
+            return [int(count) for count in json.loads(str(rows[0][0]))] if rows else []
+        except (TypeError, ValueError):
+            return []
 
     def results(self, accounts: Sequence[str]) -> dict[str, str]:
         """What was kept of days, by account.

@@ -231,6 +231,31 @@ def test_a_restart_finds_the_gate_as_it_was(opened: Opened, clock: ManualClock) 
     np.testing.assert_array_equal(before.quota, after.quota)
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_no_restart_renews_the_quota_of_a_source(
+    opened: Opened, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    """Of the quota of 5 four are used when the process ends; one that is killed keeps nothing at its end."""
+    bidder = opened(Growing)
+    for _ in range(4):
+        assert isinstance(bidder.bid(of(4)), Bid)
+    if killed:
+        clock.move(clock() + 5.0)
+        bidder.tick()
+        monkeypatch.setattr(bidder._days, "_keep", lambda now: None)
+    bidder.close()
+    again = opened(Growing)
+    assert again.days["default"].gate is not None
+    answers = [again.bid(of(4)) for _ in range(3)]
+    assert [isinstance(answer, Bid) for answer in answers] == [True, False, False]
+    assert answers[1] == NoBid("refused_quota")
+    assert again.explain(of(4))["default"]["source"]["requests"] == 7
+    assert again.days["default"].collector.totals().source_auctions[0, 4] == 3  # its own slot's counts are what it saw
+    clock.move(clock() + SLOT)
+    again.tick()
+    assert isinstance(again.bid(of(4)), Bid)  # a slot later the quota is another
+
+
 def test_what_is_told_late_reaches_the_filters_of_policy_and_shadow(
     opened: Opened, clock: ManualClock, tmp_path: Path
 ) -> None:
@@ -306,7 +331,7 @@ def test_publishers_leave_the_pool_and_metrics_tell_who_is_in_it(opened: Opened)
         send(app, "pub", unhinted("a"), unhinted("b"), unhinted("c"))
         send(app, "pub", unhinted("a"), test=1)
         admin._explain(json.dumps(request(unhinted("a")) | {"site": {"publisher": {"id": "pub"}}}).encode())
-    gate = bidder.days["default"]._gate
+    gate = bidder.days["default"].gate
     assert gate is not None
     assert gate.requests[pool] == 6
     send(app, "pub", unhinted("a"))
