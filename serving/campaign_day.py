@@ -24,6 +24,7 @@ from bidpilot.serving.ledger.chunk import most_unused
 from bidpilot.serving.ledger.reservations import WalletConfig
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.ledger.wallet import Wallet
+from bidpilot.serving.page.course import Course
 from bidpilot.serving.past import Past
 from bidpilot.serving.pilot import Decision, Pilot
 from bidpilot.serving.pilots import Pilots
@@ -71,9 +72,9 @@ class CampaignDay:
         self._budget = budget = desk.budgets.on(served, moment)
         kept = desk.state.results([self.account]) if moment.slot else {}  # of a day that began before a restart
         self.results = DayResults.read(kept.get(self.account), len(desk.forecast.segments))
-        self.pilots = pilots
+        self.pilots, self.course = pilots, Course()
         self.cap = bid_cap(desk.guardrails, desk.forecast, self._pilot.alpha, served.campaign.conversion_value)
-        config = WalletConfig(chunk=most_unused(budget, _micro(self.cap)), hold=desk.hold)
+        config = WalletConfig(chunk=most_unused(budget, int(self.cap * MICRO)), hold=desk.hold)
         self.wallet = wallet or Wallet(self.account, budget, desk.keeper, desk.clock, config, events)
         self.sharing = Sharing(self.account, desk, events)
         self._spend = SlotSpend(self.wallet, self._slot_limit(budget), 1.0 / self.sharing.share)
@@ -216,6 +217,7 @@ class CampaignDay:
         self.gate = self._make_gate()
         shadow = self.pilots.shadow_decision
         self._shadow_pricer = None if shadow is None else Pricer(shadow.rule, self.cap, self.desk.shade)
+        self.course.note(decision.slot, rule, decision.planned, None if shadow is None else shadow.rule)
 
     def _make_gate(self) -> SlotGate | None:
         gate = self.decision.rule.gate
@@ -333,7 +335,7 @@ class CampaignDay:
         if self._begun and budget != self._budget:
             self._budget = budget
             self._spend.limit = self._slot_limit(budget)
-            self.wallet.set_budget(budget, most_unused(budget, _micro(self.cap)))
+            self.wallet.set_budget(budget, most_unused(budget, int(self.cap * MICRO)))
 
     def close(self, wallet: bool = True) -> None:
         """Give unused money back, unless another day has the wallet, and let the policy's threads end."""
@@ -343,7 +345,3 @@ class CampaignDay:
         self.pilots.close()
         if self.successor is not None:
             self.successor.close()
-
-
-def _micro(amount: float) -> int:
-    return int(amount * MICRO)

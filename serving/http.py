@@ -1,9 +1,9 @@
-"""The applications' common ground: requests with limited bodies, and whole responses, over RSGI."""
+"""The applications' common ground: requests with limited bodies, and responses, whole or as a stream, over RSGI."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, NamedTuple, Protocol
 
 from bidpilot.serving.arrival import ARRIVED
 from bidpilot.serving.guardrails import LOGGER
@@ -32,14 +32,26 @@ class Request(NamedTuple):
     peer: str = ""  # address and port of who sent it
     arrived: float | None = None  # when it was handed over to the loop, `time.perf_counter` seconds; None: now
     hangup: Callable[[], Hangup] | None = None  # tells whether the client has gone; None: it has not
+    header: Callable[[str], str | None] = lambda _: None  # a header's value by its name in small letters
 
 
 class Response(NamedTuple):
-    """What is sent back, whole."""
+    """What is sent back, whole, or bit by bit where there are `parts`."""
 
     status: int
     body: bytes = b""
     headers: list[tuple[str, str]] = JSON
+    parts: Parts | None = None
+
+
+class Parts(Protocol):
+    """A body that is sent as it comes. The server keeps what a slow client has not taken: end it after some bytes."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The parts. Whether the client is still there is looked at when one comes: let one come every so often."""
+
+    def close(self) -> None:
+        """No more is wanted; called once in any case."""
 
 
 class Hangup:
@@ -87,16 +99,36 @@ class Application:
             scope.client,
             ARRIVED.get(),
             lambda: Hangup(protocol),
+            scope.headers.get,
         )
         try:
             response = await self._handle(request)
         except Exception:  # a fault of ours: logged with its trace, and the connection goes on
             LOGGER.exception("a request failed")
             response = Response(500, b'{"error":"internal error"}')
-        if response.body:
+        if response.parts is not None:
+            await stream(protocol, response, response.parts)
+        elif response.body:
             protocol.response_bytes(response.status, response.headers, response.body)
         else:
-            protocol.response_empty(response.status, [])
+            protocol.response_empty(response.status, [] if response.headers is JSON else response.headers)
+
+
+async def stream(protocol: Any, response: Response, parts: Parts) -> None:
+    """Send a body part by part until it ends or the client has gone; `protocol` is RSGI's."""
+    hangup = Hangup(protocol)
+    try:
+        transport = protocol.response_stream(response.status, response.headers)
+        async for part in parts:
+            if hangup.gone:
+                break
+            await transport.send_bytes(part)
+    except Exception:  # where the client has not gone, a fault of ours: logged with its trace, and the connection ends
+        if not hangup.gone:
+            LOGGER.exception("a stream failed")
+    finally:
+        parts.close()
+        hangup.close()
 
 
 async def read_body(length: str | None, protocol: Any, most: int, seconds: float, patience: Patience) -> bytes:

@@ -160,6 +160,23 @@ class Pilot:
         return self._decide(self._last)
 
     @property
+    def statistics(self) -> DayStatistics:
+        """What the day has brought so far, one row: of all bidders."""
+        return self._statistics
+
+    @property
+    def planned_spend(self) -> NDArray[np.float64]:
+        """(T + 1,) cumulative spend by the plan, currency."""
+        spend: NDArray[np.float64] = self._plan.spend[self._index[0]]
+        return spend
+
+    @property
+    def planned_wins(self) -> NDArray[np.float64]:
+        """(T,) wins per slot by the plan."""
+        wins: NDArray[np.float64] = self._plan.wins[self._index[0]]
+        return wins
+
+    @property
     def money(self) -> tuple[float, float]:
         """What the policy was last told of settled and of held money, currency."""
         settled, reserved = self._statistics.budget()
