@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NamedTuple, Protocol
 
+from granian import rsgi
+
 from bidpilot.serving.arrival import ARRIVED
 from bidpilot.serving.guardrails import LOGGER
 from bidpilot.serving.patience import Patience
 
 JSON = [("content-type", "application/json")]
 TEXT = [("content-type", "text/plain; charset=utf-8")]
+_CLOSED: type[Exception] = rsgi.ProtocolClosed  # type: ignore[attr-defined]  # which granian hands on
 
 
 class BodyRefused(Exception):  # never leaves the applications: it becomes a status
@@ -123,9 +126,10 @@ async def stream(protocol: Any, response: Response, parts: Parts) -> None:
             if hangup.gone:
                 break
             await transport.send_bytes(part)
-    except Exception:  # where the client has not gone, a fault of ours: logged with its trace, and the connection ends
-        if not hangup.gone:
-            LOGGER.exception("a stream failed")
+    except _CLOSED:
+        pass  # the client has gone
+    except Exception:  # a fault of ours: logged with its trace, and the connection ends
+        LOGGER.exception("a stream failed")
     finally:
         parts.close()
         hangup.close()

@@ -2,11 +2,11 @@
 
 import { spark } from "./charts.js";
 import { by, el, say, show } from "./dom.js";
-import { count, isNumber, money, number, pace, percent, short, words } from "./format.js";
+import { count, isNumber, money, number, pace, percent, rough, short, words } from "./format.js";
 import { mayOperate, pause, whyNot } from "./orders.js";
 import { at, levelOf, LEVELS, slotsPassed, state } from "./state.js";
 
-const COLUMNS = ["Campaign", "State", "Budget left", "Spend against plan", "Pace", "Wins", "KPI", "CPA", "Coefficients", "Refused", "Level", ""];
+const COLUMNS = ["Campaign", "State", "Budget left", "Spend against plan", "Pace", "Wins", "KPI", "CPA", "Coefficients", "Refused", ""];
 const GOOD = new Set(["bidding"]);
 const rows = new Map(); // name to its cells
 let body = null;
@@ -26,13 +26,13 @@ function cell(label, ...children) {
 }
 
 function made(name) {
-  const c = { state: el("span", { class: "tag" }), left: el("b"), of: el("small"), meter: el("meter", { min: 0, max: 1 }), curve: el("span"), pace: el("b"), plan: el("small"), wins: el("b"), auctions: el("small"), kpi: el("span"), told: el("small"), cpa: el("b"), target: el("small"), alpha: el("span"), by: el("small"), refused: el("span"), sources: el("small"), level: el("span", { class: "tag" }), last: {} };
+  const c = { state: el("span", { class: "tag" }), left: el("b"), of: el("small"), meter: el("meter", { min: 0, max: 1 }), curve: el("span"), pace: el("b"), plan: el("small"), wins: el("b"), auctions: el("small"), kpi: el("span", { class: "numbers" }), told: el("small", { class: "numbers" }), cpa: el("b"), target: el("small"), alpha: el("span", { class: "numbers" }), by: el("small"), refused: el("span"), sources: el("small"), level: el("span", { class: "tag" }), last: {} };
   c.name = el("button", { type: "button", class: "link", onclick: () => select(name) }, name);
   c.pause = el("button", { type: "button", onclick: () => pause(name, !state.campaigns.get(name)?.steady.paused) });
   c.meter.setAttribute("aria-label", `share of the budget of ${name} that is left`);
   c.row = el("tr", {},
     el("th", { scope: "row" }, c.name),
-    cell("State", c.state),
+    cell("State", c.state, c.level),
     cell("Budget left", c.left, c.meter, c.of),
     cell("Spend against plan", c.curve),
     cell("Pace", c.pace, c.plan),
@@ -41,7 +41,6 @@ function made(name) {
     cell("CPA", c.cpa, c.target),
     cell("Coefficients", c.alpha, c.by),
     cell("Refused", c.refused, c.sources),
-    cell("Level", c.level),
     cell("", c.pause));
   return c;
 }
@@ -92,11 +91,12 @@ function fill(c, name, { steady, moving }) {
   say(c.kpi, triple(moving.predicted));
   say(c.told, `told ${triple(moving.realised)}`);
   cpa(c, steady, moving);
-  say(c.alpha, steady.alpha.map(number).join(" / "));
+  say(c.alpha, triple(steady.alpha));
   say(c.by, steady.by_plan ? "by the plan" : short(steady.bundle));
   const refused = moving.refused.refused_source + moving.refused.refused_quota;
   say(c.refused, count(refused));
-  say(c.sources, `${steady.sources.refused} sources refused, ${steady.sources.doubted} doubted`);
+  const { refused: shut, doubted } = steady.sources;
+  say(c.sources, shut || doubted ? `${shut} sources shut, ${doubted} doubted` : "no source");
   level(c, name);
   say(c.pause, steady.paused ? "Resume" : "Pause");
   c.pause.disabled = !mayOperate();
@@ -109,20 +109,21 @@ function fill(c, name, { steady, moving }) {
   }
 }
 
-const triple = (kpi) => kpi.map(number).join(" / ");
+const triple = (kpi) => kpi.map(rough).join(" / ");
 
 function cpa(c, steady, moving) {
   const told = cost(moving.spent, moving.realised[2]);
   const predicted = cost(moving.spent, moving.predicted[2]);
   const target = steady.max_cpa;
   say(c.cpa, number(predicted));
-  const against = isNumber(target) ? `target ${number(target)}${predicted > target ? ", above it" : ""}` : "no target";
-  say(c.target, `${told === null ? "none told" : `told ${number(told)}`}; ${against}`);
+  const against = isNumber(target) ? `${predicted > target ? "above" : "within"} target ${number(target)}` : "no target";
+  say(c.target, `${told === null ? "none told" : `told ${number(told)}`}, ${against}`);
   c.cpa.className = isNumber(target) && predicted > target ? "bad" : "";
 }
 
 function level(c, name) {
   const found = levelOf(name);
-  say(c.level, LEVELS[found]);
+  c.level.hidden = found === 0;
+  say(c.level, `level ${LEVELS[found]}`);
   c.level.className = `tag level${found}`;
 }

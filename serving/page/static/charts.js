@@ -7,7 +7,7 @@ const HEIGHT = 200;
 const PAD = { left: 48, right: 12, top: 10, bottom: 24 };
 
 /** Round steps between two numbers, about `most` of them. */
-export function ticks(low, high, most = 4) {
+export function ticks(low, high, most = 5) {
   const span = high - low || 1;
   const power = 10 ** Math.floor(Math.log10(span / most));
   const step = [1, 2, 5, 10].map((k) => k * power).find((s) => span / s <= most) ?? 10 * power;
@@ -45,8 +45,10 @@ function swatch(one) {
   return svg("svg", { width: 22, height: 12, "aria-hidden": "true" }, mark);
 }
 
-function last(values) {
-  return values.findLast(isNumber);
+/** The value of a series where the first one ends: a plan goes on to the end of the day. */
+function now(values, series) {
+  const end = series[0].values.findLastIndex(isNumber);
+  return values[end] ?? values.findLast(isNumber);
 }
 
 /**
@@ -78,20 +80,20 @@ export function chart({ title, unit = "", slots, series, lines = [], fromZero = 
       });
     } else {
       parts.push(svg("path", { class: `line ${one.style}`, d: path(one.values, x, y) }));
-      const end = one.values.findLastIndex(isNumber);
-      if (end >= 0) parts.push(svg("circle", { class: `dot ${one.style}`, cx: x(end), cy: y(one.values[end]), r: 2.5 }));
+      const end = series[0].values.findLastIndex(isNumber);
+      if (isNumber(one.values[end])) parts.push(svg("circle", { class: `dot ${one.style}`, cx: x(end), cy: y(one.values[end]), r: 2.5 }));
     }
   }
   for (const one of lines) {
     parts.push(svg("line", { class: `line ${one.style}`, x1: PAD.left, x2: width - PAD.right, y1: y(one.value), y2: y(one.value) }));
   }
   const cursor = svg("line", { class: "cursor", x1: -9, x2: -9, y1: PAD.top, y2: HEIGHT - PAD.bottom });
-  const named = series.map((one) => `${one.label} ${number(last(one.values))}`).join(", ");
+  const named = series.map((one) => `${one.label} ${number(now(one.values, series))}`).join(", ");
   const picture = svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", tabindex: 0, "aria-label": `${title}: ${named}. Arrow keys read it slot by slot.` }, parts, cursor);
   const readout = el("output", { class: "readout" });
   follow(picture, cursor, readout, { series, slots, x, points, unit });
-  const legend = [...series, ...lines.map((one) => ({ ...one, values: [one.value] }))].map((one) =>
-    el("li", {}, swatch(one), `${one.label} `, el("b", {}, number(last(one.values)))));
+  const legend = [...series, ...lines].map((one) =>
+    el("li", {}, swatch(one), `${one.label} `, el("b", {}, number(one.values ? now(one.values, series) : one.value))));
   return el("figure", { class: "chart" }, el("figcaption", {}, title, unit ? el("span", { class: "unit" }, ` ${unit}`) : null), picture, el("ul", { class: "legend" }, legend), readout);
 }
 

@@ -1,6 +1,7 @@
 // Numbers and names as the page writes them.
 
 const plain = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
+const three = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const cents = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 
@@ -8,6 +9,7 @@ const NONE = "–";
 
 export const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 export const number = (value) => (isNumber(value) ? plain.format(value) : NONE);
+export const rough = (value) => (isNumber(value) ? three.format(value) : NONE);
 export const count = (value) => (isNumber(value) ? (Math.abs(value) < 1e6 ? whole : plain).format(value) : NONE);
 
 /** An amount without its currency, which stands beside. */

@@ -52,8 +52,8 @@ function card(one) {
     el("ol", {}, one.steps.map((step) => el("li", {}, el("time", {}, time(step.at, state.server.utc_offset)), ` ${words(step.action)} by ${step.by}, level ${LEVELS[step.level]}${step.cause ? `: ${step.cause}` : ""}`))));
   return el("li", { class: `incident ${one.open ? `is${one.level}` : "over"}` },
     el("div", { class: "headline" },
-      el("h3", {}, el("span", { class: `tag level${one.level}` }, LEVELS[one.level]), ` ${words(one.risk)}`),
-      el("div", { class: "buttons" },
+      el("h3", {}, el("span", { class: `tag level${one.open ? one.level : 0}` }, one.open ? LEVELS[one.level] : "over"), ` ${words(one.risk)}`),
+      one.open && el("div", { class: "buttons" },
         button(one, "acknowledge", one.acknowledged ? "Acknowledged" : "Acknowledge", acknowledge, one.open && !one.acknowledged),
         button(one, "extend", `${HOURS} h more`, (which) => extend(which, HOURS), one.open && one.deadline !== null),
         button(one, "undo", "Undo", undo, undoable(one)))),
