@@ -1,4 +1,7 @@
-"""What the rule was in each slot of a running day. After a restart the slots are played again, and so it is back."""
+"""What the rule was in each slot of a running day.
+
+After a restart the slots are played again, and so it is back, but for what bids were outstanding when each slot began.
+"""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class Feed:
     """
 
     def __init__(self, snapshots: Snapshots, every: float = _EVERY, most: int = MOST) -> None:
-        self.snapshots, self._every, self._most = snapshots, every, most
+        self.snapshots, self.every, self._most = snapshots, every, most
         self.listeners: set[Listener] = set()
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
@@ -135,7 +135,7 @@ class Feed:
             return
         waiting = [asyncio.ensure_future(self._wake.wait()), asyncio.ensure_future(self.snapshots.drain.asked())]
         try:
-            await asyncio.wait(waiting, timeout=self._every - _GAP, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waiting, timeout=self.every - _GAP, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for one in waiting:
                 one.cancel()

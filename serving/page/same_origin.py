@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from bidpilot.serving.http import Request
 
 _READS = ("GET", "HEAD", "OPTIONS")
@@ -24,4 +22,4 @@ def foreign(request: Request) -> bool:
     origin = request.header("origin")
     if origin is None:
         return False
-    return not origin.isascii() or urlsplit(origin).netloc.lower() != (request.header("host") or "").lower()
+    return origin.partition("://")[2].lower() != (request.header("host") or "?").lower()

@@ -39,6 +39,8 @@ TOKENS = {"ada": ("a-token-of-the-director", "direct"), "rita": ("a-token-of-the
 def play(bidder: Bidder, clock: ManualClock, slots: int, every: int = 1) -> None:
     """Play the first slots of a recorded day, each `every`th auction: bids, bills and what wins brought."""
     log = recorded_day()
+    assert log.interacted is not None
+    assert log.converted is not None
     columns = (log.exposure, log.interaction, log.conversion)
     for slot in range(slots):
         first, last = int(log.offsets[0, slot]), int(log.offsets[0, slot + 1])
@@ -102,7 +104,10 @@ class Desk:
                 return await app(request)
             assert app.tokens.who(request.authorization) is not None
             self.asked.append(f"{found[2]} {found[1]}")
-            changes = {"acknowledge": {"acknowledged": True}, "undo": {"level": Level.none, "open": False}}
+            changes: dict[str, dict[str, Any]] = {
+                "acknowledge": {"acknowledged": True},
+                "undo": {"level": Level.none, "open": False},
+            }
             self.held = [
                 one.model_copy(update=changes.get(found[2], {})) if one.id == found[1] else one for one in self.held
             ]
@@ -126,7 +131,10 @@ def heat_map() -> Grid:
 
 def matrix() -> Grid:
     """Likelihood by impact."""
-    likely, impact = ("rare", "unlikely", "possible", "likely", "frequent"), ("negligible", "minor", "moderate", "major")
+    likely, impact = (
+        ("rare", "unlikely", "possible", "likely", "frequent"),
+        ("negligible", "minor", "moderate", "major"),
+    )
     return Grid("Risks by likelihood and impact", likely, impact, ((0, 1, 0, 0),) * 4 + ((None, 2, 3, 1),), "risks")
 
 
@@ -154,6 +162,7 @@ class Board:
         self.bidder.tick()
         self.admin = applications(self.bidder, config, "http://x", self.drain)[1]
         self.admin.page.watch(self.desk)
+        self.admin.page.feed.every = 0.2
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
 

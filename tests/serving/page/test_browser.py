@@ -94,8 +94,7 @@ def row(page: Page, name: str) -> str:
     return page.get_by_role("row").filter(has=page.get_by_role("button", name=name, exact=True)).inner_text()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
 def test_all_of_it_fits_the_width_and_comes_from_this_server(
     board: Board, look: Callable[..., Seen], width: int, scheme: str
 ) -> None:
