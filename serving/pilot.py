@@ -96,6 +96,11 @@ class Pilot:
         return self._statistics.t
 
     @property
+    def statistics(self) -> DayStatistics:
+        """What is known of the day, slot by slot."""
+        return self._statistics
+
+    @property
     def over(self) -> bool:
         """Whether all slots are closed."""
         return self.slot >= self.forecast.slots

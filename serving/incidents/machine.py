@@ -20,6 +20,7 @@ MOST_ALARMS = 192
 MOST_STEPS = 500
 """Steps after which an incident that flaps goes on without telling more of it."""
 _FRESH = 2.0  # slots for which an alarm that was heard counts as going on: deadlines bring nothing after
+_GRACE = 0.1  # slots: an alarm comes some time after the end of its slot
 _SLOWER = 3  # times that a flapping incident's time to clear doubles, at most
 _LONGEST = 7 * 24.0  # hours of an extension
 _ROLES = (Role.watcher, Role.lead, Role.director)
@@ -104,7 +105,7 @@ class Machine:
         self, incident: Incident, level: Level, now: float, cause: str, evidence: Mapping[str, Any], by: str = "server"
     ) -> Incident:
         """At a level, if that is higher; an operator has time again."""
-        if level <= incident.level:
+        if level <= incident.level or not self.policy.acts:
             return incident
         before, patience = incident.level, self.policy.patience(level)
         at_level = incident.model_copy(
@@ -147,7 +148,7 @@ class Machine:
 
     def clears_after(self, incident: Incident) -> float:
         """Seconds without its alarm after which an incident is over: longer each time that it has reopened."""
-        return self.policy.clear_slots * self.slot * 2 ** min(incident.reopened, _SLOWER)
+        return (self.policy.clear_slots * 2.0 ** min(incident.reopened, _SLOWER) + _GRACE) * self.slot
 
     def _escalate(self, incident: Incident, now: float) -> Incident:
         role = _ROLES[min(_ROLES.index(incident.role) + 1, len(_ROLES) - 1)]

@@ -54,6 +54,7 @@ class ResponsePolicy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    acts: bool = Field(True, description="False: incidents are told and kept, and nothing is done about them")
     risks: dict[Risk, Response] = Field({}, description="what is done by risk; those left out as built in")
     throttle_hours: float = Field(2.0, gt=0, description="time until an unacknowledged throttle escalates, hours")
     pause_hours: float = Field(6.0, gt=0, description="time until an unacknowledged pause escalates, hours")

@@ -16,6 +16,7 @@ from bidpilot.serving.incidents.machine import Machine, Noticed
 from bidpilot.serving.incidents.policy import DEFAULTS, HOUR, Response, ResponsePolicy
 
 SLOT = 1800.0
+CLEAR = 3.1 * SLOT  # without its alarm
 NOW = 1_700_000_000.0
 CAMPAIGN = Target(kind="campaign")
 MACHINE = Machine(ResponsePolicy(), SLOT)
@@ -78,7 +79,7 @@ def test_who_acknowledges_keeps_the_level_until_the_alarm_is_away() -> None:
     incident = MACHINE.acknowledge(opened(), NOW + 60, "anna", "looking at it")
     incident = going_on(incident, 24)
     assert (incident.level, incident.acknowledged, incident.role) == (Level.throttle, True, Role.watcher)
-    incident = MACHINE.tend(incident, incident.seen + 3 * SLOT)
+    incident = MACHINE.tend(incident, incident.seen + CLEAR)
     assert (incident.open, incident.level) == (False, Level.none)
     assert incident.steps[-1].action is Action.cleared
 
@@ -90,7 +91,7 @@ def test_a_worse_notice_takes_an_acknowledgement_back() -> None:
     worse = noticed(Risk.exchange_not_billing, least=Level.stop)
     incident = MACHINE.hear(incident, worse, NOW + 120)
     assert (incident.level, incident.acknowledged, incident.deadline) == (Level.stop, False, NOW + 120 + 12 * HOUR)
-    assert not MACHINE.tend(incident, NOW + 120 + 3 * SLOT).open  # the bills have come
+    assert not MACHINE.tend(incident, NOW + 120 + CLEAR).open  # the bills have come
 
 
 def test_an_alarm_that_is_away_for_one_slot_does_not_clear_and_a_deadline_waits_for_it() -> None:
@@ -113,15 +114,15 @@ def test_a_flapping_alarm_reopens_its_incident_at_its_level_and_clears_more_slow
         now += SLOT
         incident = MACHINE.hear(incident, noticed(), now)
         assert (incident.open, incident.level, incident.reopened) == (True, Level.pause, k)
-        assert MACHINE.clears_after(incident) == 3 * SLOT * 2 ** min(k, 3)
+        assert MACHINE.clears_after(incident) == (3 * 2 ** min(k, 3) + 0.1) * SLOT
         assert incident.deadline == now + 6 * HOUR
     assert not MACHINE.reopens(incident, now)  # it is open
 
 
 def test_an_incident_long_over_is_not_reopened() -> None:
-    incident = MACHINE.tend(opened(), NOW + 3 * SLOT)
-    assert MACHINE.reopens(incident, NOW + 19 * SLOT)
-    assert not MACHINE.reopens(incident, NOW + 19.1 * SLOT)
+    incident = MACHINE.tend(opened(), NOW + CLEAR)
+    assert MACHINE.reopens(incident, NOW + CLEAR + 16 * SLOT)
+    assert not MACHINE.reopens(incident, NOW + CLEAR + 16.1 * SLOT)
 
 
 def test_undo_takes_back_one_level_after_the_other_and_the_alarm_does_not_bring_them_again() -> None:
@@ -153,7 +154,7 @@ def test_an_extension_counts_from_the_deadline() -> None:
 
 @pytest.mark.parametrize("act", ["acknowledge", "undo", "close"])
 def test_what_is_over_cannot_be_acted_on(act: str) -> None:
-    over = MACHINE.tend(opened(), NOW + 3 * SLOT)
+    over = MACHINE.tend(opened(), NOW + CLEAR)
     with pytest.raises(InvalidIncident, match="is over"):
         getattr(MACHINE, act)(over, NOW, "anna")
 
