@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from bidpilot.bidding.errors import BidpilotError, UnknownIncident
 from bidpilot.bidding.watch.alarm import Alarm, Risk
@@ -24,6 +24,7 @@ from bidpilot.serving.incidents.incident import Action, Incident, Level, Target
 from bidpilot.serving.incidents.machine import Machine, Noticed
 from bidpilot.serving.incidents.policy import ResponsePolicy
 from bidpilot.serving.incidents.shared import Shared
+from bidpilot.serving.incidents.teller import Teller
 from bidpilot.serving.incidents.triggers import Triggers
 
 if TYPE_CHECKING:
@@ -37,20 +38,13 @@ _BIDDER = Target(kind="bidder")
 _NEWS = frozenset(Action) - {Action.told, Action.fell_back}
 
 
-class Contacts(Protocol):
-    """Tells people of incidents; returns at once."""
-
-    def tell(self, incident: Incident) -> None:
-        """Tell the contacts of its role what has become of it."""
-
-
 @dataclass(frozen=True)
 class Responses:
     """How a bidder responds to incidents."""
 
     policy: ResponsePolicy = field(default_factory=ResponsePolicy)
     folder: Path | None = None  # of the files; None: they are kept in memory alone
-    contacts: Contacts | None = None
+    contacts: Teller | None = None  # tells people
 
 
 class Responder:
@@ -168,6 +162,7 @@ class Responder:
             if tended is not incident or slot != self._slot:
                 self._become(incident, self._with_slots(tended))
         self._slot = slot
+        self._take_reached()
         self.hold()
 
     def _with_slots(self, incident: Incident) -> Incident:
@@ -242,12 +237,19 @@ class Responder:
         self._become(before, after)
         self.hold()
 
-    def told(self, id: str, contacts: list[str], failed: str = "") -> None:
-        """Contacts were told of an incident, or could not be."""
-        if failed:
-            self._bidder.events.record(Cause.contact_failed, f"{id}: {failed}")
-        if (incident := self.incidents.get(id)) is not None:
-            self._become(incident, machines.told(incident, self._bidder.desk.clock(), contacts, failed))
+    def _take_reached(self) -> None:
+        """Keep what became of messages to contacts."""
+        for one in [] if self.contacts is None else self.contacts.reached():
+            if one.failed:
+                self._bidder.events.record(Cause.contact_failed, f"{one.incident}: {one.failed}")
+            if (incident := self.incidents.get(one.incident)) is not None:
+                now = self._bidder.desk.clock()
+                self._become(incident, machines.told(incident, now, [one.contact], one.failed))
+
+    def end(self) -> None:
+        """Tell contacts what waits."""
+        if self.contacts is not None:
+            self.contacts.close()
 
     # --- what follows ----------------------------------------------------------------------------
 
