@@ -100,14 +100,17 @@ class Machine:
         entry = {"at": now, "slot": slot, "score": score, "threshold": threshold, "lasts": True}
         return incident.model_copy(update={"seen": now, "alarms": (*incident.alarms, entry)[-MOST_ALARMS:]})
 
-    def due(self, incident: Incident) -> float | None:
-        """When time alone may change an incident next, seconds since 1970; None: never."""
+    def due(self, incident: Incident, now: float) -> float | None:
+        """When, from `now` on, time alone changes an incident next, seconds since 1970; None: never."""
         if not incident.open:
             return None
-        times = [incident.seen + self.clears_after(incident)]
+        stays = incident.level is Level.stop and not self.policy.response(incident.risk).lifts
+        times = [] if stays else [incident.seen + self.clears_after(incident)]
         if incident.deadline is not None and not incident.acknowledged:
-            times.append(incident.deadline)
-        return min(times)
+            at = max(incident.deadline, now)
+            if at - incident.seen <= _FRESH * self.slot or incident.level is Level.stop:
+                times.append(at)
+        return max(min(times), now) if times else None
 
     def _reopen(self, incident: Incident, noticed: Noticed, now: float) -> Incident:
         again = incident.model_copy(
