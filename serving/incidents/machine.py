@@ -19,7 +19,7 @@ MOST_ALARMS = 192
 """Alarms that an incident keeps: four days of slots."""
 MOST_STEPS = 500
 """Steps after which an incident that flaps goes on without telling more of it."""
-_FRESH = 2.0  # slots for which an alarm that was heard counts as going on: deadlines bring nothing after
+_FRESH = 2.1  # slots for which an alarm that was heard counts as going on: deadlines bring nothing after
 _GRACE = 0.1  # slots: an alarm comes some time after the end of its slot
 _SLOWER = 3  # times that a flapping incident's time to clear doubles, at most
 _LONGEST = 7 * 24.0  # hours of an extension
