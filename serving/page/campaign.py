@@ -63,7 +63,7 @@ def steady(bidder: Bidder, name: str) -> dict[str, Any]:
         "by_plan": day.decision.planned,
         "bundle": day.desk.origin.digest,
         "spend": short(spend),
-        "plan": short(pilot.planned_spend),
+        "plan": short(pilot.planned_curve),
         "sources": _counts(day),
     }
 
@@ -71,7 +71,7 @@ def steady(bidder: Bidder, name: str) -> dict[str, Any]:
 def mark(bidder: Bidder, name: str) -> tuple[object, ...]:
     """Equal while `steady` need not be made again."""
     day = bidder.days[name]
-    return day, day.slot, day.pilots.policy.slot, day.decision, bidder.served[name], day.desk.origin
+    return day, day.slot, day.pilots.policy.slot, day.pricer, bidder.served[name], day.desk.origin
 
 
 def condition(bidder: Bidder, name: str, day: CampaignDay) -> str:
@@ -81,6 +81,8 @@ def condition(bidder: Bidder, name: str, day: CampaignDay) -> str:
         return "kill_switch"
     if day.stopped or bidder.served[name].paused:
         return day.stopped or "paused"
+    if day.effects.stopped:
+        return "incident"
     if bidder.reconciliation.stopped(name):
         return "unbilled"
     flight = bidder.served[name].flight
@@ -111,7 +113,7 @@ def detail(bidder: Bidder, name: str) -> dict[str, Any]:
         "segments": list(pilot.forecast.segments),
         "campaign": served.campaign.model_dump(mode="json"),
         "spend": by_slot(s.spend),
-        "planned_spend": short(np.diff(pilot.planned_spend)),
+        "planned_spend": short(np.diff(pilot.planned_curve)),
         "wins": by_slot(s.wins),
         "planned_wins": short(pilot.planned_wins),
         "auctions": by_slot(s.auctions),
@@ -137,7 +139,7 @@ def _cost(spend: np.ndarray, conversions: np.ndarray) -> list[float | None]:
 
 def _counts(day: CampaignDay) -> dict[str, int]:
     """How many sources the gate of the slot under way refuses, and how many it bids on at a discount."""
-    gate = day.decision.rule.gate
+    gate = day.pricer.rule.gate
     if gate is None:
         return {"refused": 0, "doubted": 0}
     s = gate.multiplier[0]

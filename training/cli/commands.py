@@ -112,5 +112,11 @@ COMMANDS: tuple[Command, ...] = (
         f"{_ROOMS}.sources.run:run",
         "review the traffic sources of a recorded log",
     ),
+    Command(
+        "incidents",
+        f"{_ROOMS}.incidents.config:IncidentsConfig",
+        f"{_ROOMS}.incidents.run:run",
+        "list, replay, report and review incidents, and learn from reviews",
+    ),
     Command("ui", f"{_ROOMS}.tracking.config:UiConfig", f"{_ROOMS}.tracking.ui:run", "open the runs in the MLflow UI"),
 )
