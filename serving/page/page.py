@@ -10,6 +10,7 @@ from bidpilot.serving.http import Request, Response
 from bidpilot.serving.page import campaign
 from bidpilot.serving.page.feed import Feed
 from bidpilot.serving.page.files import Files
+from bidpilot.serving.page.kept import Kept
 from bidpilot.serving.page.operations import Operations
 from bidpilot.serving.page.snapshot import Snapshots
 from bidpilot.serving.tokens import Who
@@ -30,6 +31,7 @@ class Page:
     def __init__(self, bidder: Bidder, currency: str, drain: Drain) -> None:
         self.bidder, self._files = bidder, Files()
         self.feed = Feed(Snapshots(bidder, currency, drain))
+        self.watch(Kept(bidder))
 
     def watch(self, operations: Operations) -> None:
         """Show the incidents and risks that `operations` tells of."""

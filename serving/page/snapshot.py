@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 
 from bidpilot.bidding.errors import LinkLost
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.drain import Drain
+from bidpilot.serving.guardrails import LOGGER
 from bidpilot.serving.incidents.incident import Incident
 from bidpilot.serving.page import campaign
 from bidpilot.serving.page.operations import Nothing, Operations
 from bidpilot.serving.swap import origins_of
 
 Told = dict[str, Any]
+T = TypeVar("T")
 
 _ENCODER = msgspec.json.Encoder()
 _BREATH = 4  # campaigns between two times that bids may be answered
@@ -39,27 +42,53 @@ class Snapshots:
         self.operations: Operations = Nothing()
         self.ask: Callable[[Told], Any] | None = None  # for the money of all workers
         self._kept: dict[str, tuple[tuple[object, ...], msgspec.Raw]] = {}
+        self._broken: list[str] = []  # what cannot be told of now
+        self._said: set[str] = set()  # of that, what is logged already
+        self._told: dict[str, tuple[Incident, msgspec.Raw]] = {}
         self._money: dict[str, Told] = {}
         self._asked = -_MONEY_EVERY
 
     async def take(self) -> Told:
         """All that is shown. Bids are answered in between."""
         await self._ask()
-        bidder, rows = self.bidder, {}
+        bidder, rows = self.bidder, dict[str, Told]()
+        self._broken = []
         for k, name in enumerate(list(bidder.served)):
             if k % _BREATH == _BREATH - 1:
                 await asyncio.sleep(0)
             if name in bidder.served and name in bidder.days:
-                rows[name] = self._row(name)
+                row = self._try(name, partial(self._row, name))
+                rows |= {} if row is None else {name: row}
         self._kept = {name: kept for name, kept in self._kept.items() if name in rows}
-        incidents = [_incident(one) for one in self.operations.incidents()]
-        return {
-            "server": self._server(),
-            "bundles": self._bundles(),
-            "campaigns": rows,
-            "incidents": incidents,
-            "risks": [asdict(grid) for grid in self.operations.risks()],
-        }
+        incidents = self._try("incidents", self._incidents) or []
+        risks = self._try("risks", self._risks) or []
+        told = {"bundles": self._bundles(), "campaigns": rows, "incidents": incidents, "risks": risks}
+        return told | {"server": self._server() | {"untold": list(self._broken)}}
+
+    def _try(self, what: str, make: Callable[[], T]) -> T | None:
+        """What is made; None where that fails: the rest of the page is told all the same."""
+        try:
+            made = make()
+        except Exception:
+            self._broken.append(what)
+            if what not in self._said:
+                LOGGER.exception("the control page cannot tell of %s", what)
+            self._said.add(what)
+            return None
+        self._said.discard(what)
+        return made
+
+    def _incidents(self) -> list[msgspec.Raw]:
+        """Each is written once, as it does not change: another takes its place."""
+        told, before = {}, self._told
+        for one in self.operations.incidents():
+            kept = before.get(one.id)
+            told[one.id] = kept if kept is not None and kept[0] is one else (one, _incident(one))
+        self._told = told
+        return [raw for _, raw in told.values()]
+
+    def _risks(self) -> list[Told]:
+        return [asdict(grid) for grid in self.operations.risks()]
 
     def _row(self, name: str) -> Told:
         mark = campaign.mark(self.bidder, name)
@@ -129,6 +158,6 @@ def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> Told:
     return {part: value for part, value in after.items() if value is not before.get(part) and value != before.get(part)}
 
 
-def _incident(incident: Incident) -> Told:
+def _incident(incident: Incident) -> msgspec.Raw:
     told = incident.model_dump(mode="json", exclude={"slots"})
-    return told | {"steps": told["steps"][-_STEPS:], "alarms": told["alarms"][-_STEPS:]}
+    return msgspec.Raw(_ENCODER.encode(told | {"steps": told["steps"][-_STEPS:], "alarms": told["alarms"][-_STEPS:]}))

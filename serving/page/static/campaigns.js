@@ -7,6 +7,7 @@ import { mayOperate, pause, whyNot } from "./orders.js";
 import { at, levelOf, LEVELS, slotsPassed, state } from "./state.js";
 
 const COLUMNS = ["Campaign", "State", "Budget left", "Spend against plan", "Pace", "Wins", "KPI", "CPA", "Coefficients", "Refused", ""];
+const KPI = ["exposure", "interaction", "conversion"];
 const GOOD = new Set(["bidding"]);
 const rows = new Map(); // name to its cells
 let body = null;
@@ -26,7 +27,7 @@ function cell(label, ...children) {
 }
 
 function made(name) {
-  const c = { state: el("span", { class: "tag" }), left: el("b"), of: el("small"), meter: el("meter", { min: 0, max: 1 }), curve: el("span"), pace: el("b"), plan: el("small"), wins: el("b"), auctions: el("small"), kpi: el("span", { class: "numbers" }), told: el("small", { class: "numbers" }), cpa: el("b"), target: el("small"), alpha: el("span", { class: "numbers" }), by: el("small"), refused: el("span"), sources: el("small"), level: el("span", { class: "tag" }), last: {} };
+  const c = { state: el("span", { class: "tag" }), left: el("b"), of: el("small"), meter: el("meter", { min: 0, max: 1 }), curve: el("span"), pace: el("b"), plan: el("small"), wins: el("b"), auctions: el("small"), kpi: el("ul", { class: "numbers" }, KPI.map((name) => el("li", {}, el("span"), el("small", {}, ` ${name}`)))), told: el("small"), cpa: el("b"), target: el("small"), alpha: el("ul", { class: "numbers" }, KPI.map(() => el("li", {}, el("span")))), by: el("small"), refused: el("span"), sources: el("small"), level: el("span", { class: "tag" }), last: {} };
   c.name = el("button", { type: "button", class: "link", onclick: () => select(name) }, name);
   c.pause = el("button", { type: "button", onclick: () => pause(name, !state.campaigns.get(name)?.steady.paused) });
   c.meter.setAttribute("aria-label", `share of the budget of ${name} that is left`);
@@ -88,10 +89,10 @@ function fill(c, name, { steady, moving }) {
   say(c.plan, `${money(settled)} spent, plan ${money(planned)}`);
   say(c.wins, count(moving.wins));
   say(c.auctions, moving.auctions > 0 ? `${percent(moving.wins / moving.auctions)} of ${count(moving.auctions)}` : "no requests yet");
-  say(c.kpi, triple(moving.predicted));
+  list(c.kpi, moving.predicted);
   say(c.told, `told ${triple(moving.realised)}`);
   cpa(c, steady, moving);
-  say(c.alpha, triple(steady.alpha));
+  list(c.alpha, steady.alpha);
   say(c.by, steady.by_plan ? "by the plan" : short(steady.bundle));
   const refused = moving.refused.refused_source + moving.refused.refused_quota;
   say(c.refused, count(refused));
@@ -109,6 +110,7 @@ function fill(c, name, { steady, moving }) {
   }
 }
 
+const list = (node, kpi) => kpi.forEach((value, j) => say(node.children[j].firstChild, rough(value)));
 const triple = (kpi) => kpi.map(rough).join(" / ");
 
 function cpa(c, steady, moving) {
@@ -124,6 +126,6 @@ function cpa(c, steady, moving) {
 function level(c, name) {
   const found = levelOf(name);
   c.level.hidden = found === 0;
-  say(c.level, `level ${LEVELS[found]}`);
+  say(c.level, found ? `level ${LEVELS[found]}` : "");
   c.level.className = `tag level${found}`;
 }

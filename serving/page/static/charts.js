@@ -145,7 +145,7 @@ const BOUNDS = [0.25, 0.5, 0.8, 0.97, 1.03, 1.25, 2, 4];
 
 /** Multipliers by segment and slot; 1 is the middle. */
 export function strips({ title, rows, slots, values, width = 560 }) {
-  const left = width < 420 ? 92 : 116;
+  const left = width < 420 ? 102 : 116;
   const [right, tall] = [44, 18];
   const wide = (width - left - right) / slots;
   const parts = [];
@@ -161,7 +161,7 @@ export function strips({ title, rows, slots, values, width = 560 }) {
     parts.push(svg("text", { class: "tick", x: width - right + 6, y: top + 13 }, number(now)));
   });
   const bottom = rows.length * tall + 16;
-  for (const k of [0, slots / 4, slots / 2, (3 * slots) / 4, slots]) {
+  for (const k of width < 420 ? [0, slots / 2, slots] : [0, slots / 4, slots / 2, (3 * slots) / 4, slots]) {
     parts.push(svg("text", { class: "tick", x: left + k * wide, y: bottom, "text-anchor": k === 0 ? "start" : k === slots ? "end" : "middle" }, hour(k, slots)));
   }
   const named = rows.map((label, r) => `${label} ${number(values.findLast((row) => row)?.[r])}`).join(", ");

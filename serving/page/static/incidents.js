@@ -26,7 +26,7 @@ function tell(all) {
 }
 
 function undoable(one) {
-  return one.open && one.steps.some((step) => step.undo !== null);
+  return one.open && !one.undone && one.level > 0 && one.steps.some((step) => step.undo !== null);
 }
 
 function target(one) {

@@ -35,6 +35,7 @@ export function header(live) {
     standing(s),
     chip(`${s.date} ${hour(s.slot, s.slots)} · slot ${s.slot + 1} of ${s.slots}`),
     chip(live ? "Live" : "▲ Connecting again", live ? "" : "bad"),
+    s.untold.length ? chip(`▲ Not told: ${s.untold.join(", ")}`, "bad") : null,
     state.who ? chip(`${state.who.name} · ${state.who.role}`) : null);
   say(killer, s.killed ? "Let bidding go on" : "Stop all bidding");
   killer.className = s.killed ? "primary" : "danger";
@@ -84,7 +85,7 @@ function beside(rows) {
   const ratio = (row) => row.steady.shadow.map((value, j) => (row.steady.alpha[j] > 0 ? number(value / row.steady.alpha[j]) : "–")).join(" / ");
   return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Coefficients of bundle and shadow" }, el("table", {},
     el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))),
-    el("tbody", {}, rows.map(([name, row]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, row.steady.alpha.map(number).join(" / ")), el("td", {}, row.steady.shadow.map(number).join(" / ")), el("td", {}, ratio(row)))))));
+    el("tbody", {}, rows.map(([name, row]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", { class: "once" }, row.steady.alpha.map(number).join(" / ")), el("td", { class: "once" }, row.steady.shadow.map(number).join(" / ")), el("td", { class: "once" }, ratio(row)))))));
 }
 
 /** Heat maps: each cell's number stands in it. */

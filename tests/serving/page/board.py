@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
+import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -15,14 +16,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from bidpilot.bidding.watch.alarm import Risk
-from bidpilot.serving.admin_app import AdminApp
 from bidpilot.serving.auction import Bid, Opportunity
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.drain import Drain
-from bidpilot.serving.http import Request, Response
 from bidpilot.serving.incidents.incident import Action, Incident, Level, Role, Step, Target
 from bidpilot.serving.listeners import held_port, listener
 from bidpilot.serving.page.operations import Grid
@@ -34,6 +33,14 @@ T = TypeVar("T")
 SLOT = DAY / 48
 START = 20_000 * DAY
 TOKENS = {"ada": ("a-token-of-the-director", "direct"), "rita": ("a-token-of-the-reader", "read")}
+
+
+@contextmanager
+def in_memory() -> Iterator[Path]:
+    """A folder in memory, where there is such a thing: a played day commits thousands of times."""
+    shared = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
+        yield Path(folder)
 
 
 def play(bidder: Bidder, clock: ManualClock, slots: int, every: int = 1) -> None:
@@ -83,37 +90,16 @@ def incident(**changes: Any) -> Incident:
 
 @dataclass
 class Desk:
-    """Stands in for who keeps incidents and risks, with the routes of administration."""
+    """Stands in for who keeps incidents and risks."""
 
     held: list[Incident] = field(default_factory=list)
     grids: tuple[Grid, ...] = ()
-    asked: list[str] = field(default_factory=list)
 
     def incidents(self) -> Sequence[Incident]:
         return list(self.held)
 
     def risks(self) -> Sequence[Grid]:
         return self.grids
-
-    def routes(self, app: AdminApp) -> Callable[[Request], Any]:
-        """The application, with orders about incidents."""
-
-        async def answer(request: Request) -> Response:
-            found = re.fullmatch(r"/admin/incidents/([\w.-]+)/(acknowledge|undo|extend)", request.path)
-            if found is None or request.method != "POST":
-                return await app(request)
-            assert app.tokens.who(request.authorization) is not None
-            self.asked.append(f"{found[2]} {found[1]}")
-            changes: dict[str, dict[str, Any]] = {
-                "acknowledge": {"acknowledged": True},
-                "undo": {"level": Level.none, "open": False},
-            }
-            self.held = [
-                one.model_copy(update=changes.get(found[2], {})) if one.id == found[1] else one for one in self.held
-            ]
-            return Response(200, b"{}")
-
-        return answer
 
 
 def heat_map() -> Grid:
@@ -152,7 +138,7 @@ class Board:
             {"name": "z_".ljust(64, "-"), "campaign": {"budget": 9.0}, "paused": True},
         ]
         campaigns.write_text(json.dumps(kinds))
-        self.clock, self.desk, self.drain = ManualClock(START), Desk(), Drain()
+        self.clock, self.drain = ManualClock(START), Drain()
         config = ServeConfig(
             bundle=bundle, state=folder / "state", campaigns=campaigns, tokens=tokens, shadow=shadow, sources=64
         )
@@ -161,7 +147,6 @@ class Board:
         self.clock.move(START + SLOT * (slots + 0.4))
         self.bidder.tick()
         self.admin = applications(self.bidder, config, "http://x", self.drain)[1]
-        self.admin.page.watch(self.desk)
         self.admin.page.feed.every = 0.2
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
@@ -170,7 +155,7 @@ class Board:
         self._loop = asyncio.get_running_loop()
         with held_port("127.0.0.1", 0) as port:
             self.url = f"http://127.0.0.1:{port}/"
-        server = listener(self.desk.routes(self.admin), "127.0.0.1", port)
+        server = listener(self.admin, "127.0.0.1", port)
         task = asyncio.create_task(server.serve())
         while True:
             try:

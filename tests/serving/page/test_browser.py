@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect, sync_playwright
 
+from bidpilot.bidding.watch.alarm import Risk
 from bidpilot.serving.auction import Bid, Opportunity
+from bidpilot.serving.incidents.incident import Level, Target
+from bidpilot.serving.page.kept import Kept
+from bidpilot.serving.page.operations import Grid
 from tests.serving.conftest import write_controller_bundle
-from tests.serving.page.board import TOKENS, Board, heat_map, incident, matrix
+from tests.serving.page.board import TOKENS, Board, Desk, heat_map, in_memory, incident, matrix
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium is installed")
@@ -30,17 +34,17 @@ class Seen:
 
 
 @pytest.fixture(scope="module")
-def board(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> Iterator[Board]:
-    folder = tmp_path_factory.mktemp("board")
-    shadow = write_controller_bundle(folder / "shadow", "adaptive")
-    with Board(folder, bundle_folder, shadow, slots=3, every=4) as made:
-        yield made
+def board(bundle_folder: Path) -> Iterator[Board]:
+    with in_memory() as folder:
+        shadow = write_controller_bundle(folder / "shadow", "adaptive")
+        with Board(folder, bundle_folder, shadow, slots=3, every=4) as made:
+            yield made
 
 
 @pytest.fixture(autouse=True)
 def as_before(board: Board) -> Iterator[None]:
     yield
-    board.desk.held, board.desk.grids = [], ()
+    board.admin.page.watch(Kept(board.bidder))
     board.do(lambda: board.bidder.kill(False))
 
 
@@ -99,8 +103,8 @@ def test_all_of_it_fits_the_width_and_comes_from_this_server(
     board: Board, look: Callable[..., Seen], width: int, scheme: str
 ) -> None:
     long = "w" * 300
-    board.desk.held = [incident(), incident(id="a" * 96, explanation=long)]
-    board.desk.grids = (matrix(), heat_map())
+    held = [incident(), incident(id="a" * 96, explanation=long)]
+    board.admin.page.watch(Desk(held, (matrix(), heat_map())))
     page = look(width=width, scheme=scheme).page
     page.get_by_role("button", name="default", exact=True).click()
     expect(page.get_by_role("img", name="Spend so far")).to_be_visible()
@@ -198,8 +202,8 @@ def test_the_keyboard_alone_stops_all_bidding(board: Board, look: Callable[..., 
 
 
 def test_text_from_elsewhere_stays_text(board: Board, look: Callable[..., Seen]) -> None:
-    board.desk.held = [incident(explanation=EVIL, campaign=EVIL)]
-    board.desk.grids = (matrix().__class__(EVIL, (EVIL,), (EVIL,), ((1.0,),), EVIL),)
+    held = [incident(explanation=EVIL, campaign=EVIL)]
+    board.admin.page.watch(Desk(held, (Grid(EVIL, (EVIL,), (EVIL,), ((1.0,),), EVIL),)))
     seen = look()
     page = seen.page
     expect(page.get_by_role("list").get_by_text(EVIL, exact=True).first).to_be_visible()
@@ -213,7 +217,7 @@ def test_text_from_elsewhere_stays_text(board: Board, look: Callable[..., Seen])
 
 
 def test_who_may_read_alone_can_press_nothing(board: Board, look: Callable[..., Seen]) -> None:
-    board.desk.held = [incident()]
+    board.admin.page.watch(Desk([incident()]))
     page = look(READER).page
     for name in ("Stop all bidding", "Pause default", "Acknowledge shock-1", "Undo shock-1"):
         expect(page.get_by_role("button", name=name)).to_be_disabled()
@@ -221,20 +225,39 @@ def test_who_may_read_alone_can_press_nothing(board: Board, look: Callable[..., 
 
 
 def test_an_incident_is_told_taken_on_and_undone(board: Board, look: Callable[..., Seen]) -> None:
-    page = look().page
+    page, responder = look().page, board.bidder.responder
     expect(page.locator("#incidents")).to_have_text("None.")
-    board.desk.held = [incident()]
-    expect(page.get_by_role("alert").first).to_contain_text("Level 2: pause: platform shock default.")
+    expect(page.locator("#risks")).to_have_text("None.")
+    hit = Target(kind="segment", index=2)
+
+    def notice() -> str:
+        made = responder.notice(Risk.invalid_traffic, "default", hit, "Views stay away.", {"views": 3}, Level.throttle)
+        return made.id
+
+    id = board.do(notice)
+    expect(page.get_by_role("alert").first).to_have_text("Level 1: throttle: invalid traffic default. Views stay away.")
+    expect(page.locator("#incidents")).to_contain_text("default · segment search/head")
     expect(page.locator("#incidents")).to_contain_text("escalates in")
-    assert "level 2: pause" in row(page, "default")
+    assert "level 1: throttle" in row(page, "default")
     assert "level" not in row(page, "spring.sale")
-    page.get_by_role("button", name="Acknowledge shock-1").click()
-    expect(page.get_by_role("button", name="Acknowledged shock-1")).to_be_disabled()
-    page.get_by_role("button", name="2 h more shock-1").click()
-    page.get_by_role("button", name="Undo shock-1").click()
+    grid = page.locator("figure").filter(has_text="Incidents by channel and hour")
+    expect(grid.get_by_role("row", name="search").get_by_role("cell", name="1")).to_have_count(1)
+    deadline = responder.get(id).deadline
+    assert deadline is not None
+    page.get_by_role("button", name=f"2 h more {id}").click()
+    expect(page.locator("#incidents summary")).to_have_text("3 steps")
+    assert responder.get(id).deadline == deadline + 2 * 3600
+    page.get_by_role("button", name=f"Acknowledge {id}").click()
+    expect(page.get_by_role("button", name=f"Acknowledged {id}")).to_be_disabled()
+    assert responder.get(id).acknowledged
+    page.get_by_role("button", name=f"Undo {id}").click()
     page.get_by_role("dialog").get_by_role("button", name="Undo", exact=True).click()
-    expect(page.locator("#incidents .tag")).to_have_text("over")
-    assert board.desk.asked == ["acknowledge shock-1", "extend shock-1", "undo shock-1"]
+    expect(page.get_by_role("status")).to_contain_text("is undone")
+    assert responder.get(id).level == Level.none
+    assert [step.by for step in responder.get(id).steps if step.action in ("extended", "acknowledged", "undone")] == [
+        "ada"
+    ] * 3
+    expect(page.locator("td[data-label=State]").first).to_have_text("bidding")
 
 
 def test_a_day_is_read_slot_by_slot_with_the_keys(board: Board, look: Callable[..., Seen]) -> None:

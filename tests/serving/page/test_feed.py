@@ -181,7 +181,7 @@ def test_a_drain_ends_all_and_lets_nobody_in(bidder: Bidder) -> None:
 def test_a_fault_ends_streams_and_nothing_else(bidder: Bidder, caplog: pytest.LogCaptureFixture) -> None:
     async def go() -> None:
         feed = a_feed(bidder)
-        feed.snapshots.operations = None  # type: ignore[assignment]
+        feed.snapshots.bidder = None  # type: ignore[assignment]
         listener = join(feed)
         async with asyncio.timeout(2.0):
             assert len([part async for part in listener]) == 1

@@ -10,19 +10,25 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from bidpilot.bidding.errors import LinkLost
+from bidpilot.bidding.traffic.gate import Gate
+from bidpilot.bidding.watch.alarm import Risk
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.drain import Drain
+from bidpilot.serving.incidents.incident import Target
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.page import campaign
+from bidpilot.serving.page.kept import Kept
 from bidpilot.serving.page.snapshot import Snapshots
+from bidpilot.serving.slot_gate import SlotGate
 from tests.serving.conftest import write_controller_bundle
-from tests.serving.page.board import START, Desk, incident, matrix, play
+from tests.serving.page.board import START, Desk, in_memory, incident, matrix, play
 
 SLOTS = 4
 
@@ -32,10 +38,10 @@ def config_of(folder: Path, bundle: Path) -> ServeConfig:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("snapshot")
-    write_controller_bundle(made / "shadow", "adaptive")
-    return made
+def folder() -> Iterator[Path]:
+    with in_memory() as made:
+        write_controller_bundle(made / "shadow", "adaptive")
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +163,60 @@ def test_incidents_and_risks_come_from_who_keeps_them(bidder: Bidder) -> None:
     found = snapshot(bidder, operations=Desk([held], (matrix(),)))
     assert found["incidents"] == [held.model_dump(mode="json", exclude={"slots"})]
     assert found["risks"][0]["cells"][4] == [None, 2, 3, 1]
+
+
+@pytest.mark.parametrize("what", ["incidents", "risks", "default"])
+def test_what_cannot_be_told_keeps_nothing_else_back_and_is_logged_once(
+    bidder: Bidder, what: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: object) -> None:
+        raise KeyError("window")
+
+    desk = Desk([incident()], (matrix(),))
+    whose, name = (campaign, "moving") if what == "default" else (desk, what)
+    monkeypatch.setattr(whose, name, fails)
+    made = Snapshots(bidder, "USD", Drain())
+    made.operations = desk
+    found: dict[str, Any]
+    for _ in range(3):
+        found = asyncio.run(made.take())
+        assert found["server"]["untold"] == [what]
+        there = {"incidents": found["incidents"], "risks": found["risks"], "default": found["campaigns"].get("default")}
+        assert {name for name, told in there.items() if not told} == {what}
+    assert caplog.text.count(f"the control page cannot tell of {what}") == 1
+    monkeypatch.undo()
+    assert asyncio.run(made.take())["server"]["untold"] == []
+
+
+def test_hours_and_channels_that_incidents_hit_are_counted(bidder: Bidder) -> None:
+    kept, responder = Kept(bidder), bidder.responder
+    assert kept.risks() == ()
+    explained = "Bills are above bids."
+    responder.notice(Risk.budget_overrun, "default", Target(kind="campaign"), explained, {})  # of no window
+    responder.notice(Risk.invalid_traffic, "default", Target(kind="segment", index=2), "Views stay away.", {})
+    channel, risk = kept.risks()
+    hour = bidder.moment.slot // 2
+    assert {row: cells[hour] for row, cells in zip(channel.rows, channel.cells, strict=True)} == {
+        "feed": 1, "search": 2, "challenge": 1, "external": 1,
+    }  # fmt: skip
+    assert risk.rows == ("invalid_traffic", "budget_overrun")
+    assert [sum(filter(None, cells)) for cells in risk.cells] == [1, 1]
+    assert kept.risks() is kept.risks()
+    assert [one.explanation for one in kept.incidents()] != []
+
+
+def test_sources_that_are_held_back_are_told_the_worst_first(bidder: Bidder) -> None:
+    day = bidder.days["default"]
+    usual = day.gate
+    multiplier, quota = np.ones((1, day.desk.sources)), np.full((1, day.desk.sources), np.inf)
+    multiplier[0, [3, 7]], quota[0, 5] = (0.4, 0.0), 2.0
+    day.gate = SlotGate(Gate(multiplier, quota))
+    for source in (3, 5, 5, 5, 7, 7):
+        day.gate.admit(source)
+    found = campaign.detail(bidder, "default")["sources"]
+    day.gate = usual
+    told = [(one["source"], one["multiplier"], one["quota"], one["refused"], one["requests"]) for one in found]
+    assert told == [(7, 0.0, None, 2, 2), (3, pytest.approx(0.4), None, 0, 1), (5, 1.0, 2, 1, 3)]
 
 
 def test_the_money_of_all_workers_is_asked_for_now_and_then(bidder: Bidder) -> None:
