@@ -112,5 +112,11 @@ COMMANDS: tuple[Command, ...] = (
         f"{_ROOMS}.sources.run:run",
         "review the traffic sources of a recorded log",
     ),
+    Command(
+        "risks",
+        f"{_ROOMS}.risk.config:RisksConfig",
+        f"{_ROOMS}.risk.run:run",
+        "list risks: how likely each is, what it costs, where it hits",
+    ),
     Command("ui", f"{_ROOMS}.tracking.config:UiConfig", f"{_ROOMS}.tracking.ui:run", "open the runs in the MLflow UI"),
 )
