@@ -1,0 +1,84 @@
+"""One simulated day three times over: without faults, with faults and no guard, and with faults and the guard.
+
+`make game-day`, or `python -m tests.game_day.game_day`. The day has a full disk, an exchange that tells wins and bills
+none, a burst of bots, an outage of tracking and a fall of traffic in it (`faults.py`), and an operator who pauses the
+campaign while the disk is full, lets it go on, and cuts the budget. What is printed is a timeline of what was noticed,
+done and undone, the money, and each condition; the last line is the verdict. `--days N` walks N honest days with the
+guard instead, and counts what it tells.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from bidpilot.serving.bidder import Bidder
+from bidpilot.serving.calendar import ManualClock
+from tests.game_day.day import draw, with_faults
+from tests.game_day.fatigue import honest
+from tests.game_day.faults import FAULTS
+from tests.game_day.guard import Guard, NoGuard
+from tests.game_day.report import listed, money, timeline, verdict
+from tests.game_day.verdict import Day, conditions, missed
+from tests.game_day.walk import START, walk
+from tests.serving.conftest import write_controller_bundle
+
+
+def none(bidder: Bidder, clock: ManualClock) -> Guard:
+    """Alerts and responses are off."""
+    return NoGuard(bidder)
+
+
+def guarded(bidder: Bidder, clock: ManualClock) -> Guard:
+    """Alerts and responses are on."""
+    return NoGuard(bidder)
+
+
+def play(folder: Path, seed: int) -> Day:
+    """Walk the three plays of one day in a folder."""
+    bundle = write_controller_bundle(folder / "bundle")
+    day = draw(seed)
+    faulty = with_faults(day, FAULTS, seed)
+
+    return Day(
+        FAULTS,
+        walk("no faults", bundle, folder / "clean", day, (), none),
+        walk("no guard", bundle, folder / "unguarded", faulty, FAULTS, none),
+        walk("guard", bundle, folder / "guarded", faulty, FAULTS, guarded),
+    )
+
+
+def scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder in memory where there is such a thing: thousands of commits need not outlive the day."""
+    shared = Path("/dev/shm")
+    return tempfile.TemporaryDirectory(prefix="bidpilot-game-day-", dir=shared if shared.is_dir() else None)
+
+
+def count(days: int) -> int:
+    """Walk honest days and print what is told of them; 0 where none of them is stopped."""
+    with scratch() as folder:
+        bundle = write_controller_bundle(Path(folder) / "bundle")
+        found = honest(Path(folder), bundle, days, guarded, none)
+    print(f"honest days: {'failed' if found.stops else 'passed'}: {found}")
+    return 1 if found.stops else 0
+
+
+def main() -> int:
+    """Play one game day; 0 where it passed."""
+    parser = argparse.ArgumentParser(description="Play a day with faults with and without the guard.")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the day and of its bots")
+    parser.add_argument("--days", type=int, default=0, help="honest days to count what is told of, in its place")
+    given = parser.parse_args()
+    if given.days:
+        return count(given.days)
+    with scratch() as folder:
+        day = play(Path(folder), given.seed)
+    found = conditions(day)
+    print(timeline(FAULTS, day.guarded.incidents, START), money(day), listed(found), sep="\n\n", end="\n\n")
+    print(verdict(day, found))
+    return 1 if missed(found) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
