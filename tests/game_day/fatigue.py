@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import DAY, ManualClock
@@ -32,6 +33,10 @@ class Fatigue:
     def stops(self) -> int:
         """Incidents that stopped the campaign."""
         return self.by_level.get(Level.stop, 0)
+
+    def as_row(self) -> dict[str, Any]:
+        """For a file of JSON rows."""
+        return asdict(self) | {"stops": self.stops}
 
     def __str__(self) -> str:
         risks = ", ".join(f"{risk} {count}" for risk, count in sorted(self.by_risk.items())) or "none"

@@ -51,8 +51,8 @@ class SilentExchange(Fault):
 
 
 FAULTS: tuple[Fault, ...] = (
-    SilentExchange("silent exchange", 6, 39, (Risk.exchange_not_billing,), bar=16),
-    FullDisk("full disk", 8, 9, (Risk.store_failure,), bar=1),
+    SilentExchange("silent exchange", 6, 39, (Risk.exchange_not_billing,), bar=10),
+    FullDisk("full disk", 12, 13, (Risk.store_failure,), bar=1),
     BotBurst("bot burst", 16, 21, (Risk.invalid_traffic,), bar=3),
     Outage("tracking outage", 24, 31, (Risk.tracking_outage,), bar=6),
     Shock("traffic shock", 34, 47, (Risk.platform_shock, Risk.regime_change), bar=6),

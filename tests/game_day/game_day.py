@@ -15,11 +15,12 @@ from pathlib import Path
 
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import ManualClock
+from bidpilot.training.report.files import write_json
 from tests.game_day.day import draw, with_faults
 from tests.game_day.fatigue import honest
 from tests.game_day.faults import FAULTS
 from tests.game_day.guard import Guard, NoGuard
-from tests.game_day.report import listed, money, timeline, verdict
+from tests.game_day.report import as_rows, listed, money, timeline, verdict
 from tests.game_day.verdict import Day, conditions, missed
 from tests.game_day.walk import START, walk
 from tests.serving.conftest import write_controller_bundle
@@ -55,11 +56,12 @@ def scratch() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="bidpilot-game-day-", dir=shared if shared.is_dir() else None)
 
 
-def count(days: int) -> int:
+def count(days: int, file: Path | None) -> int:
     """Walk honest days and print what is told of them; 0 where none of them is stopped."""
     with scratch() as folder:
         bundle = write_controller_bundle(Path(folder) / "bundle")
         found = honest(Path(folder), bundle, days, guarded, none)
+    write_json(file, [found.as_row()])
     print(f"honest days: {'failed' if found.stops else 'passed'}: {found}")
     return 1 if found.stops else 0
 
@@ -68,14 +70,16 @@ def main() -> int:
     """Play one game day; 0 where it passed."""
     parser = argparse.ArgumentParser(description="Play a day with faults with and without the guard.")
     parser.add_argument("--seed", type=int, default=0, help="seed of the day and of its bots")
+    parser.add_argument("--json", type=Path, help="file to write the rows to, as JSON")
     parser.add_argument("--days", type=int, default=0, help="honest days to count what is told of, in its place")
     given = parser.parse_args()
     if given.days:
-        return count(given.days)
+        return count(given.days, given.json)
     with scratch() as folder:
         day = play(Path(folder), given.seed)
     found = conditions(day)
     print(timeline(FAULTS, day.guarded.incidents, START), money(day), listed(found), sep="\n\n", end="\n\n")
+    write_json(given.json, as_rows(day, found))
     print(verdict(day, found))
     return 1 if missed(found) else 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from bidpilot.serving.calendar import DAY
 from bidpilot.serving.incidents.incident import Action, Incident, Step
 from bidpilot.serving.ledger.store import MICRO
 from tests.game_day.faults import Fault
-from tests.game_day.verdict import Condition, Day, missed
+from tests.game_day.verdict import Condition, Day, missed, noticed
 from tests.game_day.walk import Played
 
 _SLOTS = 48
@@ -78,6 +79,27 @@ def _kpi(play: Played, j: int) -> str:
 def listed(found: list[Condition]) -> str:
     """Each condition, and what was found."""
     return "\n".join(f"{'held  ' if c.held else 'MISSED'}  {c.name}: {c.told}" for c in found)
+
+
+def as_rows(day: Day, found: list[Condition]) -> list[dict[str, Any]]:
+    """Faults, plays and conditions, for a file of JSON rows."""
+    faults = [
+        {"fault": f.name, "first": f.first, "last": f.last, "bar": f.bar, "noticed": noticed(f, day.guarded.incidents)}
+        for f in day.faults
+    ]
+    plays = [
+        {
+            "play": play.name,
+            "budget": play.budget,
+            "spent": int(play.books.spend.sum()) / MICRO,
+            "wasted": int(play.books.wasted.sum()) / MICRO,
+            "held": play.books.unbilled_most / MICRO,
+            "value": play.value / day.clean.value,
+            "lost": day.lost(play),
+        }
+        for play in day.plays
+    ]
+    return [*faults, *plays, *({"condition": c.name, "held": c.held, "told": c.told} for c in found)]
 
 
 def verdict(day: Day, found: list[Condition]) -> str:

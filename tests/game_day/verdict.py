@@ -45,10 +45,14 @@ class Day:
 def noticed(fault: Fault, incidents: tuple[Incident, ...]) -> int | None:
     """Slots from the fault's first until it was told, which count from 1; None where it was not while it lasted.
 
-    What was told of before it began, or after it was over, is not counted as it.
+    It is told by an incident of its risks that opens, or by an alarm of one that is open whose window lies wholly in
+    the fault. What was told of before it began, or after it was over, is not counted as it.
     """
     last = fault.last if isinstance(fault, Shock) else fault.last + 2  # what a slot tells is late by one, or two
-    when = [each.slot for each in incidents if each.risk in fault.risks and fault.first <= each.slot <= last]
+    of_risk = [each for each in incidents if each.risk in fault.risks]
+    when = [each.slot for each in of_risk if fault.first <= each.slot <= last]
+    alarms = [(int(alarm["slot"]), int(alarm.get("window", 1))) for each in of_risk for alarm in each.alarms]
+    when += [slot for slot, window in alarms if slot <= last and slot - window + 1 >= fault.first]
     return min(when) - fault.first + 1 if when else None
 
 

@@ -31,7 +31,7 @@ from tests.game_day.guard import Guard
 CAMPAIGN = "default"
 START = 20_454 * DAY  # a Thursday
 _LOOKS = 12  # ticks of the bidder in a slot: every two and a half minutes
-PAUSED = 9, 10  # slots: from the middle of the one to the beginning of the other the operator pauses the campaign
+PAUSED = 13, 14  # slots: from the middle of the one to the beginning of the other the operator pauses the campaign
 CUT = 40, 0.97  # slot at whose beginning the operator cuts the budget, and to which share
 
 
@@ -98,13 +98,14 @@ def walk(
         full = [fault for fault in faults if isinstance(fault, FullDisk)]
         worst = -round(operator.budget * MICRO)
         for slot in range(slots):
-            (disk.fill if any(f.first <= slot <= f.last for f in full) else disk.empty)()
             for look in range(_LOOKS):
                 clock.move(start + (slot + look / _LOOKS) * DAY / slots)
                 bidder.tick()
                 guard.tick(clock())
                 if orders:
                     _order(operator, exchanges.books, slot, look)
+                # it fills up while bids are under way, whose notices must come again
+                (disk.fill if any(f.first <= slot <= f.last for f in full) else disk.empty)()
                 exchanges.play(slot, look / _LOOKS, (look + 1) / _LOOKS)
             worst = max(worst, _beyond(bidder, operator.budget))
         disk.empty()

@@ -48,7 +48,7 @@ class Register:
                 "lost": self.lost.round(9).tolist(),
                 "noticed": None if self.noticed is None else self.noticed.tolist(),
             },
-            "budget": self.budget,
+            "campaign": {"budget": self.budget},
         }
 
 
