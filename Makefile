@@ -72,7 +72,7 @@ loop: install ## go the whole way from a log to a served champion and back, chec
 	$(BIN)/python -m tests.loop.loop --size $(SIZE)
 
 game-day: install ## play a day with faults in it, with the guard and without; DAYS=30: honest days, what is told of them
-	$(BIN)/python -m tests.game_day.game_day --seed $(SEED) --days $(DAYS)
+	$(BIN)/python -m tests.game_day.game_day --alone --seed $(SEED) --days $(DAYS)
 
 bench: install ## run every benchmark; one JSON line per measurement
 	@set -e; for f in benchmarks/*.py; do $(BIN)/python "$$f"; done

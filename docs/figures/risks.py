@@ -23,7 +23,17 @@ def _risks(records: Records) -> str:
 def _game_day(records: Records) -> str:
     """When each fault was noticed, then what the three plays came to."""
     rows = records["game-day"].rows
-    faults = [[row["fault"], str(row["bar"]), _slot(row["noticed"])] for row in rows if "fault" in row]
+    faults = [
+        [
+            row["fault"],
+            str(row["bar"]),
+            _slot(row["noticed"]),
+            f"{row['alone_unguarded']:.2f}",
+            f"{row['alone_guarded']:.2f}",
+        ]
+        for row in rows
+        if "fault" in row
+    ]
     plays = [row for row in rows if "play" in row]
     money = [
         ["spent on bots", *(f"{row['wasted']:.2f}" for row in plays)],
@@ -31,7 +41,8 @@ def _game_day(records: Records) -> str:
         ["value against the day without faults", *(percent(row["value"], 1) for row in plays)],
         ["money lost against it", *(f"{row['lost']:.2f}" for row in plays)],
     ]
-    noticed = table(["fault", "to be noticed within, slots", "noticed in its slot"], faults)
+    told = ["fault", "to be noticed within, slots", "noticed in its slot"]
+    noticed = table([*told, "costs alone, without the guard", "with it"], faults)
     head = [f"of a budget of {plays[0]['budget']:g}", *(row["play"] for row in plays)]
     return f"{noticed}\n\n{table(head, money)}"
 

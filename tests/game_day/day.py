@@ -70,14 +70,14 @@ def draw(seed: int) -> Auctions:
 
 def with_faults(day: Auctions, faults: tuple[Fault, ...], seed: int) -> Auctions:
     """The same day with the faults that change its auctions; those of the others stay as they are."""
-    rng = np.random.default_rng([seed, 11])
-    time = day.slot + rng.random(len(day))  # within a slot in the order of arrival
+    time = day.slot + np.random.default_rng([seed, 11]).random(len(day))  # within a slot in the order of arrival
     for slot in np.unique(day.slot):
         here = day.slot == slot
         time[here] = np.sort(time[here])
     keep = np.ones(len(day), np.bool_)
     extra: list[tuple[Auctions, NDArray[np.float64]]] = []
     for fault in faults:
+        rng = np.random.default_rng([seed, 12, fault.first])  # its own, whatever other faults there are
         hit = (day.slot >= fault.first) & (day.slot <= fault.last)
         if isinstance(fault, Shock):
             keep &= ~hit | (rng.random(len(day)) >= fault.depth)

@@ -3,8 +3,8 @@
 `make game-day`, or `python -m tests.game_day.game_day`. The day has a full disk, an exchange that tells wins and bills
 none, a burst of bots, an outage of tracking and a fall of traffic in it (`faults.py`), and an operator who pauses the
 campaign while the disk is full, lets it go on, and cuts the budget. What is printed is a timeline of what was noticed,
-done and undone, the money, and each condition; the last line is the verdict. `--days N` walks N honest days with the
-guard instead, and counts what it tells.
+done and undone, the money, with `--alone` what each fault costs by itself, and each condition; the last line is the
+verdict. `--days N` walks N honest days with the guard instead, and counts what it tells.
 """
 
 from __future__ import annotations
@@ -13,41 +13,14 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from bidpilot.serving.bidder import Bidder
-from bidpilot.serving.calendar import ManualClock
 from bidpilot.training.report.files import write_json
-from tests.game_day.day import draw, with_faults
 from tests.game_day.fatigue import honest
 from tests.game_day.faults import FAULTS
-from tests.game_day.guard import Guard, NoGuard
-from tests.game_day.report import as_rows, listed, money, timeline, verdict
-from tests.game_day.verdict import Day, conditions, missed
-from tests.game_day.walk import START, walk
+from tests.game_day.plays import alone, guarded, none, play
+from tests.game_day.report import as_rows, by_fault, listed, money, timeline, verdict
+from tests.game_day.verdict import conditions, missed
+from tests.game_day.walk import START
 from tests.serving.conftest import write_controller_bundle
-
-
-def none(bidder: Bidder, clock: ManualClock) -> Guard:
-    """Alerts and responses are off."""
-    return NoGuard(bidder)
-
-
-def guarded(bidder: Bidder, clock: ManualClock) -> Guard:
-    """Alerts and responses are on."""
-    return NoGuard(bidder)
-
-
-def play(folder: Path, seed: int) -> Day:
-    """Walk the three plays of one day in a folder."""
-    bundle = write_controller_bundle(folder / "bundle")
-    day = draw(seed)
-    faulty = with_faults(day, FAULTS, seed)
-
-    return Day(
-        FAULTS,
-        walk("no faults", bundle, folder / "clean", day, (), none),
-        walk("no guard", bundle, folder / "unguarded", faulty, FAULTS, none),
-        walk("guard", bundle, folder / "guarded", faulty, FAULTS, guarded),
-    )
 
 
 def scratch() -> tempfile.TemporaryDirectory[str]:
@@ -72,14 +45,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="seed of the day and of its bots")
     parser.add_argument("--json", type=Path, help="file to write the rows to, as JSON")
     parser.add_argument("--days", type=int, default=0, help="honest days to count what is told of, in its place")
+    parser.add_argument("--alone", action="store_true", help="play each fault alone, too, for what it costs")
     given = parser.parse_args()
     if given.days:
         return count(given.days, given.json)
     with scratch() as folder:
-        day = play(Path(folder), given.seed)
+        day = play(Path(folder) / "day", given.seed)
+        single = alone(Path(folder), given.seed) if given.alone else []
     found = conditions(day)
-    print(timeline(FAULTS, day.guarded.incidents, START), money(day), listed(found), sep="\n\n", end="\n\n")
-    write_json(given.json, as_rows(day, found))
+    parts = (timeline(FAULTS, day.guarded.incidents, START), money(day), by_fault(single), listed(found))
+    print(*filter(None, parts), sep="\n\n", end="\n\n")
+    write_json(given.json, as_rows(day, single, found))
     print(verdict(day, found))
     return 1 if missed(found) else 0
 

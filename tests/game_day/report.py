@@ -81,11 +81,31 @@ def listed(found: list[Condition]) -> str:
     return "\n".join(f"{'held  ' if c.held else 'MISSED'}  {c.name}: {c.told}" for c in found)
 
 
-def as_rows(day: Day, found: list[Condition]) -> list[dict[str, Any]]:
+def by_fault(single: list[Day]) -> str:
+    """What each fault costs where it is the only one of its day; empty where none was played so."""
+    if not single:
+        return ""
+    lines = [f"{'money lost to one fault alone':<40}{'no guard':>22}{'guard':>22}"]
+    lines += [
+        f"  {day.faults[0].name:<38}{day.lost(day.unguarded):>22.3f}{day.lost(day.guarded):>22.3f}" for day in single
+    ]
+    return "\n".join(lines)
+
+
+def as_rows(day: Day, single: list[Day], found: list[Condition]) -> list[dict[str, Any]]:
     """Faults, plays and conditions, for a file of JSON rows."""
+    costs = {one.faults[0].name: (one.lost(one.unguarded), one.lost(one.guarded)) for one in single}
     faults = [
-        {"fault": f.name, "first": f.first, "last": f.last, "bar": f.bar, "noticed": noticed(f, day.guarded.incidents)}
-        for f in day.faults
+        {
+            "fault": fault.name,
+            "first": fault.first,
+            "last": fault.last,
+            "bar": fault.bar,
+            "noticed": noticed(fault, day.guarded.incidents),
+            "alone_unguarded": costs.get(fault.name, (None, None))[0],
+            "alone_guarded": costs.get(fault.name, (None, None))[1],
+        }
+        for fault in day.faults
     ]
     plays = [
         {

@@ -1,0 +1,45 @@
+"""Which plays a game day is made of: three of the whole day, and two for each fault alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from bidpilot.serving.bidder import Bidder
+from bidpilot.serving.calendar import ManualClock
+from tests.game_day.day import draw, with_faults
+from tests.game_day.faults import FAULTS, Fault
+from tests.game_day.guard import Guard, NoGuard
+from tests.game_day.verdict import Day
+from tests.game_day.walk import walk
+from tests.serving.conftest import write_controller_bundle
+
+GuardOf = Callable[[Bidder, ManualClock], Guard]
+
+
+def none(bidder: Bidder, clock: ManualClock) -> Guard:
+    """Alerts and responses are off."""
+    return NoGuard(bidder)
+
+
+def guarded(bidder: Bidder, clock: ManualClock) -> Guard:
+    """Alerts and responses are on."""
+    return NoGuard(bidder)
+
+
+def play(folder: Path, seed: int, faults: tuple[Fault, ...] = FAULTS) -> Day:
+    """The three plays of one day, in a folder that is not there yet."""
+    bundle = write_controller_bundle(folder / "bundle")
+    day = draw(seed)
+    faulty = with_faults(day, faults, seed)
+    return Day(
+        faults,
+        walk("no faults", bundle, folder / "clean", day, (), none),
+        walk("no guard", bundle, folder / "unguarded", faulty, faults, none),
+        walk("guard", bundle, folder / "guarded", faulty, faults, guarded),
+    )
+
+
+def alone(folder: Path, seed: int) -> list[Day]:
+    """The same day with each fault as its only one."""
+    return [play(folder / f"{fault.name} alone", seed, (fault,)) for fault in FAULTS]
