@@ -254,6 +254,18 @@ class InvalidNotice(BidpilotError):
     """Raised when a notice is not signed by this bidder, or tells a price or an event that cannot be."""
 
 
+class InvalidIncident(BidpilotError):
+    """Raised when an incident is asked for what it cannot do, or its file or the response policy cannot be read."""
+
+
+class UnknownIncident(BidpilotError):
+    """Raised when there is no incident of a name."""
+
+
+class InvalidContacts(BidpilotError):
+    """Raised when the contacts of a bid server cannot be read, or need what is not installed."""
+
+
 class LinkLost(BidpilotError):
     """Raised when another process of the same bid server does not answer."""
 

@@ -27,6 +27,7 @@ from bidpilot.serving.days import Days
 from bidpilot.serving.decision_log import DecisionLog
 from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import Cause, CircuitBreaker, EventLog
+from bidpilot.serving.incidents.responder import Responder, Responses
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.notices import Ticket
 from bidpilot.serving.past_debt import PastDebt
@@ -47,6 +48,7 @@ class Bidder:
         campaigns: what to bid for, by the file and the command line; orders given since hold on top (`Control`).
         decisions: where every auction is logged, or None.
         name: of this bidder among those that share its store.
+        responses: how it responds to incidents.
 
     Raises:
         InvalidServing: what is stored cannot be served.
@@ -62,6 +64,7 @@ class Bidder:
         shadow: Bundle | None = None,
         decisions: DecisionLog | None = None,
         name: str = "bidder",
+        responses: Responses | None = None,
     ) -> None:
         self.bundle, self.desk, self.calendar, self.decisions = bundle, desk, calendar, decisions
         self.reasons: Counter[str] = Counter()  # why there was no bid
@@ -84,6 +87,7 @@ class Bidder:
         self.reconciliation = Reconciliation(desk, self._days.events)
         self.control.on_resume = self.reconciliation.forgive
         self.past_debt = PastDebt(desk, lambda name: self.days[name].wallet)
+        self.responder = Responder(self, responses or Responses())
 
     @property
     def days(self) -> dict[str, CampaignDay]:
@@ -112,6 +116,7 @@ class Bidder:
         self.reconciliation.tend(now, self._days.accounts(_RECONCILED))
         self.past_debt.tend(now, self.moment, self.control.served)
         self._watch()
+        self.responder.tend(now)
 
     def _watch(self) -> None:
         """Tell of what went wrong where nobody was asked."""
@@ -154,6 +159,7 @@ class Bidder:
     def _advance(self, now: float) -> None:
         if self._days.advance(now, self.control.served):
             self.booking.forget(now)
+        self.responder.hold()
         if self.decisions is not None:
             self.decisions.flush()
 
@@ -294,6 +300,10 @@ class Bidder:
     def event_counts(self) -> Counter[Cause]:
         """Interventions by cause, over all campaigns."""
         return sum((e.counts for e in self._days.events.values()), start=self.events.counts.copy())
+
+    def campaign_events(self, name: str) -> EventLog | None:
+        """Where interventions for a campaign are counted."""
+        return self._days.events.get(name)
 
     def close(self) -> None:
         """Give unused money back, write what is ordered and logged, close the files."""

@@ -24,6 +24,8 @@ from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.decision_log import DecisionLog
 from bidpilot.serving.desk import Desk, Origin
 from bidpilot.serving.guardrails import LOGGER
+from bidpilot.serving.incidents.policy import read_policy
+from bidpilot.serving.incidents.responder import Responses, folder_of
 from bidpilot.serving.ledger.keeper import Deliver, Keeper, at_once
 from bidpilot.serving.ledger.machine import PAUSE, MachineStore
 from bidpilot.serving.ledger.sqlite import SqliteStore
@@ -55,6 +57,7 @@ def open_bidder(
         InvalidBundle, BundleMismatch: the bundle cannot be served, or the shadow does not fit it.
         InvalidServing: the campaigns or the orders stored for them cannot be read or served.
         InvalidCalendar: the named events cannot be read.
+        InvalidIncident: the response policy cannot be read.
         InvalidMemory: the memory of sources cannot be read, or is of other sources.
         LedgerUnavailable: the state folder or Redis cannot be used.
     """
@@ -114,7 +117,8 @@ def _open(
         decisions = DecisionLog(config.decisions, f"{int(time.time())}-{os.getpid()}", bundle.manifest.segments)
     calendar = Calendar(bundle.manifest.slots, config.utc_offset * _HOUR)
     name = name or f"{socket.gethostname()}:{config.state.resolve()}{place}"
-    bidder = Bidder(bundle, desk, calendar, campaigns, shadow, decisions, name)
+    responses = Responses(read_policy(config.responses), folder_of(config.state, place.index))
+    bidder = Bidder(bundle, desk, calendar, campaigns, shadow, decisions, name, responses)
     if deliver is not at_once:
         keeper.start()
         desk.state.start()

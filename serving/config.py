@@ -97,6 +97,12 @@ class ServeConfig(BaseModel):
     traffic_filter: bool = Field(
         True, description="Refuse traffic that is taken for invalid, by source, before the bid."
     )
+    responses: Path | None = Field(
+        None, description="JSON or YAML file of what is done about incidents; where none, what is built in."
+    )
+    contacts: Path | None = Field(
+        None, description="JSON or YAML file of whom to tell of incidents, by role: watcher, lead, director."
+    )
     predictor: str | None = Field(
         None, description="`module:name` of what predicts KPIs for requests that bring none of their own."
     )

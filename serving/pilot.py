@@ -85,6 +85,8 @@ class Pilot:
         self._observer = Observer(forecast, 1)
         self._size = action_size(len(forecast.segments))
         self._made: tuple[Steering | None, Replanner] | None = None
+        self.by_plan = False
+        """Whether the plan takes the policy's place, whatever it answers."""
         self._asked: Future[Action] | None = None
         self._asker = ThreadPoolExecutor(1, thread_name_prefix="policy")
 
@@ -92,6 +94,11 @@ class Pilot:
     def slot(self) -> int:
         """The slot under way; T when the day is over."""
         return self._statistics.t
+
+    @property
+    def statistics(self) -> DayStatistics:
+        """What is known of the day, slot by slot."""
+        return self._statistics
 
     @property
     def over(self) -> bool:
@@ -174,6 +181,7 @@ class Pilot:
         """Go on with the day of another pilot in this slot: what it has counted stands, and its filter of traffic."""
         self._statistics.take_over(before._statistics)
         self.traffic, self._events, self._patience = before.traffic, before._events, before._patience
+        self.by_plan = before.by_plan
         before.close()
 
     def lapse(self, amount: float) -> None:
@@ -195,14 +203,24 @@ class Pilot:
 
     def _decide(self, last: NDArray[np.float64] | None) -> Decision:
         observation = self._observer.observe(self._statistics, last)
-        action = None if self.over else self._ask(observation)
-        planned = action is None
-        if action is None:
-            action = np.zeros((1, self._size))
+        self._answer = None if self.over else self._ask(observation)
+        self._seen = observation[0], self._gate(), self._statistics.price_level()
+        return self.hold(self.by_plan)
+
+    def hold(self, by_plan: bool) -> Decision:
+        """What holds from now on: in the slot under way the plan, or again what the policy has answered for it."""
+        self.by_plan = by_plan
+        observation, gate, level = self._seen
+        planned = by_plan or self._answer is None
+        action = np.zeros((1, self._size)) if by_plan or self._answer is None else self._answer
         self._last = action
         rule = self._statistics.close_full_channels(decode(action, self.alpha, self._multiplier, self._beta))
-        rule = replace(rule, gate=self._gate(), price_level=self._statistics.price_level())
-        return Decision(self.slot, observation[0], action[0], rule, planned)
+        return Decision(self.slot, observation, action[0], replace(rule, gate=gate, price_level=level), planned)
+
+    def planned_spend(self, slot: int) -> float:
+        """What the plan has for a slot, currency."""
+        spend = self._plan.spend[self._index][0]
+        return float(spend[slot + 1] - spend[slot])
 
     def _gate(self) -> Gate | None:
         """The gate of the slot under way; None where every request passes, and when the day is over."""
