@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import ManualClock
+from tests.game_day.bands import learned
 from tests.game_day.day import draw, with_faults
 from tests.game_day.faults import FAULTS, Fault
-from tests.game_day.guard import Guard, NoGuard
+from tests.game_day.guard import Guard, NoGuard, OnDuty
 from tests.game_day.verdict import Day
 from tests.game_day.walk import walk
 from tests.serving.conftest import write_controller_bundle
 
+bands = cache(learned)
+"""Learnt once."""
 GuardOf = Callable[[Bidder, ManualClock], Guard]
 
 
@@ -24,7 +28,7 @@ def none(bidder: Bidder, clock: ManualClock) -> Guard:
 
 def guarded(bidder: Bidder, clock: ManualClock) -> Guard:
     """Alerts and responses are on."""
-    return NoGuard(bidder)
+    return OnDuty(bidder, bands())
 
 
 def play(folder: Path, seed: int, faults: tuple[Fault, ...] = FAULTS) -> Day:
