@@ -10,6 +10,7 @@ POST   /admin/kill, /admin/revive           stop all bidding, let it go on
 PUT    /admin/campaigns/NAME                add or change one: {"campaign": {...}, "creative": {...}}
 DELETE /admin/campaigns/NAME                stop one for good; what is still told of its bids is booked
 POST   /admin/campaigns/NAME/budget         {"budget": 5000}; "from": DATE lets it hold from that day on, not at once
+GET    /admin/incidents                     and below it: `bidpilot.serving.incidents.admin`
 POST   /admin/bundle                        {"path": FOLDER}: another bundle, from the next slot on
 POST   /admin/clock                         {"now": SECONDS}, where the clock is manual
 
@@ -28,7 +29,7 @@ from typing import Any, Protocol
 import msgspec
 from pydantic import ValidationError
 
-from bidpilot.bidding.errors import BidpilotError, InvalidServing, LedgerUnavailable, LinkLost
+from bidpilot.bidding.errors import BidpilotError, InvalidServing, LedgerUnavailable, LinkLost, UnknownIncident
 from bidpilot.serving import swap
 from bidpilot.serving.access import Attempts
 from bidpilot.serving.bidder import Bidder
@@ -36,6 +37,7 @@ from bidpilot.serving.calendar import ManualClock, date_of
 from bidpilot.serving.drain import Drain
 from bidpilot.serving.exchange_app import readiness
 from bidpilot.serving.http import TEXT, BodyRefused, Request, Response
+from bidpilot.serving.incidents import admin as incidents
 from bidpilot.serving.ledger.store import MICRO, Seen, Wins
 from bidpilot.serving.messages import decode_request, encode
 from bidpilot.serving.metrics import Metrics
@@ -120,6 +122,8 @@ class AdminApp:
             status, found = await self._do(who, request, path, body)
         except BodyRefused as refused:
             status, found = refused.status, {"error": refused.why}
+        except UnknownIncident as error:
+            status, found = 404, {"error": str(error)}
         except (LedgerUnavailable, LinkLost) as error:
             status, found = 503, {"error": str(error)}
         except (BidpilotError, msgspec.MsgspecError, ValidationError, UnicodeError, RecursionError) as error:
@@ -158,6 +162,13 @@ class AdminApp:
                 return await self.together.bundle(body)
             case _, ["admin", "bundle"] if self.swap is not None:
                 return await swap.answer(self.swap, request.method, body)
+            case "GET", ["admin", "incidents"]:
+                return 200, incidents.shown(self.bidder.responder, request.query)
+            case "GET", ["admin", "incidents", id]:
+                return 200, incidents.whole(self.bidder.responder.get(id))
+            case "POST", ["admin", "incidents", id, action]:
+                told = incidents.act(self.bidder.responder, who.name, id, action, body)
+                return await self._answer(told, incidents.whole(self.bidder.responder.get(id)))
             case "POST", ["admin", "explain"]:
                 return 200, self._explain(body)
             case "POST", ["admin", "clock"]:
@@ -260,4 +271,5 @@ def _needed(method: str, path: list[str]) -> Role:
     """The role that a request needs."""
     if method == "GET" or path[1:] == ["explain"]:
         return Role.read
-    return Role.operate if path[-1] in ("pause", "resume", "kill", "revive") and method == "POST" else Role.direct
+    operated = path[-1] in ("pause", "resume", "kill", "revive") or path[1:2] == ["incidents"]
+    return Role.operate if operated and method == "POST" else Role.direct

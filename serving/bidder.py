@@ -307,6 +307,7 @@ class Bidder:
 
     def close(self) -> None:
         """Give unused money back, write what is ordered and logged, close the files."""
+        self.responder.end()
         self._days.close()
         self.control.orders.farewell()
         self.desk.keeper.stop()

@@ -24,8 +24,10 @@ from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.decision_log import DecisionLog
 from bidpilot.serving.desk import Desk, Origin
 from bidpilot.serving.guardrails import LOGGER
+from bidpilot.serving.incidents.contacts import read_contacts
 from bidpilot.serving.incidents.policy import read_policy
 from bidpilot.serving.incidents.responder import Responses, folder_of
+from bidpilot.serving.incidents.teller import Teller
 from bidpilot.serving.ledger.keeper import Deliver, Keeper, at_once
 from bidpilot.serving.ledger.machine import PAUSE, MachineStore
 from bidpilot.serving.ledger.sqlite import SqliteStore
@@ -57,6 +59,7 @@ def open_bidder(
         InvalidBundle, BundleMismatch: the bundle cannot be served, or the shadow does not fit it.
         InvalidServing: the campaigns or the orders stored for them cannot be read or served.
         InvalidCalendar: the named events cannot be read.
+        InvalidContacts: whom to tell of incidents cannot be read.
         InvalidIncident: the response policy cannot be read.
         InvalidMemory: the memory of sources cannot be read, or is of other sources.
         LedgerUnavailable: the state folder or Redis cannot be used.
@@ -117,7 +120,10 @@ def _open(
         decisions = DecisionLog(config.decisions, f"{int(time.time())}-{os.getpid()}", bundle.manifest.segments)
     calendar = Calendar(bundle.manifest.slots, config.utc_offset * _HOUR)
     name = name or f"{socket.gethostname()}:{config.state.resolve()}{place}"
-    responses = Responses(read_policy(config.responses), folder_of(config.state, place.index))
+    contacts = None
+    if config.contacts is not None and place.first:  # of several workers one tells
+        contacts = Teller(read_contacts(config.contacts))
+    responses = Responses(read_policy(config.responses), folder_of(config.state, place.index), contacts)
     bidder = Bidder(bundle, desk, calendar, campaigns, shadow, decisions, name, responses)
     if deliver is not at_once:
         keeper.start()

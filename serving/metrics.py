@@ -14,6 +14,7 @@ from bidpilot.bidding.kpi import KPI
 from bidpilot.bidding.traffic.sources import Sources
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.guardrails import Cause
+from bidpilot.serving.incidents.metrics import metrics_of
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.swap import origins_of
 
@@ -113,6 +114,7 @@ class Metrics(Collector):
         for name in b.days:
             past.add_metric([name], sum(b.past_debt.of(name).values()))
         yield past
+        yield from metrics_of(b)
 
 
 def _bundles(bidder: Bidder) -> GaugeMetricFamily:

@@ -85,6 +85,7 @@ class Pilot:
         self._observer = Observer(forecast, 1)
         self._size = action_size(len(forecast.segments))
         self._made: tuple[Steering | None, Replanner] | None = None
+        self.refused = np.zeros(forecast.slots, np.int64)  # (T,) requests that the gate refused
         self.by_plan = False
         """Whether the plan takes the policy's place, whatever it answers."""
         self._asked: Future[Action] | None = None
@@ -157,6 +158,7 @@ class Pilot:
         `outstanding` (T,) is the money held for bids of each slot that may still be billed, currency; None: nothing.
         `settled` is currency that is known to be paid by now, without what it bought or in which slot.
         """
+        self.refused[self.slot] = int(totals.source_refused.sum())
         self._statistics.update(totals)
         if settled > 0:  # from the first slot on: what is paid has been told, however late bills come
             spend = self._statistics.spend[1 : self.slot + 1]
@@ -181,7 +183,7 @@ class Pilot:
         """Go on with the day of another pilot in this slot: what it has counted stands, and its filter of traffic."""
         self._statistics.take_over(before._statistics)
         self.traffic, self._events, self._patience = before.traffic, before._events, before._patience
-        self.by_plan = before.by_plan
+        self.by_plan, self.refused = before.by_plan, before.refused
         before.close()
 
     def lapse(self, amount: float) -> None:

@@ -9,27 +9,28 @@ from bidpilot.bidding.kpi import KPI
 if TYPE_CHECKING:
     from bidpilot.serving.campaign_day import CampaignDay
 
-BEFORE = 8
-"""Slots before an incident that its file keeps."""
 MOST = 192
-"""Slots that a file keeps in all: four days."""
+"""Slots that a file keeps: of its day from the first on, by which alarm rules can be played again, and days after."""
 
 
-def slots_of(day: CampaignDay, first: int) -> tuple[dict[str, Any], ...]:
-    """Totals of a day's closed slots from `first` on, with what the plan and the forecast have for them.
+def slots_of(day: CampaignDay) -> tuple[dict[str, Any], ...]:
+    """Totals of a day's closed slots, with what the plan and the forecast have for them.
 
     Counts, currency, and KPIs in their own units; of outcomes what has been told by now.
     """
     pilot = day.pilots.policy
     s, rows = pilot.statistics, []
-    for t in range(max(first, 0), pilot.slot):
+    for t in range(pilot.slot):
+        auctions, refused = int(s.auctions[t + 1, 0] - s.auctions[t, 0]), int(pilot.refused[t])
         told: dict[str, Any] = {
             "date": day.moment.date,
             "slot": t,
-            "requests": int(s.auctions[t + 1, 0] - s.auctions[t, 0]),
+            "requests": auctions + refused,
+            "refused": refused,
             "expected_requests": round(float(pilot.forecast.auctions[t]), 3),
             "wins": int(s.wins[t + 1, 0] - s.wins[t, 0]),
             "spend": round(float(s.spend[t + 1, 0] - s.spend[t, 0]), 6),
+            "budget": pilot.campaign.budget,
             "planned_spend": round(pilot.planned_spend(t), 6),
         }
         for k, kpi in enumerate(KPI):

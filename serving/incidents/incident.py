@@ -81,6 +81,7 @@ class Incident(_Entry):
     target: Target = Field(description="what is hit")
     day: date = Field(description="of the campaign")
     slot: int = Field(ge=0, description="that it was noticed at the end of")
+    slot_seconds: float = Field(1800.0, gt=0, description="length of a slot, seconds")
     bundle: str = Field("", description="digest of the bundle that decided")
     level: Level = Field(description="the response level now")
     role: Role = Field(Role.watcher, description="whose it is now")

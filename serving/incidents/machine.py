@@ -73,6 +73,7 @@ class Machine:
             explanation=noticed.explanation,
             seen=now,
             alarms=(_kept(noticed, now),),
+            slot_seconds=self.slot,
         )
         made = _step(made, Step(at=now, action=Action.opened, level=Level.none, cause=noticed.explanation))
         first = max(self.policy.response(noticed.risk).first, noticed.least)
@@ -91,6 +92,22 @@ class Machine:
         if heard.undone:
             return heard
         return self._raise(heard, noticed.least, now, noticed.explanation, noticed.evidence)
+
+    def lasts(self, incident: Incident, now: float, slot: int, score: float, threshold: float) -> Incident:
+        """What an alarm has told goes on, at another score, without being told again."""
+        if not incident.open:
+            return incident
+        entry = {"at": now, "slot": slot, "score": score, "threshold": threshold, "lasts": True}
+        return incident.model_copy(update={"seen": now, "alarms": (*incident.alarms, entry)[-MOST_ALARMS:]})
+
+    def due(self, incident: Incident) -> float | None:
+        """When time alone may change an incident next, seconds since 1970; None: never."""
+        if not incident.open:
+            return None
+        times = [incident.seen + self.clears_after(incident)]
+        if incident.deadline is not None and not incident.acknowledged:
+            times.append(incident.deadline)
+        return min(times)
 
     def _reopen(self, incident: Incident, noticed: Noticed, now: float) -> Incident:
         again = incident.model_copy(

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from bidpilot.bidding.errors import BidpilotError, UnknownIncident
 from bidpilot.bidding.watch.alarm import Alarm, Risk
@@ -17,13 +17,14 @@ from bidpilot.serving.calendar import DAY, date_of
 from bidpilot.serving.guardrails import LOGGER, Cause
 from bidpilot.serving.incidents import machine as machines
 from bidpilot.serving.incidents import stops
-from bidpilot.serving.incidents.around import BEFORE, extended, slots_of
+from bidpilot.serving.incidents.around import extended, slots_of
 from bidpilot.serving.incidents.effects import NONE, Effects, effects_of
 from bidpilot.serving.incidents.files import FOLDER, read_incidents, write_incident
 from bidpilot.serving.incidents.incident import Action, Incident, Level, Target
 from bidpilot.serving.incidents.machine import Machine, Noticed
 from bidpilot.serving.incidents.policy import ResponsePolicy
 from bidpilot.serving.incidents.shared import Shared
+from bidpilot.serving.incidents.teller import Teller
 from bidpilot.serving.incidents.triggers import Triggers
 
 if TYPE_CHECKING:
@@ -37,20 +38,13 @@ _BIDDER = Target(kind="bidder")
 _NEWS = frozenset(Action) - {Action.told, Action.fell_back}
 
 
-class Contacts(Protocol):
-    """Tells people of incidents; returns at once."""
-
-    def tell(self, incident: Incident) -> None:
-        """Tell the contacts of its role what has become of it."""
-
-
 @dataclass(frozen=True)
 class Responses:
     """How a bidder responds to incidents."""
 
     policy: ResponsePolicy = field(default_factory=ResponsePolicy)
     folder: Path | None = None  # of the files; None: they are kept in memory alone
-    contacts: Contacts | None = None
+    contacts: Teller | None = None  # tells people
 
 
 class Responder:
@@ -67,6 +61,7 @@ class Responder:
         self.machine = Machine(responses.policy, DAY / bidder.calendar.slots)
         self.incidents: dict[str, Incident] = {}  # by id
         self.unheard = 0  # alarms that the policy's factors leave out
+        self._quiet: dict[tuple[str, str], tuple[Alarm, Target]] = {}  # those, by campaign and metric
         self._latest: dict[tuple[str, Risk, Target], str] = {}  # ids
         self._heard: dict[tuple[str, Risk, Target], tuple[float, Level]] = {}  # slot and level of a notice
         self._effects: dict[str, Effects] = {}  # by campaign
@@ -79,6 +74,11 @@ class Responder:
     def open(self) -> list[Incident]:
         """The incidents that go on, oldest first."""
         return [one for one in self.incidents.values() if one.open]
+
+    def news(self) -> list[Incident]:
+        """Those that go on, and those over for less than a day."""
+        since = self._bidder.desk.clock() - DAY
+        return [one for one in self.incidents.values() if one.open or (one.ended or 0.0) > since]
 
     def get(self, id: str) -> Incident:
         """An incident.
@@ -97,15 +97,38 @@ class Responder:
     # --- what is noticed -------------------------------------------------------------------------
 
     def alarm(self, campaign: str, alarm: Alarm, target: Target = _CAMPAIGN) -> Incident | None:
-        """An alarm of a slot that is over: to be told slot by slot as long as it goes on.
+        """An alarm of a slot that is over, which goes on as long as `goes_on` or another alarm says so.
 
         The incident that it belongs to; None where the policy does not listen to it.
         """
+        key = campaign, alarm.metric
         if not self.policy.hears(alarm):
-            self.unheard += 1
+            self.unheard += key not in self._quiet
+            self._quiet[key] = alarm, target
             return None
+        self._quiet.pop(key, None)
         evidence = asdict(alarm) | {"explanation": alarm.explanation}
         return self._notice(Noticed(alarm.risk, campaign, target, alarm.slot, alarm.explanation, _plain(evidence)))
+
+    def goes_on(self, campaign: str, scores: Mapping[str, float]) -> None:
+        """What was told of these metrics goes on: their scores now, at the end of each slot in which they are out.
+
+        What is told once and never said to go on clears after some slots.
+        """
+        now, slot = self._bidder.desk.clock(), (self._bidder.moment.slot - 1) % self._bidder.calendar.slots
+        for incident in self.open:
+            told = {a["metric"]: a["threshold"] for a in incident.alarms if "metric" in a}
+            out = [(scores[name], threshold) for name, threshold in told.items() if name in scores]
+            if incident.campaign == campaign and out:
+                score, threshold = max(out, key=lambda pair: pair[0] / pair[1])
+                self._become(incident, self.machine.lasts(incident, now, slot, float(score), float(threshold)))
+        for (name, metric), (alarm, target) in list(self._quiet.items()):
+            if name != campaign:
+                continue
+            if metric not in scores:
+                del self._quiet[name, metric]
+            elif self.policy.hears(worse := replace(alarm, slot=slot, score=float(scores[metric]))):
+                self.alarm(campaign, worse, target)
 
     def notice(
         self,
@@ -146,7 +169,7 @@ class Responder:
             id = f"{name}-{turn}"
         made = self.machine.open(noticed, now, id, date, bundle)
         if day is not None:
-            made = made.model_copy(update={"slots": slots_of(day, noticed.slot - BEFORE)})
+            made = made.model_copy(update={"slots": slots_of(day)})
         self._latest[noticed.key] = id
         self._heard[noticed.key] = moment.start, noticed.least
         return self._become(None, made)
@@ -168,14 +191,14 @@ class Responder:
             if tended is not incident or slot != self._slot:
                 self._become(incident, self._with_slots(tended))
         self._slot = slot
+        self._take_reached()
         self.hold()
 
     def _with_slots(self, incident: Incident) -> Incident:
         day = self._bidder.days.get(incident.campaign)
         if day is None:
             return incident
-        first = incident.slot - BEFORE if day.moment.date == incident.day.isoformat() else 0
-        return incident.model_copy(update={"slots": extended(incident.slots, slots_of(day, first))})
+        return incident.model_copy(update={"slots": extended(incident.slots, slots_of(day))})
 
     def hold(self) -> None:
         """Let every running day hold what the incidents mean: days that have just begun, too."""
@@ -242,12 +265,19 @@ class Responder:
         self._become(before, after)
         self.hold()
 
-    def told(self, id: str, contacts: list[str], failed: str = "") -> None:
-        """Contacts were told of an incident, or could not be."""
-        if failed:
-            self._bidder.events.record(Cause.contact_failed, f"{id}: {failed}")
-        if (incident := self.incidents.get(id)) is not None:
-            self._become(incident, machines.told(incident, self._bidder.desk.clock(), contacts, failed))
+    def _take_reached(self) -> None:
+        """Keep what became of messages to contacts."""
+        for one in [] if self.contacts is None else self.contacts.reached():
+            if one.failed:
+                self._bidder.events.record(Cause.contact_failed, f"{one.incident}: {one.failed}")
+            if (incident := self.incidents.get(one.incident)) is not None:
+                now = self._bidder.desk.clock()
+                self._become(incident, machines.told(incident, now, [one.contact], one.failed))
+
+    def end(self) -> None:
+        """Tell contacts what waits."""
+        if self.contacts is not None:
+            self.contacts.close()
 
     # --- what follows ----------------------------------------------------------------------------
 

@@ -186,6 +186,33 @@ def test_one_incident_for_a_campaign_risk_and_target(bidder: Bidder, clock: Manu
     assert len(bidder.responder.incidents) == 4
 
 
+def test_what_is_told_once_goes_on_as_long_as_its_score_says(bidder: Bidder, clock: ManualClock) -> None:
+    go(bidder, clock, 1, ALARM)
+    for _ in range(16):
+        go(bidder, clock, 1)
+        bidder.responder.goes_on("default", {"conversions": 9.0, "requests": 7.0})
+    bidder.tick()
+    assert only(bidder).level == Level.stop
+    bidder.responder.undo(only(bidder).id, "anna")
+    go(bidder, clock, 2)
+    bidder.responder.goes_on("default", {"requests": 7.0})
+    go(bidder, clock, 2)
+    assert not only(bidder).open
+    bidder.responder.goes_on("default", {"conversions": 9.0})
+    assert not only(bidder).open  # what is over is told anew
+
+
+def test_what_was_left_out_is_heard_once_it_is_worse(bundle_folder: Path, tmp_path: Path, clock: ManualClock) -> None:
+    rules = tmp_path / "responses.json"
+    rules.write_text(json.dumps({"factors": {"tracking_outage/conversions": 2.5}}))
+    with open_bidder(ServeConfig(bundle=bundle_folder, state=tmp_path / "state", responses=rules), clock) as bidder:
+        go(bidder, clock, 1, ALARM)
+        bidder.responder.goes_on("default", {"conversions": 9.9})
+        assert not bidder.responder.incidents
+        bidder.responder.goes_on("default", {"conversions": 10.1})
+        assert only(bidder).alarms[0]["score"] == 10.1
+
+
 def test_a_restart_knows_what_holds(opened: Callable[[], Bidder], clock: ManualClock, tmp_path: Path) -> None:
     bidder = opened()
     go(bidder, clock, 7, ALARM, Target(kind="source", index=2))
@@ -234,12 +261,12 @@ def test_the_file_has_the_slots_around_and_no_request(bidder: Bidder, clock: Man
     go(bidder, clock, 2, ALARM)
     go(bidder, clock, 1)
     incident = only(bidder)
-    assert [row["slot"] for row in incident.slots] == list(range(4, 15))
+    assert [row["slot"] for row in incident.slots] == list(range(15))
     assert {row["requests"] for row in incident.slots} == {0, 1}
     assert set(incident.slots[0]) == {
-        "date", "slot", "requests", "expected_requests", "wins", "spend", "planned_spend", "predicted_exposure",
-        "predicted_interaction", "predicted_conversion", "realised_exposure", "realised_interaction",
-        "realised_conversion",
+        "date", "slot", "requests", "refused", "expected_requests", "wins", "spend", "budget", "planned_spend",
+        "predicted_exposure", "predicted_interaction", "predicted_conversion", "realised_exposure",
+        "realised_interaction", "realised_conversion",
     }  # fmt: skip
 
 
