@@ -231,7 +231,7 @@ class InvalidBundle(BidpilotError):
 
 
 class InvalidBands(BidpilotError):
-    """Raised when the bands of a forecast cannot be read or learnt, or are not of the days that they are held against."""
+    """Raised when the bands of a forecast cannot be read or learnt, or are not of the days held against them."""
 
 
 class BundleExists(InvalidBundle):

@@ -24,6 +24,8 @@ WHOLE_DAY: Final = 4
 """Slots of a day in which a shift of requests is no step in it: the day has been of another law since it began."""
 REQUESTS: Final = NAMES.index("requests")
 _SHAPE: Final = NAMES.index(SHAPE.name)
+_TOLD: Final = tuple(NAMES.index(metric.name) for metric in TOLD)  # interactions, conversions
+_SILENT: Final = tuple(NAMES.index(metric.name) for metric in SILENT)
 _FORECAST: Final = tuple(range(len(LEVELS)))  # metrics that mean nothing once the forecast does not
 
 
@@ -116,6 +118,8 @@ class Teller:
         for m in np.flatnonzero(new.any(axis=0)):
             if m == _SHAPE or (self.regime and m in _FORECAST):
                 continue
+            if m in _TOLD and self._out[_SILENT[_TOLD.index(m)]]:  # of an outage too little is told, which says no more
+                continue
             side = ABOVE if new[ABOVE, m] else BELOW
             risk = METRICS[m].sides[side]
             if risk is not None:
@@ -134,6 +138,8 @@ class Scan:
         weekday: Monday 0 to Sunday 6; None: the mean day.
         requests: expected factor on requests beyond what a weekday brings, as of a planned event.
         delays: how late the campaign is told of wins and outcomes.
+        tracked: whether interactions, and conversions, are known to be told of; one that is not is watched from the
+            first that is told on.
     """
 
     def __init__(
@@ -143,12 +149,14 @@ class Scan:
         weekday: int | None = None,
         requests: float = 1.0,
         delays: Delays | None = None,
+        tracked: tuple[bool, bool] = (True, True),
     ) -> None:
         if not budget > 0 or not requests > 0:
             raise InvalidBands(f"a day's budget and expected factor on requests are above 0; got {budget}, {requests}.")
         self.bands, self.slots = bands, Slots(np.array([budget]), bands.slots)
         self._weekday = np.array([-1 if weekday is None else weekday])
         self._requests = float(np.log(requests))  # log of that factor
+        self._tracked = tracked
         late = delays or Delays()
         self._late = late.by_metric
         self._expected = bands.expected(weekday).copy()
@@ -159,6 +167,15 @@ class Scan:
     def over(self) -> bool:
         """Whether all slots are closed."""
         return self.slots.t >= self.bands.slots
+
+    @property
+    def tracked(self) -> tuple[bool, bool]:
+        """Whether interactions, and conversions, are known to be told of."""
+        interactions, conversions = (
+            known or bool(self.slots.of(name).any())
+            for known, name in zip(self._tracked, ("interactions_told", "conversions_told"), strict=True)
+        )
+        return interactions, conversions
 
     @property
     def regime(self) -> bool:
@@ -183,6 +200,9 @@ class Scan:
         features = self.bands.features_of(self.slots, residual, since=self.slots.t - 1)
         now = found(self.bands, features).delayed(self._late)
         score, feature = now.score[:, 0, -1], now.feature[:, 0, -1]
+        for known, told, silent in zip(self.tracked, _TOLD, _SILENT, strict=True):
+            if not known:
+                score[:, [told, silent]] = -np.inf
         at = self.slots.t - 1 - self._late  # (M,) the last slot that each metric is complete of
         seen = Seen(self.bands, residual[0], self._expected, features[0], self.slots.silent()[0])
         return [

@@ -31,11 +31,11 @@ def _one(seed: int, traffic: np.ndarray | float = 1.0, told: bool = True) -> lis
 
 
 def test_a_loss_of_half_the_traffic_is_told_as_one_shock_within_two_slots() -> None:
-    """Of 40 days nearly all, and none of them twice: the level stays down."""
-    told = [_scanned(_one(seed, HALVED)) for seed in range(40)]
+    """Of 20 days nearly all, and none of them twice: the level stays down."""
+    told = [_scanned(_one(seed, HALVED)) for seed in range(20)]
     shocks = [[a for a in alarms if a.risk is Risk.platform_shock and a.metric == "requests"] for alarms in told]
     delays = [alarms[0].slot - 10 for alarms in shocks if alarms]
-    assert len(delays) >= 38
+    assert len(delays) >= 19
     assert np.median(delays) <= 2
     assert all(len(alarms) <= 1 for alarms in shocks)
 
@@ -49,8 +49,8 @@ def test_an_alarm_shows_its_window_against_its_band() -> None:
 
 
 def test_honest_days_are_mostly_quiet() -> None:
-    quiet = sum(not _scanned(_one(seed)) for seed in range(60))
-    assert quiet >= 52  # 57 are expected; 8 alarm days at 5 % are one in two hundred
+    quiet = sum(not _scanned(_one(seed)) for seed in range(30))
+    assert quiet >= 25  # 28 or 29 are expected; 5 days at 5 % are one in fifty
 
 
 def test_a_day_of_another_curve_is_told_once_as_that() -> None:
