@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bidpilot.serving.bidder import Bidder
-from bidpilot.serving.calendar import DAY, ManualClock
+from bidpilot.serving.calendar import DAY
 from bidpilot.serving.incidents.incident import Level
 from tests.game_day.day import draw
 from tests.game_day.guard import Guard
@@ -52,13 +52,12 @@ def honest(
     folder: Path,
     bundle: Path,
     days: int,
-    guard_of: Callable[[Bidder, ManualClock], Guard],
-    none: Callable[[Bidder, ManualClock], Guard],
+    guard_of: Callable[[Bidder], Guard],
 ) -> Fatigue:
     """Walk honest days in a row, each with a restart at midnight, with the guard and without it."""
     plays = {
         name: [_day(name, folder / name, bundle, d, guard) for d in range(days)]
-        for name, guard in (("guard", guard_of), ("no guard", none))
+        for name, guard in (("guard", guard_of), ("no guard", None))
     }
     found = {each.id: each for play in plays["guard"] for each in play.incidents}
     value = {name: sum(play.value for play in each) for name, each in plays.items()}
@@ -72,5 +71,5 @@ def honest(
     )
 
 
-def _day(name: str, state: Path, bundle: Path, d: int, guard_of: Callable[[Bidder, ManualClock], Guard]) -> Played:
+def _day(name: str, state: Path, bundle: Path, d: int, guard_of: Callable[[Bidder], Guard] | None) -> Played:
     return walk(name, bundle, state, draw(_FIRST + d), (), guard_of, start=START + d * DAY, orders=False)

@@ -16,7 +16,7 @@ from pathlib import Path
 from bidpilot.training.report.files import write_json
 from tests.game_day.fatigue import honest
 from tests.game_day.faults import FAULTS
-from tests.game_day.plays import alone, guarded, none, play
+from tests.game_day.plays import alone, guarded, play
 from tests.game_day.report import as_rows, by_fault, listed, money, timeline, verdict
 from tests.game_day.verdict import conditions, missed
 from tests.game_day.walk import START
@@ -33,7 +33,7 @@ def count(days: int, file: Path | None) -> int:
     """Walk honest days and print what is told of them; 0 where none of them is stopped."""
     with scratch() as folder:
         bundle = write_controller_bundle(Path(folder) / "bundle")
-        found = honest(Path(folder), bundle, days, guarded, none)
+        found = honest(Path(folder), bundle, days, guarded)
     write_json(file, [found.as_row()])
     print(f"honest days: {'failed' if found.stops else 'passed'}: {found}")
     return 1 if found.stops else 0

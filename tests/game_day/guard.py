@@ -24,21 +24,10 @@ class Guard(Protocol):
         """Every incident so far, by when it was opened."""
 
 
-class _Off:
-    """In place of a responder: nothing is noticed and nothing done."""
-
-    def tend(self, now: float) -> None:
-        """Nobody looks."""
-
-    def hold(self) -> None:
-        """Nothing holds."""
-
-
 class NoGuard:
-    """Alerts and responses are off."""
+    """Alerts are off; that responses are, says the configuration."""
 
-    def __init__(self, bidder: Bidder) -> None:
-        bidder.responder = _Off()  # type: ignore[assignment]
+    def __init__(self) -> None:
         self.incidents: list[Incident] = []
 
     def tick(self, now: float) -> None:

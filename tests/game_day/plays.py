@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+from bidpilot.bidding.watch.bands import Bands
+from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
 from bidpilot.serving.bidder import Bidder
-from bidpilot.serving.calendar import ManualClock
-from tests.game_day.bands import learned
+from bidpilot.training.alerts.play import learn_bands
 from tests.game_day.day import draw, with_faults
 from tests.game_day.faults import FAULTS, Fault
-from tests.game_day.guard import Guard, NoGuard, OnDuty
+from tests.game_day.guard import Guard, OnDuty
 from tests.game_day.verdict import Day
 from tests.game_day.walk import walk
 from tests.serving.conftest import write_controller_bundle
 
-bands = cache(learned)
-"""Learnt once."""
-GuardOf = Callable[[Bidder, ManualClock], Guard]
+_TRAINING_DAYS = 1024
 
 
-def none(bidder: Bidder, clock: ManualClock) -> Guard:
-    """Alerts and responses are off."""
-    return NoGuard(bidder)
+@cache
+def bands() -> Bands:
+    """What alerts hold slots against, of training days."""
+    return learn_bands(preset_market(), preset_forecast(), preset_campaign(), _TRAINING_DAYS, 0)
 
 
-def guarded(bidder: Bidder, clock: ManualClock) -> Guard:
+def guarded(bidder: Bidder) -> Guard:
     """Alerts and responses are on."""
     return OnDuty(bidder, bands())
 
@@ -38,8 +37,8 @@ def play(folder: Path, seed: int, faults: tuple[Fault, ...] = FAULTS) -> Day:
     faulty = with_faults(day, faults, seed)
     return Day(
         faults,
-        walk("no faults", bundle, folder / "clean", day, (), none),
-        walk("no guard", bundle, folder / "unguarded", faulty, faults, none),
+        walk("no faults", bundle, folder / "clean", day, (), None),
+        walk("no guard", bundle, folder / "unguarded", faulty, faults, None),
         walk("guard", bundle, folder / "guarded", faulty, faults, guarded),
     )
 

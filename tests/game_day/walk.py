@@ -26,7 +26,7 @@ from tests.game_day.day import Auctions
 from tests.game_day.disk import Disk
 from tests.game_day.exchange import Books, Exchanges
 from tests.game_day.faults import Fault, FullDisk
-from tests.game_day.guard import Guard
+from tests.game_day.guard import Guard, NoGuard
 
 CAMPAIGN = "default"
 START = 20_454 * DAY  # a Thursday
@@ -84,16 +84,20 @@ def walk(
     state: Path,
     auctions: Auctions,
     faults: tuple[Fault, ...],
-    guard_of: Callable[[Bidder, ManualClock], Guard],
+    guard_of: Callable[[Bidder], Guard] | None,
     slots: int = 48,
     start: float = START,
     orders: bool = True,
 ) -> Played:
-    """Play a day to its end; `orders`: with those of the operator."""
+    """Play a day to its end; without a guard where None; `orders`: with those of the operator."""
     clock = ManualClock(start)
     patient = GuardrailConfig(patience=60.0)  # a busy machine is no fault of the policy
-    with open_bidder(ServeConfig(bundle=bundle, state=state, guardrails=patient), clock) as bidder:
-        guard, operator, disk = guard_of(bidder, clock), _Operator(bidder), Disk(bidder)
+    off = state.with_suffix(".off.json")
+    off.write_text('{"acts": false}')
+    responses = off if guard_of is None else None
+    with open_bidder(ServeConfig(bundle=bundle, state=state, guardrails=patient, responses=responses), clock) as bidder:
+        guard: Guard = NoGuard() if guard_of is None else guard_of(bidder)
+        operator, disk = _Operator(bidder), Disk(bidder)
         exchanges = Exchanges(bidder, auctions, faults, slots)
         full = [fault for fault in faults if isinstance(fault, FullDisk)]
         worst = -round(operator.budget * MICRO)
