@@ -19,7 +19,7 @@ MOST_ALARMS = 192
 """Alarms that an incident keeps: four days of slots."""
 MOST_STEPS = 500
 """Steps after which an incident that flaps goes on without telling more of it."""
-_FRESH = 2.0  # slots for which an alarm that was heard counts as going on: deadlines bring nothing after
+_FRESH = 2.1  # slots for which an alarm that was heard counts as going on: deadlines bring nothing after
 _GRACE = 0.1  # slots: an alarm comes some time after the end of its slot
 _SLOWER = 3  # times that a flapping incident's time to clear doubles, at most
 _LONGEST = 7 * 24.0  # hours of an extension
@@ -100,14 +100,17 @@ class Machine:
         entry = {"at": now, "slot": slot, "score": score, "threshold": threshold, "lasts": True}
         return incident.model_copy(update={"seen": now, "alarms": (*incident.alarms, entry)[-MOST_ALARMS:]})
 
-    def due(self, incident: Incident) -> float | None:
-        """When time alone may change an incident next, seconds since 1970; None: never."""
+    def due(self, incident: Incident, now: float) -> float | None:
+        """When, from `now` on, time alone changes an incident next, seconds since 1970; None: never."""
         if not incident.open:
             return None
-        times = [incident.seen + self.clears_after(incident)]
+        stays = incident.level is Level.stop and not self.policy.response(incident.risk).lifts
+        times = [] if stays else [incident.seen + self.clears_after(incident)]
         if incident.deadline is not None and not incident.acknowledged:
-            times.append(incident.deadline)
-        return min(times)
+            at = max(incident.deadline, now)
+            if at - incident.seen <= _FRESH * self.slot or incident.level is Level.stop:
+                times.append(at)
+        return max(min(times), now) if times else None
 
     def _reopen(self, incident: Incident, noticed: Noticed, now: float) -> Incident:
         again = incident.model_copy(

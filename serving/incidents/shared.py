@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ class Shared:
         """Tell all bidders what was done here."""
         if not self._orders.shared:
             return []
-        name = f"{_KIND}{campaign}"
+        name, action = f"{_KIND}{campaign}", action | {"key": secrets.token_hex(8)}
         self._known.add(_key(action))
         said = settings.Said(action["by"], action["at"], [*self._said(name), action][-_KEPT:])
         return self._orders.give({name: said.text()})
@@ -62,4 +63,4 @@ class Shared:
 
 
 def _key(action: dict[str, Any]) -> str:
-    return f"{action.get('id')} {action.get('action')} {action.get('at')}"
+    return str(action.get("key"))

@@ -65,7 +65,8 @@ def _stopped(incident: Incident, bidder: Bidder) -> Incident:
 
 def _gone_on(incident: Incident, bidder: Bidder) -> None:
     if _is_reconciled(incident):
-        bidder.reconciliation.forgive(incident.campaign)
+        if incident.steps[-1].action in (Action.undone, Action.closed):  # an operator has looked
+            bidder.reconciliation.forgive(incident.campaign)
         return
     stopped = [step for step in incident.steps if step.action is Action.stopped]
     control = bidder.control

@@ -124,5 +124,11 @@ COMMANDS: tuple[Command, ...] = (
         f"{_ROOMS}.risk.run:run",
         "list risks: how likely each is, what it costs, where it hits",
     ),
+    Command(
+        "incidents",
+        f"{_ROOMS}.incidents.config:IncidentsConfig",
+        f"{_ROOMS}.incidents.run:run",
+        "list, replay, report and review incidents, and learn from reviews",
+    ),
     Command("ui", f"{_ROOMS}.tracking.config:UiConfig", f"{_ROOMS}.tracking.ui:run", "open the runs in the MLflow UI"),
 )
