@@ -65,6 +65,7 @@ class Bands:
     inner: NDArray[np.float64]  # (2, T, F) the feature at 5 % of days on each side; below with its sign turned
     outer: NDArray[np.float64]  # (2, T, F) the same at 0.5 %
     threshold: NDArray[np.float64]  # (2, M) of each metric's greatest score; infinite where a side is not watched
+    budget: float  # mean of training days, currency
     rate: float  # share of training days with any alarm
     days: int  # training days
 
@@ -85,8 +86,8 @@ class Bands:
                 raise InvalidBands(f"{name} has shape {array.shape}, {size} is needed. Learn the bands again.")
             if name not in ("inner", "outer", "threshold") and not np.isfinite(array).all():
                 raise InvalidBands(f"{name} holds what is no finite number. Learn the bands again.")
-        if not (self.unit > 0).all() or np.isnan(self.threshold).any():
-            raise InvalidBands("units are above 0 and thresholds numbers. Learn the bands again.")
+        if not (self.unit > 0).all() or not self.budget > 0 or np.isnan(self.threshold).any():
+            raise InvalidBands("units and budget are above 0 and thresholds numbers. Learn the bands again.")
 
     @property
     def slots(self) -> int:
@@ -148,7 +149,7 @@ class Bands:
         try:
             with np.load(BytesIO(path.read_bytes() if data is None else data), allow_pickle=False) as file:
                 arrays = {f.name: file[f.name] for f in fields(cls)}
-            single = {"rate": float(arrays["rate"]), "days": int(arrays["days"])}
+            single = {"budget": float(arrays["budget"]), "rate": float(arrays["rate"]), "days": int(arrays["days"])}
             return cls(**{k: np.asarray(v, np.float64) for k, v in arrays.items() if k not in single}, **single)  # type: ignore[arg-type]
         except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
             raise InvalidBands(f"{path} holds no bands ({error}). Learn them again.") from error

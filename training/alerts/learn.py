@@ -65,6 +65,7 @@ def learn(slots: Slots, weekday: NDArray[np.int64] | None = None, rate: float = 
         inner=inner,
         outer=outer,
         threshold=thresholds(greatest, rate),
+        budget=float(slots.budget.mean()),
         rate=rate,
         days=days,
     )
