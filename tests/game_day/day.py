@@ -13,7 +13,7 @@ from bidpilot.envs.markets.defaults import preset_market
 from tests.game_day.faults import BotBurst, Fault, Shock
 
 EXCHANGES = ("north", "south", "quiet")
-_SHARES = (0.3, 0.3, 0.4)  # of the auctions
+_SHARES = (0.28, 0.27, 0.45)  # of the auctions
 _CHEAP = 0.8  # price of a bot's auction, of the one that it apes
 
 

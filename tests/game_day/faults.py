@@ -51,10 +51,11 @@ class SilentExchange(Fault):
 
 
 FAULTS: tuple[Fault, ...] = (
-    SilentExchange("silent exchange", 6, 39, (Risk.exchange_not_billing,), bar=10),
-    FullDisk("full disk", 12, 13, (Risk.store_failure,), bar=1),
-    BotBurst("bot burst", 16, 21, (Risk.invalid_traffic,), bar=3),
-    Outage("tracking outage", 24, 31, (Risk.tracking_outage,), bar=6),
-    Shock("traffic shock", 34, 47, (Risk.platform_shock, Risk.regime_change), bar=6),
+    SilentExchange("silent exchange", 6, 39, (Risk.exchange_not_billing,), bar=16),
+    FullDisk("full disk", 8, 9, (Risk.store_failure,), bar=1),
+    BotBurst("bot burst", 10, 15, (Risk.invalid_traffic,), bar=7),
+    Outage("tracking outage", 20, 31, (Risk.tracking_outage, Risk.miscalibration), bar=8),
+    Shock("traffic shock", 38, 47, (Risk.platform_shock,), bar=6),
 )
-"""The game day's, in the order in which they begin."""
+"""The game day's, in the order in which they begin. What left its band is told once until it was calm for 16 slots, so
+that the shock of requests comes longer than that after the burst of them."""

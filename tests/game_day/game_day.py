@@ -1,8 +1,8 @@
 """One simulated day three times over: without faults, with faults and no guard, and with faults and the guard.
 
 `make game-day`, or `python -m tests.game_day.game_day`. The day has a full disk, an exchange that tells wins and bills
-none, a burst of bots, an outage of tracking and a fall of traffic in it (`faults.py`), and an operator who pauses the
-campaign while the disk is full, lets it go on, and cuts the budget. What is printed is a timeline of what was noticed,
+none, a burst of bots, an outage of tracking and a fall of traffic in it (`faults.py`), and an operator who stops all
+bidding while the disk is full, lets it go on, and cuts the budget. What is printed is a timeline of what was noticed,
 done and undone, the money, with `--alone` what each fault costs by itself, and each condition; the last line is the
 verdict. `--days N` walks N honest days with the guard instead, and counts what it tells.
 """

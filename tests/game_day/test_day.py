@@ -111,7 +111,7 @@ def test_a_day_on_which_all_holds_has_passed_and_says_what_faults_cost() -> None
         ({"account": AccountState(1000, 900, 0, 1, 0)}, "guard: no micro-unit lost"),
         ({"unanswered": 1}, "guard: no micro-unit lost"),
         ({"worst": 1}, "guard: never above the budget, wins counted as owed"),
-        ({"disobeyed": ("2 bids while it was paused",)}, "guard: orders obeyed"),
+        ({"disobeyed": ("2 bids while they were stopped",)}, "guard: orders obeyed"),
         ({"value": 0.84}, "the guard costs no value"),
     ],
 )

@@ -31,7 +31,7 @@ from tests.game_day.guard import Guard, NoGuard
 CAMPAIGN = "default"
 START = 20_454 * DAY  # a Thursday
 _LOOKS = 12  # ticks of the bidder in a slot: every two and a half minutes
-PAUSED = 13, 14  # slots: from the middle of the one to the beginning of the other the operator pauses the campaign
+KILLED = 9, 10  # slots: from the middle of the one to the beginning of the other the operator stops all bidding
 CUT = 40, 0.97  # slot at whose beginning the operator cuts the budget, and to which share
 
 
@@ -52,21 +52,20 @@ class Played:
 
 
 class _Operator:
-    """Pauses the campaign, lets it go on, and cuts its budget; keeps what was not obeyed."""
+    """Stops all bidding, lets it go on, and cuts the budget; keeps what was not obeyed."""
 
     def __init__(self, bidder: Bidder) -> None:
         self.bidder, self.disobeyed = bidder, list[str]()
         self.budget = bidder.served[CAMPAIGN].campaign.budget
         self._bids = 0
 
-    def pause(self, on: bool, books: Books) -> None:
-        """Order a pause, or its end."""
-        served = self.bidder.served[CAMPAIGN]
-        self.bidder.put(served.model_copy(update={"paused": on}), "operator", ("paused",))
+    def kill(self, on: bool, books: Books) -> None:
+        """Order the kill switch on, or off."""
+        self.bidder.kill(on, "operator")
         if on:
             self._bids = int(books.bids.sum())
         elif int(books.bids.sum()) != self._bids:
-            self.disobeyed.append(f"{int(books.bids.sum()) - self._bids} bids while it was paused")
+            self.disobeyed.append(f"{int(books.bids.sum()) - self._bids} bids while they were stopped")
 
     def cut(self) -> None:
         """Order a smaller budget."""
@@ -136,10 +135,10 @@ def walk(
 
 
 def _order(operator: _Operator, books: Books, slot: int, look: int) -> None:
-    if (slot, look) == (PAUSED[0], _LOOKS // 2):
-        operator.pause(True, books)
-    elif (slot, look) == (PAUSED[1], 0):
-        operator.pause(False, books)
+    if (slot, look) == (KILLED[0], _LOOKS // 2):
+        operator.kill(True, books)
+    elif (slot, look) == (KILLED[1], 0):
+        operator.kill(False, books)
     elif (slot, look) == (CUT[0], 0):
         operator.cut()
 
