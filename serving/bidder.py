@@ -27,7 +27,8 @@ from bidpilot.serving.days import Days
 from bidpilot.serving.decision_log import DecisionLog
 from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import Cause, CircuitBreaker, EventLog
-from bidpilot.serving.incidents.responder import Responder, Responses
+from bidpilot.serving.incidents.responder import Responder
+from bidpilot.serving.incidents.responses import Responses
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.notices import Ticket
 from bidpilot.serving.past_debt import PastDebt
