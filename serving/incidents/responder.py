@@ -112,7 +112,7 @@ class Responder:
         """
         now, slot = self._bidder.desk.clock(), (self._bidder.moment.slot - 1) % self._bidder.calendar.slots
         for incident in self.open:
-            told = {a["metric"]: a["threshold"] for a in incident.alarms if "metric" in a}
+            told = {a["metric"]: a["threshold"] for a in incident.alarms if "metric" in a and "threshold" in a}
             out = [(scores[name], threshold) for name, threshold in told.items() if name in scores]
             if incident.campaign == campaign and out:
                 score, threshold = max(out, key=lambda pair: pair[0] / pair[1])
