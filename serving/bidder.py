@@ -81,6 +81,7 @@ class Bidder:
         self._lost = 0
         self._look_back()
         self.control = Control(desk, self._days, self.events, name, campaigns)
+        desk.watcher.muted = lambda: self.killed
         self.put, self.kill, self.remove = self.control.put, self.control.kill, self.control.remove
         self.booking = Booking(desk, self._days, self.control.heard, decisions, self.events)
         self.win, self.loss, self.bill = self.booking.win, self.booking.loss, self.booking.bill

@@ -37,6 +37,7 @@ from bidpilot.serving.pricer import ShadingTable
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.source_book import SourceBook
 from bidpilot.serving.state import State
+from bidpilot.serving.watcher import Watcher
 
 _HOUR = 3600.0
 
@@ -114,6 +115,7 @@ def _open(
         reconciliation=config.reconciliation,
         book=book,
         origin=Origin.of(bundle),
+        watcher=Watcher(bundle.bands, planner.forecast, watches=place.first),
     )
     decisions = None
     if config.decisions is not None:

@@ -107,6 +107,12 @@ COMMANDS: tuple[Command, ...] = (
         "hold the traffic detector to its bars",
     ),
     Command(
+        "alerts",
+        f"{_ROOMS}.alerts.config:AlertsConfig",
+        f"{_ROOMS}.alerts.run:run",
+        "hold the alarms of a live campaign to their bars",
+    ),
+    Command(
         "sources",
         f"{_ROOMS}.sources.config:SourcesConfig",
         f"{_ROOMS}.sources.run:run",
