@@ -90,6 +90,8 @@ class Bidder:
         self.control.on_resume = self.reconciliation.forgive
         self.past_debt = PastDebt(desk, lambda name: self.days[name].wallet)
         self.responder = Responder(self, responses or Responses())
+        desk.watcher.on_alarm = self.responder.hear
+        desk.watcher.on_lasting = self.responder.goes_on
 
     @property
     def days(self) -> dict[str, CampaignDay]:

@@ -20,7 +20,7 @@ from bidpilot.serving.collector import SlotCollector, Value, add_outcome, add_wi
 from bidpilot.serving.day_results import DayResults
 from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import Cause, EventLog, bid_cap
-from bidpilot.serving.incidents.effects import Effects
+from bidpilot.serving.incidents.effects import NONE, Effects
 from bidpilot.serving.ledger.chunk import most_unused
 from bidpilot.serving.ledger.reservations import WalletConfig
 from bidpilot.serving.ledger.store import MICRO
@@ -163,7 +163,8 @@ class CampaignDay(SlotRule):
         self.wallet.tend(self.desk.clock())  # what has run out by now is not outstanding
         own, self._unwatched = past.seen(self._unwatched), 0.0
         found = yield from self.sharing.gather(past.slot, own, self.wallet.promised_by_slot, self.moment.start, agenda)
-        self.pilots.gathered(found.seen.unwatched, found.late, bool(self.stopped or self.served.paused))
+        unlike = bool(self.stopped or self.served.paused) or self.effects is not NONE  # not bid as on training days
+        self.pilots.gathered(found.seen.unwatched, found.late, unlike)
         totals = past.totals_of(found.seen)
         self.desk.state.store_slot(self.account, past.slot, totals, self.results.text())
         self.desk.budgets.ask(self.desk.keeper, self.served, self.moment, self._limit)

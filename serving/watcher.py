@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Final
 
@@ -29,6 +29,8 @@ twice the budget a campaign wins another share of auctions, and pays more for th
 _SAME_BUDGET = 0.05  # share of a running day's budget that may come or go without a word
 OnAlarm = Callable[[str, Alarm], None]
 """Hears of an alarm: the campaign's name, and what left its band."""
+OnLasting = Callable[[str, Mapping[str, float]], None]
+"""Hears at the end of each slot what goes on of what was told: the campaign's name, and scores by metric."""
 
 
 class DayWatch:
@@ -75,6 +77,7 @@ class DayWatch:
         if not quiet:
             for alarm in alarms:
                 self._watcher.tell(self._campaign, alarm)
+            self._watcher.on_lasting(self._campaign, self.scan.lasting)
 
 
 class Watcher:
@@ -92,6 +95,7 @@ class Watcher:
             LOGGER.warning("the bundle has no bands: no day is watched. Export it again to have some.")
         self.counts: Counter[Risk] = Counter()
         self.on_alarm: OnAlarm | None = None
+        self.on_lasting: OnLasting = lambda campaign, scores: None
         self.muted: Callable[[], bool] = lambda: False
         """Whether nothing can be told of what passes, as while all bidding is killed."""
         self.tracked: dict[str, tuple[bool, bool]] = {}

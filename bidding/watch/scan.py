@@ -96,6 +96,22 @@ class Teller:
         self._calm = np.full(len(NAMES), CALM_SLOTS)  # slots since each metric was near its threshold
         self._out = np.zeros(len(NAMES), np.bool_)
         self.regime = False  # whether the day is known to be of another law
+        self._score = np.full_like(threshold, -np.inf)  # of the slot before
+
+    @property
+    def lasting(self) -> dict[str, float]:
+        """Metrics that were told of and are near their thresholds still, with their scores in the last slot.
+
+        Of a day of another law the forecast's bands say nothing.
+        """
+        with np.errstate(invalid="ignore"):  # of one that is not watched
+            ratio = np.nan_to_num(self._score / self._threshold, nan=0.0, posinf=0.0, neginf=-np.inf)
+        side = ratio.argmax(axis=0)
+        return {
+            NAMES[m]: float(self._score[side[m], m])
+            for m in np.flatnonzero(self._out & (self._calm == 0))
+            if not (self.regime and m in _FORECAST)
+        }
 
     def drop(self, metrics: list[int]) -> None:
         """Tell of these no more."""
@@ -104,7 +120,7 @@ class Teller:
 
     def tell(self, score: NDArray[np.float64], first: NDArray[np.int64]) -> list[Told]:
         """What is to be told of a slot's scores (2, M); `first` (2, M): the slot that each one's window begins with."""
-        over = score > self._threshold
+        over, self._score = score > self._threshold, score
         near = (score > CALM * self._threshold).any(axis=0)
         self._calm = np.where(near, 0, self._calm + 1)
         new = over & ~self._out
@@ -185,6 +201,11 @@ class Scan:
             for known, name in zip(self._tracked, ("interactions_told", "conversions_told"), strict=True)
         )
         return interactions, conversions
+
+    @property
+    def lasting(self) -> dict[str, float]:
+        """What was told of and goes on: scores by metric."""
+        return self._teller.lasting
 
     @property
     def regime(self) -> bool:

@@ -105,18 +105,29 @@ class Responder:
         evidence = asdict(alarm) | {"explanation": alarm.explanation}
         return self._notice(Noticed(alarm.risk, campaign, target, alarm.slot, alarm.explanation, plain(evidence)))
 
+    def hear(self, campaign: str, alarm: Alarm) -> None:
+        """An alarm of a campaign, as a watcher tells it."""
+        self.alarm(campaign, alarm)
+
     def goes_on(self, campaign: str, scores: Mapping[str, float]) -> None:
         """What was told of these metrics goes on: their scores now, at the end of each slot in which they are out.
 
-        What is told once and never said to go on clears after some slots.
+        What is told once and never said to go on clears after some slots. What had cleared, as when nothing could be
+        seen of it under its response, is open again where its score is beyond its threshold still.
         """
         now, slot = self._bidder.desk.clock(), (self._bidder.moment.slot - 1) % self._bidder.calendar.slots
-        for incident in self.open:
+        for incident in [self.incidents[id] for id in self._latest.values() if id in self.incidents]:
             told = {a["metric"]: a["threshold"] for a in incident.alarms if "metric" in a and "threshold" in a}
-            out = [(scores[name], threshold) for name, threshold in told.items() if name in scores]
-            if incident.campaign == campaign and out:
-                score, threshold = max(out, key=lambda pair: pair[0] / pair[1])
-                self._become(incident, self.machine.lasts(incident, now, slot, float(score), float(threshold)))
+            out = [(float(scores[name]), float(told[name]), name) for name in told if name in scores]
+            if incident.campaign != campaign or not out:
+                continue
+            score, threshold, metric = max(out, key=lambda one: one[0] / one[1])
+            if incident.open:
+                self._become(incident, self.machine.lasts(incident, now, slot, score, threshold))
+            elif score > threshold and not incident.undone and self.machine.reopens(incident, now):
+                evidence = {"metric": metric, "score": score, "threshold": threshold}
+                words = incident.explanation
+                self._notice(Noticed(incident.risk, campaign, incident.target, slot, words, evidence))
         for (name, metric), (alarm, target) in list(self._quiet.items()):
             if name != campaign:
                 continue
