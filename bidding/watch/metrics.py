@@ -53,6 +53,10 @@ SILENT: Final = (
 )
 """How much was predicted since anything was told."""
 
+PLAYED: Final = frozenset(metric.name for metric in LEVELS) - {"requests", "refused"}
+"""What depends on how a campaign bids, and so on its own budget and terms."""
+_OF_REQUESTS = np.array([metric.name not in PLAYED for metric in LEVELS])
+
 SHAPE: Final = Metric("shape of the day", "spread of log requests about one step", Risk.regime_change, None)
 """How far requests run about the curve of the day, when one step in them is allowed for."""
 
@@ -75,6 +79,7 @@ class Slots:
         self.budget = np.asarray(budget, np.float64)
         self.t = 0  # slots that are over
         self.seen = np.ones(slots, np.bool_)  # (T,) false where nobody saw the whole of a slot
+        self.played = np.ones(slots, np.bool_)  # (T,) false where no bids were made, as of a campaign that is paused
         self.counts = {name: np.zeros((len(self.budget), slots)) for name in (*_COUNTS, *_TOLD_COUNTS)}
 
     @property
@@ -82,11 +87,14 @@ class Slots:
         """Slots of a day, T."""
         return self.counts["auctions"].shape[1]
 
-    def close(self, totals: SlotTotals | None) -> None:
-        """Take in the slot that has just passed; None: nobody saw the whole of it, and it tells nothing."""
+    def close(self, totals: SlotTotals | None, played: bool = True) -> None:
+        """Take in the slot that has just passed; None: nobody saw the whole of it, and it tells nothing.
+
+        One that was not `played` tells of requests alone.
+        """
         if totals is not None:
             self._add(self.t, totals)
-        self.seen[self.t] = totals is not None
+        self.seen[self.t], self.played[self.t] = totals is not None, played
         self.t += 1
 
     def late(self, slot: int, totals: SlotTotals) -> None:
@@ -129,7 +137,8 @@ class Slots:
                 conversion / budget,
                 np.maximum(refused / np.maximum(requests, 1.0), LEAST_REFUSED),
             )
-        return np.where(self.seen[: self.t, None], np.stack(found, axis=-1), np.nan)
+        known = self.seen[: self.t, None] & (self.played[: self.t, None] | _OF_REQUESTS)
+        return np.where(known, np.stack(found, axis=-1), np.nan)
 
     def silent(self) -> NDArray[np.int64]:
         """(B, t, 2) slots since the last in which interactions, and conversions, were told of; all where none was."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -95,10 +96,31 @@ class Teller:
         self._calm = np.full(len(NAMES), CALM_SLOTS)  # slots since each metric was near its threshold
         self._out = np.zeros(len(NAMES), np.bool_)
         self.regime = False  # whether the day is known to be of another law
+        self._score = np.full_like(threshold, -np.inf)  # of the slot before
+
+    @property
+    def lasting(self) -> dict[str, float]:
+        """Metrics that were told of and are near their thresholds still, with their scores in the last slot.
+
+        Of a day of another law the forecast's bands say nothing.
+        """
+        with np.errstate(invalid="ignore"):  # of one that is not watched
+            ratio = np.nan_to_num(self._score / self._threshold, nan=0.0, posinf=0.0, neginf=-np.inf)
+        side = ratio.argmax(axis=0)
+        return {
+            NAMES[m]: float(self._score[side[m], m])
+            for m in np.flatnonzero(self._out & (self._calm == 0))
+            if not (self.regime and m in _FORECAST)
+        }
+
+    def drop(self, metrics: list[int]) -> None:
+        """Tell of these no more."""
+        self._threshold = self._threshold.copy()
+        self._threshold[:, metrics] = np.inf
 
     def tell(self, score: NDArray[np.float64], first: NDArray[np.int64]) -> list[Told]:
         """What is to be told of a slot's scores (2, M); `first` (2, M): the slot that each one's window begins with."""
-        over = score > self._threshold
+        over, self._score = score > self._threshold, score
         near = (score > CALM * self._threshold).any(axis=0)
         self._calm = np.where(near, 0, self._calm + 1)
         new = over & ~self._out
@@ -138,6 +160,7 @@ class Scan:
         weekday: Monday 0 to Sunday 6; None: the mean day.
         requests: expected factor on requests beyond what a weekday brings, as of a planned event.
         delays: how late the campaign is told of wins and outcomes.
+        unwatched: metrics that are not watched, by name.
         tracked: whether interactions, and conversions, are known to be told of; one that is not is watched from the
             first that is told on.
     """
@@ -150,6 +173,7 @@ class Scan:
         requests: float = 1.0,
         delays: Delays | None = None,
         tracked: tuple[bool, bool] = (True, True),
+        unwatched: Collection[str] = (),
     ) -> None:
         if not budget > 0 or not requests > 0:
             raise InvalidBands(f"a day's budget and expected factor on requests are above 0; got {budget}, {requests}.")
@@ -162,6 +186,7 @@ class Scan:
         self._expected = bands.expected(weekday).copy()
         self._expected[:, REQUESTS] += self._requests
         self._teller = Teller(bands.threshold)
+        self.unwatch(unwatched)
 
     @property
     def over(self) -> bool:
@@ -178,6 +203,11 @@ class Scan:
         return interactions, conversions
 
     @property
+    def lasting(self) -> dict[str, float]:
+        """What was told of and goes on: scores by metric."""
+        return self._teller.lasting
+
+    @property
     def regime(self) -> bool:
         """Whether the day was told to be of another law, so that its forecast's bands are silent."""
         return self._teller.regime
@@ -186,26 +216,47 @@ class Scan:
         """Add what is told only now of a slot that is closed; one row."""
         self.slots.late(slot, totals)
 
-    def close(self, totals: SlotTotals | None) -> list[Alarm]:
+    def close(self, totals: SlotTotals | None, played: bool = True) -> list[Alarm]:
         """Take in the slot that has passed, one row, or None where nobody saw the whole of it; what is to be told now.
+
+        One in which no bids were `played`, as of a campaign that is paused, tells of requests alone.
 
         Raises:
             InvalidBands: the day is over.
         """
         if self.over:
             raise InvalidBands(f"all {self.bands.slots} slots of the day are closed. Begin the next day.")
-        self.slots.close(totals)
-        residual = self.bands.residual(self.slots, self._weekday)
-        residual[..., REQUESTS] -= self._requests
-        features = self.bands.features_of(self.slots, residual, since=self.slots.t - 1)
-        now = found(self.bands, features).delayed(self._late)
+        self.slots.close(totals, played)
+        residual, features, now = self._look(since=self.slots.t - 1)
         score, feature = now.score[:, 0, -1], now.feature[:, 0, -1]
-        for known, told, silent in zip(self.tracked, _TOLD, _SILENT, strict=True):
-            if not known:
-                score[:, [told, silent]] = -np.inf
         at = self.slots.t - 1 - self._late  # (M,) the last slot that each metric is complete of
         seen = Seen(self.bands, residual[0], self._expected, features[0], self.slots.silent()[0])
         return [
             seen.alarm(told.risk, told.metric, told.side, int(at[told.metric]), int(feature[told.side, told.metric]))
             for told in self._teller.tell(score, first_slots(at, feature))
         ]
+
+    def unwatch(self, names: Collection[str]) -> None:
+        """Tell of these metrics no more, by name."""
+        self._teller.drop([NAMES.index(name) for name in names])
+
+    def go_on(self, before: Scan) -> None:
+        """Go on with the slots that another scan of the same day has closed, without telling of them again."""
+        self.slots = before.slots
+        if self.slots.t == 0:
+            return
+        _, _, found_ = self._look()
+        at = np.arange(self.slots.t)[:, None] - self._late  # (t, M)
+        for t in range(self.slots.t):
+            self._teller.tell(found_.score[:, 0, t], first_slots(at[t], found_.feature[:, 0, t]))
+
+    def _look(self, since: int = 0) -> tuple[NDArray[np.float64], NDArray[np.float64], Found]:
+        """Residuals (1, t, L), features (1, t, F) and greatest scores at the end of each slot from `since` on."""
+        residual = self.bands.residual(self.slots, self._weekday)
+        residual[..., REQUESTS] -= np.where(self.slots.seen[: self.slots.t], self._requests, 0.0)
+        features = self.bands.features_of(self.slots, residual, since)
+        now = found(self.bands, features).delayed(self._late)
+        for known, told, silent in zip(self.tracked, _TOLD, _SILENT, strict=True):
+            if not known:
+                now.score[..., [told, silent]] = -np.inf
+        return residual, features, now
