@@ -230,6 +230,10 @@ class InvalidBundle(BidpilotError):
     """Raised when a folder is no whole policy bundle: a file missing, altered, or not what the manifest says."""
 
 
+class InvalidBands(BidpilotError):
+    """Raised when the bands of a forecast cannot be read or learnt, or are not of the days held against them."""
+
+
 class BundleExists(InvalidBundle):
     """Raised when a folder holds the bundle of another run, which nobody said may be replaced."""
 

@@ -27,7 +27,8 @@ from bidpilot.serving.days import Days
 from bidpilot.serving.decision_log import DecisionLog
 from bidpilot.serving.desk import Desk, Origin
 from bidpilot.serving.guardrails import Cause, CircuitBreaker, EventLog
-from bidpilot.serving.incidents.responder import Responder, Responses
+from bidpilot.serving.incidents.responder import Responder
+from bidpilot.serving.incidents.responses import Responses
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.notices import Ticket
 from bidpilot.serving.past_debt import PastDebt
@@ -81,6 +82,7 @@ class Bidder:
         self._lost = 0
         self._look_back()
         self.control = Control(desk, self._days, self.events, name, campaigns)
+        desk.watcher.muted = lambda: self.killed
         self.put, self.kill, self.remove = self.control.put, self.control.kill, self.control.remove
         self.booking = Booking(desk, self._days, self.control.heard, decisions, self.events)
         self.win, self.loss, self.bill = self.booking.win, self.booking.loss, self.booking.bill
@@ -89,6 +91,8 @@ class Bidder:
         self.control.on_resume = self.reconciliation.forgive
         self.past_debt = PastDebt(desk, lambda name: self.days[name].wallet)
         self.responder = Responder(self, responses or Responses())
+        desk.watcher.on_alarm = self.responder.hear
+        desk.watcher.on_lasting = self.responder.goes_on
 
     @property
     def days(self) -> dict[str, CampaignDay]:

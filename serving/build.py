@@ -26,7 +26,7 @@ from bidpilot.serving.desk import Desk, Origin
 from bidpilot.serving.guardrails import LOGGER
 from bidpilot.serving.incidents.contacts import read_contacts
 from bidpilot.serving.incidents.policy import read_policy
-from bidpilot.serving.incidents.responder import Responses, folder_of
+from bidpilot.serving.incidents.responses import Responses, folder_of
 from bidpilot.serving.incidents.teller import Teller
 from bidpilot.serving.ledger.keeper import Deliver, Keeper, at_once
 from bidpilot.serving.ledger.machine import PAUSE, MachineStore
@@ -37,6 +37,7 @@ from bidpilot.serving.pricer import ShadingTable
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.source_book import SourceBook
 from bidpilot.serving.state import State
+from bidpilot.serving.watcher import Watcher
 
 _HOUR = 3600.0
 
@@ -114,6 +115,7 @@ def _open(
         reconciliation=config.reconciliation,
         book=book,
         origin=Origin.of(bundle),
+        watcher=Watcher(bundle.bands, planner.forecast, watches=place.first),
     )
     decisions = None
     if config.decisions is not None:
@@ -123,7 +125,8 @@ def _open(
     contacts = None
     if config.contacts is not None and place.first:  # of several workers one tells
         contacts = Teller(read_contacts(config.contacts))
-    responses = Responses(read_policy(config.responses), folder_of(config.state, place.index), contacts)
+    follows = None if place.first else folder_of(config.state)
+    responses = Responses(read_policy(config.responses), folder_of(config.state, place.index), contacts, follows)
     bidder = Bidder(bundle, desk, calendar, campaigns, shadow, decisions, name, responses)
     if deliver is not at_once:
         keeper.start()

@@ -20,7 +20,7 @@ from bidpilot.serving.collector import SlotCollector, Value, add_outcome, add_wi
 from bidpilot.serving.day_results import DayResults
 from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import Cause, EventLog, bid_cap
-from bidpilot.serving.incidents.effects import Effects
+from bidpilot.serving.incidents.effects import NONE, Effects
 from bidpilot.serving.ledger.chunk import most_unused
 from bidpilot.serving.ledger.reservations import WalletConfig
 from bidpilot.serving.ledger.store import MICRO
@@ -138,7 +138,7 @@ class CampaignDay(SlotRule):
         past = Past(self.desk, self.account, self.sharing, moment.slot)
         for slot in range(moment.slot):
             self.collector.begin(slot)
-            totals = past.totals(slot, self.collector)
+            totals = past.totals(slot, self.collector, self.pilots)
             held = self.sharing.by_slot([self.wallet.promised_by_slot])
             self._next(totals, held, self._settled_before(totals) if slot + 1 == moment.slot else 0.0)
             yield
@@ -163,7 +163,8 @@ class CampaignDay(SlotRule):
         self.wallet.tend(self.desk.clock())  # what has run out by now is not outstanding
         own, self._unwatched = past.seen(self._unwatched), 0.0
         found = yield from self.sharing.gather(past.slot, own, self.wallet.promised_by_slot, self.moment.start, agenda)
-        self.pilots.late(found.late)
+        unlike = bool(self.stopped or self.served.paused) or self.effects is not NONE  # not bid as on training days
+        self.pilots.gathered(found.seen.unwatched, found.late, unlike)
         totals = past.totals_of(found.seen)
         self.desk.state.store_slot(self.account, past.slot, totals, self.results.text())
         self.desk.budgets.ask(self.desk.keeper, self.served, self.moment, self._limit)
@@ -313,6 +314,7 @@ class CampaignDay(SlotRule):
         """Let the account have what the day may spend by now: its budget or the flight's money has changed."""
         budget = self.desk.budgets.on(self.served, self.moment)
         if self._begun and budget != self._budget:
+            self.pilots.rebudgeted(self._budget, budget)
             self._budget = budget
             self._limit_slot(budget)
             self.wallet.set_budget(budget, most_unused(budget, int(self.cap * MICRO)))

@@ -232,9 +232,11 @@ class Pilot:
         return Decision(self.slot, observation, action[0], replace(rule, gate=gate, price_level=level), planned)
 
     def planned_spend(self, slot: int) -> float:
-        """What the plan has for a slot, currency."""
+        """What the plan has for a slot, or its part of what is left where earlier slots left more, currency."""
         spend = self._plan.spend[self._index][0]
-        return float(spend[slot + 1] - spend[slot])
+        own, coming = float(spend[slot + 1] - spend[slot]), float(spend[-1] - spend[slot])
+        left = self.campaign.budget - sum(self.money)
+        return max(own, own / coming * left) if coming > 0 else own
 
     def _gate(self) -> Gate | None:
         """The gate of the slot under way; None where every request passes, and when the day is over."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bidpilot.bidding.watch.alarm import Risk
 
@@ -19,9 +19,7 @@ def slot_hours(slots: int, hours: int = 24) -> NDArray[np.int64]:
     return np.arange(slots) * hours // slots
 
 
-def heat(
-    incidents: Iterable[Mapping[str, Any]], channels: Sequence[int], hours: Sequence[int]
-) -> NDArray[np.int64]:
+def heat(incidents: Iterable[Mapping[str, Any]], channels: ArrayLike, hours: ArrayLike) -> NDArray[np.int64]:
     """Incidents of each risk that touched each channel in each hour, (R, C, H) in the order of `RISKS`.
 
     An incident touches the slots from the first of its alarms' windows to the last that any of them was told in, and

@@ -21,7 +21,6 @@ RANKS: Final = ("low", "medium", "high", "critical")
 _RANK_FROM: Final = (5, 10, 16)  # product of both classes, 1 to 25
 
 
-
 class RiskEntry(BaseModel):
     """One line of the register."""
 
@@ -40,8 +39,9 @@ class RiskEntry(BaseModel):
     ratio_high: float | None = Field(None, description="greatest of it")
     value_lost: float | None = Field(None, description="share of the day's R that the effect takes")
     money_lost: float | None = Field(
-        None, ge=0.0, description="share of the budget that bought nothing: what value_lost is, or waste if that is more"
+        None, ge=0.0, description="share of the budget that is worth nothing: the share of R or of R / R* that is lost"
     )
+    unspent: float | None = Field(None, description="share of the budget that stays over beyond what stays without it")
     days: int = Field(0, ge=0, description="days that impact was measured on")
     evidence: str = Field("", description="what the numbers rest on, in words")
 

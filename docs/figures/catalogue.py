@@ -164,6 +164,13 @@ _ALL = (
         ("bidpilot traffic --days 256 --seed 3 --figure docs/traffic.png --json {json}",),
         drops=("gain_by_day",),
     ),
+    Measurement(
+        "risks",
+        1,
+        ("bidpilot risks --days 256 --seed 3 --json {json}",),
+        keeps=lambda row: isinstance(row, dict) and "likelihood" in row,
+        drops=("evidence",),
+    ),
     Measurement("quality", 1, ("python examples/quality_exposure.py --json {json}",)),
     Measurement("market", 1, ("python docs/market.py --json {json}",)),
     Measurement(

@@ -31,7 +31,7 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
 
 def shown(responder: Responder, query: str) -> list[dict[str, Any]]:
     """What GET /admin/incidents answers: the latest first, without slots and alarms."""
-    found = [one for one in responder.incidents.values() if one.open or "open=1" not in query.split("&")]
+    found = [one for one in responder.all.values() if one.open or "open=1" not in query.split("&")]
     found.sort(key=lambda one: (one.open, one.seen), reverse=True)
     return [one.model_dump(mode="json", exclude={"slots", "alarms"}) for one in found[:_LISTED]]
 

@@ -52,8 +52,8 @@ def effects_of(incidents: Iterable[Incident], policy: ResponsePolicy) -> Effects
         elif target.kind == "source" and target.index is not None:
             sources[target.index] = min(keeps, sources.get(target.index, 1.0))
         else:
-            share = response.share if made.share is None else min(made.share, response.share)
-            made = replace(made, share=share)
+            ahead = response.ahead if made.share is None else min(made.share, response.ahead)
+            made = replace(made, share=ahead)
         # a stop that the ledger's own look lifts is the reconciliation's to carry out
         stopped = level is Level.stop and not response.lifts
         made = replace(made, stopped=made.stopped or stopped, planned=made.planned or level >= Level.pause)

@@ -190,7 +190,7 @@ class Machine:
         """Whether what was heard at this level is far beyond what an honest day brings."""
         since = max((s.at for s in incident.steps if s.action in _DONE.values()), default=0.0)
         return any(
-            "score" not in a or a["score"] >= self.policy.certain * a["threshold"]
+            "score" not in a or ("threshold" in a and a["score"] >= self.policy.certain * a["threshold"])
             for a in incident.alarms
             if a["at"] >= since
         )

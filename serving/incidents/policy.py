@@ -22,31 +22,36 @@ class Response(BaseModel):
 
     first: Level = Field(Level.throttle, description="the level that its incidents open at; none: told alone")
     last: Level = Field(Level.pause, description="the highest level that a deadline brings by itself")
-    share: float = Field(
-        0.5,
-        ge=0,
-        le=1,
-        description="what it keeps: of its bids, or of what the plan has for a slot",
+    share: float = Field(0.5, ge=0, le=1, description="what a source or segment that is hit keeps of its bids")
+    ahead: float = Field(
+        4.0,
+        gt=0,
+        description="most that a slot of a campaign that is hit may promise or cost, as a multiple of its plan",
     )
     lifts: bool = Field(False, description="whether a stop ends by itself once its cause is away")
 
 
 DEFAULTS: Mapping[Risk, Response] = {
-    # the controller makes up for less traffic: it may not chase it beyond the plan
-    Risk.platform_shock: Response(share=1.0),
+    # the controller makes up for less traffic: it may not chase it far beyond the plan
+    Risk.platform_shock: Response(),
     Risk.regime_change: Response(first=Level.none, last=Level.none),
     Risk.invalid_traffic: Response(last=Level.stop),
-    Risk.budget_overrun: Response(last=Level.stop),
-    Risk.target_missed: Response(share=1.0),
+    Risk.budget_overrun: Response(last=Level.stop, ahead=2.0),
+    Risk.target_missed: Response(),
     Risk.tracking_outage: Response(last=Level.stop),
     Risk.miscalibration: Response(first=Level.none, last=Level.none),
     # beyond the limit the reconciliation of wins stops the campaign, and lets it go on: no deadline need
     Risk.exchange_not_billing: Response(lifts=True),
     # the plan takes its place slot by slot already
-    Risk.policy_failure: Response(share=1.0),
-    Risk.store_failure: Response(share=1.0),
+    Risk.policy_failure: Response(),
+    # leases bound what can be spent without the store
+    Risk.store_failure: Response(first=Level.none, last=Level.none),
 }
-"""No risk that an honest day may bring stops a campaign by a deadline, but where its alarm is certain."""
+"""No risk that an honest day may bring stops a campaign by a deadline, but where its alarm is certain.
+
+A slot's limit is loose since it is blind: what comes first in the slot takes it, and what a slot leaves cannot be bought
+later. `make game-day` holds that the guard costs no value; limits of once or half the plan cost up to half of the day's.
+"""
 
 
 class ResponsePolicy(BaseModel):

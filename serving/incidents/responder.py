@@ -5,10 +5,8 @@ Everything here is called in the bidder's own thread. Files are written and cont
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from bidpilot.bidding.errors import BidpilotError, UnknownIncident
@@ -19,12 +17,12 @@ from bidpilot.serving.incidents import machine as machines
 from bidpilot.serving.incidents import stops
 from bidpilot.serving.incidents.around import extended, slots_of
 from bidpilot.serving.incidents.effects import NONE, Effects, effects_of
-from bidpilot.serving.incidents.files import FOLDER, read_incidents, write_incident
+from bidpilot.serving.incidents.files import read_incidents, write_incident
+from bidpilot.serving.incidents.followed import Followed
 from bidpilot.serving.incidents.incident import Action, Incident, Level, Target
 from bidpilot.serving.incidents.machine import Machine, Noticed
-from bidpilot.serving.incidents.policy import ResponsePolicy
+from bidpilot.serving.incidents.responses import Responses, plain
 from bidpilot.serving.incidents.shared import Shared
-from bidpilot.serving.incidents.teller import Teller
 from bidpilot.serving.incidents.triggers import Triggers
 
 if TYPE_CHECKING:
@@ -38,15 +36,6 @@ _BIDDER = Target(kind="bidder")
 _NEWS = frozenset(Action) - {Action.told, Action.fell_back}
 
 
-@dataclass(frozen=True)
-class Responses:
-    """How a bidder responds to incidents."""
-
-    policy: ResponsePolicy = field(default_factory=ResponsePolicy)
-    folder: Path | None = None  # of the files; None: they are kept in memory alone
-    contacts: Teller | None = None  # tells people
-
-
 class Responder:
     """Keeps one incident for each campaign, risk and target.
 
@@ -57,7 +46,7 @@ class Responder:
 
     def __init__(self, bidder: Bidder, responses: Responses) -> None:
         self._bidder, self.policy, self._folder = bidder, responses.policy, responses.folder
-        self.contacts = responses.contacts
+        self.contacts, self._followed = responses.contacts, Followed(responses.follows)
         self.machine = Machine(responses.policy, DAY / bidder.calendar.slots)
         self.incidents: dict[str, Incident] = {}  # by id
         self.unheard = 0  # alarms that the policy's factors leave out
@@ -75,10 +64,15 @@ class Responder:
         """The incidents that go on, oldest first."""
         return [one for one in self.incidents.values() if one.open]
 
+    @property
+    def all(self) -> dict[str, Incident]:
+        """Those kept here, and those of the worker that is followed, by id."""
+        return {**self._followed.incidents, **self.incidents}
+
     def news(self) -> list[Incident]:
         """Those that go on, and those over for less than a day."""
         since = self._bidder.desk.clock() - DAY
-        return [one for one in self.incidents.values() if one.open or (one.ended or 0.0) > since]
+        return [one for one in self.all.values() if one.open or (one.ended or 0.0) > since]
 
     def get(self, id: str) -> Incident:
         """An incident.
@@ -86,9 +80,10 @@ class Responder:
         Raises:
             UnknownIncident: there is none of this name.
         """
-        if id not in self.incidents:
+        found = self.incidents.get(id) or self._followed.incidents.get(id)
+        if found is None:
             raise UnknownIncident(f"there is no incident {id[:96]!r} here. GET /admin/incidents lists them.")
-        return self.incidents[id]
+        return found
 
     def effects(self, campaign: str) -> Effects:
         """What holds for a campaign's bids."""
@@ -108,20 +103,31 @@ class Responder:
             return None
         self._quiet.pop(key, None)
         evidence = asdict(alarm) | {"explanation": alarm.explanation}
-        return self._notice(Noticed(alarm.risk, campaign, target, alarm.slot, alarm.explanation, _plain(evidence)))
+        return self._notice(Noticed(alarm.risk, campaign, target, alarm.slot, alarm.explanation, plain(evidence)))
+
+    def hear(self, campaign: str, alarm: Alarm) -> None:
+        """An alarm of a campaign, as a watcher tells it."""
+        self.alarm(campaign, alarm)
 
     def goes_on(self, campaign: str, scores: Mapping[str, float]) -> None:
         """What was told of these metrics goes on: their scores now, at the end of each slot in which they are out.
 
-        What is told once and never said to go on clears after some slots.
+        What is told once and never said to go on clears after some slots. What had cleared, as when nothing could be
+        seen of it under its response, is open again where its score is beyond its threshold still.
         """
         now, slot = self._bidder.desk.clock(), (self._bidder.moment.slot - 1) % self._bidder.calendar.slots
-        for incident in self.open:
-            told = {a["metric"]: a["threshold"] for a in incident.alarms if "metric" in a}
-            out = [(scores[name], threshold) for name, threshold in told.items() if name in scores]
-            if incident.campaign == campaign and out:
-                score, threshold = max(out, key=lambda pair: pair[0] / pair[1])
-                self._become(incident, self.machine.lasts(incident, now, slot, float(score), float(threshold)))
+        for incident in [self.incidents[id] for id in self._latest.values() if id in self.incidents]:
+            told = {a["metric"]: a["threshold"] for a in incident.alarms if "metric" in a and "threshold" in a}
+            out = [(float(scores[name]), float(told[name]), name) for name in told if name in scores]
+            if incident.campaign != campaign or not out:
+                continue
+            score, threshold, metric = max(out, key=lambda one: one[0] / one[1])
+            if incident.open:
+                self._become(incident, self.machine.lasts(incident, now, slot, score, threshold))
+            elif score > threshold and not incident.undone and self.machine.reopens(incident, now):
+                evidence = {"metric": metric, "score": score, "threshold": threshold}
+                words = incident.explanation
+                self._notice(Noticed(incident.risk, campaign, incident.target, slot, words, evidence))
         for (name, metric), (alarm, target) in list(self._quiet.items()):
             if name != campaign:
                 continue
@@ -144,7 +150,7 @@ class Responder:
         `least` is the response that it asks for, where the policy would open with less.
         """
         slot = self._bidder.moment.slot
-        return self._notice(Noticed(risk, campaign, target, slot, explanation, _plain(evidence), least))
+        return self._notice(Noticed(risk, campaign, target, slot, explanation, plain(evidence), least))
 
     def _notice(self, noticed: Noticed) -> Incident:
         now, id = self._bidder.desk.clock(), self._latest.get(noticed.key)
@@ -192,6 +198,8 @@ class Responder:
                 self._become(incident, self._with_slots(tended))
         self._slot = slot
         self._take_reached()
+        if self._followed.tend(now):
+            self._reckon("")
         self.hold()
 
     def _with_slots(self, incident: Incident) -> Incident:
@@ -203,7 +211,9 @@ class Responder:
     def hold(self) -> None:
         """Let every running day hold what the incidents mean: days that have just begun, too."""
         for name, day in self._bidder.days.items():
-            effects = self._effects.get(name, NONE)
+            if name not in self._effects:
+                self._reckon(name)
+            effects = self._effects[name]
             if day.effects is effects:
                 continue
             try:
@@ -248,8 +258,9 @@ class Responder:
     def _operate(self, action: str, id: str, by: str, given: dict[str, Any]) -> list[Pending]:
         now, before = self._bidder.desk.clock(), self.get(id)
         after = getattr(self.machine, action)(before, now, by, **given)
-        self._become(before, after)
-        self.hold()
+        if id in self.incidents:  # else the worker that keeps it hears of it
+            self._become(before, after)
+            self.hold()
         return self.shared.tell(before.campaign, {"action": action, "id": id, "by": by, "at": now, "given": given})
 
     def _obey(self, told: dict[str, Any]) -> None:
@@ -275,7 +286,8 @@ class Responder:
                 self._become(incident, machines.told(incident, now, [one.contact], one.failed))
 
     def end(self) -> None:
-        """Tell contacts what waits."""
+        """Tell contacts what waits, and follow nobody any more."""
+        self._followed.close()
         if self.contacts is not None:
             self.contacts.close()
 
@@ -302,7 +314,7 @@ class Responder:
 
     def _reckon(self, campaign: str) -> None:
         for name in [campaign] if campaign else list(self._bidder.days):
-            mine = [one for one in self.incidents.values() if one.campaign in ("", name)]
+            mine = [one for one in self.all.values() if one.campaign in ("", name)]
             self._effects[name] = effects_of(mine, self.policy)
 
     def _write(self, incident: Incident) -> None:
@@ -331,16 +343,3 @@ class Responder:
         self._forget()
         for name in self._bidder.days:
             self._reckon(name)
-
-
-def folder_of(state: Path, index: int = 0) -> Path:
-    """Where a bidder keeps its incidents; `index` of the worker."""
-    folder = state / FOLDER
-    return folder if index == 0 else folder / f"worker-{index}"
-
-
-def _plain(evidence: Mapping[str, Any]) -> dict[str, Any]:
-    """Evidence as JSON keeps it: what is no number is left out."""
-    return {
-        name: value for name, value in evidence.items() if not (isinstance(value, float) and not math.isfinite(value))
-    }

@@ -53,9 +53,7 @@ def test_what_is_of_no_segment_heats_all_channels(kind: Any) -> None:
 
 
 @given(
-    st.lists(
-        st.tuples(st.sampled_from(RISKS), st.integers(0, 47), st.integers(0, 47), st.integers(1, 16)), max_size=12
-    )
+    st.lists(st.tuples(st.sampled_from(RISKS), st.integers(0, 47), st.integers(0, 47), st.integers(1, 16)), max_size=12)
 )
 def test_each_incident_is_in_the_hour_that_it_was_noticed_in_and_counts_once_an_hour(
     drawn: list[tuple[Risk, int, int, int]],

@@ -199,7 +199,18 @@ def test_what_is_told_once_goes_on_as_long_as_its_score_says(bidder: Bidder, clo
     go(bidder, clock, 2)
     assert not only(bidder).open
     bidder.responder.goes_on("default", {"conversions": 9.0})
-    assert not only(bidder).open  # what is over is told anew
+    assert not only(bidder).open  # an operator took it back
+
+
+def test_what_clears_under_its_response_opens_again_where_it_goes_on(bidder: Bidder, clock: ManualClock) -> None:
+    """A metric of what is bid is not looked at while the campaign does not bid as it would."""
+    go(bidder, clock, 1, replace(ALARM, risk=Risk.platform_shock, metric="spend"))
+    go(bidder, clock, 4)
+    assert not only(bidder).open
+    bidder.responder.goes_on("default", {"spend": 3.9})  # near its threshold, and not beyond
+    assert not only(bidder).open
+    bidder.responder.goes_on("default", {"spend": 5.0})
+    assert (only(bidder).open, only(bidder).level, only(bidder).reopened) == (True, Level.throttle, 1)
 
 
 def test_what_was_left_out_is_heard_once_it_is_worse(bundle_folder: Path, tmp_path: Path, clock: ManualClock) -> None:

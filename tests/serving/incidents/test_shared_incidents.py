@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,9 +14,10 @@ from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
-from bidpilot.serving.incidents.incident import Incident, Level
+from bidpilot.serving.incidents.incident import Incident, Level, Target
 from bidpilot.serving.ledger.sqlite import SqliteStore
 from bidpilot.serving.orders import EVERY
+from bidpilot.serving.place import Place
 
 SLOT = DAY / 48
 ALARM = Alarm(Risk.tracking_outage, "conversions", 3, 4, 0.0, 6.0, 2.0, 11.0, 9.0, 4.0, "no conversions are told")
@@ -94,3 +95,40 @@ def test_a_stop_holds_for_both_and_so_does_its_undoing(pair: list[Bidder], clock
             look(pair)
     assert [one.open for one in both(pair)] == [False, False]
     assert [bidder.served["default"].paused for bidder in pair] == [False, False]
+
+
+def test_a_worker_holds_what_the_first_responds_to(bundle_folder: Path, tmp_path: Path, clock: ManualClock) -> None:
+    """The first alone watches; requests come to all."""
+    with ExitStack() as stack:
+        store = Shared(tmp_path / "ledger.sqlite", clock, shared=True)
+        config = ServeConfig(bundle=bundle_folder, state=tmp_path)
+        pair = [
+            stack.enter_context(open_bidder(config, clock, name=f"w{k}", store=store, place=Place(k, 2)))
+            for k in range(2)
+        ]
+        clock.move(clock() + SLOT)
+        for bidder in pair:
+            bidder.tick()
+        target = Target(kind="source", index=2)
+        id = pair[0].responder.notice(Risk.invalid_traffic, "default", target, "bots", {}, Level.pause).id
+
+        def until(true: Callable[[], bool]) -> None:
+            for _ in range(100):
+                clock.move(clock() + 1.1)
+                for bidder in pair:
+                    bidder.tick()
+                if true():
+                    return
+                time.sleep(0.02)
+            raise AssertionError("it did not come")
+
+        days = [bidder.days["default"] for bidder in pair]
+        until(lambda: days[1].effects.sources == ((2, 0.0),))
+        assert days[1].effects == days[0].effects
+        assert days[1].decision.planned
+        assert pair[1].responder.get(id).level is Level.pause
+        pair[1].responder.undo(id, "anna")
+        until(lambda: not any(day.effects.planned for day in days))
+        assert pair[0].responder.get(id).steps[-1].by == "anna"
+        assert not list((tmp_path / "incidents" / "worker-1").glob("*"))
+        store.shared = True

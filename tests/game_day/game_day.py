@@ -1,0 +1,64 @@
+"""One simulated day three times over: without faults, with faults and no guard, and with faults and the guard.
+
+`make game-day`, or `python -m tests.game_day.game_day`. The day has a full disk, an exchange that tells wins and bills
+none, a burst of bots, an outage of tracking and a fall of traffic in it (`faults.py`), and an operator who stops all
+bidding while the disk is full, lets it go on, and cuts the budget. What is printed is a timeline of what was noticed,
+done and undone, the money, with `--alone` what each fault costs by itself, and each condition; the last line is the
+verdict. `--days N` walks N honest days with the guard instead, and counts what it tells.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from bidpilot.training.report.files import write_json
+from tests.game_day.fatigue import honest
+from tests.game_day.faults import FAULTS
+from tests.game_day.plays import alone, guarded, play
+from tests.game_day.report import as_rows, by_fault, listed, money, timeline, verdict
+from tests.game_day.verdict import conditions, missed
+from tests.game_day.walk import START
+from tests.serving.conftest import write_controller_bundle
+
+
+def scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder in memory where there is such a thing: thousands of commits need not outlive the day."""
+    shared = Path("/dev/shm")
+    return tempfile.TemporaryDirectory(prefix="bidpilot-game-day-", dir=shared if shared.is_dir() else None)
+
+
+def count(days: int, file: Path | None) -> int:
+    """Walk honest days and print what is told of them; 0 where none of them is stopped."""
+    with scratch() as folder:
+        bundle = write_controller_bundle(Path(folder) / "bundle")
+        found = honest(Path(folder), bundle, days, guarded)
+    write_json(file, [found.as_row()])
+    print(f"honest days: {'failed' if found.stops else 'passed'}: {found}")
+    return 1 if found.stops else 0
+
+
+def main() -> int:
+    """Play one game day; 0 where it passed."""
+    parser = argparse.ArgumentParser(description="Play a day with faults with and without the guard.")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the day and of its bots")
+    parser.add_argument("--json", type=Path, help="file to write the rows to, as JSON")
+    parser.add_argument("--days", type=int, default=0, help="honest days to count what is told of, in its place")
+    parser.add_argument("--alone", action="store_true", help="play each fault alone, too, for what it costs")
+    given = parser.parse_args()
+    if given.days:
+        return count(given.days, given.json)
+    with scratch() as folder:
+        day = play(Path(folder) / "day", given.seed)
+        single = alone(Path(folder), given.seed) if given.alone else []
+    found = conditions(day)
+    parts = (timeline(FAULTS, day.guarded.incidents, START), money(day), by_fault(single), listed(found))
+    print(*filter(None, parts), sep="\n\n", end="\n\n")
+    write_json(given.json, as_rows(day, single, found))
+    print(verdict(day, found))
+    return 1 if missed(found) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
