@@ -83,6 +83,7 @@ class AdminApp:
         drain: on while no bid is made any more.
         attempts: counts wrong tokens by who brings them.
         swap: brings other bundles in; None: the bidder stays with its own.
+        page: the control page; None: there is none.
     """
 
     together: Together | None = None  # where several workers serve
@@ -96,11 +97,12 @@ class AdminApp:
         drain: Drain | None = None,
         attempts: Attempts | None = None,
         swap: swap.Swap | None = None,
+        page: Page | None = None,
     ) -> None:
         self.bidder, self.reader, self.metrics, self.tokens = bidder, reader, metrics, tokens
         self.drain, self.attempts, self.swap = drain or Drain(), attempts or Attempts(), swap
         self._reach = Reach(bidder.control.orders)
-        self.page = Page(bidder, reader.currency, self.drain)
+        self.page = page
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""
@@ -110,7 +112,7 @@ class AdminApp:
             return readiness(self.bidder, self.drain.on)
         if request.path == "/metrics":
             return await self._exposition()
-        if (file := self.page.file(request)) is not None:
+        if self.page is not None and (file := self.page.file(request)) is not None:
             return file
         if foreign(request):
             return Response(403, b'{"error":"another site\'s page asks for this: use the page of this server"}')
@@ -127,8 +129,8 @@ class AdminApp:
         if who.role < needed:
             why = f"{who.name} may {who.role.name}, and this needs a token that may {needed.name}"
             return Response(403, encode({"error": why}))
-        if request.method == "GET" and path == ["admin", "stream"]:
-            return self._stream(who)
+        if self.page is not None and request.method == "GET" and path == ["admin", "stream"]:
+            return self.page.stream(who, None if self.together is None else self.together.campaigns)
         try:
             body = await request.read(_MOST, _SECONDS)
             status, found = await self._do(who, request, path, body)
@@ -141,10 +143,6 @@ class AdminApp:
         except (BidpilotError, msgspec.MsgspecError, ValidationError, UnicodeError, RecursionError) as error:
             status, found = 400, {"error": " ".join(str(error).split())[:500]}
         return Response(status, encode(found))
-
-    def _stream(self, who: Who) -> Response:
-        self.page.feed.snapshots.ask = None if self.together is None else self.together.campaigns
-        return self.page.stream(who)
 
     async def _exposition(self) -> Response:
         if self.together is None:
@@ -163,7 +161,7 @@ class AdminApp:
                 return 200, await self._bidders()
             case "GET", ["admin", "campaigns", name, "spend"] if name in self.bidder.served:
                 return 200, await spend_of(self.bidder, name, request.query, self.reader.currency)
-            case "GET", ["admin", "page", name] if name in self.bidder.served:
+            case "GET", ["admin", "page", name] if self.page is not None and name in self.bidder.served:
                 return 200, self.page.campaign(name)
             case "PUT", ["admin", "campaigns", name]:
                 given = self._put(who, name, msgspec.json.decode(body, type=dict[str, Any]))

@@ -19,12 +19,17 @@ _MOST = 100  # incidents that are shown, the latest
 
 
 class Kept:
-    """`Operations` of a bidder's responder."""
+    """`Operations` of a bidder's responder.
 
-    def __init__(self, bidder: Bidder) -> None:
-        self._bidder = bidder
+    Args:
+        bidder: whose incidents are shown.
+        register: the risk register, shown before what has happened.
+    """
+
+    def __init__(self, bidder: Bidder, register: Sequence[Grid] = ()) -> None:
+        self._bidder, self._register = bidder, tuple(register)
         self._known: list[tuple[str, int]] = []
-        self._grids: tuple[Grid, ...] = ()
+        self._grids = self._register
 
     def incidents(self) -> Sequence[Incident]:
         """Those that go on, and those over for less than a day; of many the latest."""
@@ -32,11 +37,11 @@ class Kept:
         return found[:_MOST]
 
     def risks(self) -> Sequence[Grid]:
-        """How many of all incidents that are kept hit each channel, and were of each risk, by hour."""
+        """The register, and how many incidents that are kept hit each channel, and were of each risk, by hour."""
         held = list(self._bidder.responder.incidents.values())
         known = [(one.id, len(one.alarms)) for one in held]
         if known != self._known:
-            self._known, self._grids = known, self._maps(held)
+            self._known, self._grids = known, self._register + self._maps(held)
         return self._grids
 
     def _maps(self, held: Sequence[Incident]) -> tuple[Grid, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bidpilot.serving.bidder import Bidder
@@ -11,8 +12,8 @@ from bidpilot.serving.page import campaign
 from bidpilot.serving.page.feed import Feed
 from bidpilot.serving.page.files import Files
 from bidpilot.serving.page.kept import Kept
-from bidpilot.serving.page.operations import Operations
-from bidpilot.serving.page.snapshot import Snapshots
+from bidpilot.serving.page.operations import Grid, Operations
+from bidpilot.serving.page.snapshot import Ask, Snapshots
 from bidpilot.serving.tokens import Who
 
 _STREAM = [("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-store")]
@@ -26,12 +27,13 @@ class Page:
         bidder: what is shown.
         currency: of all amounts.
         drain: on while no bid is made any more; streams end then.
+        register: the risk register, where there is one.
     """
 
-    def __init__(self, bidder: Bidder, currency: str, drain: Drain) -> None:
+    def __init__(self, bidder: Bidder, currency: str, drain: Drain, register: Sequence[Grid] = ()) -> None:
         self.bidder, self._files = bidder, Files()
         self.feed = Feed(Snapshots(bidder, currency, drain))
-        self.watch(Kept(bidder))
+        self.watch(Kept(bidder, register))
 
     def watch(self, operations: Operations) -> None:
         """Show the incidents and risks that `operations` tells of."""
@@ -41,8 +43,9 @@ class Page:
         """The page's own file that is asked for, which needs no token; None where it is none."""
         return self._files.answer(request)
 
-    def stream(self, who: Who) -> Response:
-        """GET /admin/stream."""
+    def stream(self, who: Who, together: Ask | None = None) -> Response:
+        """GET /admin/stream; `together` tells the money of all workers."""
+        self.feed.snapshots.ask = together
         listener = self.feed.join(who)
         return _FULL if listener is None else Response(200, b"", _STREAM, listener)
 

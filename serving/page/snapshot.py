@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from functools import partial
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from bidpilot.serving.swap import origins_of
 
 Told = dict[str, Any]
 T = TypeVar("T")
+Ask = Callable[[Told], Awaitable[Told]]
 
 _ENCODER = msgspec.json.Encoder()
 _BREATH = 4  # campaigns between two times that bids may be answered
@@ -40,7 +41,7 @@ class Snapshots:
     def __init__(self, bidder: Bidder, currency: str, drain: Drain) -> None:
         self.bidder, self.currency, self.drain = bidder, currency, drain
         self.operations: Operations = Nothing()
-        self.ask: Callable[[Told], Any] | None = None  # for the money of all workers
+        self.ask: Ask | None = None  # for the money of all workers
         self._kept: dict[str, tuple[tuple[object, ...], msgspec.Raw]] = {}
         self._broken: list[str] = []  # what cannot be told of now
         self._said: set[str] = set()  # of that, what is logged already

@@ -147,7 +147,9 @@ class Board:
         self.clock.move(START + SLOT * (slots + 0.4))
         self.bidder.tick()
         self.admin = applications(self.bidder, config, "http://x", self.drain)[1]
-        self.admin.page.feed.every = 0.2
+        assert self.admin.page is not None
+        self.page = self.admin.page
+        self.page.feed.every = 0.2
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
 

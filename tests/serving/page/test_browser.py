@@ -44,7 +44,7 @@ def board(bundle_folder: Path) -> Iterator[Board]:
 @pytest.fixture(autouse=True)
 def as_before(board: Board) -> Iterator[None]:
     yield
-    board.admin.page.watch(Kept(board.bidder))
+    board.page.watch(Kept(board.bidder))
     board.do(lambda: board.bidder.kill(False))
 
 
@@ -104,7 +104,7 @@ def test_all_of_it_fits_the_width_and_comes_from_this_server(
 ) -> None:
     long = "w" * 300
     held = [incident(), incident(id="a" * 96, explanation=long)]
-    board.admin.page.watch(Desk(held, (matrix(), heat_map())))
+    board.page.watch(Desk(held, (matrix(), heat_map())))
     page = look(width=width, scheme=scheme).page
     page.get_by_role("button", name="default", exact=True).click()
     expect(page.get_by_role("img", name="Spend so far")).to_be_visible()
@@ -203,7 +203,7 @@ def test_the_keyboard_alone_stops_all_bidding(board: Board, look: Callable[..., 
 
 def test_text_from_elsewhere_stays_text(board: Board, look: Callable[..., Seen]) -> None:
     held = [incident(explanation=EVIL, campaign=EVIL)]
-    board.admin.page.watch(Desk(held, (Grid(EVIL, (EVIL,), (EVIL,), ((1.0,),), EVIL),)))
+    board.page.watch(Desk(held, (Grid(EVIL, (EVIL,), (EVIL,), ((1.0,),), EVIL),)))
     seen = look()
     page = seen.page
     expect(page.get_by_role("list").get_by_text(EVIL, exact=True).first).to_be_visible()
@@ -217,7 +217,7 @@ def test_text_from_elsewhere_stays_text(board: Board, look: Callable[..., Seen])
 
 
 def test_who_may_read_alone_can_press_nothing(board: Board, look: Callable[..., Seen]) -> None:
-    board.admin.page.watch(Desk([incident()]))
+    board.page.watch(Desk([incident()]))
     page = look(READER).page
     for name in ("Stop all bidding", "Pause default", "Acknowledge shock-1", "Undo shock-1"):
         expect(page.get_by_role("button", name=name)).to_be_disabled()
