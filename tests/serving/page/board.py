@@ -32,6 +32,11 @@ from tests.serving.conftest import recorded_day
 T = TypeVar("T")
 SLOT = DAY / 48
 START = 20_000 * DAY
+CAMPAIGNS: list[dict[str, Any]] = [
+    {"name": "default"},
+    {"name": "spring.sale", "campaign": {"budget": 30.0, "max_cpa": 4.0}},
+    {"name": "z_".ljust(64, "-"), "campaign": {"budget": 9.0}, "paused": True},
+]
 TOKENS = {"ada": ("a-token-of-the-director", "direct"), "rita": ("a-token-of-the-reader", "read")}
 
 
@@ -132,12 +137,7 @@ class Board:
         tokens.write_text(json.dumps({name: {"token": t, "role": role} for name, (t, role) in TOKENS.items()}))
         tokens.chmod(0o600)
         campaigns = folder / "campaigns.json"
-        kinds: list[dict[str, Any]] = [
-            {"name": "default"},
-            {"name": "spring.sale", "campaign": {"budget": 30.0, "max_cpa": 4.0}},
-            {"name": "z_".ljust(64, "-"), "campaign": {"budget": 9.0}, "paused": True},
-        ]
-        campaigns.write_text(json.dumps(kinds))
+        campaigns.write_text(json.dumps(CAMPAIGNS))
         self.clock, self.drain = ManualClock(START), Drain()
         config = ServeConfig(
             bundle=bundle, state=folder / "state", campaigns=campaigns, tokens=tokens, shadow=shadow, sources=64
