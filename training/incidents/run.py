@@ -28,7 +28,12 @@ def run(config: IncidentsConfig) -> dict[str, Any]:
         UnknownIncident, InvalidIncident: there is none of this name, or a file cannot be read.
         InvalidConfig: options do not go together.
     """
-    library, console = Library(config.state), Console()
+    console = Console()
+    if config.action == "honest":
+        found = _honest(config, console)
+        write_json(config.json_file, found)
+        return found
+    library = Library(config.state)
     does: dict[str, Callable[[IncidentsConfig, Library, Console], dict[str, Any]]] = {
         "list": _list,
         "show": _show,
@@ -40,6 +45,24 @@ def run(config: IncidentsConfig) -> dict[str, Any]:
     found = does[config.action](config, library, console)
     write_json(config.json_file, found)
     return found
+
+
+def _honest(config: IncidentsConfig, console: Console) -> dict[str, Any]:
+    # markets and agents load only where days are played
+    from bidpilot.training.alerts.cases import Ground
+    from bidpilot.training.evaluation.suites import named_suites
+    from bidpilot.training.incidents.honest import HONEST, honest
+
+    policy, ground = read_policy(config.responses), Ground(config.days, config.training_days, config.seed)
+    rows = [honest(record, ground, policy) for record in named_suites(config.suites, HONEST)]
+    table = Table(box=None)
+    for name in ("suite", "days", "incidents a day", "any, %", "throttled, %", "paused, %", "stopped, %"):
+        table.add_column(name, justify="left" if name == "suite" else "right")
+    for row in rows:
+        shares = (f"{100 * row[level]:.1f}" for level in ("told", "throttled", "paused", "stopped"))
+        table.add_row(row["suite"], str(row["days"]), f"{row['incidents']:.2f}", *shares)
+    console.print(table)
+    return {"suites": rows}
 
 
 def _today(config: IncidentsConfig) -> date:

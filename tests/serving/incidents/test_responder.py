@@ -36,11 +36,13 @@ def clock() -> ManualClock:
 @pytest.fixture
 def opened(bundle_folder: Path, tmp_path: Path, clock: ManualClock) -> Iterator[Callable[[], Bidder]]:
     made: list[Bidder] = []
+    rules = tmp_path / "responses.json"
+    rules.write_text('{"certain": 1.5}')
 
     def open_again() -> Bidder:
         for one in made:
             one.close()
-        made[:] = [open_bidder(ServeConfig(bundle=bundle_folder, state=tmp_path), clock)]
+        made[:] = [open_bidder(ServeConfig(bundle=bundle_folder, state=tmp_path, responses=rules), clock)]
         return made[0]
 
     yield open_again
