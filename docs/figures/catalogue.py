@@ -164,6 +164,13 @@ _ALL = (
         ("bidpilot traffic --days 256 --seed 3 --figure docs/traffic.png --json {json}",),
         drops=("gain_by_day",),
     ),
+    Measurement(
+        "alerts",
+        3,
+        ("bidpilot alerts --seed 3 --figure docs/alerts.png --json {json}",),
+        drops=("found_by_slot",),
+    ),
+    Measurement("honest", 4, ("bidpilot incidents honest --seed 3 --json {json}",)),
     Measurement("quality", 1, ("python examples/quality_exposure.py --json {json}",)),
     Measurement("market", 1, ("python docs/market.py --json {json}",)),
     Measurement(

@@ -65,8 +65,8 @@ class ResponsePolicy(BaseModel):
     certain: float | None = Field(
         None,
         ge=1,
-        description="score of an alarm, as a multiple of its threshold, from which a deadline may stop a campaign; none: "
-        "bands stop nothing, only what the server's own events tell does",
+        description="score of an alarm, as a multiple of its threshold, from which a deadline may stop a campaign; "
+        "none: bands stop nothing, only what the server's own events tell does",
     )
     review_days: int = Field(60, ge=1, description="days after its end when an incident is to be reviewed")
     factors: dict[str, float] = Field(

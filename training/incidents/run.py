@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -20,6 +20,9 @@ from bidpilot.training.incidents.library import Library, verdict_of
 from bidpilot.training.incidents.replay import against_log, replay
 from bidpilot.training.report.files import write_json
 
+if TYPE_CHECKING:
+    from bidpilot.training.incidents.honest import HonestRow
+
 
 def run(config: IncidentsConfig) -> dict[str, Any]:
     """Do what is asked; print it, and write it as JSON where a file is given.
@@ -30,9 +33,9 @@ def run(config: IncidentsConfig) -> dict[str, Any]:
     """
     console = Console()
     if config.action == "honest":
-        found = _honest(config, console)
-        write_json(config.json_file, found)
-        return found
+        rows = _honest(config, console)
+        write_json(config.json_file, rows)
+        return {"suites": rows}
     library = Library(config.state)
     does: dict[str, Callable[[IncidentsConfig, Library, Console], dict[str, Any]]] = {
         "list": _list,
@@ -47,7 +50,7 @@ def run(config: IncidentsConfig) -> dict[str, Any]:
     return found
 
 
-def _honest(config: IncidentsConfig, console: Console) -> dict[str, Any]:
+def _honest(config: IncidentsConfig, console: Console) -> list[HonestRow]:
     # markets and agents load only where days are played
     from bidpilot.training.alerts.cases import Ground
     from bidpilot.training.evaluation.suites import named_suites
@@ -62,7 +65,7 @@ def _honest(config: IncidentsConfig, console: Console) -> dict[str, Any]:
         shares = (f"{100 * row[level]:.1f}" for level in ("told", "throttled", "paused", "stopped"))
         table.add_row(row["suite"], str(row["days"]), f"{row['incidents']:.2f}", *shares)
     console.print(table)
-    return {"suites": rows}
+    return rows
 
 
 def _today(config: IncidentsConfig) -> date:
