@@ -48,7 +48,7 @@ class IncidentsConfig(Config):
     apply: Path | None = Field(None, description="File of response rules to write what was learnt to, as JSON.")
     out: Path = Field(Path("incidents-report"), description="Folder to write the report to.")
     days: Count = Field(256, description="Held-out days of each suite that honest plays.")
-    training_days: Count = Field(2048, ge=40, description="Training days that its bands are learnt from.")
+    training_days: Count = Field(1024, ge=40, description="Training days that its bands are learnt from.")
     suites: tuple[str, ...] = Field((), description="Suites that honest plays; all with honest traffic where none.")
     seed: Seed = Field(0, description="Seed of those days.")
     json_file: JsonFile = json_file("what was found")
