@@ -41,6 +41,9 @@ class IncidentsConfig(Config):
     decisions: Path | None = Field(
         None, description="Folder of the decision log, to hold an incident's slots against when it is played again."
     )
+    bundle: Path | None = Field(
+        None, description="Folder of the bundle that was served, to hold an incident's slots against its bands again."
+    )
     verdict: Verdict | None = Field(None, description="What a review has found.")
     note: str = Field("", max_length=2000, description="What a review has found, in words.")
     today: date | None = Field(None, description="Day by which reviews are due; today where none.")

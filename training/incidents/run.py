@@ -18,6 +18,7 @@ from bidpilot.training.incidents.config import IncidentsConfig
 from bidpilot.training.incidents.learn import learn
 from bidpilot.training.incidents.library import Library, verdict_of
 from bidpilot.training.incidents.replay import against_log, replay
+from bidpilot.training.incidents.rule import alarms_again, bands_of, compared
 from bidpilot.training.report.files import write_json
 
 if TYPE_CHECKING:
@@ -111,12 +112,14 @@ def _show(config: IncidentsConfig, library: Library, console: Console) -> dict[s
 
 def _replay(config: IncidentsConfig, library: Library, console: Console) -> dict[str, Any]:
     policy, results = read_policy(config.responses), []
+    bands = None if config.bundle is None else bands_of(config.bundle)
     for one in library.some(config.id):
         again = replay(one, policy)
         log = "" if config.decisions is None else against_log(one, config.decisions)
-        told = "the same steps" if again.same else again.differs
-        console.print(f"{one.id}: {told}" + (f"; {log}" if log else ""), markup=False, highlight=False, soft_wrap=True)
-        results.append({"id": one.id, "same": again.same, "differs": again.differs, "log": log})
+        rule = "" if bands is None or not one.slots else compared(one, alarms_again(one, bands))
+        words = [part for part in ("the same steps" if again.same else again.differs, rule, log) if part]
+        console.print(f"{one.id}: {'; '.join(words)}", markup=False, highlight=False, soft_wrap=True)
+        results.append({"id": one.id, "same": again.same, "differs": again.differs, "rule": rule, "log": log})
     same = sum(bool(result["same"]) for result in results)
     console.print(f"{same} of {len(results)} play again as they were")
     return {"replayed": results, "same": same}
