@@ -20,7 +20,7 @@ ABOVE, BELOW = range(2)
 CALM: Final = 0.6
 """Share of its threshold that a metric's score must stay below for an excursion to end."""
 CALM_SLOTS: Final = max(WINDOWS)
-"""Slots that it must do so for: what the longest window remembers is not told again."""
+"""Slots that it must do so for: what the longest window remembers is not told again. Silence ends with a word."""
 WHOLE_DAY: Final = 4
 """Slots of a day in which a shift of requests is no step in it: the day has been of another law since it began."""
 REQUESTS: Final = NAMES.index("requests")
@@ -95,6 +95,7 @@ class Teller:
         self._threshold = threshold
         self._calm = np.full(len(NAMES), CALM_SLOTS)  # slots since each metric was near its threshold
         self._out = np.zeros(len(NAMES), np.bool_)
+        self._rest = np.where(np.isin(np.arange(len(NAMES)), _SILENT), 1, CALM_SLOTS)
         self.regime = False  # whether the day is known to be of another law
         self._score = np.full_like(threshold, -np.inf)  # of the slot before
 
@@ -124,7 +125,7 @@ class Teller:
         near = (score > CALM * self._threshold).any(axis=0)
         self._calm = np.where(near, 0, self._calm + 1)
         new = over & ~self._out
-        self._out = (self._out | over.any(axis=0)) & (self._calm < CALM_SLOTS)
+        self._out = (self._out | over.any(axis=0)) & (self._calm < self._rest)
         if not new.any():
             return []
         early = over[:, REQUESTS] & (first[:, REQUESTS] < WHOLE_DAY)
