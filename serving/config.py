@@ -42,6 +42,9 @@ class ServeConfig(BaseModel):
         le=256,
         description="Processes that serve the port, for as many cores; one ledger holds their budgets.",
     )
+    worker_silence: float = Field(
+        30.0, gt=0, description="Time after which a worker that answers nothing is killed and started again, seconds."
+    )
     host: str = Field("127.0.0.1", min_length=1, description="Address that bid requests and notices come to.")
     port: int = Field(8080, ge=0, le=65535, description="TCP port for them; 0 takes a free one.")
     notice_port: int | None = Field(

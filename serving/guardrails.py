@@ -42,6 +42,7 @@ class Cause(StrEnum):
     bidder_gone = "bidder_gone"
     report_unread = "report_unread"
     worker_ended = "worker_ended"
+    worker_silent = "worker_silent"  # it hung, and was killed
     order = "order"  # an operator's
     order_late = "order_late"  # not durable yet, given up for a later one, or not to be obeyed here
     state_failed = "state_failed"  # the state file refuses to be written; it is tried again

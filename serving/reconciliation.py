@@ -48,7 +48,7 @@ class Reconciliation:
     def __init__(self, desk: Desk, events: Mapping[str, EventLog]) -> None:
         self._desk, self._events = desk, events
         self.wins: dict[str, Wins] = {}  # by campaign, as last told
-        self._forgiven: dict[str, Wins] = {}  # by campaign: wins that an operator has looked at
+        self._forgiven = desk.state.forgiven()  # by campaign: wins that an operator has looked at
         self._warned: set[str] = set()
         self._stopped: set[str] = set()
         self._next = desk.clock()
@@ -72,6 +72,7 @@ class Reconciliation:
     def forgive(self, name: str) -> None:
         """An operator lets a campaign go on: what is overdue now counts no longer."""
         self._forgiven[name] = self.wins.get(name, Wins())
+        self._desk.state.store_forgiven(name, self._forgiven[name])
         self._judge(name)
 
     def _ask(self, name: str, accounts: list[str], until: float) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from contextlib import suppress
+from dataclasses import astuple, fields
 from functools import partial
 from pathlib import Path
 
@@ -15,11 +16,13 @@ from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.errors import LedgerUnavailable
 from bidpilot.serving.guardrails import LOGGER
 from bidpilot.serving.ledger.keeper import Deliver, at_once
+from bidpilot.serving.ledger.store import Wins
 from bidpilot.serving.writer import Writer
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS slots (account TEXT, slot INTEGER, totals TEXT NOT NULL, PRIMARY KEY (account, slot));
 CREATE TABLE IF NOT EXISTS gates (account TEXT PRIMARY KEY, slot INTEGER NOT NULL, used TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS forgiven (campaign TEXT PRIMARY KEY, wins TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS results (account TEXT PRIMARY KEY, text TEXT NOT NULL);
 """
 _RESULTS = "INSERT OR REPLACE INTO results VALUES (?, ?)"
@@ -114,10 +117,29 @@ class State:
             LedgerUnavailable: the database cannot be read.
         """
         rows = self._read("SELECT used FROM gates WHERE account = ? AND slot = ?", account, slot)
-        try:
+        with suppress(TypeError, ValueError):
             return [int(count) for count in json.loads(str(rows[0][0]))] if rows else []
-        except (TypeError, ValueError):
-            return []
+        return []
+
+    def store_forgiven(self, campaign: str, wins: Wins) -> None:
+        """Keep which wins without bills an operator has looked at."""
+
+        def write() -> None:
+            self._db.execute("INSERT OR REPLACE INTO forgiven VALUES (?, ?)", (campaign, json.dumps(astuple(wins))))
+
+        self.writer.submit((campaign, "forgiven"), write)
+
+    def forgiven(self) -> dict[str, Wins]:
+        """Which wins without bills were looked at, by campaign; what cannot be read is left out.
+
+        Raises:
+            LedgerUnavailable: the database cannot be read.
+        """
+        found = {}
+        for campaign, text in self._read("SELECT campaign, wins FROM forgiven"):
+            with suppress(TypeError, ValueError):
+                found[str(campaign)] = Wins(*map(int, json.loads(str(text))))
+        return found
 
     def results(self, accounts: Sequence[str]) -> dict[str, str]:
         """What was kept of days, by account.

@@ -24,6 +24,7 @@ from bidpilot.serving.link import PATIENCE, Link
 from bidpilot.serving.listeners import Addresses
 from bidpilot.serving.metrics_sum import ACCOUNT, UNKNOWN, combine, told
 from bidpilot.serving.place import Place
+from bidpilot.serving.pulse import PULSE
 from bidpilot.serving.siblings import Siblings, read
 from bidpilot.serving.swap import answer
 
@@ -82,7 +83,11 @@ class Worker:
         async def swap(body: bytes) -> bytes:
             return json.dumps(await _swap(admin, body)).encode()
 
+        async def pulse(_: bytes) -> bytes:
+            return b""
+
         self.link.handlers |= {NUMBERS: numbers, MONEY_HELD: money, SIBLINGS: know, HEARD: hear, SWAP: swap}
+        self.link.handlers[PULSE] = pulse
 
     async def listening(self) -> None:
         """Wait until this process takes connections at all its ports, and say so.

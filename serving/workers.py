@@ -32,6 +32,7 @@ from bidpilot.serving.link import Handler, Link
 from bidpilot.serving.listeners import Addresses, addresses, kept
 from bidpilot.serving.metrics_sum import Family, Totals, exposition
 from bidpilot.serving.place import Place
+from bidpilot.serving.pulse import watch
 from bidpilot.serving.server import say
 from bidpilot.serving.siblings import PREFIX
 from bidpilot.serving.worker import (
@@ -109,7 +110,11 @@ class Supervisor:
             await asyncio.gather(*(self._start(place) for place in self._places[1:]))
             if not self._stopping.is_set():
                 say(self._at)
+            watching = loop.create_task(
+                watch(lambda: [*self._running.values()], self._silent, self.config.worker_silence)
+            )
             await asyncio.gather(*(self._keep(place) for place in self._places))
+            watching.cancel()
         finally:
             await self._end()
 
@@ -119,6 +124,10 @@ class Supervisor:
             self._stopping.set()
         for process in self._running.values():
             process.signal(number)
+
+    def _silent(self, number: int) -> None:
+        """A worker is killed for its silence."""
+        self._events.record(Cause.worker_silent, f"process {number} answers nothing and is killed", always=True)
 
     async def _start(self, place: Place) -> None:
         """Start a worker and wait until it takes connections."""

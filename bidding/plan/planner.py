@@ -8,7 +8,6 @@ expectation over the levels seen on training days. No solver is involved.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -22,33 +21,24 @@ from bidpilot.bidding.landscape.binned import ForecastAuctions
 from bidpilot.bidding.landscape.first_price import auctions_of
 from bidpilot.bidding.landscape.forecast import CONVERSION_LEVEL, PRICE_LEVEL, TRAFFIC_LEVEL, Forecast
 from bidpilot.bidding.landscape.shading import fit_shading
-from bidpilot.bidding.landscape.spread import Spread, fit_spread
 from bidpilot.bidding.landscape.unit_curves import SegmentTerms, UnitCurves, segment_curves, unit_curves
 from bidpilot.bidding.plan.budget_plan import RATIO_QUANTILES, BudgetPlan
+from bidpilot.bidding.plan.day_curves import DayCurves, Nodes
 from bidpilot.bidding.plan.directions import Directions, solve_directions
 from bidpilot.bidding.plan.outlook import Outlook, outlook
 
 ALPHA_FLOOR = 0.01  # of the single-KPI coefficient, where the preference is positive
-_DAY_NODES, _BLOCK_NODES = 21, 9
 _CLEAR = 0.9  # of a target: what costs less without it is planned without it, as a multiplier of 0 would
 _FURTHER_DOWN = 8  # octaves that the curves of a KPI alone begin lower for budgets that buy next to nothing
 _UNSPENT = 0.999  # a budget above this share of what all auctions cost does not bind
 _BIN_ERROR = 0.01  # relative; by how much a cost per conversion on bins may differ from that of the curves
 
 
-@dataclass(frozen=True)
-class _Nodes:
-    """Levels of equal weight: (U, K) log2 value-per-price shift, (U, K, 4) levels of KPI and price."""
-
-    shift: NDArray[np.float64]
-    level: NDArray[np.float64]
-
-
 class Planner:
     """Plans campaigns under one forecast."""
 
     def __init__(self, forecast: Forecast) -> None:
-        self.forecast = forecast
+        self.forecast, self._day = forecast, DayCurves(forecast)
         self._auctions_of: dict[bool, ForecastAuctions] = {}
         # each of these is replaced whole, so that threads that share a planner never see half of one
         self._planned: tuple[tuple[str, ...], NDArray[np.float64], BudgetPlan] | None = None
@@ -89,17 +79,17 @@ class Planner:
         found = self._directions(campaigns, rows, ideal)
         direction, segments = found.kpi, found.segments
         unit = self._unit(direction, first_price, segments)
-        nodes = self._nodes(direction, within_day=False)
-        total = self._total(unit.spend, nodes)
+        nodes = self._day.nodes(direction, within_day=False)
+        total = self._day.total(unit.spend, nodes)
         reach = _reach(total, budget * (1.0 - campaigns.held_back[rows]))
         scale = np.minimum(reach, found.most)
         scale = self._within_target(campaigns, rows, unit, nodes, total, scale)
-        kpi = self._kpi_at(unit, nodes, scale)
+        kpi = self._day.kpi_at(unit, nodes, scale)
         bid_scale = 2.0 ** scale[:, None]
         alpha = direction * bid_scale
         floor = _alpha_floor(alpha, single_alpha, scale < reach)
         alpha = np.where(preference > 0, np.maximum(alpha, floor), alpha)
-        slot_spend, slot_wins = self._by_slot(unit, nodes, scale)
+        slot_spend, slot_wins = self._day.by_slot(unit, nodes, scale)
         spend = np.concatenate([np.zeros((len(rows), 1)), np.cumsum(slot_spend, axis=1)], axis=1)
         mean_value = alpha * self.forecast.landscape.mean_value
         return BudgetPlan(
@@ -116,13 +106,13 @@ class Planner:
             market=total[:, -1],
             scale=scale,
             now=unit.spend,
-            later_unknown=self._later(unit.spend, nodes),
-            later_known=self._later(unit.spend, self._nodes(direction, within_day=True)),
+            later_unknown=self._day.later(unit.spend, nodes),
+            later_known=self._day.later(unit.spend, self._day.nodes(direction, within_day=True)),
             ratio_quantiles=self._ratio_quantiles(direction, scale),
             mean_value=mean_value,
-            value_spread=self._value_spread(direction),
-            price_spread=self._level_spread(PRICE_LEVEL),
-            traffic_spread=self._level_spread(TRAFFIC_LEVEL),
+            value_spread=self._day.value_spread(direction),
+            price_spread=self._day.level_spread(PRICE_LEVEL),
+            traffic_spread=self._day.level_spread(TRAFFIC_LEVEL),
             by_segment=self._by_segment(direction, first_price, segments) if campaigns.constrained.any() else None,
         )
 
@@ -135,13 +125,13 @@ class Planner:
         plain = Directions.plain(kpi, len(self.forecast.segments), unit)
         if not (campaigns.constrained[rows] | (campaigns.kind[rows] != 0)).any():
             return plain
-        drawn, nodes = self._unit(kpi, first_price), self._nodes(kpi, within_day=False)
-        total = self._total(drawn.spend, nodes)
+        drawn, nodes = self._unit(kpi, first_price), self._day.nodes(kpi, within_day=False)
+        total = self._day.total(drawn.spend, nodes)
         scale = _reach(total, budget)
         target = target_cost(campaigns.bounds, campaigns.conversion_value)[rows]
         cost = np.where(np.isfinite(target), _CLEAR * target, 0.0)  # no room where no target says how much
         worth = self.forecast.worth(campaigns.conversion_value[rows])
-        allowed = cost * self._kpi_at(drawn, nodes, scale)[:, CONVERSION_LEVEL] / worth
+        allowed = cost * self._day.kpi_at(drawn, nodes, scale)[:, CONVERSION_LEVEL] / worth
         clear = curves.lookup(total, scale) <= allowed
         solved = (campaigns.kind[rows] != 0) | campaigns.constrained[rows] & ~(campaigns.targets_alone[rows] & clear)
         return solve_directions(self.forecast, self._auctions, campaigns, rows, ideal, plain, scale, solved)
@@ -151,7 +141,7 @@ class Planner:
         campaigns: CampaignBatch,
         rows: NDArray[np.int64],
         unit: UnitCurves,
-        nodes: _Nodes,
+        nodes: Nodes,
         total: NDArray[np.float64],
         scale: NDArray[np.float64],
     ) -> NDArray[np.float64]:
@@ -161,12 +151,7 @@ class Planner:
         asked = np.isfinite(cost)
         if not asked.any():
             return scale
-        brings = _mix(
-            unit.kpi[:, CONVERSION_LEVEL],
-            self._slot_shifts(nodes),
-            self._slot_weights(nodes.level[:, :, CONVERSION_LEVEL], priced=False),
-        )
-        allowed = np.where(asked, cost / worth, 0.0)[:, None] * brings
+        allowed = np.where(asked, cost / worth, 0.0)[:, None] * self._day.kpi(unit, nodes, CONVERSION_LEVEL)
         over = curves.lookup(total, scale) > (1.0 + _BIN_ERROR) * curves.lookup(allowed, scale)
         kept = curves.last_kept(total - allowed, scale)
         return np.where(asked & over, kept, scale)
@@ -198,77 +183,14 @@ class Planner:
         """(U, 3, S, 4, POINTS) expected wins, spend, conversions and value, as `BudgetPlan.by_segment`."""
         shading = self.shading if first_price.any() else None
         unit = segment_curves(self.forecast.landscape, direction, first_price, shading, segments)
-        days = [self._over_day(unit, self._nodes(direction, within_day=known)) for known in (False, True)]
+        days = [self._day.over_day(unit, self._day.nodes(direction, within_day=known)) for known in (False, True)]
         return np.stack([*days, unit], axis=1)
-
-    def _over_day(self, unit: NDArray[np.float64], nodes: _Nodes) -> NDArray[np.float64]:
-        """(U, S, 4, POINTS) the day's totals of what is given per auction (U, S, 4, POINTS)."""
-        shifts, level = self._slot_shifts(nodes), nodes.level
-        value = level[:, :, PRICE_LEVEL] * np.exp2(nodes.shift)  # a node's shift is its value over its price
-        weights = (
-            self._slot_weights(np.ones_like(nodes.shift), priced=False),
-            self._slot_weights(level[:, :, PRICE_LEVEL], priced=True),
-            self._slot_weights(level[:, :, CONVERSION_LEVEL], priced=False),
-            self._slot_weights(value, priced=False),
-        )
-        out = np.empty_like(unit)
-        for k, weight in enumerate(weights):
-            for s in range(unit.shape[1]):
-                out[:, s, k] = _mix(unit[:, s, k], shifts, weight)
-        return out
 
     def _ratio_quantiles(self, direction: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
         """(U, 5) log2 of value per price; a bid wins at second price where its value per price is at least 1."""
         wins = self._unit(direction, np.zeros(len(scale), np.bool_)).wins
         needed = [curves.invert(wins, np.full(len(scale), 1 - q)) for q in RATIO_QUANTILES]
         return scale[:, None] - np.stack(needed, axis=1)
-
-    def _slot_shifts(self, nodes: _Nodes) -> NDArray[np.float64]:
-        """(U, T, K) shift of value per price by slot and node."""
-        return nodes.shift[:, None, :] - np.log2(self.forecast.price_curve)[None, :, None]
-
-    def _slot_weights(self, level: NDArray[np.float64], priced: bool) -> NDArray[np.float64]:
-        """(U, T, K) expected auctions times a level (U, K), and times the price curve for money."""
-        f = self.forecast
-        demand = f.auctions * f.price_curve if priced else f.auctions
-        return demand[None, :, None] * level[:, None, :] / level.shape[1]  # type: ignore[no-any-return]
-
-    def _total(self, spend: NDArray[np.float64], nodes: _Nodes) -> NDArray[np.float64]:
-        return _mix(spend, self._slot_shifts(nodes), self._slot_weights(nodes.level[:, :, PRICE_LEVEL], priced=True))
-
-    def _later(self, spend: NDArray[np.float64], nodes: _Nodes) -> NDArray[np.float64]:
-        """(U, blocks + 1, POINTS) expected spend from each block on; the last is zero."""
-        f = self.forecast
-        shifts, weights = (
-            self._slot_shifts(nodes),
-            self._slot_weights(nodes.level[:, :, PRICE_LEVEL], priced=True),
-        )
-        out = np.zeros((spend.shape[0], f.blocks + 1, curves.POINTS))
-        for b in reversed(range(f.blocks)):
-            part = slice(b * f.level_slots, (b + 1) * f.level_slots)
-            out[:, b] = out[:, b + 1] + _mix(spend, shifts[:, part], weights[:, part])
-        return out
-
-    def _kpi_at(self, unit: UnitCurves, nodes: _Nodes, scale: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(U, 3) expected totals, conversions at the forecast's worth."""
-        x = (scale[:, None, None] + self._slot_shifts(nodes)).reshape(len(scale), -1)
-        out = np.empty((len(scale), 3))
-        for j in range(3):
-            weights = self._slot_weights(nodes.level[:, :, j], priced=False).reshape(len(scale), -1)
-            out[:, j] = (curves.lookup(unit.kpi[:, j], x) * weights).sum(axis=1)
-        return out
-
-    def _by_slot(
-        self, unit: UnitCurves, nodes: _Nodes, scale: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(U, T) expected spend and wins."""
-        shifts = self._slot_shifts(nodes)
-        x = (scale[:, None, None] + shifts).reshape(len(scale), -1)
-        price = self._slot_weights(nodes.level[:, :, PRICE_LEVEL], priced=True)
-        count = self._slot_weights(np.ones_like(nodes.shift), priced=False)
-        spend = (curves.lookup(unit.spend, x).reshape(shifts.shape) * price).sum(axis=2)
-        wins = (curves.lookup(unit.wins, x).reshape(shifts.shape) * count).sum(axis=2)
-        return spend, wins
 
     # --- ideal point --------------------------------------------------------------------------
 
@@ -313,66 +235,14 @@ class Planner:
             direction = np.zeros((1, 3))
             direction[0, j] = size
             unit = self._unit(direction, np.array([first]))
-            nodes = self._nodes(direction, within_day=False)
-            total = self._total(unit.spend, nodes)
-            kpi = _mix(
-                unit.kpi[:, j],
-                self._slot_shifts(nodes),
-                self._slot_weights(nodes.level[:, :, j], priced=False),
-            )
-            cache[j, first, octaves] = (size, total, kpi)
+            nodes = self._day.nodes(direction, within_day=False)
+            total = self._day.total(unit.spend, nodes)
+            cache[j, first, octaves] = (size, total, self._day.kpi(unit, nodes, j))
         return cache[j, first, octaves]
 
     @cached_property
     def _single_cache(self) -> dict[tuple[int, bool, int], tuple[float, NDArray[np.float64], NDArray[np.float64]]]:
         return {}
-
-    # --- levels of training days --------------------------------------------------------------
-
-    def _value_log_level(self, direction: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(U, D, T) log2 level of value at this direction, on training days."""
-        part = direction * self.forecast.landscape.mean_value
-        share = part / part.sum(axis=1, keepdims=True)
-        level = np.einsum("uj,dtj->udt", share, self.forecast.history[:, :, :3])
-        return np.log2(np.where(self.forecast.observed, np.maximum(level, 2.0**-16), 1.0))
-
-    def _value_spread(self, direction: NDArray[np.float64]) -> Spread:
-        return fit_spread(self._value_log_level(direction), self.forecast.observed, self.forecast.level_slots)
-
-    def _level_spread(self, column: int) -> Spread:
-        f = self.forecast
-        level = np.log2(np.where(f.observed, np.maximum(f.history[:, :, column], 2.0**-16), 1.0))
-        return fit_spread(level[None], f.observed, f.level_slots)
-
-    def _nodes(self, direction: NDArray[np.float64], within_day: bool) -> _Nodes:
-        """Levels of the training days' blocks, grouped by value per price into nodes of equal weight."""
-        f = self.forecast
-        levels, seen = f.block_levels
-        part = direction * f.landscape.mean_value
-        share = part / part.sum(axis=1, keepdims=True)
-        value = np.einsum("uj,dbj->udb", share, levels[:, :, :3])
-        log_value = np.log2(np.maximum(value, 2.0**-16))
-        log_price = np.log2(levels[:, :, PRICE_LEVEL])
-        shift = log_value - log_price[None]
-        level = np.broadcast_to(levels[None, :, :, : PRICE_LEVEL + 1], (*shift.shape, PRICE_LEVEL + 1))
-        if within_day:
-            shift, level = _remove_day(shift, level, seen)
-        flat, flat_level = shift[:, seen], level[:, seen]
-        order = np.argsort(flat, axis=1, kind="stable")
-        groups = min(_BLOCK_NODES if within_day else _DAY_NODES, flat.shape[1])
-        cuts = np.linspace(0, flat.shape[1], groups + 1).astype(int)
-        sizes = np.diff(cuts)
-        ordered = np.take_along_axis(flat, order, axis=1)
-        ordered_level = np.take_along_axis(flat_level, order[:, :, None], axis=1)
-        return _Nodes(
-            shift=np.add.reduceat(ordered, cuts[:-1], axis=1) / sizes,
-            level=np.add.reduceat(ordered_level, cuts[:-1], axis=1) / sizes[None, :, None],
-        )
-
-
-def _mix(curve: NDArray[np.float64], shifts: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    rows = curve.shape[0]
-    return curves.shifted_mean(curve, shifts.reshape(rows, -1), weights.reshape(rows, -1))
 
 
 def _reach(total: NDArray[np.float64], budget: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -390,16 +260,3 @@ def _alpha_floor(
     """
     left = np.divide(alpha, single, out=np.zeros_like(alpha), where=single > 0).max(axis=1)
     return ALPHA_FLOOR * single * np.where(limited, np.minimum(left, 1.0), 1.0)[:, None]
-
-
-def _remove_day(
-    shift: NDArray[np.float64], level: NDArray[np.float64], seen: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Shifts and levels relative to their day, widened for the blocks that the day's own mean is made from."""
-    blocks = np.maximum(seen.sum(axis=1), 1)
-    widen = np.sqrt(blocks / np.maximum(blocks - 1, 1))[:, None]
-    mean = np.where(seen, shift, 0.0).sum(axis=2) / blocks
-    log_level = np.log2(np.maximum(level, 2.0**-16))
-    mean_level = np.where(seen[..., None], log_level, 0.0).sum(axis=2) / blocks[:, None]
-    residual = (log_level - mean_level[:, :, None]) * widen[..., None]
-    return (shift - mean[:, :, None]) * widen, 2.0**residual

@@ -127,6 +127,20 @@ def test_an_operator_lets_it_go_on_until_as_many_more_are_missing(serve: Open, c
     assert bidder.bid(AUCTION) == NoBid("unbilled")
 
 
+def test_what_an_operator_has_let_go_on_goes_on_after_a_restart(serve: Open, clock: ManualClock) -> None:
+    bidder = serve()
+    win(bidder, 10)
+    wait(bidder, clock, AGE + 15.0)
+    bidder.reconciliation.forgive("default")
+    bidder = serve()
+    wait(bidder, clock, 15.0)
+    assert bidder.reconciliation.wins["default"].overdue == 10
+    assert isinstance(bidder.bid(AUCTION), Bid)
+    win(bidder, 10)
+    wait(bidder, clock, AGE + 15.0)
+    assert bidder.bid(AUCTION) == NoBid("unbilled")
+
+
 def test_overdue_wins_stay_overdue_when_their_money_is_free_again(serve: Open, clock: ManualClock) -> None:
     bidder = serve(win_hold=2 * AGE)
     tickets = win(bidder, 10)

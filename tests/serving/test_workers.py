@@ -189,7 +189,8 @@ def test_workers_that_are_killed_lose_no_money_and_come_again(bundle_folder: Pat
             time.sleep(0.4)
             before = workers(server)
             os.kill(before[turn % WORKERS], signal.SIGKILL)
-            assert soon(lambda before=before: len(set(workers(server)) - set(before)) == 1)  # type: ignore[misc]
+            # one that is killed again and again is started again later each time
+            assert soon(lambda before=before: len(set(workers(server)) - set(before)) == 1, 60.0)  # type: ignore[misc]
         assert soon(lambda: all_run(server))
         time.sleep(0.4)
         operator.finish()
@@ -200,6 +201,16 @@ def test_workers_that_are_killed_lose_no_money_and_come_again(bundle_folder: Pat
         server.kill()
     check(read_sqlite(tmp_path / "ledger.sqlite"), load)
     assert operator.changes > KILLS
+
+
+def test_a_worker_that_hangs_is_killed_and_started_again(bundle_folder: Path, tmp_path: Path) -> None:
+    with Served(bundle_folder, tmp_path, *ALL, "--worker-silence", "1") as server:
+        before = workers(server)
+        os.kill(before[0], signal.SIGSTOP)
+        assert soon(lambda: len(set(workers(server)) - set(before)) == 1)
+        assert soon(lambda: all_run(server))
+        assert metrics(server)['bidpilot_guardrail_events_total{cause="worker_silent"}'] == 1
+        assert before[1] in workers(server)
 
 
 def test_workers_end_with_a_supervisor_that_is_killed_and_what_was_acknowledged_is_there(
