@@ -51,8 +51,8 @@ def noticed(fault: Fault, incidents: tuple[Incident, ...]) -> int | None:
     last = fault.last if isinstance(fault, Shock) else fault.last + 2  # what a slot tells is late by one, or two
     of_risk = [each for each in incidents if each.risk in fault.risks]
     when = [each.slot for each in of_risk if fault.first <= each.slot <= last]
-    alarms = [(int(alarm["slot"]), int(alarm.get("window", 1))) for each in of_risk for alarm in each.alarms]
-    when += [slot for slot, window in alarms if slot <= last and slot - window + 1 >= fault.first]
+    alarms = [(a["slot"], a["window"]) for each in of_risk for a in each.alarms if "window" in a]
+    when += [int(slot) for slot, window in alarms if slot <= last and slot - window + 1 >= fault.first]
     return min(when) - fault.first + 1 if when else None
 
 
