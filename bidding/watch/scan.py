@@ -19,8 +19,10 @@ from bidpilot.bidding.watch.metrics import LEVELS, METRICS, NAMES, SHAPE, SILENT
 ABOVE, BELOW = range(2)
 CALM: Final = 0.6
 """Share of its threshold that a metric's score must stay below for an excursion to end."""
+AGAIN: Final = 8
+"""Slots within its threshold after which an excursion that has not ended is told of again: it is another one."""
 CALM_SLOTS: Final = max(WINDOWS)
-"""Slots that it must do so for: what the longest window remembers is not told again."""
+"""Slots that it must do so for: what the longest window remembers is not told again. Silence ends with a word."""
 WHOLE_DAY: Final = 4
 """Slots of a day in which a shift of requests is no step in it: the day has been of another law since it began."""
 REQUESTS: Final = NAMES.index("requests")
@@ -88,13 +90,16 @@ class Told(NamedTuple):
 
 
 class Teller:
-    """Decides what of one day's scores is told: each excursion of a metric once, and a changed regime alone."""
+    """Decides what of one day's scores is told: each excursion of a metric once, unless it comes again after `AGAIN`
+    slots within the threshold, and a changed regime alone."""
 
     def __init__(self, threshold: NDArray[np.float64]) -> None:
         """Of thresholds (2, M)."""
         self._threshold = threshold
         self._calm = np.full(len(NAMES), CALM_SLOTS)  # slots since each metric was near its threshold
         self._out = np.zeros(len(NAMES), np.bool_)
+        self._within = np.zeros(len(NAMES), np.int64)  # slots since each metric was beyond its threshold
+        self._rest = np.where(np.isin(np.arange(len(NAMES)), _SILENT), 1, CALM_SLOTS)
         self.regime = False  # whether the day is known to be of another law
         self._score = np.full_like(threshold, -np.inf)  # of the slot before
 
@@ -123,8 +128,9 @@ class Teller:
         over, self._score = score > self._threshold, score
         near = (score > CALM * self._threshold).any(axis=0)
         self._calm = np.where(near, 0, self._calm + 1)
-        new = over & ~self._out
-        self._out = (self._out | over.any(axis=0)) & (self._calm < CALM_SLOTS)
+        new = over & (~self._out | (self._within >= AGAIN))
+        self._within = np.where(over.any(axis=0), 0, self._within + 1)
+        self._out = (self._out | over.any(axis=0)) & (self._calm < self._rest)
         if not new.any():
             return []
         early = over[:, REQUESTS] & (first[:, REQUESTS] < WHOLE_DAY)

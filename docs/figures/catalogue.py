@@ -171,6 +171,13 @@ _ALL = (
         keeps=lambda row: isinstance(row, dict) and "likelihood" in row,
         drops=("evidence",),
     ),
+    Measurement(
+        "alerts",
+        3,
+        ("bidpilot alerts --seed 3 --figure docs/alerts.png --json {json}",),
+        drops=("found_by_slot",),
+    ),
+    Measurement("honest", 4, ("bidpilot incidents honest --seed 3 --json {json}",)),
     Measurement("quality", 1, ("python examples/quality_exposure.py --json {json}",)),
     Measurement("market", 1, ("python docs/market.py --json {json}",)),
     Measurement(

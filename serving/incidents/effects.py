@@ -57,7 +57,8 @@ def effects_of(incidents: Iterable[Incident], policy: ResponsePolicy) -> Effects
         # a stop that the ledger's own look lifts is the reconciliation's to carry out
         stopped = level is Level.stop and not response.lifts
         made = replace(made, stopped=made.stopped or stopped, planned=made.planned or level >= Level.pause)
-    return replace(made, segments=tuple(sorted(segments.items())), sources=tuple(sorted(sources.items())))
+    made = replace(made, segments=tuple(sorted(segments.items())), sources=tuple(sorted(sources.items())))
+    return NONE if made == NONE else made
 
 
 def responded(rule: Rule, effects: Effects, sources: int) -> Rule:

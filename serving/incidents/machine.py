@@ -187,10 +187,13 @@ class Machine:
         return self._raise(told, level, now, cause, late, by="deadline")
 
     def _certain(self, incident: Incident) -> bool:
-        """Whether what was heard at this level is far beyond what an honest day brings."""
-        since = max((s.at for s in incident.steps if s.action in _DONE.values()), default=0.0)
+        """Whether a campaign may be stopped for what was heard at this level, and not for a band alone."""
+        since, certain = (
+            max((s.at for s in incident.steps if s.action in _DONE.values()), default=0.0),
+            self.policy.certain,
+        )
         return any(
-            "score" not in a or ("threshold" in a and a["score"] >= self.policy.certain * a["threshold"])
+            "score" not in a or (certain is not None and "threshold" in a and a["score"] >= certain * a["threshold"])
             for a in incident.alarms
             if a["at"] >= since
         )

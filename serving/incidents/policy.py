@@ -47,7 +47,8 @@ DEFAULTS: Mapping[Risk, Response] = {
     # leases bound what can be spent without the store
     Risk.store_failure: Response(first=Level.none, last=Level.none),
 }
-"""No risk that an honest day may bring stops a campaign by a deadline, but where its alarm is certain.
+"""What a deadline may bring. A band's alarm stops no campaign all the same, unless `certain` says from where on: on
+honest days under another market's forecast scores are far beyond any threshold.
 
 A slot's limit is loose since it is blind: what comes first in the slot takes it, and what a slot leaves cannot be bought
 later. `make game-day` holds that the guard costs no value; limits of once or half the plan cost up to half of the day's.
@@ -66,8 +67,11 @@ class ResponsePolicy(BaseModel):
     stop_hours: float = Field(12.0, gt=0, description="time until an unacknowledged stop is told further, hours")
     clear_slots: int = Field(3, ge=1, le=48, description="slots without its alarm after which an incident clears")
     reopen_slots: int = Field(16, ge=0, description="slots after its end in which the same alarm reopens an incident")
-    certain: float = Field(
-        1.5, ge=1, description="score of an alarm, as a multiple of its threshold, that a deadline stops a campaign for"
+    certain: float | None = Field(
+        None,
+        ge=1,
+        description="score of an alarm, as a multiple of its threshold, from which a deadline may stop a campaign; "
+        "none: bands stop nothing, only what the server's own events tell does",
     )
     review_days: int = Field(60, ge=1, description="days after its end when an incident is to be reviewed")
     factors: dict[str, float] = Field(

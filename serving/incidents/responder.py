@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bidpilot.serving.orders import Pending
 
 _LOOK = 10.0  # seconds between two looks at events and states
+_AT_ONCE = 8  # campaigns whose days take other responses up at a call
 _LISTED = 500  # incidents that are over and still listed
 _CAMPAIGN = Target(kind="campaign")
 _BIDDER = Target(kind="bidder")
@@ -209,13 +210,17 @@ class Responder:
         return incident.model_copy(update={"slots": extended(incident.slots, slots_of(day))})
 
     def hold(self) -> None:
-        """Let every running day hold what the incidents mean: days that have just begun, too."""
+        """Let every running day hold what the incidents mean: days that have just begun, too; a few at a call."""
+        left = _AT_ONCE
         for name, day in self._bidder.days.items():
             if name not in self._effects:
                 self._reckon(name)
             effects = self._effects[name]
             if day.effects is effects:
                 continue
+            if not left:
+                break  # each takes a part of a millisecond that no bid is to wait for
+            left -= 1
             try:
                 day.respond(effects)
             except Exception as error:  # the others' responses hold all the same
@@ -315,7 +320,9 @@ class Responder:
     def _reckon(self, campaign: str) -> None:
         for name in [campaign] if campaign else list(self._bidder.days):
             mine = [one for one in self.all.values() if one.campaign in ("", name)]
-            self._effects[name] = effects_of(mine, self.policy)
+            made = effects_of(mine, self.policy)
+            if made != self._effects.get(name):
+                self._effects[name] = made
 
     def _write(self, incident: Incident) -> None:
         folder = self._folder

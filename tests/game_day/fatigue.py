@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import DAY
 from bidpilot.serving.incidents.incident import Level
-from tests.game_day.day import draw
-from tests.game_day.guard import Guard
-from tests.game_day.walk import START, Played, walk
+from tests.game_day.plays import Bundles, honest
+from tests.game_day.walk import START
 
 _FIRST = 100  # seed of the first honest day: none of a game day's
 
@@ -48,28 +45,16 @@ class Fatigue:
         )
 
 
-def honest(
-    folder: Path,
-    bundle: Path,
-    days: int,
-    guard_of: Callable[[Bidder], Guard],
-) -> Fatigue:
+def fatigue(bundles: Bundles, folder: Path, days: int) -> Fatigue:
     """Walk honest days in a row, each with a restart at midnight, with the guard and without it."""
-    plays = {
-        name: [_day(name, folder / name, bundle, d, guard) for d in range(days)]
-        for name, guard in (("guard", guard_of), ("no guard", None))
-    }
-    found = {each.id: each for play in plays["guard"] for each in play.incidents}
-    value = {name: sum(play.value for play in each) for name, each in plays.items()}
+    plays = [honest(bundles, folder, _FIRST + d, START + d * DAY) for d in range(days)]
+    found = {each.id: each for guarded, _ in plays for each in guarded.incidents}
+    with_guard, without = (sum(pair[k].value for pair in plays) for k in (0, 1))
     return Fatigue(
         days=days,
         incidents=len(found),
         days_with=len({each.day for each in found.values()}),
         by_risk=dict(Counter(each.risk.value for each in found.values())),
         by_level=dict(Counter(max((int(s.level) for s in each.steps), default=0) for each in found.values())),
-        value_lost=1.0 - value["guard"] / value["no guard"],
+        value_lost=1.0 - with_guard / without,
     )
-
-
-def _day(name: str, state: Path, bundle: Path, d: int, guard_of: Callable[[Bidder], Guard] | None) -> Played:
-    return walk(name, bundle, state, draw(_FIRST + d), (), guard_of, start=START + d * DAY, orders=False)

@@ -14,13 +14,12 @@ import tempfile
 from pathlib import Path
 
 from bidpilot.training.report.files import write_json
-from tests.game_day.fatigue import honest
+from tests.game_day.fatigue import fatigue
 from tests.game_day.faults import FAULTS
-from tests.game_day.plays import alone, guarded, play
+from tests.game_day.plays import Bundles, alone, play
 from tests.game_day.report import as_rows, by_fault, listed, money, timeline, verdict
 from tests.game_day.verdict import conditions, missed
 from tests.game_day.walk import START
-from tests.serving.conftest import write_controller_bundle
 
 
 def scratch() -> tempfile.TemporaryDirectory[str]:
@@ -32,8 +31,7 @@ def scratch() -> tempfile.TemporaryDirectory[str]:
 def count(days: int, file: Path | None) -> int:
     """Walk honest days and print what is told of them; 0 where none of them is stopped."""
     with scratch() as folder:
-        bundle = write_controller_bundle(Path(folder) / "bundle")
-        found = honest(Path(folder), bundle, days, guarded)
+        found = fatigue(Bundles.written(Path(folder)), Path(folder) / "days", days)
     write_json(file, [found.as_row()])
     print(f"honest days: {'failed' if found.stops else 'passed'}: {found}")
     return 1 if found.stops else 0
@@ -50,8 +48,9 @@ def main() -> int:
     if given.days:
         return count(given.days, given.json)
     with scratch() as folder:
-        day = play(Path(folder) / "day", given.seed)
-        single = alone(Path(folder), given.seed) if given.alone else []
+        bundles = Bundles.written(Path(folder))
+        day = play(bundles, Path(folder) / "day", given.seed)
+        single = alone(bundles, Path(folder), given.seed) if given.alone else []
     found = conditions(day)
     parts = (timeline(FAULTS, day.guarded.incidents, START), money(day), by_fault(single), listed(found))
     print(*filter(None, parts), sep="\n\n", end="\n\n")

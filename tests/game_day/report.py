@@ -29,6 +29,8 @@ def timeline(faults: tuple[Fault, ...], incidents: tuple[Incident, ...], start: 
     ]
     for n, incident in enumerate(incidents, 1):
         lines += [(step.at - start, 1, _step(n, incident, step)) for step in incident.steps]
+        again = [alarm for alarm in incident.alarms[1:] if "window" in alarm]  # of an incident that is open already
+        lines += [(alarm["at"] - start, 1, _again(n, incident, alarm)) for alarm in again]
     lines.sort(key=lambda line: line[:2])
     title = f"{'slot':>4}  {'time':<5}      {'incident':<28}{'action':<14}{'level':<7}cause | undo"
     return "\n".join([title, *(f"{_slot(at):>4}  {_time(start + at)}  {text}"[:_WIDE] for at, _, text in lines)])
@@ -47,10 +49,14 @@ def _step(number: int, incident: Incident, step: Step) -> str:
         incident.target.kind if incident.target.index is None else f"{incident.target.kind} {incident.target.index}"
     )
     name = f"#{number} {incident.risk.value}" + ("" if target in ("campaign", "bidder") else f", {target}")
-    by = "" if step.by == "server" else f" by {step.by}"
+    by = f" ({step.by})" if step.by not in ("server", "operator") else ""
     undo = "" if step.undo is None else f" | undo: {', '.join(f'{k} {v}' for k, v in step.undo.items())}"
     cause = step.cause or (incident.explanation if step.action is Action.opened else "")
     return f"    {name:<28}{step.action.value + by:<14}{int(step.level):<7}{cause}{undo}"
+
+
+def _again(number: int, incident: Incident, alarm: dict[str, Any]) -> str:
+    return f"    {f'#{number} {incident.risk.value}':<28}{'heard again':<14}{'':<7}{alarm.get('explanation', '')}"
 
 
 def money(day: Day) -> str:

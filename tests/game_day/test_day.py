@@ -112,7 +112,7 @@ def test_a_day_on_which_all_holds_has_passed_and_says_what_faults_cost() -> None
         ({"unanswered": 1}, "guard: no micro-unit lost"),
         ({"worst": 1}, "guard: never above the budget, wins counted as owed"),
         ({"disobeyed": ("2 bids while they were stopped",)}, "guard: orders obeyed"),
-        ({"value": 0.84}, "the guard costs no value"),
+        ({"value": 0.84}, "the guard costs no value, but for a hundredth"),
     ],
 )
 def test_the_verdict_names_what_does_not_hold(changes: dict[str, object], broken: str) -> None:

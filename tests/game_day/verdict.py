@@ -9,8 +9,8 @@ from bidpilot.serving.ledger.store import MICRO
 from tests.game_day.faults import Fault, Shock
 from tests.game_day.walk import Played
 
-TOLERANCE = 0.0
-"""Share of the value without the guard that the value with it may fall short by."""
+TOLERANCE = 0.01
+"""Share of the value without the guard that the value with it may fall short by: what limits of slots cost by chance."""
 _OPENED = Action.opened
 
 
@@ -51,8 +51,8 @@ def noticed(fault: Fault, incidents: tuple[Incident, ...]) -> int | None:
     last = fault.last if isinstance(fault, Shock) else fault.last + 2  # what a slot tells is late by one, or two
     of_risk = [each for each in incidents if each.risk in fault.risks]
     when = [each.slot for each in of_risk if fault.first <= each.slot <= last]
-    alarms = [(int(alarm["slot"]), int(alarm.get("window", 1))) for each in of_risk for alarm in each.alarms]
-    when += [slot for slot, window in alarms if slot <= last and slot - window + 1 >= fault.first]
+    alarms = [(a["slot"], a["window"]) for each in of_risk for a in each.alarms if "window" in a]
+    when += [int(slot) for slot, window in alarms if slot <= last and slot - window + 1 >= fault.first]
     return min(when) - fault.first + 1 if when else None
 
 
@@ -74,7 +74,7 @@ def conditions(day: Day) -> list[Condition]:
     least = (1.0 - TOLERANCE) * day.unguarded.value
     lost = [day.lost(play) for play in (day.unguarded, day.guarded)]
     told = f"{lost[0]:.3f} lost without the guard, {lost[1]:.3f} with it"
-    found.append(Condition("the guard costs no value", day.guarded.value >= least, told))
+    found.append(Condition("the guard costs no value, but for a hundredth", day.guarded.value >= least, told))
     return found
 
 

@@ -16,7 +16,7 @@ RATE: Final = 0.05
 """Share of honest days with any alarm."""
 LEAST_DAYS: Final = 40
 """Training days below which no tail can be told."""
-WEIGHTS: Final = {("requests", 1): 8.0, ("conversion silence", 0): 20.0}
+WEIGHTS: Final = {("requests", 1): 12.0, ("conversion silence", 0): 30.0}
 """Share of the false-alarm budget of a metric's side (0 above, 1 below) against that of others, which have 1 each. A
 shock of traffic shows in requests alone, since a controller makes up for it; conversions are few."""
 _TAILS: Final = (0.05, 0.005)

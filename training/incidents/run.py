@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -18,7 +18,11 @@ from bidpilot.training.incidents.config import IncidentsConfig
 from bidpilot.training.incidents.learn import learn
 from bidpilot.training.incidents.library import Library, verdict_of
 from bidpilot.training.incidents.replay import against_log, replay
+from bidpilot.training.incidents.rule import alarms_again, bands_of, compared
 from bidpilot.training.report.files import write_json
+
+if TYPE_CHECKING:
+    from bidpilot.training.incidents.honest import HonestRow
 
 
 def run(config: IncidentsConfig) -> dict[str, Any]:
@@ -28,7 +32,12 @@ def run(config: IncidentsConfig) -> dict[str, Any]:
         UnknownIncident, InvalidIncident: there is none of this name, or a file cannot be read.
         InvalidConfig: options do not go together.
     """
-    library, console = Library(config.state), Console()
+    console = Console()
+    if config.action == "honest":
+        rows = _honest(config, console)
+        write_json(config.json_file, rows)
+        return {"suites": rows}
+    library = Library(config.state)
     does: dict[str, Callable[[IncidentsConfig, Library, Console], dict[str, Any]]] = {
         "list": _list,
         "show": _show,
@@ -40,6 +49,24 @@ def run(config: IncidentsConfig) -> dict[str, Any]:
     found = does[config.action](config, library, console)
     write_json(config.json_file, found)
     return found
+
+
+def _honest(config: IncidentsConfig, console: Console) -> list[HonestRow]:
+    # markets and agents load only where days are played
+    from bidpilot.training.alerts.cases import Ground
+    from bidpilot.training.evaluation.suites import named_suites
+    from bidpilot.training.incidents.honest import HONEST, honest
+
+    policy, ground = read_policy(config.responses), Ground(config.days, config.training_days, config.seed)
+    rows = [honest(record, ground, policy) for record in named_suites(config.suites, HONEST)]
+    table = Table(box=None)
+    for name in ("suite", "days", "incidents a day", "any, %", "throttled, %", "paused, %", "stopped, %"):
+        table.add_column(name, justify="left" if name == "suite" else "right")
+    for row in rows:
+        shares = (f"{100 * row[level]:.1f}" for level in ("told", "throttled", "paused", "stopped"))
+        table.add_row(row["suite"], str(row["days"]), f"{row['incidents']:.2f}", *shares)
+    console.print(table)
+    return rows
 
 
 def _today(config: IncidentsConfig) -> date:
@@ -85,12 +112,14 @@ def _show(config: IncidentsConfig, library: Library, console: Console) -> dict[s
 
 def _replay(config: IncidentsConfig, library: Library, console: Console) -> dict[str, Any]:
     policy, results = read_policy(config.responses), []
+    bands = None if config.bundle is None else bands_of(config.bundle)
     for one in library.some(config.id):
         again = replay(one, policy)
         log = "" if config.decisions is None else against_log(one, config.decisions)
-        told = "the same steps" if again.same else again.differs
-        console.print(f"{one.id}: {told}" + (f"; {log}" if log else ""), markup=False, highlight=False, soft_wrap=True)
-        results.append({"id": one.id, "same": again.same, "differs": again.differs, "log": log})
+        rule = "" if bands is None or not one.slots else compared(one, alarms_again(one, bands))
+        words = [part for part in ("the same steps" if again.same else again.differs, rule, log) if part]
+        console.print(f"{one.id}: {'; '.join(words)}", markup=False, highlight=False, soft_wrap=True)
+        results.append({"id": one.id, "same": again.same, "differs": again.differs, "rule": rule, "log": log})
     same = sum(bool(result["same"]) for result in results)
     console.print(f"{same} of {len(results)} play again as they were")
     return {"replayed": results, "same": same}

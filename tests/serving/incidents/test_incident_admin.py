@@ -114,7 +114,7 @@ bodies = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(id=words, action=words, body=bodies)
 def test_nothing_that_is_asked_fails(app: AdminApp, id: str, action: str, body: Any) -> None:
     known = next(iter(app.bidder.responder.incidents))

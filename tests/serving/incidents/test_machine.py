@@ -19,7 +19,7 @@ SLOT = 1800.0
 CLEAR = 3.1 * SLOT  # without its alarm
 NOW = 1_700_000_000.0
 CAMPAIGN = Target(kind="campaign")
-MACHINE = Machine(ResponsePolicy(), SLOT)
+MACHINE = Machine(ResponsePolicy(certain=1.5), SLOT)  # so that alarms may stop
 ROLES = (Role.watcher, Role.lead, Role.director)
 
 
@@ -61,6 +61,22 @@ def test_an_alarm_that_is_barely_one_never_stops_a_campaign(risk: Risk) -> None:
     incident = going_on(opened(risk, score=5.0), 72, score=5.0)
     assert incident.level < Level.stop
     assert all(step.level < Level.stop for step in incident.steps)
+
+
+@pytest.mark.parametrize("risk", Risk)
+def test_no_band_stops_a_campaign_however_far_it_was_left(risk: Risk) -> None:
+    built_in = Machine(ResponsePolicy(), SLOT)
+    assert going_on(opened(risk, built_in, 1e9), 72, built_in, 1e9).level < Level.stop
+
+
+def test_what_is_no_bands_alarm_stops_after_its_deadlines() -> None:
+    """Bills above the bids are the server's own to see."""
+    built_in = Machine(ResponsePolicy(), SLOT)
+    bills = Noticed(Risk.budget_overrun, "", Target(kind="bidder"), 3, "bills are above what was bid", {"events": 20})
+    incident = built_in.open(bills, NOW, "i", date(2023, 11, 14))
+    for k in range(1, 17):
+        incident = built_in.tend(built_in.hear(incident, bills, NOW + k * SLOT), NOW + k * SLOT)
+    assert incident.level == Level.stop
 
 
 @pytest.mark.parametrize("risk", [r for r in Risk if DEFAULTS[r].last < Level.stop])
@@ -232,7 +248,8 @@ def test_steps_tell_the_level_that_holds(told: list[tuple[str, float]]) -> None:
 
 
 def test_the_table_can_be_changed_by_risk() -> None:
-    policy = ResponsePolicy(risks={Risk.platform_shock: Response(first=Level.none, last=Level.none)}, pause_hours=1)
+    risks = {Risk.platform_shock: Response(first=Level.none, last=Level.none)}
+    policy = ResponsePolicy(risks=risks, pause_hours=1, certain=1.5)
     machine = Machine(policy, SLOT)
     assert going_on(opened(Risk.platform_shock, machine), 24, machine).level == Level.none
     incident = going_on(opened(machine=machine), 3, machine)

@@ -36,11 +36,13 @@ def clock() -> ManualClock:
 @pytest.fixture
 def opened(bundle_folder: Path, tmp_path: Path, clock: ManualClock) -> Iterator[Callable[[], Bidder]]:
     made: list[Bidder] = []
+    rules = tmp_path / "responses.json"
+    rules.write_text('{"certain": 1.5}')
 
     def open_again() -> Bidder:
         for one in made:
             one.close()
-        made[:] = [open_bidder(ServeConfig(bundle=bundle_folder, state=tmp_path), clock)]
+        made[:] = [open_bidder(ServeConfig(bundle=bundle_folder, state=tmp_path, responses=rules), clock)]
         return made[0]
 
     yield open_again
@@ -374,6 +376,28 @@ def test_wins_that_are_not_billed_are_an_incident_and_past_the_limit_a_stop_that
         go(bidder, clock, 6)
         assert not only(bidder).open
         assert isinstance(bid(bidder), Bid)
+
+
+def test_what_holds_for_all_campaigns_reaches_each_within_some_ticks(
+    bundle_folder: Path, tmp_path: Path, clock: ManualClock
+) -> None:
+    names = [f"c{k:02d}" for k in range(20)]
+    campaigns = tmp_path / "campaigns.json"
+    campaigns.write_text(json.dumps([{"name": name} for name in names]))
+    with open_bidder(ServeConfig(bundle=bundle_folder, state=tmp_path / "state", campaigns=campaigns), clock) as bidder:
+        bidder.tick()
+        days = [bidder.days[name] for name in names]
+        rules = [day.pricer for day in days]
+        bidder.tick()
+        assert [day.pricer for day in days] == rules  # where nothing holds, nothing is made anew
+        bidder.responder.notice(Risk.store_failure, "", Target(kind="bidder"), "the ledger fails", {}, Level.pause)
+        for _ in range(3):
+            bidder.tick()
+        assert all(day.effects.planned for day in days)
+        made = bidder.put(bidder.served["c00"].model_copy(update={"name": "late"}))
+        bidder.tick()
+        assert made
+        assert bidder.days["late"].effects.planned
 
 
 def test_every_step_is_an_event(bidder: Bidder, clock: ManualClock, caplog: pytest.LogCaptureFixture) -> None:

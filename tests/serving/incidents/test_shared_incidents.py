@@ -41,8 +41,10 @@ def clock() -> ManualClock:
 def pair(bundle_folder: Path, tmp_path: Path, clock: ManualClock) -> Iterator[list[Bidder]]:
     with ExitStack() as stack:
         made, store = [], Shared(tmp_path / "ledger.sqlite", clock, shared=True)
+        rules = tmp_path / "responses.json"
+        rules.write_text('{"certain": 1.5}')
         for name in "ab":
-            config = ServeConfig(bundle=bundle_folder, state=tmp_path / name, bidders=2)
+            config = ServeConfig(bundle=bundle_folder, state=tmp_path / name, bidders=2, responses=rules)
             made.append(stack.enter_context(open_bidder(config, clock, name=name, store=store)))
         yield made
         store.shared = True

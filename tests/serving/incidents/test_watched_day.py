@@ -18,7 +18,10 @@ from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.incidents.incident import Action, Incident, Level
 from bidpilot.serving.incidents.policy import ResponsePolicy
 from bidpilot.training.alerts.play import learn_bands
+from bidpilot.training.incidents.config import IncidentsConfig
 from bidpilot.training.incidents.replay import replay
+from bidpilot.training.incidents.rule import alarms_again, bands_of, compared
+from bidpilot.training.incidents.run import run
 from tests.serving.conftest import write_controller_bundle
 
 START, SLOT = 20_000 * DAY, DAY / 48
@@ -84,6 +87,11 @@ def test_a_shock_is_one_incident_that_escalates_while_it_goes_on_and_clears_afte
     assert not live.only.open
     assert live.bidder.days["default"].effects.level is Level.none
     assert replay(live.only, ResponsePolicy()).differs == ""
+    again = run(IncidentsConfig(action="replay", state=live.config.state, bundle=live.config.bundle))
+    (played,) = again["replayed"]
+    assert (played["same"], played["rule"]) == (True, "1 of 1 alarms again")
+    quiet = live.only.model_copy(update={"slots": tuple({**row, "requests": 600} for row in live.only.slots)})
+    assert compared(quiet, alarms_again(quiet, bands_of(live.config.bundle))).startswith("0 of 1 alarms again, not req")
 
 
 def test_half_of_the_traffic_for_a_day_stops_nothing(live: Day) -> None:

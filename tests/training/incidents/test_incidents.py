@@ -22,7 +22,10 @@ from bidpilot.serving.incidents.files import read_incident, write_incident
 from bidpilot.serving.incidents.incident import Incident, Level, Target
 from bidpilot.serving.incidents.machine import Machine, Noticed, told
 from bidpilot.serving.incidents.policy import ResponsePolicy, read_policy
+from bidpilot.training.alerts.cases import Ground
+from bidpilot.training.evaluation.catalogue import SUITES
 from bidpilot.training.incidents.config import IncidentsConfig
+from bidpilot.training.incidents.honest import honest
 from bidpilot.training.incidents.learn import learn
 from bidpilot.training.incidents.replay import against_log, replay
 from bidpilot.training.incidents.report import spans
@@ -31,7 +34,7 @@ from bidpilot.training.incidents.run import run
 SLOT, HOUR = 1800.0, 3600.0
 NOW = 1_700_000_000.0
 DAY = date(2023, 11, 14)
-POLICY = ResponsePolicy()
+POLICY = ResponsePolicy(certain=1.5)
 MACHINE = Machine(POLICY, SLOT)
 
 
@@ -99,7 +102,7 @@ def test_whatever_an_incident_has_lived_through_it_plays_again_as_it_was(
 def test_another_policy_brings_other_steps() -> None:
     incident = lived(Risk.tracking_outage, 9.0, [("lasts", SLOT)] * 6, 0.0)
     assert incident.level == Level.pause
-    again = replay(incident, ResponsePolicy(throttle_hours=4.0))
+    again = replay(incident, ResponsePolicy(throttle_hours=4.0, certain=1.5))
     assert not again.same
     assert again.differs.startswith("step 2, 'escalated 2 deadline', comes no longer")
 
@@ -197,6 +200,18 @@ def test_slots_are_held_against_the_decision_log(tmp_path: Path) -> None:
     assert against_log(more, tmp_path).startswith("1 of 1 slots are others in the log")
     with pytest.raises(InvalidIncident, match="holds no decisions"):
         against_log(incident, tmp_path / "none")
+
+
+# --- honest days -----------------------------------------------------------------------------------
+
+
+def test_no_honest_day_is_stopped_where_nobody_acknowledges() -> None:
+    """The size of a continuous integration; all suites are measured by `bidpilot incidents honest`."""
+    ground = Ground(days=24, training_days=96, seed=3)
+    rows = [honest(SUITES[name], ground, ResponsePolicy()) for name in ("daily", "sparse")]
+    assert [row["stopped"] for row in rows] == [0.0, 0.0]
+    assert all(row["paused"] <= row["throttled"] <= row["told"] for row in rows)
+    assert rows[1]["paused"] > 0  # bands of another market are left by far, and still stop nothing
 
 
 # --- lessons ---------------------------------------------------------------------------------------
