@@ -27,6 +27,7 @@ from bidpilot.training.experiments.splitting import split_days
 from bidpilot.training.experiments.units import COLUMNS, Array, Design, Units
 
 _AT_ONCE = 256  # days side by side
+_ENOUGH = 1000.0  # budgets that no slot can spend
 
 
 @dataclass(frozen=True)
@@ -156,19 +157,28 @@ def _one_purse(arm_days: Sequence[_ArmDay]) -> None:
 
 
 def _offered(episode: Episode, days: DayBatch, batch: CampaignBatch) -> Array:
-    """(B, 3) `OFFERED` of days that nobody bids on and no filter refuses a request of."""
+    """(B, 5) `OFFERED` of days on which the plan's own rule bids to the end, and no filter refuses a request.
+
+    It is the same rule whoever plays the days afterwards.
+    """
     episode.begin(days, batch)
-    rows, segments = episode.rows, episode.segments
-    nothing = Rule(np.zeros((rows, 3)), np.ones((rows, segments)), np.zeros((rows, segments)))
-    requests, price, kpi = np.zeros(rows), np.zeros(rows), np.zeros((rows, 3))
+    today, rows = episode.today, episode.rows
+    rule = Rule(today.alpha, today.multiplier, today.beta)
+    requests, price, cost = np.zeros(rows), np.zeros(rows), np.zeros(rows)
+    kpi, bought = np.zeros((rows, 3)), np.zeros((rows, 3))
     for _ in range(episode.slots):
-        episode.play_rule(nothing)
-        requests += episode.totals.auctions
-        price += episode.totals.price_sum
-        kpi += episode.totals.requested
-    weights = batch.preference / np.where(batch.preference > 0, episode.today.ideal, 1.0)
-    value = (kpi * weights).sum(axis=1)
-    return np.stack([requests, value / requests.clip(1.0), price / requests.clip(1.0)], axis=1)
+        episode.left[:] = _ENOUGH * batch.budget
+        episode.play_rule(rule)
+        totals = episode.totals
+        requests += totals.auctions
+        price += totals.price_sum
+        cost += totals.spend
+        kpi += totals.requested
+        bought += totals.predicted
+    weights = batch.preference / np.where(batch.preference > 0, today.ideal, 1.0)
+    each = requests.clip(1.0)
+    value, had = (kpi * weights).sum(axis=1), (bought * weights).sum(axis=1)
+    return np.stack([requests, value / each, price / each, had, cost], axis=1)
 
 
 def _units(

@@ -16,10 +16,9 @@ from bidpilot.bidding.errors import InvalidExperiment
 Array = NDArray[np.float64]
 Design = Literal["split", "switchback", "shared"]
 
-OFFERED: Final = ("requests", "value", "price")
-"""Covariates of a unit that no policy has a hand in: requests, their mean value in preferences, their mean price."""
-
-
+OFFERED: Final = ("requests", "value", "price", "bought", "cost")
+"""Covariates of a unit that no arm's policy has a hand in: requests, their mean value by the preference and mean price;
+and what one fixed rule with money enough would have bought of them, and paid."""
 COLUMNS: Final = ("assigned", "spend", "wins", "invalid_wins", "expected", "realised", "offered")
 """What a unit holds of each arm."""
 PREFERENCE: Final = Campaign(budget=1.0).preference
@@ -37,7 +36,7 @@ class Units:
     invalid_wins: Array  # (N, 2) known to be invalid; NaN where nobody knows
     expected: Array  # (N, 2, 3) KPIs that were to be expected of the valid exposures that were won
     realised: Array  # (N, 2, 3) KPIs that came of them
-    offered: Array  # (N, 2, 3) `OFFERED`; NaN where not known
+    offered: Array  # (N, 2, 5) `OFFERED`; NaN where not known
     design: Design = "split"
     shares: tuple[float, float] = (0.5, 0.5)  # of users and money that the arms were to have
     preference: tuple[float, float, float] = PREFERENCE
@@ -66,9 +65,10 @@ class Units:
         return self._utility(self.realised)
 
     @property
-    def knows_offered(self) -> bool:
-        """Whether covariates are known of all units."""
-        return bool(np.isfinite(self.offered).all() and (self.offered > 0).all())
+    def known_offered(self) -> tuple[int, ...]:
+        """The places in `OFFERED` of covariates that are known of all units."""
+        known = (np.isfinite(self.offered) & (self.offered > 0)).all(axis=(0, 1))
+        return tuple(int(k) for k in np.flatnonzero(known))
 
     def at(self, chosen: Sequence[int] | NDArray[np.integer]) -> Units:
         """Some of the units, in this order."""

@@ -15,7 +15,7 @@ from bidpilot.training.experiments.contrasts import (
     log_ratio,
     log_ratio_of_rates,
 )
-from bidpilot.training.experiments.cuped import Cuped
+from bidpilot.training.experiments.past import Past
 from bidpilot.training.experiments.sequence import early_radius, log_evidence, mixture, radius
 from bidpilot.training.experiments.units import Array, Units
 
@@ -58,11 +58,10 @@ class Columns:
     tests_split: bool  # whether users were split, so that their shares can be tested
 
     @classmethod
-    def of(cls, units: Units, cuped: Cuped | None = None, scale: float = 1.0) -> Columns:
-        """The columns of units; `scale` is the mean result of the days that `cuped` was fitted on."""
-        primary = units.expected_utility
+    def of(cls, units: Units, past: Past | None = None) -> Columns:
+        """The columns of units; without `past` nothing is taken away from the primary metric."""
         return cls(
-            primary=primary if cuped is None else cuped.adjust(primary, units.offered, scale),
+            primary=units.expected_utility if past is None else past.adjust(units),
             realised=units.realised_utility,
             spend=units.spend,
             conversions=units.realised[..., 2],
@@ -100,7 +99,7 @@ def primary_look(columns: Columns, terms: Terms) -> Look:
 def guardrails(columns: Columns, terms: Terms) -> list[tuple[Look, NDArray[np.bool_]]]:
     """Each guardrail with the looks at which it is proven worse than is tolerated, (..., T).
 
-    The primary metric is one of them, since it tells of harm soonest. Their intervals do not wait for the burn-in.
+    The primary metric is the first of them, since it tells of harm soonest. Their intervals begin before the burn-in.
     """
     realised, spend, conversions, wins, invalid = map(
         _arms, (columns.realised, columns.spend, columns.conversions, columns.wins, columns.invalid_wins)
