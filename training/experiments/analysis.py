@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,38 +22,9 @@ from bidpilot.training.experiments.verdict import (
     primary_look,
     verdicts,
 )
+from bidpilot.training.report.experiments import ExperimentRow, MetricRow
 
 _MOST = 700.0  # log e-value that a float still holds
-
-
-class MetricRow(TypedDict):
-    """One metric; the keys are those of the JSON file. Differences are relative, but that of `invalid share`."""
-
-    metric: str
-    control: float | None  # mean of a unit, or the rate over all; None where there is none
-    treated: float | None
-    difference: float | None
-    low: float | None  # ends of the interval that holds at every look; None where there is none yet
-    high: float | None
-    evidence: float  # e-value of a difference: 20 stands for alpha 0.05
-    p: float  # at any time: the least of 1 / e-value so far, at most 1
-    harmed_after: int | None  # units until it was proven worse than is tolerated
-
-
-class ExperimentRow(TypedDict):
-    """An experiment as it stands; the keys are those of the JSON file."""
-
-    control: str
-    treated: str
-    design: str
-    units: int
-    verdict: str
-    after: int  # units that the verdict comes after
-    split_evidence: float | None  # e-value of other shares than were meant; None where it cannot be tested
-    variance_left: float | None  # share of the variance that covariates leave; None without any
-    covariates: list[str]
-    metrics: list[MetricRow]
-    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -89,6 +59,10 @@ def analyse(units: Units, terms: Terms, past: Units | None = None) -> Analysis:
         units=len(units),
         verdict=str(list(Verdict)[int(ended)]),
         after=int(after),
+        difference=rows[0]["difference"],
+        low=rows[0]["low"],
+        high=rows[0]["high"],
+        p=rows[0]["p"],
         split_evidence=None if mismatch is None else _evidence(float(mismatch.max())),
         variance_left=None if learnt is None or learnt.cuped is None else learnt.cuped.left,
         covariates=[] if learnt is None else [OFFERED[k] for k in learnt.covariates],

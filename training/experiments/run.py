@@ -8,14 +8,14 @@ from rich.console import Console
 
 from bidpilot.bidding.campaign.scalarisation import check_preference
 from bidpilot.training.cli.config import Config, changed
-from bidpilot.training.experiments.analysis import Analysis, ExperimentRow, analyse
+from bidpilot.training.experiments.analysis import Analysis, analyse
 from bidpilot.training.experiments.config import AnalyseConfig, RunConfig
 from bidpilot.training.experiments.decisions import decision_units
 from bidpilot.training.experiments.files import read_units, write_units
 from bidpilot.training.experiments.ground import arms_of, stream, suite_ground
 from bidpilot.training.experiments.play import play
 from bidpilot.training.experiments.units import PREFERENCE, Units
-from bidpilot.training.report.experiments import path_figure, print_experiment
+from bidpilot.training.report.experiments import ExperimentRow, path_figure, print_experiment
 from bidpilot.training.report.files import write_figure, write_json
 from bidpilot.training.report.progress import waiting
 from bidpilot.training.tracking import open_run
@@ -80,15 +80,17 @@ def _tell(
 ) -> None:
     """Print, draw, log and write what was found; `places`: files of rows and figure, and the MLflow experiment."""
     json_file, figure_file, experiment = places
-    figure = path_figure(found.row, found.look)
+    look = found.look
+    ends = (look.told(value) for value in (look.path.estimate, look.low, look.high))
+    figure = path_figure(found.row, *ends)
     tags = {"verdict": found.row["verdict"]}
     with open_run(experiment, name, changed(config), tags, kind="experiment", config=config) as tracked:
-        primary = found.row["metrics"][0]
-        measures = {key: primary[key] for key in ("difference", "low", "high", "p")}
+        row = found.row
+        measures = {"difference": row["difference"], "low": row["low"], "high": row["high"], "p": row["p"]}
         values = {f"experiment/{key}": value for key, value in measures.items() if value is not None}
-        tracked.log_metrics(values | {"experiment/after": float(found.row["after"])}, 0)
-        tracked.log_json(found.row, "experiment.json")
+        tracked.log_metrics(values | {"experiment/after": float(row["after"])}, 0)
+        tracked.log_json([row], "experiment.json")
         tracked.log_figure(figure, "figures/experiment.png")
     print_experiment(found.row, console)
-    write_json(json_file, found.row)
+    write_json(json_file, [found.row])
     write_figure(figure_file, figure)

@@ -57,7 +57,8 @@ def run(config: SimulateConfig) -> list[SimulatedRow]:
     with waiting(console, f"playing a pool of {config.pool} days of {config.suite}"):
         pool, users = _pool(config)
     rows, paths = simulated(pool, users, config)
-    figure = simulated_figure(paths, config.effect, config.alpha)
+    by_look = {where: found.by_look for where, found in paths.items()}
+    figure = simulated_figure(by_look, config.effect, config.alpha)
     with open_run(config.experiment, "ab simulate", changed(config), kind="experiment", config=config) as tracked:
         tracked.log_metrics({"equal_arms/found": rows[0]["found"]}, 0)
         tracked.log_json(rows, "simulated.json")

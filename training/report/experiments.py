@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -15,11 +16,7 @@ from bidpilot.training.report.ends import ends
 from bidpilot.training.report.style import INK, new_figure, small_multiples, tidy
 from bidpilot.training.report.tables import print_table
 
-if TYPE_CHECKING:
-    from bidpilot.training.experiments.analysis import ExperimentRow, MetricRow
-    from bidpilot.training.experiments.simulation import Found
-    from bidpilot.training.experiments.verdict import Look
-
+Array = NDArray[np.float64]
 _SHARES = ("invalid share",)
 _SHADES = ("#0072b2", "#d55e00", "#e69f00", "#777777")
 
@@ -34,6 +31,40 @@ class PlanRow(TypedDict):
     median_days: int | None  # the same for one half
     durations: list[int]  # days
     least_effects: list[float | None]  # that each of them finds; None: too short for any
+
+
+class MetricRow(TypedDict):
+    """One metric; the keys are those of the JSON file. Differences are relative, but that of `invalid share`."""
+
+    metric: str
+    control: float | None  # mean of a unit, or the rate over all; None where there is none
+    treated: float | None
+    difference: float | None
+    low: float | None  # ends of the interval that holds at every look; None where there is none yet
+    high: float | None
+    evidence: float  # e-value of a difference: 20 stands for alpha 0.05
+    p: float  # at any time: the least of 1 / e-value so far, at most 1
+    harmed_after: int | None  # units until it was proven worse than is tolerated
+
+
+class ExperimentRow(TypedDict):
+    """An experiment as it stands; the keys are those of the JSON file."""
+
+    control: str
+    treated: str
+    design: str
+    units: int
+    verdict: str
+    after: int  # units that the verdict comes after
+    difference: float | None  # of the primary metric, relative, as its row has it
+    low: float | None
+    high: float | None
+    p: float
+    split_evidence: float | None  # e-value of other shares than were meant; None where it cannot be tested
+    variance_left: float | None  # share of the variance that covariates leave; None without any
+    covariates: list[str]
+    metrics: list[MetricRow]
+    notes: list[str]
 
 
 class SimulatedRow(TypedDict):
@@ -104,17 +135,16 @@ def print_experiment(row: ExperimentRow, console: Console) -> None:
     console.print(f"verdict after {row['after']} units: {row['verdict']}", soft_wrap=True)
 
 
-def path_figure(row: ExperimentRow, look: Look) -> Figure:
-    """The difference of the primary metric after each unit, with its interval."""
+def path_figure(row: ExperimentRow, difference: Array, low: Array, high: Array) -> Figure:
+    """The relative difference of the primary metric (T,) after each unit, with its interval; infinite: none yet."""
     figure = new_figure(8.0, 4.0)
     axes = tidy(figure.add_subplot())
-    units, known = look.path.units, np.isfinite(look.low) & np.isfinite(look.high)
+    units, known = np.arange(1, len(difference) + 1), np.isfinite(low) & np.isfinite(high)
     axes.axhline(0.0, color=INK, linewidth=1)
-    axes.plot(units, 100 * look.told(look.path.estimate), color=_SHADES[0], label="difference")
-    low, high = (100 * look.told(np.where(known, end, np.nan)) for end in (look.low, look.high))
-    axes.fill_between(
-        units, low, high, color=_SHADES[0], alpha=0.2, linewidth=0, label="interval that holds at every look"
-    )
+    axes.plot(units, 100 * difference, color=_SHADES[0], label="difference")
+    least, most = (100 * np.where(known, end, np.nan) for end in (low, high))
+    label = "interval that holds at every look"
+    axes.fill_between(units, least, most, color=_SHADES[0], alpha=0.2, linewidth=0, label=label)
     if row["verdict"] != "go on":
         axes.axvline(row["after"], color=_SHADES[1], linestyle="--", linewidth=1, label=row["verdict"])
     axes.set_xlabel("units")
@@ -144,15 +174,18 @@ def simulated_table(rows: Sequence[SimulatedRow], title: str) -> Table:
     return table
 
 
-def simulated_figure(found: Mapping[tuple[str, str], Found], effect: float, alpha: float) -> Figure:
-    """Share of experiments that each method has called different by each day: on equal arms, and with an effect."""
+def simulated_figure(found: Mapping[tuple[str, str], Array], effect: float, alpha: float) -> Figure:
+    """Share of experiments (T,) that each method has called different by each day, by method and truth.
+
+    The first truth is that of equal arms, the second an effect.
+    """
     truths = list(dict.fromkeys(truth for _, truth in found))[:2]
     titles = dict(zip(truths, ("equal arms: false alarms", f"an effect of {effect:.0%}: found"), strict=True))
     figure, panels = small_multiples(list(titles.values()), 5.2, 3.6)
     for truth, title in titles.items():
         methods = [method for method, of in found if of == truth]
         for method, shade in zip(methods, _SHADES, strict=False):
-            by_look = found[method, truth].by_look
+            by_look = found[method, truth]
             if "one look" in method:
                 panels[title].plot(len(by_look), 100 * by_look[-1], "o", color=shade, label=method)
             else:

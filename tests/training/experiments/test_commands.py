@@ -35,14 +35,14 @@ def test_the_path_from_plan_to_verdict(tmp_path: Path, capsys: pytest.CaptureFix
     settings = {"arms": ("constant", "mpc"), "days": 20, "past": past, "out": units, "figure": figure, "json": rows}
     played = run.run(RunConfig.model_validate(settings))
     assert played["verdict"] == "won"
-    assert json.loads(rows.read_text()) == played
+    assert json.loads(rows.read_text()) == [played]
     assert figure.stat().st_size > 1000
     again = run.run_analyse(AnalyseConfig(rows=units, past=past))
     assert again == played
     turned = run.run_analyse(AnalyseConfig(rows=units, past=past, arms=("mpc", "constant")))
     assert turned["verdict"] in ("lost", "stopped for harm")
     stored = latest_finished_run("experiment", experiment="bidpilot")
-    assert json.loads(download(stored.run_id, "experiment.json").read_text()) == turned
+    assert json.loads(download(stored.run_id, "experiment.json").read_text()) == [turned]
     assert stored.tags["verdict"] == turned["verdict"]
     shown = capsys.readouterr().out
     assert f"verdict after {played['after']} units: won" in shown
