@@ -32,7 +32,7 @@ class Past:
         known = tuple(k for k in units.known_offered if k in among)
         cuped, adjusted = None, result
         if known:
-            offered = units.offered[..., known]
+            offered = units.covariates[..., known]
             cuped = fitted(result, offered, paired=units.design != "switchback")
             adjusted = cuped.adjust(result, offered, scale)
         return cls(_std(result), _std(adjusted), _std(units.realised_utility), cuped, known, scale)
@@ -42,7 +42,7 @@ class Past:
         result = units.expected_utility
         if self.cuped is None:
             return result
-        return self.cuped.adjust(result, units.offered[..., self.covariates], self.scale)
+        return self.cuped.adjust(result, units.covariates[..., self.covariates], self.scale)
 
 
 def fitted(result: Array, offered: Array, paired: bool) -> Cuped:

@@ -119,7 +119,7 @@ class _ArmDay:
         forecast, campaign = ground.of_share(share)
         self.episode = episode = Episode(ground.market, forecast, len(days))
         batch = CampaignBatch.repeat(campaign, len(days))
-        self.offered = _offered(episode, days, batch)
+        self.offered = _offered(episode, days, batch, share)
         detector = detector_for(forecast, len(days))
         self._observation = episode.begin(days, batch, traffic=detector, replan=arm.replan)
         self._decide = arm.starts(episode)
@@ -156,7 +156,7 @@ def _one_purse(arm_days: Sequence[_ArmDay]) -> None:
             purse = day.episode.left.copy()
 
 
-def _offered(episode: Episode, days: DayBatch, batch: CampaignBatch) -> Array:
+def _offered(episode: Episode, days: DayBatch, batch: CampaignBatch, share: float) -> Array:
     """(B, 5) `OFFERED` of days on which the plan's own rule bids to the end, and no filter refuses a request.
 
     It is the same rule whoever plays the days afterwards.
@@ -175,7 +175,8 @@ def _offered(episode: Episode, days: DayBatch, batch: CampaignBatch) -> Array:
         cost += totals.spend
         kpi += totals.requested
         bought += totals.predicted
-    weights = batch.preference / np.where(batch.preference > 0, today.ideal, 1.0)
+    whole = today.ideal / share  # of all money: values are the same in both arms
+    weights = batch.preference / np.where(batch.preference > 0, whole, 1.0)
     each = requests.clip(1.0)
     value, had = (kpi * weights).sum(axis=1), (bought * weights).sum(axis=1)
     return np.stack([requests, value / each, price / each, had, cost], axis=1)

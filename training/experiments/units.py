@@ -19,6 +19,7 @@ Design = Literal["split", "switchback", "shared"]
 OFFERED: Final = ("requests", "value", "price", "bought", "cost")
 """Covariates of a unit that no arm's policy has a hand in: requests, their mean value by the preference and mean price;
 and what one fixed rule with money enough would have bought of them, and paid."""
+_OF_SHARE: Final = np.array([True, False, False, True, True])  # which of them an arm has as much of as it has users
 COLUMNS: Final = ("assigned", "spend", "wins", "invalid_wins", "expected", "realised", "offered")
 """What a unit holds of each arm."""
 PREFERENCE: Final = Campaign(budget=1.0).preference
@@ -63,6 +64,12 @@ class Units:
     def realised_utility(self) -> Array:
         """(N, 2) utility of what came of them, on the same scale."""
         return self._utility(self.realised)
+
+    @property
+    def covariates(self) -> Array:
+        """(N, 2, 5) `OFFERED` as if each arm had all users, so that none is expected to have more of anything."""
+        share = np.where(_OF_SHARE, np.array(self.shares)[:, None], 1.0)
+        return np.asarray(self.offered / share)
 
     @property
     def known_offered(self) -> tuple[int, ...]:

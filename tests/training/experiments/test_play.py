@@ -9,6 +9,7 @@ from bidpilot.bidding.errors import InvalidExperiment, UnknownAgent
 from bidpilot.training.evaluation.catalogue import SUITES
 from bidpilot.training.experiments.arms import named_arm
 from bidpilot.training.experiments.contrasts import log_ratio
+from bidpilot.training.experiments.past import Past
 from bidpilot.training.experiments.play import Ground, play
 from bidpilot.training.experiments.units import Design, Units
 
@@ -41,6 +42,19 @@ def test_each_arm_of_a_split_has_its_own_money_and_brings_in_proportion(small: G
     assert (units.spend.mean(axis=0) > 0.9 * budget).all()
     assert units.assigned[:, 1].sum() / units.assigned.sum() == pytest.approx(share, abs=0.02)
     assert abs(difference(units)) < 0.12  # of what each arm's own money could buy, equal arms have as much
+
+
+@pytest.mark.parametrize("share", [0.5, 0.2])
+def test_covariates_favour_no_arm_whatever_its_share(small: Ground, share: float) -> None:
+    units = played(small, ("mpc", "mpc"), "split", 150, share)
+    apart = np.diff(np.log(units.covariates), axis=1)[:, 0]
+    assert (np.abs(apart.mean(axis=0)) < 4 * apart.std(axis=0) / np.sqrt(len(units))).all()
+    past = Past.of(units.at(np.arange(75)))
+    adjusted = past.adjust(units.at(np.arange(75, 150)))
+    plain = units.at(np.arange(75, 150)).expected_utility
+    before, after = (log_ratio(result[:, 1], result[:, 0]) for result in (plain, adjusted))
+    assert after.std[-1] < 0.7 * before.std[-1]
+    assert abs(after.estimate[-1]) < 4 * after.std[-1] / np.sqrt(75)
 
 
 def test_arms_of_a_switchback_have_all_money_and_days_of_their_own(small: Ground) -> None:
