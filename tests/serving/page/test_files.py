@@ -13,9 +13,10 @@ from bidpilot.serving.admin_app import AdminApp
 from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
-from bidpilot.serving.http import Request, Response
+from bidpilot.serving.http import Response
 from bidpilot.serving.page.files import STATIC
 from bidpilot.serving.server import applications
+from tests.serving.doors import Given
 
 FILES = sorted(STATIC.iterdir())
 
@@ -32,7 +33,7 @@ def ask(app: AdminApp, path: str, method: str = "GET", **headers: str) -> Respon
         return b""
 
     header = {name.replace("_", "-"): value for name, value in headers.items()}.get
-    return asyncio.run(app(Request(method, path, "", header("authorization"), read, header=header)))
+    return asyncio.run(app(Given(method, path, "", header("authorization"), read, header=header)))
 
 
 @pytest.mark.parametrize("path", ["/", *(f"/page/{file.name}" for file in FILES if file.name != "index.html")])

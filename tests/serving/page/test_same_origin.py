@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
-from bidpilot.serving.http import Request
 from bidpilot.serving.page.same_origin import foreign
 from bidpilot.serving.server import applications
+from tests.serving.doors import Given
 
 HOST = "127.0.0.1:8081"
 OWN = {"host": HOST, "origin": f"http://{HOST}", "sec-fetch-site": "same-origin"}
@@ -25,8 +25,8 @@ async def read(most: int, seconds: float) -> bytes:
     return b""
 
 
-def asked(method: str, headers: dict[str, str], path: str = "/admin/kill", token: str = "x") -> Request:
-    return Request(method, path, "", f"Bearer {token}", read, header=headers.get)
+def asked(method: str, headers: dict[str, str], path: str = "/admin/kill", token: str = "x") -> Given:
+    return Given(method, path, "", f"Bearer {token}", read, header=headers.get)
 
 
 @pytest.mark.parametrize(
