@@ -36,7 +36,7 @@ DEFAULTS: Mapping[Risk, Response] = {
     Risk.platform_shock: Response(),
     Risk.regime_change: Response(first=Level.none, last=Level.none),
     Risk.invalid_traffic: Response(last=Level.stop),
-    Risk.budget_overrun: Response(last=Level.stop, ahead=2.0),
+    Risk.budget_overrun: Response(last=Level.stop),
     Risk.target_missed: Response(),
     Risk.tracking_outage: Response(last=Level.stop),
     Risk.miscalibration: Response(first=Level.none, last=Level.none),
@@ -50,8 +50,8 @@ DEFAULTS: Mapping[Risk, Response] = {
 """What a deadline may bring. A band's alarm stops no campaign all the same, unless `certain` says from where on: on
 honest days under another market's forecast scores are far beyond any threshold.
 
-A slot's limit is loose since it is blind: what comes first in the slot takes it, and what a slot leaves cannot be bought
-later. `make game-day` holds that the guard costs no value; limits of once or half the plan cost up to half of the day's.
+A slot's limit is loose since it is blind: what comes first in the slot takes it, and what a slot leaves is not bought
+later. `make game-day` holds that the guard costs no value; limits of once or half the plan cost up to half of a day's.
 """
 
 
