@@ -68,9 +68,10 @@ def _game_days(records: Records) -> str:
         [row["fault"], f"{row['found']} of {row['days']}", str(row["in_time"]), f"{row['median']:g}"] for row in faults
     ]
     words = (
-        f"{total['passed']} of these {total['days']} days passed. The faults cost {total['unguarded']:.2f} a day without "
-        f"the guard and {total['guarded']:.2f} with it, of a budget of {total['budget']:g}; level 3 stopped the campaign "
-        f"{total['stops']} times, and on {'every' if total['money_held'] else 'not every'} day the money was held."
+        f"{total['passed']} of these {total['days']} days passed. The faults cost {total['unguarded']:.2f} a day "
+        f"without the guard and {total['guarded']:.2f} with it, of a budget of {total['budget']:g}; level 3 stopped "
+        f"the campaign {total['stops']} times, and on {'every' if total['money_held'] else 'not every'} day all "
+        "conditions of money held."
     )
     return f"{table(['fault', 'noticed on', 'of them in time', 'median slot'], lines)}\n\n{paragraph(words)}"
 

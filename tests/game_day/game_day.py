@@ -52,8 +52,8 @@ def several(seeds: int, file: Path | None) -> int:
     write_json(file, [*rows, total])
     lost = [f"{total[name]:.3f}" for name in ("unguarded", "guarded")]
     print(
-        f"game days: {total['passed']} of {seeds} passed; of {total['budget']:g} the faults cost {lost[0]} a day without "
-        f"the guard and {lost[1]} with it; {total['stops']} stops of level 3"
+        f"game days: {total['passed']} of {seeds} passed; of {total['budget']:g} the faults cost {lost[0]} a day "
+        f"without the guard and {lost[1]} with it; {total['stops']} stops of level 3"
     )
     return 0
 
