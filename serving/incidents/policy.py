@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from bidpilot.bidding.errors import InvalidIncident
 from bidpilot.bidding.watch.alarm import Alarm, Risk
-from bidpilot.serving.incidents.incident import Level
+from bidpilot.serving.incidents.incident import Level, Target
 
 HOUR = 3600.0
 
@@ -55,6 +55,13 @@ later. `make game-day` holds that the guard costs no value; limits of once or ha
 """
 
 
+WHOLE: Mapping[Risk, Response] = {
+    # what the gate by source refuses is refused already, and a burst of honest viewers is refused like one of bots
+    Risk.invalid_traffic: Response(first=Level.none, last=Level.none),
+}
+"""What is done where the whole campaign is hit, and no source or segment of it is named."""
+
+
 class ResponsePolicy(BaseModel):
     """The response to each risk, the deadlines, and when an incident is over."""
 
@@ -89,9 +96,10 @@ class ResponsePolicy(BaseModel):
             )
         return factors
 
-    def response(self, risk: Risk) -> Response:
-        """What is done about a risk."""
-        return self.risks.get(risk, DEFAULTS[risk])
+    def response(self, risk: Risk, target: Target) -> Response:
+        """What is done about a risk of a target."""
+        built_in = WHOLE.get(risk, DEFAULTS[risk]) if target.kind == "campaign" else DEFAULTS[risk]
+        return self.risks.get(risk, built_in)
 
     def patience(self, level: Level) -> float | None:
         """How long an operator has at a level, seconds; None: for ever."""
