@@ -171,6 +171,9 @@ _ALL = (
         keeps=lambda row: isinstance(row, dict) and "likelihood" in row,
         drops=("evidence",),
     ),
+    Measurement("game-day", 1, ("python -m tests.game_day.game_day --alone --json {json}",)),
+    Measurement("game-days", 2, ("python -m tests.game_day.game_day --seeds 12 --json {json}",)),
+    Measurement("honest-days", 3, ("python -m tests.game_day.game_day --days 30 --json {json}",)),
     Measurement(
         "alerts",
         3,

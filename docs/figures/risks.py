@@ -61,4 +61,24 @@ def _honest_days(records: Records) -> str:
     )
 
 
-TEXTS: dict[str, Text] = {"risks": _risks}
+def _game_days(records: Records) -> str:
+    """How often each fault is noticed on days of other seeds, and what all of them cost."""
+    *faults, total = records["game-days"].rows
+    lines = [
+        [row["fault"], f"{row['found']} of {row['days']}", str(row["in_time"]), f"{row['median']:g}"] for row in faults
+    ]
+    words = (
+        f"{total['passed']} of these {total['days']} days passed. The faults cost {total['unguarded']:.2f} a day "
+        f"without the guard and {total['guarded']:.2f} with it, of a budget of {total['budget']:g}; level 3 stopped "
+        f"the campaign {total['stops']} times, and on {'every' if total['money_held'] else 'not every'} day all "
+        "conditions of money held."
+    )
+    return f"{table(['fault', 'noticed on', 'of them in time', 'median slot'], lines)}\n\n{paragraph(words)}"
+
+
+TEXTS: dict[str, Text] = {
+    "risks": _risks,
+    "game-day": _game_day,
+    "game-days": _game_days,
+    "honest-days": _honest_days,
+}

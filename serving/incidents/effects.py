@@ -45,7 +45,7 @@ def effects_of(incidents: Iterable[Incident], policy: ResponsePolicy) -> Effects
         level, target = incident.level, incident.target
         if not incident.open or level is Level.none:
             continue
-        response = policy.response(incident.risk)
+        response = policy.response(incident.risk, target)
         keeps = response.share if level is Level.throttle else 0.0
         if target.kind == "segment" and target.index is not None:
             segments[target.index] = min(keeps, segments.get(target.index, 1.0))

@@ -76,7 +76,7 @@ class Machine:
             slot_seconds=self.slot,
         )
         made = _step(made, Step(at=now, action=Action.opened, level=Level.none, cause=noticed.explanation))
-        first = max(self.policy.response(noticed.risk).first, noticed.least)
+        first = max(self.policy.response(noticed.risk, noticed.target).first, noticed.least)
         return self._raise(made, first, now, noticed.explanation, noticed.evidence)
 
     def reopens(self, incident: Incident, now: float) -> bool:
@@ -104,7 +104,7 @@ class Machine:
         """When, from `now` on, time alone changes an incident next, seconds since 1970; None: never."""
         if not incident.open:
             return None
-        stays = incident.level is Level.stop and not self.policy.response(incident.risk).lifts
+        stays = incident.level is Level.stop and not self.policy.response(incident.risk, incident.target).lifts
         times = [] if stays else [incident.seen + self.clears_after(incident)]
         if incident.deadline is not None and not incident.acknowledged:
             at = max(incident.deadline, now)
@@ -156,7 +156,7 @@ class Machine:
         """The incident at a later time: over, escalated by one level and one role, or as it was."""
         if not incident.open:
             return incident
-        stays = incident.level is Level.stop and not self.policy.response(incident.risk).lifts
+        stays = incident.level is Level.stop and not self.policy.response(incident.risk, incident.target).lifts
         if now - incident.seen >= self.clears_after(incident) and not stays:
             quiet = round((now - incident.seen) / self.slot, 2)
             return self._end(incident, now, Action.cleared, "server", f"no alarm for {quiet:g} slots", {"slots": quiet})
@@ -172,7 +172,7 @@ class Machine:
 
     def _escalate(self, incident: Incident, now: float) -> Incident:
         role = _ROLES[min(_ROLES.index(incident.role) + 1, len(_ROLES) - 1)]
-        last = self.policy.response(incident.risk).last
+        last = self.policy.response(incident.risk, incident.target).last
         level = Level(min(incident.level + 1, max(last, incident.level)))
         if level is Level.stop and incident.level < level and not self._certain(incident):
             level = incident.level

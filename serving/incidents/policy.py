@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from bidpilot.bidding.errors import InvalidIncident
 from bidpilot.bidding.watch.alarm import Alarm, Risk
-from bidpilot.serving.incidents.incident import Level
+from bidpilot.serving.incidents.incident import Level, Target
 
 HOUR = 3600.0
 
@@ -36,7 +36,7 @@ DEFAULTS: Mapping[Risk, Response] = {
     Risk.platform_shock: Response(),
     Risk.regime_change: Response(first=Level.none, last=Level.none),
     Risk.invalid_traffic: Response(last=Level.stop),
-    Risk.budget_overrun: Response(last=Level.stop, ahead=2.0),
+    Risk.budget_overrun: Response(last=Level.stop),
     Risk.target_missed: Response(),
     Risk.tracking_outage: Response(last=Level.stop),
     Risk.miscalibration: Response(first=Level.none, last=Level.none),
@@ -50,9 +50,16 @@ DEFAULTS: Mapping[Risk, Response] = {
 """What a deadline may bring. A band's alarm stops no campaign all the same, unless `certain` says from where on: on
 honest days under another market's forecast scores are far beyond any threshold.
 
-A slot's limit is loose since it is blind: what comes first in the slot takes it, and what a slot leaves cannot be bought
-later. `make game-day` holds that the guard costs no value; limits of once or half the plan cost up to half of the day's.
+A slot's limit is loose since it is blind: what comes first in the slot takes it, and what a slot leaves is not bought
+later. `make game-day` holds that the guard costs no value; limits of once or half the plan cost up to half of a day's.
 """
+
+
+WHOLE: Mapping[Risk, Response] = {
+    # what the gate by source refuses is refused already, and a burst of honest viewers is refused like one of bots
+    Risk.invalid_traffic: Response(first=Level.none, last=Level.none),
+}
+"""What is done where the whole campaign is hit, and no source or segment of it is named."""
 
 
 class ResponsePolicy(BaseModel):
@@ -89,9 +96,10 @@ class ResponsePolicy(BaseModel):
             )
         return factors
 
-    def response(self, risk: Risk) -> Response:
-        """What is done about a risk."""
-        return self.risks.get(risk, DEFAULTS[risk])
+    def response(self, risk: Risk, target: Target) -> Response:
+        """What is done about a risk of a target."""
+        built_in = WHOLE.get(risk, DEFAULTS[risk]) if target.kind == "campaign" else DEFAULTS[risk]
+        return self.risks.get(risk, built_in)
 
     def patience(self, level: Level) -> float | None:
         """How long an operator has at a level, seconds; None: for ever."""

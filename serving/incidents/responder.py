@@ -16,7 +16,7 @@ from bidpilot.serving.guardrails import LOGGER, Cause
 from bidpilot.serving.incidents import machine as machines
 from bidpilot.serving.incidents import stops
 from bidpilot.serving.incidents.around import extended, slots_of
-from bidpilot.serving.incidents.effects import NONE, Effects, effects_of
+from bidpilot.serving.incidents.effects import Effects, effects_of
 from bidpilot.serving.incidents.files import read_incidents, write_incident
 from bidpilot.serving.incidents.followed import Followed
 from bidpilot.serving.incidents.incident import Action, Incident, Level, Target
@@ -86,10 +86,6 @@ class Responder:
             raise UnknownIncident(f"there is no incident {id[:96]!r} here. GET /admin/incidents lists them.")
         return found
 
-    def effects(self, campaign: str) -> Effects:
-        """What holds for a campaign's bids."""
-        return self._effects.get(campaign, NONE)
-
     # --- what is noticed -------------------------------------------------------------------------
 
     def alarm(self, campaign: str, alarm: Alarm, target: Target = _CAMPAIGN) -> Incident | None:
@@ -113,8 +109,8 @@ class Responder:
     def goes_on(self, campaign: str, scores: Mapping[str, float]) -> None:
         """What was told of these metrics goes on: their scores now, at the end of each slot in which they are out.
 
-        What is told once and never said to go on clears after some slots. What had cleared, as when nothing could be
-        seen of it under its response, is open again where its score is beyond its threshold still.
+        What had cleared, as where nothing could be seen of it under its response, is open again where its score is
+        beyond its threshold still.
         """
         now, slot = self._bidder.desk.clock(), (self._bidder.moment.slot - 1) % self._bidder.calendar.slots
         for incident in [self.incidents[id] for id in self._latest.values() if id in self.incidents]:
@@ -127,8 +123,7 @@ class Responder:
                 self._become(incident, self.machine.lasts(incident, now, slot, score, threshold))
             elif score > threshold and not incident.undone and self.machine.reopens(incident, now):
                 evidence = {"metric": metric, "score": score, "threshold": threshold}
-                words = incident.explanation
-                self._notice(Noticed(incident.risk, campaign, incident.target, slot, words, evidence))
+                self._notice(Noticed(incident.risk, campaign, incident.target, slot, incident.explanation, evidence))
         for (name, metric), (alarm, target) in list(self._quiet.items()):
             if name != campaign:
                 continue

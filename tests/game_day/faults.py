@@ -51,10 +51,10 @@ class SilentExchange(Fault):
 
 
 FAULTS: tuple[Fault, ...] = (
-    SilentExchange("silent exchange", 6, 39, (Risk.exchange_not_billing,), bar=16),
+    SilentExchange("silent exchange", 6, 39, (Risk.exchange_not_billing,), bar=20),
     FullDisk("full disk", 8, 9, (Risk.store_failure,), bar=1),
     BotBurst("bot burst", 10, 15, (Risk.invalid_traffic,), bar=7),
-    Outage("tracking outage", 20, 31, (Risk.tracking_outage, Risk.miscalibration), bar=8),
+    Outage("tracking outage", 20, 31, (Risk.tracking_outage, Risk.miscalibration), bar=10),
     Shock("traffic shock", 38, 47, (Risk.platform_shock,), bar=6),
 )
 """The game day's, in the order in which they begin. What left its band is told once until it was calm for 16 slots, so

@@ -12,7 +12,7 @@ from bidpilot.serving.calendar import DAY
 from bidpilot.serving.incidents.incident import Action, Incident, Step
 from bidpilot.serving.ledger.store import MICRO
 from tests.game_day.faults import Fault
-from tests.game_day.verdict import Condition, Day, missed, noticed
+from tests.game_day.verdict import Condition, Day, conditions, missed, noticed
 from tests.game_day.walk import Played
 
 _SLOTS = 48
@@ -126,6 +126,33 @@ def as_rows(day: Day, single: list[Day], found: list[Condition]) -> list[dict[st
         for play in day.plays
     ]
     return [*faults, *plays, *({"condition": c.name, "held": c.held, "told": c.told} for c in found)]
+
+
+def over_days(fault: Fault, days: list[Day]) -> dict[str, Any]:
+    """How many days noticed a fault, how many in time, and the median slot of those that did."""
+    found = [slots for day in days if (slots := noticed(fault, day.guarded.incidents)) is not None]
+    return {
+        "fault": fault.name,
+        "bar": fault.bar,
+        "days": len(days),
+        "found": len(found),
+        "in_time": sum(slots <= fault.bar for slots in found),
+        "median": float(np.median(found)) if found else None,
+    }
+
+
+def sum_of(days: list[Day]) -> dict[str, Any]:
+    """What several game days come to; money a day, currency."""
+    met = [conditions(day) for day in days]
+    return {
+        "days": len(days),
+        "passed": sum(not missed(found) for found in met),
+        "budget": days[0].clean.budget,
+        "unguarded": float(np.mean([day.lost(day.unguarded) for day in days])),
+        "guarded": float(np.mean([day.lost(day.guarded) for day in days])),
+        "stops": sum(not c.held for found in met for c in found if c.name == "no level-3 stop"),
+        "money_held": all(c.held for found in met for c in found if "micro-unit" in c.name or "budget" in c.name),
+    }
 
 
 def verdict(day: Day, found: list[Condition]) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bidpilot.serving.incidents.incident import Action, Incident, Level
+from bidpilot.serving.incidents.incident import Incident, Level
 from bidpilot.serving.ledger.store import MICRO
 from tests.game_day.faults import Fault, Shock
 from tests.game_day.walk import Played
 
 TOLERANCE = 0.01
-"""Share of the value without the guard that the value with it may fall short by: what limits of slots cost by chance."""
-_OPENED = Action.opened
+"""Share of the value without the guard that the value with it may fall short by: what limits cost by chance."""
 
 
 @dataclass(frozen=True)

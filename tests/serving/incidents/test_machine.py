@@ -186,6 +186,15 @@ events = st.lists(
 )
 
 
+@pytest.mark.parametrize(
+    ("kind", "level"), [("campaign", Level.none), ("segment", Level.throttle), ("source", Level.throttle)]
+)
+def test_invalid_traffic_that_the_gate_refuses_already_is_told_alone(kind: str, level: Level) -> None:
+    target = Target.model_validate({"kind": kind, "index": None if kind == "campaign" else 2})
+    bots = Noticed(Risk.invalid_traffic, "a", target, 3, "the gate refuses a third", {"score": 9.0, "threshold": 4.0})
+    assert MACHINE.open(bots, NOW, "i", date(2023, 11, 14)).level == level
+
+
 def play(risk: Risk, told: list[tuple[str, float]], machine: Machine = MACHINE) -> list[tuple[str, float, Incident]]:
     incident, now = opened(risk, machine), NOW
     seen = [("open", now, incident)]
@@ -241,7 +250,7 @@ def test_whatever_comes_the_machine_keeps_its_word(risk: Risk, told: list[tuple[
 @given(told=events)
 def test_steps_tell_the_level_that_holds(told: list[tuple[str, float]]) -> None:
     """Who reads the steps in order knows the level at each time."""
-    for _, _, incident in play(Risk.invalid_traffic, told):
+    for _, _, incident in play(Risk.tracking_outage, told):
         assert incident.steps[-1].level == incident.level
         raised = [s for s in incident.steps if s.action in (Action.throttled, Action.paused, Action.stopped)]
         assert all(s.undo is not None and s.undo["level"] < s.level for s in raised)
