@@ -171,11 +171,14 @@ def all_features(
     slots: Slots, residual: NDArray[np.float64], unit: NDArray[np.float64], since: int = 0
 ) -> NDArray[np.float64]:
     """(B, t, F) features of days with level residuals (B, t, L) and units (2,) of what is told."""
+    rows, t, metrics = residual.shape
+    together = level_features(residual.swapaxes(1, 2).reshape(rows * metrics, t))  # all metrics at once: one is little
+    levels = together.reshape(rows, metrics, t, -1).swapaxes(1, 2)
     told = [slots.of(name) / unit[k] for k, name in enumerate(("interactions_told", "conversions_told"))]
     predicted = [slots.of(name) / unit[k] for k, name in enumerate(("interaction", "conversion"))]
     return np.concatenate(
         [
-            *(level_features(residual[..., k]) for k in range(len(LEVELS))),
+            levels.reshape(rows, t, -1),
             *(told_features(*pair) for pair in zip(told, predicted, strict=True)),
             *(silence(*pair) for pair in zip(told, predicted, strict=True)),
             shape(residual[..., 0], since),

@@ -26,9 +26,9 @@ LEAST_SHAPE: Final = 4
 def level_features(residual: NDArray[np.float64]) -> NDArray[np.float64]:
     """(B, T, F) means of the last slots' residuals (B, T), over `WINDOWS`, and against those before, over `CHANGES`."""
     total = _before(residual)
-    levels = [_mean(total, window) for window in WINDOWS]
-    changes = [_mean(total, after) - _shifted(_mean(total, before), after) for after, before in CHANGES]
-    return np.stack([*levels, *changes], axis=-1)
+    mean = {window: _mean(total, window) for window in {*WINDOWS, *(length for pair in CHANGES for length in pair)}}
+    changes = [mean[after] - _shifted(mean[before], after) for after, before in CHANGES]
+    return np.stack([*(mean[window] for window in WINDOWS), *changes], axis=-1)
 
 
 def told_features(told: NDArray[np.float64], predicted: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -27,8 +27,8 @@ class ImportResult:
     rows_in: int  # rows read, of the advertiser asked for
     rows_other: int = 0  # rows of other advertisers, not read further
     dropped: tuple[str, ...] = ()  # columns of the files that were not read
-    copied: int = 0  # rows of the log that stand in for slots that were left out
     hashed: pl.DataFrame | None = None  # keyed hashes, one row per auction; None where none was asked for
+    copied: int = 0  # rows of the log that stand in for slots that were left out
 
 
 def import_files(

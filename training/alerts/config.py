@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from bidpilot.training.alerts.play import TRAINING_DAYS
+from bidpilot.training.alerts.learn import TRAINING_DAYS
 from bidpilot.training.cli.config import Config, Count, JsonFile, Seed, json_file
 
 

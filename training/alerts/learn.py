@@ -14,6 +14,8 @@ from bidpilot.bidding.watch.metrics import LEVELS, METRICS, NAMES, SILENT, Slots
 
 RATE: Final = 0.05
 """Share of honest days with any alarm."""
+TRAINING_DAYS: Final = 2048
+"""Training days that bands are learnt from where nobody says."""
 LEAST_DAYS: Final = 40
 """Training days below which no tail can be told."""
 WEIGHTS: Final = {("requests", 1): 12.0, ("conversion silence", 0): 30.0}

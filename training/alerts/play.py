@@ -25,8 +25,6 @@ from bidpilot.envs.markets.defaults import synthetic_forecast, synthetic_market
 from bidpilot.envs.synthetic.config import SyntheticConfig
 from bidpilot.training.alerts.learn import learn
 
-TRAINING_DAYS = 2048
-"""Training days that bands are learnt from where nobody says."""
 _TOGETHER = 512  # days that are played side by side
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -12,6 +12,7 @@ from bidpilot.bidding.watch.features import CHANGES, WINDOWS, level_features, sh
 RESIDUALS = arrays(np.float64, (2, 24), elements=st.floats(-3.0, 3.0))
 
 
+@settings(max_examples=20)
 @given(RESIDUALS)
 def test_a_level_is_the_mean_of_its_window_and_a_change_what_it_has_over_the_slots_before(
     residual: np.ndarray,
@@ -30,6 +31,7 @@ def test_a_level_is_the_mean_of_its_window_and_a_change_what_it_has_over_the_slo
             np.testing.assert_allclose(found[:, t, k], own, atol=1e-12)
 
 
+@settings(max_examples=40)
 @given(st.floats(-2.0, 2.0), st.floats(-2.0, 2.0), st.integers(1, 23))
 def test_a_day_with_one_step_has_no_shape(before: float, after: float, onset: int) -> None:
     residual = np.where(np.arange(24) < onset, before, after)[None]

@@ -20,7 +20,7 @@ from bidpilot.training.alerts.judge import Telling, delays_of
 from bidpilot.training.evaluation.catalogue import SUITES
 from tests.training.evaluation.conftest import CAMPAIGN
 
-SMALL = SyntheticConfig(**SUITES["daily"].market.model_dump() | {"log_auctions": 48_000, "auctions_per_slot": 100.0})
+SMALL = SyntheticConfig(**SUITES["daily"].market.model_dump() | {"log_auctions": 24_000, "auctions_per_slot": 60.0})
 MIRRORED = SyntheticConfig(**SMALL.model_dump() | {"demand_curve": SHIFT.demand_curve})
 
 
@@ -38,7 +38,7 @@ def test_each_case_is_a_row_beside_its_bar(
     monkeypatch.setattr(command, "Ground", partial(Ground, record=record, other=other))
     file, figure = tmp_path / "out" / "rows.json", tmp_path / "pictures" / "alerts.png"
     rows = command.run(
-        AlertsConfig.model_validate({"days": 32, "training_days": 160, "suites": (), "json": file, "figure": figure})
+        AlertsConfig.model_validate({"days": 24, "training_days": 120, "suites": (), "json": file, "figure": figure})
     )
     assert json.loads(file.read_text()) == rows
     assert figure.stat().st_size > 1000
@@ -48,7 +48,7 @@ def test_each_case_is_a_row_beside_its_bar(
     found = [row["found"] or 0.0 for row in (half, less, least)]
     assert found == sorted(found, reverse=True)  # the deeper the shock, the surer it is found
     assert interactions["by_risk"][Risk.tracking_outage] > 0.7
-    assert conversions["judged"] is None or conversions["judged"] <= 32
+    assert conversions["judged"] is None or conversions["judged"] <= 24
     assert shift["by_risk"][Risk.regime_change] > 0.9
     for row in rows:
         assert row["found_by_slot"] == sorted(row["found_by_slot"])

@@ -10,12 +10,22 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from bidpilot.agents.learners.common.snapshot import Point, Standing
 from bidpilot.bidding.bundle import BANDS_FILE, MANIFEST_FILE, checksum, load_bundle
 from bidpilot.bidding.errors import InvalidBundle
 from bidpilot.bidding.watch.bands import Bands
+from bidpilot.envs import seeding
+from bidpilot.envs.logs.storage import save_log
 from bidpilot.training.alerts.of_run import bands_of_run
+from bidpilot.training.evaluation.suites import setting_arena
 from bidpilot.training.export.write import write_bundle
+from bidpilot.training.setting.setting import training_setting
+from bidpilot.training.setting.split import HoldOut
 from bidpilot.training.tracking import download, resolve_run
+from bidpilot.training.train.config import TrainConfig
+from bidpilot.training.train.run import save_policy
+from tests.training.export.conftest import random_policy
+from tests.training.small_logs import small_log
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +76,21 @@ def test_bands_of_days_with_other_slots_are_refused(bundle: Path, bands: Bands) 
 
 def test_a_bundle_without_bands_is_as_whole_as_before(files: Path, run_id: str, tmp_path: Path) -> None:
     assert write_bundle(tmp_path / "bundle", files, resolve_run(run_id), "mpc", "unwatched").bands is None
+
+
+def test_a_run_that_learnt_from_a_log_has_bands_of_its_training_days(tmp_path: Path) -> None:
+    """Made again from the run's own configuration: the same held-out days are left out."""
+    save_log(small_log("log", "conversion"), tmp_path / "log")
+    config = TrainConfig(log=tmp_path / "log")
+    held_out = HoldOut(config.validation_share, config.hold_out)
+    setting = training_setting("", config.log, config.seed, config, held_out, config.carries)
+    files = tmp_path / "policy"
+    files.mkdir()
+    standing = Standing().after(Point(1, 0.9, 0.8, 1.0, 0.9), random_policy(2))
+    save_policy(files, setting, config, setting_arena(setting, 2, seeding.VALIDATION, 0), standing, np.array([0.9]))
+    found = bands_of_run("mpc", files, 64, Console())
+    assert found is not None
+    assert found.slots == setting.forecast.slots
 
 
 def test_a_run_whose_market_is_another_one_now_has_none_and_says_so(
