@@ -254,6 +254,10 @@ class InvalidNotice(BidpilotError):
     """Raised when a notice is not signed by this bidder, or tells a price or an event that cannot be."""
 
 
+class AuditBroken(BidpilotError):
+    """Raised when an audit log cannot be read, or a line of it was altered, removed or put in between."""
+
+
 class LinkLost(BidpilotError):
     """Raised when another process of the same bid server does not answer."""
 

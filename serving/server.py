@@ -101,6 +101,7 @@ async def _serve(config: ServeConfig, worker: Worker | None = None) -> None:
     loop.add_signal_handler(signal.SIGTERM, drain.begin)
     loop.add_signal_handler(signal.SIGINT, drain.end)
     reload(loop, admin.swap)
+    admin.auditor.log.start(deliver)
     settle_memory()
     tasks = [loop.create_task(server.serve()) for server in servers]
     clockwork = [loop.create_task(tick(bidder)), loop.create_task(steps(bidder))]
@@ -118,6 +119,7 @@ async def _serve(config: ServeConfig, worker: Worker | None = None) -> None:
         for task in clockwork:
             task.cancel()
         await stop(servers, tasks)
+        admin.auditor.log.close()
         bidder.close()
 
 

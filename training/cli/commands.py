@@ -83,6 +83,12 @@ COMMANDS: tuple[Command, ...] = (
         "serve", f"{_ROOMS}.cli.serve:ServeCommand", "bidpilot.serving.server:run", "answer bid requests with a bundle"
     ),
     Command(
+        "privacy",
+        f"{_ROOMS}.cli.privacy:PrivacyCommand",
+        "bidpilot.serving.privacy.command:run",
+        "say, prune, delete or encrypt what a bid server keeps",
+    ),
+    Command(
         "ipinyou",
         f"{_ROOMS}.protocols.config:IPinYouConfig",
         f"{_ROOMS}.protocols.ipinyou:run",
