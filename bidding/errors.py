@@ -258,6 +258,10 @@ class AuditBroken(BidpilotError):
     """Raised when an audit log cannot be read, or a line of it was altered, removed or put in between."""
 
 
+class StateInUse(BidpilotError):
+    """Raised when a state folder is needed by one alone, and another works on it."""
+
+
 class LinkLost(BidpilotError):
     """Raised when another process of the same bid server does not answer."""
 

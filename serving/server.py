@@ -38,6 +38,8 @@ from bidpilot.serving.notices import Signer
 from bidpilot.serving.openrtb import Reader, Writer
 from bidpilot.serving.place import ALONE
 from bidpilot.serving.predictor import load_predictor
+from bidpilot.serving.privacy.housekeeper import Housekeeper
+from bidpilot.serving.privacy.keep import limits
 from bidpilot.serving.swap import Swap
 from bidpilot.serving.tokens import Tokens
 from bidpilot.serving.worker import Worker, failed
@@ -105,6 +107,9 @@ async def _serve(config: ServeConfig, worker: Worker | None = None) -> None:
     settle_memory()
     tasks = [loop.create_task(server.serve()) for server in servers]
     clockwork = [loop.create_task(tick(bidder)), loop.create_task(steps(bidder))]
+    if worker is None or worker.place.first:
+        keeper = Housekeeper(bidder, admin.auditor.log, config.decisions, limits(config.keep_days, config.keep))
+        clockwork.append(loop.create_task(keeper.run()))
     if worker is None:
         await listening(at)
         say(at)

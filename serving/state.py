@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import astuple, fields
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from bidpilot.bidding.errors import LedgerUnavailable
 from bidpilot.serving.guardrails import LOGGER
 from bidpilot.serving.ledger.keeper import Deliver, at_once
 from bidpilot.serving.ledger.store import Wins
+from bidpilot.serving.privacy import in_use
 from bidpilot.serving.writer import Writer
 
 _SCHEMA = """
@@ -40,20 +42,24 @@ class State:
 
     Raises:
         LedgerUnavailable: it cannot be opened or read.
+        StateInUse: the folder is being restored.
     """
 
     def __init__(self, path: Path, deliver: Deliver = at_once, keeps_slots: bool = True) -> None:
         self.path, self._keeps_slots = path, keeps_slots
         self.on_failed: Callable[[str], None] = LOGGER.warning
         self.writer = Writer(lambda text: self.on_failed(text), deliver)
+        held: IO[str] | None = None
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            held = self._held = in_use.hold(path.parent)
             # writes and reads have connections of their own: a read must not wait for a write that waits for a lock
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.executescript(_SCHEMA)
             self._reads = sqlite3.connect(path, isolation_level=None, timeout=_READS, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
+            if held is not None:
+                held.close()
             raise self._unreadable(error) from error
 
     def start(self) -> None:
@@ -182,6 +188,7 @@ class State:
         self.writer.stop()
         self._db.close()
         self._reads.close()
+        self._held.close()
 
     def _read(self, query: str, *arguments: object) -> list[tuple[object, ...]]:
         try:

@@ -174,11 +174,11 @@ def verify(path: Path, head: str | None = None) -> Verified:
                 f"{path}, line {lines}: it is number {line.seq} and follows {line.prev[:12]}..., where number {number} "
                 f"was to follow {expected[:12]}.... A line was altered, removed or put in between. {_ALTERED}"
             )
-        if line.what == PRUNED:
-            pruned.append(line.after)
+        if line.what == PRUNED and isinstance(line.after, dict):
+            pruned.append((line.after.get("first"), line.after.get("prev")))
         number, expected = number + 1, digest(text)
         found = found or expected == head
-    if (first, began) != (0, FIRST) and {"first": first, "prev": began} not in pruned:
+    if (first, began) != (0, FIRST) and (first, began) not in pruned:
         raise AuditBroken(
             f"{path} begins with number {first}, and no line says that those before are pruned. {_ALTERED}"
         )

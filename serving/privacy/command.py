@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
+from bidpilot.bidding.errors import InvalidServing
 from bidpilot.serving.privacy import audit
 from bidpilot.serving.privacy.config import Do, PrivacyConfig
+from bidpilot.serving.privacy.keep import limits
+from bidpilot.serving.privacy.retention import prune, running_day
 
 
 def run(config: PrivacyConfig) -> None:
@@ -27,4 +32,12 @@ def _audit(config: PrivacyConfig) -> list[str]:
     ]
 
 
-_DOES: dict[Do, Callable[[PrivacyConfig], list[str]]] = {"audit": _audit}
+def _prune(config: PrivacyConfig) -> list[str]:
+    days = limits(config.keep_days, config.keep)
+    if not days:
+        raise InvalidServing("nothing is to be removed: give --keep-days N, or --keep.decisions N and the like.")
+    today = running_day(config.place, datetime.now(UTC).date())
+    return prune(config.place, config.decisions, days, time.time(), today, config.dry_run).lines(config.dry_run)
+
+
+_DOES: dict[Do, Callable[[PrivacyConfig], list[str]]] = {"audit": _audit, "prune": _prune}

@@ -7,7 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Do = Literal["audit"]
+from bidpilot.serving.privacy.keep import Keep
+
+Do = Literal["audit", "prune"]
 
 
 class PrivacyConfig(BaseModel):
@@ -15,8 +17,17 @@ class PrivacyConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    do: Do = Field(description="What to do; audit: hold each line of the audit log against the one before.")
+    do: Do = Field(
+        description="What to do; audit: hold each line of the audit log against the one before; "
+        "prune: remove what is older than keep-days."
+    )
     place: Path = Field(Path("serving-state"), description="The server's --state folder.")
+    decisions: Path | None = Field(None, description="Folder of its decision log.")
+    dry_run: bool = Field(False, description="Say what would be removed, and remove nothing.")
+    keep_days: int | None = Field(
+        None, ge=1, le=36_500, description="Days after which what is kept is removed, by `prune`."
+    )
+    keep: Keep = Field(Keep(), description="Days by kind, where not keep-days.")
     head: str | None = Field(
         None,
         pattern="^[0-9a-f]{64}$",
