@@ -262,6 +262,18 @@ class StateInUse(BidpilotError):
     """Raised when a state folder is needed by one alone, and another works on it."""
 
 
+class InvalidKey(BidpilotError):
+    """Raised when a file holds no key, others may read it, or a key would be replaced."""
+
+
+class WrongKey(BidpilotError):
+    """Raised when what is encrypted is read without its key, or with another."""
+
+
+class SealBroken(BidpilotError):
+    """Raised when what was encrypted has been altered, reordered or cut short."""
+
+
 class LinkLost(BidpilotError):
     """Raised when another process of the same bid server does not answer."""
 

@@ -116,6 +116,11 @@ class ServeConfig(BaseModel):
     drain: float = Field(
         5.0, ge=0, description="Time after SIGTERM in which notices are still booked and no bid is made, seconds."
     )
+    key_file: Path | None = Field(
+        None,
+        description="File of the key that the decision log and the state are encrypted with (privacy new-key makes "
+        "one); where none, they are not.",
+    )
     keep_days: int | None = Field(
         None, ge=1, le=36_500, description="Days after which what is kept is removed, each night; where none, never."
     )

@@ -8,9 +8,17 @@ from datetime import UTC, datetime
 
 from bidpilot.bidding.errors import InvalidServing
 from bidpilot.serving.privacy import audit
+from bidpilot.serving.privacy.audit import Action
 from bidpilot.serving.privacy.config import Do, PrivacyConfig
+from bidpilot.serving.privacy.deletion import What, delete, said
 from bidpilot.serving.privacy.keep import limits
-from bidpilot.serving.privacy.retention import prune, running_day
+from bidpilot.serving.privacy.keys import new_key, read_key
+from bidpilot.serving.privacy.places import audit_file
+from bidpilot.serving.privacy.rekey import rekey
+from bidpilot.serving.privacy.retention import Report, prune, running_day
+
+_USER = "command line"
+"""Who does what is asked for at the command line, in the audit log."""
 
 
 def run(config: PrivacyConfig) -> None:
@@ -40,4 +48,37 @@ def _prune(config: PrivacyConfig) -> list[str]:
     return prune(config.place, config.decisions, days, time.time(), today, config.dry_run).lines(config.dry_run)
 
 
-_DOES: dict[Do, Callable[[PrivacyConfig], list[str]]] = {"audit": _audit, "prune": _prune}
+def _delete(config: PrivacyConfig) -> list[str]:
+    what = What(config.campaign, config.source, config.day)
+    removed = delete(config.place, config.decisions, what, read_key(config.key_file), config.dry_run)
+    if not config.dry_run:
+        asked = {name: str(value) for name, value in vars(what).items() if value is not None}
+        told = [one._asdict() for one in removed]
+        audit.append(audit_file(config.place), Action(time.time(), _USER, "", "", "delete", 0, asked, told))
+    lines = Report(removed, []).lines(config.dry_run) if removed else ["nothing of it is kept"]
+    return [*lines, *said(config.place, config.decisions, what)]
+
+
+def _new_key(config: PrivacyConfig) -> list[str]:
+    key = new_key(config.place)
+    return [
+        f"{config.place} holds the key {key.name.hex()}. Keep a copy where the server's disk is not: without it what "
+        "is encrypted is lost."
+    ]
+
+
+def _rekey(config: PrivacyConfig) -> list[str]:
+    new = read_key(config.new_key_file)
+    if new is None:
+        raise InvalidServing("no key is given to encrypt with. Give --new-key-file FILE; privacy new-key makes one.")
+    lines = rekey(config.place, config.decisions, read_key(config.key_file), new)
+    return [*lines, f"serve with --key-file {config.new_key_file} from now on."]
+
+
+_DOES: dict[Do, Callable[[PrivacyConfig], list[str]]] = {
+    "audit": _audit,
+    "prune": _prune,
+    "delete": _delete,
+    "new-key": _new_key,
+    "rekey": _rekey,
+}

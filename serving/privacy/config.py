@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bidpilot.serving.privacy.keep import Keep
 
-Do = Literal["audit", "prune"]
+Do = Literal["audit", "prune", "delete", "new-key", "rekey"]
 
 
 class PrivacyConfig(BaseModel):
@@ -18,16 +19,24 @@ class PrivacyConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     do: Do = Field(
-        description="What to do; audit: hold each line of the audit log against the one before; "
-        "prune: remove what is older than keep-days."
+        description="What to do; audit: hold each line of the audit log against the one before; prune: remove what is "
+        "older than keep-days; delete: remove a campaign, source or day; new-key: make a key of encryption in the file "
+        "PLACE; rekey: encrypt what is kept with another key."
     )
-    place: Path = Field(Path("serving-state"), description="The server's --state folder.")
+    place: Path = Field(
+        Path("serving-state"), description="The server's --state folder; of new-key the file to be made."
+    )
     decisions: Path | None = Field(None, description="Folder of its decision log.")
-    dry_run: bool = Field(False, description="Say what would be removed, and remove nothing.")
     keep_days: int | None = Field(
         None, ge=1, le=36_500, description="Days after which what is kept is removed, by `prune`."
     )
     keep: Keep = Field(Keep(), description="Days by kind, where not keep-days.")
+    campaign: str | None = Field(None, min_length=1, description="Campaign to delete.")
+    source: int | None = Field(None, ge=0, description="Source to delete, by the number of its cluster.")
+    day: date | None = Field(None, description="Day to delete, as 2026-11-27.")
+    dry_run: bool = Field(False, description="Say what would be removed, and remove nothing.")
+    key_file: Path | None = Field(None, description="File of the key that the server encrypts with.")
+    new_key_file: Path | None = Field(None, description="File of the key to encrypt with from now on, by `rekey`.")
     head: str | None = Field(
         None,
         pattern="^[0-9a-f]{64}$",

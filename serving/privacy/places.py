@@ -7,16 +7,12 @@ from pathlib import Path
 from bidpilot.serving.privacy import audit
 from bidpilot.serving.source_book import FILE as MEMORY
 
-SEALED = ".sealed"
-"""What the names of encrypted files end with."""
-
-
 STATE, LEDGER = "state.sqlite", "ledger.sqlite"
 
 
 def decision_files(folder: Path | None) -> list[Path]:
     """Files of the decision log, those of outcomes among them, encrypted or not."""
-    return _of(folder, "decisions-*.parquet*") + _of(folder, "outcomes-*.parquet*")
+    return _of(folder, "decisions-*.parquet") + _of(folder, "outcomes-*.parquet")
 
 
 def incident_files(state: Path) -> list[Path]:

@@ -58,7 +58,7 @@ def kept(tmp_path: Path) -> tuple[list[Path], list[Path]]:
     state, logs, closed = tmp_path / "s", tmp_path / "d", json.dumps({"open": False})
     names = [
         (logs / "decisions-1-000001.parquet", "x"), (logs / "outcomes-1-000001.parquet", "x"),
-        (logs / "decisions-1-000001.parquet.sealed", "x"), (state / "incidents" / "a.json", closed),
+        (logs / "decisions-1-000001.sealed.parquet", "x"), (state / "incidents" / "a.json", closed),
         (state / "incidents" / "worker-1" / "a.json", closed), (state / "incidents" / "unreadable.json", "{"),
         (state / "reports" / "may" / "a.html", "x"), (state / "sources.npz", "x"),
     ]  # fmt: skip
