@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from bidpilot.serving.arrival import ARRIVED
 from bidpilot.serving.guardrails import LOGGER
 from bidpilot.serving.patience import Patience
+from bidpilot.serving.privacy.faults import frames_of
 
 JSON = [("content-type", "application/json")]
 TEXT = [("content-type", "text/plain; charset=utf-8")]
@@ -90,8 +91,8 @@ class Application:
         )
         try:
             response = await self._handle(request)
-        except Exception:  # a fault of ours: logged with its trace, and the connection goes on
-            LOGGER.exception("a request failed")
+        except Exception as error:  # a fault of ours: logged with its trace, and the connection goes on
+            LOGGER.error("a request failed\n%s", frames_of(error))  # its text may be the request's
             response = Response(500, b'{"error":"internal error"}')
         if response.body:
             protocol.response_bytes(response.status, response.headers, response.body)

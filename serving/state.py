@@ -23,7 +23,7 @@ from bidpilot.serving.privacy.fields import Fields, check_key
 from bidpilot.serving.privacy.keys import Key
 from bidpilot.serving.writer import Writer
 
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS slots (account TEXT, slot INTEGER, totals TEXT NOT NULL, PRIMARY KEY (account, slot));
 CREATE TABLE IF NOT EXISTS gates (account TEXT PRIMARY KEY, slot INTEGER NOT NULL, used TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS forgiven (campaign TEXT PRIMARY KEY, wins TEXT NOT NULL);
@@ -62,7 +62,7 @@ class State:
             # writes and reads have connections of their own: a read must not wait for a write that waits for a lock
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.executescript(_SCHEMA)
+            self._db.executescript(SCHEMA)
             self._reads = sqlite3.connect(path, isolation_level=None, timeout=_READS, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             if held is not None:

@@ -11,6 +11,7 @@ from bidpilot.serving.privacy import audit
 from bidpilot.serving.privacy.audit import Action
 from bidpilot.serving.privacy.config import Do, PrivacyConfig
 from bidpilot.serving.privacy.deletion import What, delete, said
+from bidpilot.serving.privacy.inventory import table
 from bidpilot.serving.privacy.keep import limits
 from bidpilot.serving.privacy.keys import new_key, read_key
 from bidpilot.serving.privacy.places import audit_file
@@ -76,6 +77,7 @@ def _rekey(config: PrivacyConfig) -> list[str]:
 
 
 _DOES: dict[Do, Callable[[PrivacyConfig], list[str]]] = {
+    "inventory": lambda _: table(),
     "audit": _audit,
     "prune": _prune,
     "delete": _delete,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bidpilot.serving.privacy.keep import Keep
 
-Do = Literal["audit", "prune", "delete", "new-key", "rekey"]
+Do = Literal["inventory", "audit", "prune", "delete", "new-key", "rekey"]
 
 
 class PrivacyConfig(BaseModel):
@@ -19,9 +19,9 @@ class PrivacyConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     do: Do = Field(
-        description="What to do; audit: hold each line of the audit log against the one before; prune: remove what is "
-        "older than keep-days; delete: remove a campaign, source or day; new-key: make a key of encryption in the file "
-        "PLACE; rekey: encrypt what is kept with another key."
+        description="What to do; inventory: say what is kept where, why and how long; audit: hold each line of the "
+        "audit log against the one before; prune: remove what is older than keep-days; delete: remove a campaign, "
+        "source or day; new-key: make a key of encryption in the file PLACE; rekey: encrypt with another key."
     )
     place: Path = Field(
         Path("serving-state"), description="The server's --state folder; of new-key the file to be made."

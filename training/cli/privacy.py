@@ -17,6 +17,7 @@ class PrivacyCommand(PrivacyConfig, Config):
 
     basic: ClassVar[tuple[str, ...]] = ("decisions", "keep_days", "campaign", "source", "day", "dry_run", "key_file")
     examples: ClassVar[tuple[str, ...]] = (
+        "bidpilot privacy inventory",
         "bidpilot privacy audit serving-state",
         "bidpilot privacy prune serving-state --decisions decisions --keep-days 90 --dry-run",
         "bidpilot privacy delete serving-state --decisions decisions --campaign spring --dry-run",
