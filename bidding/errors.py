@@ -262,6 +262,14 @@ class StateInUse(BidpilotError):
     """Raised when a state folder is needed by one alone, and another works on it."""
 
 
+class InvalidBackup(BidpilotError):
+    """Raised when a backup cannot be made or read, is not whole, or does not know what it is told of."""
+
+
+class StateExists(BidpilotError):
+    """Raised when a restore would replace a state that is there."""
+
+
 class InvalidKey(BidpilotError):
     """Raised when a file holds no key, others may read it, or a key would be replaced."""
 

@@ -12,6 +12,8 @@ from bidpilot.bidding.errors import StateInUse
 
 FILE = "state.lock"
 """Of the state folder."""
+UNFINISHED = "restoring"
+"""A file of the state folder while a restore is not finished."""
 
 
 def hold(folder: Path) -> IO[str]:
@@ -30,6 +32,9 @@ def hold(folder: Path) -> IO[str]:
         raise StateInUse(
             f"{folder} is being restored or encrypted anew. Start the server when that is done."
         ) from error
+    if (folder / UNFINISHED).exists():
+        file.close()
+        raise StateInUse(f"the restore of {folder} was cut off: its money is not known. Run bidpilot restore again.")
     return file
 
 

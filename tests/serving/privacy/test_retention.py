@@ -200,13 +200,14 @@ def test_it_is_kept_once_a_day_in_the_slot_of_fewest_requests(bidder: Bidder, tm
     clock = bidder.desk.clock
     assert isinstance(clock, ManualClock)
     made, ran = keeper(bidder, tmp_path / "d"), []
-    for half_hour in range(3 * 48):
+    quiet = int(bidder.desk.forecast.auctions.argmin())
+    times = sorted({0, 20, 48 + quiet, 48 + (quiet + 7) % 48, 96 + (quiet + 40) % 48, 96 + quiet, 97 + quiet})
+    for half_hour in times:
         clock.move(NOW + half_hour * DAY / 48)
         bidder.tick()
         if asyncio.run(made.turn()) is not None:
             ran.append(half_hour)
         assert asyncio.run(made.turn()) is None
-    quiet = int(bidder.desk.forecast.auctions.argmin())
     assert ran == [0, 48 + quiet, 96 + quiet]
     assert not keeper(bidder, tmp_path / "d").due  # nor after a restart
 
