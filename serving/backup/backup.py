@@ -18,7 +18,7 @@ from bidpilot.bidding.errors import InvalidBackup
 from bidpilot.serving.backup.config import BackupConfig
 from bidpilot.serving.backup.manifest import FILE, Manifest, entry
 from bidpilot.serving.privacy.audit import sync_folder
-from bidpilot.serving.privacy.in_use import served
+from bidpilot.serving.privacy.in_use import UNFINISHED, served
 from bidpilot.serving.privacy.places import LEDGER, STATE, audit_file, incident_files, memory_files, report_files
 
 SECRETS = ("notice.secret", "admin.token")
@@ -52,6 +52,8 @@ def backup(state: Path, out: Path, clock: Callable[[], float] = time.time) -> Ma
         raise InvalidBackup(f"{out} is there already. Name a folder that is not: a backup never replaces another.")
     if not any((state / name).exists() for name in (LEDGER, STATE)):
         raise InvalidBackup(f"{state} holds neither {LEDGER} nor {STATE}. Name a server's --state folder.")
+    if (state / UNFINISHED).exists():
+        raise InvalidBackup(f"the restore of {state} was cut off. Run bidpilot restore again, and then make a backup.")
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
         part.mkdir(mode=0o700, parents=True)

@@ -183,7 +183,9 @@ def verify(path: Path, head: str | None = None) -> Verified:
             f"{path} begins with number {first}, and no line says that those before are pruned. {_ALTERED}"
         )
     if not found:
-        raise AuditBroken(f"{path} has no line of the hash {head}: lines were cut off its end. {_ALTERED}")
+        raise AuditBroken(
+            f"{path} has no line of the hash {head}: lines were cut off its end, or it is gone by age. {_ALTERED}"
+        )
     return Verified(lines, first, expected)
 
 

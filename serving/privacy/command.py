@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from bidpilot.bidding.errors import InvalidServing
@@ -16,7 +17,7 @@ from bidpilot.serving.privacy.keep import limits
 from bidpilot.serving.privacy.keys import new_key, read_key
 from bidpilot.serving.privacy.places import audit_file
 from bidpilot.serving.privacy.rekey import rekey
-from bidpilot.serving.privacy.retention import Report, prune, running_day
+from bidpilot.serving.privacy.retention import Removed, Report, prune, running_day
 
 _USER = "command line"
 """Who does what is asked for at the command line, in the audit log."""
@@ -28,8 +29,12 @@ def run(config: PrivacyConfig) -> None:
     Raises:
         BidpilotError: it cannot be done, and why.
     """
-    for line in _DOES[config.do](config):
-        print(line)
+    try:
+        lines = _DOES[config.do](config)
+    except (OSError, sqlite3.Error) as error:
+        remedy = "See that there is room and that it can be written, and run it again: what was done stays done."
+        raise InvalidServing(f"{config.place} cannot be looked after ({error}). {remedy}") from error
+    print("\n".join(lines))
 
 
 def _audit(config: PrivacyConfig) -> list[str]:
@@ -46,7 +51,10 @@ def _prune(config: PrivacyConfig) -> list[str]:
     if not days:
         raise InvalidServing("nothing is to be removed: give --keep-days N, or --keep.decisions N and the like.")
     today = running_day(config.place, datetime.now(UTC).date())
-    return prune(config.place, config.decisions, days, time.time(), today, config.dry_run).lines(config.dry_run)
+    report = prune(config.place, config.decisions, days, time.time(), today, config.dry_run)
+    if report.removed and not config.dry_run:
+        _tell(config, "prune", {kind.value: kept for kind, kept in days.items()}, report.removed)
+    return report.lines(config.dry_run)
 
 
 def _delete(config: PrivacyConfig) -> list[str]:
@@ -54,10 +62,15 @@ def _delete(config: PrivacyConfig) -> list[str]:
     removed = delete(config.place, config.decisions, what, read_key(config.key_file), config.dry_run)
     if not config.dry_run:
         asked = {name: str(value) for name, value in vars(what).items() if value is not None}
-        told = [one._asdict() for one in removed]
-        audit.append(audit_file(config.place), Action(time.time(), _USER, "", "", "delete", 0, asked, told))
+        _tell(config, "delete", asked, removed)
     lines = Report(removed, []).lines(config.dry_run) if removed else ["nothing of it is kept"]
     return [*lines, *said(config.place, config.decisions, what)]
+
+
+def _tell(config: PrivacyConfig, what: str, asked: Mapping[str, object], removed: Sequence[Removed]) -> None:
+    """Tell the audit log."""
+    told = [one._asdict() for one in removed]
+    audit.append(audit_file(config.place), Action(time.time(), _USER, "", "", what, 0, asked, told))
 
 
 def _new_key(config: PrivacyConfig) -> list[str]:

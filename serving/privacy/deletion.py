@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -151,7 +151,8 @@ def _without(path: Path, meant: pl.Expr, key: Key | None, dry_run: bool) -> list
     if kept.height == frame.height:
         return []
     if not dry_run:
-        write_frame(path, kept, key)
+        with suppress(FileNotFoundError):  # gone by age meanwhile
+            write_frame(path, kept, key)
     return [Removed(Kind.decisions, path.name, frame.height - kept.height)]
 
 

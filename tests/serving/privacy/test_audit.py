@@ -16,6 +16,7 @@ from bidpilot.bidding.errors import AuditBroken
 from bidpilot.serving.ledger.keeper import at_once
 from bidpilot.serving.privacy import audit
 from bidpilot.serving.privacy.audit import FIRST, Action, AuditLog, append, digest, verify
+from bidpilot.serving.privacy.audit_prune import prune_audit
 
 
 def action(n: int = 0) -> Action:
@@ -111,6 +112,20 @@ def test_several_processes_write_one_chain(tmp_path: Path) -> None:
     for process in processes:
         process.join(30)
     assert verify(path).lines == 75
+
+
+def test_lines_go_by_age_while_others_write(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    process = multiprocessing.get_context("fork").Process(target=_write_many, args=(path,))
+    process.start()
+    removed = 0
+    while process.is_alive():
+        removed += prune_audit(path, 1e9 + 5, 2e9)
+    process.join(30)
+    append(path, action(99))
+    verify(path)
+    kept = [line.what for _, line in audit.read(path) if line.what != audit.PRUNED]
+    assert kept[-21:] == [f"POST /admin/{n}" for n in (*range(5, 25), 99)]
 
 
 def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

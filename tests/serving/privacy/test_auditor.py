@@ -15,10 +15,11 @@ from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.guardrails import Cause
-from bidpilot.serving.http import BodyRefused, Request
+from bidpilot.serving.http import BodyRefused
 from bidpilot.serving.privacy.audit import Line, read, verify
 from bidpilot.serving.server import applications
 from bidpilot.serving.tokens import Tokens
+from tests.serving.doors import Given
 
 TOKEN, HERS = "the-token-of-all-roles", "a-token-of-hers"
 
@@ -43,7 +44,7 @@ def ask(app: AdminApp, method: str, path: str, body: Any = None, token: str | No
         return b"" if body is None else json.dumps(body).encode()
 
     authorization = None if token is None else f"Bearer {token}"
-    return asyncio.run(app(Request(method, f"/admin/{path}", query, authorization, read, "10.1.2.3:444"))).status
+    return asyncio.run(app(Given(method, f"/admin/{path}", query, authorization, read, "10.1.2.3:444"))).status
 
 
 def lines(app: AdminApp) -> list[Line]:

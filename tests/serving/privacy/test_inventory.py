@@ -35,6 +35,7 @@ from bidpilot.serving.privacy.declared import METRICS
 from bidpilot.serving.privacy.faults import frames_of, where
 from bidpilot.serving.privacy.inventory import Store, of_requests, stores
 from bidpilot.serving.server import applications
+from tests.serving.doors import Given
 from tests.serving.served import fill
 
 TOKEN = "the-token-of-all-roles"
@@ -139,7 +140,7 @@ async def send(app: Callable[[Request], Any], method: str, path: str, body: byte
     async def read(most: int, seconds: float) -> bytes:
         return body
 
-    response: Response = await app(Request(method, path, query, f"Bearer {TOKEN}", read, "10.9.8.7:1234"))
+    response: Response = await app(Given(method, path, query, f"Bearer {TOKEN}", read, "10.9.8.7:1234"))
     return response
 
 
