@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import sqlite3
 import tempfile
+import threading
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -27,7 +30,8 @@ from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.guardrails import GuardrailConfig
-from bidpilot.serving.ledger.store import MICRO
+from bidpilot.serving.ledger.sqlite import SqliteStore
+from bidpilot.serving.ledger.store import MICRO, Settlement
 from bidpilot.serving.privacy.audit import verify
 from bidpilot.serving.served import ServedCampaign
 from tests.serving.served import Served, imp, only_bid
@@ -175,6 +179,40 @@ def test_bills_that_come_after_the_restore_are_booked_and_those_of_before_count_
         for ticket in (tickets[0], tickets[1], tickets[1], tickets[2]):
             bidder.bill(ticket, 0.001, None, booked.append)
         assert [one.value for one in booked] == ["duplicate", "settled", "duplicate", "debt"]
+
+
+def test_what_is_acknowledged_before_a_backup_is_in_it_however_busy_the_ledger_is(memory: Path) -> None:
+    """Batches are settled all the while; each copy holds all that was answered before it began, and is consistent."""
+    store = SqliteStore(memory / "s" / "ledger.sqlite", lambda: NOW)
+    store.open(TODAY, 10**9)
+    store.lease(TODAY, "a" * 12, 10**9, NOW + 60)
+    acknowledged: list[str] = []
+    stop = threading.Event()
+
+    def settle() -> None:
+        for turn in itertools.count():
+            keys = [f"{turn:012d}{k}" for k in range(5)]
+            store.settle([Settlement(key, TODAY, "a" * 12, 7, NOW + 60, 0) for key in keys])
+            acknowledged.extend(keys)
+            if stop.is_set():
+                return
+
+    writer = threading.Thread(target=settle)
+    writer.start()
+    try:
+        for turn in range(5):
+            time.sleep(0.02)
+            before = set(acknowledged)
+            backup(memory / "s", memory / f"backup-{turn}")
+            with closing(sqlite3.connect(memory / f"backup-{turn}" / "ledger.sqlite")) as db:
+                bills = {key for (key,) in db.execute("SELECT key FROM notices")}
+            assert before <= bills
+            assert account(memory / f"backup-{turn}")["settled"] == 7 * len(bills)
+    finally:
+        stop.set()
+        writer.join(30)
+    store.close()
+    assert len(acknowledged) > 50
 
 
 def test_a_backup_holds_the_incidents_the_memory_and_the_secrets_and_no_half_line(market: Market) -> None:
