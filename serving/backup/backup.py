@@ -85,7 +85,7 @@ def _beside(state: Path, part: Path) -> list[str]:
     names = []
     for path in [*paths, audit_file(state)]:
         try:
-            data = path.read_bytes()
+            data, found = path.read_bytes(), path.stat()
         except FileNotFoundError:  # gone meanwhile
             continue
         if path == audit_file(state):
@@ -94,6 +94,7 @@ def _beside(state: Path, part: Path) -> list[str]:
         (part / name).parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(part / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(data)
+        os.utime(part / name, ns=(found.st_atime_ns, found.st_mtime_ns))  # it ages on
         names.append(name)
     return names
 

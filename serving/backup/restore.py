@@ -91,7 +91,7 @@ def _prepare(
     stage.mkdir(mode=0o700)
     for one in manifest.files:
         (stage / one.name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(config.backup / one.name, stage / one.name)
+        shutil.copy2(config.backup / one.name, stage / one.name)  # it ages on
         (stage / one.name).chmod(0o600)
     counted: list[Counted] = []
     if (stage / LEDGER).exists() and not config.nothing_since:

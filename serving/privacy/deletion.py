@@ -86,8 +86,9 @@ def delete(state: Path, decisions: Path | None, what: What, key: Key | None, dry
         UnreadableFile: a file of the decision log cannot be read; what was deleted before stays deleted.
         OSError, sqlite3.Error: likewise.
     """
-    removed = _of_state(state, what, Fields(key), dry_run)
-    removed += _of_log(decisions, what, key, dry_run)
+    _of_state(state, what, Fields(key), dry_run=True)  # an error comes before anything is deleted
+    removed = _of_log(decisions, what, key, dry_run)
+    removed += _of_state(state, what, Fields(key), dry_run)
     removed += _incidents(state, what, dry_run)
     if what.source is not None and forget_source(state, what.source, dry_run):
         removed.append(Removed(Kind.memory, f"what is remembered of source {what.source}", 1))
@@ -103,6 +104,10 @@ def said(state: Path, decisions: Path | None, what: What) -> list[str]:
         lines.append("kept: what is remembered of sources, which is of all campaigns and days together.")
     if report_files(state):
         lines.append(f"not looked into: reports under {state / 'reports'}. Remove those that tell of it by hand.")
+    if list(state.glob("replaced-*")):
+        lines.append(
+            f"not looked into: what restores have replaced, {state / 'replaced-*'}. Remove it when it is settled."
+        )
     if served(state):
         lines.append(
             "a server works on this folder: what it holds in memory of the slot and the day under way it writes when "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -47,11 +48,13 @@ class Market:
 
     def __init__(self, bundle: Path, folder: Path) -> None:
         self.bundle, self.folder, self.spent = bundle, folder, 0
-        self.clock = ManualClock(NOW)
+        self.clock, self.win_hold = ManualClock(NOW), 86_400.0
 
     def config(self, state: str) -> ServeConfig:
         rails = GuardrailConfig(slot_share=1.0)
-        return ServeConfig(bundle=self.bundle, state=self.folder / state, budget=BUDGET, guardrails=rails)
+        return ServeConfig(
+            bundle=self.bundle, state=self.folder / state, budget=BUDGET, guardrails=rails, win_hold=self.win_hold
+        )
 
     def serve(self, state: str) -> Bidder:
         return open_bidder(self.config(state), self.clock)
@@ -125,6 +128,22 @@ def test_what_was_spent_since_a_backup_is_not_spent_again(
         bidder.tick()
         assert market.bids(bidder, ["bill"]) == 1
     assert account(market.folder / "backup")["settled"] == spent_before
+
+
+def test_money_of_wins_is_not_free_before_their_day_is_over(market: Market) -> None:
+    """They may have been billed since the backup, and nobody tells it once more."""
+    market.win_hold = 60.0
+    with market.serve("a") as bidder:
+        market.bids(bidder, ["win"] * 3)
+        market.backup()
+    won = account(market.folder / "a")["won"]
+    market.restore()
+    with market.serve("b") as bidder:
+        bidder.kill(False, "anna")
+        market.clock.move(NOW + 7200)
+        bidder.tick()
+        assert market.bids(bidder, ["bill"] * 3) == 0
+        assert account(market.folder / "b")["won"] == won > 0
 
 
 def test_what_is_known_to_be_billed_since_counts_alone(market: Market) -> None:
@@ -223,6 +242,7 @@ def test_a_backup_holds_the_incidents_the_memory_and_the_secrets_and_no_half_lin
     for name in ("sources.npz", "notice.secret", "incidents/x.json", "incidents/worker-1/x.json"):
         (state / name).write_text(name)
     (state / "audit.jsonl").write_text('{"a": 1}\n{"cut')
+    os.utime(state / "incidents" / "x.json", (1e9, 1e9))
     out = market.backup()
     assert (out / "audit.jsonl").read_text() == '{"a": 1}\n'
     names = {one.name for one in read_manifest(out).files}
@@ -235,6 +255,7 @@ def test_a_backup_holds_the_incidents_the_memory_and_the_secrets_and_no_half_lin
     market.restore()
     for name in ("sources.npz", "notice.secret", "incidents/x.json", "incidents/worker-1/x.json"):
         assert (market.folder / "b" / name).read_text() == name
+    assert (market.folder / "b" / "incidents" / "x.json").stat().st_mtime == 1e9  # it ages on
 
 
 def test_a_backup_replaces_nothing_and_copies_something(market: Market) -> None:

@@ -148,9 +148,8 @@ def test_a_source_is_forgotten_also_by_a_server_that_runs(plain: Kept) -> None:
         assert noted(plain.state) == []
 
 
-def test_without_its_key_nothing_is_deleted(tmp_path: Path, kept: Kept) -> None:
-    if kept.key is None:
-        pytest.skip("not encrypted")
+def test_without_its_key_nothing_is_deleted(encrypted: Kept) -> None:
+    kept = encrypted
     files = {path: path.read_bytes() for path in (*kept.decisions.iterdir(), kept.state / "state.sqlite")}
     with pytest.raises(WrongKey, match="--key-file"):
         delete(kept.state, kept.decisions, MEANT[0], None)
