@@ -31,6 +31,7 @@ from bidpilot.serving.privacy.places import (
 
 _DAY = 86_400.0
 _WAITS = 5.0  # seconds for a lock of the database
+_TOGETHER = 200  # days whose rows are deleted in one transaction
 
 
 class Removed(NamedTuple):
@@ -134,24 +135,27 @@ def _old_days(state: Path, before: date, dry_run: bool) -> list[Removed]:
         return []
     owing = accounts_with_money(state / LEDGER)
     removed = []
-    with closing(sqlite3.connect(path, timeout=_WAITS)) as db:
+    with closing(sqlite3.connect(path, timeout=_WAITS, isolation_level=None)) as db:
         db.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
         for table in ("slots", "gates", "results"):
             if not db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
                 continue
             accounts = [row[0] for row in db.execute(f"SELECT DISTINCT account FROM {table}")]
-            old = [(a,) for a in accounts if (day := day_of(a)) is not None and day < before and a not in owing]
-            marks = ", ".join("?" * len(old))
-            names = [a for (a,) in old]
-            (count,) = db.execute(f"SELECT COUNT(*) FROM {table} WHERE account IN ({marks})", names).fetchone()
-            if not dry_run:
-                db.executemany(f"DELETE FROM {table} WHERE account = ?", old)
+            old = [a for a in accounts if (day := day_of(a)) is not None and day < before and a not in owing]
+            count = sum(_rows(db, table, old[k : k + _TOGETHER], dry_run) for k in range(0, len(old), _TOGETHER))
             if count:
                 removed.append(Removed(Kind.state, f"{table} of {len(old)} days before {before}", count))
-        db.commit()
         if removed and not dry_run:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # nor does the log of changes hold it any more
     return removed
+
+
+def _rows(db: sqlite3.Connection, table: str, accounts: list[str], dry_run: bool) -> int:
+    """Delete a few accounts' rows at once, so that a server that writes meanwhile does not wait for long."""
+    among = f"{table} WHERE account IN ({', '.join('?' * len(accounts))})"
+    if dry_run:
+        return int(db.execute(f"SELECT COUNT(*) FROM {among}", accounts).fetchone()[0])
+    return db.execute(f"DELETE FROM {among}", accounts).rowcount
 
 
 def running_day(state: Path, today: date) -> date:
@@ -159,7 +163,7 @@ def running_day(state: Path, today: date) -> date:
     path = state / STATE
     if not served(state) or not path.exists():
         return today
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_WAITS)) as db:
+    with closing(_reading(path)) as db:
         days = [day_of(row[0]) for row in db.execute("SELECT DISTINCT account FROM slots")]
     return min([today, max([day for day in days if day is not None], default=today)])
 
@@ -176,5 +180,10 @@ def accounts_with_money(ledger: Path) -> set[str]:
     """Accounts of a local ledger that owe money or wait for bills; none where there is no such ledger."""
     if not ledger.exists():
         return set()
-    with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True, timeout=_WAITS)) as db:
+    with closing(_reading(ledger)) as db:
         return {row[0] for row in db.execute("SELECT account FROM accounts WHERE debt > 0 OR won > 0")}
+
+
+def _reading(path: Path) -> sqlite3.Connection:
+    """A database that is read alone."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_WAITS)

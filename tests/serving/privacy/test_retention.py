@@ -111,6 +111,21 @@ def test_days_of_the_state_go_but_never_those_whose_bids_may_still_be_billed(tmp
     assert days(tmp_path, ages, "results") == left
 
 
+def test_years_of_many_campaigns_go_in_parts_in_a_folder_of_any_name(memory: Path) -> None:
+    state = memory / "a folder? #1"
+    State(state / "state.sqlite").close()
+    with closing(sqlite3.connect(state / "state.sqlite")) as db:
+        accounts = [(f"c{k}@{TODAY - timedelta(days=20 + k % 400)}",) for k in range(40_000)]
+        db.executemany("INSERT INTO slots VALUES (?, 0, '')", accounts)
+        db.commit()
+    (said,) = prune(state, None, {Kind.state: 10}, NOW, TODAY, dry_run=True).removed
+    assert said.number == 40_000
+    assert prune(state, None, {Kind.state: 10}, NOW, TODAY) == ([said], [])
+    assert prune(state, None, {Kind.state: 10}, NOW, TODAY) == ([], [])
+    with in_use.hold(state):
+        assert running_day(state, TODAY) == TODAY
+
+
 def test_what_is_deleted_is_in_no_byte_of_the_database(tmp_path: Path) -> None:
     fill(tmp_path, range(20, 40))
     prune(tmp_path, None, ALL, NOW, TODAY)
