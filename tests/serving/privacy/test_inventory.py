@@ -92,8 +92,8 @@ class Marks:
         self.by_field[path] = 0.0005 + k * 1.37e-7 if name in NUMBERS else f"MARK{k:04d}MARK"
         return self.by_field[path]
 
-    def request(self, hints: bool = True) -> dict[str, Any]:
-        """A request in which each field has its own mark."""
+    def request(self, hints: bool = True, demands: bool = True) -> dict[str, Any]:
+        """A request in which each field has its own mark; `demands`: those too that say what a creative must be."""
         made: dict[str, Any] = {}
         for path, names in OBJECTS.items():
             place = made
@@ -103,12 +103,14 @@ class Marks:
                 place[name] = self.of(f"{path}.{name}".strip("."))
         imp: dict[str, Any] = {name: self.of(f"imp.{name}") for name in IMP}
         imp["ext"] = {"anything": self.of("imp.ext.anything")}
-        imp["video"] = {"mimes": [self.of("imp.video.mimes")], "ext": {"a": self.of("imp.video.ext")}}
-        imp["pmp"] = {"deals": [{"id": self.of("imp.pmp.deals.id")}]}
+        if demands:
+            imp["video"] = {"mimes": [self.of("imp.video.mimes")], "ext": {"a": self.of("imp.video.ext")}}
+            imp["pmp"] = {"deals": [{"id": self.of("imp.pmp.deals.id")}]}
+            made |= {"badv": [self.of("badv")], "bapp": [self.of("bapp")]}
         if hints:
             told = {name: self.of(f"imp.ext.bidpilot.{name}") for name in HINTS}
             imp["ext"]["bidpilot"] = told | {"segment": 0, "explain": True, "odd": self.of("imp.ext.bidpilot.odd")}
-        return made | {"imp": [imp], "at": 2, "badv": [self.of("badv")], "bapp": [self.of("bapp")]}
+        return made | {"imp": [imp], "at": 2}
 
     def found(self, text: str, numbers: list[float]) -> set[str]:
         """The fields whose marks are somewhere."""
@@ -174,7 +176,8 @@ async def a_hard_day(bidder: Bidder, config: ServeConfig, marks: Marks) -> bytes
     exchange, admin = applications(bidder, config, "http://x")
     notices = []
     for turn in range(6):
-        response = await send(exchange, "POST", "/openrtb2/bid", json.dumps(marks.request()).encode())
+        await send(exchange, "POST", "/openrtb2/bid", json.dumps(marks.request()).encode())
+        response = await send(exchange, "POST", "/openrtb2/bid", json.dumps(marks.request(demands=False)).encode())
         assert response.status == 200, response
         bid = json.loads(response.body)["seatbid"][0]["bid"][0]
         notices += [[bid["nurl"], bid["burl"], bid["lurl"], bid["ext"]["bidpilot"]["event_url"] + "&e=like"][turn % 4]]
