@@ -40,6 +40,8 @@ from bidpilot.serving.page.page import Page
 from bidpilot.serving.page.register import read_register
 from bidpilot.serving.place import ALONE
 from bidpilot.serving.predictor import load_predictor
+from bidpilot.serving.privacy.housekeeper import Housekeeper
+from bidpilot.serving.privacy.keep import limits
 from bidpilot.serving.swap import Swap
 from bidpilot.serving.tokens import Tokens
 from bidpilot.serving.worker import Worker, failed
@@ -103,9 +105,13 @@ async def _serve(config: ServeConfig, worker: Worker | None = None) -> None:
     loop.add_signal_handler(signal.SIGTERM, drain.begin)
     loop.add_signal_handler(signal.SIGINT, drain.end)
     reload(loop, admin.swap)
+    admin.auditor.log.start(deliver)
     settle_memory()
     tasks = [loop.create_task(server.serve()) for server in servers]
     clockwork = [loop.create_task(tick(bidder)), loop.create_task(steps(bidder))]
+    if worker is None or worker.place.first:
+        keeper = Housekeeper(bidder, admin.auditor.log, config.decisions, limits(config.keep_days, config.keep))
+        clockwork.append(loop.create_task(keeper.run()))
     if worker is None:
         await listening(at)
         say(at)
@@ -120,6 +126,7 @@ async def _serve(config: ServeConfig, worker: Worker | None = None) -> None:
         for task in clockwork:
             task.cancel()
         await stop(servers, tasks)
+        admin.auditor.log.close()
         bidder.close()
 
 
