@@ -250,6 +250,10 @@ class InvalidServing(BidpilotError):
     """Raised when a bid server is asked for what it cannot do: a bad setting, campaign or predictor."""
 
 
+class InvalidRequest(BidpilotError):
+    """Raised when a bid request cannot be read; names the field by its path."""
+
+
 class InvalidNotice(BidpilotError):
     """Raised when a notice is not signed by this bidder, or tells a price or an event that cannot be."""
 

@@ -21,6 +21,7 @@ is answered 200 once it is durable and all bidders of the store obey it. Else 20
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
@@ -37,12 +38,13 @@ from bidpilot.serving.drain import Drain
 from bidpilot.serving.exchange_app import readiness
 from bidpilot.serving.http import TEXT, BodyRefused, Request, Response
 from bidpilot.serving.ledger.store import MICRO, Seen, Wins
-from bidpilot.serving.messages import decode_request, encode
+from bidpilot.serving.messages import encode
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.openrtb import Reader
 from bidpilot.serving.orders import Pending
 from bidpilot.serving.planned import budget_order
 from bidpilot.serving.reach import Reach, shown
+from bidpilot.serving.reading.request import read_request
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.spend import spend_of
 from bidpilot.serving.tokens import Role, Tokens, Who
@@ -229,7 +231,7 @@ class AdminApp:
         raise InvalidServing(f"a campaign cannot be asked to {action[:80]!r}. Use pause, resume or budget.")
 
     def _explain(self, body: bytes) -> dict[str, Any]:
-        request, found = decode_request(body), {}
+        request, found = read_request(body, Counter()), {}
         for imp in request.imp:
             opportunity = self.reader.opportunity(request, imp, asked=True)
             found[imp.id] = opportunity if isinstance(opportunity, str) else self.bidder.explain(opportunity)

@@ -1,6 +1,6 @@
 """The application that exchanges talk to: bid requests and notices.
 
-POST /openrtb2/bid      200 with bids or a no-bid reason, 204 for no bid, 400, 408, 413; 403, 429 for who may not ask
+POST /openrtb2/bid      200 with bids or a no-bid reason, 204 for no bid, 400, 408, 413, 415; 403, 429 for others
 POST /openrtb2/bid/TOKEN    the same, from the exchange of this token
 GET  /notice/{win,bill,loss}?t=TICKET&p=PRICE&m=MIN_TO_WIN    204, 400, 403; 503 for a win or a bill: send it again
 GET  /notice/event?t=TICKET&e=TYPE&n=COUNT&v=VALUE, or &i=INTERACTIONS&c=CONVERSIONS    204, 400, 403
@@ -15,24 +15,25 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
-from bidpilot.bidding.errors import InvalidNotice
+from bidpilot.bidding.errors import InvalidNotice, InvalidRequest
 from bidpilot.serving.access import ANYONE, Access, Partner, Refused
 from bidpilot.serving.auction import NoBid
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.drain import Drain
 from bidpilot.serving.http import JSON, BodyRefused, Request, Response
-from bidpilot.serving.messages import BidRequest, BidResponse, Imp, NoBidReason, decode_request, encode
+from bidpilot.serving.messages import BidRequest, BidResponse, Imp, NoBidReason, encode
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.notices import Kind, Signer, Ticket, Unread, read_notice
 from bidpilot.serving.offer import Offer, no_bid
 from bidpilot.serving.openrtb import MILLE, Reader, Writer
+from bidpilot.serving.reading.body import inflate, packed, wants_gzip
+from bidpilot.serving.reading.request import apart, read_request
 from bidpilot.serving.told import read_told
 
 BID_PATH, NOTICE_PATH = "/openrtb2/bid", "/notice/"
 _HEADERS = [*JSON, ("x-openrtb-version", "2.6")]
+_PACKED = [*_HEADERS, ("content-encoding", "gzip")]
 _REFUSED = {
     403: Response(403, b'{"error":"not an exchange that is served here"}'),
     429: Response(429, b'{"error":"too many wrong tokens from this address: wait a minute"}'),
@@ -95,7 +96,10 @@ class ExchangeApp:
         arrived = begun if request.arrived is None else request.arrived
         hangup = request.hangup() if request.hangup is not None and begun - arrived > _WAITED else None
         try:
-            decoded = decode_request(await request.read(self.config.max_body, self.config.body_timeout))
+            raw = await request.read(self.config.max_body, self.config.body_timeout)
+            if request.encoding is not None:
+                raw = inflate(raw, request.encoding, self.config.max_body)
+            decoded = read_request(raw, self.metrics.forms)
             body, offer = self.answer(decoded, partner, arrived)
             if offer.bids and hangup is not None and hangup.gone:
                 self.metrics.refuse("client_gone")
@@ -104,14 +108,17 @@ class ExchangeApp:
         except BodyRefused as refused:
             self.metrics.refuse(refused.why)
             return Response(refused.status, encode({"error": refused.why}))
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except InvalidRequest as error:
             self.metrics.refuse("not_openrtb")
-            return Response(400, encode({"error": str(error)[:200]}))
+            return Response(400, encode({"error": str(error)}))
         finally:
             if hangup is not None:
                 hangup.close()
         self.metrics.latency.add(self.watch() - arrived)
-        return _NO_BID if body is None else Response(200, body, _HEADERS)
+        if body is None:
+            return _NO_BID
+        small = packed(body) if wants_gzip(request.accepts) else None
+        return Response(200, body, _HEADERS) if small is None else Response(200, small, _PACKED)
 
     def answer(self, request: BidRequest, partner: Partner, arrived: float) -> tuple[bytes | None, Offer]:
         """The response of a request that arrived then (`watch`), encoded, with its bids.
@@ -147,7 +154,12 @@ class ExchangeApp:
             self.metrics.refuse(refusal.name)
             return no_bid(request.id, refusal)
         try:
-            for imp in request.imp:
+            imps, twins = apart(request.imp)
+            if twins:
+                self.metrics.refuse("duplicate_imp", twins)
+                if not imps:
+                    return no_bid(request.id, NoBidReason.invalid_request)
+            for imp in imps:
                 if self.watch() >= due:
                     return self._too_late(request, offer)
                 self._bid_for(request, imp, partner, offer)

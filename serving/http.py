@@ -32,6 +32,8 @@ class Request(NamedTuple):
     peer: str = ""  # address and port of who sent it
     arrived: float | None = None  # when it was handed over to the loop, `time.perf_counter` seconds; None: now
     hangup: Callable[[], Hangup] | None = None  # tells whether the client has gone; None: it has not
+    encoding: str | None = None  # of the body, as its header says
+    accepts: str | None = None  # encodings of the answer, as the header says
 
 
 class Response(NamedTuple):
@@ -87,6 +89,8 @@ class Application:
             scope.client,
             ARRIVED.get(),
             lambda: Hangup(protocol),
+            scope.headers.get("content-encoding"),
+            scope.headers.get("accept-encoding"),
         )
         try:
             response = await self._handle(request)

@@ -43,7 +43,7 @@ class Reader:
 
     def refusal(self, request: BidRequest, seat: str, min_tmax: int) -> NoBidReason | None:
         """Why the request as a whole cannot be answered; None where it can."""
-        if not request.id or not request.imp or len({imp.id for imp in request.imp}) < len(request.imp):
+        if not request.id or not request.imp:
             return NoBidReason.invalid_request
         if request.tmax is not None and request.tmax < min_tmax:
             return NoBidReason.insufficient_time

@@ -9,6 +9,7 @@ import asyncio
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from bidpilot.serving.exchange_app import ExchangeApp
 from bidpilot.serving.http import Request
 from bidpilot.serving.messages import BidRequest
 from bidpilot.serving.notices import Kind
+from bidpilot.serving.reading.request import read_request
 from bidpilot.serving.server import applications
 
 EACH = int(os.environ.get("BIDPILOT_FUZZ", "1000")) // 4  # there are four tests
@@ -58,7 +60,7 @@ def check(app: ExchangeApp, body: bytes) -> int:
         return 0
     response = json.loads(answer)
     cap = 1000 * app.bidder.days["default"].cap
-    floors = {imp["id"]: imp.get("bidfloor", 0.0) for imp in json.loads(body)["imp"]}
+    floors = {imp.id: imp.bidfloor for imp in read_request(body, Counter()).imp}
     bids = [bid for seat in response.get("seatbid", []) for bid in seat["bid"]]
     for bid in bids:
         assert math.isfinite(bid["price"])

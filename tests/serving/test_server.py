@@ -87,7 +87,7 @@ def test_an_impression_without_values_gets_no_bid_where_there_is_no_predictor(cl
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b'{"id":1,"imp":[]}', b"\xff\xfe", b'{"id":"x","imp":[{"id":"1","bidfloor":1e999}]}']
+    "body", [b"", b"{", b"[]", b'{"id":{},"imp":[]}', b"\xff\xfe", b'{"id":"x","imp":[{"id":"1","bidfloor":1e999}]}']
 )
 def test_what_is_no_bid_request_is_refused(client: Client, body: bytes) -> None:
     status, answer = client.send("POST", "/openrtb2/bid", body)
