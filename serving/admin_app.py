@@ -7,7 +7,7 @@ GET    /admin/campaigns/NAME/spend          ?from=DATE&to=DATE: its days by the 
 POST   /admin/explain                       a bid request: the parts of its bids, without bidding
 POST   /admin/campaigns/NAME/pause, /resume
 POST   /admin/kill, /admin/revive           stop all bidding, let it go on
-PUT    /admin/campaigns/NAME                add or change one: {"campaign": {...}, "creative": {...}}
+PUT    /admin/campaigns/NAME                add or change one: {"campaign": {...}, "creatives": [...]}
 DELETE /admin/campaigns/NAME                stop one for good; what is still told of its bids is booked
 POST   /admin/campaigns/NAME/budget         {"budget": 5000}; "from": DATE lets it hold from that day on, not at once
 POST   /admin/bundle                        {"path": FOLDER}: another bundle, from the next slot on
@@ -34,6 +34,7 @@ from bidpilot.serving import swap
 from bidpilot.serving.access import Attempts
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import ManualClock, date_of
+from bidpilot.serving.creatives.old import OldCreative
 from bidpilot.serving.drain import Drain
 from bidpilot.serving.exchange_app import readiness
 from bidpilot.serving.http import TEXT, BodyRefused, Request, Response
@@ -217,6 +218,8 @@ class AdminApp:
         before = self.bidder.served.get(name)
         if "budget" in campaign and before is not None and before.planned is not None:
             given.setdefault("planned", None)  # the last word: what was planned goes with the budget that it was for
+        if "creatives" in given and "creative" not in given:
+            given["creative"] = OldCreative().model_dump(mode="json")  # which would stand alone
         base = self.bidder.bundle.manifest.campaign if before is None else before.campaign
         rest = {} if before is None else before.model_dump(mode="json", exclude={"name", "campaign"})
         whole = rest | given | {"name": name, "campaign": base.model_dump(mode="json") | campaign}

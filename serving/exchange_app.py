@@ -29,6 +29,8 @@ from bidpilot.serving.offer import Offer, no_bid
 from bidpilot.serving.openrtb import MILLE, Reader, Writer
 from bidpilot.serving.reading.body import inflate, packed, wants_gzip
 from bidpilot.serving.reading.request import apart, read_request
+from bidpilot.serving.restrictions.blocks import Blocks
+from bidpilot.serving.restrictions.terms import Terms
 from bidpilot.serving.told import read_told
 
 BID_PATH, NOTICE_PATH = "/openrtb2/bid", "/notice/"
@@ -132,7 +134,7 @@ class ExchangeApp:
             if body is not None and len(body) > self.config.max_response:
                 for _ in range(offer.fit(len(body), self.config.max_response)):
                     self.metrics.refuse("response_too_large")
-                response = offer.response(request.id, partner.seat or self.config.seat, self.config.currency)
+                response = offer.response(request.id, partner.seat or self.config.seat, self._currency(request))
                 body = None if response is None else encode(response)
         except Exception as error:  # what a campaign's creative or an explanation holds may not be text
             body = encode(self._failed(request, offer, error))
@@ -148,7 +150,7 @@ class ExchangeApp:
         if self.drain.on:
             self.metrics.refuse("draining")
             return None
-        seat = partner.seat or self.config.seat
+        seat, blocks = partner.seat or self.config.seat, Blocks.of(request)
         refusal = self._refusal(request, seat)
         if refusal is not None:
             self.metrics.refuse(refusal.name)
@@ -162,20 +164,23 @@ class ExchangeApp:
             for imp in imps:
                 if self.watch() >= due:
                     return self._too_late(request, offer)
-                self._bid_for(request, imp, partner, offer)
+                self._bid_for(request, imp, partner, self.reader.terms(request, imp, blocks, seat), offer)
         except Exception as error:  # whatever a predictor raises, the exchange gets an answer
             return self._failed(request, offer, error)
-        return offer.response(request.id, seat, self.config.currency)
+        return offer.response(request.id, seat, self._currency(request))
 
-    def _bid_for(self, request: BidRequest, imp: Imp, partner: Partner, offer: Offer) -> None:
-        found = self.reader.opportunity(request, imp, exchange=partner.name)
+    def _currency(self, request: BidRequest) -> str:
+        return self.reader.answer_currency(request) or self.config.currency
+
+    def _bid_for(self, request: BidRequest, imp: Imp, partner: Partner, terms: Terms, offer: Offer) -> None:
+        found = terms.invalid or self.reader.opportunity(request, imp, exchange=partner.name)
         if isinstance(found, str):
             self.metrics.refuse(found)
             return
         parts = None
         if self.config.explain and imp.ext is not None and imp.ext.bidpilot and imp.ext.bidpilot.explain:
             parts = self.bidder.explain(found)
-        made = self.bidder.bid(found)
+        made = self.bidder.bid(found, terms)
         if not isinstance(made, NoBid):
             offer.made(made)
             offer.written(self.writer.bid(made, imp, parts))
@@ -216,8 +221,9 @@ class ExchangeApp:
             except InvalidNotice:
                 self.bidder.notices["forged"] += 1
                 return Response(403, b'{"error":"not signed by this bidder"}')
-            least = None if notice.min_to_win is None else notice.min_to_win / MILLE
-            price = notice.price if isinstance(notice.price, Unread) else notice.price / MILLE
+            scale = ticket.scale / MILLE
+            least = None if notice.min_to_win is None else notice.min_to_win * scale / ticket.count
+            price = notice.price if isinstance(notice.price, Unread) else notice.price * scale
             if name in (Kind.bill, Kind.win):
                 if not await self._durable(
                     self.bidder.bill if name == Kind.bill else self.bidder.win, ticket, price, least

@@ -53,7 +53,7 @@ class Deal(msgspec.Struct, gc=False):
 
     id: str
     bidfloor: float = 0.0
-    bidfloorcur: str | None = None  # that of the impression where left out
+    bidfloorcur: str = "USD"
     at: int | None = None
     wseat: list[str] | None = None
     wadomain: list[str] | None = None
@@ -183,10 +183,23 @@ class BidObject(msgspec.Struct, omit_defaults=True):
     nurl: str
     burl: str
     lurl: str
+    cid: str
     crid: str
     exp: int
     adm: str | None = None
     adomain: tuple[str, ...] = ()
+    bundle: str | None = None
+    cattax: int | None = None
+    cat: tuple[str, ...] = ()
+    attr: tuple[int, ...] = ()
+    apis: tuple[int, ...] = ()
+    protocol: int | None = None
+    language: str | None = None
+    dealid: str | None = None
+    w: int | None = None
+    h: int | None = None
+    dur: int | None = None
+    mtype: int | None = None
     ext: dict[str, object] | None = None
 
 

@@ -38,6 +38,9 @@ from bidpilot.serving.notices import Signer
 from bidpilot.serving.openrtb import Reader, Writer
 from bidpilot.serving.place import ALONE
 from bidpilot.serving.predictor import load_predictor
+from bidpilot.serving.restrictions.auction_types import AuctionTypes
+from bidpilot.serving.restrictions.rates import Rates
+from bidpilot.serving.restrictions.terms import House
 from bidpilot.serving.swap import Swap
 from bidpilot.serving.tokens import Tokens
 from bidpilot.serving.worker import Worker, failed
@@ -136,7 +139,9 @@ def applications(
     predictor = None if config.predictor is None else load_predictor(config.predictor)
     signer = Signer(secret(config, "notice.secret", "BIDPILOT_NOTICE_SECRET").encode())
     sources = Sources(bidder.desk.sources - 1)
-    reader = Reader(bidder.bundle.manifest.segments, sources, config.currency, predictor, config.max_hold)
+    rates = Rates.load(config.rates, config.currency)
+    house = House(rates, AuctionTypes(config.auction_types), url.startswith("https://"))
+    reader = Reader(bidder.bundle.manifest.segments, sources, config.currency, predictor, config.max_hold, house)
     metrics = Metrics(bidder, sources)
     access = Access(exchanges_of(config.exchanges), networks_of(config.allow))
     exchange = ExchangeApp(bidder, config, signer, reader, Writer(signer, url), metrics, access, drain)

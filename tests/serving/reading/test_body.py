@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +19,7 @@ def bare(body: bytes) -> bytes:
     return packing.compress(body) + packing.flush()
 
 
-PACKED = {
+PACKED: dict[str, list[Any]] = {
     "gzip": [
         gzip.compress,
         lambda b: gzip.compress(b[:5]) + gzip.compress(b[5:]),
