@@ -53,8 +53,9 @@ def test_each_impression_is_an_auction_of_its_own(client: Client) -> None:
 
 
 def test_first_price_is_shaded(client: Client) -> None:
-    prices = [only_bid(client.bid(at=at)[1])["price"] for at in (1, 2, 3)]
-    assert prices[0] < prices[1] == prices[2]
+    first, second = (only_bid(client.bid(at=at)[1])["price"] for at in (1, 2))
+    assert first < second
+    assert only_bid(client.bid(imp(floor=0.5 * second), at=3)[1])["price"] == pytest.approx(0.5 * second, rel=1e-6)
 
 
 @pytest.mark.parametrize(
