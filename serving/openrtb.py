@@ -139,12 +139,13 @@ class Writer:
 
     def __init__(self, signer: Signer, url: str) -> None:
         self._signer = signer
-        self._at = {kind: f"{url.rstrip('/')}/notice/{kind.value}?t=" for kind in Kind}
+        self._at = tuple(f"{url.rstrip('/')}/notice/{kind.value}?t=" for kind in Kind)
 
     def bid(self, bid: Bid, imp: Imp, parts: object = None) -> BidObject:
         """The bid on an impression."""
-        packed, sign, at = self._signer.pack(bid.ticket), self._signer.sign, self._at
-        event_url = at[Kind.event] + sign(packed, Kind.event)
+        signer, at = self._signer, self._at
+        win, bill, loss, event = signer.tokens(signer.pack(bid.ticket))
+        event_url = at[3] + event
         ours: dict[str, object] = {"event_url": event_url}
         if parts is not None:
             ours["explain"] = parts
@@ -154,9 +155,9 @@ class Writer:
             id=bid.ticket.key,
             impid=imp.id,
             price=bid.amount / MILLE / bid.ticket.scale,
-            nurl=at[Kind.win] + sign(packed, Kind.win) + MACROS,
-            burl=at[Kind.bill] + sign(packed, Kind.bill) + MACROS,
-            lurl=at[Kind.loss] + sign(packed, Kind.loss) + MACROS,
+            nurl=at[0] + win + MACROS,
+            burl=at[1] + bill + MACROS,
+            lurl=at[2] + loss + MACROS,
             cid=piece.campaign,
             crid=piece.crid,
             exp=int(bid.expiry),

@@ -16,8 +16,9 @@ from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.exchange_app import ExchangeApp
-from bidpilot.serving.http import Request, Response
+from bidpilot.serving.http import Response
 from bidpilot.serving.server import applications
+from tests.serving.doors import Given
 from tests.serving.served import imp, request
 
 
@@ -32,7 +33,7 @@ def send(app: ExchangeApp, body: bytes, encoding: str | None = None, accepts: st
     async def read(most: int, seconds: float) -> bytes:
         return body
 
-    return asyncio.run(app(Request("POST", "/openrtb2/bid", "", None, read, encoding=encoding, accepts=accepts)))
+    return asyncio.run(app(Given("POST", "/openrtb2/bid", "", None, read, encoding=encoding, accepts=accepts)))
 
 
 def bids(response: Response) -> list[str]:

@@ -15,9 +15,9 @@ from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.exchange_app import ExchangeApp
 from bidpilot.serving.guardrails import GuardrailConfig
-from bidpilot.serving.http import Request
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.server import applications
+from tests.serving.doors import Given
 from tests.serving.openrtb.schema import BidResponse
 
 HERE = Path(__file__).parent
@@ -75,7 +75,7 @@ class Desks:
             return body
 
         counted = Counter(bidder.reasons) + Counter(app.metrics.refused)
-        response = asyncio.run(app(Request("POST", "/openrtb2/bid", "", None, read)))
+        response = asyncio.run(app(Given("POST", "/openrtb2/bid", "", None, read)))
         reasons = Counter(bidder.reasons) + Counter(app.metrics.refused) - counted
         answer = Answer(response.status, response.body, reasons)
         for bid in answer.bids if lost else ():
@@ -89,7 +89,7 @@ class Desks:
         async def read(most: int, seconds: float) -> bytes:
             return b""
 
-        return asyncio.run(app(Request("GET", f"/notice/{path}", query, None, read))).status
+        return asyncio.run(app(Given("GET", f"/notice/{path}", query, None, read))).status
 
     def close(self) -> None:
         """Stop all."""
