@@ -39,13 +39,14 @@ from bidpilot.serving.drain import Drain
 from bidpilot.serving.exchange_app import readiness
 from bidpilot.serving.http import TEXT, BodyRefused, Request, Response
 from bidpilot.serving.ledger.store import MICRO, Seen, Wins
-from bidpilot.serving.messages import encode
+from bidpilot.serving.messages import BidRequest, Imp, encode
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.openrtb import Reader
 from bidpilot.serving.orders import Pending
 from bidpilot.serving.planned import budget_order
 from bidpilot.serving.reach import Reach, shown
 from bidpilot.serving.reading.request import read_request
+from bidpilot.serving.restrictions.blocks import Blocks
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.spend import spend_of
 from bidpilot.serving.tokens import Role, Tokens, Who
@@ -79,6 +80,7 @@ class AdminApp:
         drain: on while no bid is made any more.
         attempts: counts wrong tokens by who brings them.
         swap: brings other bundles in; None: the bidder stays with its own.
+        seat: that bids, where requests are explained.
     """
 
     together: Together | None = None  # where several workers serve
@@ -92,9 +94,11 @@ class AdminApp:
         drain: Drain | None = None,
         attempts: Attempts | None = None,
         swap: swap.Swap | None = None,
+        seat: str = "bidpilot",
     ) -> None:
         self.bidder, self.reader, self.metrics, self.tokens = bidder, reader, metrics, tokens
         self.drain, self.attempts, self.swap = drain or Drain(), attempts or Attempts(), swap
+        self.seat = seat
         self._reach = Reach(bidder.control.orders)
 
     async def __call__(self, request: Request) -> Response:
@@ -234,11 +238,27 @@ class AdminApp:
         raise InvalidServing(f"a campaign cannot be asked to {action[:80]!r}. Use pause, resume or budget.")
 
     def _explain(self, body: bytes) -> dict[str, Any]:
-        request, found = read_request(body, Counter()), {}
+        request = read_request(body, Counter())
+        found: dict[str, Any] = {}
         for imp in request.imp:
             opportunity = self.reader.opportunity(request, imp, asked=True)
-            found[imp.id] = opportunity if isinstance(opportunity, str) else self.bidder.explain(opportunity)
+            if isinstance(opportunity, str):
+                found[imp.id] = opportunity
+                continue
+            found[imp.id] = parts = self.bidder.explain(opportunity)
+            for name, served in self.bidder.served.items():
+                if name in parts:
+                    parts[name] |= self._shown(request, imp, served)
         return found
+
+    def _shown(self, request: BidRequest, imp: Imp, served: ServedCampaign) -> dict[str, Any]:
+        """What a campaign would show, and the ways to buy the impression; or why there is nothing to show."""
+        terms = self.reader.terms(request, imp, Blocks.of(request), self.seat)
+        showing = terms.showing(served, self.bidder.desk.clock())
+        if isinstance(showing, str):
+            return {"creative": None, "not_shown": showing}
+        options = [{"deal": o.deal, "floor": o.floor / MICRO, "price": o.pricing.value} for o in showing.options]
+        return {"creative": showing.piece.crid, "options": options}
 
     def _move(self, given: dict[str, float]) -> dict[str, Any]:
         clock = self.bidder.desk.clock

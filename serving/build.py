@@ -196,6 +196,9 @@ def read_campaigns(config: ServeConfig, bundle: Bundle) -> list[ServedCampaign]:
         raise InvalidServing(
             f"{config.campaigns} has {', '.join(twice)} more than once. Give each campaign its own name."
         )
+    for c in found:
+        if not c.creatives and not c.creative.given:
+            LOGGER.warning(f"campaign {c.name} has no creatives and makes no bid (no_creative): give it some")
     return found
 
 

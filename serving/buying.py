@@ -28,9 +28,10 @@ def offered(
     if isinstance(showing, str):
         return 0, showing, None
     why = ""
-    for deal, floor, pricing in showing.options:
-        first_price = pricing is Pricing.first
+    for option in showing.options:
+        floor, first_price = option.floor, option.pricing is Pricing.first
         amount, why = day.offer(o.value, o.segment, o.source, first_price, floor, now, hold, terms.count)
         if amount > 0:
-            return floor if pricing is Pricing.fixed else amount, "", Chosen(showing.piece, deal)
+            bid = floor if option.pricing is Pricing.fixed else amount
+            return bid, "", Chosen(showing.piece, option.deal)
     return 0, why, None

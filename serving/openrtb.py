@@ -150,7 +150,7 @@ class Writer:
         if parts is not None:
             ours["explain"] = parts
         assert bid.chosen is not None  # the terms of an impression chose it
-        piece, deal = bid.chosen
+        piece, deal = bid.chosen.piece, bid.chosen.deal
         return BidObject(
             id=bid.ticket.key,
             impid=imp.id,

@@ -147,7 +147,7 @@ def applications(
     exchange = ExchangeApp(bidder, config, signer, reader, Writer(signer, url), metrics, access, drain)
     swap = Swap(bidder, config)
     tokens = Tokens(secret(config, "admin.token", _TOKEN), config.tokens)
-    return exchange, AdminApp(bidder, reader, metrics, tokens, drain, swap=swap)
+    return exchange, AdminApp(bidder, reader, metrics, tokens, drain, swap=swap, seat=config.seat)
 
 
 def reload(loop: asyncio.AbstractEventLoop, swap: Swap | None) -> None:

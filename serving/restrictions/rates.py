@@ -8,6 +8,8 @@ from pathlib import Path
 
 from bidpilot.bidding.errors import InvalidServing
 
+_USUAL = "USD"  # what no currency means in OpenRTB
+
 
 class Rates:
     """Rates of exchange of one time.
@@ -23,7 +25,7 @@ class Rates:
 
     def of(self, currency: str) -> float | None:
         """Units of our own for one of that currency, however it is written; None where nobody has said."""
-        return self._worth.get(currency) or self._worth.get(currency.strip().upper())
+        return self._worth.get(currency) or self._worth.get(currency.strip().upper() or _USUAL)
 
     @classmethod
     def load(cls, path: Path | None, own: str) -> Rates:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from bidpilot.serving.creatives.piece import Piece, pieces_of
 from bidpilot.serving.ledger.store import MICRO
@@ -26,7 +28,7 @@ _MOST_FLOOR = 1e12  # currency per mille
 _MOST_QUANTITY = 1e6
 
 
-class Option(NamedTuple):
+class Option(msgspec.Struct, frozen=True, gc=False):
     """One way to buy an impression."""
 
     deal: str | None  # None: in the open auction
@@ -34,14 +36,14 @@ class Option(NamedTuple):
     pricing: Pricing
 
 
-class Showing(NamedTuple):
+class Showing(msgspec.Struct, frozen=True, gc=False):
     """What a campaign would show in an impression, and the ways to buy it, the best first."""
 
     piece: Piece
     options: tuple[Option, ...]
 
 
-class Chosen(NamedTuple):
+class Chosen(msgspec.Struct, frozen=True, gc=False):
     """What a bid shows, and in which deal."""
 
     piece: Piece
@@ -127,29 +129,33 @@ class Terms:
 
     def _options(self, piece: Piece) -> tuple[tuple[Option, ...], str]:
         """Our deals from the cheapest on, then the open auction; or why there is no way."""
-        pmp, imp = self._imp.pmp, self._imp
-        player = imp.video or imp.audio
-        floors = (imp.bidfloor, None, None) if player is None else (imp.bidfloor, player.mincpmpersec, player.durfloors)
+        pmp = self._imp.pmp
         if pmp is None:
-            one = self._option(None, self._request.at, imp.bidfloorcur, floors, piece)
+            one = self._in_the_open(piece)
             return ((), one) if isinstance(one, str) else ((one,), "")
         found, why = [], "private_auction"
         for deal in self._deals(pmp.deals or (), piece):
-            own = (deal.bidfloor, deal.mincpmpersec, deal.durfloors)
-            at = self._request.at if deal.at is None else deal.at
-            one = self._option(deal.id, at, deal.bidfloorcur, own, piece)
+            floor = _floor(deal.bidfloor, deal.mincpmpersec, deal.durfloors, piece.duration)
+            one = self._option(deal.id, self._request.at if deal.at is None else deal.at, deal.bidfloorcur, floor)
             if isinstance(one, str):
                 why = one
             else:
                 found.append(one)
         found.sort(key=lambda option: option.floor)
         if not pmp.private_auction:
-            one = self._option(None, self._request.at, imp.bidfloorcur, floors, piece)
+            one = self._in_the_open(piece)
             if isinstance(one, str):
                 why = one
             else:
                 found.append(one)
         return tuple(found), why
+
+    def _in_the_open(self, piece: Piece) -> Option | str:
+        imp = self._imp
+        floor, player = imp.bidfloor, imp.video or imp.audio
+        if player is not None:
+            floor = _floor(floor, player.mincpmpersec, player.durfloors, piece.duration)
+        return self._option(None, self._request.at, imp.bidfloorcur, floor)
 
     def _deals(self, deals: list[Deal] | tuple[Deal, ...], piece: Piece) -> Iterator[Deal]:
         """Those that are ours with this creative."""
@@ -160,18 +166,10 @@ class Terms:
                 continue
             yield deal
 
-    def _option(
-        self,
-        deal: str | None,
-        at: int,
-        currency: str,
-        floors: tuple[float, float | None, list[DurFloor] | None],
-        piece: Piece,
-    ) -> Option | str:
+    def _option(self, deal: str | None, at: int, currency: str, floor: float) -> Option | str:
         pricing = self._house.auction_types.of(at)
         if pricing is None:
             return "auction_type"
-        floor = _floor(*floors, piece.duration)
         if not 0 <= floor < math.inf:  # also where it is NaN
             return "invalid_floor"
         if floor == 0:

@@ -8,8 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from bidpilot.serving.admin_app import AdminApp
+from bidpilot.serving.decision_log import Row
+from bidpilot.serving.messages import BidRequest, Regs
+from bidpilot.serving.tokens import Tokens
 from tests.serving.openrtb.desks import HERE, Answer, Desks, opened
 from tests.serving.openrtb.schema import schema
 
@@ -50,6 +55,26 @@ def check_bid(answer: Answer, expect: dict[str, Any], currency: str) -> None:
         assert "BIDPILOT_" not in bid["adm"]
     if bid.get("mtype") in (2, 3):
         assert bid["ext"]["bidpilot"]["event_url"] in bid["adm"] or bid["crid"] == "old"
+
+
+def test_nothing_of_a_user_or_a_device_is_decoded() -> None:
+    """With consent or without: what is not decoded is neither read nor logged."""
+    told = {field.name for field in msgspec.structs.fields(BidRequest)}
+    assert told.isdisjoint({"user", "device"})
+    assert {field.name for field in msgspec.structs.fields(Regs)} == {"coppa"}
+    assert not [name for name in Row._fields if name in ("user", "device", "ip", "ifa", "ua", "consent", "geo")]
+
+
+def test_explain_says_which_creative_would_be_shown_or_why_none(desks: Desks) -> None:
+    app = desks.app({})
+    case = json.loads((HERE / "cases" / "deal-private-for-us.json").read_text())
+    desks.ask(app, case["campaign"], case["request"])
+    admin = AdminApp(app.bidder, app.reader, app.metrics, Tokens("x" * 32, None))
+    body = json.dumps(case["request"]).encode()
+    shown = admin._explain(body)["1"]["default"]
+    assert (shown["creative"], [option["deal"] for option in shown["options"]]) == ("v", ["d"])
+    blocked = json.dumps(case["request"] | {"badv": ["shop.example"]}).encode()
+    assert admin._explain(blocked)["1"]["default"]["not_shown"] == "blocked_advertiser"
 
 
 def test_there_are_cases_of_every_kind() -> None:
