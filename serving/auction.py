@@ -55,7 +55,7 @@ class Record(msgspec.Struct):
     ticket: Ticket
     time: float
     shadow: float | None
-    refused_by: tuple[str, ...] = ()  # campaigns whose gates refused the auction
+    refused_by: tuple[str, ...] = ()  # campaigns for which it was no auction
     market_price: float | None = None
 
 

@@ -77,6 +77,16 @@ def test_explain_says_which_creative_would_be_shown_or_why_none(desks: Desks) ->
     assert admin._explain(blocked)["1"]["default"]["not_shown"] == "blocked_advertiser"
 
 
+def test_what_a_campaign_has_nothing_to_show_for_is_no_auction_of_it(desks: Desks) -> None:
+    app = desks.app({})
+    seen = []
+    for name in ("format-banner", "format-banner-for-a-video", "deal-private-for-another-seat"):
+        case = json.loads((HERE / "cases" / f"{name}.json").read_text())
+        desks.ask(app, case["campaign"], case["request"])
+        seen.append(app.bidder.days["default"].collector.auctions)
+    assert seen[0] == seen[1] == seen[2]
+
+
 def test_there_are_cases_of_every_kind() -> None:
     assert len(CASES) >= 80
     assert {path.name.partition("-")[0] for path in CASES} >= {"format", "deal", "currency", "category", "form"}
