@@ -164,6 +164,19 @@ _ALL = (
         ("bidpilot traffic --days 256 --seed 3 --figure docs/traffic.png --json {json}",),
         drops=("gain_by_day",),
     ),
+    Measurement(
+        "experiments",
+        2,
+        (
+            "bidpilot ab plan --days 1024 --json {json}",
+            "bidpilot ab simulate --experiments 1000 --figure docs/experiments.png --json {json}",
+            *(
+                f"bidpilot ab run --arms plan plan*1.5 --design {design} --days {days} --json {{json}}"
+                for design, days in (("switchback", 1024), ("split", 512), ("shared", 512))
+            ),
+        ),
+        drops=("metrics", "notes", "covariates", "split_evidence"),
+    ),
     Measurement("quality", 1, ("python examples/quality_exposure.py --json {json}",)),
     Measurement("market", 1, ("python docs/market.py --json {json}",)),
     Measurement(

@@ -1,4 +1,4 @@
-"""Reservations run out at their time, each told once, whatever order they were made in and however they were changed."""
+"""Reservations run out at their time, each told once, whatever their order and however they were changed."""
 
 from __future__ import annotations
 
