@@ -48,10 +48,8 @@ def _read_loosely(raw: bytes, forms: Counter[str]) -> BidRequest:
 
 def apart(imps: Sequence[Imp]) -> tuple[Sequence[Imp], int]:
     """The impressions whose ids are theirs alone, and how many are not: a bid could not say which one it is for."""
-    if len(imps) < 2:
+    if len(imps) == 1 and imps[0].id:
         return imps, 0
     times = Counter(imp.id for imp in imps)
-    if len(times) == len(imps):
-        return imps, 0
-    alone = [imp for imp in imps if times[imp.id] == 1]
+    alone = [imp for imp in imps if imp.id and times[imp.id] == 1]
     return alone, len(imps) - len(alone)

@@ -73,7 +73,7 @@ class SeatBid(_Object):
 class BidResponse(_Object):
     """4.2.1"""
 
-    id: str = Text
+    id: str  # the request's, be it empty
     seatbid: list[SeatBid] | None = None
     bidid: str | None = None
     cur: str | None = Field(None, pattern="^[A-Z]{3}$")
