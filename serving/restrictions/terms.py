@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bidpilot.serving.creatives.piece import Piece, pieces_of
+from bidpilot.serving.creatives.piece import Markup, Piece, pieces_of
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.messages import BidRequest, Deal, DurFloor, Imp
 from bidpilot.serving.restrictions.auction_types import AuctionTypes, Pricing
@@ -109,11 +109,13 @@ class Terms:
                 why = unfit.value
             else:
                 fitting.append(piece)
-        if not fitting:
-            return why
-        piece = fitting[0] if len(fitting) == 1 else fitting[self._draw() % len(fitting)]
-        options, why = self._options(piece)
-        return Showing(piece, options) if options else why
+        first = self._draw() if len(fitting) > 1 else 0
+        for turn in range(len(fitting)):
+            piece = fitting[(first + turn) % len(fitting)]
+            options, why = self._options(piece)
+            if options:
+                return Showing(piece, options)
+        return why
 
     def _unfit(self, piece: Piece) -> Unfit | None:
         if self._imp.secure and not piece.secure:
@@ -152,7 +154,8 @@ class Terms:
 
     def _in_the_open(self, piece: Piece) -> Option | str:
         imp = self._imp
-        floor, player = imp.bidfloor, imp.video or imp.audio
+        floor, kind = imp.bidfloor, piece.kind
+        player = imp.video if kind is Markup.video else imp.audio if kind is Markup.audio else None
         if player is not None:
             floor = _floor(floor, player.mincpmpersec, player.durfloors, piece.duration)
         return self._option(None, self._request.at, imp.bidfloorcur, floor)
