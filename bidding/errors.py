@@ -254,6 +254,14 @@ class InvalidServing(BidpilotError):
     """Raised when a bid server is asked for what it cannot do: a bad setting, campaign or predictor."""
 
 
+class InvalidCreative(InvalidServing):
+    """Raised when a creative could not be shown: markup that is broken or insecure, or not what it says of itself."""
+
+
+class InvalidRequest(BidpilotError):
+    """Raised when a bid request cannot be read; names the field by its path."""
+
+
 class InvalidNotice(BidpilotError):
     """Raised when a notice is not signed by this bidder, or tells a price or an event that cannot be."""
 

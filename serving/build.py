@@ -21,6 +21,7 @@ from bidpilot.serving.access import exchanges_of
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import Calendar, Clock, ManualClock, SteadyClock
 from bidpilot.serving.config import ServeConfig
+from bidpilot.serving.creatives.sample import SAMPLE
 from bidpilot.serving.decision_log import DecisionLog
 from bidpilot.serving.desk import Desk, Origin
 from bidpilot.serving.guardrails import LOGGER
@@ -192,7 +193,7 @@ def read_campaigns(config: ServeConfig, bundle: Bundle) -> list[ServedCampaign]:
     if config.budget is not None:
         default = default.model_copy(update={"budget": config.budget})
     if config.campaigns is None:
-        return [ServedCampaign(name="default", campaign=default)]
+        return [ServedCampaign(name="default", campaign=default, creatives=(SAMPLE,))]
     try:
         entries = json.loads(config.campaigns.read_text())
         base = default.model_dump(mode="json")
@@ -201,11 +202,20 @@ def read_campaigns(config: ServeConfig, bundle: Bundle) -> list[ServedCampaign]:
         raise InvalidServing(
             f'{config.campaigns} is no list of campaigns ({error}). Write [{{"name": ..., "campaign": {{...}}}}].'
         ) from error
+    both = [c.name for c in found if c.creatives and c.creative.given]
+    if both:
+        raise InvalidServing(
+            f"{config.campaigns} gives {', '.join(both)} a creative and creatives. Leave `creative` out: it is the "
+            "form of before, and would stand alone."
+        )
     twice = [name for name, count in Counter(c.name for c in found).items() if count > 1]
     if twice:
         raise InvalidServing(
             f"{config.campaigns} has {', '.join(twice)} more than once. Give each campaign its own name."
         )
+    for c in found:
+        if not c.creatives and not c.creative.given:
+            LOGGER.warning(f"campaign {c.name} has no creatives and makes no bid (no_creative): give it some")
     return found
 
 

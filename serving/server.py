@@ -42,6 +42,9 @@ from bidpilot.serving.place import ALONE
 from bidpilot.serving.predictor import load_predictor
 from bidpilot.serving.privacy.housekeeper import Housekeeper
 from bidpilot.serving.privacy.keep import limits
+from bidpilot.serving.restrictions.auction_types import AuctionTypes
+from bidpilot.serving.restrictions.rates import Rates
+from bidpilot.serving.restrictions.terms import House
 from bidpilot.serving.swap import Swap
 from bidpilot.serving.tokens import Tokens
 from bidpilot.serving.worker import Worker, failed
@@ -145,14 +148,16 @@ def applications(
     predictor = None if config.predictor is None else load_predictor(config.predictor)
     signer = Signer(secret(config, "notice.secret", "BIDPILOT_NOTICE_SECRET").encode())
     sources = Sources(bidder.desk.sources - 1)
-    reader = Reader(bidder.bundle.manifest.segments, sources, config.currency, predictor, config.max_hold)
+    rates = Rates.load(config.rates, config.currency)
+    house = House(rates, AuctionTypes(config.auction_types), url.startswith("https://"))
+    reader = Reader(bidder.bundle.manifest.segments, sources, config.currency, predictor, config.max_hold, house)
     metrics = Metrics(bidder, sources)
     access = Access(exchanges_of(config.exchanges), networks_of(config.allow))
     exchange = ExchangeApp(bidder, config, signer, reader, Writer(signer, url), metrics, access, drain)
     swap = Swap(bidder, config)
     tokens = Tokens(secret(config, "admin.token", _TOKEN), config.tokens)
     page = Page(bidder, config.currency, drain, () if config.risks is None else read_register(config.risks))
-    return exchange, AdminApp(bidder, reader, metrics, tokens, drain, swap=swap, page=page)
+    return exchange, AdminApp(bidder, reader, metrics, tokens, drain, swap=swap, page=page, seat=config.seat)
 
 
 def reload(loop: asyncio.AbstractEventLoop, swap: Swap | None) -> None:

@@ -133,6 +133,8 @@ METRICS = {
     "result": Field("what became of notices, from a fixed list"),
     "digest": Field("which bundle decides"),
     "run": Field("of which training run it is"),
+    "risk": Field("what alarms and incidents are of, from a fixed list"),
+    "form": Field("what was odd about the form of a request, from a fixed list"),
     "le": Field("bounds of the histogram of latency"),
 }
 FILES = {
