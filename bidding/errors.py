@@ -304,3 +304,7 @@ class CurrencyMismatch(BidpilotError):
 
 class BudgetsNotApplied(BidpilotError):
     """Raised when not all budgets of a portfolio could be given to its bid server; says what holds."""
+
+
+class InvalidExperiment(BidpilotError):
+    """Raised when units, arms or past days of an experiment cannot be compared."""

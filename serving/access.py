@@ -205,11 +205,12 @@ class Access:
             else:
                 self._by_token[self._digest(exchange.token)] = entry
         self.told_apart = bool(exchanges)
+        self.open = not exchanges and not self._allow  # to anyone
         self._verdicts: dict[str, Partner | Refused] = {}  # without a token, by address
 
     def admit(self, peer: str, authorization: str | None = None, token: str | None = None) -> Partner | Refused:
         """Who asks, from `ADDRESS:PORT`; `token` is what the request's address ends with."""
-        if not self.told_apart and not self._allow:
+        if self.open:
             return ANYONE
         host = peer.rpartition(":")[0]
         verdict = self._verdicts.get(host)

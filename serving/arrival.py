@@ -22,18 +22,22 @@ def stamping_loop() -> asyncio.AbstractEventLoop:
     """An event loop that notes when other threads hand something over to it."""
     import uvloop
 
+    hand_over, now = uvloop.Loop.call_soon_threadsafe, time.perf_counter
+
     class Loop(uvloop.Loop):
-        """uvloop's, with the time of each handing over in `ARRIVED`."""
+        """uvloop's, with the time of each handing over of a request in `ARRIVED`."""
 
         def call_soon_threadsafe(
             self, callback: Callable[[*_Args], object], *args: *_Args, context: Context | None = None
         ) -> asyncio.Handle:
-            """Call it at the loop's next turn, in a context that knows the time of now."""
-            return super().call_soon_threadsafe(_stamped, time.perf_counter(), callback, args, context=context)
+            """Call it at the loop's next turn; requests have a context of granian's, and learn the time of now."""
+            if context is None:
+                return hand_over(self, callback, *args)
+            return hand_over(self, _stamped, now(), callback, *args, context=context)
 
     return Loop()
 
 
-def _stamped(at: float, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
+def _stamped(at: float, callback: Callable[..., object], *args: Any) -> None:
     ARRIVED.set(at)  # a task that the callback makes copies it
     callback(*args)

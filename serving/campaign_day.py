@@ -232,7 +232,7 @@ class CampaignDay:
 
     def request(self, value: Value, segment: int, source: int) -> Refusal | None:
         """Count an auction offered; why the gate refuses it. Outside of its flight it is nothing to plan with."""
-        if self._closed(self.desk.clock()):
+        if self.served.flight is not None and self._closed(self.desk.clock()):
             return None
         return self.collector.request(value, segment, source)
 
@@ -260,7 +260,7 @@ class CampaignDay:
         """
         if self.stopped or self.served.paused:
             return 0, self.stopped or "paused"
-        if self._closed(now):
+        if self.served.flight is not None and self._closed(now):
             return 0, "not_in_flight"
         bid = self.pricer.bid(value, segment, source, first_price)
         if bid > self.cap:
@@ -274,8 +274,8 @@ class CampaignDay:
             return 0, "below_floor" if wallet.free else "no_money"
         if not wallet.ready(now, hold):
             wallet.tend(now, hold)
-        if not wallet.ready(now, hold):
-            return 0, "debt" if wallet.debt else "over_budget" if wallet.over else "no_lease"
+            if not wallet.ready(now, hold):
+                return 0, "debt" if wallet.debt else "over_budget" if wallet.over else "no_lease"
         if amount > wallet.free:
             wallet.chunk.reserved(amount, now)
             wallet.tend(now)

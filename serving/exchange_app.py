@@ -87,13 +87,13 @@ class ExchangeApp:
     async def _bid(self, request: Request, token: str | None) -> Response:
         if request.method != "POST":
             return Response(405, b'{"error":"send bid requests with POST"}')
-        partner = self.access.admit(request.peer, request.authorization, token)
+        partner = ANYONE if self.access.open else self.access.admit(request.peer, request.authorization, token)
         if isinstance(partner, Refused):
             self.metrics.refuse(partner.why)
             return _REFUSED[partner.status]
         begun = self.watch()
         arrived = begun if request.arrived is None else request.arrived
-        hangup = request.hangup() if request.hangup is not None and begun - arrived > _WAITED else None
+        hangup = request.hangup() if begun - arrived > _WAITED else None
         try:
             decoded = decode_request(await request.read(self.config.max_body, self.config.body_timeout))
             body, offer = self.answer(decoded, partner, arrived)

@@ -43,7 +43,8 @@ class Reader:
 
     def refusal(self, request: BidRequest, seat: str, min_tmax: int) -> NoBidReason | None:
         """Why the request as a whole cannot be answered; None where it can."""
-        if not request.id or not request.imp or len({imp.id for imp in request.imp}) < len(request.imp):
+        imps = request.imp
+        if not request.id or not imps or (len(imps) > 1 and len({imp.id for imp in imps}) < len(imps)):
             return NoBidReason.invalid_request
         if request.tmax is not None and request.tmax < min_tmax:
             return NoBidReason.insufficient_time
@@ -107,22 +108,22 @@ class Writer:
 
     def __init__(self, signer: Signer, url: str) -> None:
         self._signer = signer
-        self._at = {kind: f"{url.rstrip('/')}/notice/{kind.value}?t=" for kind in Kind}
+        self._at = tuple(f"{url.rstrip('/')}/notice/{kind.value}?t=" for kind in Kind)
 
     def bid(self, bid: Bid, imp: Imp, parts: object = None) -> BidObject:
         """The bid on an impression."""
-        packed, sign, at = self._signer.pack(bid.ticket), self._signer.sign, self._at
-        creative = bid.campaign.creative
-        ours: dict[str, object] = {"event_url": at[Kind.event] + sign(packed, Kind.event)}
+        signer, creative = self._signer, bid.campaign.creative
+        at, (win, bill, loss, event) = self._at, signer.tokens(signer.pack(bid.ticket))
+        ours: dict[str, object] = {"event_url": at[3] + event}
         if parts is not None:
             ours["explain"] = parts
         return BidObject(
             id=bid.ticket.key,
             impid=imp.id,
             price=bid.amount / MILLE,
-            nurl=at[Kind.win] + sign(packed, Kind.win) + MACROS,
-            burl=at[Kind.bill] + sign(packed, Kind.bill) + MACROS,
-            lurl=at[Kind.loss] + sign(packed, Kind.loss) + MACROS,
+            nurl=at[0] + win + MACROS,
+            burl=at[1] + bill + MACROS,
+            lurl=at[2] + loss + MACROS,
             crid=creative.crid,
             exp=int(bid.expiry),
             adm=creative.adm,

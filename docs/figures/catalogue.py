@@ -170,6 +170,19 @@ _ALL = (
         ("bidpilot alerts --seed 3 --figure docs/alerts.png --json {json}",),
         drops=("found_by_slot",),
     ),
+    Measurement(
+        "experiments",
+        2,
+        (
+            "bidpilot ab plan --days 1024 --json {json}",
+            "bidpilot ab simulate --experiments 1000 --figure docs/experiments.png --json {json}",
+            *(
+                f"bidpilot ab run --arms plan plan*1.5 --design {design} --days {days} --json {{json}}"
+                for design, days in (("switchback", 1024), ("split", 512), ("shared", 512))
+            ),
+        ),
+        drops=("metrics", "notes", "covariates", "split_evidence"),
+    ),
     Measurement("quality", 1, ("python examples/quality_exposure.py --json {json}",)),
     Measurement("market", 1, ("python docs/market.py --json {json}",)),
     Measurement(

@@ -6,7 +6,7 @@ import sqlite3
 
 
 class Ground:
-    """What is taken from leases, added to accounts and counted in slots. Nothing is written before `write`.
+    """What is taken from leases, added to accounts and counted in slots. Amounts are written by `write` alone.
 
     Args:
         db: with a transaction under way.
@@ -15,22 +15,30 @@ class Ground:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._held: dict[tuple[str, str], int | None] = {}  # by account and lease; None where there is no such lease
+        self._has_wins: dict[str, bool] = {}  # by account
         self._added: dict[tuple[str, str], int] = {}  # by column and account
         self._spent: dict[tuple[str, int], int] = {}  # by account and slot
 
-    def take(self, account: str, lease: str, amount: int) -> bool:
-        """Take an amount out of a lease; False where it does not hold as much."""
+    def holds(self, account: str, lease: str, amount: int) -> bool:
+        """Whether a lease holds as much."""
         left = self._lease(account, lease)
-        if left is None or left < amount:
-            return False
-        self._held[account, lease] = left - amount
-        return True
+        return left is not None and left >= amount
 
     def put(self, account: str, lease: str, amount: int) -> None:
-        """Put an amount into a lease; where it is gone it stays the account's."""
+        """Put an amount into a lease, or take one out that it holds; where it is gone it stays the account's."""
         left = self._lease(account, lease)
         if left is not None:
             self._held[account, lease] = left + amount
+
+    def bill_win(self, account: str, key: str) -> int | None:
+        """Let go of what is held for the win of a bid that is billed; how much, None where nothing is."""
+        if account not in self._has_wins:  # most exchanges tell none: then no bill need look for one
+            found = self._db.execute("SELECT 1 FROM wins WHERE account = ? LIMIT 1", (account,)).fetchone()
+            self._has_wins[account] = found is not None
+        if not self._has_wins[account]:
+            return None
+        row = self._db.execute("DELETE FROM wins WHERE key = ? RETURNING amount", (key,)).fetchone()
+        return None if row is None else int(row[0])
 
     def _lease(self, account: str, lease: str) -> int | None:
         place = account, lease

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from collections import Counter
+import math
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ class Reservation(msgspec.Struct):
     won: bool = False  # it is known to have won: nothing frees its money but its bill, or a long time
     taken: bool = False  # its money is out of the lease: the store holds it for the win
     unsure: bool = False  # whether its money has left the lease: a call to the store was not answered
-    turn: int = 0  # its place among those that run out
+    turn: int = 0  # its place among those that run out out of line; 0: in line
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,9 @@ class Reservations:
         self.by_slot: Counter[int] = Counter()  # amount, by the slot of the auction
         self.won_by_slot: Counter[int] = Counter()
         self._open: dict[str, Reservation] = {}
-        self._order: list[tuple[float, int, Reservation]] = []  # a heap; entries of an earlier turn are void
+        self._line: deque[Reservation] = deque()  # of turn 0: most are held alike, and come as they run out
+        self._last = -math.inf  # when the last of them does
+        self._others: list[tuple[float, int, Reservation]] = []  # a heap; entries of an earlier turn are void
         self._turn = 0
 
     def __len__(self) -> int:
@@ -58,18 +61,21 @@ class Reservations:
         """That of a bid; None where it is not outstanding."""
         return self._open.get(key)
 
-    def add(self, held: Reservation) -> None:
-        """Hold the money of a bid."""
+    def add(self, held: Reservation, usual: bool = False) -> None:
+        """Hold the money of a bid, for the `usual` time or for another."""
         self._open[held.key] = held
         self.amount += held.amount
         self.by_slot[held.slot] += held.amount
-        self.ask_again(held)
+        if usual and held.expires >= self._last:
+            self._last = held.expires
+            self._line.append(held)
+        else:
+            self.ask_again(held)
 
     def ask_again(self, held: Reservation) -> None:
         """Let it run out at its time, or at the next turn where that is over."""
-        self._turn += 1
-        held.turn = self._turn
-        heapq.heappush(self._order, (held.expires, held.turn, held))
+        self._turn = held.turn = self._turn + 1
+        heapq.heappush(self._others, (held.expires, held.turn, held))
 
     def has_won(self, held: Reservation, until: float) -> None:
         """It has won: its money is held until then."""
@@ -107,9 +113,13 @@ class Reservations:
 
     def run_out(self, now: float) -> list[Reservation]:
         """Those whose time is over, each told once, unless they are being billed."""
-        gone = []
-        while self._order and self._order[0][0] < now:
-            _, turn, held = heapq.heappop(self._order)
-            if held.turn == turn and self._open.get(held.key) is held and not held.claimed:
+        gone, line, others, find = list[Reservation](), self._line, self._others, self._open.get
+        while line and (line[0].turn or line[0].expires < now):
+            held = line.popleft()
+            if not held.turn and find(held.key) is held and not held.claimed:
+                gone.append(held)
+        while others and others[0][0] < now:
+            _, turn, held = heapq.heappop(others)
+            if held.turn == turn and find(held.key) is held and not held.claimed:
                 gone.append(held)
         return gone

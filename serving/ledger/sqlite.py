@@ -162,7 +162,9 @@ class SqliteStore:
                 if not db.execute("INSERT OR IGNORE INTO wins VALUES (?, ?, ?, ?, ?, ?)", row).rowcount:
                     outcome.append(Held.repeated)
                     continue
-                in_time = now <= w.deadline and ground.take(w.account, w.lease, w.amount)
+                in_time = now <= w.deadline and ground.holds(w.account, w.lease, w.amount)
+                if in_time:
+                    ground.put(w.account, w.lease, -w.amount)
                 ground.add("won", w.account, w.amount)
                 ground.add("wins", w.account, 1)
                 ground.spend(w.account, w.slot, w.amount)
@@ -177,18 +179,20 @@ class SqliteStore:
         with self._transaction() as db:
             ground = Ground(db)
             for s in batch:
-                if db.execute("SELECT 1 FROM notices WHERE key = ?", (s.key,)).fetchone():
+                won = ground.bill_win(s.account, s.key)  # None also where it was billed before
+                paid = won is not None or (now <= s.deadline and ground.holds(s.account, s.lease, s.amount))
+                booked = Booked.settled if paid else Booked.debt
+                row = (s.key, s.account, s.amount, booked.value)
+                if not db.execute("INSERT OR IGNORE INTO notices VALUES (?, ?, ?, ?)", row).rowcount:
                     outcome.append(Booked.duplicate)
                     continue
-                won = db.execute("DELETE FROM wins WHERE key = ? RETURNING amount", (s.key,)).fetchone()
                 if won is not None:
-                    ground.add("won", s.account, -won[0])
-                    ground.put(s.account, s.lease, won[0] - s.amount)
-                ground.spend(s.account, s.slot, s.amount - (won[0] if won else 0))
-                paid = won is not None or (now <= s.deadline and ground.take(s.account, s.lease, s.amount))
-                booked = Booked.settled if paid else Booked.debt
+                    ground.add("won", s.account, -won)
+                    ground.put(s.account, s.lease, won - s.amount)
+                elif paid:
+                    ground.put(s.account, s.lease, -s.amount)
+                ground.spend(s.account, s.slot, s.amount - (won or 0))
                 ground.add(booked.value, s.account, s.amount)
-                db.execute("INSERT INTO notices VALUES (?, ?, ?, ?)", (s.key, s.account, s.amount, booked.value))
                 outcome.append(booked)
             ground.write()
         return outcome

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+import msgspec
+from msgspec.structs import replace
 
 MICRO = 1_000_000
 """Micro-units to one unit of the currency."""
@@ -22,8 +25,7 @@ class Booked(StrEnum):
     duplicate = "duplicate"  # booked before; nothing changes
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(msgspec.Struct, frozen=True, gc=False):
     """One billed exposure."""
 
     key: str  # of the bid; booked once
@@ -43,8 +45,7 @@ class Held(StrEnum):
     billed = "billed"  # its bill was booked before; nothing changes
 
 
-@dataclass(frozen=True, slots=True)
-class Win:
+class Win(msgspec.Struct, frozen=True, gc=False):
     """One bid that is known to have won: its money is kept until it is billed."""
 
     key: str  # of the bid; held once
@@ -65,8 +66,7 @@ class Resolved:
     pending: bool = False  # it may still be billed: ask again
 
 
-@dataclass(frozen=True, slots=True)
-class AccountState:
+class AccountState(msgspec.Struct, frozen=True, gc=False):
     """An account. Debt is beyond the budget.
 
     `settled + held <= budget`, but for wins told after their money had run out, and a budget cut below what is held.

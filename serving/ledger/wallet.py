@@ -84,8 +84,9 @@ class Wallet:
         if amount > self.free or amount <= 0 or not self.ready(now, hold):
             return None
         self.free -= amount
-        held = Reservation(key, self.lease, amount, now + max(hold, self.config.hold), record, slot)
-        self._held.add(held)
+        usual = hold <= self.config.hold
+        held = Reservation(key, self.lease, amount, now + (self.config.hold if usual else hold), record, slot)
+        self._held.add(held, usual)
         self.chunk.reserved(amount, now)
         if self.chunk.short(self.free, now, self.state):
             self.tend(now)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from bidpilot.serving.bidder import Bidder
@@ -25,9 +26,29 @@ class Watch:
         return self.now
 
 
+class Here(Hangup):
+    """A client that waits."""
+
+    def __init__(self) -> None:
+        self._told = Future[None]()
+
+
 class Answer(NamedTuple):
     status: int
     body: Any
+
+
+class Given(NamedTuple):
+    """A request that no server hands over."""
+
+    method: str
+    path: str
+    query: str
+    authorization: str | None
+    read: Callable[[int, float], Coroutine[Any, Any, bytes]]
+    peer: str = ""
+    arrived: float | None = None
+    hangup: Callable[[], Hangup] = Here
 
 
 def ask(
@@ -39,7 +60,7 @@ def ask(
     token: str | None = None,
     peer: str = HERE,
     arrived: float | None = None,
-    hangup: Callable[[], Hangup] | None = None,
+    hangup: Callable[[], Hangup] = Here,
     reading: Callable[[], None] = lambda: None,
 ) -> Answer:
     """One request; `reading` happens while its body is read."""
@@ -51,7 +72,7 @@ def ask(
         return json.dumps(bid_request() if body is None and path.startswith("/openrtb2") else body).encode()
 
     authorization = None if token is None else f"Bearer {token}"
-    response: Response = asyncio.run(app(Request(method, path, query, authorization, read, peer, arrived, hangup)))
+    response: Response = asyncio.run(app(Given(method, path, query, authorization, read, peer, arrived, hangup)))
     return Answer(response.status, json.loads(response.body) if response.body else None)
 
 

@@ -27,12 +27,12 @@ from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.exchange_app import readiness
 from bidpilot.serving.guardrails import Cause
-from bidpilot.serving.http import Request
 from bidpilot.serving.ledger.keeper import Work
 from bidpilot.serving.ledger.store import Order
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.server import _run_all, applications
 from bidpilot.serving.tokens import Role, Tokens
+from tests.serving.doors import Given
 
 FUZZ = int(os.environ.get("BIDPILOT_FUZZ", "1000")) // 2  # there are two tests
 MANY = settings(
@@ -46,7 +46,7 @@ async def ask(app: AdminApp, method: str, path: str, body: Any = None, token: st
     async def read(most: int, seconds: float) -> bytes:
         return body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
 
-    response = await app(Request(method, path, "", None if token is None else f"Bearer {token}", read))
+    response = await app(Given(method, path, "", None if token is None else f"Bearer {token}", read))
     return response.status, json.loads(response.body)
 
 

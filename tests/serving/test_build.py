@@ -16,10 +16,10 @@ from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.exchange_app import ExchangeApp
-from bidpilot.serving.http import Request
 from bidpilot.serving.messages import BidRequest, Imp
 from bidpilot.serving.predictor import Prediction, load_predictor
 from bidpilot.serving.server import applications
+from tests.serving.doors import Given
 from tests.serving.served import only_bid, request
 
 PLAIN = {"id": "1"}
@@ -39,7 +39,7 @@ def ask(app: ExchangeApp, body: object) -> tuple[int, dict[str, object]]:
     async def read(most: int, seconds: float) -> bytes:
         return json.dumps(body).encode()
 
-    response = asyncio.run(app(Request("POST", "/openrtb2/bid", "", None, read)))
+    response = asyncio.run(app(Given("POST", "/openrtb2/bid", "", None, read)))
     return response.status, json.loads(response.body or b"{}")
 
 

@@ -22,10 +22,10 @@ from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.exchange_app import ExchangeApp
-from bidpilot.serving.http import Request
 from bidpilot.serving.messages import BidRequest
 from bidpilot.serving.notices import Kind
 from bidpilot.serving.server import applications
+from tests.serving.doors import Given
 
 EACH = int(os.environ.get("BIDPILOT_FUZZ", "1000")) // 4  # there are four tests
 MANY = settings(
@@ -46,7 +46,7 @@ def call(app: ExchangeApp, method: str, path: str, query: str = "", body: bytes 
     async def read(most: int, seconds: float) -> bytes:
         return body
 
-    response = asyncio.run(app(Request(method, path, query, None, read)))
+    response = asyncio.run(app(Given(method, path, query, None, read)))
     return response.status, response.body
 
 

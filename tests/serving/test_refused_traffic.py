@@ -42,13 +42,13 @@ from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.exchange_app import ExchangeApp
 from bidpilot.serving.guardrails import EventLog
-from bidpilot.serving.http import Request
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.messages import BidRequest, Imp, Place, Publisher
 from bidpilot.serving.pilot import Pilot
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.server import applications
 from tests.serving.conftest import recorded_day, write_controller_bundle
+from tests.serving.doors import Given
 from tests.serving.served import imp, request
 from tests.serving.test_bidder import made, replay
 from tests.serving.traffic import Growing, Open, Told, Turns
@@ -312,7 +312,7 @@ def send(app: ExchangeApp, publisher: str | None, *imps: Any, **fields: Any) -> 
     async def read(most: int, seconds: float) -> bytes:
         return json.dumps(body).encode()
 
-    asyncio.run(app(Request("POST", "/openrtb2/bid", "", None, read)))
+    asyncio.run(app(Given("POST", "/openrtb2/bid", "", None, read)))
 
 
 def unhinted(name: str) -> dict[str, Any]:

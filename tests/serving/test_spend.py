@@ -19,11 +19,11 @@ from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.day_results import DayResults
-from bidpilot.serving.http import Request
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.server import applications
 from bidpilot.serving.spend import read_range
 from bidpilot.serving.told import Told
+from tests.serving.doors import Given
 
 TODAY = "2024-10-04"  # 20,000 days after 1970-01-01
 VALUE = (0.5, 0.25, 0.125)
@@ -62,7 +62,7 @@ def ask(
         patch.setenv("BIDPILOT_NOTICE_SECRET", "s" * 40)
         config = ServeConfig(bundle=Path(), currency="EUR")
         app: AdminApp = applications(bidder, config, "http://127.0.0.1")[1]
-    response = asyncio.run(app(Request(method, path, query, f"Bearer {token}", read)))
+    response = asyncio.run(app(Given(method, path, query, f"Bearer {token}", read)))
     return response.status, json.loads(response.body) if response.body else None
 
 

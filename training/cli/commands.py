@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Command:
     """One command; both targets are "module:name" and imported when the command runs, not before."""
 
-    name: str  # what is typed
+    name: str  # what is typed; two words where several commands share the first
     config: str  # the configuration model
     run: str  # the function that takes the configuration
     summary: str  # one line for `bidpilot --help`
@@ -117,6 +117,30 @@ COMMANDS: tuple[Command, ...] = (
         f"{_ROOMS}.sources.config:SourcesConfig",
         f"{_ROOMS}.sources.run:run",
         "review the traffic sources of a recorded log",
+    ),
+    Command(
+        "ab plan",
+        f"{_ROOMS}.experiments.config:PlanConfig",
+        f"{_ROOMS}.experiments.plan:run",
+        "say how long an experiment takes, and what it can find",
+    ),
+    Command(
+        "ab run",
+        f"{_ROOMS}.experiments.config:RunConfig",
+        f"{_ROOMS}.experiments.run:run",
+        "play an experiment of two arms in the simulator",
+    ),
+    Command(
+        "ab analyse",
+        f"{_ROOMS}.experiments.config:AnalyseConfig",
+        f"{_ROOMS}.experiments.run:run_analyse",
+        "say what an experiment has shown so far, and whether to go on",
+    ),
+    Command(
+        "ab simulate",
+        f"{_ROOMS}.experiments.config:SimulateConfig",
+        f"{_ROOMS}.experiments.simulate:run",
+        "hold the analysis of experiments to its bars",
     ),
     Command("ui", f"{_ROOMS}.tracking.config:UiConfig", f"{_ROOMS}.tracking.ui:run", "open the runs in the MLflow UI"),
 )

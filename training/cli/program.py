@@ -54,11 +54,14 @@ def _dispatch(given: list[str]) -> None:
     if given[0] == "--version":
         print(f"bidpilot {__version__}")
         return
-    command = _find(given[0])
+    if wanted := _family(given):
+        print(_help(wanted))
+        return
+    command, rest = find_command(given)
     # tyro and pydantic load only now, so that `bidpilot --help` answers at once.
     from bidpilot.training.cli.overlay import read_config
 
-    config = read_config(resolve_name(command.config), given[1:], prog=f"bidpilot {command.name}")
+    config = read_config(resolve_name(command.config), rest, prog=f"bidpilot {command.name}")
     run = _loaded(command)
     if not gc.isenabled():
         gc.freeze()
@@ -77,24 +80,41 @@ def _loaded(command: Command) -> Callable[[Config], object]:
     return run
 
 
-def _find(name: str) -> Command:
+def find_command(given: Sequence[str]) -> tuple[Command, list[str]]:
+    """The command that arguments begin with, by one word or two, and the arguments after its name.
+
+    Raises:
+        InvalidConfig: no such command; says which is near.
+    """
     for command in COMMANDS:
-        if command.name == name:
-            return command
+        words = command.name.split()
+        if list(given[: len(words)]) == words:
+            return command, list(given[len(words) :])
     names = [command.name for command in COMMANDS]
-    near = get_close_matches(name, names, n=1)
+    shared = any(name.startswith(f"{given[0]} ") for name in names)
+    typed = " ".join(given[: 2 if shared else 1])
+    near = get_close_matches(typed, names, n=1)
     hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(names)}"
-    raise InvalidConfig(f"unknown command {name!r}: {hint}")
+    raise InvalidConfig(f"unknown command {typed!r}: {hint}")
 
 
-def _help() -> str:
-    width = max(len(command.name) for command in COMMANDS)
+def _family(given: Sequence[str]) -> tuple[Command, ...]:
+    """The commands whose first word this is, where nothing but help is asked for after it; else none."""
+    if list(given[1:]) not in ([], ["-h"], ["--help"]):
+        return ()
+    return tuple(command for command in COMMANDS if command.name.startswith(f"{given[0]} "))
+
+
+def _help(commands: Sequence[Command] | None = None) -> str:
+    """The commands, of all where none are given."""
+    commands = COMMANDS if commands is None else commands
+    width = max(len(command.name) for command in commands)
     lines = [
         "usage: bidpilot COMMAND [--config FILE.yaml] [OPTIONS]",
         "",
         "Learned bids and budgets for short-video promotion in real-time auctions.",
         "",
-        *(f"  {command.name:<{width}}  {command.summary}" for command in COMMANDS),
+        *(f"  {command.name:<{width}}  {command.summary}" for command in commands),
         "",
         "bidpilot COMMAND --help explains every option, with its unit and default.",
         "A YAML file given with --config sets the defaults; options on the command line override it.",

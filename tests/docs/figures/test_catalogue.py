@@ -7,8 +7,8 @@ from pkgutil import resolve_name
 
 import pytest
 
-from bidpilot.training.cli.commands import COMMANDS
 from bidpilot.training.cli.overlay import read_config
+from bidpilot.training.cli.program import find_command
 from docs.figures.catalogue import MEASUREMENTS
 from docs.figures.measure import ROOT, typed
 from docs.figures.record import Records
@@ -30,8 +30,8 @@ def test_every_command_is_one_that_there_is(line: str) -> None:
         assert (ROOT / arguments[0]).is_file()
         return
     assert program == "bidpilot"
-    (command,) = [command for command in COMMANDS if command.name == arguments[0]]
-    read_config(resolve_name(command.config), arguments[1:], prog=line)
+    command, rest = find_command(arguments)
+    read_config(resolve_name(command.config), rest, prog=line)
 
 
 def test_every_row_of_the_policy_is_of_three_trainings() -> None:

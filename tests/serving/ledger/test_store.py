@@ -7,12 +7,12 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bidpilot.bidding.errors import LedgerUnavailable
 from bidpilot.serving.calendar import ManualClock

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import secrets
-import time
 from pathlib import Path
 
 import pytest
 
 from bidpilot.serving.auction import Bid, Opportunity
 from bidpilot.serving.build import open_bidder
-from bidpilot.serving.calendar import ManualClock
+from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.guardrails import GuardrailConfig
 from bidpilot.serving.ledger.redis import RedisStore
@@ -21,13 +20,13 @@ from bidpilot.serving.sharing import PAUSE
 def test_two_bidders_decide_alike_from_what_both_have_seen(
     bundle_folder: Path, tmp_path: Path, redis_server: object
 ) -> None:
-    clock, prefix = ManualClock(time.time()), secrets.token_hex(4)
+    clock, prefix = ManualClock(20_000 * DAY + 3600.0), secrets.token_hex(4)
     guard = GuardrailConfig(patience=30.0)
     bidders = [
         open_bidder(
             ServeConfig(bundle=bundle_folder, state=tmp_path / str(k), guardrails=guard, bidders=2),
             clock,
-            store=RedisStore(redis_server.url, prefix),  # type: ignore[attr-defined]
+            store=RedisStore(redis_server.url, prefix, clock),  # type: ignore[attr-defined]
         )
         for k in range(2)
     ]

@@ -18,6 +18,7 @@ from bidpilot.training.cli.commands import COMMANDS, Command
 from bidpilot.training.cli.config import Config, flat, given
 from bidpilot.training.cli.options import options_of
 from bidpilot.training.cli.overlay import read_config
+from bidpilot.training.cli.program import find_command
 from bidpilot.training.evaluation.catalogue import SUITES
 from bidpilot.training.evaluation.config import EvaluateConfig
 from bidpilot.training.evaluation.names import ALL_AGENTS
@@ -172,10 +173,10 @@ def test_the_examples_of_a_command_can_be_typed(command: Command, monkeypatch: p
     monkeypatch.chdir(Path(__file__).parents[3])
     examples = resolve_name(command.config).examples
     assert examples
-    models = {entry.name: resolve_name(entry.config) for entry in COMMANDS}
     for example in examples:
-        program, name, *arguments = shlex.split(example)
-        read_config(models[name], arguments, prog=f"{program} {name}")
+        program, *given = shlex.split(example)
+        found, arguments = find_command(given)
+        read_config(resolve_name(found.config), arguments, prog=f"{program} {found.name}")
 
 
 def test_a_file_takes_the_names_of_help_with_dash_underscore_or_dot(tmp_path: Path) -> None:

@@ -94,6 +94,21 @@ def test_an_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]
     assert "did you mean train?" in capsys.readouterr().err
 
 
+def test_commands_that_share_a_word_are_listed_by_it(capsys: pytest.CaptureFixture[str]) -> None:
+    for given in (["ab"], ["ab", "--help"]):
+        program.main(given)
+        shown = capsys.readouterr().out
+        assert all(f"\n  {name}" in shown for name in ("ab plan", "ab run", "ab analyse", "ab simulate"))
+        assert "\n  train" not in shown
+
+
+def test_a_second_word_that_is_misspelt_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        program.main(["ab", "analyze", "rows.json"])
+    assert caught.value.code == 2
+    assert "unknown command 'ab analyze': did you mean ab analyse?" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_every_command_runs_with_its_own_configuration(command: Command) -> None:
     config, target = resolve_name(command.config), resolve_name(command.run)

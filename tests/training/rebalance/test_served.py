@@ -18,13 +18,13 @@ from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.guardrails import GuardrailConfig
-from bidpilot.serving.http import Request
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.server import applications
 from bidpilot.serving.told import Told
 from bidpilot.solvers.portfolio import Portfolio, roll
 from bidpilot.training.cli import main
 from tests.serving.conftest import write_controller_bundle
+from tests.serving.doors import Given
 from tests.training.rebalance.admin import TOKEN, listening
 from tests.training.rebalance.test_run import NAMES, TERMS
 
@@ -58,7 +58,7 @@ class Week:
             return body
 
         app = applications(self.bidder, self.config, "http://127.0.0.1")[1]
-        response = asyncio.run(app(Request(method, path, query, token, read)))
+        response = asyncio.run(app(Given(method, path, query, token, read)))
         return response.status, response.body
 
     def play(self, day: int, most: float) -> None:

@@ -1,0 +1,113 @@
+"""Units of an experiment from decision logs: an arm is a campaign of the log, a unit is a day that both were served."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from bidpilot.bidding.errors import InvalidExperiment
+from bidpilot.bidding.kpi import KPI
+from bidpilot.envs.logs.decisions import WON
+from bidpilot.envs.logs.files import find_files
+from bidpilot.training.experiments.units import OFFERED, PREFERENCE, Units
+
+_READ: Final = ("key", "campaign", "date", *KPI, "result", "cost", "market_price")
+_DAY: Final = ["campaign", "date"]
+
+
+def decision_units(folder: Path, arms: Sequence[str], preference: tuple[float, float, float] = PREFERENCE) -> Units:
+    """The days that both campaigns have in the log, in order.
+
+    Expected KPIs are those predicted of won exposures; a log's exposures have no outcome of their own, so that the
+    realised ones are the predicted. Which wins were invalid, and how many users an arm had, no log tells. Prices, and
+    what a fixed rule would have bought, are covariates where prices are told of every request.
+
+    Raises:
+        NoFilesMatched, InvalidExperiment: no log is there, it cannot be read, or no day has both campaigns.
+    """
+    if len(arms) != 2:
+        raise InvalidExperiment(
+            "a decision log does not say who is compared. Give --arms CAMPAIGN CAMPAIGN, control first."
+        )
+    rows = _decisions(folder).filter(pl.col("campaign").is_in(list(arms)))
+    told = _told(folder)
+    offered = rows.with_columns(worth=_worth(rows, preference))
+    days = offered.join(told, on="key", how="left").group_by(_DAY).agg(*_totals(offered)).sort("date")
+    control, treated = (days.filter(pl.col("campaign") == arm) for arm in arms)
+    both = sorted(set(control["date"]) & set(treated["date"]))
+    if not both:
+        there = ", ".join(sorted(set(rows["campaign"]))) or "neither"
+        raise InvalidExperiment(
+            f"no day of {folder} has both {arms[0]} and {arms[1]}; there is {there}. Name its campaigns."
+        )
+    parts = [part.filter(pl.col("date").is_in(both)).sort("date") for part in (control, treated)]
+
+    def column(name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+        return np.stack([part[name].cast(pl.Float64).to_numpy() for part in parts], axis=1)
+
+    unknown = np.full((len(both), 2), np.nan)
+    realised = np.stack([column("exposure"), column("told_interaction"), column("told_conversion")], axis=-1)
+    return Units(
+        arms=(arms[0], arms[1]),
+        labels=tuple(both),
+        assigned=unknown,
+        spend=column("spend"),
+        wins=column("wins"),
+        invalid_wins=unknown,
+        expected=np.stack([column(name) for name in KPI], axis=-1),
+        realised=realised,
+        offered=np.stack([column(name) for name in OFFERED], axis=-1),
+        preference=preference,
+    )
+
+
+def _worth(rows: pl.DataFrame, preference: tuple[float, float, float]) -> pl.Expr:
+    """The predicted value of a request by the preference, each KPI over its mean of all requests."""
+    means = [float(rows[name].mean() or 0.0) for name in KPI]  # type: ignore[arg-type]  # of a column of numbers
+    parts = zip(KPI, preference, means, strict=True)
+    return pl.sum_horizontal(pl.lit(0.0), *(pl.col(name) * (w / m) for name, w, m in parts if w > 0 and m > 0))
+
+
+def _totals(rows: pl.DataFrame) -> list[pl.Expr]:
+    """What a campaign's day is summed to; the fixed rule bids the price that the median value has."""
+    won, price = pl.col("result") == WON, pl.col("market_price")
+    level = rows.select((price / pl.col("worth")).filter(pl.col("worth") > 0).median()).item()
+    reached = price <= pl.col("worth") * (0.0 if level is None else level)
+    told = price.is_null().sum() == 0
+    return [
+        won.sum().alias("wins"),
+        pl.col("cost").filter(won).sum().alias("spend"),
+        *(pl.col(name).filter(won).sum().alias(name) for name in KPI),
+        *(pl.col(f"told_{name}").filter(won).sum().alias(f"told_{name}") for name in KPI[1:]),
+        pl.len().alias("requests"),
+        pl.col("worth").mean().alias("value"),
+        pl.when(told).then(price.mean()).alias("price"),
+        pl.when(told).then(pl.col("worth").filter(reached).sum()).alias("bought"),
+        pl.when(told).then(price.filter(reached).sum()).alias("cost"),
+    ]
+
+
+def _decisions(folder: Path) -> pl.DataFrame:
+    parts = [_frame(path, list(_READ)) for path in find_files([folder], "decisions-*")]
+    return pl.concat([part.cast({"market_price": pl.Float64}) for part in parts])
+
+
+def _told(folder: Path) -> pl.DataFrame:
+    """Interactions and conversions that were told of each bid: key, told_interaction, told_conversion."""
+    columns = ["key", *KPI[1:]]
+    empty = pl.DataFrame(schema={"key": pl.String, **dict.fromkeys(KPI[1:], pl.Float64)})
+    parts = [empty, *(_frame(path, columns).cast(empty.schema) for path in sorted(folder.rglob("outcomes-*.parquet")))]
+    return pl.concat(parts).group_by("key").agg(*(pl.col(name).sum().alias(f"told_{name}") for name in KPI[1:]))
+
+
+def _frame(path: Path, columns: list[str]) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(path, columns=columns)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InvalidExperiment(
+            f"{path} cannot be read ({error}). Give the folder that a bid server logged to."
+        ) from error
