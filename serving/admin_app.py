@@ -1,7 +1,10 @@
-"""The application that operators talk to. Without a token: /health, /ready, /metrics. With one:
+"""The application that operators talk to. Without a token: /health, /ready, /metrics, and the files of the page
+(`serving.page`) at / and /page/. With one:
 
 GET    /admin/campaigns                     all campaigns with their money
 GET    /admin/bidders                       what each bidder of the store takes to be ordered
+GET    /admin/stream                        what the page shows, as server-sent events
+GET    /admin/page/NAME                     one campaign's running day, slot by slot
 GET    /admin/bundle                        which bundle decides, and which is to
 GET    /admin/campaigns/NAME/spend          ?from=DATE&to=DATE: its days by the ledger, by channel, with results
 POST   /admin/explain                       a bid request: the parts of its bids, without bidding
@@ -43,6 +46,8 @@ from bidpilot.serving.messages import decode_request, encode
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.openrtb import Reader
 from bidpilot.serving.orders import Pending
+from bidpilot.serving.page.page import Page
+from bidpilot.serving.page.same_origin import foreign
 from bidpilot.serving.planned import budget_order
 from bidpilot.serving.reach import Reach, shown
 from bidpilot.serving.served import ServedCampaign
@@ -78,6 +83,7 @@ class AdminApp:
         drain: on while no bid is made any more.
         attempts: counts wrong tokens by who brings them.
         swap: brings other bundles in; None: the bidder stays with its own.
+        page: the control page; None: there is none.
     """
 
     together: Together | None = None  # where several workers serve
@@ -91,10 +97,12 @@ class AdminApp:
         drain: Drain | None = None,
         attempts: Attempts | None = None,
         swap: swap.Swap | None = None,
+        page: Page | None = None,
     ) -> None:
         self.bidder, self.reader, self.metrics, self.tokens = bidder, reader, metrics, tokens
         self.drain, self.attempts, self.swap = drain or Drain(), attempts or Attempts(), swap
         self._reach = Reach(bidder.control.orders)
+        self.page = page
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""
@@ -104,6 +112,10 @@ class AdminApp:
             return readiness(self.bidder, self.drain.on)
         if request.path == "/metrics":
             return await self._exposition()
+        if self.page is not None and (file := self.page.file(request)) is not None:
+            return file
+        if foreign(request):
+            return Response(403, b'{"error":"another site\'s page asks for this: use the page of this server"}')
         given = request.authorization
         if given is not None and self.attempts.blocked(request.peer, given):
             return Response(429, b'{"error":"too many wrong tokens from this address: wait a minute"}')
@@ -117,6 +129,8 @@ class AdminApp:
         if who.role < needed:
             why = f"{who.name} may {who.role.name}, and this needs a token that may {needed.name}"
             return Response(403, encode({"error": why}))
+        if self.page is not None and request.method == "GET" and path == ["admin", "stream"]:
+            return self.page.stream(who, None if self.together is None else self.together.campaigns)
         try:
             body = await request.read(_MOST, _SECONDS)
             status, found = await self._do(who, request, path, body)
@@ -147,6 +161,8 @@ class AdminApp:
                 return 200, await self._bidders()
             case "GET", ["admin", "campaigns", name, "spend"] if name in self.bidder.served:
                 return 200, await spend_of(self.bidder, name, request.query, self.reader.currency)
+            case "GET", ["admin", "page", name] if self.page is not None and name in self.bidder.served:
+                return 200, self.page.campaign(name)
             case "PUT", ["admin", "campaigns", name]:
                 given = self._put(who, name, msgspec.json.decode(body, type=dict[str, Any]))
                 return await self._answer(given, self._campaign(name))

@@ -25,7 +25,7 @@ from bidpilot.serving.campaign_day import CampaignDay
 from bidpilot.serving.control import Control
 from bidpilot.serving.days import Days
 from bidpilot.serving.decision_log import DecisionLog
-from bidpilot.serving.desk import Desk
+from bidpilot.serving.desk import Desk, Origin
 from bidpilot.serving.guardrails import Cause, CircuitBreaker, EventLog
 from bidpilot.serving.incidents.responder import Responder
 from bidpilot.serving.incidents.responses import Responses
@@ -75,6 +75,7 @@ class Bidder:
         self.breaker = CircuitBreaker(desk.guardrails, self.events, desk.clock)
         self.prefix, self._next_key = secrets.token_hex(4), 0
         second = None if shadow is None else agent_of(shadow)
+        self.shadow_origin = None if shadow is None else Origin.of(shadow)
         self._days = Days(desk, calendar, agent_of(bundle), second, lambda *run_out: self.booking.expired(*run_out))
         desk.keeper.on_failed = lambda why: self.events.record(Cause.ledger_failed, why)
         desk.state.on_failed = lambda why: self.events.record(Cause.state_failed, why)

@@ -57,6 +57,9 @@ class ServeConfig(BaseModel):
         None, description="JSON file of exchanges that may ask for bids, by token or network; where none, any may."
     )
     admin_host: str = Field("127.0.0.1", min_length=1, description="Address of metrics and administration.")
+    risks: Path | None = Field(
+        None, description="Risk register that the control page shows, as `bidpilot risks --json FILE` writes it."
+    )
     admin_port: int = Field(8081, ge=0, le=65535, description="TCP port for them; 0 takes a free one.")
     tokens: Path | None = Field(
         None,

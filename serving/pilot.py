@@ -97,11 +97,6 @@ class Pilot:
         return self._statistics.t
 
     @property
-    def statistics(self) -> DayStatistics:
-        """What is known of the day, slot by slot."""
-        return self._statistics
-
-    @property
     def over(self) -> bool:
         """Whether all slots are closed."""
         return self.slot >= self.forecast.slots
@@ -167,6 +162,23 @@ class Pilot:
             np.zeros((self.forecast.slots, 1)) if outstanding is None else outstanding[:, None]
         )
         return self._decide(self._last)
+
+    @property
+    def statistics(self) -> DayStatistics:
+        """What the day has brought so far, one row: of all bidders."""
+        return self._statistics
+
+    @property
+    def planned_curve(self) -> NDArray[np.float64]:
+        """(T + 1,) cumulative spend by the plan, currency."""
+        spend: NDArray[np.float64] = self._plan.spend[self._index[0]]
+        return spend
+
+    @property
+    def planned_wins(self) -> NDArray[np.float64]:
+        """(T,) wins per slot by the plan."""
+        wins: NDArray[np.float64] = self._plan.wins[self._index[0]]
+        return wins
 
     @property
     def money(self) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import Cause, EventLog, limit_step
 from bidpilot.serving.incidents.effects import NONE, Effects, responded
 from bidpilot.serving.ledger.store import MICRO
+from bidpilot.serving.page.course import Course
 from bidpilot.serving.pilot import Decision
 from bidpilot.serving.pilots import Pilots
 from bidpilot.serving.pricer import Pricer
@@ -33,6 +34,7 @@ class SlotRule:
     def __init__(self, desk: Desk, pilots: Pilots, events: EventLog, sharing: Sharing, cap: float) -> None:
         self.desk, self.pilots, self.events, self.sharing, self.cap = desk, pilots, events, sharing, cap
         self.effects = NONE  # responses to incidents
+        self.course = Course()
         self._rule: Rule | None = None  # without responses
         self._before: Rule | None = None  # of the slot before
 
@@ -51,6 +53,8 @@ class SlotRule:
         self.gate = self._make_gate()
         shadow = self.pilots.shadow_decision
         self._shadow_pricer = None if shadow is None else Pricer(shadow.rule, self.cap, self.desk.shade)
+        other = None if shadow is None else shadow.rule
+        self.course.note(decision.slot, self.pricer.rule, decision.planned, other)
 
     def _respond(self, effects: Effects) -> None:
         """Hold other responses from now on: the rule is again what the pilot has decided, and of what they ask."""

@@ -49,6 +49,7 @@ class Given(NamedTuple):
     peer: str = ""
     arrived: float | None = None
     hangup: Callable[[], Hangup] = Here
+    header: Callable[[str], str | None] = lambda _: None
 
 
 def ask(
