@@ -26,6 +26,7 @@ from bidpilot.serving.decision_log import DecisionLog
 from bidpilot.serving.desk import Desk, Origin
 from bidpilot.serving.guardrails import LOGGER
 from bidpilot.serving.incidents.contacts import read_contacts
+from bidpilot.serving.incidents.files import FOLDER
 from bidpilot.serving.incidents.policy import read_policy
 from bidpilot.serving.incidents.responses import Responses, folder_of
 from bidpilot.serving.incidents.teller import Teller
@@ -131,7 +132,9 @@ def _open(
     if config.contacts is not None and place.first:  # of several workers one tells
         contacts = Teller(read_contacts(config.contacts))
     follows = None if place.first else folder_of(config.state)
-    responses = Responses(read_policy(config.responses), folder_of(config.state, place.index), contacts, follows)
+    copies = config.decisions / FOLDER if config.decisions is not None and place.first else None
+    own = folder_of(config.state, place.index)
+    responses = Responses(read_policy(config.responses), own, contacts, follows, copies)
     bidder = Bidder(bundle, desk, calendar, campaigns, shadow, decisions, name, responses)
     if deliver is not at_once:
         keeper.start()

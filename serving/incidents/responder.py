@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bidpilot.bidding.errors import BidpilotError, UnknownIncident
@@ -47,6 +48,7 @@ class Responder:
 
     def __init__(self, bidder: Bidder, responses: Responses) -> None:
         self._bidder, self.policy, self._folder = bidder, responses.policy, responses.folder
+        self._copies = responses.copies
         self.contacts, self._followed = responses.contacts, Followed(responses.follows)
         self.machine = Machine(responses.policy, DAY / bidder.calendar.slots)
         self.incidents: dict[str, Incident] = {}  # by id
@@ -320,9 +322,9 @@ class Responder:
                 self._effects[name] = made
 
     def _write(self, incident: Incident) -> None:
-        folder = self._folder
-        if folder is not None:
-            self._bidder.desk.state.writer.submit(("incident", incident.id), lambda: write_incident(folder, incident))
+        for folder in filter(None, (self._folder, self._copies)):
+            write = partial(write_incident, folder, incident)
+            self._bidder.desk.state.writer.submit(("incident", incident.id, str(folder)), write)
 
     def _forget(self) -> None:
         over = [one.id for one in self.incidents.values() if not one.open]

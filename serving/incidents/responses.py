@@ -21,6 +21,7 @@ class Responses:
     folder: Path | None = None  # of the files; None: they are kept in memory alone
     contacts: Teller | None = None  # tells people
     follows: Path | None = None  # folder of another worker, whose responses hold here as well
+    copies: Path | None = None  # where files lie once more, beside the decision log: who trains on it leaves them out
 
 
 def folder_of(state: Path, index: int = 0) -> Path:

@@ -89,7 +89,7 @@ def delete(state: Path, decisions: Path | None, what: What, key: Key | None, dry
     _of_state(state, what, Fields(key), dry_run=True)  # an error comes before anything is deleted
     removed = _of_log(decisions, what, key, dry_run)
     removed += _of_state(state, what, Fields(key), dry_run)
-    removed += _incidents(state, what, dry_run)
+    removed += _incidents(state, decisions, what, dry_run)
     if what.source is not None and forget_source(state, what.source, dry_run):
         removed.append(Removed(Kind.memory, f"what is remembered of source {what.source}", 1))
     return removed
@@ -229,9 +229,9 @@ def _of_source(db: sqlite3.Connection, source: int, fields: Fields) -> list[Remo
 # --- incidents -----------------------------------------------------------------------------------
 
 
-def _incidents(state: Path, what: What, dry_run: bool) -> list[Removed]:
+def _incidents(state: Path, decisions: Path | None, what: What, dry_run: bool) -> list[Removed]:
     removed = []
-    for path in incident_files(state):
+    for path in incident_files(state, decisions):
         try:
             told = json.loads(path.read_bytes())
         except (OSError, ValueError):  # it ages

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bidpilot.serving.incidents.files import FOLDER
 from bidpilot.serving.privacy import audit
 from bidpilot.serving.source_book import FILE as MEMORY
 
@@ -15,9 +16,10 @@ def decision_files(folder: Path | None) -> list[Path]:
     return _of(folder, "decisions-*.parquet") + _of(folder, "outcomes-*.parquet")
 
 
-def incident_files(state: Path) -> list[Path]:
-    """Files of incidents, of all workers."""
-    return _of(state / "incidents", "*.json") + _of(state / "incidents", "worker-*/*.json")
+def incident_files(state: Path, decisions: Path | None = None) -> list[Path]:
+    """Files of incidents, of all workers, and their copies beside a decision log."""
+    own = _of(state / FOLDER, "*.json") + _of(state / FOLDER, "worker-*/*.json")
+    return own + _of(None if decisions is None else decisions / FOLDER, "*.json")
 
 
 def report_files(state: Path) -> list[Path]:

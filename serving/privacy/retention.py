@@ -89,7 +89,7 @@ def prune(
     if Kind.decisions in days:
         files(Kind.decisions, decision_files(decisions))
     if Kind.incidents in days:
-        files(Kind.incidents, [path for path in incident_files(state) if not _open(path)])
+        files(Kind.incidents, [path for path in incident_files(state, decisions) if not _open(path)])
     if Kind.reports in days:
         files(Kind.reports, report_files(state))
     if Kind.memory in days:

@@ -18,7 +18,7 @@ class ImportConfig(Config):
     examples: ClassVar[tuple[str, ...]] = (
         "bidpilot import auctionnet period-*.parquet --out logs/auctionnet",
         "bidpilot import mapping auctions.csv --mapping columns.yaml --out logs/mine",
-        "bidpilot import decisions decisions --out logs/decisions --incidents serving-state/incidents",
+        "bidpilot import decisions decisions --out logs/decisions",
     )
 
     format: tyro.conf.Positional[Literal["auctionnet", "ipinyou", "kuairand", "criteo", "mapping", "decisions"]] = (
@@ -64,8 +64,8 @@ class ImportConfig(Config):
     )
     incidents: Path | None = Field(
         None,
-        description="Folder of a bid server's incident files: slots of its decisions that lay under one are left out, "
-        "and listed; each is filled from the nearest day that has it.",
+        description="Folder of a bid server's incident files, in place of the one beside its decisions: slots that lay "
+        "under one are left out, and listed; each is filled from the nearest day that has it.",
     )
     keep_incident_slots: bool = Field(False, description="Keep the slots that lay under an incident all the same.")
     episode: Count = Field(1000, description="Auctions per day, where the files have no times.")

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from bidpilot.bidding.errors import UnreadableFile
+from bidpilot.envs.logs.files import find_files
 from bidpilot.envs.logs.incidents import UnderIncident
+from bidpilot.serving.incidents.files import FOLDER
 from bidpilot.serving.incidents.incident import Action, Incident
+
+
+def beside(files: Sequence[Path]) -> list[Path]:
+    """The folders in which a bid server keeps its incidents beside these files of its decision log.
+
+    Raises:
+        NoFilesMatched: there are no such files.
+    """
+    folders = {path.parent / FOLDER for path in find_files(files, "decisions-*")}
+    return sorted(folder for folder in folders if folder.is_dir())
 
 
 def read_incidents(folder: Path) -> list[UnderIncident]:

@@ -27,15 +27,16 @@ def run(config: ImportConfig) -> None:
     # Polars loads only when this command runs.
     from bidpilot.envs.logs.formats import ImportOptions
     from bidpilot.envs.logs.importers import DECISIONS, run_import
-    from bidpilot.training.importing.incidents import read_incidents
+    from bidpilot.training.importing.incidents import beside, read_incidents
 
     values = {name: getattr(config, name) for name in type(config).model_fields if name not in _NO_OPTION}
     options = ImportOptions(**values)
+    if config.incidents is not None and config.format != DECISIONS:
+        raise InvalidConfig(f"--incidents are of a bid server's decisions, not of {config.format}. Leave them out.")
     incidents = []
-    if config.incidents is not None and not config.keep_incident_slots:
-        if config.format != DECISIONS:
-            raise InvalidConfig(f"--incidents are of a bid server's decisions, not of {config.format}. Leave them out.")
-        incidents = read_incidents(config.incidents)
+    if config.format == DECISIONS and not config.keep_incident_slots:
+        folders = beside(config.files) if config.incidents is None else [config.incidents]
+        incidents = [one for folder in folders for one in read_incidents(folder)]
     with waiting(Console(), f"importing {config.format}"):
         summary = run_import(
             config.format,

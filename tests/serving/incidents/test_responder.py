@@ -246,6 +246,17 @@ def test_a_restart_knows_what_holds(opened: Callable[[], Bidder], clock: ManualC
     assert only(bidder).level == Level.stop
 
 
+def test_who_trains_on_the_decision_log_finds_the_incidents_beside_it(
+    bundle_folder: Path, tmp_path: Path, clock: ManualClock
+) -> None:
+    config = ServeConfig(bundle=bundle_folder, state=tmp_path / "state", decisions=tmp_path / "decisions")
+    with open_bidder(config, clock) as bidder:
+        go(bidder, clock, 2, ALARM, Target(kind="source", index=2))
+        incident = only(bidder)
+    for folder in (tmp_path / "state", tmp_path / "decisions"):
+        assert read_incident(folder / "incidents" / f"{incident.id}.json") == incident
+
+
 def test_a_file_that_is_damaged_is_said_and_left(
     opened: Callable[[], Bidder], clock: ManualClock, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -65,3 +65,17 @@ def test_the_command_leaves_slots_out_and_keeps_them_where_it_is_told_to(
     assert "left out, under an incident: c, 2026-01-01, slots 0" in capsys.readouterr().out
     with pytest.raises(InvalidConfig, match="decisions"):
         run(ImportConfig.model_validate(asked | {"format": "auctionnet", "out": tmp_path / "no"}))
+
+
+def test_incidents_beside_the_decisions_are_heeded_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    decisions = tmp_path / "decisions"
+    decisions.mkdir()
+    write(decisions, {"slot": 0}, {"slot": 0, "date": "2026-01-02"}, {"slot": 1, "date": "2026-01-02"})
+    _write(decisions / "incidents", (Action.opened, 0.0), (Action.closed, 0.0), is_open=False)
+    asked = {"format": "decisions", "files": (decisions,)}
+    run(ImportConfig.model_validate(asked | {"out": tmp_path / "left"}))
+    assert "left out, under an incident: c, 2026-01-01, slots 0" in capsys.readouterr().out
+    run(ImportConfig.model_validate(asked | {"out": tmp_path / "kept", "keep_incident_slots": True}))
+    (tmp_path / "none").mkdir()
+    run(ImportConfig.model_validate(asked | {"out": tmp_path / "others", "incidents": tmp_path / "none"}))
+    assert "under an incident" not in capsys.readouterr().out
