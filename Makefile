@@ -23,11 +23,17 @@ DRAWS ?= 4000
 ONLY ?=
 DATA ?= ../shared/data
 
-.PHONY: help install quickstart test mutants check docs loop bench intervals figures rivals clean
+# Of the game day.
+SEED ?= 0
+
+# Honest days that `make game-day` counts what is told of, in place of the day with faults; 0: none.
+DAYS ?= 0
+
+.PHONY: help install quickstart test mutants check docs loop game-day bench intervals figures rivals clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 install: .venv/installed ## make .venv and install the pinned dependencies
 
@@ -64,6 +70,9 @@ docs: .venv/docs ## run the tutorials and build the docs site, build/docs/index.
 
 loop: install ## go the whole way from a log to a served champion and back, checking every joint; SIZE=large for more days
 	$(BIN)/python -m tests.loop.loop --size $(SIZE)
+
+game-day: install ## play a day with faults in it, with the guard and without; DAYS=30: honest days, what is told of them
+	$(BIN)/python -m tests.game_day.game_day --alone --seed $(SEED) --days $(DAYS)
 
 bench: install ## run every benchmark; one JSON line per measurement
 	@set -e; for f in benchmarks/*.py; do $(BIN)/python "$$f"; done

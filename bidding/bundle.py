@@ -6,6 +6,8 @@ golden.json     a day of inputs and outputs of the agent, which every reader mus
                 are the features that the manifest names, in its order
 network.npz     weights of a policy network, and the names of the features that it reads (absent where the agent is a
                 controller)
+bands.npz       what the slots of training days were like, which a live day is watched by (absent where none was learnt,
+                and in older bundles)
 policy.onnx     the policy in portable form, for other runtimes: base and clip included, described in its metadata
 
 A bundle names the features that its agent reads, and a reader gives it those by name: a later version may observe more
@@ -29,14 +31,15 @@ from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.action import action_size
 from bidpilot.bidding.day.features import declared, observation_of, strange
-from bidpilot.bidding.errors import BundleMismatch, InvalidBundle, InvalidLandscape
+from bidpilot.bidding.errors import BundleMismatch, InvalidBands, InvalidBundle, InvalidLandscape
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.bidding.sealed_files import MOST_MANIFEST, check_arrays, read_arrays, read_bytes, read_listed, read_object
+from bidpilot.bidding.watch.bands import Bands
 
 SCHEMA_VERSION = 2
 MANIFEST_FILE, FORECAST_FILE, GOLDEN_FILE = "manifest.json", "forecast.npz", "golden.json"
-NETWORK_FILE, ONNX_FILE = "network.npz", "policy.onnx"
+NETWORK_FILE, ONNX_FILE, BANDS_FILE = "network.npz", "policy.onnx", "bands.npz"
 PARITY = 1e-5
 """Largest difference of an action's entry between what trained and what reads the bundle."""
 _PLAN_TOLERANCE = 1e-6  # relative, of the plan's coefficients
@@ -150,6 +153,7 @@ class Bundle:
     forecast: Forecast
     golden: Golden
     network: Mapping[str, NDArray[Any]]  # as agents/acting/policy.py stores a policy's; {} if none
+    bands: Bands | None = None  # that days are watched by
     digest: str = ""  # SHA-256 of its manifest, hex: with the checksums in it, of the whole bundle
 
     def observation(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -219,10 +223,11 @@ def load_bundle(folder: str | Path) -> Bundle:
     text = _manifest_bytes(folder)
     manifest = _parse_manifest(folder, text)
     needed = [FORECAST_FILE, GOLDEN_FILE] + [NETWORK_FILE] * (manifest.agent.kind == "network")
+    wanted = [*needed, *(name for name in (BANDS_FILE,) if name in manifest.checksums)]
     unlisted = set(needed) - set(manifest.checksums)
     if unlisted:
         raise InvalidBundle(f"{folder}: the manifest has no checksum of {', '.join(sorted(unlisted))}. {_REMEDY}")
-    files = read_listed(folder, manifest.checksums, needed)
+    files = read_listed(folder, manifest.checksums, wanted)
     _check_features(manifest)
     forecast = _read_forecast(folder / FORECAST_FILE, files[FORECAST_FILE])
     if forecast.segments != manifest.segments or forecast.slots != manifest.slots:
@@ -231,7 +236,8 @@ def load_bundle(folder: str | Path) -> Bundle:
     size = action_size(len(manifest.segments))
     network = _read_network(folder / NETWORK_FILE, files[NETWORK_FILE]) if NETWORK_FILE in files else {}
     golden = _read_golden(folder / GOLDEN_FILE, files[GOLDEN_FILE], len(manifest.features), size)
-    return Bundle(manifest, forecast, golden, network, hashlib.sha256(text).hexdigest())
+    bands = _read_bands(folder / BANDS_FILE, files[BANDS_FILE], manifest.slots) if BANDS_FILE in files else None
+    return Bundle(manifest, forecast, golden, network, bands, hashlib.sha256(text).hexdigest())
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -290,6 +296,17 @@ def _read_forecast(path: Path, data: bytes) -> Forecast:
         return Forecast.load(path, data)
     except (InvalidLandscape, ValueError) as error:
         raise InvalidBundle(f"{path} cannot be used ({error}). {_REMEDY}") from error
+
+
+def _read_bands(path: Path, data: bytes, slots: int) -> Bands:
+    try:
+        check_arrays(data)
+        bands = Bands.load(path, data)
+    except (InvalidBands, ValueError) as error:
+        raise InvalidBundle(f"{path} cannot be used ({error}). {_REMEDY}") from error
+    if bands.slots != slots:
+        raise InvalidBundle(f"{path} is of days with {bands.slots} slots, the manifest says {slots}. {_REMEDY}")
+    return bands
 
 
 def _read_network(path: Path, data: bytes) -> dict[str, NDArray[Any]]:

@@ -230,6 +230,10 @@ class InvalidBundle(BidpilotError):
     """Raised when a folder is no whole policy bundle: a file missing, altered, or not what the manifest says."""
 
 
+class InvalidBands(BidpilotError):
+    """Raised when the bands of a forecast cannot be read or learnt, or are not of the days held against them."""
+
+
 class BundleExists(InvalidBundle):
     """Raised when a folder holds the bundle of another run, which nobody said may be replaced."""
 
@@ -260,6 +264,18 @@ class InvalidRequest(BidpilotError):
 
 class InvalidNotice(BidpilotError):
     """Raised when a notice is not signed by this bidder, or tells a price or an event that cannot be."""
+
+
+class InvalidIncident(BidpilotError):
+    """Raised when an incident is asked for what it cannot do, or its file or the response policy cannot be read."""
+
+
+class UnknownIncident(BidpilotError):
+    """Raised when there is no incident of a name."""
+
+
+class InvalidContacts(BidpilotError):
+    """Raised when the contacts of a bid server cannot be read, or need what is not installed."""
 
 
 class LinkLost(BidpilotError):

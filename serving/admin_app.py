@@ -1,7 +1,10 @@
-"""The application that operators talk to. Without a token: /health, /ready, /metrics. With one:
+"""The application that operators talk to. Without a token: /health, /ready, /metrics, and the files of the page
+(`serving.page`) at / and /page/. With one:
 
 GET    /admin/campaigns                     all campaigns with their money
 GET    /admin/bidders                       what each bidder of the store takes to be ordered
+GET    /admin/stream                        what the page shows, as server-sent events
+GET    /admin/page/NAME                     one campaign's running day, slot by slot
 GET    /admin/bundle                        which bundle decides, and which is to
 GET    /admin/campaigns/NAME/spend          ?from=DATE&to=DATE: its days by the ledger, by channel, with results
 POST   /admin/explain                       a bid request: the parts of its bids, without bidding
@@ -10,6 +13,7 @@ POST   /admin/kill, /admin/revive           stop all bidding, let it go on
 PUT    /admin/campaigns/NAME                add or change one: {"campaign": {...}, "creatives": [...]}
 DELETE /admin/campaigns/NAME                stop one for good; what is still told of its bids is booked
 POST   /admin/campaigns/NAME/budget         {"budget": 5000}; "from": DATE lets it hold from that day on, not at once
+GET    /admin/incidents                     and below it: `bidpilot.serving.incidents.admin`
 POST   /admin/bundle                        {"path": FOLDER}: another bundle, from the next slot on
 POST   /admin/clock                         {"now": SECONDS}, where the clock is manual
 
@@ -29,7 +33,7 @@ from typing import Any, Protocol
 import msgspec
 from pydantic import ValidationError
 
-from bidpilot.bidding.errors import BidpilotError, InvalidServing, LedgerUnavailable, LinkLost
+from bidpilot.bidding.errors import BidpilotError, InvalidServing, LedgerUnavailable, LinkLost, UnknownIncident
 from bidpilot.serving import swap
 from bidpilot.serving.access import Attempts
 from bidpilot.serving.bidder import Bidder
@@ -38,11 +42,14 @@ from bidpilot.serving.creatives.old import OldCreative
 from bidpilot.serving.drain import Drain
 from bidpilot.serving.exchange_app import readiness
 from bidpilot.serving.http import TEXT, BodyRefused, Request, Response
+from bidpilot.serving.incidents import admin as incidents
 from bidpilot.serving.ledger.store import MICRO, Seen, Wins
 from bidpilot.serving.messages import BidRequest, Imp, encode
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.openrtb import Reader
 from bidpilot.serving.orders import Pending
+from bidpilot.serving.page.page import Page
+from bidpilot.serving.page.same_origin import foreign
 from bidpilot.serving.planned import budget_order
 from bidpilot.serving.reach import Reach, shown
 from bidpilot.serving.reading.request import read_request
@@ -81,6 +88,7 @@ class AdminApp:
         attempts: counts wrong tokens by who brings them.
         swap: brings other bundles in; None: the bidder stays with its own.
         seat: that bids, where requests are explained.
+        page: the control page; None: there is none.
     """
 
     together: Together | None = None  # where several workers serve
@@ -95,11 +103,13 @@ class AdminApp:
         attempts: Attempts | None = None,
         swap: swap.Swap | None = None,
         seat: str = "bidpilot",
+        page: Page | None = None,
     ) -> None:
         self.bidder, self.reader, self.metrics, self.tokens = bidder, reader, metrics, tokens
         self.drain, self.attempts, self.swap = drain or Drain(), attempts or Attempts(), swap
         self.seat = seat
         self._reach = Reach(bidder.control.orders)
+        self.page = page
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""
@@ -109,6 +119,10 @@ class AdminApp:
             return readiness(self.bidder, self.drain.on)
         if request.path == "/metrics":
             return await self._exposition()
+        if self.page is not None and (file := self.page.file(request)) is not None:
+            return file
+        if foreign(request):
+            return Response(403, b'{"error":"another site\'s page asks for this: use the page of this server"}')
         given = request.authorization
         if given is not None and self.attempts.blocked(request.peer, given):
             return Response(429, b'{"error":"too many wrong tokens from this address: wait a minute"}')
@@ -122,11 +136,15 @@ class AdminApp:
         if who.role < needed:
             why = f"{who.name} may {who.role.name}, and this needs a token that may {needed.name}"
             return Response(403, encode({"error": why}))
+        if self.page is not None and request.method == "GET" and path == ["admin", "stream"]:
+            return self.page.stream(who, None if self.together is None else self.together.campaigns)
         try:
             body = await request.read(_MOST, _SECONDS)
             status, found = await self._do(who, request, path, body)
         except BodyRefused as refused:
             status, found = refused.status, {"error": refused.why}
+        except UnknownIncident as error:
+            status, found = 404, {"error": str(error)}
         except (LedgerUnavailable, LinkLost) as error:
             status, found = 503, {"error": str(error)}
         except (BidpilotError, msgspec.MsgspecError, ValidationError, UnicodeError, RecursionError) as error:
@@ -150,6 +168,8 @@ class AdminApp:
                 return 200, await self._bidders()
             case "GET", ["admin", "campaigns", name, "spend"] if name in self.bidder.served:
                 return 200, await spend_of(self.bidder, name, request.query, self.reader.currency)
+            case "GET", ["admin", "page", name] if self.page is not None and name in self.bidder.served:
+                return 200, self.page.campaign(name)
             case "PUT", ["admin", "campaigns", name]:
                 given = self._put(who, name, msgspec.json.decode(body, type=dict[str, Any]))
                 return await self._answer(given, self._campaign(name))
@@ -165,6 +185,13 @@ class AdminApp:
                 return await self.together.bundle(body)
             case _, ["admin", "bundle"] if self.swap is not None:
                 return await swap.answer(self.swap, request.method, body)
+            case "GET", ["admin", "incidents"]:
+                return 200, incidents.shown(self.bidder.responder, request.query)
+            case "GET", ["admin", "incidents", id]:
+                return 200, incidents.whole(self.bidder.responder.get(id))
+            case "POST", ["admin", "incidents", id, action]:
+                told = incidents.act(self.bidder.responder, who.name, id, action, body)
+                return await self._answer(told, incidents.whole(self.bidder.responder.get(id)))
             case "POST", ["admin", "explain"]:
                 return 200, self._explain(body)
             case "POST", ["admin", "clock"]:
@@ -285,4 +312,5 @@ def _needed(method: str, path: list[str]) -> Role:
     """The role that a request needs."""
     if method == "GET" or path[1:] == ["explain"]:
         return Role.read
-    return Role.operate if path[-1] in ("pause", "resume", "kill", "revive") and method == "POST" else Role.direct
+    operated = path[-1] in ("pause", "resume", "kill", "revive") or path[1:2] == ["incidents"]
+    return Role.operate if operated and method == "POST" else Role.direct

@@ -26,8 +26,10 @@ from bidpilot.serving.campaign_day import CampaignDay
 from bidpilot.serving.control import Control
 from bidpilot.serving.days import Days
 from bidpilot.serving.decision_log import DecisionLog
-from bidpilot.serving.desk import Desk
+from bidpilot.serving.desk import Desk, Origin
 from bidpilot.serving.guardrails import Cause, CircuitBreaker, EventLog
+from bidpilot.serving.incidents.responder import Responder
+from bidpilot.serving.incidents.responses import Responses
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.notices import Ticket
 from bidpilot.serving.past_debt import PastDebt
@@ -49,6 +51,7 @@ class Bidder:
         campaigns: what to bid for, by the file and the command line; orders given since hold on top (`Control`).
         decisions: where every auction is logged, or None.
         name: of this bidder among those that share its store.
+        responses: how it responds to incidents.
 
     Raises:
         InvalidServing: what is stored cannot be served.
@@ -64,6 +67,7 @@ class Bidder:
         shadow: Bundle | None = None,
         decisions: DecisionLog | None = None,
         name: str = "bidder",
+        responses: Responses | None = None,
     ) -> None:
         self.bundle, self.desk, self.calendar, self.decisions = bundle, desk, calendar, decisions
         self.reasons: Counter[str] = Counter()  # why there was no bid
@@ -73,12 +77,14 @@ class Bidder:
         self.breaker = CircuitBreaker(desk.guardrails, self.events, desk.clock)
         self.prefix, self._next_key = secrets.token_hex(4), 0
         second = None if shadow is None else agent_of(shadow)
+        self.shadow_origin = None if shadow is None else Origin.of(shadow)
         self._days = Days(desk, calendar, agent_of(bundle), second, lambda *run_out: self.booking.expired(*run_out))
         desk.keeper.on_failed = lambda why: self.events.record(Cause.ledger_failed, why)
         desk.state.on_failed = lambda why: self.events.record(Cause.state_failed, why)
         self._lost = 0
         self._look_back()
         self.control = Control(desk, self._days, self.events, name, campaigns)
+        desk.watcher.muted = lambda: self.killed
         self.put, self.kill, self.remove = self.control.put, self.control.kill, self.control.remove
         self.booking = Booking(desk, self._days, self.control.heard, decisions, self.events)
         self.win, self.loss, self.bill = self.booking.win, self.booking.loss, self.booking.bill
@@ -86,6 +92,9 @@ class Bidder:
         self.reconciliation = Reconciliation(desk, self._days.events)
         self.control.on_resume = self.reconciliation.forgive
         self.past_debt = PastDebt(desk, lambda name: self.days[name].wallet)
+        self.responder = Responder(self, responses or Responses())
+        desk.watcher.on_alarm = self.responder.hear
+        desk.watcher.on_lasting = self.responder.goes_on
 
     @property
     def days(self) -> dict[str, CampaignDay]:
@@ -114,6 +123,7 @@ class Bidder:
         self.reconciliation.tend(now, self._days.accounts(_RECONCILED))
         self.past_debt.tend(now, self.moment, self.control.served)
         self._watch()
+        self.responder.tend(now)
 
     def _watch(self) -> None:
         """Tell of what went wrong where nobody was asked."""
@@ -156,6 +166,7 @@ class Bidder:
     def _advance(self, now: float) -> None:
         if self._days.advance(now, self.control.served):
             self.booking.forget(now)
+        self.responder.hold()
         if self.decisions is not None:
             self.decisions.flush()
 
@@ -304,8 +315,13 @@ class Bidder:
         """Interventions by cause, over all campaigns."""
         return sum((e.counts for e in self._days.events.values()), start=self.events.counts.copy())
 
+    def campaign_events(self, name: str) -> EventLog | None:
+        """Where interventions for a campaign are counted."""
+        return self._days.events.get(name)
+
     def close(self) -> None:
         """Give unused money back, write what is ordered and logged, close the files."""
+        self.responder.end()
         self._days.close()
         self.control.orders.farewell()
         self.desk.keeper.stop()

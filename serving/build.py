@@ -25,6 +25,10 @@ from bidpilot.serving.creatives.sample import SAMPLE
 from bidpilot.serving.decision_log import DecisionLog
 from bidpilot.serving.desk import Desk, Origin
 from bidpilot.serving.guardrails import LOGGER
+from bidpilot.serving.incidents.contacts import read_contacts
+from bidpilot.serving.incidents.policy import read_policy
+from bidpilot.serving.incidents.responses import Responses, folder_of
+from bidpilot.serving.incidents.teller import Teller
 from bidpilot.serving.ledger.keeper import Deliver, Keeper, at_once
 from bidpilot.serving.ledger.machine import PAUSE, MachineStore
 from bidpilot.serving.ledger.sqlite import SqliteStore
@@ -34,6 +38,7 @@ from bidpilot.serving.pricer import ShadingTable
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.source_book import SourceBook
 from bidpilot.serving.state import State
+from bidpilot.serving.watcher import Watcher
 
 _HOUR = 3600.0
 
@@ -56,6 +61,8 @@ def open_bidder(
         InvalidBundle, BundleMismatch: the bundle cannot be served, or the shadow does not fit it.
         InvalidServing: the campaigns or the orders stored for them cannot be read or served.
         InvalidCalendar: the named events cannot be read.
+        InvalidContacts: whom to tell of incidents cannot be read.
+        InvalidIncident: the response policy cannot be read.
         InvalidMemory: the memory of sources cannot be read, or is of other sources.
         LedgerUnavailable: the state folder or Redis cannot be used.
     """
@@ -109,13 +116,19 @@ def _open(
         reconciliation=config.reconciliation,
         book=book,
         origin=Origin.of(bundle),
+        watcher=Watcher(bundle.bands, planner.forecast, watches=place.first),
     )
     decisions = None
     if config.decisions is not None:
         decisions = DecisionLog(config.decisions, f"{int(time.time())}-{os.getpid()}", bundle.manifest.segments)
     calendar = Calendar(bundle.manifest.slots, config.utc_offset * _HOUR)
     name = name or f"{socket.gethostname()}:{config.state.resolve()}{place}"
-    bidder = Bidder(bundle, desk, calendar, campaigns, shadow, decisions, name)
+    contacts = None
+    if config.contacts is not None and place.first:  # of several workers one tells
+        contacts = Teller(read_contacts(config.contacts))
+    follows = None if place.first else folder_of(config.state)
+    responses = Responses(read_policy(config.responses), folder_of(config.state, place.index), contacts, follows)
+    bidder = Bidder(bundle, desk, calendar, campaigns, shadow, decisions, name, responses)
     if deliver is not at_once:
         keeper.start()
         desk.state.start()

@@ -19,25 +19,25 @@ from bidpilot.serving.calendar import Moment
 from bidpilot.serving.collector import SlotCollector, Value, add_outcome, add_win
 from bidpilot.serving.day_results import DayResults
 from bidpilot.serving.desk import Desk
-from bidpilot.serving.guardrails import Cause, EventLog, bid_cap, limit_step
+from bidpilot.serving.guardrails import Cause, EventLog, bid_cap
+from bidpilot.serving.incidents.effects import NONE, Effects
 from bidpilot.serving.ledger.chunk import most_unused
 from bidpilot.serving.ledger.reservations import WalletConfig
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.ledger.wallet import Wallet
 from bidpilot.serving.past import Past
-from bidpilot.serving.pilot import Decision, Pilot
+from bidpilot.serving.pilot import Pilot
 from bidpilot.serving.pilots import Pilots
-from bidpilot.serving.pricer import Pricer
 from bidpilot.serving.seen import of_all
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.sharing import Sharing
-from bidpilot.serving.slot_gate import SlotGate
+from bidpilot.serving.slot_rule import SlotRule
 from bidpilot.serving.slot_spend import SlotSpend
 from bidpilot.serving.successor import Successor
 from bidpilot.serving.told import Told
 
 
-class CampaignDay:
+class CampaignDay(SlotRule):
     """Keeps a campaign's day; `offer` prices an auction, `switch` and `closing` go on to the next slot.
 
     A day joined late, or again after a restart, starts from the slots that were told or stored; others count as
@@ -63,7 +63,7 @@ class CampaignDay:
         wallet: Wallet | None = None,
         caught_up: bool = True,
     ) -> None:
-        self.desk, self.served, self.moment, self.events = desk, served, moment, events
+        self.desk, self.served, self.moment = desk, served, moment
         self.account = f"{served.name}@{moment.date}"
         self.stopped = ""  # why it makes no bids; empty where it does
         self._begun, self._unwatched = False, 0.0
@@ -71,11 +71,10 @@ class CampaignDay:
         self._budget = budget = desk.budgets.on(served, moment)
         kept = desk.state.results([self.account]) if moment.slot else {}  # of a day that began before a restart
         self.results = DayResults.read(kept.get(self.account), len(desk.forecast.segments))
-        self.pilots = pilots
-        self.cap = bid_cap(desk.guardrails, desk.forecast, self._pilot.alpha, served.campaign.conversion_value)
-        config = WalletConfig(chunk=most_unused(budget, _micro(self.cap)), hold=desk.hold)
+        cap = bid_cap(desk.guardrails, desk.forecast, pilots.policy.alpha, served.campaign.conversion_value)
+        super().__init__(desk, pilots, events, Sharing(self.account, desk, events), cap)
+        config = WalletConfig(chunk=most_unused(budget, int(self.cap * MICRO)), hold=desk.hold)
         self.wallet = wallet or Wallet(self.account, budget, desk.keeper, desk.clock, config, events)
-        self.sharing = Sharing(self.account, desk, events)
         self._spend = SlotSpend(self.wallet, self._slot_limit(budget), 1.0 / self.sharing.share)
         self.wallet.tend(desk.clock())
         self._spend.join(moment.slot)
@@ -139,7 +138,7 @@ class CampaignDay:
         past = Past(self.desk, self.account, self.sharing, moment.slot)
         for slot in range(moment.slot):
             self.collector.begin(slot)
-            totals = past.totals(slot, self.collector)
+            totals = past.totals(slot, self.collector, self.pilots)
             held = self.sharing.by_slot([self.wallet.promised_by_slot])
             self._next(totals, held, self._settled_before(totals) if slot + 1 == moment.slot else 0.0)
             yield
@@ -164,7 +163,8 @@ class CampaignDay:
         self.wallet.tend(self.desk.clock())  # what has run out by now is not outstanding
         own, self._unwatched = past.seen(self._unwatched), 0.0
         found = yield from self.sharing.gather(past.slot, own, self.wallet.promised_by_slot, self.moment.start, agenda)
-        self.pilots.late(found.late)
+        unlike = bool(self.stopped or self.served.paused) or self.effects is not NONE  # not bid as on training days
+        self.pilots.gathered(found.seen.unwatched, found.late, unlike)
         totals = past.totals_of(found.seen)
         self.desk.state.store_slot(self.account, past.slot, totals, self.results.text())
         self.desk.budgets.ask(self.desk.keeper, self.served, self.moment, self._limit)
@@ -174,7 +174,7 @@ class CampaignDay:
         self._next(totals, found.outstanding, self._settled_before(totals, found.settled), found.lapsed)
         self._past = None
         self.pilots.late()
-        self._spend.limit = self._slot_limit(self._budget)
+        self._limit_slot(self._budget)
         self.collector.follow(self.gate)
         yield None
         self._spare = self._fresh(self.slot + 1)
@@ -205,31 +205,6 @@ class CampaignDay:
             settled = self.wallet.state.settled / MICRO
         return 0.0 if settled is None else settled - self._pilot.spend - float(totals.spend[0])
 
-    def _apply(self, decision: Decision, first: bool) -> None:
-        rule = decision.rule
-        if not first:
-            rule, cut = limit_step(self.pricer.rule, rule, self.desk.guardrails.step_limit)
-            if cut:
-                self.events.record(Cause.step_limit, f"slot {decision.slot}")
-        self.decision = decision
-        self.pricer: Pricer = Pricer(rule, self.cap, self.desk.shade)
-        self.gate = self._make_gate()
-        shadow = self.pilots.shadow_decision
-        self._shadow_pricer = None if shadow is None else Pricer(shadow.rule, self.cap, self.desk.shade)
-
-    def _make_gate(self) -> SlotGate | None:
-        gate = self.decision.rule.gate
-        return None if gate is None else SlotGate(gate, self.sharing.by_source)
-
-    def shadow_bid(self, value: Value, segment: int, source: int, first_price: bool) -> float | None:
-        """What the shadow policy would bid, currency; None without one.
-
-        Quotas are not looked at again: both filters are told the same totals, so that their gates are one.
-        """
-        if self._shadow_pricer is None:
-            return None
-        return max(min(self._shadow_pricer.bid(value, segment, source, first_price), self.cap), 0.0)
-
     def request(self, value: Value, segment: int, source: int) -> Refusal | None:
         """Count an auction offered; why the gate refuses it. Outside of its flight it is nothing to plan with."""
         if self.served.flight is not None and self._closed(self.desk.clock()):
@@ -259,8 +234,10 @@ class CampaignDay:
 
         `hold`: how long its money must be held, seconds, where that is longer than usual; `count`: exposures of it.
         """
-        if self.stopped or self.served.paused:
-            return 0, self.stopped or "paused"
+        if self.stopped or self.served.paused or self.effects.stopped:
+            return 0, self.stopped or ("paused" if self.served.paused else "incident")
+        if self._spend.throttled:
+            return 0, "throttled"
         if self.served.flight is not None and self._closed(now):
             return 0, "not_in_flight"
         bid = self.pricer.bid(value, segment, source, first_price)
@@ -318,9 +295,15 @@ class CampaignDay:
         self.sharing.late(slot, own)
         self.pilots.late([(slot, of_all(own, self.sharing.factor))])
 
-    def _slot_limit(self, budget: int) -> int:
-        """Most that a slot may take here, micro-units: of its share of the budget this bidder's part."""
-        return int(self.desk.guardrails.slot_share * budget * self.sharing.part)
+    def respond(self, effects: Effects) -> None:
+        """Hold other responses to incidents from now on, in place of all before."""
+        self._respond(effects)
+        self._limit_slot(self._budget)
+        self.collector.follow(self.gate)
+        self._spare = self._fresh(self.slot + 1)
+
+    def _limit_slot(self, budget: int) -> None:
+        self._spend.limit, self._spend.throttle = self._slot_limit(budget), self._throttle(self.slot)
 
     def change(self, served: ServedCampaign) -> None:
         """Take over another setting; a new budget changes the account at once, the plan from the next day on."""
@@ -332,9 +315,10 @@ class CampaignDay:
         """Let the account have what the day may spend by now: its budget or the flight's money has changed."""
         budget = self.desk.budgets.on(self.served, self.moment)
         if self._begun and budget != self._budget:
+            self.pilots.rebudgeted(self._budget, budget)
             self._budget = budget
-            self._spend.limit = self._slot_limit(budget)
-            self.wallet.set_budget(budget, most_unused(budget, _micro(self.cap)))
+            self._limit_slot(budget)
+            self.wallet.set_budget(budget, most_unused(budget, int(self.cap * MICRO)))
 
     def close(self, wallet: bool = True) -> None:
         """Give unused money back, unless another day has the wallet, and let the policy's threads end."""
@@ -344,7 +328,3 @@ class CampaignDay:
         self.pilots.close()
         if self.successor is not None:
             self.successor.close()
-
-
-def _micro(amount: float) -> int:
-    return int(amount * MICRO)

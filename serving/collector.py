@@ -164,6 +164,11 @@ class SlotCollector:
         """What a won auction brought has become known."""
         add_outcome(self._won, source, told)
 
+    @property
+    def won(self) -> SlotTotals:
+        """Of wins that were billed and of what is told of them, one row; what is offered is not in it."""
+        return self._won
+
     def seen(self, unwatched: float = 0.0) -> Seen:
         """What has been counted so far; the collector did not run for the share `unwatched` of the slot."""
         self._drain()

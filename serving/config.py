@@ -58,6 +58,9 @@ class ServeConfig(BaseModel):
         None, description="JSON file of exchanges that may ask for bids, by token or network; where none, any may."
     )
     admin_host: str = Field("127.0.0.1", min_length=1, description="Address of metrics and administration.")
+    risks: Path | None = Field(
+        None, description="Risk register that the control page shows, as `bidpilot risks --json FILE` writes it."
+    )
     admin_port: int = Field(8081, ge=0, le=65535, description="TCP port for them; 0 takes a free one.")
     tokens: Path | None = Field(
         None,
@@ -104,6 +107,12 @@ class ServeConfig(BaseModel):
     )
     traffic_filter: bool = Field(
         True, description="Refuse traffic that is taken for invalid, by source, before the bid."
+    )
+    responses: Path | None = Field(
+        None, description="JSON or YAML file of what is done about incidents; where none, what is built in."
+    )
+    contacts: Path | None = Field(
+        None, description="JSON or YAML file of whom to tell of incidents, by role: watcher, lead, director."
     )
     predictor: str | None = Field(
         None, description="`module:name` of what predicts KPIs for requests that bring none of their own."

@@ -16,6 +16,7 @@ from bidpilot.serving.pricer import ShadingTable
 from bidpilot.serving.reconciliation import ReconciliationConfig
 from bidpilot.serving.source_book import Book
 from bidpilot.serving.state import State
+from bidpilot.serving.watcher import Watcher
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Desk:
     book: Book | None = None  # makes the filters of traffic; None: all requests pass
     origin: Origin = Origin()  # of planner, shade and book
     budgets: DayBudgets = field(default_factory=DayBudgets)  # of campaigns' days
+    watcher: Watcher = field(default_factory=Watcher)  # tells of days that leave their bands
     process: str = field(default_factory=lambda: secrets.token_hex(6))  # this one among those that share its store
 
     @property

@@ -29,6 +29,10 @@ class Drain:
         self._over.set()
         self.begin()
 
+    async def asked(self) -> None:
+        """Wait until it was asked."""
+        await self._asked.wait()
+
     async def finished(self) -> None:
         """Wait until it was asked and has lasted."""
         await self._asked.wait()

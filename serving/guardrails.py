@@ -54,6 +54,9 @@ class Cause(StrEnum):
     unbilled_stop = "unbilled_stop"
     bundle_swapped = "bundle_swapped"
     bundle_refused = "bundle_refused"
+    incident = "incident"  # a step of one, `bidpilot.serving.incidents`
+    contact_failed = "contact_failed"  # somebody could not be told of an incident
+    response_failed = "response_failed"  # a response could not be carried out; it is tried again
 
 
 class GuardrailConfig(BaseModel):

@@ -1,9 +1,11 @@
-"""The applications' common ground: requests with limited bodies, and whole responses, over RSGI."""
+"""The applications' common ground: requests with limited bodies, and responses, whole or as a stream, over RSGI."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NamedTuple, Protocol
+
+from granian import rsgi
 
 from bidpilot.serving.arrival import ARRIVED
 from bidpilot.serving.guardrails import LOGGER
@@ -11,6 +13,7 @@ from bidpilot.serving.patience import Patience
 
 JSON = [("content-type", "application/json")]
 TEXT = [("content-type", "text/plain; charset=utf-8")]
+_CLOSED: type[Exception] = rsgi.ProtocolClosed  # type: ignore[attr-defined]  # which granian hands on
 
 
 class BodyRefused(Exception):  # never leaves the applications: it becomes a status
@@ -41,20 +44,15 @@ class Request(Protocol):
         """The header, None where there is none."""
 
     @property
-    def encoding(self) -> str | None:
-        """Of the body, as its header says."""
-
-    @property
-    def accepts(self) -> str | None:
-        """Encodings of the answer, as the header says."""
-
-    @property
     def peer(self) -> str:
         """Address and port of who sent it."""
 
     @property
     def arrived(self) -> float | None:
         """When it was handed over to the loop, `time.perf_counter` seconds; None: now."""
+
+    def header(self, name: str, /) -> str | None:
+        """A header by its name in small letters, None where there is none."""
 
     async def read(self, most: int, seconds: float, /) -> bytes:
         """The body, of at most so many bytes, within so much time; may raise BodyRefused."""
@@ -64,11 +62,22 @@ class Request(Protocol):
 
 
 class Response(NamedTuple):
-    """What is sent back, whole."""
+    """What is sent back, whole, or bit by bit where there are `parts`."""
 
     status: int
     body: bytes = b""
     headers: list[tuple[str, str]] = JSON
+    parts: Parts | None = None
+
+
+class Parts(Protocol):
+    """A body that is sent as it comes. The server keeps what a slow client has not taken: end it after some bytes."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The parts. Whether the client is still there is looked at when one comes: let one come every so often."""
+
+    def close(self) -> None:
+        """No more is wanted; called once in any case."""
 
 
 class Hangup:
@@ -112,19 +121,13 @@ class Incoming:
         return self._scope.headers.get("authorization")  # type: ignore[no-any-return]
 
     @property
-    def encoding(self) -> str | None:
-        """Of the body, as its header says."""
-        return self._scope.headers.get("content-encoding")  # type: ignore[no-any-return]
-
-    @property
-    def accepts(self) -> str | None:
-        """Encodings of the answer, as the header says."""
-        return self._scope.headers.get("accept-encoding")  # type: ignore[no-any-return]
-
-    @property
     def peer(self) -> str:
         """Address and port of who sent it."""
         return self._scope.client  # type: ignore[no-any-return]
+
+    def header(self, name: str) -> str | None:
+        """A header by its name in small letters, None where there is none."""
+        return self._scope.headers.get(name)  # type: ignore[no-any-return]
 
     async def read(self, most: int, seconds: float) -> bytes:
         """The body; may raise BodyRefused."""
@@ -156,10 +159,30 @@ class Application:
         except Exception:  # a fault of ours: logged with its trace, and the connection goes on
             LOGGER.exception("a request failed")
             response = Response(500, b'{"error":"internal error"}')
-        if response.body:
+        if response.parts is not None:
+            await stream(protocol, response, response.parts)
+        elif response.body:
             protocol.response_bytes(response.status, response.headers, response.body)
         else:
-            protocol.response_empty(response.status, [])
+            protocol.response_empty(response.status, [] if response.headers is JSON else response.headers)
+
+
+async def stream(protocol: Any, response: Response, parts: Parts) -> None:
+    """Send a body part by part until it ends or the client has gone; `protocol` is RSGI's."""
+    hangup = Hangup(protocol)
+    try:
+        transport = protocol.response_stream(response.status, response.headers)
+        async for part in parts:
+            if hangup.gone:
+                break
+            await transport.send_bytes(part)
+    except _CLOSED:
+        pass  # the client has gone
+    except Exception:  # a fault of ours: logged with its trace, and the connection ends
+        LOGGER.exception("a stream failed")
+    finally:
+        parts.close()
+        hangup.close()
 
 
 async def read_body(length: str | None, protocol: Any, most: int, seconds: float, patience: Patience) -> bytes:

@@ -13,8 +13,10 @@ from prometheus_client.registry import Collector
 
 from bidpilot.bidding.kpi import KPI
 from bidpilot.bidding.traffic.sources import Sources
+from bidpilot.bidding.watch.alarm import Risk
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.guardrails import Cause
+from bidpilot.serving.incidents.metrics import metrics_of
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.swap import origins_of
 
@@ -76,6 +78,8 @@ class Metrics(Collector):
         counts = b.event_counts()
         events = {cause.value: counts[cause] for cause in Cause}  # from 0 on: a series that begins at 1 is no increase
         yield _counter("bidpilot_guardrail_events", "Interventions of guardrails, by cause.", "cause", events)
+        alarms = {risk.value: b.desk.watcher.counts[risk] for risk in Risk}  # from 0 on, as events
+        yield _counter("bidpilot_alarms", "Alarms of campaigns' days, by risk.", "risk", alarms)
         yield GaugeMetricFamily("bidpilot_killed", "1 where the kill switch is on.", value=float(b.killed))
         yield _bundles(b)
         yield from _writing(b)
@@ -117,6 +121,7 @@ class Metrics(Collector):
         for name in b.days:
             past.add_metric([name], sum(b.past_debt.of(name).values()))
         yield past
+        yield from metrics_of(b)
 
 
 def _bundles(bidder: Bidder) -> GaugeMetricFamily:

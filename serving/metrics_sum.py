@@ -48,6 +48,10 @@ GAUGES = {
     "bidpilot_orders_pending": Rule.add,
     "bidpilot_ledger_age_seconds": Rule.largest,
     "bidpilot_state_pending": Rule.add,
+    "bidpilot_incidents_open": Rule.largest,
+    "bidpilot_response_level": Rule.largest,
+    "bidpilot_incidents_waiting": Rule.largest,
+    "bidpilot_incidents_escalated": Rule.largest,
 }
 """Of other gauges, by name; `bidpilot_money` goes by its label `part`."""
 

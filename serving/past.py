@@ -5,6 +5,7 @@ from __future__ import annotations
 from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.serving.collector import SlotCollector
 from bidpilot.serving.desk import Desk
+from bidpilot.serving.pilots import Pilots
 from bidpilot.serving.sharing import Sharing
 
 
@@ -22,8 +23,9 @@ class Past:
         self.missing = sum(slot not in self._told and slot not in self._stored for slot in range(slots))
         """Slots that nobody has told of."""
 
-    def totals(self, slot: int, collector: SlotCollector) -> SlotTotals:
-        """What a slot brought, for which the collector has just begun."""
+    def totals(self, slot: int, collector: SlotCollector, pilots: Pilots) -> SlotTotals:
+        """What a slot brought, for which the collector has just begun; the pilots hear that it is played again."""
+        pilots.again(seen=slot in self._told or slot in self._stored)
         if slot in self._told:
             return collector.totals_of(self._told[slot])
         return self._stored.get(slot) or collector.totals(unwatched=1.0)

@@ -85,6 +85,9 @@ class Pilot:
         self._observer = Observer(forecast, 1)
         self._size = action_size(len(forecast.segments))
         self._made: tuple[Steering | None, Replanner] | None = None
+        self.refused = np.zeros(forecast.slots, np.int64)  # (T,) requests that the gate refused
+        self.by_plan = False
+        """Whether the plan takes the policy's place, whatever it answers."""
         self._asked: Future[Action] | None = None
         self._asker = ThreadPoolExecutor(1, thread_name_prefix="policy")
 
@@ -150,6 +153,7 @@ class Pilot:
         `outstanding` (T,) is the money held for bids of each slot that may still be billed, currency; None: nothing.
         `settled` is currency that is known to be paid by now, without what it bought or in which slot.
         """
+        self.refused[self.slot] = int(totals.source_refused.sum())
         self._statistics.update(totals)
         if settled > 0:  # from the first slot on: what is paid has been told, however late bills come
             spend = self._statistics.spend[1 : self.slot + 1]
@@ -158,6 +162,23 @@ class Pilot:
             np.zeros((self.forecast.slots, 1)) if outstanding is None else outstanding[:, None]
         )
         return self._decide(self._last)
+
+    @property
+    def statistics(self) -> DayStatistics:
+        """What the day has brought so far, one row: of all bidders."""
+        return self._statistics
+
+    @property
+    def planned_curve(self) -> NDArray[np.float64]:
+        """(T + 1,) cumulative spend by the plan, currency."""
+        spend: NDArray[np.float64] = self._plan.spend[self._index[0]]
+        return spend
+
+    @property
+    def planned_wins(self) -> NDArray[np.float64]:
+        """(T,) wins per slot by the plan."""
+        wins: NDArray[np.float64] = self._plan.wins[self._index[0]]
+        return wins
 
     @property
     def money(self) -> tuple[float, float]:
@@ -174,6 +195,7 @@ class Pilot:
         """Go on with the day of another pilot in this slot: what it has counted stands, and its filter of traffic."""
         self._statistics.take_over(before._statistics)
         self.traffic, self._events, self._patience = before.traffic, before._events, before._patience
+        self.by_plan, self.refused = before.by_plan, before.refused
         before.close()
 
     def lapse(self, amount: float) -> None:
@@ -195,14 +217,26 @@ class Pilot:
 
     def _decide(self, last: NDArray[np.float64] | None) -> Decision:
         observation = self._observer.observe(self._statistics, last)
-        action = None if self.over else self._ask(observation)
-        planned = action is None
-        if action is None:
-            action = np.zeros((1, self._size))
+        self._answer = None if self.over else self._ask(observation)
+        self._seen = observation[0], self._gate(), self._statistics.price_level()
+        return self.hold(self.by_plan)
+
+    def hold(self, by_plan: bool) -> Decision:
+        """What holds from now on: in the slot under way the plan, or again what the policy has answered for it."""
+        self.by_plan = by_plan
+        observation, gate, level = self._seen
+        planned = by_plan or self._answer is None
+        action = np.zeros((1, self._size)) if by_plan or self._answer is None else self._answer
         self._last = action
         rule = self._statistics.close_full_channels(decode(action, self.alpha, self._multiplier, self._beta))
-        rule = replace(rule, gate=self._gate(), price_level=self._statistics.price_level())
-        return Decision(self.slot, observation[0], action[0], rule, planned)
+        return Decision(self.slot, observation, action[0], replace(rule, gate=gate, price_level=level), planned)
+
+    def planned_spend(self, slot: int) -> float:
+        """What the plan has for a slot, or its part of what is left where earlier slots left more, currency."""
+        spend = self._plan.spend[self._index][0]
+        own, coming = float(spend[slot + 1] - spend[slot]), float(spend[-1] - spend[slot])
+        left = self.campaign.budget - sum(self.money)
+        return max(own, own / coming * left) if coming > 0 else own
 
     def _gate(self) -> Gate | None:
         """The gate of the slot under way; None where every request passes, and when the day is over."""

@@ -65,6 +65,10 @@ class Reconciliation:
         for name, theirs in accounts.items():
             self._ask(name, theirs, until)
 
+    def warned(self, name: str) -> bool:
+        """Whether too many of a campaign's wins are not billed."""
+        return name in self._warned
+
     def stopped(self, name: str) -> bool:
         """Whether a campaign does not bid because its wins are not billed."""
         return name in self._stopped

@@ -36,6 +36,8 @@ from bidpilot.serving.listeners import Addresses, addresses, check_admin_host, l
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.notices import Signer
 from bidpilot.serving.openrtb import Reader, Writer
+from bidpilot.serving.page.page import Page
+from bidpilot.serving.page.register import read_register
 from bidpilot.serving.place import ALONE
 from bidpilot.serving.predictor import load_predictor
 from bidpilot.serving.restrictions.auction_types import AuctionTypes
@@ -147,7 +149,9 @@ def applications(
     exchange = ExchangeApp(bidder, config, signer, reader, Writer(signer, url), metrics, access, drain)
     swap = Swap(bidder, config)
     tokens = Tokens(secret(config, "admin.token", _TOKEN), config.tokens)
-    return exchange, AdminApp(bidder, reader, metrics, tokens, drain, swap=swap, seat=config.seat)
+    page = Page(bidder, config.currency, drain, () if config.risks is None else read_register(config.risks))
+    admin = AdminApp(bidder, reader, metrics, tokens, drain, swap=swap, seat=config.seat, page=page)
+    return exchange, admin
 
 
 def reload(loop: asyncio.AbstractEventLoop, swap: Swap | None) -> None:

@@ -16,6 +16,7 @@ class SlotSpend:
 
     def __init__(self, wallet: Wallet, limit: int, bidders: float) -> None:
         self._wallet, self.limit, self._bidders = wallet, limit, bidders
+        self.throttle: int | None = None  # what the slot may cost under a response to an incident
         self._slot, self._spent = -1, 0
         self._known, self._asking = True, False
 
@@ -39,6 +40,12 @@ class SlotSpend:
         wallet = self._wallet
         before = 0 if wallet.keeper.store.shared else wallet.elsewhere
         return self._known and self._spent + wallet.promised_by_slot[self._slot] + before + amount <= self.limit
+
+    @property
+    def throttled(self) -> bool:
+        """Whether the slot has cost what a throttled one may: bids that are out may still be billed."""
+        most = self.throttle
+        return most is not None and self._spent + self._wallet.won_by_slot[self._slot] >= most
 
     def _ask(self) -> None:
         if self._asking:

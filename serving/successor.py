@@ -36,6 +36,8 @@ class Successor:
             self.close()
             return
         day.pilots.hand_over(pilot, self.shadow)
+        watch = day.pilots.watch
+        day.pilots.watch = desk.watcher.hand_over(watch, day.served, campaign, day.moment.day, pilot.slot)
         day.desk = desk
         day.cap = bid_cap(desk.guardrails, desk.forecast, pilot.alpha, campaign.conversion_value)
         day.wallet.chunk.most = most_unused(int(campaign.budget * MICRO), int(day.cap * MICRO))

@@ -151,6 +151,7 @@ class Swap:
         before, after = self._bidder.desk.book, coming.desk.book
         if isinstance(before, SourceBook) and isinstance(after, SourceBook):
             after.memory = before.memory
+        self._bidder.desk.watcher.change(coming.bundle.bands, coming.desk.forecast)
         self._bidder.swap(coming.bundle, coming.desk, coming.agent)
         self.path = coming.path
         self._bidder.events.record(Cause.bundle_swapped, f"{coming.desk.origin.digest} of run {coming.desk.origin.run}")

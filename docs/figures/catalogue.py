@@ -165,6 +165,23 @@ _ALL = (
         drops=("gain_by_day",),
     ),
     Measurement(
+        "risks",
+        1,
+        ("bidpilot risks --days 256 --seed 3 --json {json}",),
+        keeps=lambda row: isinstance(row, dict) and "likelihood" in row,
+        drops=("evidence",),
+    ),
+    Measurement("game-day", 1, ("python -m tests.game_day.game_day --alone --json {json}",)),
+    Measurement("game-days", 2, ("python -m tests.game_day.game_day --seeds 12 --json {json}",)),
+    Measurement("honest-days", 3, ("python -m tests.game_day.game_day --days 30 --json {json}",)),
+    Measurement(
+        "alerts",
+        3,
+        ("bidpilot alerts --seed 3 --figure docs/alerts.png --json {json}",),
+        drops=("found_by_slot",),
+    ),
+    Measurement("honest", 4, ("bidpilot incidents honest --seed 3 --json {json}",)),
+    Measurement(
         "experiments",
         2,
         (

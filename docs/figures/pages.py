@@ -10,12 +10,20 @@ from pathlib import Path
 
 from bidpilot.training.report.comparison import Interval, interval_plot
 from bidpilot.training.report.differences import difference_map
-from docs.figures import experiments, ground, protocols, suites, worlds
+from docs.figures import alerts, experiments, ground, protocols, risks, suites, worlds
 from docs.figures.measure import ROOT
 from docs.figures.record import POOLED, NotMeasured, Records
 from docs.figures.words import short
 
-TEXTS = {**suites.TEXTS, **protocols.TEXTS, **ground.TEXTS, **worlds.TEXTS, **experiments.TEXTS}
+TEXTS = {
+    **suites.TEXTS,
+    **protocols.TEXTS,
+    **alerts.TEXTS,
+    **risks.TEXTS,
+    **ground.TEXTS,
+    **worlds.TEXTS,
+    **experiments.TEXTS,
+}
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 MARKS = re.compile(r"(<!-- figure: ([\w-]+) -->)(.*?)(<!-- end -->)", re.DOTALL)
 _SHOWN = ("steady", "daily", "shift")

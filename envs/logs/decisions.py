@@ -2,14 +2,14 @@
 
 Every (date, campaign) is one day. The market price is the least price that would have won, as notices told it;
 auctions whose price nobody told are set aside, since a replay could not clear them, and so are those that were
-refused as invalid traffic, which no training day is to hold. Events that were told, in `outcomes-*.parquet`, become
-the funnel of the auctions that were won; those of bids that nobody billed are left out.
+refused as invalid traffic, which no training day is to hold, and what lay under an incident. Events that were told, in
+`outcomes-*.parquet`, become the funnel of the auctions that were won; those of bids that nobody billed are left out.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from bidpilot.envs.logs.files import find_files
 from bidpilot.envs.logs.formats import in_words
 from bidpilot.envs.logs.headers import require_columns
 from bidpilot.envs.logs.importing import ImportResult
+from bidpilot.envs.logs.incidents import UnderIncident, filled, without_incidents
 
 SEGMENTS_FILE = "segments.json"
 _NUMBERS = (*KPI, "market_price")
@@ -65,8 +66,12 @@ def refused_requests(set_aside: pl.DataFrame, sources: int, slots: int) -> NDArr
     return np.bincount(cell, minlength=sources * slots).reshape(sources, slots)
 
 
-def import_decisions(files: Iterable[str | Path], name: str = "decisions") -> ImportResult:
+def import_decisions(
+    files: Iterable[str | Path], name: str = "decisions", incidents: Sequence[UnderIncident] = ()
+) -> ImportResult:
     """Import `decisions-*.parquet` files of one server; `segments.json` and `outcomes-*.parquet` lie beside them.
+
+    Slots under `incidents` are left out and filled from other days, which the log's notes list.
 
     Raises:
         NoFilesMatched, UnknownFormat, UnreadableFile, MissingColumn: from the files.
@@ -78,7 +83,7 @@ def import_decisions(files: Iterable[str | Path], name: str = "decisions") -> Im
     rows = pl.concat([_read(p) for p in paths])
     events = _read_events({path.parent: None for path in paths})
     reason = _reason(segments)
-    rows = rows.with_columns(reason=reason)
+    rows, left_out = without_incidents(rows.with_columns(reason=reason), incidents)
     aside, kept = rows.filter(pl.col("reason").is_not_null()), rows.filter(pl.col("reason").is_null())
     if not kept.height:
         counts = in_words(dict(aside["reason"].value_counts(sort=True).iter_rows()))
@@ -87,11 +92,14 @@ def import_decisions(files: Iterable[str | Path], name: str = "decisions") -> Im
         )
     if kept["slots"].n_unique() > 1:
         raise UnevenDays(f"The rows have days of {sorted(kept['slots'].unique())} slots. Import them apart.")
+    kept, stand_in = filled(kept, aside)
     kept = kept.sort(*DAY, "slot", "time", maintain_order=True)
     log = _make_log(kept, segments, name, sources=int(rows["source"].cast(pl.Int16).max()) + 1)  # type: ignore[arg-type]
+    log = replace(log, notes=(*log.notes, *left_out, *stand_in))
     if events.height:
         log = replace(log, funnel=_funnel(kept, events), notes=(*log.notes, *_event_notes(rows, events)))
-    return ImportResult(log, aside.select("file", pl.exclude("file")), rows.height)
+    copied = log.n + aside.height - rows.height
+    return ImportResult(log, aside.select("file", pl.exclude("file")), rows.height, copied=copied)
 
 
 def _read(path: Path) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from bidpilot.envs.logs.criteo import criteo_format
 from bidpilot.envs.logs.decisions import import_decisions
 from bidpilot.envs.logs.formats import Format, Imported, ImportOptions
 from bidpilot.envs.logs.importing import ImportResult, import_files
+from bidpilot.envs.logs.incidents import UnderIncident
 from bidpilot.envs.logs.ipinyou import ipinyou_format
 from bidpilot.envs.logs.kuairand import LOGS, kuairand_format
 from bidpilot.envs.logs.mapped import mapped_format
@@ -38,7 +39,7 @@ DECISIONS = "decisions"
 
 @dataclass(frozen=True)
 class ImportSummary:
-    """What an import did: rows_in = rows_kept + the sum of set_aside."""
+    """What an import did: rows_in + copied = rows_kept + the sum of set_aside."""
 
     folder: Path
     name: str
@@ -51,15 +52,18 @@ class ImportSummary:
     dropped: tuple[str, ...] = ()  # columns of the files that were not read
     notes: tuple[str, ...] = ()  # what a reader of the log must know
     hashed: tuple[str, ...] = ()  # columns kept as keyed hashes
+    copied: int = 0  # rows that stand in for slots that were left out
 
     def lines(self) -> list[str]:
         """The summary in words, one fact per line."""
         aside = sum(self.set_aside.values())
         out = [
             f"log {self.name!r} in {self.folder}: {self.days} days, digest {self.digest}",
-            f"rows in {self.rows_in:,} = rows kept {self.rows_kept:,} + rows set aside {aside:,}",
+            f"rows in {self.rows_in:,} = rows kept {self.rows_kept - self.copied:,} + rows set aside {aside:,}",
             *(f"  {count:,} set aside: {reason}" for reason, count in self.set_aside.items()),
         ]
+        if self.copied:
+            out.append(f"  {self.copied:,} rows more stand in for slots that were left out")
         if aside:
             out.append(f"  the rows set aside are in {self.folder / SET_ASIDE_FILE}")
         if self.rows_other:
@@ -79,6 +83,7 @@ def run_import(
     name: str | None = None,
     options: ImportOptions | None = None,
     force: bool = False,
+    incidents: Sequence[UnderIncident] = (),
 ) -> ImportSummary:
     """Import files and store the log; memory is bounded by a batch of rows and by the largest day.
 
@@ -90,6 +95,7 @@ def run_import(
         name: the log's name; None calls it after the folder.
         options: everything else that the caller decides.
         force: whether a log that is in `out` already is replaced.
+        incidents: of a bid server, whose slots are left out of its decisions.
 
     Raises:
         UnknownFormat: no importer has this name.
@@ -103,7 +109,7 @@ def run_import(
     folder = Path(out)
     _check_out(folder, force)
     if format == DECISIONS:
-        return _store_decisions(import_decisions(files, name=name or folder.resolve().name), folder)
+        return _store_decisions(import_decisions(files, name or folder.resolve().name, incidents), folder)
     options = options or ImportOptions()
     if advertiser is not None:
         options = replace(options, advertiser=advertiser)
@@ -145,6 +151,7 @@ def _store_decisions(result: ImportResult, folder: Path) -> ImportSummary:
         rows_other=0,
         digest=manifest.digest,
         notes=manifest.notes,
+        copied=result.copied,
     )
 
 

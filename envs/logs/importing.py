@@ -20,7 +20,7 @@ MakeFormat = Callable[[ImportOptions], Format]
 
 @dataclass(frozen=True)
 class ImportResult:
-    """A log in memory, and what did not become part of it: rows_in = log.n + set_aside.height."""
+    """A log in memory, and what did not become part of it: rows_in + copied = log.n + set_aside.height."""
 
     log: AuctionLog
     set_aside: pl.DataFrame  # file, row (0-based), the columns as text, reason
@@ -28,6 +28,7 @@ class ImportResult:
     rows_other: int = 0  # rows of other advertisers, not read further
     dropped: tuple[str, ...] = ()  # columns of the files that were not read
     hashed: pl.DataFrame | None = None  # keyed hashes, one row per auction; None where none was asked for
+    copied: int = 0  # rows of the log that stand in for slots that were left out
 
 
 def import_files(

@@ -34,6 +34,7 @@ class Action(StrEnum):
     """What a step of an incident did."""
 
     opened = "opened"
+    reopened = "reopened"  # the same alarm again, soon after it had cleared
     throttled = "throttled"
     paused = "paused"
     fell_back = "fell_back"  # to the plan
@@ -80,12 +81,18 @@ class Incident(_Entry):
     target: Target = Field(description="what is hit")
     day: date = Field(description="of the campaign")
     slot: int = Field(ge=0, description="that it was noticed at the end of")
+    slot_seconds: float = Field(1800.0, gt=0, description="length of a slot, seconds")
     bundle: str = Field("", description="digest of the bundle that decided")
     level: Level = Field(description="the response level now")
     role: Role = Field(Role.watcher, description="whose it is now")
     deadline: float | None = Field(None, description="when it escalates by itself, seconds since 1970; none: never")
     acknowledged: bool = Field(False, description="whether somebody has taken it on at this level")
     open: bool = Field(True, description="whether it is still going on")
+    seen: float = Field(0.0, description="when its alarm was last heard, seconds since 1970")
+    ended: float | None = Field(None, description="when it cleared or was closed, seconds since 1970; none: open")
+    held: Level = Field(Level.none, description="the level that it had when it ended, taken up again where it reopens")
+    reopened: int = Field(0, ge=0, description="how often it has reopened: it then clears more slowly")
+    undone: bool = Field(False, description="whether an operator took the response back: alarms do not bring it again")
     alarms: tuple[dict[str, Any], ...] = Field((), description="the alarms, fields of `Alarm`")
     slots: tuple[dict[str, Any], ...] = Field((), description="totals of the slots around it, by name")
     explanation: str = Field("", description="what happened, in words")

@@ -49,8 +49,7 @@ class Given(NamedTuple):
     peer: str = ""
     arrived: float | None = None
     hangup: Callable[[], Hangup] = Here
-    encoding: str | None = None
-    accepts: str | None = None
+    header: Callable[[str], str | None] = lambda _: None
 
 
 def ask(

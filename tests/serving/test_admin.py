@@ -67,6 +67,8 @@ NEEDS = [
     (Role.read, "POST", "/admin/explain", {"id": "r", "imp": []}),
     (Role.operate, "POST", "/admin/campaigns/default/pause", None),
     (Role.operate, "POST", "/admin/campaigns/default/resume", None),
+    (Role.read, "GET", "/admin/incidents", None),
+    (Role.operate, "POST", "/admin/incidents/none/undo", None),
     (Role.operate, "POST", "/admin/kill", None),
     (Role.operate, "POST", "/admin/revive", None),
     (Role.direct, "POST", "/admin/campaigns/default/budget", {"budget": 41.0}),

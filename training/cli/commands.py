@@ -107,10 +107,28 @@ COMMANDS: tuple[Command, ...] = (
         "hold the traffic detector to its bars",
     ),
     Command(
+        "alerts",
+        f"{_ROOMS}.alerts.config:AlertsConfig",
+        f"{_ROOMS}.alerts.run:run",
+        "hold the alarms of a live campaign to their bars",
+    ),
+    Command(
         "sources",
         f"{_ROOMS}.sources.config:SourcesConfig",
         f"{_ROOMS}.sources.run:run",
         "review the traffic sources of a recorded log",
+    ),
+    Command(
+        "risks",
+        f"{_ROOMS}.risk.config:RisksConfig",
+        f"{_ROOMS}.risk.run:run",
+        "list risks: how likely each is, what it costs, where it hits",
+    ),
+    Command(
+        "incidents",
+        f"{_ROOMS}.incidents.config:IncidentsConfig",
+        f"{_ROOMS}.incidents.run:run",
+        "list, replay, report and review incidents, and learn from reviews",
     ),
     Command(
         "ab plan",

@@ -37,6 +37,12 @@ class ExportConfig(Config):
         description=f"Agent under the run's forecast: {' '.join(DECIDING)}; the run's own choice where none is named.",
     )
     name: str = Field("bidpilot", min_length=1, description="Name of the bundle and of the registered model.")
+    bands_days: int = Field(
+        1024,
+        ge=0,
+        description="Training days that the agent plays for the bands by which a bid server watches its days; 0: no "
+        "bands, and nothing is watched.",
+    )
     register_model: Annotated[bool, tyro.conf.arg(name="register")] = Field(
         True, description="Log the bundle as an MLflow model and give it the alias challenger."
     )

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from bidpilot.agents.learners.catalogue import LEARNERS, learner_of
 from bidpilot.bidding.bundle import Bundle
+from bidpilot.training.alerts.of_run import bands_of_run
 from bidpilot.training.cli.config import changed
 from bidpilot.training.evaluation.names import CHOICE, CHOICE_WHY
 from bidpilot.training.evaluation.of_run import choice_of, unplayable
@@ -59,7 +60,8 @@ def _from_run(config: ExportConfig, console: Console) -> Bundle:
         agent = config.agent or choice_of(info, json.loads((files / "policy.json").read_text()))
         console.print(_told(info, agent, config.agent is not None), soft_wrap=True)
         check_free(config.out, info.run_id, config.force)
-        bundle = write_bundle(config.out, files, info, agent, config.name)
+        bands = bands_of_run(agent, files, config.bands_days, console)
+        bundle = write_bundle(config.out, files, info, agent, config.name, bands)
     if config.register_model:
         told = Told.of(bundle, info)
         tags = {"source_run": info.run_id, "agent": agent, PARENT: info.run_id, NOTE: told.description}

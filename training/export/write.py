@@ -14,6 +14,7 @@ from bidpilot.agents.acting.agent import AgentDay, ControllerAgent
 from bidpilot.agents.acting.from_bundle import agent_of, initial_state
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.bidding.bundle import (
+    BANDS_FILE,
     FORECAST_FILE,
     NETWORK_FILE,
     ONNX_FILE,
@@ -36,6 +37,7 @@ from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.features import observation_of
 from bidpilot.bidding.errors import BundleMismatch
 from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.bidding.watch.bands import Bands
 from bidpilot.training.evaluation.names import CHOICE, CHOICE_WHY
 from bidpilot.training.evaluation.of_run import agent_of_run
 from bidpilot.training.export.onnx_file import onnx_difference, write_onnx
@@ -45,7 +47,9 @@ from bidpilot.training.tracking import RunInfo
 _GOLDEN_SEED = 0
 
 
-def write_bundle(out: Path, policy_folder: Path, run: RunInfo, agent_name: str, name: str) -> Bundle:
+def write_bundle(
+    out: Path, policy_folder: Path, run: RunInfo, agent_name: str, name: str, bands: Bands | None = None
+) -> Bundle:
     """Write the bundle of a run's policy, or of a controller under the run's forecast, into folder `out`.
 
     Args:
@@ -54,6 +58,7 @@ def write_bundle(out: Path, policy_folder: Path, run: RunInfo, agent_name: str, 
         run: the run.
         agent_name: a controller's name, or that of the learner of the run's policy.
         name: name of the bundle.
+        bands: that its days are watched by, or None.
 
     Raises:
         InvalidBundle: `out` holds other things.
@@ -69,6 +74,8 @@ def write_bundle(out: Path, policy_folder: Path, run: RunInfo, agent_name: str, 
     if isinstance(agent, NetworkPolicy):
         np.savez(out / NETWORK_FILE, **agent.arrays())  # type: ignore[arg-type]
         write_onnx(agent, out / ONNX_FILE, forecast.segments, run.run_id)
+    if bands is not None:
+        bands.save(out / BANDS_FILE)
     write_golden(out, golden_day(agent, len(forecast.segments), forecast.slots))
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,

@@ -18,7 +18,7 @@ class ImportConfig(Config):
     examples: ClassVar[tuple[str, ...]] = (
         "bidpilot import auctionnet period-*.parquet --out logs/auctionnet",
         "bidpilot import mapping auctions.csv --mapping columns.yaml --out logs/mine",
-        "bidpilot import decisions decisions --out logs/decisions",
+        "bidpilot import decisions decisions --out logs/decisions --incidents serving-state/incidents",
     )
 
     format: tyro.conf.Positional[Literal["auctionnet", "ipinyou", "kuairand", "criteo", "mapping", "decisions"]] = (
@@ -59,5 +59,11 @@ class ImportConfig(Config):
     conversion_value: float | None = Field(
         None, gt=0, description="Worth of a conversion, currency, where the files have none; 1 where none is given."
     )
+    incidents: Path | None = Field(
+        None,
+        description="Folder of a bid server's incident files: slots of its decisions that lay under one are left out, "
+        "and listed; each is filled from the nearest day that has it.",
+    )
+    keep_incident_slots: bool = Field(False, description="Keep the slots that lay under an incident all the same.")
     episode: Count = Field(1000, description="Auctions per day, where the files have no times.")
     seed: Seed = Field(0, description="Seed of everything that an import draws.")

@@ -4,22 +4,40 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.training.importing.config import ImportConfig
 from bidpilot.training.report.progress import waiting
 
-_NO_OPTION = ("format", "files", "out", "name", "force")
+_NO_OPTION = ("format", "files", "out", "name", "force", "incidents", "keep_incident_slots")
 
 
 def run(config: ImportConfig) -> None:
-    """Import the files as a log and print how many rows came in, were kept, and were set aside."""
+    """Import the files as a log and print how many rows came in, were kept, and were set aside.
+
+    Raises:
+        InvalidConfig: incidents of files that are no bid server's.
+        UnreadableFile: a file of an incident is none; and what an import raises.
+    """
     # Polars loads only when this command runs.
     from bidpilot.envs.logs.formats import ImportOptions
-    from bidpilot.envs.logs.importers import run_import
+    from bidpilot.envs.logs.importers import DECISIONS, run_import
+    from bidpilot.training.importing.incidents import read_incidents
 
     values = {name: getattr(config, name) for name in type(config).model_fields if name not in _NO_OPTION}
     options = ImportOptions(**values)
+    incidents = []
+    if config.incidents is not None and not config.keep_incident_slots:
+        if config.format != DECISIONS:
+            raise InvalidConfig(f"--incidents are of a bid server's decisions, not of {config.format}. Leave them out.")
+        incidents = read_incidents(config.incidents)
     with waiting(Console(), f"importing {config.format}"):
         summary = run_import(
-            config.format, config.files, config.out, name=config.name, options=options, force=config.force
+            config.format,
+            config.files,
+            config.out,
+            name=config.name,
+            options=options,
+            force=config.force,
+            incidents=incidents,
         )
     print("\n".join(summary.lines()))

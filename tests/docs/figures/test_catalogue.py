@@ -27,7 +27,8 @@ COMMAND_LINES = sorted({typed(command) for measurement in MEASUREMENTS.values() 
 def test_every_command_is_one_that_there_is(line: str) -> None:
     program, *arguments = shlex.split(line.removeprefix("nice -n -15 "))
     if program == "python":
-        assert (ROOT / arguments[0]).is_file()
+        path = f"{arguments[1].replace('.', '/')}.py" if arguments[0] == "-m" else arguments[0]
+        assert (ROOT / path).is_file()
         return
     assert program == "bidpilot"
     command, rest = find_command(arguments)

@@ -189,7 +189,7 @@ def test_the_same_seed_gives_the_same_trajectory_and_another_does_not(forecast: 
 
 def test_streams_of_training_validation_tuning_and_suites_are_disjoint() -> None:
     domains = [seeding.TRAINING, seeding.VALIDATION, seeding.FORECAST, seeding.CAMPAIGNS, seeding.TUNING]
-    domains += [seeding.VALIDATION_WORLDS, seeding.VERDICT, seeding.VERDICT_WORLDS]
+    domains += [seeding.VALIDATION_WORLDS, seeding.VERDICT, seeding.VERDICT_WORLDS, seeding.BANDS]
     domains += [seeding.suite_domain(name) for name in ("steady", "daily")]
     assert len(set(domains)) == len(domains)
     draws = np.concatenate([seeding.stream(d, s).random(1000) for d in domains for s in range(4)])

@@ -32,6 +32,12 @@ def _in_project(project: Path) -> None:
     """Every test here has a store."""
 
 
+@pytest.fixture(autouse=True)
+def _without_bands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days to learn bands from take seconds: `test_bands.py` alone plays some."""
+    monkeypatch.setattr("bidpilot.training.export.run.bands_of_run", lambda *asked: None)
+
+
 def make_run(
     residual: bool = False,
     recurrent: bool = False,

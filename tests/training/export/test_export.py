@@ -92,7 +92,7 @@ def test_the_manifest_says_where_the_bundle_comes_from(bundle_folder: Path, run_
     assert manifest.origin.run_id == run_id
     assert manifest.origin.metrics == {"validation/best_ratio_iqm": 0.9}
     assert manifest.origin.setting == "steady"
-    assert set(manifest.checksums) == {"forecast.npz", "golden.json", "network.npz", "policy.onnx"}
+    assert set(manifest.checksums) == {"bands.npz", "forecast.npz", "golden.json", "network.npz", "policy.onnx"}
     assert len(manifest.plan.spend) == manifest.slots + 1
 
 
