@@ -173,7 +173,7 @@ class ExchangeApp:
         return self.reader.answer_currency(request) or self.config.currency
 
     def _bid_for(self, request: BidRequest, imp: Imp, partner: Partner, terms: Terms, offer: Offer) -> None:
-        found = terms.invalid or self.reader.opportunity(request, imp, exchange=partner.name)
+        found = (terms.count != 1.0 and terms.invalid) or self.reader.opportunity(request, imp, exchange=partner.name)
         if isinstance(found, str):
             self.metrics.refuse(found)
             return
