@@ -278,6 +278,34 @@ class InvalidContacts(BidpilotError):
     """Raised when the contacts of a bid server cannot be read, or need what is not installed."""
 
 
+class AuditBroken(BidpilotError):
+    """Raised when an audit log cannot be read, or a line of it was altered, removed or put in between."""
+
+
+class StateInUse(BidpilotError):
+    """Raised when a state folder is needed by one alone, and another works on it."""
+
+
+class InvalidBackup(BidpilotError):
+    """Raised when a backup cannot be made or read, is not whole, or does not know what it is told of."""
+
+
+class StateExists(BidpilotError):
+    """Raised when a restore would replace a state that is there."""
+
+
+class InvalidKey(BidpilotError):
+    """Raised when a file holds no key, others may read it, or a key would be replaced."""
+
+
+class WrongKey(BidpilotError):
+    """Raised when what is encrypted is read without its key, or with another."""
+
+
+class SealBroken(BidpilotError):
+    """Raised when what was encrypted has been altered, reordered or cut short."""
+
+
 class LinkLost(BidpilotError):
     """Raised when another process of the same bid server does not answer."""
 

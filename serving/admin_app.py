@@ -51,6 +51,8 @@ from bidpilot.serving.orders import Pending
 from bidpilot.serving.page.page import Page
 from bidpilot.serving.page.same_origin import foreign
 from bidpilot.serving.planned import budget_order
+from bidpilot.serving.privacy.audit import FILE, AuditLog
+from bidpilot.serving.privacy.auditor import Auditor
 from bidpilot.serving.reach import Reach, shown
 from bidpilot.serving.reading.request import read_request
 from bidpilot.serving.restrictions.blocks import Blocks
@@ -87,8 +89,9 @@ class AdminApp:
         drain: on while no bid is made any more.
         attempts: counts wrong tokens by who brings them.
         swap: brings other bundles in; None: the bidder stays with its own.
-        seat: that bids, where requests are explained.
         page: the control page; None: there is none.
+        audit: where actions are told; None: beside the bidder's state.
+        seat: that bids, where requests are explained.
     """
 
     together: Together | None = None  # where several workers serve
@@ -102,14 +105,16 @@ class AdminApp:
         drain: Drain | None = None,
         attempts: Attempts | None = None,
         swap: swap.Swap | None = None,
-        seat: str = "bidpilot",
         page: Page | None = None,
+        audit: AuditLog | None = None,
+        seat: str = "bidpilot",
     ) -> None:
         self.bidder, self.reader, self.metrics, self.tokens = bidder, reader, metrics, tokens
         self.drain, self.attempts, self.swap = drain or Drain(), attempts or Attempts(), swap
         self.seat = seat
         self._reach = Reach(bidder.control.orders)
         self.page = page
+        self.auditor = Auditor(bidder, audit or AuditLog(bidder.desk.state.path.with_name(FILE)))
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""
@@ -133,23 +138,29 @@ class AdminApp:
             return Response(401, b'{"error":"give the token as Authorization: Bearer TOKEN"}')
         path = request.path.strip("/").split("/")
         needed = _needed(request.method, path)
+        if self.page is not None and request.method == "GET" and path == ["admin", "stream"]:  # any token may read
+            return self.page.stream(who, None if self.together is None else self.together.campaigns)
+        with self.auditor.watching(who, request, needed) as watched:
+            watched.status, found = await self._obey(who, request, path, needed)
+        await watched.durable()
+        return Response(watched.status, encode(found))
+
+    async def _obey(self, who: Who, request: Request, path: list[str], needed: Role) -> tuple[int, Any]:
+        """Status and body of the answer to whoever is known."""
         if who.role < needed:
             why = f"{who.name} may {who.role.name}, and this needs a token that may {needed.name}"
-            return Response(403, encode({"error": why}))
-        if self.page is not None and request.method == "GET" and path == ["admin", "stream"]:
-            return self.page.stream(who, None if self.together is None else self.together.campaigns)
+            return 403, {"error": why}
         try:
             body = await request.read(_MOST, _SECONDS)
-            status, found = await self._do(who, request, path, body)
+            return await self._do(who, request, path, body)
         except BodyRefused as refused:
-            status, found = refused.status, {"error": refused.why}
+            return refused.status, {"error": refused.why}
         except UnknownIncident as error:
-            status, found = 404, {"error": str(error)}
+            return 404, {"error": str(error)}
         except (LedgerUnavailable, LinkLost) as error:
-            status, found = 503, {"error": str(error)}
+            return 503, {"error": str(error)}
         except (BidpilotError, msgspec.MsgspecError, ValidationError, UnicodeError, RecursionError) as error:
-            status, found = 400, {"error": " ".join(str(error).split())[:500]}
-        return Response(status, encode(found))
+            return 400, {"error": " ".join(str(error).split())[:500]}
 
     async def _exposition(self) -> Response:
         if self.together is None:

@@ -35,6 +35,7 @@ from bidpilot.serving.ledger.sqlite import SqliteStore
 from bidpilot.serving.ledger.store import LedgerStore
 from bidpilot.serving.place import ALONE, Place
 from bidpilot.serving.pricer import ShadingTable
+from bidpilot.serving.privacy.keys import read_key
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.source_book import SourceBook
 from bidpilot.serving.state import State
@@ -65,6 +66,8 @@ def open_bidder(
         InvalidIncident: the response policy cannot be read.
         InvalidMemory: the memory of sources cannot be read, or is of other sources.
         LedgerUnavailable: the state folder or Redis cannot be used.
+        StateInUse: the state folder is being restored.
+        InvalidKey, WrongKey, SealBroken: the key cannot be read, or is not that of the state.
     """
     opened: list[LedgerStore | State] = []
     try:
@@ -84,6 +87,7 @@ def _open(
     place: Place,
     opened: list[LedgerStore | State],
 ) -> Bidder:
+    key = read_key(config.key_file)
     bundle = load_bundle(config.bundle)
     shadow = None if config.shadow is None else _shadow(bundle, config.shadow)
     campaigns = read_campaigns(config, bundle)
@@ -98,7 +102,7 @@ def _open(
     if config.traffic_filter:
         book = SourceBook(bundle, sources, config.state, watchers(bidders, store), place.first)
     keeper = Keeper(store, deliver, pause=0.0 if place.ledger is None else PAUSE)
-    state = State(config.state / "state.sqlite", deliver, place.first)
+    state = State(config.state / "state.sqlite", deliver, place.first, key)
     opened.append(state)
     desk = Desk(
         planner=planner,
@@ -120,7 +124,7 @@ def _open(
     )
     decisions = None
     if config.decisions is not None:
-        decisions = DecisionLog(config.decisions, f"{int(time.time())}-{os.getpid()}", bundle.manifest.segments)
+        decisions = DecisionLog(config.decisions, f"{int(time.time())}-{os.getpid()}", bundle.manifest.segments, key)
     calendar = Calendar(bundle.manifest.slots, config.utc_offset * _HOUR)
     name = name or f"{socket.gethostname()}:{config.state.resolve()}{place}"
     contacts = None

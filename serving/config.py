@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from bidpilot.bidding.traffic.sources import CLUSTERS
 from bidpilot.serving.access import networks_of
 from bidpilot.serving.guardrails import GuardrailConfig
+from bidpilot.serving.privacy.keep import Keep
 from bidpilot.serving.reconciliation import ReconciliationConfig
 from bidpilot.serving.restrictions.auction_types import AuctionTypes
 
@@ -132,6 +133,15 @@ class ServeConfig(BaseModel):
     drain: float = Field(
         5.0, ge=0, description="Time after SIGTERM in which notices are still booked and no bid is made, seconds."
     )
+    key_file: Path | None = Field(
+        None,
+        description="File of the key that the decision log and the state are encrypted with (privacy new-key makes "
+        "one); where none, they are not.",
+    )
+    keep_days: int | None = Field(
+        None, ge=1, le=36_500, description="Days after which what is kept is removed, each night; where none, never."
+    )
+    keep: Keep = Field(Keep(), description="Days by kind, where not keep-days.")
     clock: Literal["wall", "manual"] = Field(
         "wall", description="`manual` lets the administrator move the time: for replays of recorded days."
     )

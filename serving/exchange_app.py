@@ -27,6 +27,7 @@ from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.notices import Kind, Signer, Ticket, Unread, read_notice
 from bidpilot.serving.offer import Offer, no_bid
 from bidpilot.serving.openrtb import MILLE, Reader, Writer
+from bidpilot.serving.privacy.faults import where
 from bidpilot.serving.reading.body import inflate, packed, wants_gzip
 from bidpilot.serving.reading.request import apart, read_request
 from bidpilot.serving.restrictions.blocks import Blocks
@@ -199,7 +200,7 @@ class ExchangeApp:
 
     def _failed(self, request: BidRequest, offer: Offer, error: Exception) -> BidResponse:
         offer.withdraw()
-        self.bidder.breaker.failed(f"{type(error).__name__}: {error}")
+        self.bidder.breaker.failed(where(error))
         self.metrics.refuse("technical_error")
         return no_bid(request.id, NoBidReason.technical_error)
 

@@ -10,6 +10,7 @@ from granian import rsgi
 from bidpilot.serving.arrival import ARRIVED
 from bidpilot.serving.guardrails import LOGGER
 from bidpilot.serving.patience import Patience
+from bidpilot.serving.privacy.faults import frames_of
 
 JSON = [("content-type", "application/json")]
 TEXT = [("content-type", "text/plain; charset=utf-8")]
@@ -156,8 +157,8 @@ class Application:
         request = Incoming(scope, protocol, self._patience)
         try:
             response = await self._handle(request)
-        except Exception:  # a fault of ours: logged with its trace, and the connection goes on
-            LOGGER.exception("a request failed")
+        except Exception as error:  # a fault of ours: logged with its trace, and the connection goes on
+            LOGGER.error("a request failed\n%s", frames_of(error))  # its text may be the request's
             response = Response(500, b'{"error":"internal error"}')
         if response.parts is not None:
             await stream(protocol, response, response.parts)

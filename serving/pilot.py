@@ -232,11 +232,15 @@ class Pilot:
         return Decision(self.slot, observation, action[0], replace(rule, gate=gate, price_level=level), planned)
 
     def planned_spend(self, slot: int) -> float:
-        """What the plan has for a slot, or its part of what is left where earlier slots left more, currency."""
+        """What the plan has for a slot, currency."""
         spend = self._plan.spend[self._index][0]
-        own, coming = float(spend[slot + 1] - spend[slot]), float(spend[-1] - spend[slot])
-        left = self.campaign.budget - sum(self.money)
-        return max(own, own / coming * left) if coming > 0 else own
+        return float(spend[slot + 1] - spend[slot])
+
+    def due(self, slot: int) -> float:
+        """What the plan has for the slot under way, or the same part of what is left where that is more, currency."""
+        spend = self._plan.spend[self._index][0]
+        own, coming = self.planned_spend(slot), float(spend[-1] - spend[slot])
+        return max(own, own / coming * (self.campaign.budget - sum(self.money))) if coming > 0 else own
 
     def _gate(self) -> Gate | None:
         """The gate of the slot under way; None where every request passes, and when the day is over."""

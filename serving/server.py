@@ -40,6 +40,8 @@ from bidpilot.serving.page.page import Page
 from bidpilot.serving.page.register import read_register
 from bidpilot.serving.place import ALONE
 from bidpilot.serving.predictor import load_predictor
+from bidpilot.serving.privacy.housekeeper import Housekeeper
+from bidpilot.serving.privacy.keep import limits
 from bidpilot.serving.restrictions.auction_types import AuctionTypes
 from bidpilot.serving.restrictions.rates import Rates
 from bidpilot.serving.restrictions.terms import House
@@ -106,9 +108,13 @@ async def _serve(config: ServeConfig, worker: Worker | None = None) -> None:
     loop.add_signal_handler(signal.SIGTERM, drain.begin)
     loop.add_signal_handler(signal.SIGINT, drain.end)
     reload(loop, admin.swap)
+    admin.auditor.log.start(deliver)
     settle_memory()
     tasks = [loop.create_task(server.serve()) for server in servers]
     clockwork = [loop.create_task(tick(bidder)), loop.create_task(steps(bidder))]
+    if worker is None or worker.place.first:
+        keeper = Housekeeper(bidder, admin.auditor.log, config.decisions, limits(config.keep_days, config.keep))
+        clockwork.append(loop.create_task(keeper.run()))
     if worker is None:
         await listening(at)
         say(at)
@@ -123,6 +129,7 @@ async def _serve(config: ServeConfig, worker: Worker | None = None) -> None:
         for task in clockwork:
             task.cancel()
         await stop(servers, tasks)
+        admin.auditor.log.close()
         bidder.close()
 
 
@@ -150,8 +157,7 @@ def applications(
     swap = Swap(bidder, config)
     tokens = Tokens(secret(config, "admin.token", _TOKEN), config.tokens)
     page = Page(bidder, config.currency, drain, () if config.risks is None else read_register(config.risks))
-    admin = AdminApp(bidder, reader, metrics, tokens, drain, swap=swap, seat=config.seat, page=page)
-    return exchange, admin
+    return exchange, AdminApp(bidder, reader, metrics, tokens, drain, swap=swap, page=page, seat=config.seat)
 
 
 def reload(loop: asyncio.AbstractEventLoop, swap: Swap | None) -> None:

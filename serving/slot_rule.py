@@ -73,7 +73,7 @@ class SlotRule:
         """Most that a slot may cost here under the responses, micro-units; None: they do not say."""
         if self.effects.share is None:
             return None
-        return int(self.effects.share * self.sharing.part * self.pilots.policy.planned_spend(slot) * MICRO)
+        return int(self.effects.share * self.sharing.part * self.pilots.policy.due(slot) * MICRO)
 
     def shadow_bid(self, value: Value, segment: int, source: int, first_price: bool) -> float | None:
         """What the shadow policy would bid, currency; None without one.

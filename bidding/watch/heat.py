@@ -28,7 +28,7 @@ def heat(incidents: Iterable[Mapping[str, Any]], channels: ArrayLike, hours: Arr
 
     Args:
         incidents: fields of incidents, as `Incident.model_dump` and their files have them: `risk`, `target`, `slot`
-            and `alarms`.
+            and `alarms`; what the server's own events told of has no `window`, and is of its slot alone.
         channels: (S,) number of each segment's channel, as `channel_index` gives it.
         hours: (T,) hour of each slot, as `slot_hours` gives it.
     """
@@ -48,6 +48,6 @@ def _touched(incident: Mapping[str, Any], slots: int) -> slice:
     """The slots of an incident, within the day."""
     alarms = incident.get("alarms") or ()
     noticed = int(incident["slot"])
-    first = min([noticed, *(int(alarm["slot"]) - int(alarm["window"]) + 1 for alarm in alarms)])
+    first = min([noticed, *(int(alarm["slot"]) - int(alarm.get("window", 1)) + 1 for alarm in alarms)])
     last = max([noticed, *(int(alarm["slot"]) for alarm in alarms)])
     return slice(min(max(first, 0), slots - 1), min(max(last, 0), slots - 1) + 1)

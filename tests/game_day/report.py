@@ -16,7 +16,7 @@ from tests.game_day.verdict import Condition, Day, conditions, missed, noticed
 from tests.game_day.walk import Played
 
 _SLOTS = 48
-_WIDE = 150  # columns
+_WIDE = 170  # columns
 
 
 def timeline(faults: tuple[Fault, ...], incidents: tuple[Incident, ...], start: float) -> str:
@@ -32,7 +32,7 @@ def timeline(faults: tuple[Fault, ...], incidents: tuple[Incident, ...], start: 
         again = [alarm for alarm in incident.alarms[1:] if "window" in alarm]  # of an incident that is open already
         lines += [(alarm["at"] - start, 1, _again(n, incident, alarm)) for alarm in again]
     lines.sort(key=lambda line: line[:2])
-    title = f"{'slot':>4}  {'time':<5}      {'incident':<28}{'action':<14}{'level':<7}cause | undo"
+    title = f"{'slot':>4}  {'time':<5}      {'incident':<28}{'action':<14}{'level':<7}{'undo':<9}cause"
     return "\n".join([title, *(f"{_slot(at):>4}  {_time(start + at)}  {text}"[:_WIDE] for at, _, text in lines)])
 
 
@@ -50,13 +50,13 @@ def _step(number: int, incident: Incident, step: Step) -> str:
     )
     name = f"#{number} {incident.risk.value}" + ("" if target in ("campaign", "bidder") else f", {target}")
     by = f" ({step.by})" if step.by not in ("server", "operator") else ""
-    undo = "" if step.undo is None else f" | undo: {', '.join(f'{k} {v}' for k, v in step.undo.items())}"
+    undo = "" if step.undo is None else ", ".join(f"{k} {int(v) if k == 'level' else v}" for k, v in step.undo.items())
     cause = step.cause or (incident.explanation if step.action is Action.opened else "")
-    return f"    {name:<28}{step.action.value + by:<14}{int(step.level):<7}{cause}{undo}"
+    return f"    {name:<28}{step.action.value + by:<14}{int(step.level):<7}{undo:<9}{cause}"
 
 
 def _again(number: int, incident: Incident, alarm: dict[str, Any]) -> str:
-    return f"    {f'#{number} {incident.risk.value}':<28}{'heard again':<14}{'':<7}{alarm.get('explanation', '')}"
+    return f"    {f'#{number} {incident.risk.value}':<28}{'heard again':<14}{'':<16}{alarm.get('explanation', '')}"
 
 
 def money(day: Day) -> str:

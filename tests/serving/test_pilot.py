@@ -249,3 +249,15 @@ def test_slots_tile_the_day(offset: float) -> None:
         assert (after.day, after.slot) == ((moment.day, moment.slot + 1) if moment.slot < 47 else (moment.day + 1, 0))
         assert calendar.at(moment.end - 1e-3).slot == moment.slot
         moment = after
+
+
+def test_what_slots_have_left_over_is_due_in_those_to_come_as_the_plan_has_it() -> None:
+    campaign = preset_campaign()
+    pilot = make_pilot(campaign)
+    pilot.begin()
+    assert pilot.due(0) == pytest.approx(pilot.planned_spend(0), rel=0.01)
+    for _ in range(24):  # nothing is bought before noon
+        pilot.close_slot(SlotTotals.zeros(1, len(preset_forecast().segments), 8))
+    coming = sum(map(pilot.planned_spend, range(24, 48)))
+    assert coming < 0.9 * campaign.budget
+    assert pilot.due(24) == pytest.approx(pilot.planned_spend(24) / coming * campaign.budget)

@@ -44,6 +44,12 @@ def test_a_segments_incident_heats_its_channel_from_the_first_slot_of_its_window
     assert found.sum() == 4
 
 
+def test_what_an_event_of_the_server_tells_of_is_of_its_slots_alone() -> None:
+    told = incident(Risk.store_failure, 20, None, {"slot": 20, "events": 3}, {"slot": 25, "events": 9})
+    found = heat([told], CHANNELS, slot_hours(48))
+    assert np.nonzero(found[RISKS.index(Risk.store_failure), 0])[0].tolist() == [10, 11, 12]
+
+
 @pytest.mark.parametrize("kind", ["campaign", "source", "bidder"])
 def test_what_is_of_no_segment_heats_all_channels(kind: Any) -> None:
     index = 2 if kind == "source" else None

@@ -113,7 +113,7 @@ def test_a_throttled_campaigns_slot_costs_at_most_a_multiple_of_its_plan(bidder:
     go(bidder, clock, 20, None)
     go(bidder, clock, 1, ALARM)
     day = bidder.days["default"]
-    most = 4.0 * day.pilots.policy.planned_spend(day.slot)
+    most = 4.0 * day.pilots.policy.due(day.slot)
     spent = 0.0
     for _ in range(5000):
         answer = bidder.bid(AUCTION)
