@@ -216,9 +216,9 @@ def read_campaigns(config: ServeConfig, bundle: Bundle) -> list[ServedCampaign]:
         raise InvalidServing(
             f"{config.campaigns} has {', '.join(twice)} more than once. Give each campaign its own name."
         )
-    for c in found:
-        if not c.creatives and not c.creative.given:
-            LOGGER.warning(f"campaign {c.name} has no creatives and makes no bid (no_creative): give it some")
+    silent = [c.name for c in found if not c.creatives and not c.creative.given]
+    if silent:
+        LOGGER.warning(f"nothing to show, and so no bids (no_creative): give creatives to {', '.join(silent)}")
     return found
 
 

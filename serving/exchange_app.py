@@ -100,7 +100,7 @@ class ExchangeApp:
         hangup = request.hangup() if begun - arrived > _WAITED else None
         try:
             raw = await request.read(self.config.max_body, self.config.body_timeout)
-            if (encoding := request.encoding) is not None:
+            if (encoding := request.header("content-encoding")) is not None:
                 raw = inflate(raw, encoding, self.config.max_body)
             decoded = read_request(raw, self.metrics.forms)
             body, offer = self.answer(decoded, partner, arrived)
@@ -120,7 +120,7 @@ class ExchangeApp:
         self.metrics.latency.add(self.watch() - arrived)
         if body is None:
             return _NO_BID
-        small = packed(body) if wants_gzip(request.accepts) else None
+        small = packed(body) if wants_gzip(request.header("accept-encoding")) else None
         return Response(200, body, _HEADERS) if small is None else Response(200, small, _PACKED)
 
     def answer(self, request: BidRequest, partner: Partner, arrived: float) -> tuple[bytes | None, Offer]:
@@ -174,7 +174,7 @@ class ExchangeApp:
         return self.reader.answer_currency(request) or self.config.currency
 
     def _bid_for(self, request: BidRequest, imp: Imp, partner: Partner, terms: Terms, offer: Offer) -> None:
-        found = terms.invalid or self.reader.opportunity(request, imp, exchange=partner.name)
+        found = (terms.count != 1.0 and terms.invalid) or self.reader.opportunity(request, imp, exchange=partner.name)
         if isinstance(found, str):
             self.metrics.refuse(found)
             return

@@ -45,14 +45,6 @@ class Request(Protocol):
         """The header, None where there is none."""
 
     @property
-    def encoding(self) -> str | None:
-        """Of the body, as its header says."""
-
-    @property
-    def accepts(self) -> str | None:
-        """Encodings of the answer, as the header says."""
-
-    @property
     def peer(self) -> str:
         """Address and port of who sent it."""
 
@@ -128,16 +120,6 @@ class Incoming:
     def authorization(self) -> str | None:
         """The header, None where there is none."""
         return self._scope.headers.get("authorization")  # type: ignore[no-any-return]
-
-    @property
-    def encoding(self) -> str | None:
-        """Of the body, as its header says."""
-        return self._scope.headers.get("content-encoding")  # type: ignore[no-any-return]
-
-    @property
-    def accepts(self) -> str | None:
-        """Encodings of the answer, as the header says."""
-        return self._scope.headers.get("accept-encoding")  # type: ignore[no-any-return]
 
     @property
     def peer(self) -> str:

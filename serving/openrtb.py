@@ -99,9 +99,9 @@ class Reader:
         rate = 1.0
         if imp.bidfloor > 0 and imp.bidfloorcur != self.currency:
             known = self.house.rates.of(imp.bidfloorcur)
-            if known is None:
+            if known is None and imp.pmp is None:  # its deals have floors of their own
                 return "floor_currency"
-            rate = known
+            rate = known or 0.0
         hold = imp.exp or 0.0
         if not hold <= self._most_hold:  # also where it is NaN
             return "hold_too_long"
@@ -114,13 +114,11 @@ class Reader:
             hold=hold,
             test=request.test == 1,
             exchange=exchange,
-            scale=self._scale(request),
+            scale=1.0 if not request.cur or self.currency in request.cur else self._scale(request),
         )
 
     def _scale(self, request: BidRequest) -> float:
         """Units of our currency for one of that of the answer."""
-        if not request.cur or self.currency in request.cur:
-            return 1.0
         return self.house.rates.of(self.answer_currency(request) or self.currency) or 1.0
 
     def _source(self, request: BidRequest, imp: Imp, hints: Hints | None, counted: bool) -> int:

@@ -50,8 +50,6 @@ class Given(NamedTuple):
     arrived: float | None = None
     hangup: Callable[[], Hangup] = Here
     header: Callable[[str], str | None] = lambda _: None
-    encoding: str | None = None
-    accepts: str | None = None
 
 
 def ask(

@@ -30,10 +30,12 @@ def app(bundle_folder: Path, tmp_path: Path) -> Iterator[ExchangeApp]:
 
 
 def send(app: ExchangeApp, body: bytes, encoding: str | None = None, accepts: str | None = None) -> Response:
+    headers = {"content-encoding": encoding, "accept-encoding": accepts}
+
     async def read(most: int, seconds: float) -> bytes:
         return body
 
-    return asyncio.run(app(Given("POST", "/openrtb2/bid", "", None, read, encoding=encoding, accepts=accepts)))
+    return asyncio.run(app(Given("POST", "/openrtb2/bid", "", None, read, header=headers.get)))
 
 
 def bids(response: Response) -> list[str]:
