@@ -254,6 +254,14 @@ class InvalidServing(BidpilotError):
     """Raised when a bid server is asked for what it cannot do: a bad setting, campaign or predictor."""
 
 
+class InvalidCreative(InvalidServing):
+    """Raised when a creative could not be shown: markup that is broken or insecure, or not what it says of itself."""
+
+
+class InvalidRequest(BidpilotError):
+    """Raised when a bid request cannot be read; names the field by its path."""
+
+
 class InvalidNotice(BidpilotError):
     """Raised when a notice is not signed by this bidder, or tells a price or an event that cannot be."""
 
@@ -268,6 +276,34 @@ class UnknownIncident(BidpilotError):
 
 class InvalidContacts(BidpilotError):
     """Raised when the contacts of a bid server cannot be read, or need what is not installed."""
+
+
+class AuditBroken(BidpilotError):
+    """Raised when an audit log cannot be read, or a line of it was altered, removed or put in between."""
+
+
+class StateInUse(BidpilotError):
+    """Raised when a state folder is needed by one alone, and another works on it."""
+
+
+class InvalidBackup(BidpilotError):
+    """Raised when a backup cannot be made or read, is not whole, or does not know what it is told of."""
+
+
+class StateExists(BidpilotError):
+    """Raised when a restore would replace a state that is there."""
+
+
+class InvalidKey(BidpilotError):
+    """Raised when a file holds no key, others may read it, or a key would be replaced."""
+
+
+class WrongKey(BidpilotError):
+    """Raised when what is encrypted is read without its key, or with another."""
+
+
+class SealBroken(BidpilotError):
+    """Raised when what was encrypted has been altered, reordered or cut short."""
 
 
 class LinkLost(BidpilotError):

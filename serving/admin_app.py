@@ -10,7 +10,7 @@ GET    /admin/campaigns/NAME/spend          ?from=DATE&to=DATE: its days by the 
 POST   /admin/explain                       a bid request: the parts of its bids, without bidding
 POST   /admin/campaigns/NAME/pause, /resume
 POST   /admin/kill, /admin/revive           stop all bidding, let it go on
-PUT    /admin/campaigns/NAME                add or change one: {"campaign": {...}, "creative": {...}}
+PUT    /admin/campaigns/NAME                add or change one: {"campaign": {...}, "creatives": [...]}
 DELETE /admin/campaigns/NAME                stop one for good; what is still told of its bids is booked
 POST   /admin/campaigns/NAME/budget         {"budget": 5000}; "from": DATE lets it hold from that day on, not at once
 GET    /admin/incidents                     and below it: `bidpilot.serving.incidents.admin`
@@ -25,6 +25,7 @@ is answered 200 once it is durable and all bidders of the store obey it. Else 20
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
@@ -37,19 +38,24 @@ from bidpilot.serving import swap
 from bidpilot.serving.access import Attempts
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import ManualClock, date_of
+from bidpilot.serving.creatives.old import OldCreative
 from bidpilot.serving.drain import Drain
 from bidpilot.serving.exchange_app import readiness
 from bidpilot.serving.http import TEXT, BodyRefused, Request, Response
 from bidpilot.serving.incidents import admin as incidents
 from bidpilot.serving.ledger.store import MICRO, Seen, Wins
-from bidpilot.serving.messages import decode_request, encode
+from bidpilot.serving.messages import BidRequest, Imp, encode
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.openrtb import Reader
 from bidpilot.serving.orders import Pending
 from bidpilot.serving.page.page import Page
 from bidpilot.serving.page.same_origin import foreign
 from bidpilot.serving.planned import budget_order
+from bidpilot.serving.privacy.audit import FILE, AuditLog
+from bidpilot.serving.privacy.auditor import Auditor
 from bidpilot.serving.reach import Reach, shown
+from bidpilot.serving.reading.request import read_request
+from bidpilot.serving.restrictions.blocks import Blocks
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.spend import spend_of
 from bidpilot.serving.tokens import Role, Tokens, Who
@@ -84,6 +90,8 @@ class AdminApp:
         attempts: counts wrong tokens by who brings them.
         swap: brings other bundles in; None: the bidder stays with its own.
         page: the control page; None: there is none.
+        audit: where actions are told; None: beside the bidder's state.
+        seat: that bids, where requests are explained.
     """
 
     together: Together | None = None  # where several workers serve
@@ -98,11 +106,15 @@ class AdminApp:
         attempts: Attempts | None = None,
         swap: swap.Swap | None = None,
         page: Page | None = None,
+        audit: AuditLog | None = None,
+        seat: str = "bidpilot",
     ) -> None:
         self.bidder, self.reader, self.metrics, self.tokens = bidder, reader, metrics, tokens
         self.drain, self.attempts, self.swap = drain or Drain(), attempts or Attempts(), swap
+        self.seat = seat
         self._reach = Reach(bidder.control.orders)
         self.page = page
+        self.auditor = Auditor(bidder, audit or AuditLog(bidder.desk.state.path.with_name(FILE)))
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""
@@ -126,23 +138,29 @@ class AdminApp:
             return Response(401, b'{"error":"give the token as Authorization: Bearer TOKEN"}')
         path = request.path.strip("/").split("/")
         needed = _needed(request.method, path)
+        if self.page is not None and request.method == "GET" and path == ["admin", "stream"]:  # any token may read
+            return self.page.stream(who, None if self.together is None else self.together.campaigns)
+        with self.auditor.watching(who, request, needed) as watched:
+            watched.status, found = await self._obey(who, request, path, needed)
+        await watched.durable()
+        return Response(watched.status, encode(found))
+
+    async def _obey(self, who: Who, request: Request, path: list[str], needed: Role) -> tuple[int, Any]:
+        """Status and body of the answer to whoever is known."""
         if who.role < needed:
             why = f"{who.name} may {who.role.name}, and this needs a token that may {needed.name}"
-            return Response(403, encode({"error": why}))
-        if self.page is not None and request.method == "GET" and path == ["admin", "stream"]:
-            return self.page.stream(who, None if self.together is None else self.together.campaigns)
+            return 403, {"error": why}
         try:
             body = await request.read(_MOST, _SECONDS)
-            status, found = await self._do(who, request, path, body)
+            return await self._do(who, request, path, body)
         except BodyRefused as refused:
-            status, found = refused.status, {"error": refused.why}
+            return refused.status, {"error": refused.why}
         except UnknownIncident as error:
-            status, found = 404, {"error": str(error)}
+            return 404, {"error": str(error)}
         except (LedgerUnavailable, LinkLost) as error:
-            status, found = 503, {"error": str(error)}
+            return 503, {"error": str(error)}
         except (BidpilotError, msgspec.MsgspecError, ValidationError, UnicodeError, RecursionError) as error:
-            status, found = 400, {"error": " ".join(str(error).split())[:500]}
-        return Response(status, encode(found))
+            return 400, {"error": " ".join(str(error).split())[:500]}
 
     async def _exposition(self) -> Response:
         if self.together is None:
@@ -242,6 +260,8 @@ class AdminApp:
         before = self.bidder.served.get(name)
         if "budget" in campaign and before is not None and before.planned is not None:
             given.setdefault("planned", None)  # the last word: what was planned goes with the budget that it was for
+        if "creatives" in given and "creative" not in given:
+            given["creative"] = OldCreative().model_dump(mode="json")  # which would stand alone
         base = self.bidder.bundle.manifest.campaign if before is None else before.campaign
         rest = {} if before is None else before.model_dump(mode="json", exclude={"name", "campaign"})
         whole = rest | given | {"name": name, "campaign": base.model_dump(mode="json") | campaign}
@@ -256,11 +276,27 @@ class AdminApp:
         raise InvalidServing(f"a campaign cannot be asked to {action[:80]!r}. Use pause, resume or budget.")
 
     def _explain(self, body: bytes) -> dict[str, Any]:
-        request, found = decode_request(body), {}
+        request = read_request(body, Counter())
+        found: dict[str, Any] = {}
         for imp in request.imp:
             opportunity = self.reader.opportunity(request, imp, asked=True)
-            found[imp.id] = opportunity if isinstance(opportunity, str) else self.bidder.explain(opportunity)
+            if isinstance(opportunity, str):
+                found[imp.id] = opportunity
+                continue
+            found[imp.id] = parts = self.bidder.explain(opportunity)
+            for name, served in self.bidder.served.items():
+                if name in parts:
+                    parts[name] |= self._shown(request, imp, served)
         return found
+
+    def _shown(self, request: BidRequest, imp: Imp, served: ServedCampaign) -> dict[str, Any]:
+        """What a campaign would show, and the ways to buy the impression; or why there is nothing to show."""
+        terms = self.reader.terms(request, imp, Blocks.of(request), self.seat)
+        showing = terms.showing(served, self.bidder.desk.clock())
+        if isinstance(showing, str):
+            return {"creative": None, "not_shown": showing}
+        options = [{"deal": o.deal, "floor": o.floor / MICRO, "price": o.pricing.value} for o in showing.options]
+        return {"creative": showing.piece.crid, "options": options}
 
     def _move(self, given: dict[str, float]) -> dict[str, Any]:
         clock = self.bidder.desk.clock

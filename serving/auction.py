@@ -13,6 +13,7 @@ from bidpilot.serving.notices import Ticket
 
 if TYPE_CHECKING:
     from bidpilot.serving.campaign_day import CampaignDay
+    from bidpilot.serving.restrictions.terms import Chosen
     from bidpilot.serving.served import ServedCampaign
 
 
@@ -27,6 +28,7 @@ class Opportunity(msgspec.Struct, frozen=True, gc=False):
     hold: float = 0.0  # seconds for which the exchange may still bill a bid; less than usual counts as usual
     test: bool = False  # answered, but neither counted nor reserved nor billed
     exchange: str | None = None  # who asks, where exchanges are told apart
+    scale: float = 1.0  # our currency for one unit of that of the answer
 
 
 class Bid(msgspec.Struct, frozen=True):
@@ -36,6 +38,7 @@ class Bid(msgspec.Struct, frozen=True):
     amount: int  # micro-units per exposure
     ticket: Ticket
     expiry: float  # seconds for which a bill of it is expected (bid.exp)
+    chosen: Chosen | None = None  # what it shows and in which deal; None: nobody has said what is on offer
 
 
 class NoBid(msgspec.Struct, frozen=True):
@@ -52,12 +55,13 @@ class Record(msgspec.Struct):
     ticket: Ticket
     time: float
     shadow: float | None
-    refused_by: tuple[str, ...] = ()  # campaigns whose gates refused the auction
+    refused_by: tuple[str, ...] = ()  # campaigns for which it was no auction
     market_price: float | None = None
 
 
 def row(day: CampaignDay, o: Opportunity, result: str, time: float, record: Record | None = None, cost: int = 0) -> Row:
     """What the decision log keeps of an auction; `cost` in micro-units, `record` where there was a bid."""
+    count = 1.0 if record is None else record.ticket.count
     campaign, forecast = day.served.campaign, day.desk.forecast
     return Row(
         key="" if record is None else record.ticket.key,
@@ -73,10 +77,10 @@ def row(day: CampaignDay, o: Opportunity, result: str, time: float, record: Reco
         conversion=o.value[2],
         floor=o.floor,
         first_price=o.first_price,
-        bid=0.0 if record is None else record.ticket.amount / MICRO,
+        bid=0.0 if record is None else record.ticket.amount / MICRO / count,
         shadow_bid=None if record is None else record.shadow,
         result=result,
-        cost=cost / MICRO,
+        cost=cost / MICRO / count,
         market_price=None if record is None else record.market_price,
         budget=campaign.budget,
         conversion_value=campaign.conversion_value,

@@ -20,6 +20,7 @@ from bidpilot.bidding.errors import InvalidServing
 from bidpilot.bidding.traffic.refusal import Refusal
 from bidpilot.serving.auction import Bid, NoBid, Opportunity, Record, row
 from bidpilot.serving.booking import Booking
+from bidpilot.serving.buying import View, offered, view_of
 from bidpilot.serving.calendar import Calendar, Moment, SteadyClock
 from bidpilot.serving.campaign_day import CampaignDay
 from bidpilot.serving.control import Control
@@ -33,6 +34,7 @@ from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.notices import Ticket
 from bidpilot.serving.past_debt import PastDebt
 from bidpilot.serving.reconciliation import Reconciliation
+from bidpilot.serving.restrictions.terms import Terms
 from bidpilot.serving.served import ServedCampaign
 
 _NO_LEASE = "0" * 12
@@ -170,8 +172,8 @@ class Bidder:
 
     # --- bids ------------------------------------------------------------------------------------
 
-    def bid(self, opportunity: Opportunity) -> Bid | NoBid:
-        """The best bid of the campaigns: two of one owner never bid against each other.
+    def bid(self, opportunity: Opportunity, terms: Terms | None = None) -> Bid | NoBid:
+        """The best bid of the campaigns, under the impression's `terms`: two never bid against each other.
 
         Raises:
             InvalidServing: the opportunity is of no segment that the bundle knows, or of no source that is told apart.
@@ -184,20 +186,26 @@ class Bidder:
             raise InvalidServing(f"segment {o.segment} is none of the bundle's {len(self.bundle.manifest.segments)}.")
         if not 0 <= o.source < self.desk.sources:
             raise InvalidServing(f"source {o.source} is none of the {self.desk.sources} that are told apart.")
-        refused = self._pass_gates(o)
-        found = self._best(o, refused, now)
+        view = view_of(self.days, terms, now)
+        refused = self._pass_gates(o, view)
+        found = self._best(o, view, refused, now)
         if isinstance(found, NoBid):
             self.reasons[found.reason] += 1
         if self.decisions is not None and not o.test:
             for name, day in self.days.items():
+                if name in view.unfit:
+                    continue
                 if name in refused:
                     self.decisions.add(row(day, o, refused[name].value, now))
                 elif isinstance(found, NoBid):
                     self.decisions.add(row(day, o, found.reason, now))
         return found
 
-    def _pass_gates(self, o: Opportunity) -> dict[str, Refusal]:
-        """Count an auction in every campaign, unless it is a test; the campaigns that refuse it, and why."""
+    def _pass_gates(self, o: Opportunity, view: View) -> dict[str, Refusal]:
+        """Count an auction in every campaign, unless it is a test; the campaigns that refuse it, and why.
+
+        For a campaign that has nothing to show there it is no auction: nothing to plan with.
+        """
         refused: dict[str, Refusal] = {}
         if o.test:
             for name, day in self.days.items():
@@ -206,29 +214,28 @@ class Bidder:
             return refused
         self.auctions += 1
         for name, day in self.days.items():
-            if (why := day.request(o.value, o.segment, o.source)) is not None:
+            if name not in view.unfit and (why := day.request(o.value, o.segment, o.source)) is not None:
                 refused[name] = why
                 self.refused[name, why] += 1
         return refused
 
-    def _best(self, o: Opportunity, refused: dict[str, Refusal], now: float) -> Bid | NoBid:
+    def _best(self, o: Opportunity, view: View, refused: dict[str, Refusal], now: float) -> Bid | NoBid:
         if self.control.killed or self.breaker.open:
             return NoBid("kill_switch" if self.control.killed else "breaker_open")
-        floor = -int(-o.floor * MICRO // 1)
         desk = self.desk
         expiry = max(o.hold, desk.expiry)
         hold = expiry + desk.grace
-        best, amount, reason = None, 0, "no_campaign"
+        best, amount, reason, chosen = None, 0, "no_campaign", None
         for name, day in self.days.items():
-            if name in refused:
-                reason = refused[name].value
+            if name in refused or name in view.unfit:
+                reason = view.unfit.get(name) or refused[name].value
                 continue
             if self.reconciliation.stopped(name):
                 reason = "unbilled"
                 continue
-            offered, why = day.offer(o.value, o.segment, o.source, o.first_price, floor, now, hold)
-            if offered > amount:
-                best, amount = day, offered
+            offer, why, shown = offered(day, o, view, now, hold)
+            if offer > amount:
+                best, amount, chosen = day, offer, shown
             elif why:
                 reason = why
         if best is None:
@@ -248,14 +255,16 @@ class Bidder:
             value=o.value,
             test=o.test,
             bills_on_win=o.exchange in desk.settle_on_win,
+            scale=o.scale * view.count,
+            count=view.count,
         )
         if not o.test:
             shadow = best.shadow_bid(o.value, o.segment, o.source, o.first_price)
-            record = Record(best, o, ticket, now, shadow, tuple(refused))
+            record = Record(best, o, ticket, now, shadow, (*refused, *view.unfit))
             if wallet.reserve(key, amount, now, record, best.slot, hold) is None:
                 return NoBid("no_money")
         self.bids += 1
-        return Bid(best.served, amount, ticket, expiry)
+        return Bid(best.served, amount, ticket, expiry, chosen)
 
     def take_back(self, bid: Bid) -> None:
         """A bid that was made will not be sent: its money is free again at once."""
@@ -267,15 +276,15 @@ class Bidder:
         parts: dict[str, Any] = {}
         for name, day in self.days.items():
             refusal = day.refusal(o.source)
-            offered, why = 0, "" if refusal is None else refusal.value
+            offer, why = 0, "" if refusal is None else refusal.value
             if refusal is None:
-                offered, why = day.offer(o.value, o.segment, o.source, o.first_price, 0, now)
+                offer, why = day.offer(o.value, o.segment, o.source, o.first_price, 0, now)
             parts[name] = day.pricer.explain(o.value, o.segment, o.source, o.first_price) | {
                 "segment": self.bundle.manifest.segments[o.segment],
                 "source": {"cluster": o.source} | day.explain_source(o.source),
                 "slot": day.slot,
                 "by_plan": day.decision.planned,
-                "offered": offered / MICRO,
+                "offered": offer / MICRO,
                 "reason": why,
             }
         return parts

@@ -178,10 +178,10 @@ class Booking:
             self._price(ticket, min_to_win, record[0])
             if told and record[0].market_price is None and not record[0].opportunity.first_price:
                 # the price of this auction, but as prices of won auctions alone they would not stand for the slot's
-                record[0].market_price = amount / MICRO
+                record[0].market_price = amount / MICRO / ticket.count
             self._resolve(record[0], "won", amount)
         if day is not None:
-            day.book(ticket.slot, ticket.value, ticket.segment, ticket.source, amount, ticket.amount)
+            day.book(ticket.slot, ticket.all_values, ticket.segment, ticket.source, amount, ticket.amount)
 
     def outcome(self, ticket: Ticket, told: Told) -> None:
         """What a won exposure brought; of each bid each type of event is booked once.

@@ -21,6 +21,7 @@ from bidpilot.serving.access import exchanges_of
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import Calendar, Clock, ManualClock, SteadyClock
 from bidpilot.serving.config import ServeConfig
+from bidpilot.serving.creatives.sample import SAMPLE
 from bidpilot.serving.decision_log import DecisionLog
 from bidpilot.serving.desk import Desk, Origin
 from bidpilot.serving.guardrails import LOGGER
@@ -34,6 +35,7 @@ from bidpilot.serving.ledger.sqlite import SqliteStore
 from bidpilot.serving.ledger.store import LedgerStore
 from bidpilot.serving.place import ALONE, Place
 from bidpilot.serving.pricer import ShadingTable
+from bidpilot.serving.privacy.keys import read_key
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.source_book import SourceBook
 from bidpilot.serving.state import State
@@ -64,6 +66,8 @@ def open_bidder(
         InvalidIncident: the response policy cannot be read.
         InvalidMemory: the memory of sources cannot be read, or is of other sources.
         LedgerUnavailable: the state folder or Redis cannot be used.
+        StateInUse: the state folder is being restored.
+        InvalidKey, WrongKey, SealBroken: the key cannot be read, or is not that of the state.
     """
     opened: list[LedgerStore | State] = []
     try:
@@ -83,6 +87,7 @@ def _open(
     place: Place,
     opened: list[LedgerStore | State],
 ) -> Bidder:
+    key = read_key(config.key_file)
     bundle = load_bundle(config.bundle)
     shadow = None if config.shadow is None else _shadow(bundle, config.shadow)
     campaigns = read_campaigns(config, bundle)
@@ -97,7 +102,7 @@ def _open(
     if config.traffic_filter:
         book = SourceBook(bundle, sources, config.state, watchers(bidders, store), place.first)
     keeper = Keeper(store, deliver, pause=0.0 if place.ledger is None else PAUSE)
-    state = State(config.state / "state.sqlite", deliver, place.first)
+    state = State(config.state / "state.sqlite", deliver, place.first, key)
     opened.append(state)
     desk = Desk(
         planner=planner,
@@ -119,7 +124,7 @@ def _open(
     )
     decisions = None
     if config.decisions is not None:
-        decisions = DecisionLog(config.decisions, f"{int(time.time())}-{os.getpid()}", bundle.manifest.segments)
+        decisions = DecisionLog(config.decisions, f"{int(time.time())}-{os.getpid()}", bundle.manifest.segments, key)
     calendar = Calendar(bundle.manifest.slots, config.utc_offset * _HOUR)
     name = name or f"{socket.gethostname()}:{config.state.resolve()}{place}"
     contacts = None
@@ -188,7 +193,7 @@ def read_campaigns(config: ServeConfig, bundle: Bundle) -> list[ServedCampaign]:
     if config.budget is not None:
         default = default.model_copy(update={"budget": config.budget})
     if config.campaigns is None:
-        return [ServedCampaign(name="default", campaign=default)]
+        return [ServedCampaign(name="default", campaign=default, creatives=(SAMPLE,))]
     try:
         entries = json.loads(config.campaigns.read_text())
         base = default.model_dump(mode="json")
@@ -197,11 +202,20 @@ def read_campaigns(config: ServeConfig, bundle: Bundle) -> list[ServedCampaign]:
         raise InvalidServing(
             f'{config.campaigns} is no list of campaigns ({error}). Write [{{"name": ..., "campaign": {{...}}}}].'
         ) from error
+    both = [c.name for c in found if c.creatives and c.creative.given]
+    if both:
+        raise InvalidServing(
+            f"{config.campaigns} gives {', '.join(both)} a creative and creatives. Leave `creative` out: it is the "
+            "form of before, and would stand alone."
+        )
     twice = [name for name, count in Counter(c.name for c in found).items() if count > 1]
     if twice:
         raise InvalidServing(
             f"{config.campaigns} has {', '.join(twice)} more than once. Give each campaign its own name."
         )
+    for c in found:
+        if not c.creatives and not c.creative.given:
+            LOGGER.warning(f"campaign {c.name} has no creatives and makes no bid (no_creative): give it some")
     return found
 
 

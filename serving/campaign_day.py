@@ -227,11 +227,12 @@ class CampaignDay(SlotRule):
         return known
 
     def offer(
-        self, value: Value, segment: int, source: int, first_price: bool, floor: int, now: float, hold: float = 0.0
-    ) -> tuple[int, str]:
+        self, value: Value, segment: int, source: int, first_price: bool, floor: int, now: float, hold: float = 0.0,
+        count: float = 1.0,
+    ) -> tuple[int, str]:  # fmt: skip
         """Micro-units that may be bid on what is not refused, and an empty reason; or 0 and why not.
 
-        `hold` is how long the bid's money must be held, seconds, where that is longer than usual.
+        `hold`: how long its money must be held, seconds, where that is longer than usual; `count`: exposures of it.
         """
         if self.stopped or self.served.paused or self.effects.stopped:
             return 0, self.stopped or ("paused" if self.served.paused else "incident")
@@ -243,7 +244,7 @@ class CampaignDay(SlotRule):
         if bid > self.cap:
             self.events.record(Cause.bid_cap, f"{bid:.6g} cut to {self.cap:.6g}")
             bid = self.cap
-        amount = int(bid * MICRO)
+        amount = int(bid * MICRO * count)
         wallet = self.wallet
         if amount > wallet.free and wallet.exhausted:
             amount = wallet.free  # what is left of the day's budget, as in the environment

@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from bidpilot.bidding.traffic.sources import CLUSTERS
 from bidpilot.serving.access import networks_of
 from bidpilot.serving.guardrails import GuardrailConfig
+from bidpilot.serving.privacy.keep import Keep
 from bidpilot.serving.reconciliation import ReconciliationConfig
+from bidpilot.serving.restrictions.auction_types import AuctionTypes
 
 
 class ServeConfig(BaseModel):
@@ -70,6 +72,13 @@ class ServeConfig(BaseModel):
         None, description="Address that exchanges send notices to; http://HOST:PORT where none."
     )
     currency: str = Field("USD", pattern="^[A-Z]{3}$", description="Currency of budgets and bids, ISO 4217.")
+    rates: Path | None = Field(
+        None,
+        description='JSON file of rates of exchange: {"base": "EUR", "rates": {"USD": 1.08}}; none: ours alone.',
+    )
+    auction_types: tuple[str, ...] = Field(
+        (), description="What exchanges' own values of `at`, above 500, mean: 501=first, second or fixed."
+    )
     seat: str = Field("bidpilot", min_length=1, description="Buyer seat in bid responses.")
     bid_expiry: float = Field(30.0, gt=0, description="Time from bid to billing that is promised (bid.exp), seconds.")
     grace: float = Field(30.0, ge=0, description="Time after that in which a billing notice is still paid, seconds.")
@@ -124,6 +133,15 @@ class ServeConfig(BaseModel):
     drain: float = Field(
         5.0, ge=0, description="Time after SIGTERM in which notices are still booked and no bid is made, seconds."
     )
+    key_file: Path | None = Field(
+        None,
+        description="File of the key that the decision log and the state are encrypted with (privacy new-key makes "
+        "one); where none, they are not.",
+    )
+    keep_days: int | None = Field(
+        None, ge=1, le=36_500, description="Days after which what is kept is removed, each night; where none, never."
+    )
+    keep: Keep = Field(Keep(), description="Days by kind, where not keep-days.")
     clock: Literal["wall", "manual"] = Field(
         "wall", description="`manual` lets the administrator move the time: for replays of recorded days."
     )
@@ -131,6 +149,12 @@ class ServeConfig(BaseModel):
         ReconciliationConfig(), description="When wins that are not billed are too many."
     )
     guardrails: GuardrailConfig = Field(GuardrailConfig(), description="Limits of the bidding.")
+
+    @field_validator("auction_types")
+    @classmethod
+    def _are_auction_types(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        AuctionTypes(texts)
+        return texts
 
     @field_validator("allow")
     @classmethod

@@ -6,6 +6,7 @@ identifier is in it. Rows are written when their auction is resolved: a killed p
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bidpilot.bidding.errors import InvalidServing
+from bidpilot.serving.privacy.keys import Key
+from bidpilot.serving.privacy.seal import SEALED, write_sealed
 
 if TYPE_CHECKING:
     from bidpilot.serving.told import Told
@@ -64,13 +67,15 @@ _Batch = tuple[str, Sequence[Row] | Sequence[Outcome], str]  # kind, entries, na
 class DecisionLog:
     """Writes rows to `decisions-*.parquet` and outcomes to `outcomes-*.parquet` in a folder, in a thread of its own.
 
-    What could not be written is tried once more with the next file, or at the end, and then counted as lost.
+    What could not be written is tried once more with the next file, or at the end, and then counted as lost. With a
+    `key` the files are encrypted, and named `*.sealed.parquet`.
 
     Raises:
         InvalidServing: the folder cannot be written to.
     """
 
-    def __init__(self, folder: Path, prefix: str, segments: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, prefix: str, segments: tuple[str, ...], key: Key | None = None) -> None:
+        self._key, self._ending = key, ".parquet" if key is None else SEALED
         try:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / SEGMENTS_FILE).write_text(json.dumps(segments))  # in the bundle's order, also those never met
@@ -102,7 +107,7 @@ class DecisionLog:
         self._rows, self._outcomes = [], []
         if rows or outcomes:
             self._count += 1
-            name = f"{self._prefix}-{self._count:06d}.parquet"
+            name = f"{self._prefix}-{self._count:06d}{self._ending}"
             self._writer.submit(
                 self._attempt, [b for b in (("decisions", rows, name), ("outcomes", outcomes, name)) if b[1]]
             )
@@ -145,6 +150,11 @@ class DecisionLog:
         # a column without an entry in this file has its type all the same
         frame = frame.cast({name: dtype for name, dtype in optional.items() if name in columns})
         path = self._folder / f"{kind}-{name}"
+        if self._key is not None:
+            plain = io.BytesIO()
+            frame.write_parquet(plain)
+            write_sealed(path, plain.getvalue(), self._key, durable=False)  # as without a key
+            return
         part = path.with_suffix(".part")
         try:
             frame.write_parquet(part)

@@ -1,6 +1,6 @@
 """The application that exchanges talk to: bid requests and notices.
 
-POST /openrtb2/bid      200 with bids or a no-bid reason, 204 for no bid, 400, 408, 413; 403, 429 for who may not ask
+POST /openrtb2/bid      200 with bids or a no-bid reason, 204 for no bid, 400, 408, 413, 415; 403, 429 for others
 POST /openrtb2/bid/TOKEN    the same, from the exchange of this token
 GET  /notice/{win,bill,loss}?t=TICKET&p=PRICE&m=MIN_TO_WIN    204, 400, 403; 503 for a win or a bill: send it again
 GET  /notice/event?t=TICKET&e=TYPE&n=COUNT&v=VALUE, or &i=INTERACTIONS&c=CONVERSIONS    204, 400, 403
@@ -15,24 +15,28 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
-from bidpilot.bidding.errors import InvalidNotice
+from bidpilot.bidding.errors import InvalidNotice, InvalidRequest
 from bidpilot.serving.access import ANYONE, Access, Partner, Refused
 from bidpilot.serving.auction import NoBid
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.drain import Drain
 from bidpilot.serving.http import JSON, BodyRefused, Request, Response
-from bidpilot.serving.messages import BidRequest, BidResponse, Imp, NoBidReason, decode_request, encode
+from bidpilot.serving.messages import BidRequest, BidResponse, Imp, NoBidReason, encode
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.notices import Kind, Signer, Ticket, Unread, read_notice
 from bidpilot.serving.offer import Offer, no_bid
 from bidpilot.serving.openrtb import MILLE, Reader, Writer
+from bidpilot.serving.privacy.faults import where
+from bidpilot.serving.reading.body import inflate, packed, wants_gzip
+from bidpilot.serving.reading.request import apart, read_request
+from bidpilot.serving.restrictions.blocks import Blocks
+from bidpilot.serving.restrictions.terms import Terms
 from bidpilot.serving.told import read_told
 
 BID_PATH, NOTICE_PATH = "/openrtb2/bid", "/notice/"
 _HEADERS = [*JSON, ("x-openrtb-version", "2.6")]
+_PACKED = [*_HEADERS, ("content-encoding", "gzip")]
 _REFUSED = {
     403: Response(403, b'{"error":"not an exchange that is served here"}'),
     429: Response(429, b'{"error":"too many wrong tokens from this address: wait a minute"}'),
@@ -95,7 +99,10 @@ class ExchangeApp:
         arrived = begun if request.arrived is None else request.arrived
         hangup = request.hangup() if begun - arrived > _WAITED else None
         try:
-            decoded = decode_request(await request.read(self.config.max_body, self.config.body_timeout))
+            raw = await request.read(self.config.max_body, self.config.body_timeout)
+            if (encoding := request.encoding) is not None:
+                raw = inflate(raw, encoding, self.config.max_body)
+            decoded = read_request(raw, self.metrics.forms)
             body, offer = self.answer(decoded, partner, arrived)
             if offer.bids and hangup is not None and hangup.gone:
                 self.metrics.refuse("client_gone")
@@ -104,14 +111,17 @@ class ExchangeApp:
         except BodyRefused as refused:
             self.metrics.refuse(refused.why)
             return Response(refused.status, encode({"error": refused.why}))
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except InvalidRequest as error:
             self.metrics.refuse("not_openrtb")
-            return Response(400, encode({"error": str(error)[:200]}))
+            return Response(400, encode({"error": str(error)}))
         finally:
             if hangup is not None:
                 hangup.close()
         self.metrics.latency.add(self.watch() - arrived)
-        return _NO_BID if body is None else Response(200, body, _HEADERS)
+        if body is None:
+            return _NO_BID
+        small = packed(body) if wants_gzip(request.accepts) else None
+        return Response(200, body, _HEADERS) if small is None else Response(200, small, _PACKED)
 
     def answer(self, request: BidRequest, partner: Partner, arrived: float) -> tuple[bytes | None, Offer]:
         """The response of a request that arrived then (`watch`), encoded, with its bids.
@@ -125,7 +135,7 @@ class ExchangeApp:
             if body is not None and len(body) > self.config.max_response:
                 for _ in range(offer.fit(len(body), self.config.max_response)):
                     self.metrics.refuse("response_too_large")
-                response = offer.response(request.id, partner.seat or self.config.seat, self.config.currency)
+                response = offer.response(request.id, partner.seat or self.config.seat, self._currency(request))
                 body = None if response is None else encode(response)
         except Exception as error:  # what a campaign's creative or an explanation holds may not be text
             body = encode(self._failed(request, offer, error))
@@ -141,29 +151,37 @@ class ExchangeApp:
         if self.drain.on:
             self.metrics.refuse("draining")
             return None
-        seat = partner.seat or self.config.seat
+        seat, blocks = partner.seat or self.config.seat, Blocks.of(request)
         refusal = self._refusal(request, seat)
         if refusal is not None:
             self.metrics.refuse(refusal.name)
             return no_bid(request.id, refusal)
         try:
-            for imp in request.imp:
+            imps, twins = apart(request.imp)
+            if twins:
+                self.metrics.refuse("duplicate_imp", twins)
+                if not imps:
+                    return no_bid(request.id, NoBidReason.invalid_request)
+            for imp in imps:
                 if self.watch() >= due:
                     return self._too_late(request, offer)
-                self._bid_for(request, imp, partner, offer)
+                self._bid_for(request, imp, partner, self.reader.terms(request, imp, blocks, seat), offer)
         except Exception as error:  # whatever a predictor raises, the exchange gets an answer
             return self._failed(request, offer, error)
-        return offer.response(request.id, seat, self.config.currency)
+        return offer.response(request.id, seat, self._currency(request))
 
-    def _bid_for(self, request: BidRequest, imp: Imp, partner: Partner, offer: Offer) -> None:
-        found = self.reader.opportunity(request, imp, exchange=partner.name)
+    def _currency(self, request: BidRequest) -> str:
+        return self.reader.answer_currency(request) or self.config.currency
+
+    def _bid_for(self, request: BidRequest, imp: Imp, partner: Partner, terms: Terms, offer: Offer) -> None:
+        found = terms.invalid or self.reader.opportunity(request, imp, exchange=partner.name)
         if isinstance(found, str):
             self.metrics.refuse(found)
             return
         parts = None
         if self.config.explain and imp.ext is not None and imp.ext.bidpilot and imp.ext.bidpilot.explain:
             parts = self.bidder.explain(found)
-        made = self.bidder.bid(found)
+        made = self.bidder.bid(found, terms)
         if not isinstance(made, NoBid):
             offer.made(made)
             offer.written(self.writer.bid(made, imp, parts))
@@ -182,7 +200,7 @@ class ExchangeApp:
 
     def _failed(self, request: BidRequest, offer: Offer, error: Exception) -> BidResponse:
         offer.withdraw()
-        self.bidder.breaker.failed(f"{type(error).__name__}: {error}")
+        self.bidder.breaker.failed(where(error))
         self.metrics.refuse("technical_error")
         return no_bid(request.id, NoBidReason.technical_error)
 
@@ -204,8 +222,9 @@ class ExchangeApp:
             except InvalidNotice:
                 self.bidder.notices["forged"] += 1
                 return Response(403, b'{"error":"not signed by this bidder"}')
-            least = None if notice.min_to_win is None else notice.min_to_win / MILLE
-            price = notice.price if isinstance(notice.price, Unread) else notice.price / MILLE
+            scale = ticket.scale / MILLE
+            least = None if notice.min_to_win is None else notice.min_to_win * scale / ticket.count
+            price = notice.price if isinstance(notice.price, Unread) else notice.price * scale
             if name in (Kind.bill, Kind.win):
                 if not await self._durable(
                     self.bidder.bill if name == Kind.bill else self.bidder.win, ticket, price, least

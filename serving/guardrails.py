@@ -45,6 +45,8 @@ class Cause(StrEnum):
     worker_silent = "worker_silent"  # it hung, and was killed
     order = "order"  # an operator's
     order_late = "order_late"  # not durable yet, given up for a later one, or not to be obeyed here
+    audit_failed = "audit_failed"  # an action is not in the audit log; it is tried again, and holds all the same
+    retention_failed = "retention_failed"  # what is too old could not be removed
     state_failed = "state_failed"  # the state file refuses to be written; it is tried again
     tick_failed = "tick_failed"
     decisions_lost = "decisions_lost"

@@ -10,6 +10,7 @@ from granian import rsgi
 from bidpilot.serving.arrival import ARRIVED
 from bidpilot.serving.guardrails import LOGGER
 from bidpilot.serving.patience import Patience
+from bidpilot.serving.privacy.faults import frames_of
 
 JSON = [("content-type", "application/json")]
 TEXT = [("content-type", "text/plain; charset=utf-8")]
@@ -42,6 +43,14 @@ class Request(Protocol):
     @property
     def authorization(self) -> str | None:
         """The header, None where there is none."""
+
+    @property
+    def encoding(self) -> str | None:
+        """Of the body, as its header says."""
+
+    @property
+    def accepts(self) -> str | None:
+        """Encodings of the answer, as the header says."""
 
     @property
     def peer(self) -> str:
@@ -121,6 +130,16 @@ class Incoming:
         return self._scope.headers.get("authorization")  # type: ignore[no-any-return]
 
     @property
+    def encoding(self) -> str | None:
+        """Of the body, as its header says."""
+        return self._scope.headers.get("content-encoding")  # type: ignore[no-any-return]
+
+    @property
+    def accepts(self) -> str | None:
+        """Encodings of the answer, as the header says."""
+        return self._scope.headers.get("accept-encoding")  # type: ignore[no-any-return]
+
+    @property
     def peer(self) -> str:
         """Address and port of who sent it."""
         return self._scope.client  # type: ignore[no-any-return]
@@ -156,8 +175,8 @@ class Application:
         request = Incoming(scope, protocol, self._patience)
         try:
             response = await self._handle(request)
-        except Exception:  # a fault of ours: logged with its trace, and the connection goes on
-            LOGGER.exception("a request failed")
+        except Exception as error:  # a fault of ours: logged with its trace, and the connection goes on
+            LOGGER.error("a request failed\n%s", frames_of(error))  # its text may be the request's
             response = Response(500, b'{"error":"internal error"}')
         if response.parts is not None:
             await stream(protocol, response, response.parts)

@@ -20,6 +20,7 @@ class NoBidReason(IntEnum):
     currency = 500
     seat = 501
     too_many_impressions = 502
+    auction_type = 503
 
 
 class Hints(msgspec.Struct):
@@ -39,6 +40,83 @@ class ImpExt(msgspec.Struct):
     bidpilot: Hints | None = None
 
 
+class DurFloor(msgspec.Struct, gc=False):
+    """A floor for creatives of some durations, seconds; a bound that is left out is open."""
+
+    mindur: int | None = None
+    maxdur: int | None = None
+    bidfloor: float = 0.0
+
+
+class Deal(msgspec.Struct, gc=False):
+    """A deal that a seat may have with the publisher."""
+
+    id: str
+    bidfloor: float = 0.0
+    bidfloorcur: str = "USD"
+    at: int | None = None
+    wseat: list[str] | None = None
+    wadomain: list[str] | None = None
+    mincpmpersec: float | None = None
+    durfloors: list[DurFloor] | None = None
+
+
+class Pmp(msgspec.Struct, gc=False):
+    """The private marketplace of an impression."""
+
+    private_auction: int | None = None
+    deals: list[Deal] | None = None
+
+
+class Qty(msgspec.Struct, gc=False):
+    """How many exposures an impression stands for, as on screens in public places."""
+
+    multiplier: float = 1.0
+
+
+class Format(msgspec.Struct, gc=False):
+    """A size that a banner may have."""
+
+    w: int | None = None
+    h: int | None = None
+
+
+class Banner(msgspec.Struct, gc=False):
+    """What a banner must be."""
+
+    w: int | None = None
+    h: int | None = None
+    format: list[Format] | None = None
+    mimes: list[str] | None = None
+    btype: list[int] | None = None
+    battr: list[int] | None = None
+    api: list[int] | None = None
+
+
+class Player(msgspec.Struct, gc=False):
+    """What a video or an audio must be."""
+
+    mimes: list[str] | None = None
+    w: int | None = None
+    h: int | None = None
+    minduration: int | None = None
+    maxduration: int | None = None
+    rqddurs: list[int] | None = None
+    mincpmpersec: float | None = None
+    durfloors: list[DurFloor] | None = None
+    protocols: list[int] | None = None
+    battr: list[int] | None = None
+    api: list[int] | None = None
+
+
+class Native(msgspec.Struct, gc=False):
+    """What a native advertisement must be; its assets are text in `request`."""
+
+    request: str | None = None
+    battr: list[int] | None = None
+    api: list[int] | None = None
+
+
 class Imp(msgspec.Struct):
     """One impression: one auction."""
 
@@ -48,6 +126,13 @@ class Imp(msgspec.Struct):
     tagid: str | None = None
     exp: float | None = None  # seconds between the auction and the exposure
     ext: ImpExt | None = None
+    video: Player | None = None
+    banner: Banner | None = None
+    audio: Player | None = None
+    native: Native | None = None
+    pmp: Pmp | None = None
+    qty: Qty | None = None
+    secure: int | None = None
 
 
 class Publisher(msgspec.Struct):
@@ -60,6 +145,12 @@ class Place(msgspec.Struct):
     """A site or an app."""
 
     publisher: Publisher | None = None
+
+
+class Regs(msgspec.Struct, gc=False):
+    """Regulations that hold for the request."""
+
+    coppa: int | None = None
 
 
 class BidRequest(msgspec.Struct):
@@ -75,6 +166,12 @@ class BidRequest(msgspec.Struct):
     bseat: list[str] | None = None
     site: Place | None = None
     app: Place | None = None
+    badv: list[str] | None = None
+    bcat: list[str] | None = None
+    cattax: int | None = None
+    bapp: list[str] | None = None
+    wlang: list[str] | None = None
+    regs: Regs | None = None
 
 
 class BidObject(msgspec.Struct, omit_defaults=True):
@@ -86,10 +183,23 @@ class BidObject(msgspec.Struct, omit_defaults=True):
     nurl: str
     burl: str
     lurl: str
+    cid: str
     crid: str
     exp: int
     adm: str | None = None
     adomain: tuple[str, ...] = ()
+    bundle: str | None = None
+    cattax: int | None = None
+    cat: tuple[str, ...] = ()
+    attr: tuple[int, ...] = ()
+    apis: tuple[int, ...] = ()
+    protocol: int | None = None
+    language: str | None = None
+    dealid: str | None = None
+    w: int | None = None
+    h: int | None = None
+    dur: int | None = None
+    mtype: int | None = None
     ext: dict[str, object] | None = None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -49,12 +50,13 @@ class Metrics(Collector):
     def __init__(self, bidder: Bidder, sources: Sources) -> None:
         self._bidder, self._sources, self.latency = bidder, sources, Latency()
         self.refused: dict[str, int] = {}
+        self.forms: Counter[str] = Counter()  # of values that were read in another form than the protocol's
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
-    def refuse(self, why: str) -> None:
-        """Count a request that was not taken."""
-        self.refused[why] = self.refused.get(why, 0) + 1
+    def refuse(self, why: str, count: int = 1) -> None:
+        """Count what was not taken: a request, or impressions of it."""
+        self.refused[why] = self.refused.get(why, 0) + count
 
     def text(self) -> bytes:
         """The exposition."""
@@ -67,6 +69,8 @@ class Metrics(Collector):
         yield CounterMetricFamily("bidpilot_bids", "Bids made.", value=b.bids)
         yield _counter("bidpilot_no_bids", "Auctions not bid on, by reason.", "reason", b.reasons)
         yield _counter("bidpilot_refused", "Requests not taken, by reason.", "reason", self.refused)
+        text = "Values of requests that were read in another form, and parts that could not be, by form."
+        yield _counter("bidpilot_forms", text, "form", self.forms)
         yield _refused_traffic(b)
         text = "Requests of no source that is told apart, by cause."
         yield _counter("bidpilot_pooled", text, "cause", self._sources.pooled)

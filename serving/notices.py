@@ -24,7 +24,8 @@ from bidpilot.bidding.errors import InvalidNotice
 from bidpilot.serving.collector import Value
 
 _HEAD = struct.Struct("<B9s6sqdHHHfff")
-_VERSION, _TEST, _ON_WIN = 1, 0x80, 0x40
+_VERSION, _TEST, _ON_WIN, _SCALED = 1, 0x80, 0x40, 0x20
+_SCALE = struct.Struct("<dd")  # behind the head, where prices of notices are scaled
 SECRET_BYTES = 32
 _MOST = 1024  # characters of a ticket
 
@@ -56,6 +57,14 @@ class Ticket(msgspec.Struct, frozen=True, gc=False):
     value: Value  # predicted KPI triple, float32
     test: bool = False
     bills_on_win: bool = False  # its exchange bills by the win notice
+    scale: float = 1.0  # what a notice's price is multiplied by: the rate of its currency times `count`
+    count: float = 1.0  # exposures that it stands for; `amount` is for all of them, `value` for one
+
+    @property
+    def all_values(self) -> Value:
+        """The predicted KPI triple of all of its exposures."""
+        k, (exposure, interaction, conversion) = self.count, self.value
+        return self.value if k == 1.0 else (k * exposure, k * interaction, k * conversion)
 
 
 class Signer:
@@ -71,8 +80,9 @@ class Signer:
 
     def pack(self, t: Ticket) -> str:
         """The ticket as text, without a signature."""
+        scaled = t.scale != 1.0 or t.count != 1.0
         head = _HEAD.pack(
-            _VERSION | (_TEST if t.test else 0) | (_ON_WIN if t.bills_on_win else 0),
+            _VERSION | (_TEST if t.test else 0) | (_ON_WIN if t.bills_on_win else 0) | (_SCALED if scaled else 0),
             bytes.fromhex(t.key),
             bytes.fromhex(t.lease),
             t.amount,
@@ -82,6 +92,8 @@ class Signer:
             t.source,
             *t.value,
         )
+        if scaled:
+            head += _SCALE.pack(t.scale, t.count)
         return base64.urlsafe_b64encode(head + t.account.encode()).rstrip(b"=").decode()
 
     def tokens(self, packed: str) -> tuple[str, str, str, str]:
@@ -110,14 +122,18 @@ class Signer:
         try:
             raw = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
             flags, key, lease, amount, expires, slot, segment, source, *value = _HEAD.unpack_from(raw)
-            account = raw[_HEAD.size :].decode()
+            rest = raw[_HEAD.size :]
+            scale, count = (1.0, 1.0)
+            if flags & _SCALED:
+                (scale, count), rest = _SCALE.unpack_from(rest), rest[_SCALE.size :]
+            account = rest.decode()
         except (binascii.Error, struct.error, UnicodeDecodeError, ValueError) as error:
             raise InvalidNotice(f"the notice's ticket cannot be read ({error}).") from error
-        if flags & ~(_TEST | _ON_WIN) != _VERSION:
+        if flags & ~(_TEST | _ON_WIN | _SCALED) != _VERSION:
             raise InvalidNotice("the notice's ticket was made by another version of this bidder.")
         return Ticket(
             key.hex(), lease.hex(), account, amount, expires, slot, segment, source,
-            (value[0], value[1], value[2]), bool(flags & _TEST), bool(flags & _ON_WIN),
+            (value[0], value[1], value[2]), bool(flags & _TEST), bool(flags & _ON_WIN), scale, count,
         )  # fmt: skip
 
     def _mac(self, packed: str) -> str:

@@ -12,9 +12,12 @@ from bidpilot.serving.auction import Bid, Opportunity
 from bidpilot.serving.messages import BidObject, BidRequest, Hints, Imp, NoBidReason
 from bidpilot.serving.notices import MACROS, Kind, Signer
 from bidpilot.serving.predictor import Predictor
+from bidpilot.serving.restrictions.auction_types import AuctionTypes, Pricing
+from bidpilot.serving.restrictions.blocks import Blocks
+from bidpilot.serving.restrictions.rates import Rates
+from bidpilot.serving.restrictions.terms import House, Terms
 
 MILLE = 1000.0
-FIRST_PRICE = 1  # of `at`; anything else is second price
 _MOST_VALUE = 1e6
 
 
@@ -27,6 +30,7 @@ class Reader:
         currency: that floors must be in.
         predictor: asked where an impression brings no values.
         most_hold: longest time from bid to bill that is waited for, seconds.
+        house: rates, auction types and what campaigns show; None: those of `currency` and of the protocol alone.
     """
 
     def __init__(
@@ -36,23 +40,39 @@ class Reader:
         currency: str,
         predictor: Predictor | None,
         most_hold: float = math.inf,
+        house: House | None = None,
     ) -> None:
         self._segments = {name: i for i, name in enumerate(segments)}
         self.sources, self.currency, self._predictor = sources, currency, predictor
         self._most_hold = most_hold
+        self.house = house or House(Rates(currency), AuctionTypes())
 
     def refusal(self, request: BidRequest, seat: str, min_tmax: int) -> NoBidReason | None:
         """Why the request as a whole cannot be answered; None where it can."""
-        imps = request.imp
-        if not request.id or not imps or (len(imps) > 1 and len({imp.id for imp in imps}) < len(imps)):
+        if not request.id or not request.imp:
             return NoBidReason.invalid_request
         if request.tmax is not None and request.tmax < min_tmax:
             return NoBidReason.insufficient_time
-        if request.cur and self.currency not in request.cur:
+        if self.answer_currency(request) is None:
             return NoBidReason.currency
+        if self.house.auction_types.of(request.at) is None:
+            return NoBidReason.auction_type
         if (request.wseat and seat not in request.wseat) or (request.bseat and seat in request.bseat):
             return NoBidReason.seat
         return None
+
+    def answer_currency(self, request: BidRequest) -> str | None:
+        """What a request's bids are told in: ours where it may be, else the first whose rate is known; None: none."""
+        if not request.cur or self.currency in request.cur:
+            return self.currency
+        told = [name.strip().upper() for name in request.cur]
+        if self.currency in told:
+            return self.currency
+        return next((name for name in told if self.house.rates.of(name) is not None), None)
+
+    def terms(self, request: BidRequest, imp: Imp, blocks: Blocks | None, seat: str) -> Terms:
+        """What may be shown in an impression, and how it may be bought, by a seat."""
+        return Terms(self.house, request, imp, blocks, seat)
 
     def opportunity(
         self, request: BidRequest, imp: Imp, asked: bool = False, exchange: str | None = None
@@ -76,8 +96,12 @@ class Reader:
             return "unknown_segment"
         if not (math.isfinite(imp.bidfloor) and imp.bidfloor >= 0):
             return "invalid_floor"
+        rate = 1.0
         if imp.bidfloor > 0 and imp.bidfloorcur != self.currency:
-            return "floor_currency"
+            known = self.house.rates.of(imp.bidfloorcur)
+            if known is None:
+                return "floor_currency"
+            rate = known
         hold = imp.exp or 0.0
         if not hold <= self._most_hold:  # also where it is NaN
             return "hold_too_long"
@@ -85,12 +109,19 @@ class Reader:
             value=value,
             segment=index,
             source=source,
-            floor=min(imp.bidfloor, 1e12) / MILLE,
-            first_price=request.at == FIRST_PRICE,
+            floor=min(imp.bidfloor * rate, 1e12) / MILLE,
+            first_price=self.house.auction_types.of(request.at) is Pricing.first,
             hold=hold,
             test=request.test == 1,
             exchange=exchange,
+            scale=self._scale(request),
         )
+
+    def _scale(self, request: BidRequest) -> float:
+        """Units of our currency for one of that of the answer."""
+        if not request.cur or self.currency in request.cur:
+            return 1.0
+        return self.house.rates.of(self.answer_currency(request) or self.currency) or 1.0
 
     def _source(self, request: BidRequest, imp: Imp, hints: Hints | None, counted: bool) -> int:
         if hints is not None and hints.source is not None:
@@ -112,21 +143,37 @@ class Writer:
 
     def bid(self, bid: Bid, imp: Imp, parts: object = None) -> BidObject:
         """The bid on an impression."""
-        signer, creative = self._signer, bid.campaign.creative
-        at, (win, bill, loss, event) = self._at, signer.tokens(signer.pack(bid.ticket))
-        ours: dict[str, object] = {"event_url": at[3] + event}
+        signer, at = self._signer, self._at
+        win, bill, loss, event = signer.tokens(signer.pack(bid.ticket))
+        event_url = at[3] + event
+        ours: dict[str, object] = {"event_url": event_url}
         if parts is not None:
             ours["explain"] = parts
+        assert bid.chosen is not None  # the terms of an impression chose it
+        piece, deal = bid.chosen.piece, bid.chosen.deal
         return BidObject(
             id=bid.ticket.key,
             impid=imp.id,
-            price=bid.amount / MILLE,
+            price=bid.amount / MILLE / bid.ticket.scale,
             nurl=at[0] + win + MACROS,
             burl=at[1] + bill + MACROS,
             lurl=at[2] + loss + MACROS,
-            crid=creative.crid,
+            cid=piece.campaign,
+            crid=piece.crid,
             exp=int(bid.expiry),
-            adm=creative.adm,
-            adomain=creative.adomain,
+            adm=piece.markup(imp, event_url),
+            adomain=piece.adomain,
+            bundle=piece.bundle,
+            cattax=piece.cattax if piece.cat else None,
+            cat=piece.cat,
+            attr=piece.attr,
+            apis=() if piece.api is None else (piece.api,),
+            protocol=piece.protocol,
+            language=piece.language,
+            dealid=deal,
+            w=piece.w,
+            h=piece.h,
+            dur=piece.duration,
+            mtype=piece.mtype,
             ext={"bidpilot": ours},
         )

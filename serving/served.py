@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS, FunnelWeights
-from bidpilot.bidding.errors import InvalidServing
+from bidpilot.bidding.errors import InvalidCreative, InvalidServing
+from bidpilot.serving.creatives.creative import AnyCreative
+from bidpilot.serving.creatives.old import OldCreative
 from bidpilot.serving.flight import Flight
 from bidpilot.serving.ledger.store import MICRO, MOST
 from bidpilot.serving.planned import Planned
-
-
-class Creative(BaseModel):
-    """What an exchange is given to show."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    crid: str = Field("video", min_length=1, description="creative id")
-    adomain: tuple[str, ...] = Field((), description="advertiser domains")
-    adm: str | None = Field(None, description="markup of the advertisement")
 
 
 class ServedCampaign(BaseModel):
@@ -31,12 +24,24 @@ class ServedCampaign(BaseModel):
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="name in addresses, accounts and logs")
     campaign: Campaign = Field(description="what it wants and may spend each day")
-    creative: Creative = Field(Creative(), description="what is shown")
+    creatives: tuple[AnyCreative, ...] = Field((), description="what is shown, by format; each must be approved")
+    creative: OldCreative = Field(
+        OldCreative(), description="what is shown, in the form of before `creatives`; where given it stands alone"
+    )
+    minors: bool = Field(False, description="True where it may be shown to children (`regs.coppa`)")
     paused: bool = Field(False, description="True where it does not bid")
     cover_past_debt: bool = Field(False, description="True where a day's budget first covers what past days owe")
     weights: FunnelWeights = Field(DEFAULT_WEIGHTS, description="interactions that its events count for")
     flight: Flight | None = Field(None, description="when it bids, and its money for all that time; none: always")
     planned: Planned | None = Field(None, description="budgets of days to come; none: the campaign's own every day")
+
+    @field_validator("creatives")
+    @classmethod
+    def _told_apart(cls, creatives: tuple[AnyCreative, ...]) -> tuple[AnyCreative, ...]:
+        twice = [crid for crid, count in Counter(c.crid for c in creatives).items() if count > 1]
+        if twice:
+            raise InvalidCreative(f"the creative {twice[0][:80]!r} is there more than once. Give each its own crid.")
+        return creatives
 
     def budget_on(self, day: date) -> float:
         """What it may spend on a day, currency, whatever its flight says."""

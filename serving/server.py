@@ -40,6 +40,11 @@ from bidpilot.serving.page.page import Page
 from bidpilot.serving.page.register import read_register
 from bidpilot.serving.place import ALONE
 from bidpilot.serving.predictor import load_predictor
+from bidpilot.serving.privacy.housekeeper import Housekeeper
+from bidpilot.serving.privacy.keep import limits
+from bidpilot.serving.restrictions.auction_types import AuctionTypes
+from bidpilot.serving.restrictions.rates import Rates
+from bidpilot.serving.restrictions.terms import House
 from bidpilot.serving.swap import Swap
 from bidpilot.serving.tokens import Tokens
 from bidpilot.serving.worker import Worker, failed
@@ -103,9 +108,13 @@ async def _serve(config: ServeConfig, worker: Worker | None = None) -> None:
     loop.add_signal_handler(signal.SIGTERM, drain.begin)
     loop.add_signal_handler(signal.SIGINT, drain.end)
     reload(loop, admin.swap)
+    admin.auditor.log.start(deliver)
     settle_memory()
     tasks = [loop.create_task(server.serve()) for server in servers]
     clockwork = [loop.create_task(tick(bidder)), loop.create_task(steps(bidder))]
+    if worker is None or worker.place.first:
+        keeper = Housekeeper(bidder, admin.auditor.log, config.decisions, limits(config.keep_days, config.keep))
+        clockwork.append(loop.create_task(keeper.run()))
     if worker is None:
         await listening(at)
         say(at)
@@ -120,6 +129,7 @@ async def _serve(config: ServeConfig, worker: Worker | None = None) -> None:
         for task in clockwork:
             task.cancel()
         await stop(servers, tasks)
+        admin.auditor.log.close()
         bidder.close()
 
 
@@ -138,14 +148,16 @@ def applications(
     predictor = None if config.predictor is None else load_predictor(config.predictor)
     signer = Signer(secret(config, "notice.secret", "BIDPILOT_NOTICE_SECRET").encode())
     sources = Sources(bidder.desk.sources - 1)
-    reader = Reader(bidder.bundle.manifest.segments, sources, config.currency, predictor, config.max_hold)
+    rates = Rates.load(config.rates, config.currency)
+    house = House(rates, AuctionTypes(config.auction_types), url.startswith("https://"))
+    reader = Reader(bidder.bundle.manifest.segments, sources, config.currency, predictor, config.max_hold, house)
     metrics = Metrics(bidder, sources)
     access = Access(exchanges_of(config.exchanges), networks_of(config.allow))
     exchange = ExchangeApp(bidder, config, signer, reader, Writer(signer, url), metrics, access, drain)
     swap = Swap(bidder, config)
     tokens = Tokens(secret(config, "admin.token", _TOKEN), config.tokens)
     page = Page(bidder, config.currency, drain, () if config.risks is None else read_register(config.risks))
-    return exchange, AdminApp(bidder, reader, metrics, tokens, drain, swap=swap, page=page)
+    return exchange, AdminApp(bidder, reader, metrics, tokens, drain, swap=swap, page=page, seat=config.seat)
 
 
 def reload(loop: asyncio.AbstractEventLoop, swap: Swap | None) -> None:

@@ -14,6 +14,7 @@ from bidpilot.bidding.traffic.detector import Detector, mean_interaction
 from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.bidding.traffic.memory import SourceMemory
 from bidpilot.serving.guardrails import LOGGER
+from bidpilot.serving.privacy.forgotten import heed, heeded
 
 FILE = "sources.npz"
 """Of the state folder."""
@@ -83,10 +84,11 @@ class SourceBook:
             return
         evidence = np.sum([nats[0] for nats, _ in found], axis=0)
         requests = np.max([sent[0] for _, sent in found], axis=0)
-        self.memory = self.memory.after(evidence, requests)
+        self.memory = heed(self._folder, self.memory.after(evidence, requests))
         if not self._writes:
             return
         try:
             self.memory.save(self._path)
+            heeded(self._folder)
         except OSError as error:  # a new day begins all the same, with what is remembered here
             LOGGER.warning("%s cannot be written (%s): a restart forgets the day", self._path, error)

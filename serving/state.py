@@ -9,21 +9,26 @@ from contextlib import suppress
 from dataclasses import astuple, fields
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from bidpilot.bidding.day.slot_totals import SlotTotals
-from bidpilot.bidding.errors import LedgerUnavailable
+from bidpilot.bidding.errors import BidpilotError, LedgerUnavailable
 from bidpilot.serving.guardrails import LOGGER
 from bidpilot.serving.ledger.keeper import Deliver, at_once
 from bidpilot.serving.ledger.store import Wins
+from bidpilot.serving.privacy import in_use
+from bidpilot.serving.privacy.fields import Fields, check_key
+from bidpilot.serving.privacy.keys import Key
 from bidpilot.serving.writer import Writer
 
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS slots (account TEXT, slot INTEGER, totals TEXT NOT NULL, PRIMARY KEY (account, slot));
 CREATE TABLE IF NOT EXISTS gates (account TEXT PRIMARY KEY, slot INTEGER NOT NULL, used TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS forgiven (campaign TEXT PRIMARY KEY, wins TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS results (account TEXT PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS key (one INTEGER PRIMARY KEY CHECK (one = 1), text TEXT NOT NULL);
 """
 _RESULTS = "INSERT OR REPLACE INTO results VALUES (?, ?)"
 _READS = 0.2  # seconds that a read waits for a lock: the event loop waits with it
@@ -37,24 +42,37 @@ class State:
         path: the database; made where missing.
         deliver: brings the news of failed writes to the caller's thread.
         keeps_slots: whether this process writes what slots brought; of several on one folder only one does.
+        key: that texts are encrypted with; None: they are not.
 
     Raises:
         LedgerUnavailable: it cannot be opened or read.
+        StateInUse: the folder is being restored.
+        WrongKey, SealBroken: it is encrypted with another key, or altered.
     """
 
-    def __init__(self, path: Path, deliver: Deliver = at_once, keeps_slots: bool = True) -> None:
-        self.path, self._keeps_slots = path, keeps_slots
+    def __init__(
+        self, path: Path, deliver: Deliver = at_once, keeps_slots: bool = True, key: Key | None = None
+    ) -> None:
+        self.path, self._keeps_slots, self._fields = path, keeps_slots, Fields(key)
         self.on_failed: Callable[[str], None] = LOGGER.warning
         self.writer = Writer(lambda text: self.on_failed(text), deliver)
+        held: IO[str] | None = None
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            held = self._held = in_use.hold(path.parent)
             # writes and reads have connections of their own: a read must not wait for a write that waits for a lock
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.executescript(_SCHEMA)
+            self._db.executescript(SCHEMA)
             self._reads = sqlite3.connect(path, isolation_level=None, timeout=_READS, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
+            if held is not None:
+                held.close()
             raise self._unreadable(error) from error
+        try:
+            check_key(self._db, self._fields)
+        except BidpilotError:
+            self.close()
+            raise
 
     def start(self) -> None:
         """Let a thread make the writes from now on."""
@@ -67,9 +85,10 @@ class State:
         values = {f.name: getattr(totals, f.name).tolist() for f in fields(totals)}
 
         def write() -> None:
-            self._db.execute("INSERT OR REPLACE INTO slots VALUES (?, ?, ?)", (account, slot, json.dumps(values)))
+            text = self._fields.seal(json.dumps(values), "slots", account, slot)
+            self._db.execute("INSERT OR REPLACE INTO slots VALUES (?, ?, ?)", (account, slot, text))
             if results is not None:
-                self._db.execute(_RESULTS, (account, results))
+                self._db.execute(_RESULTS, (account, self._fields.seal(results, "results", account)))
 
         self.writer.submit((account, slot), write)
 
@@ -82,7 +101,7 @@ class State:
         found = {}
         for slot, text in self._read("SELECT slot, totals FROM slots WHERE account = ?", account):
             try:
-                values = json.loads(str(text))
+                values = json.loads(self._fields.open(str(text), "slots", account, slot))
                 # a version that counted less has kept less
                 arrays = {f.name: np.asarray(values[f.name], getattr(like, f.name).dtype) for f in fields(like)}
             except (KeyError, TypeError, ValueError):
@@ -95,7 +114,7 @@ class State:
         """Keep what a day that is over has cost and brought."""
 
         def write() -> None:
-            self._db.execute(_RESULTS, (account, text))
+            self._db.execute(_RESULTS, (account, self._fields.seal(text, "results", account)))
 
         self.writer.submit((account, "results"), write)
 
@@ -106,7 +125,7 @@ class State:
 
         def write() -> None:
             statement = "INSERT OR REPLACE INTO gates VALUES (?, ?, ?)"
-            self._db.execute(statement, (account, slot, json.dumps(used)))
+            self._db.execute(statement, (account, slot, self._fields.seal(json.dumps(used), "gates", account)))
 
         self.writer.submit((account, "gate"), write)
 
@@ -118,14 +137,16 @@ class State:
         """
         rows = self._read("SELECT used FROM gates WHERE account = ? AND slot = ?", account, slot)
         with suppress(TypeError, ValueError):
-            return [int(count) for count in json.loads(str(rows[0][0]))] if rows else []
+            found = json.loads(self._fields.open(str(rows[0][0]), "gates", account)) if rows else []
+            return [int(count) for count in found]
         return []
 
     def store_forgiven(self, campaign: str, wins: Wins) -> None:
         """Keep which wins without bills an operator has looked at."""
 
         def write() -> None:
-            self._db.execute("INSERT OR REPLACE INTO forgiven VALUES (?, ?)", (campaign, json.dumps(astuple(wins))))
+            text = self._fields.seal(json.dumps(astuple(wins)), "forgiven", campaign)
+            self._db.execute("INSERT OR REPLACE INTO forgiven VALUES (?, ?)", (campaign, text))
 
         self.writer.submit((campaign, "forgiven"), write)
 
@@ -138,7 +159,7 @@ class State:
         found = {}
         for campaign, text in self._read("SELECT campaign, wins FROM forgiven"):
             with suppress(TypeError, ValueError):
-                found[str(campaign)] = Wins(*map(int, json.loads(str(text))))
+                found[str(campaign)] = Wins(*map(int, json.loads(self._fields.open(str(text), "forgiven", campaign))))
         return found
 
     def results(self, accounts: Sequence[str]) -> dict[str, str]:
@@ -148,7 +169,8 @@ class State:
             LedgerUnavailable: the database cannot be read.
         """
         query = f"SELECT account, text FROM results WHERE account IN ({', '.join('?' * len(accounts))})"
-        return {str(account): str(text) for account, text in self._read(query, *accounts)}
+        rows = self._read(query, *accounts)
+        return {str(account): self._fields.open(str(text), "results", account) for account, text in rows}
 
     def last(self) -> tuple[str, int] | None:
         """The date (ISO 8601) and the number of the latest slot that was kept; None where there is none.
@@ -182,6 +204,7 @@ class State:
         self.writer.stop()
         self._db.close()
         self._reads.close()
+        self._held.close()
 
     def _read(self, query: str, *arguments: object) -> list[tuple[object, ...]]:
         try:

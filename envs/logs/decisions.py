@@ -8,8 +8,9 @@ refused as invalid traffic, which no training day is to hold, and what lay under
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +51,25 @@ REASON_SEGMENT = "the segment is not one of the bundle's"
 REASON_VALUE = "a predicted value or the price is out of range"
 
 
+Plain = Callable[[Path], bytes]
+"""Gives the bytes of a file as they were before it was encrypted; raises OSError."""
+SEALED_MAGIC = b"bidpilot-sealed"
+"""What an encrypted file begins with."""
+
+
+def as_it_is(path: Path) -> bytes:
+    """The bytes of a file that is not encrypted.
+
+    Raises:
+        UnreadableFile: it is.
+        OSError: it cannot be read.
+    """
+    data = path.read_bytes()
+    if data.startswith(SEALED_MAGIC):
+        raise UnreadableFile(f"{path} is encrypted. Give the server's --key-file.")
+    return data
+
+
 def refused_requests(set_aside: pl.DataFrame, sources: int, slots: int) -> NDArray[np.int64] | None:
     """Requests (C, T) that a bid server refused as invalid traffic, of all days and campaigns; None where it did none.
 
@@ -67,11 +87,18 @@ def refused_requests(set_aside: pl.DataFrame, sources: int, slots: int) -> NDArr
 
 
 def import_decisions(
-    files: Iterable[str | Path], name: str = "decisions", incidents: Sequence[UnderIncident] = ()
+    files: Iterable[str | Path],
+    name: str = "decisions",
+    incidents: Sequence[UnderIncident] = (),
+    plain: Plain = as_it_is,
 ) -> ImportResult:
     """Import `decisions-*.parquet` files of one server; `segments.json` and `outcomes-*.parquet` lie beside them.
 
-    Slots under `incidents` are left out and filled from other days, which the log's notes list.
+    Args:
+        files: paths, patterns or folders.
+        name: the log's.
+        incidents: slots under them are left out and filled from other days, which the log's notes list.
+        plain: gives the bytes of a file, decrypted where it is encrypted.
 
     Raises:
         NoFilesMatched, UnknownFormat, UnreadableFile, MissingColumn: from the files.
@@ -80,8 +107,8 @@ def import_decisions(
     """
     paths = find_files(files, "decisions-*")
     segments = _segments(paths[0].with_name(SEGMENTS_FILE))
-    rows = pl.concat([_read(p) for p in paths])
-    events = _read_events({path.parent: None for path in paths})
+    rows = pl.concat([_read(p, plain) for p in paths])
+    events = _read_events({path.parent: None for path in paths}, plain)
     reason = _reason(segments)
     rows, left_out = without_incidents(rows.with_columns(reason=reason), incidents)
     aside, kept = rows.filter(pl.col("reason").is_not_null()), rows.filter(pl.col("reason").is_null())
@@ -102,15 +129,16 @@ def import_decisions(
     return ImportResult(log, aside.select("file", pl.exclude("file")), rows.height, copied=copied)
 
 
-def _read(path: Path) -> pl.DataFrame:
+def _read(path: Path, plain: Plain) -> pl.DataFrame:
     try:
-        require_columns(list(pl.read_parquet_schema(path)), COLUMNS, str(path))
-        return pl.read_parquet(path, columns=list(COLUMNS)).with_columns(file=pl.lit(path.name))
+        data = plain(path)
+        require_columns(list(pl.read_parquet_schema(io.BytesIO(data))), COLUMNS, str(path))
+        return pl.read_parquet(io.BytesIO(data), columns=list(COLUMNS)).with_columns(file=pl.lit(path.name))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise UnreadableFile(f"{path} cannot be read ({error}). Import the files that a bid server wrote.") from error
 
 
-def _read_events(folders: Iterable[Path]) -> pl.DataFrame:
+def _read_events(folders: Iterable[Path], plain: Plain) -> pl.DataFrame:
     """The events that were told: key, event, count. Each type counts once for a bid, the first time it was told.
 
     Raises:
@@ -119,11 +147,12 @@ def _read_events(folders: Iterable[Path]) -> pl.DataFrame:
     parts = [pl.DataFrame(schema=_OUTCOMES)]
     for path in (found for folder in folders for found in sorted(folder.glob("outcomes-*.parquet"))):
         try:
-            present = list(pl.read_parquet_schema(path))
+            data = plain(path)
+            present = list(pl.read_parquet_schema(io.BytesIO(data)))
             if "event" not in present:  # of a server that told no types apart
                 continue
             require_columns(present, tuple(_OUTCOMES), str(path))
-            told = pl.read_parquet(path, columns=list(_OUTCOMES)).cast(_OUTCOMES)
+            told = pl.read_parquet(io.BytesIO(data), columns=list(_OUTCOMES)).cast(_OUTCOMES)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise UnreadableFile(
                 f"{path} cannot be read ({error}). Import the files that a bid server wrote."

@@ -12,7 +12,7 @@ import polars as pl
 from bidpilot.bidding.errors import LogExists, UnknownFormat
 from bidpilot.envs.logs.auctionnet import auctionnet_format
 from bidpilot.envs.logs.criteo import criteo_format
-from bidpilot.envs.logs.decisions import import_decisions
+from bidpilot.envs.logs.decisions import Plain, as_it_is, import_decisions
 from bidpilot.envs.logs.formats import Format, Imported, ImportOptions
 from bidpilot.envs.logs.importing import ImportResult, import_files
 from bidpilot.envs.logs.incidents import UnderIncident
@@ -84,6 +84,7 @@ def run_import(
     options: ImportOptions | None = None,
     force: bool = False,
     incidents: Sequence[UnderIncident] = (),
+    plain: Plain = as_it_is,
 ) -> ImportSummary:
     """Import files and store the log; memory is bounded by a batch of rows and by the largest day.
 
@@ -96,6 +97,7 @@ def run_import(
         options: everything else that the caller decides.
         force: whether a log that is in `out` already is replaced.
         incidents: of a bid server, whose slots are left out of its decisions.
+        plain: decrypts what a bid server has encrypted.
 
     Raises:
         UnknownFormat: no importer has this name.
@@ -109,7 +111,8 @@ def run_import(
     folder = Path(out)
     _check_out(folder, force)
     if format == DECISIONS:
-        return _store_decisions(import_decisions(files, name or folder.resolve().name, incidents), folder)
+        named = name or folder.resolve().name
+        return _store_decisions(import_decisions(files, named, incidents, plain), folder)
     options = options or ImportOptions()
     if advertiser is not None:
         options = replace(options, advertiser=advertiser)

@@ -28,7 +28,7 @@ from bidpilot.serving.ledger.store import (
     Wins,
 )
 
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS accounts (
     account TEXT PRIMARY KEY, budget INTEGER NOT NULL, settled INTEGER NOT NULL DEFAULT 0,
     debt INTEGER NOT NULL DEFAULT 0, won INTEGER NOT NULL DEFAULT 0, wins INTEGER NOT NULL DEFAULT 0,
@@ -86,7 +86,7 @@ class SqliteStore:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
-            self._db.executescript(_SCHEMA + orders_sqlite.SCHEMA)
+            self._db.executescript(SCHEMA + orders_sqlite.SCHEMA)
             there = {row[1] for row in self._db.execute("PRAGMA table_info(accounts)")}
             for column in _ADDED.difference(there):  # made by a version before
                 self._db.execute(f"ALTER TABLE accounts ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")

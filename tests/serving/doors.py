@@ -50,6 +50,8 @@ class Given(NamedTuple):
     arrived: float | None = None
     hangup: Callable[[], Hangup] = Here
     header: Callable[[str], str | None] = lambda _: None
+    encoding: str | None = None
+    accepts: str | None = None
 
 
 def ask(

@@ -23,6 +23,7 @@ from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.exchange_app import ExchangeApp
 from bidpilot.serving.listeners import check_admin_host, notices_alone, without_notices
+from bidpilot.serving.restrictions.terms import Terms
 from bidpilot.serving.server import applications
 from bidpilot.serving.tokens import Tokens
 from tests.serving.doors import Watch, ask, promised
@@ -97,9 +98,9 @@ def test_the_bidder_is_told_which_exchange_asks(app: ExchangeApp, monkeypatch: p
     seen: list[str | None] = []
     real = app.bidder.bid
 
-    def note(opportunity: Opportunity) -> Bid | NoBid:
+    def note(opportunity: Opportunity, terms: Terms) -> Bid | NoBid:
         seen.append(opportunity.exchange)
-        return real(opportunity)
+        return real(opportunity, terms)
 
     monkeypatch.setattr(app.bidder, "bid", note)
     for token, peer in ((RED, FAR), (BLUE, NEAR), (None, "198.51.100.7:9")):

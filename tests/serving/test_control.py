@@ -90,7 +90,11 @@ ORDERS: dict[str, tuple[Callable[[Bidder], Any], Callable[[Bidder], object], obj
         lambda b: isinstance(b.bid(O), NoBid),
         True,
     ),
-    "budget": (lambda b: b.put(serving("default", 7.0)), lambda b: b.served["default"].campaign.budget, 7.0),
+    "budget": (
+        lambda b: b.put(b.served["default"].model_copy(update={"campaign": serving("default", 7.0).campaign})),
+        lambda b: b.served["default"].campaign.budget,
+        7.0,
+    ),
     "put": (lambda b: b.put(serving("other", 9.0)), lambda b: sorted(b.served), ["default", "other"]),
     "delete": (lambda b: b.remove("default"), lambda b: (list(b.served), isinstance(b.bid(O), NoBid)), ([], True)),
 }

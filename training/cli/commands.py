@@ -83,6 +83,24 @@ COMMANDS: tuple[Command, ...] = (
         "serve", f"{_ROOMS}.cli.serve:ServeCommand", "bidpilot.serving.server:run", "answer bid requests with a bundle"
     ),
     Command(
+        "privacy",
+        f"{_ROOMS}.cli.privacy:PrivacyCommand",
+        "bidpilot.serving.privacy.command:run",
+        "say, prune, delete or encrypt what a bid server keeps",
+    ),
+    Command(
+        "backup",
+        f"{_ROOMS}.cli.backup:BackupCommand",
+        "bidpilot.serving.backup.backup:run",
+        "copy a bid server's ledger and state while it serves",
+    ),
+    Command(
+        "restore",
+        f"{_ROOMS}.cli.backup:RestoreCommand",
+        "bidpilot.serving.backup.restore:run",
+        "put such a copy back, so that no money is spent twice",
+    ),
+    Command(
         "ipinyou",
         f"{_ROOMS}.protocols.config:IPinYouConfig",
         f"{_ROOMS}.protocols.ipinyou:run",

@@ -46,6 +46,9 @@ class ImportConfig(Config):
         description="What to do with lost auctions whose prices were not seen: refuse the log, set them aside, or "
         "draw their prices from a landscape fitted on the won ones.",
     )
+    key_file: Path | None = Field(
+        None, description="File of the key that a bid server has encrypted its decision log with."
+    )
     prices_from: Path | None = Field(
         None, description="Imported log whose price model is drawn where the format has no prices."
     )

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 
 from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.training.importing.config import ImportConfig
 from bidpilot.training.report.progress import waiting
 
-_NO_OPTION = ("format", "files", "out", "name", "force", "incidents", "keep_incident_slots")
+if TYPE_CHECKING:
+    from bidpilot.envs.logs.decisions import Plain
+
+_NO_OPTION = ("format", "files", "out", "name", "force", "incidents", "keep_incident_slots", "key_file")
 
 
 def run(config: ImportConfig) -> None:
@@ -39,5 +45,20 @@ def run(config: ImportConfig) -> None:
             options=options,
             force=config.force,
             incidents=incidents,
+            plain=_plain(config.key_file),
         )
     print("\n".join(summary.lines()))
+
+
+def _plain(key_file: Path | None) -> Plain:
+    """Reads files, decrypted where there is a key."""
+    from bidpilot.envs.logs.decisions import as_it_is
+
+    if key_file is None:
+        return as_it_is
+    # what encrypts is of the server's room
+    from bidpilot.serving.privacy.keys import read_key
+    from bidpilot.serving.privacy.seal import read_plain
+
+    key = read_key(key_file)
+    return lambda path: read_plain(path, key)

@@ -1,0 +1,94 @@
+"""Bodies inflate to what was packed, and never to more than may be read."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bidpilot.serving.http import BodyRefused
+from bidpilot.serving.reading.body import inflate, packed, wants_gzip
+
+
+def bare(body: bytes) -> bytes:
+    packing = zlib.compressobj(wbits=-15)
+    return packing.compress(body) + packing.flush()
+
+
+PACKED: dict[str, list[Any]] = {
+    "gzip": [
+        gzip.compress,
+        lambda b: gzip.compress(b[:5]) + gzip.compress(b[5:]),
+        lambda b: gzip.compress(b) + b"\0\0",
+    ],
+    "deflate": [zlib.compress, bare],
+    "x-gzip": [gzip.compress],
+    " GZIP ": [gzip.compress],
+    "identity": [bytes],
+}
+
+
+@settings(max_examples=40, deadline=None)
+@given(body=st.binary(max_size=3000), data=st.data())
+def test_what_was_packed_comes_out(body: bytes, data: st.DataObject) -> None:
+    encoding = data.draw(st.sampled_from(sorted(PACKED)))
+    pack = data.draw(st.sampled_from(PACKED[encoding]))
+    assert inflate(pack(body), encoding, 3000) == body
+
+
+@pytest.mark.parametrize(
+    ("encoding", "bomb"),
+    [
+        ("gzip", gzip.compress(bytes(50_000_000))),
+        ("gzip", gzip.compress(bytes(90)) * 12),
+        ("deflate", zlib.compress(bytes(5_000_000))),
+        ("deflate", bare(bytes(1001))),
+    ],
+)
+def test_no_more_is_inflated_than_may_be_read(encoding: str, bomb: bytes) -> None:
+    with pytest.raises(BodyRefused) as refused:
+        inflate(bomb, encoding, 1000)
+    assert refused.value.status == 413
+
+
+WHOLE = gzip.compress(b"{}" * 500)
+
+
+@pytest.mark.parametrize(
+    ("raw", "encoding", "status"),
+    [
+        (b"{}", "gzip", 400),
+        (WHOLE[:-9], "gzip", 400),
+        (WHOLE + b"{", "gzip", 400),
+        (gzip.compress(b"") * 1000, "gzip", 400),
+        (zlib.compress(b"{}")[:-5], "deflate", 400),
+        (b"", "deflate", 400),
+        (b"{}", "br", 415),
+        (WHOLE, "gzip, gzip", 415),
+    ],
+)
+def test_damaged_and_unknown_bodies_are_told_apart(raw: bytes, encoding: str, status: int) -> None:
+    with pytest.raises(BodyRefused) as refused:
+        inflate(raw, encoding, 100_000)
+    assert refused.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("accepts", "wanted"),
+    [
+        (None, False), ("", False), ("br", False), ("gzip", True), ("deflate, GZIP;q=0.5", True), ("gzip;q=0", False),
+        ("gzip; q=0.000", False), ("*", True), ("*;q=0", False), ("gzip;q=0, *", False), ("x-gzip", True),
+        ("gzip;q=1.0", True), ("identity", False),
+    ],
+)  # fmt: skip
+def test_an_answer_is_packed_for_who_takes_gzip(accepts: str | None, wanted: bool) -> None:
+    assert wants_gzip(accepts) == wanted
+
+
+def test_short_answers_are_not_worth_packing() -> None:
+    assert packed(b"{}") is None
+    assert gzip.decompress(packed(b"x" * 900) or b"") == b"x" * 900
