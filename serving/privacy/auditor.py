@@ -19,6 +19,7 @@ DURABLE = 0.25
 """Seconds that an answer waits for its line to be on disk; what an operator orders holds before that."""
 
 _LONG = 200  # characters of a text that is kept whole
+_OF_INCIDENTS = ("level", "acknowledged", "deadline", "open")
 _NOT_KEPT = ("clock",)  # moves of a clock that is moved by hand come with every auction of a replay
 
 
@@ -82,6 +83,9 @@ class Auditor:
                 return {} if served is None else flat(served)
             case [("kill" | "revive")]:
                 return {"killed": self._bidder.killed}
+            case ["incidents", id, *_] if id in self._bidder.responder.all:
+                incident = self._bidder.responder.all[id]
+                return {name: getattr(incident, name) for name in _OF_INCIDENTS}
             case ["bundle"]:
                 return {"digest": self._bidder.desk.origin.digest}
         return {}

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from bidpilot.bidding.watch.alarm import Risk
 from bidpilot.serving.admin_app import AdminApp
 from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.guardrails import Cause
 from bidpilot.serving.http import BodyRefused
+from bidpilot.serving.incidents.incident import Target
 from bidpilot.serving.privacy.audit import Line, read, verify
 from bidpilot.serving.server import applications
 from bidpilot.serving.tokens import Tokens
@@ -83,6 +85,17 @@ def test_a_campaign_that_is_put_and_deleted_is_kept_as_a_whole(app: AdminApp) ->
     assert put.after == deleted.before
     assert put.after["campaign.budget"] == 7.0
     verify(app.auditor.log.path)
+
+
+def test_what_is_done_about_an_incident_is_kept_with_what_it_changed(app: AdminApp) -> None:
+    responder = app.bidder.responder
+    incident = responder.notice(Risk.budget_overrun, "default", Target(kind="campaign"), "bills above bids", {})
+    assert incident is not None
+    assert ask(app, "POST", f"incidents/{incident.id}/acknowledge", {"why": "looking"}) == 200
+    assert ask(app, "POST", f"incidents/{incident.id}/close") == 200
+    taken, closed = lines(app)
+    assert (taken.before["acknowledged"], taken.after["acknowledged"]) == (False, True)
+    assert (closed.before["open"], closed.after["open"]) == (True, False)
 
 
 def test_an_action_that_a_role_may_not_is_kept_and_what_only_reads_is_not(app: AdminApp) -> None:
