@@ -43,6 +43,9 @@ class Pending:
             call()
 
 
+_Written = tuple[list[Order], list[tuple[int, bool]]]  # what others ordered; versions, and whether theirs hold
+
+
 class Orders:
     """The orders of one bidder's store, and those that are on their way there.
 
@@ -135,24 +138,24 @@ class Orders:
         if not self._waiting or self._writing or self._monotonic() < self._again:
             return
         self._writing = True
-        batch, since, given_at = list(self._waiting.values()), self.version, self._given_at
+        batch, since, known, given_at = list(self._waiting.values()), self.version, dict(self._known), self._given_at
 
-        def write(store: LedgerStore) -> tuple[list[Order], list[int]]:
+        def write(store: LedgerStore) -> _Written:
             found = store.orders(since)
-            theirs = {order.name: order for order in found}
-            versions = []
+            theirs = known | {order.name: order for order in found}
+            become = []
             for one in batch:
                 other = theirs.get(one.name)
-                # somebody may have ordered otherwise since
+                # somebody may have ordered otherwise since, and a look may have brought that already
                 if other is not None and given_at(other.text) > one.at:
-                    versions.append(other.version)
+                    become.append((other.version, True))
                 else:
-                    versions.append(store.order(one.name, one.text))
-            return found, versions
+                    become.append((store.order(one.name, one.text), False))
+            return found, become
 
         self.keeper.run(write, lambda answer: self._written(batch, answer))
 
-    def _written(self, batch: Sequence[Pending], answer: tuple[list[Order], list[int]] | None) -> None:
+    def _written(self, batch: Sequence[Pending], answer: _Written | None) -> None:
         self._writing = False
         if answer is None:
             if not self._rest:
@@ -161,12 +164,9 @@ class Orders:
             self._again = self._monotonic() + self._rest
             return
         self._rest, self._again = 0.0, -math.inf
-        found, versions = answer
-        theirs = {order.name: order for order in found}
+        found, become = answer
         changed = self._take(found) if self.shared else set()
-        for one, version in zip(batch, versions, strict=True):
-            other = theirs.get(one.name)
-            given_up = other is not None and other.version == version
+        for one, (version, given_up) in zip(batch, become, strict=True):
             if self._waiting.get(one.name) is one:
                 del self._waiting[one.name]
                 if given_up:
@@ -177,7 +177,7 @@ class Orders:
             for replaced in (one, *one.replaced):
                 replaced.version = version
         if not self.shared:
-            self.version = max(self.version, *versions)
+            self.version = max(self.version, *(version for version, _ in become))
         if changed:
             self._obey(changed)
         if self.shared:

@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import astuple, fields
 from functools import partial
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -56,7 +55,7 @@ class State:
         self.path, self._keeps_slots, self._fields = path, keeps_slots, Fields(key)
         self.on_failed: Callable[[str], None] = LOGGER.warning
         self.writer = Writer(lambda text: self.on_failed(text), deliver)
-        held: IO[str] | None = None
+        held: in_use.Hold | None = None
         try:
             held = self._held = in_use.hold(path.parent)
             # writes and reads have connections of their own: a read must not wait for a write that waits for a lock

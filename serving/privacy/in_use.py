@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from bidpilot.bidding.errors import StateInUse
 
@@ -16,26 +16,56 @@ UNFINISHED = "restoring"
 """A file of the state folder while a restore is not finished."""
 
 
-def hold(folder: Path) -> IO[str]:
-    """Work on a folder beside others until the file that is returned is closed.
+class Hold:
+    """A share of a folder's lock; it ends with its process, or with whoever drops it, as a kill ends it."""
+
+    def __init__(self, path: Path) -> None:
+        self._file: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+
+    def share(self) -> None:
+        """Hold it beside others.
+
+        Raises:
+            BlockingIOError: somebody holds it alone.
+        """
+        assert self._file is not None
+        fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+    def close(self) -> None:
+        """Let it go."""
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
+
+    def __enter__(self) -> Hold:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    __del__ = close
+
+
+def hold(folder: Path) -> Hold:
+    """Work on a folder beside others until what is returned is closed.
 
     Raises:
         StateInUse: somebody needs it alone.
         OSError: the lock cannot be made.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    file = (folder / FILE).open("a")
+    held = Hold(folder / FILE)
     try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        held.share()
     except BlockingIOError as error:
-        file.close()
+        held.close()
         raise StateInUse(
             f"{folder} is being restored or encrypted anew. Start the server when that is done."
         ) from error
     if (folder / UNFINISHED).exists():
-        file.close()
+        held.close()
         raise StateInUse(f"the restore of {folder} was cut off: its money is not known. Run bidpilot restore again.")
-    return file
+    return held
 
 
 @contextmanager

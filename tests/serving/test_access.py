@@ -23,6 +23,7 @@ from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.exchange_app import ExchangeApp
 from bidpilot.serving.listeners import check_admin_host, notices_alone, without_notices
+from bidpilot.serving.privacy.audit import AuditLog
 from bidpilot.serving.restrictions.terms import Terms
 from bidpilot.serving.server import applications
 from bidpilot.serving.tokens import Tokens
@@ -192,9 +193,10 @@ def test_of_no_address_more_than_ten_tokens_are_compared_in_a_minute(told: list[
 
 
 @pytest.fixture
-def admin() -> AdminApp:
-    bidder: Any = SimpleNamespace(control=SimpleNamespace(orders=None))
-    made = AdminApp(bidder, None, None, Tokens("the-right-token"), attempts=Attempts(watch=Watch()))  # type: ignore[arg-type]
+def admin(tmp_path: Path) -> AdminApp:
+    bidder: Any = SimpleNamespace(control=SimpleNamespace(orders=None), killed=False)
+    tokens, attempts, audit = Tokens("the-right-token"), Attempts(watch=Watch()), AuditLog(tmp_path / "audit.jsonl")
+    made = AdminApp(bidder, None, None, tokens, attempts=attempts, audit=audit)  # type: ignore[arg-type]
 
     async def done(*_: Any) -> tuple[int, Any]:
         return 200, {}

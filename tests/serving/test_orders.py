@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -202,6 +203,25 @@ def test_an_order_that_comes_late_does_not_undo_a_later_one(shared: Away, tmp_pa
     assert late.version is not None
     assert cut.orders.pending == []
     assert cut.events.counts[Cause.order_late] == 2  # not durable, and then given up
+
+
+def test_an_order_that_waits_does_not_undo_a_later_one_that_was_heard_of_meanwhile(shared: Away) -> None:
+    clock = ManualClock(43_200.0)
+    cut, other = One(shared, "cut", clock), One(shared, "other", clock)
+    shared.failing = 10**6
+    cut.give("kill", "off")
+    shared.failing = 0
+    clock.move(43_260.0)
+    other.give("kill", "on")
+    cut.orders._again = math.inf  # it looks, and does not write yet
+    cut.wait(EVERY)
+    assert json.loads(cut.holds["kill"])[1] == "off"
+    cut.orders._again = -math.inf
+    for _ in range(30):
+        cut.wait(0.05)
+        other.wait(0.05)
+    assert json.loads(cut.holds["kill"])[1] == json.loads(other.holds["kill"])[1] == "on"
+    assert cut.orders.pending == []
 
 
 class Fleet(RuleBasedStateMachine):

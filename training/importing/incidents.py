@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bidpilot.bidding.errors import UnreadableFile
+from bidpilot.bidding.watch.alarm import Risk
 from bidpilot.envs.logs.files import find_files
 from bidpilot.envs.logs.incidents import UnderIncident
 from bidpilot.serving.incidents.files import FOLDER
@@ -25,14 +26,17 @@ def beside(files: Sequence[Path]) -> list[Path]:
 
 
 def read_incidents(folder: Path) -> list[UnderIncident]:
-    """What the incidents of a folder, one JSON file each, lay over.
+    """What the incidents of a folder, one JSON file each, lay over; of a market that has changed the slots are kept.
+
+    That one is told of as "re-fit the forecast": without its slots there would be nothing to fit it to.
 
     Raises:
         UnreadableFile: there is no such folder, or a file in it is no incident.
     """
     if not folder.is_dir():
         raise UnreadableFile(f"{folder} is no folder of incidents. Name the one that a bid server keeps them in.")
-    return [_under(_read(path)) for path in sorted(folder.glob("*.json"))]
+    incidents = [_read(path) for path in sorted(folder.glob("*.json"))]
+    return [_under(one) for one in incidents if one.risk is not Risk.regime_change]
 
 
 def _read(path: Path) -> Incident:

@@ -20,8 +20,9 @@ LOG = "logs/decisions/served"
 
 
 def run(room: Room) -> None:
-    """Import the decisions, hold the log against the books, and review its sources."""
-    done = room.bidpilot("import", "decisions", "decisions/decisions-*.parquet", "--out", LOG)
+    """Import the decisions, slots under incidents too, hold the log against the books, and review its sources."""
+    files = "decisions/decisions-*.parquet"
+    done = room.bidpilot("import", "decisions", files, "--out", LOG, "--keep-incident-slots")
     room.tell(next(line for line in done.stdout.splitlines() if line.startswith("rows in")))
     check_served_log(room, room.books, room.path(LOG), room.sources["served"].budget)
     room.bidpilot("sources", LOG, "--json", "sources.json")
