@@ -222,9 +222,10 @@ class ExchangeApp:
             except InvalidNotice:
                 self.bidder.notices["forged"] += 1
                 return Response(403, b'{"error":"not signed by this bidder"}')
-            scale = ticket.scale / MILLE
-            least = None if notice.min_to_win is None else notice.min_to_win * scale / ticket.count
-            price = notice.price if isinstance(notice.price, Unread) else notice.price * scale
+            told, scale = notice.min_to_win, ticket.scale
+            # a price of ours is divided once: a product with a thousandth may be off by a rounding
+            least = None if told is None else told * scale / MILLE / ticket.count
+            price = notice.price if isinstance(notice.price, Unread) else notice.price * scale / MILLE
             if name in (Kind.bill, Kind.win):
                 if not await self._durable(
                     self.bidder.bill if name == Kind.bill else self.bidder.win, ticket, price, least

@@ -52,6 +52,11 @@ def soon(fact: Callable[[], bool], seconds: float = 10.0) -> bool:
     return True
 
 
+def half(bid: dict[str, Any]) -> float:
+    """A price of whole micro-units."""
+    return round(float(bid["price"]) / 2, 3)
+
+
 def connections(server: Served) -> list[Client]:
     return [server.client() for _ in range(MANY)]
 
@@ -111,11 +116,11 @@ def test_bids_and_bills_go_through_any_worker_and_all_adds_up(server: Served) ->
     assert len({bid["id"][:8] for bid in bids}) == WORKERS  # a process's own
     for turn in (1, 2):
         for k, bid in enumerate(bids):
-            assert clients[(k + turn) % MANY].notice(bid["burl"], bid["price"] / 2) == 204
+            assert clients[(k + turn) % MANY].notice(bid["burl"], half(bid)) == 204
         # whoever made the bids has heard that they were billed
         assert soon(lambda: all_known(money(server)), 2.0)
     after, found = metrics(server), money(server)
-    paid = sum(round(bid["price"] / 2 * 1000) for bid in bids) / MICRO
+    paid = sum(round(half(bid) * 1000) for bid in bids) / MICRO
     assert found["settled"] == pytest.approx(paid, abs=1e-9)
     more = {name: after[name] - before.get(name, 0.0) for name in after}
     assert more["bidpilot_auctions_total"] == more["bidpilot_bid_seconds_count"] == asked
