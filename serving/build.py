@@ -128,18 +128,21 @@ def _open(
         decisions = DecisionLog(config.decisions, f"{int(time.time())}-{os.getpid()}", bundle.manifest.segments, key)
     calendar = Calendar(bundle.manifest.slots, config.utc_offset * _HOUR)
     name = name or f"{socket.gethostname()}:{config.state.resolve()}{place}"
-    contacts = None
-    if config.contacts is not None and place.first:  # of several workers one tells
-        contacts = Teller(read_contacts(config.contacts))
-    follows = None if place.first else folder_of(config.state)
-    copies = config.decisions / FOLDER if config.decisions is not None and place.first else None
-    own = folder_of(config.state, place.index)
-    responses = Responses(read_policy(config.responses), own, contacts, follows, copies)
-    bidder = Bidder(bundle, desk, calendar, campaigns, shadow, decisions, name, responses)
+    bidder = Bidder(bundle, desk, calendar, campaigns, shadow, decisions, name, _responses(config, place))
     if deliver is not at_once:
         keeper.start()
         desk.state.start()
     return bidder
+
+
+def _responses(config: ServeConfig, place: Place) -> Responses:
+    """How a bidder responds to incidents; of several workers the first tells people, and the others follow it."""
+    policy, own = read_policy(config.responses), folder_of(config.state, place.index)
+    if not place.first:
+        return Responses(policy, own, follows=folder_of(config.state))
+    contacts = None if config.contacts is None else Teller(read_contacts(config.contacts))
+    copies = None if config.decisions is None else config.decisions / FOLDER
+    return Responses(policy, own, contacts, copies=copies)
 
 
 def watchers(bidders: int, store: LedgerStore) -> int:

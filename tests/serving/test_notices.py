@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import struct
 
 import pytest
@@ -52,6 +53,18 @@ def test_only_the_kind_that_was_signed_opens_it(kind: Kind) -> None:
     for other in set(Kind) - {kind}:
         with pytest.raises(InvalidNotice, match="not signed by this bidder"):
             signer.open(token, other)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_bid_of_the_version_before_is_still_billed(kind: Kind) -> None:
+    """It signed each kind with a hash of its own."""
+    signer, key = Signer(SECRET), hashlib.blake2b(SECRET, digest_size=32).digest()
+    packed = signer.pack(TICKET)
+    mac = hashlib.blake2b(f"{kind.value}:{packed}".encode(), key=key, digest_size=16).hexdigest()
+    assert signer.open(f"{packed}.{mac}", kind) == TICKET
+    for other in set(Kind) - {kind}:
+        with pytest.raises(InvalidNotice, match="not signed by this bidder"):
+            signer.open(f"{packed}.{mac}", other)
 
 
 def test_what_was_signed_and_is_no_ticket_of_this_version_is_refused() -> None:
