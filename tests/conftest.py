@@ -25,6 +25,11 @@ settings.load_profile("bidpilot")
 _FIRST = ("loop", "long")  # markers
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes name a test by how many they are: gzip puts the second of its making into them, and two workers differ."""
+    return f"{argname}-{len(val)}-bytes" if isinstance(val, bytes) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take minutes come first: the last to begin would leave all workers but its own idle."""
     items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in _FIRST))
