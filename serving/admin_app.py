@@ -13,6 +13,7 @@ POST   /admin/kill, /admin/revive           stop all bidding, let it go on
 PUT    /admin/campaigns/NAME                add or change one: {"campaign": {...}, "creatives": [...]}
 DELETE /admin/campaigns/NAME                stop one for good; what is still told of its bids is booked
 POST   /admin/campaigns/NAME/budget         {"budget": 5000}; "from": DATE lets it hold from that day on, not at once
+GET    /admin/experiment                    and below it: `bidpilot.serving.experiments.admin`
 GET    /admin/incidents                     and below it: `bidpilot.serving.incidents.admin`
 POST   /admin/bundle                        {"path": FOLDER}: another bundle, from the next slot on
 POST   /admin/clock                         {"now": SECONDS}, where the clock is manual
@@ -41,6 +42,8 @@ from bidpilot.serving.calendar import ManualClock, date_of
 from bidpilot.serving.creatives.old import OldCreative
 from bidpilot.serving.drain import Drain
 from bidpilot.serving.exchange_app import readiness
+from bidpilot.serving.experiments import admin as experiments
+from bidpilot.serving.experiments.ids import WITH_IDS
 from bidpilot.serving.http import TEXT, BodyRefused, Request, Response
 from bidpilot.serving.incidents import admin as incidents
 from bidpilot.serving.ledger.store import MICRO, Seen, Wins
@@ -54,7 +57,7 @@ from bidpilot.serving.planned import budget_order
 from bidpilot.serving.privacy.audit import FILE, AuditLog
 from bidpilot.serving.privacy.auditor import Auditor
 from bidpilot.serving.reach import Reach, shown
-from bidpilot.serving.reading.request import read_request
+from bidpilot.serving.reading.request import PLAIN, read_request
 from bidpilot.serving.restrictions.blocks import Blocks
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.spend import spend_of
@@ -181,14 +184,23 @@ class AdminApp:
                 return 200, await spend_of(self.bidder, name, request.query, self.reader.currency)
             case "GET", ["admin", "page", name] if self.page is not None and name in self.bidder.served:
                 return 200, self.page.campaign(name)
+            case "GET", ["admin", "experiment"] if self.bidder.experiment is not None:
+                return 200, experiments.shown(self.bidder, self.bidder.experiment)
+            case "POST", ["admin", "experiment", "stop"] if self.bidder.experiment is not None:
+                given = await experiments.stop(self.bidder, who.name, body)
+                return await self._answer(given, experiments.shown(self.bidder, self.bidder.experiment))
             case "PUT", ["admin", "campaigns", name]:
+                experiments.parts(self.bidder.experiment, name, "put")
                 given = self._put(who, name, msgspec.json.decode(body, type=dict[str, Any]))
                 return await self._answer(given, self._campaign(name))
             case "DELETE", ["admin", "campaigns", name] if name in self.bidder.served:
+                experiments.parts(self.bidder.experiment, name, "delete")
                 return await self._answer(self.bidder.remove(name, who.name), {"name": name, "deleted": True})
-            case "POST", ["admin", "campaigns", name, action] if name in self.bidder.served:
-                given = self._change(who, name, action, body)
-                return await self._answer(given, self._campaign(name))
+            case "POST", ["admin", "campaigns", name, action] if self._reached(name, action):
+                reached = self._reached(name, action)
+                given = [one for part, share in reached.items() for one in self._change(who, part, action, body, share)]
+                found = {part: self._campaign(part) for part in reached}
+                return await self._answer(given, found.get(name, found))
             case "POST", ["admin", ("kill" | "revive") as action]:
                 given = self.bidder.kill(action == "kill", who.name)
                 return await self._answer(given, {"killed": self.bidder.killed})
@@ -268,18 +280,27 @@ class AdminApp:
         fields = [*given, *(f"campaign.{field}" for field in campaign)]
         return self.bidder.put(ServedCampaign.model_validate(whole), who.name, fields)
 
-    def _change(self, who: Who, name: str, action: str, body: bytes) -> list[Pending]:
+    def _reached(self, name: str, action: str) -> dict[str, float]:
+        """The campaigns that an action reaches, with their shares of an amount; none where none is served."""
+        reached = experiments.parts(self.bidder.experiment, name, action)
+        return reached if reached.keys() <= self.bidder.served.keys() else {}
+
+    def _change(self, who: Who, name: str, action: str, body: bytes, share: float = 1.0) -> list[Pending]:
         if action in ("pause", "resume"):
             return self._put(who, name, {"paused": action == "pause"})
         if action == "budget":
-            return self._put(who, name, budget_order(self.bidder.served[name], body, date_of(self.bidder.moment.day)))
+            return self._put(
+                who, name, budget_order(self.bidder.served[name], body, date_of(self.bidder.moment.day), share)
+            )
         raise InvalidServing(f"a campaign cannot be asked to {action[:80]!r}. Use pause, resume or budget.")
 
     def _explain(self, body: bytes) -> dict[str, Any]:
-        request = read_request(body, Counter())
+        experiment = self.bidder.experiment
+        request = read_request(body, Counter(), PLAIN if experiment is None else WITH_IDS)
+        trial = None if experiment is None else experiment.place(request)
         found: dict[str, Any] = {}
         for imp in request.imp:
-            opportunity = self.reader.opportunity(request, imp, asked=True)
+            opportunity = self.reader.opportunity(request, imp, asked=True, trial=trial)
             if isinstance(opportunity, str):
                 found[imp.id] = opportunity
                 continue

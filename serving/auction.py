@@ -8,6 +8,7 @@ import msgspec
 
 from bidpilot.serving.collector import Value
 from bidpilot.serving.decision_log import Row
+from bidpilot.serving.experiments.experiment import Trial
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.notices import Ticket
 
@@ -29,6 +30,7 @@ class Opportunity(msgspec.Struct, frozen=True, gc=False):
     test: bool = False  # answered, but neither counted nor reserved nor billed
     exchange: str | None = None  # who asks, where exchanges are told apart
     scale: float = 1.0  # our currency for one unit of that of the answer
+    trial: Trial | None = None  # where the experiment that is served puts it; None: there is none, or nobody has said
 
 
 class Bid(msgspec.Struct, frozen=True):
@@ -63,6 +65,7 @@ def row(day: CampaignDay, o: Opportunity, result: str, time: float, record: Reco
     """What the decision log keeps of an auction; `cost` in micro-units, `record` where there was a bid."""
     count = 1.0 if record is None else record.ticket.count
     campaign, forecast = day.served.campaign, day.desk.forecast
+    trial = o.trial if o.trial is not None and o.trial.experiment and day.served.name in o.trial.campaigns else None
     return Row(
         key="" if record is None else record.ticket.key,
         campaign=day.served.name,
@@ -84,4 +87,6 @@ def row(day: CampaignDay, o: Opportunity, result: str, time: float, record: Reco
         market_price=None if record is None else record.market_price,
         budget=campaign.budget,
         conversion_value=campaign.conversion_value,
+        experiment=None if trial is None else trial.experiment,
+        arm=None if trial is None else trial.arm,
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bidpilot.agents.acting.agent import Agent
@@ -25,12 +25,15 @@ from bidpilot.serving.calendar import Calendar, Moment, SteadyClock
 from bidpilot.serving.campaign_day import CampaignDay
 from bidpilot.serving.control import Control
 from bidpilot.serving.days import Days
+from bidpilot.serving.deciders import Decider
 from bidpilot.serving.decision_log import DecisionLog
 from bidpilot.serving.desk import Desk, Origin
+from bidpilot.serving.experiments.ending import Ending
+from bidpilot.serving.experiments.experiment import Experiment, in_its_arm
+from bidpilot.serving.explaining import parts_of
 from bidpilot.serving.guardrails import Cause, CircuitBreaker, EventLog
 from bidpilot.serving.incidents.responder import Responder
 from bidpilot.serving.incidents.responses import Responses
-from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.notices import Ticket
 from bidpilot.serving.past_debt import PastDebt
 from bidpilot.serving.reconciliation import Reconciliation
@@ -52,6 +55,7 @@ class Bidder:
         decisions: where every auction is logged, or None.
         name: of this bidder among those that share its store.
         responses: how it responds to incidents.
+        experiment: what is served in arms, with who decides for each arm's campaigns; None: nothing is.
 
     Raises:
         InvalidServing: what is stored cannot be served.
@@ -68,6 +72,7 @@ class Bidder:
         decisions: DecisionLog | None = None,
         name: str = "bidder",
         responses: Responses | None = None,
+        experiment: tuple[Experiment, Mapping[str, Decider]] | None = None,
     ) -> None:
         self.bundle, self.desk, self.calendar, self.decisions = bundle, desk, calendar, decisions
         self.reasons: Counter[str] = Counter()  # why there was no bid
@@ -78,7 +83,9 @@ class Bidder:
         self.prefix, self._next_key = secrets.token_hex(4), 0
         second = None if shadow is None else agent_of(shadow)
         self.shadow_origin = None if shadow is None else Origin.of(shadow)
-        self._days = Days(desk, calendar, agent_of(bundle), second, lambda *run_out: self.booking.expired(*run_out))
+        self.experiment = None if experiment is None else experiment[0]
+        arms = None if experiment is None else experiment[1]
+        self._days = Days(desk, calendar, agent_of(bundle), second, lambda *gone: self.booking.expired(*gone), arms)
         desk.keeper.on_failed = lambda why: self.events.record(Cause.ledger_failed, why)
         desk.state.on_failed = lambda why: self.events.record(Cause.state_failed, why)
         self._lost = 0
@@ -93,6 +100,7 @@ class Bidder:
         self.control.on_resume = self.reconciliation.forgive
         self.past_debt = PastDebt(desk, lambda name: self.days[name].wallet)
         self.responder = Responder(self, responses or Responses())
+        self.ending = None if self.experiment is None else Ending(self, self.experiment)
         desk.watcher.on_alarm = self.responder.hear
         desk.watcher.on_lasting = self.responder.goes_on
 
@@ -186,13 +194,16 @@ class Bidder:
             raise InvalidServing(f"segment {o.segment} is none of the bundle's {len(self.bundle.manifest.segments)}.")
         if not 0 <= o.source < self.desk.sources:
             raise InvalidServing(f"source {o.source} is none of the {self.desk.sources} that are told apart.")
-        view = view_of(self.days, terms, now)
-        refused = self._pass_gates(o, view)
-        found = self._best(o, view, refused, now)
+        days: Mapping[str, CampaignDay] = self.days
+        if self.experiment is not None:
+            o, days = in_its_arm(o, days, self.experiment)
+        view = view_of(days, terms, now)
+        refused = self._pass_gates(o, view, days)
+        found = self._best(o, view, refused, now, days)
         if isinstance(found, NoBid):
             self.reasons[found.reason] += 1
         if self.decisions is not None and not o.test:
-            for name, day in self.days.items():
+            for name, day in days.items():
                 if name in view.unfit:
                     continue
                 if name in refused:
@@ -201,32 +212,34 @@ class Bidder:
                     self.decisions.add(row(day, o, found.reason, now))
         return found
 
-    def _pass_gates(self, o: Opportunity, view: View) -> dict[str, Refusal]:
+    def _pass_gates(self, o: Opportunity, view: View, days: Mapping[str, CampaignDay]) -> dict[str, Refusal]:
         """Count an auction in every campaign, unless it is a test; the campaigns that refuse it, and why.
 
         For a campaign that has nothing to show there it is no auction: nothing to plan with.
         """
         refused: dict[str, Refusal] = {}
         if o.test:
-            for name, day in self.days.items():
+            for name, day in days.items():
                 if (why := day.refusal(o.source)) is not None:
                     refused[name] = why
             return refused
         self.auctions += 1
-        for name, day in self.days.items():
+        for name, day in days.items():
             if name not in view.unfit and (why := day.request(o.value, o.segment, o.source)) is not None:
                 refused[name] = why
                 self.refused[name, why] += 1
         return refused
 
-    def _best(self, o: Opportunity, view: View, refused: dict[str, Refusal], now: float) -> Bid | NoBid:
+    def _best(
+        self, o: Opportunity, view: View, refused: dict[str, Refusal], now: float, days: Mapping[str, CampaignDay]
+    ) -> Bid | NoBid:
         if self.control.killed or self.breaker.open:
             return NoBid("kill_switch" if self.control.killed else "breaker_open")
         desk = self.desk
         expiry = max(o.hold, desk.expiry)
         hold = expiry + desk.grace
         best, amount, reason, chosen = None, 0, "no_campaign", None
-        for name, day in self.days.items():
+        for name, day in days.items():
             if name in refused or name in view.unfit:
                 reason = view.unfit.get(name) or refused[name].value
                 continue
@@ -260,7 +273,8 @@ class Bidder:
         )
         if not o.test:
             shadow = best.shadow_bid(o.value, o.segment, o.source, o.first_price)
-            record = Record(best, o, ticket, now, shadow, (*refused, *view.unfit))
+            others = () if o.trial is None else o.trial.others
+            record = Record(best, o, ticket, now, shadow, (*refused, *view.unfit, *others))
             if wallet.reserve(key, amount, now, record, best.slot, hold) is None:
                 return NoBid("no_money")
         self.bids += 1
@@ -272,22 +286,7 @@ class Bidder:
 
     def explain(self, opportunity: Opportunity) -> dict[str, Any]:
         """The parts of each campaign's bid for an auction, currency; nothing is counted or reserved."""
-        o, now = opportunity, self.desk.clock()
-        parts: dict[str, Any] = {}
-        for name, day in self.days.items():
-            refusal = day.refusal(o.source)
-            offer, why = 0, "" if refusal is None else refusal.value
-            if refusal is None:
-                offer, why = day.offer(o.value, o.segment, o.source, o.first_price, 0, now)
-            parts[name] = day.pricer.explain(o.value, o.segment, o.source, o.first_price) | {
-                "segment": self.bundle.manifest.segments[o.segment],
-                "source": {"cluster": o.source} | day.explain_source(o.source),
-                "slot": day.slot,
-                "by_plan": day.decision.planned,
-                "offered": offer / MICRO,
-                "reason": why,
-            }
-        return parts
+        return parts_of(self, opportunity)
 
     # --- administration --------------------------------------------------------------------------
 

@@ -8,22 +8,29 @@ import secrets
 import socket
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from bidpilot.bidding.bundle import Bundle, load_bundle
-from bidpilot.bidding.errors import BundleMismatch, InvalidServing
+from bidpilot.bidding.errors import BundleMismatch, InvalidExperiment, InvalidServing
 from bidpilot.bidding.landscape.calendar import read_events
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.serving.access import exchanges_of
 from bidpilot.serving.bidder import Bidder
-from bidpilot.serving.calendar import Calendar, Clock, ManualClock, SteadyClock
+from bidpilot.serving.calendar import Calendar, Clock, ManualClock, SteadyClock, date_of
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.creatives.sample import SAMPLE
+from bidpilot.serving.deciders import Decider
 from bidpilot.serving.decision_log import DecisionLog
 from bidpilot.serving.desk import Desk, Origin
+from bidpilot.serving.experiments.arms import bundles_of, check_plans, deciders_of, split
+from bidpilot.serving.experiments.described import described
+from bidpilot.serving.experiments.experiment import Experiment
+from bidpilot.serving.experiments.file import ExperimentFile, read_experiment
+from bidpilot.serving.experiments.money import rest_of_day
 from bidpilot.serving.guardrails import LOGGER
 from bidpilot.serving.incidents.contacts import read_contacts
 from bidpilot.serving.incidents.files import FOLDER
@@ -62,6 +69,7 @@ def open_bidder(
     Raises:
         InvalidBundle, BundleMismatch: the bundle cannot be served, or the shadow does not fit it.
         InvalidServing: the campaigns or the orders stored for them cannot be read or served.
+        InvalidExperiment: the experiment cannot be read, or not be served with these campaigns.
         InvalidCalendar: the named events cannot be read.
         InvalidContacts: whom to tell of incidents cannot be read.
         InvalidIncident: the response policy cannot be read.
@@ -91,9 +99,18 @@ def _open(
     key = read_key(config.key_file)
     bundle = load_bundle(config.bundle)
     shadow = None if config.shadow is None else _shadow(bundle, config.shadow)
+    file = None if config.experiment is None else read_experiment(config.experiment)
     campaigns = read_campaigns(config, bundle)
+    arms = {}
+    if file is not None:
+        campaigns, arms = split(campaigns, file), bundles_of(file, bundle)
     planner = planner_of(config, bundle)
-    sources = clusters(config, bundle.forecast, bundle.manifest.origin.publishers) + 1  # the pool is one more
+    publishers = [clusters(config, b.forecast, b.manifest.origin.publishers) for b in (bundle, *arms.values())]
+    if len(set(publishers)) > 1:
+        raise BundleMismatch(
+            f"the bundles of the arms tell {set(publishers)} clusters of publishers apart: export alike."
+        )
+    sources = publishers[0] + 1  # the pool is one more
     bidders = config.bidders * place.of
     if not isinstance(clock, ManualClock):
         clock = SteadyClock(clock)
@@ -127,12 +144,46 @@ def _open(
     if config.decisions is not None:
         decisions = DecisionLog(config.decisions, f"{int(time.time())}-{os.getpid()}", bundle.manifest.segments, key)
     calendar = Calendar(bundle.manifest.slots, config.utc_offset * _HOUR)
+    campaigns = rest_of_day(campaigns, file, store, date_of(calendar.at(clock()).day))
+    experiment = None if file is None else _experiment(config, file, arms, desk, campaigns)
+    if file is not None and decisions is not None:
+        decisions.describe(*described(file, arms))
     name = name or f"{socket.gethostname()}:{config.state.resolve()}{place}"
-    bidder = Bidder(bundle, desk, calendar, campaigns, shadow, decisions, name, _responses(config, place))
+    responses = _responses(config, place)
+    bidder = Bidder(bundle, desk, calendar, campaigns, shadow, decisions, name, responses, experiment)
     if deliver is not at_once:
         keeper.start()
         desk.state.start()
     return bidder
+
+
+def _experiment(
+    config: ServeConfig,
+    file: ExperimentFile,
+    bundles: Mapping[str, Bundle],
+    desk: Desk,
+    campaigns: Sequence[ServedCampaign],
+) -> tuple[Experiment, Mapping[str, Decider]]:
+    """What is served in arms, and who decides for each arm's campaigns."""
+    planners = {name: planner_of(config, bundle) for name, bundle in bundles.items()}
+    deciders = deciders_of(file, bundles, planners, desk)
+    check_plans(campaigns, deciders)
+    experiment = Experiment(file, _experiment_key(config, file).encode())
+    for arm in file.arms:
+        desk.watcher.shares |= dict.fromkeys(experiment.names[arm.name], arm.share)
+    return experiment, deciders
+
+
+def _experiment_key(config: ServeConfig, file: ExperimentFile) -> str:
+    if file.key_file is None:
+        return secret(config, "experiment.key", "BIDPILOT_EXPERIMENT_KEY")
+    try:
+        return _whole(file.key_file.read_text(), str(file.key_file), "Write a secret into it")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidExperiment(
+            f"the key {file.key_file} of experiment {file.name} cannot be read ({error}). Give another file, or leave "
+            "key_file out."
+        ) from error
 
 
 def _responses(config: ServeConfig, place: Place) -> Responses:

@@ -24,6 +24,11 @@ class ServeConfig(BaseModel):
     shadow: Path | None = Field(
         None, description="Folder of a bundle that decides beside it without bidding; both are logged."
     )
+    experiment: Path | None = Field(
+        None,
+        description="JSON or YAML file of an experiment: requests are split by a keyed hash of users into arms, each "
+        "with its bundle and its share of the money; none: no request is split.",
+    )
     campaigns: Path | None = Field(
         None, description="JSON file with a list of campaigns; the bundle's default campaign where none."
     )

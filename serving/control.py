@@ -47,7 +47,7 @@ class Control:
         self._said: tuple[int, str] | None = None  # what is believed, and how often it has changed when that was made
         self._turn = 0
         self.on_resume: Callable[[str], None] = lambda _: None  # hears of campaigns that are to go on
-        self.on_orders: Callable[[set[str]], None] = lambda _: None  # hears of what other bidders were ordered, by name
+        self.on_orders: list[Callable[[set[str]], None]] = []  # hear of what other bidders were ordered, by name
         self.orders = Orders(desk.keeper, bidder, self._obey, self.believes, events, _given_at)
         self._start(campaigns)
 
@@ -147,7 +147,8 @@ class Control:
 
     def _obey(self, names: set[str]) -> None:
         """Carry out what other bidders were ordered."""
-        self.on_orders(names)
+        for hear in self.on_orders:
+            hear(names)
         for name in sorted({settings.campaign_of(order) or "" for order in names}):
             try:
                 if name:

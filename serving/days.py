@@ -10,6 +10,7 @@ from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.serving.agenda import Agenda, Steps
 from bidpilot.serving.calendar import Calendar, Moment
 from bidpilot.serving.campaign_day import CampaignDay
+from bidpilot.serving.deciders import Decider, Deciders
 from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import LOGGER, Cause, EventLog
 from bidpilot.serving.ledger.reservations import Reservation
@@ -36,6 +37,7 @@ class Days:
         desk: what the campaigns share.
         calendar: days and slots.
         agent, shadow: who decides, and who decides beside it without bidding.
+        arms: who decides in place of the agent, by campaign.
         expired: hears of reservations that ran out, with what was settled for them elsewhere, micro-units.
     """
 
@@ -46,7 +48,9 @@ class Days:
         agent: Agent,
         shadow: Agent | None,
         expired: Callable[[Reservation, int], None],
+        arms: Mapping[str, Decider] | None = None,
     ) -> None:
+        self.arms = arms or {}
         self.desk, self.calendar, self.agenda = desk, calendar, Agenda()
         self.paced = False
         """Whether somebody makes the agenda's steps one by one; else they are made as soon as they are due."""
@@ -55,10 +59,13 @@ class Days:
         self.events: dict[str, EventLog] = {}  # by campaign
         self.failed: set[str] = set()  # campaigns
         self.shadow, self._expired = shadow, expired
-        self._maker = PilotMaker(desk, agent, shadow)
+        self._maker = self._maker_of(agent)
         self._tomorrow = Tomorrow(desk, self._maker, self._begin, self._log)
         self._kept_until = desk.clock()  # from when on gates are kept again
         self._old: dict[str, tuple[int, Wallet]] = {}  # by account, with the day that came after
+
+    def _maker_of(self, agent: Agent) -> PilotMaker:
+        return PilotMaker(Deciders(Decider(self.desk, agent), self.arms), self.shadow)
 
     def begin(self, served: ServedCampaign) -> None:
         """Begin a campaign's day in the slot that is under way."""
@@ -74,7 +81,8 @@ class Days:
         wallet: Wallet | None = None,
         caught_up: bool = True,
     ) -> CampaignDay:
-        day = CampaignDay(self.desk, served, moment, pilots, self._log(served.name), wallet, caught_up)
+        desk = self._maker.deciders.of(served.name).desk
+        day = CampaignDay(desk, served, moment, pilots, self._log(served.name), wallet, caught_up)
         day.wallet.on_expired = self._expired
         return day
 
@@ -180,6 +188,7 @@ class Days:
         try:
             if not self.paced:
                 book.learn(found)
+                self._maker.deciders.remember()
                 return
             thread = ThreadPoolExecutor(1, thread_name_prefix="book")
             learnt = thread.submit(book.learn, found)
@@ -187,6 +196,7 @@ class Days:
             while not learnt.done() and not self.agenda.hurried:
                 yield None  # milliseconds, and a clock that is moved by hand would not bring a later look
             learnt.result()
+            self._maker.deciders.remember()
         except Exception:  # the day is forgotten; the next ones begin all the same
             LOGGER.exception("what the day has told of sources is lost")
 
@@ -242,9 +252,13 @@ class Days:
     # --- accounts --------------------------------------------------------------------------------
 
     def swap(self, desk: Desk, agent: Agent) -> None:
-        """Begin every day from now on at another desk; one that runs goes on until its successors are given to it."""
+        """Begin every day from now on at another desk; one that runs goes on until its successors are given to it.
+
+        Arms keep their own.
+        """
         self.desk = desk
-        self._maker = PilotMaker(desk, agent, self.shadow)
+        self._maker = self._maker_of(agent)
+        self._maker.deciders.remember()
         self._look_ahead()
 
     def today(self, account: str) -> CampaignDay | None:

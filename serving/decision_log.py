@@ -48,6 +48,8 @@ class Row(NamedTuple):
     market_price: float | None  # least price that would have won, where known
     budget: float  # of the day
     conversion_value: float
+    experiment: str | None = None  # that it is part of; null where of none
+    arm: str | None = None  # of the experiment
 
 
 class Outcome(NamedTuple):
@@ -97,6 +99,19 @@ class DecisionLog:
         if len(self._rows) >= _ROWS:
             self.flush()
 
+    def describe(self, name: str, text: str) -> None:
+        """Keep what the rows are to be read by, in a file of its own beside them.
+
+        Raises:
+            InvalidServing: the folder cannot be written to.
+        """
+        try:
+            (self._folder / name).write_text(text)
+        except OSError as error:
+            raise InvalidServing(
+                f"{name} cannot be written to {self._folder} ({error}). Give another folder."
+            ) from error
+
     def outcome(self, key: str, told: Told) -> None:
         """Keep what a won exposure brought; `told` is weighed."""
         self._outcomes.append(Outcome(key, told.event, told.count, told.value, told.interaction, told.conversion))
@@ -145,6 +160,7 @@ class DecisionLog:
         import polars as pl
 
         optional = {"shadow_bid": pl.Float64, "market_price": pl.Float64, "value": pl.Float64, "event": pl.String}
+        optional |= {"experiment": pl.String, "arm": pl.String}
         columns = entries[0]._fields
         frame = pl.DataFrame(entries, schema=list(columns), orient="row", infer_schema_length=None)
         # a column without an entry in this file has its type all the same

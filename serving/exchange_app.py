@@ -21,6 +21,8 @@ from bidpilot.serving.auction import NoBid
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.drain import Drain
+from bidpilot.serving.experiments.experiment import Trial
+from bidpilot.serving.experiments.ids import WITH_IDS
 from bidpilot.serving.http import JSON, BodyRefused, Request, Response
 from bidpilot.serving.messages import BidRequest, BidResponse, Imp, NoBidReason, encode
 from bidpilot.serving.metrics import Metrics
@@ -29,7 +31,7 @@ from bidpilot.serving.offer import Offer, no_bid
 from bidpilot.serving.openrtb import MILLE, Reader, Writer
 from bidpilot.serving.privacy.faults import where
 from bidpilot.serving.reading.body import inflate, packed, wants_gzip
-from bidpilot.serving.reading.request import apart, read_request
+from bidpilot.serving.reading.request import PLAIN, apart, read_request
 from bidpilot.serving.restrictions.blocks import Blocks
 from bidpilot.serving.restrictions.terms import Terms
 from bidpilot.serving.told import read_told
@@ -70,6 +72,7 @@ class ExchangeApp:
         self.bidder, self.config, self.signer = bidder, config, signer
         self.reader, self.writer, self.metrics = reader, writer, metrics
         self.access, self.drain, self.watch = access or Access(), drain or Drain(), watch
+        self._fields = PLAIN if bidder.experiment is None else WITH_IDS
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""
@@ -102,7 +105,7 @@ class ExchangeApp:
             raw = await request.read(self.config.max_body, self.config.body_timeout)
             if (encoding := request.header("content-encoding")) is not None:
                 raw = inflate(raw, encoding, self.config.max_body)
-            decoded = read_request(raw, self.metrics.forms)
+            decoded = read_request(raw, self.metrics.forms, self._fields)
             body, offer = self.answer(decoded, partner, arrived)
             if offer.bids and hangup is not None and hangup.gone:
                 self.metrics.refuse("client_gone")
@@ -162,10 +165,12 @@ class ExchangeApp:
                 self.metrics.refuse("duplicate_imp", twins)
                 if not imps:
                     return no_bid(request.id, NoBidReason.invalid_request)
+            experiment = self.bidder.experiment
+            trial = None if experiment is None else experiment.assign(request)
             for imp in imps:
                 if self.watch() >= due:
                     return self._too_late(request, offer)
-                self._bid_for(request, imp, partner, self.reader.terms(request, imp, blocks, seat), offer)
+                self._bid_for(request, imp, partner, self.reader.terms(request, imp, blocks, seat), offer, trial)
         except Exception as error:  # whatever a predictor raises, the exchange gets an answer
             return self._failed(request, offer, error)
         return offer.response(request.id, seat, self._currency(request))
@@ -173,8 +178,12 @@ class ExchangeApp:
     def _currency(self, request: BidRequest) -> str:
         return self.reader.answer_currency(request) or self.config.currency
 
-    def _bid_for(self, request: BidRequest, imp: Imp, partner: Partner, terms: Terms, offer: Offer) -> None:
-        found = (terms.count != 1.0 and terms.invalid) or self.reader.opportunity(request, imp, exchange=partner.name)
+    def _bid_for(
+        self, request: BidRequest, imp: Imp, partner: Partner, terms: Terms, offer: Offer, trial: Trial | None
+    ) -> None:
+        found = (terms.count != 1.0 and terms.invalid) or self.reader.opportunity(
+            request, imp, exchange=partner.name, trial=trial
+        )
         if isinstance(found, str):
             self.metrics.refuse(found)
             return

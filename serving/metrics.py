@@ -15,6 +15,7 @@ from bidpilot.bidding.kpi import KPI
 from bidpilot.bidding.traffic.sources import Sources
 from bidpilot.bidding.watch.alarm import Risk
 from bidpilot.serving.bidder import Bidder
+from bidpilot.serving.experiments.metrics import of_experiment
 from bidpilot.serving.guardrails import Cause
 from bidpilot.serving.incidents.metrics import metrics_of
 from bidpilot.serving.ledger.store import MICRO
@@ -72,6 +73,8 @@ class Metrics(Collector):
         text = "Values of requests that were read in another form, and parts that could not be, by form."
         yield _counter("bidpilot_forms", text, "form", self.forms)
         yield _refused_traffic(b)
+        if b.experiment is not None:
+            yield from of_experiment(b.experiment)
         text = "Requests of no source that is told apart, by cause."
         yield _counter("bidpilot_pooled", text, "cause", self._sources.pooled)
         yield _counter("bidpilot_notices", "Notices, by what became of them.", "result", b.notices)

@@ -45,6 +45,7 @@ GAUGES = {
     "bidpilot_past_debt": Rule.largest,
     "bidpilot_traffic_share": Rule.add,
     "bidpilot_bundle_info": Rule.largest,
+    "bidpilot_experiment_share": Rule.first,
     "bidpilot_orders_pending": Rule.add,
     "bidpilot_ledger_age_seconds": Rule.largest,
     "bidpilot_state_pending": Rule.add,

@@ -9,6 +9,7 @@ import math
 
 from bidpilot.bidding.traffic.sources import Sources
 from bidpilot.serving.auction import Bid, Opportunity
+from bidpilot.serving.experiments.experiment import Trial
 from bidpilot.serving.messages import BidObject, BidRequest, Hints, Imp, NoBidReason
 from bidpilot.serving.notices import MACROS, Kind, Signer
 from bidpilot.serving.predictor import Predictor
@@ -75,9 +76,17 @@ class Reader:
         return Terms(self.house, request, imp, blocks, seat)
 
     def opportunity(
-        self, request: BidRequest, imp: Imp, asked: bool = False, exchange: str | None = None
+        self,
+        request: BidRequest,
+        imp: Imp,
+        asked: bool = False,
+        exchange: str | None = None,
+        trial: Trial | None = None,
     ) -> Opportunity | str:
-        """The auction of an exchange, or why it is not bid on; where it is only `asked` for, no source is counted."""
+        """The auction of an exchange, or why it is not bid on; where it is only `asked` for, no source is counted.
+
+        `trial`: where the experiment that is served puts the request.
+        """
         hints = None if imp.ext is None else imp.ext.bidpilot
         source = self._source(request, imp, hints, counted=not asked and request.test != 1)
         if hints is not None:
@@ -115,6 +124,7 @@ class Reader:
             test=request.test == 1,
             exchange=exchange,
             scale=1.0 if not request.cur or self.currency in request.cur else self._scale(request),
+            trial=trial,
         )
 
     def _scale(self, request: BidRequest) -> float:

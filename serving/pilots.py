@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bidpilot.agents.acting.agent import Agent
 from bidpilot.bidding.day.slot_totals import SlotTotals
 from bidpilot.bidding.plan.planner import Planner
+from bidpilot.serving.deciders import Deciders
 from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import LOGGER, EventLog
 from bidpilot.serving.open_hours import planner_for
@@ -108,26 +109,27 @@ class PilotMaker:
     """Makes pilots for days to begin, which takes most of the time that beginning a day takes.
 
     Args:
-        desk: what the campaigns share.
-        agent, shadow: who decides, and who decides beside it without bidding.
+        deciders: who decides for which campaign.
+        shadow: who decides beside them without bidding, or None.
     """
 
-    def __init__(self, desk: Desk, agent: Agent, shadow: Agent | None) -> None:
-        self._desk, self._agent, self._shadow = desk, agent, shadow
+    def __init__(self, deciders: Deciders, shadow: Agent | None) -> None:
+        self.deciders, self._shadow = deciders, shadow
 
     def make(self, served: ServedCampaign, day: int, events: EventLog, planner: Planner | None = None) -> Pilots:
         """Those of a campaign for a day (days since 1970); `planner` is another thread's own, the desk's where None."""
-        desk, planner = self._desk, planner or self._desk.planner
+        decider = self.deciders.of(served.name)
+        desk, planner = decider.desk, planner or decider.desk.planner
         watch = desk.watcher.begin(served, desk.budgets.campaign(served, desk.budgets.on_day(served, day)), day)
         shadow = None
         if self._shadow is not None:
             quiet = EventLog(desk.clock, f"{served.name} (shadow)")
-            shadow = self._one(planner, self._shadow, served, day, quiet)
-        return Pilots(self._one(planner, self._agent, served, day, events), shadow, watch)
+            shadow = _pilot(desk, planner, self._shadow, served, day, quiet)
+        return Pilots(_pilot(desk, planner, decider.agent, served, day, events), shadow, watch)
 
-    def _one(self, planner: Planner, agent: Agent, served: ServedCampaign, day: int, events: EventLog) -> Pilot:
-        desk = self._desk
-        patience = desk.guardrails.patience
-        campaign = desk.budgets.campaign(served, desk.budgets.on_day(served, day))
-        planner = planner_for(planner, served.flight)
-        return Pilot(planner, campaign, agent, desk.sources, events, patience, None, day).prepare()
+
+def _pilot(desk: Desk, planner: Planner, agent: Agent, served: ServedCampaign, day: int, events: EventLog) -> Pilot:
+    patience = desk.guardrails.patience
+    campaign = desk.budgets.campaign(served, desk.budgets.on_day(served, day))
+    planner = planner_for(planner, served.flight)
+    return Pilot(planner, campaign, agent, desk.sources, events, patience, None, day).prepare()

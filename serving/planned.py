@@ -81,8 +81,10 @@ class _Order(msgspec.Struct):
     since: str | None = msgspec.field(default=None, name="from")
 
 
-def budget_order(served: ServedCampaign, body: bytes, today: date) -> dict[str, Any]:
+def budget_order(served: ServedCampaign, body: bytes, today: date, share: float = 1.0) -> dict[str, Any]:
     """The settings that change by `{"budget": AMOUNT}`, at once, or with `"from": DATE` from that day on.
+
+    `share`: of the amount that is this campaign's.
 
     Raises:
         InvalidServing, InvalidFlight: the amount or the day is none that can be.
@@ -90,6 +92,6 @@ def budget_order(served: ServedCampaign, body: bytes, today: date) -> dict[str, 
     """
     order = msgspec.json.decode(body, type=_Order)
     if order.since is None:
-        return {"campaign": {"budget": order.budget}}
-    new = PlannedBudget.model_validate({"since": order.since, "budget": order.budget})
+        return {"campaign": {"budget": order.budget * share}}
+    new = PlannedBudget.model_validate({"since": order.since, "budget": order.budget * share})
     return {"planned": Planned.of(served.planned, served.campaign.budget, new, today).model_dump(mode="json")}

@@ -57,6 +57,12 @@ class Swap:
         self.path = config.bundle
         self._busy = False
 
+    @property
+    def _kept(self) -> frozenset[str]:
+        """Campaigns that keep their bundles: those of an experiment's arms."""
+        experiment = self._bidder.experiment
+        return frozenset() if experiment is None else experiment.campaigns
+
     async def begin(self, folder: Path) -> dict[str, Any]:
         """Read a bundle beside the loop, let it take over when the slot ends; what has been prepared.
 
@@ -90,7 +96,7 @@ class Swap:
         """As `begin`, all in the caller's thread: for a bidder in the caller's own process."""
         coming = self.load(folder)
         self._accept(coming)
-        for day in list(self._bidder.days.values()):
+        for day in [day for name, day in self._bidder.days.items() if name not in self._kept]:
             self._take(day, prepare(day, coming.desk, coming.agent, self._bidder.shadow), coming)
         return self._prepared(coming)
 
@@ -138,6 +144,8 @@ class Swap:
         shade = ShadingTable(planner)
         shade(planner.forecast.landscape.mean_price)  # fitted here, and not when the first auction comes
         for name, served in self._bidder.served.items():
+            if name in self._kept:
+                continue
             _breathe()
             try:
                 planner.plan(CampaignBatch.repeat(served.campaign, 1))
@@ -160,7 +168,7 @@ class Swap:
         """Give a campaign's running day its successor; one whose slot ended meanwhile is played again."""
         for _ in range(_TRIES):
             day = self._bidder.days.get(name)
-            if day is None or day.desk is coming.desk:
+            if name in self._kept or day is None or day.desk is coming.desk:
                 return
             shadow = self._bidder.shadow
             try:
@@ -182,8 +190,8 @@ class Swap:
         return True
 
     def _prepared(self, coming: Coming) -> dict[str, Any]:
-        bidder, days = self._bidder, self._bidder.days.values()
-        waiting = [day for day in days if day.desk is not coming.desk]
+        bidder, days = self._bidder, self._bidder.days
+        waiting = [day for name, day in days.items() if name not in self._kept and day.desk is not coming.desk]
         moment = bidder.calendar.at(bidder.moment.end) if waiting else bidder.moment
         return {
             "prepared": all(day.successor is not None for day in waiting),

@@ -45,7 +45,7 @@ class Tomorrow:
         self._for: int | None = None  # the day that is being prepared, days since 1970
         self._dropped = False
         self._thread: ThreadPoolExecutor | None = None
-        self._planner: Planner | None = None
+        self._planners: dict[int, Planner] = {}  # by the desk whose forecast they plan with
 
     def due(self, moment: Moment, following: Moment, now: float) -> bool:
         """Whether it is time to prepare the day that begins when the slot under way ends, which is not begun yet."""
@@ -56,7 +56,6 @@ class Tomorrow:
         self._for = following.day
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="plans")
-            self._planner = Planner(self._desk.forecast)  # of its own: planners keep what they planned last
         names = list(served)
         rest = min(_REST, _PART * (following.start - self._desk.clock()) / max(len(names), 1))
         for name in names:
@@ -83,8 +82,11 @@ class Tomorrow:
 
     def _plan(self, served: ServedCampaign, following: Moment) -> Future[Pilots]:
         assert self._thread is not None
-        events = self._events(served.name)
-        return self._thread.submit(self._maker.make, served, following.day, events, self._planner)
+        desk, events = self._maker.deciders.of(served.name).desk, self._events(served.name)
+        if (planner := self._planners.get(id(desk))) is None:
+            # of its own: planners keep what they planned last
+            planner = self._planners[id(desk)] = Planner(desk.forecast)
+        return self._thread.submit(self._maker.make, served, following.day, events, planner)
 
     def tend(self, now: float) -> None:
         """Keep the leases of days to come alive."""

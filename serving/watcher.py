@@ -6,7 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Final
 
 import numpy as np
@@ -93,6 +93,7 @@ class Watcher:
         self.bands, self._forecast, self._watches = bands, forecast, watches
         if bands is None and forecast is not None and watches:
             LOGGER.warning("the bundle has no bands: no day is watched. Export it again to have some.")
+        self.shares: dict[str, float] = {}  # of the bands' traffic and money, of campaigns that have less than all
         self.counts: Counter[Risk] = Counter()
         self.on_alarm: OnAlarm | None = None
         self.on_lasting: OnLasting = lambda campaign, scores: None
@@ -113,12 +114,14 @@ class Watcher:
         if bands is None or forecast is None or not self._watches:
             return None
         delays, hours = campaign.delays, () if served.flight is None else served.flight.hours
+        share = self.shares.get(served.name, 1.0)
+        bands = replace(bands, budget=bands.budget * share)
         alike = not hours and abs(math.log(campaign.budget / bands.budget)) <= math.log(ALIKE)
         scan = Scan(
             bands,
             campaign.budget,
             int(weekday_of(np.array(day))),
-            requests=_planned(forecast, day),
+            requests=_planned(forecast, day) * share,
             delays=Delays(delays.wins, delays.interactions, delays.conversions),
             tracked=self.tracked.get(served.name, (False, False)),
             unwatched=() if alike else PLAYED,

@@ -31,7 +31,7 @@ class Shared:
         self._orders, self._obey = control.orders, obey
         self._known: set[str] = set()
         if self._orders.shared:
-            control.on_orders = self.hear
+            control.on_orders.append(self.hear)
             for name in self._orders.names:  # those of before the start are in the files, or nobody's
                 self._known.update(map(_key, self._said(name)))
 

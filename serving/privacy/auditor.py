@@ -11,6 +11,7 @@ from typing import Any
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.guardrails import Cause
 from bidpilot.serving.http import Request
+from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.privacy.audit import Action, AuditLog
 from bidpilot.serving.settings import flat
 from bidpilot.serving.tokens import Role, Who
@@ -80,15 +81,28 @@ class Auditor:
         match path[1:]:
             case ["campaigns", name, *_]:
                 served = self._bidder.served.get(name)
-                return {} if served is None else flat(served)
+                return self._arms() if served is None else flat(served)
             case [("kill" | "revive")]:
                 return {"killed": self._bidder.killed}
             case ["incidents", id, *_] if id in self._bidder.responder.all:
                 incident = self._bidder.responder.all[id]
                 return {name: getattr(incident, name) for name in _OF_INCIDENTS}
+            case ["experiment", *_]:
+                return self._arms()
             case ["bundle"]:
                 return {"digest": self._bidder.desk.origin.digest}
         return {}
+
+    def _arms(self) -> dict[str, Any]:
+        """What an action on an experiment, or on a campaign that is served in arms, may change."""
+        bidder, experiment = self._bidder, self._bidder.experiment
+        if experiment is None:
+            return {}
+        arms = [served for name, served in sorted(bidder.served.items()) if name in experiment.campaigns]
+        found: dict[str, Any] = {
+            f"{arm.name}.budget": bidder.desk.budgets.on(arm, bidder.moment) / MICRO for arm in arms
+        }
+        return found | {f"{arm.name}.paused": arm.paused for arm in arms} | {"ended_to": experiment.ended_to}
 
 
 def _changes(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

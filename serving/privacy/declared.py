@@ -45,6 +45,8 @@ DECISIONS = {
     "market_price": Field("trains the forecast"),
     "budget": Field("replays the day"),
     "conversion_value": Field("replays the day"),
+    "experiment": Field("which experiment it is part of"),
+    "arm": Field("compares its arms; of whoever would have seen it, one of a few that are drawn by chance"),
 }
 OUTCOMES = {
     "key": Field("joins it to its bid"),
@@ -135,11 +137,16 @@ METRICS = {
     "run": Field("of which training run it is"),
     "risk": Field("what alarms and incidents are of, from a fixed list"),
     "form": Field("what was odd about the form of a request, from a fixed list"),
+    "experiment": Field("which experiment is served"),
+    "arm": Field("which of its arms, from a fixed list"),
+    "by": Field("what an arm was drawn by: user, device or request, never which"),
     "le": Field("bounds of the histogram of latency"),
 }
 FILES = {
     "admin.token": Field("the token of all roles, where none was given"),
     "notice.secret": Field("signs the addresses of notices, where none was given"),
+    "experiment.key": Field("hashes users to arms, where no key was given"),
+    "experiment-NAME.json": Field("arms and bundles of an experiment, beside the decision log"),
     "ledger.lock": Field("empty: one process writes the ledger"),
     "state.lock": Field("empty: servers and restores do not meet"),
     "pruned.json": Field("when retention was last kept, and what went"),

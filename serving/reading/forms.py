@@ -33,6 +33,7 @@ class Form(StrEnum):
     malformed_imp = "malformed_imp"
     malformed_deal = "malformed_deal"
     malformed_place = "malformed_place"
+    malformed_user = "malformed_user"
 
 
 class Unreadable(Exception):  # never leaves this room: it becomes an InvalidRequest, or costs an impression
@@ -52,7 +53,12 @@ class Unreadable(Exception):  # never leaves this room: it becomes an InvalidReq
 
 
 _COSTS_ITSELF = {"imp": Form.malformed_imp, "deals": Form.malformed_deal}
-_DESCRIBES = {"site": Form.malformed_place, "app": Form.malformed_place}
+_DESCRIBES = {
+    "site": Form.malformed_place,
+    "app": Form.malformed_place,
+    "user": Form.malformed_user,
+    "device": Form.malformed_user,
+}
 _CUT = frozenset({"tmax", "exp", "minduration", "maxduration", "mindur", "maxdur", "w", "h"})
 _NUMBER = re.compile(r"[+-]?(\d{1,400}\.?\d{0,400}|\.\d{1,400})([eE][+-]?\d{1,3})?")
 

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import msgspec
 
 from bidpilot.bidding.errors import InvalidRequest
-from bidpilot.serving.messages import BidRequest, Imp, decode_request
+from bidpilot.serving.messages import BidRequest, Imp
 from bidpilot.serving.reading.forms import Unreadable, reader_of
 from bidpilot.serving.reading.offence import offence, too_deep
 
-_read = reader_of(BidRequest)
 _MARK = b"\xef\xbb\xbf"  # some serialisers begin with a byte order mark
 
 
-def read_request(raw: bytes, forms: Counter[str]) -> BidRequest:
+class Fields:
+    """Which fields of requests are read, strictly and loosely: those of `struct`."""
+
+    def __init__(self, struct: type[BidRequest]) -> None:
+        self.strict = cast("Callable[[bytes], BidRequest]", msgspec.json.Decoder(struct).decode)
+        self.loose = reader_of(struct)
+
+
+PLAIN = Fields(BidRequest)
+"""Nothing of users and devices."""
+
+
+def read_request(raw: bytes, forms: Counter[str], fields: Fields = PLAIN) -> BidRequest:
     """The request; what was read in a looser form, and impressions that cannot be read, are counted in `forms`.
 
     Raises:
@@ -24,15 +36,15 @@ def read_request(raw: bytes, forms: Counter[str]) -> BidRequest:
     """
     try:
         if not too_deep(raw):
-            return decode_request(raw)
+            return fields.strict(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         pass
     else:
         raise InvalidRequest(offence(raw) or "nested too deep")
-    return _read_loosely(raw, forms)
+    return _read_loosely(raw, forms, fields)
 
 
-def _read_loosely(raw: bytes, forms: Counter[str]) -> BidRequest:
+def _read_loosely(raw: bytes, forms: Counter[str], fields: Fields) -> BidRequest:
     if raw.startswith(_MARK):
         raw = raw[len(_MARK) :]
     try:
@@ -40,7 +52,7 @@ def _read_loosely(raw: bytes, forms: Counter[str]) -> BidRequest:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidRequest(offence(raw) or str(error)[:200]) from error
     try:
-        request: BidRequest = _read(tree, forms)
+        request: BidRequest = fields.loose(tree, forms)
     except Unreadable as error:
         raise InvalidRequest(str(error)[:200]) from error
     return request

@@ -20,6 +20,7 @@ from bidpilot.bidding.plan.planner import Planner
 from bidpilot.serving.agenda import Agenda
 from bidpilot.serving.calendar import Calendar, ManualClock
 from bidpilot.serving.campaign_day import CampaignDay
+from bidpilot.serving.deciders import Decider, Deciders
 from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import Cause, EventLog, GuardrailConfig
 from bidpilot.serving.ledger.keeper import Deliver, Keeper, Work, at_once
@@ -99,7 +100,8 @@ def begin(even: Forecast, tmp_path: Path) -> Iterator[Begin]:
         campaign = Campaign(budget=50.0, conversion_value=1.0, preference=(0.0, 0.0, 1.0), delays=delays)
         served = ServedCampaign(name="c", campaign=campaign, paused=paused)
         events, moment = EventLog(clock, "c"), Calendar(4).at(now)
-        pilots = PilotMaker(desk, agent or Level(), Level() if shadow else None).make(served, moment.day, events)
+        decider = Decider(desk, agent or Level())
+        pilots = PilotMaker(Deciders(decider), Level() if shadow else None).make(served, moment.day, events)
         day = CampaignDay(desk, served, moment, pilots, events)
         days.append(day)
         return day

@@ -1,0 +1,106 @@
+"""What administration shows of the experiment that is served, and what may be ordered of it.
+
+GET  /admin/experiment          arms with their shares, bundles, requests and money
+POST /admin/experiment/stop     {"to": ARM}: all users and the money that is left to one arm, for good
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+
+from bidpilot.bidding.errors import InvalidExperiment, LedgerUnavailable
+from bidpilot.serving.bidder import Bidder
+from bidpilot.serving.experiments.experiment import Experiment
+from bidpilot.serving.ledger.store import MICRO
+from bidpilot.serving.orders import Pending
+
+_PATIENCE = 5.0  # seconds that the ledger may take to say what the other arms have spent
+_OF_ALL = ("pause", "resume", "budget")
+
+
+class _To(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /admin/experiment/stop."""
+
+    to: str
+
+
+def shown(bidder: Bidder, experiment: Experiment) -> dict[str, Any]:
+    """The experiment as this bidder knows it."""
+    file = experiment.file
+    return {
+        "name": file.name,
+        "campaigns": list(file.campaigns),
+        "control": file.control,
+        "ended_to": experiment.ended_to,
+        "arms": {
+            arm.name: {
+                "share": arm.share,
+                "requests": {by: n for (name, by), n in sorted(experiment.requests.items()) if name == arm.name},
+                "campaigns": {
+                    name: _money(bidder, name) for name in sorted(experiment.names[arm.name]) if name in bidder.days
+                },
+            }
+            for arm in file.arms
+        },
+    }
+
+
+def _money(bidder: Bidder, name: str) -> dict[str, Any]:
+    day = bidder.days[name]
+    state = day.wallet.state
+    money = {} if state is None else {"budget": state.budget, "settled": state.settled, "held": state.held}
+    origin = day.desk.origin
+    return {part: amount / MICRO for part, amount in money.items()} | {"bundle": origin.digest, "run": origin.run}
+
+
+async def stop(bidder: Bidder, by: str, body: bytes) -> list[Pending]:
+    """Stop the experiment as the body says; the orders that do so.
+
+    Raises:
+        InvalidExperiment: none is served, or it has no such arm.
+        LedgerUnavailable: users have one arm now, and the ledger does not say what is left for it: ask again.
+        msgspec.MsgspecError: the body is none.
+    """
+    to = msgspec.json.decode(body, type=_To).to
+    if bidder.ending is None:
+        raise InvalidExperiment("no experiment is served. Start the server with --experiment FILE.")
+    waiting: asyncio.Future[list[Pending] | None] = asyncio.get_running_loop().create_future()
+
+    def done(given: list[Pending] | None) -> None:
+        if not waiting.done():
+            waiting.set_result(given)
+
+    bidder.ending.stop(to, by, done)
+    try:
+        given = await asyncio.wait_for(waiting, _PATIENCE)
+    except TimeoutError:
+        given = None
+    if given is None:
+        raise LedgerUnavailable(
+            f"all users belong to {to} now and the other arms are paused, but the ledger does not say what they have "
+            f"spent, so that their money has not moved. Send this again."
+        )
+    return given
+
+
+def parts(experiment: Experiment | None, name: str, action: str) -> dict[str, float]:
+    """The campaigns that an action on a campaign reaches, with their shares of an amount: itself, or all its arms.
+
+    Raises:
+        InvalidExperiment: it would change one arm alone while they are compared, or the campaign while it is split.
+    """
+    if experiment is None or (name not in experiment.campaigns and name not in experiment.file.campaigns):
+        return {name: 1.0}
+    file = experiment.file
+    if name in file.campaigns and action in _OF_ALL and experiment.ended_to is None:
+        return {f"{name}.{arm.name}": arm.share for arm in file.arms}
+    if name in experiment.campaigns and (action == "pause" or action == "resume" or experiment.ended_to is not None):
+        return {name: 1.0}
+    whole = name.rpartition(".")[0] if name in experiment.campaigns else name
+    raise InvalidExperiment(
+        f"{name} takes part in the experiment {file.name}, whose arms must differ in their bundles alone. Pause or "
+        f"resume it, change the budget of {whole} for all arms, or stop the experiment: POST /admin/experiment/stop."
+    )

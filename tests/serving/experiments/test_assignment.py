@@ -1,0 +1,97 @@
+"""Users are split by a keyed hash: in the shares that were meant, for ever the same, and told from no id."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bidpilot.serving.experiments.assignment import Assignment
+from bidpilot.serving.experiments.ids import WITH_IDS, id_of
+from bidpilot.serving.reading.request import PLAIN, read_request
+from tests.serving.served import request
+
+N = 20_000
+
+
+def read(body: dict[str, Any], forms: Counter[str] | None = None) -> Any:
+    return read_request(json.dumps(body).encode(), Counter() if forms is None else forms, WITH_IDS)
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.9, 0.1), (0.2, 0.3, 0.5)])
+def test_arms_have_their_shares_of_users(shares: tuple[float, ...]) -> None:
+    assignment = Assignment(b"secret", "a", shares)
+    found = Counter(assignment.arm(f"user-{k}") for k in range(N))
+    for arm, share in enumerate(shares):
+        assert abs(found[arm] - share * N) < 4.5 * math.sqrt(N * share * (1 - share))
+
+
+@given(id=st.text(max_size=300), key=st.binary(min_size=1, max_size=100))
+def test_a_user_stays_in_one_arm(id: str, key: bytes) -> None:
+    assert Assignment(key, "a", (0.4, 0.6)).arm(id) == Assignment(key, "a", (0.4, 0.6)).arm(id) in (0, 1)
+
+
+@pytest.mark.parametrize(("key", "name"), [(b"another", "a"), (b"secret", "b")])
+def test_another_key_or_experiment_shuffles_users_anew(key: bytes, name: str) -> None:
+    first, second = Assignment(b"secret", "a", (0.5, 0.5)), Assignment(key, name, (0.5, 0.5))
+    alike = sum(first.arm(f"{k}") == second.arm(f"{k}") for k in range(N))
+    assert abs(alike - N / 2) < 4.5 * math.sqrt(N / 4)
+
+
+def test_a_larger_share_takes_users_from_the_others_alone() -> None:
+    small, large = Assignment(b"k", "a", (0.3, 0.7)), Assignment(b"k", "a", (0.5, 0.5))
+    assert all(large.arm(f"{k}") == 0 for k in range(1000) if small.arm(f"{k}") == 0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"user": {"id": "u", "buyeruid": "b"}, "device": {"ifa": "i"}}, ("b", "user")),
+        ({"user": {"id": "u"}, "device": {"ifa": "i"}}, ("u", "user")),
+        ({"user": {"id": ""}, "device": {"ifa": "i"}}, ("i", "device")),
+        ({"user": {"id": 17}}, ("17", "user")),
+        ({"device": {"ifa": "00000000-0000-0000-0000-000000000000"}}, ("r", "request")),
+        ({"user": {"id": "u"}, "device": {"ifa": "i", "lmt": 1}}, ("r", "request")),
+        ({"user": {"id": "u"}, "device": {"dnt": 1}}, ("r", "request")),
+        ({"user": {"id": "u"}, "regs": {"coppa": 1}}, ("r", "request")),
+        ({"user": {"id": "u"}, "regs": {"gdpr": 1}}, ("r", "request")),
+        ({"user": {"id": "u"}, "regs": {"ext": {"gdpr": 1}}}, ("r", "request")),
+        ({"user": {"id": "u"}, "regs": {"gdpr": 0}}, ("u", "user")),
+        ({"user": ["nonsense"], "device": "nonsense"}, ("r", "request")),
+        ({}, ("r", "request")),
+        ({"user": {"id": "u" * 1000}}, ("u" * 256, "user")),
+    ],
+)
+def test_the_id_is_the_users_then_the_devices_where_it_may_be_used(
+    fields: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    assert id_of(read(request(**fields)), gdpr_ids=False) == expected
+
+
+def test_ids_of_requests_under_the_gdpr_are_read_where_the_file_says_that_they_may() -> None:
+    asked = read(request(user={"id": "u"}, regs={"gdpr": 1}))
+    assert id_of(asked, gdpr_ids=True) == ("u", "user")
+    assert id_of(read(request(user={"id": "u"}, regs={"coppa": 1})), gdpr_ids=True) == ("r", "request")
+
+
+def test_without_an_experiment_nothing_of_users_is_decoded() -> None:
+    asked = read_request(json.dumps(request(user={"id": "u"}, device={"ifa": "i"})).encode(), Counter(), PLAIN)
+    assert not hasattr(asked, "user")
+    assert id_of(asked, gdpr_ids=True) == ("r", "request")
+
+
+def test_an_arm_is_found_in_microseconds() -> None:
+    assignment, asked = Assignment(b"secret", "a", (0.5, 0.5)), read(request(user={"id": "0123456789abcdef" * 2}))
+    best = math.inf
+    for _ in range(20):
+        begin = time.perf_counter()
+        for _ in range(200):
+            assignment.arm(id_of(asked, False)[0])
+        best = min(best, (time.perf_counter() - begin) / 200)
+    assert best < 10e-6  # a loose bound: docs say what is usual
