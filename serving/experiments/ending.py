@@ -7,18 +7,18 @@ the arm that goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 from bidpilot.bidding.errors import BidpilotError, InvalidExperiment
 from bidpilot.serving import settings
 from bidpilot.serving.calendar import date_of
 from bidpilot.serving.experiments.experiment import Experiment
 from bidpilot.serving.experiments.file import arm_campaign
-from bidpilot.serving.experiments.money import committed, held_to, told_text
+from bidpilot.serving.experiments.money import Whole, committed, held_to, on_day, told_text, whole_of
 from bidpilot.serving.guardrails import LOGGER, Cause
-from bidpilot.serving.ledger.store import MICRO, AccountState, LedgerStore
+from bidpilot.serving.ledger.store import MICRO, AccountState
 from bidpilot.serving.orders import Pending
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.settings import Said
@@ -67,28 +67,56 @@ class Ending:
         gone = sorted(experiment.campaigns - bidder.served.keys())
         if gone:
             raise InvalidExperiment(f"{gone[0]} is not served any more, so that its money cannot be given on.")
-        given = self._order(by, to)
+        arms = {c: [bidder.served[arm_campaign(c, arm)] for arm in experiment.arms] for c in experiment.file.campaigns}
+        whole = self._unfinished() or {c: whole_of(of, self._today) for c, of in arms.items()}
+        given = self._order(by, to, whole)
         self._obey()
-        moved = [self._close(campaign, to, by, given) for campaign in experiment.file.campaigns]
-        waiting = len(moved)
+        closed = [arm for c, of in arms.items() for arm in of if arm.name != arm_campaign(c, to)]
+        for arm in closed:
+            state = bidder.days[arm.name].wallet.state
+            spent = 0.0 if state is None else (state.settled + state.debt) / MICRO
+            given += self._close(arm, spent, by)
+        accounts = [bidder.days[arm.name].account for arm in closed]
 
-        def one(orders: list[Pending] | None) -> None:
-            nonlocal waiting
-            waiting -= 1
-            if orders is None:
-                waiting = -1
+        def told(states: list[AccountState | None] | None) -> None:
+            if states is None:
                 done(None)
                 return
-            given.extend(orders)
-            if waiting == 0:
-                done(given)
+            spent = {arm.name: committed(state) for arm, state in zip(closed, states, strict=True)}
+            done([*given, *self._share_out(whole, spent, to, by)])
 
-        for share_out in moved:
-            share_out(one)
+        bidder.desk.keeper.run(lambda store: store.states(accounts), told)
 
-    def _order(self, by: str, to: str | None) -> list[Pending]:
-        said = Said(by, self._bidder.desk.clock(), told_text(self.experiment.file, to))
+    @property
+    def _today(self) -> date:
+        return date_of(self._bidder.moment.day)
+
+    def _close(self, arm: ServedCampaign, spent: float, by: str) -> list[Pending]:
+        """Pause an arm, and let its account have what it has spent and no more."""
+        closed = held_to(arm.model_copy(update={"paused": True}), self._today, spent, _nothing(self._today))
+        return self._bidder.put(closed, by, _FIELDS)
+
+    def _share_out(self, whole: Mapping[str, Whole], spent: Mapping[str, float], to: str, by: str) -> list[Pending]:
+        """Give what closed arms have not `spent`, by name, and cannot spend any more, to the one that goes on."""
+        bidder, given = self._bidder, list[Pending]()
+        for campaign, amounts in whole.items():
+            goes_on, left = arm_campaign(campaign, to), on_day(amounts, self._today)
+            for name in (arm_campaign(campaign, arm) for arm in self.experiment.arms):
+                if name != goes_on:
+                    left -= spent[name]
+                    given += self._close(bidder.served[name], spent[name], by)
+            winner = bidder.served[goes_on].model_copy(update={"paused": False})
+            given += bidder.put(held_to(winner, self._today, left, amounts), by, _FIELDS)
+        return given + self._order(by, to)
+
+    def _order(self, by: str, to: str | None, whole: Mapping[str, Whole] | None = None) -> list[Pending]:
+        said = Said(by, self._bidder.desk.clock(), told_text(self.experiment.file, to, whole))
         return self._orders.give({self.experiment.file.order: said.text()})
+
+    def _unfinished(self) -> Mapping[str, Whole] | None:
+        """What all arms together had when a stop was ordered whose money has not moved."""
+        said = settings.read(self._orders.get(self.experiment.file.order))
+        return None if said is None else said.value.get("whole")
 
     def _obey(self) -> None:
         """Assign users as the order says."""
@@ -105,52 +133,6 @@ class Ending:
         self._bidder.events.record(Cause.order, detail, always=True)
         LOGGER.warning(detail)
 
-    def _close(self, campaign: str, to: str, by: str, given: list[Pending]) -> Callable[[Done], None]:
-        """Pause the other arms of a campaign; what gives the rest of its money to the one that goes on."""
-        bidder, today = self._bidder, date_of(self._bidder.moment.day)
-        arms = [bidder.served[arm_campaign(campaign, arm)] for arm in self.experiment.arms]
-        goes_on = arm_campaign(campaign, to)
-        closing = [arm for arm in arms if arm.name != goes_on]
-        closed = []
-        for arm in closing:
-            state = bidder.days[arm.name].wallet.state
-            spent = 0.0 if state is None else (state.settled + state.debt) / MICRO
-            closed.append(held_to(arm.model_copy(update={"paused": True}), today, spent, _nothing))
-            given += bidder.put(closed[-1], by, _FIELDS)
 
-        def share_out(done: Done) -> None:
-            accounts = [bidder.days[arm.name].account for arm in closed]
-            bidder.desk.keeper.run(
-                partial(_states, accounts=accounts), lambda states: done(self._give(arms, closed, goes_on, by, states))
-            )
-
-        return share_out
-
-    def _give(
-        self,
-        before: list[ServedCampaign],
-        closed: list[ServedCampaign],
-        goes_on: str,
-        by: str,
-        states: list[AccountState | None] | None,
-    ) -> list[Pending] | None:
-        """Give what the closed arms have not spent, and cannot spend any more, to the other; None: it is not known."""
-        if states is None:
-            return None
-        bidder, today = self._bidder, date_of(self._bidder.moment.day)
-        left = sum(arm.budget_on(today) for arm in before)
-        given: list[Pending] = []
-        for arm, state in zip(closed, states, strict=True):
-            left -= committed(state)
-            given += bidder.put(held_to(arm, today, committed(state), _nothing), by, _FIELDS)
-        winner = bidder.served[goes_on].model_copy(update={"paused": False})
-        whole = held_to(winner, today, left, lambda day: sum(arm.budget_on(day) for arm in before))
-        return given + bidder.put(whole, by, _FIELDS)
-
-
-def _nothing(_: Any) -> float:
-    return 0.0
-
-
-def _states(store: LedgerStore, accounts: list[str]) -> list[AccountState | None]:
-    return store.states(accounts)
+def _nothing(today: date) -> Whole:
+    return [((today + timedelta(days=1)).isoformat(), 0.0)]

@@ -6,7 +6,7 @@ accounts that go on get what is left of the campaign's budget, and all of it fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -24,16 +24,12 @@ def committed(state: AccountState | None) -> float:
     return 0.0 if state is None else (state.settled + state.debt + state.held) / MICRO
 
 
-def held_to(
-    served: ServedCampaign, today: date, amount: float, later: Callable[[date], float] | None = None
-) -> ServedCampaign:
-    """A campaign that may spend `amount` today, and from tomorrow on what `later` says of a day; None: as planned."""
-    budget_on = later or served.budget_on
-    planned = () if served.planned is None else served.planned.days
-    tomorrow = today + timedelta(days=1)
-    since = sorted({tomorrow, *(day.since for day in planned if day.since > tomorrow)})
+def held_to(served: ServedCampaign, today: date, amount: float, later: Whole | None = None) -> ServedCampaign:
+    """A campaign that may spend `amount` today, and from tomorrow on what `later` says; None: as planned."""
     days = [PlannedBudget(since=today, budget=max(amount, 0.0))]
-    days += [PlannedBudget(since=day, budget=budget_on(day)) for day in since]
+    for since, budget in whole_of([served], today) if later is None else later:
+        if (day := date.fromisoformat(since)) > today:
+            days.append(PlannedBudget(since=day, budget=budget))
     own = Planned(instead_of=served.campaign.budget, days=tuple(days))
     return served.model_copy(update={"planned": own})
 
@@ -68,9 +64,29 @@ def rest_of_day(
     return found
 
 
-def told_text(file: ExperimentFile, to: str | None) -> dict[str, Any]:
-    """What the order of an experiment says: which accounts it has, and which arm has all since it was stopped."""
-    return {"campaigns": list(file.campaigns), "arms": [arm.name for arm in file.arms], "to": to}
+Whole = list[tuple[str, float]]
+"""What all arms of a campaign may spend a day together, currency, by the day since when (ISO 8601), in order."""
+
+
+def whole_of(arms: Sequence[ServedCampaign], today: date) -> Whole:
+    """What the arms of a campaign may spend together, today and on the days for which it is planned otherwise."""
+    planned = {day.since for arm in arms if arm.planned is not None for day in arm.planned.days}
+    since = sorted({today, today + timedelta(days=1), *(day for day in planned if day > today)})
+    return [(day.isoformat(), sum(arm.budget_on(day) for arm in arms)) for day in since]
+
+
+def on_day(whole: Whole, day: date) -> float:
+    """What they may spend on a day."""
+    return next((amount for since, amount in reversed(whole) if since <= day.isoformat()), whole[0][1])
+
+
+def told_text(file: ExperimentFile, to: str | None, whole: Mapping[str, Whole] | None = None) -> dict[str, Any]:
+    """What the order of an experiment says: which accounts it has, and which arm has all since it was stopped.
+
+    `whole`: by campaign, until the arm that goes on has got it.
+    """
+    told = {"campaigns": list(file.campaigns), "arms": [arm.name for arm in file.arms], "to": to}
+    return told if whole is None else told | {"whole": whole}
 
 
 def _experiments(orders: Iterable[Order]) -> dict[str, Mapping[str, Any]]:

@@ -58,6 +58,7 @@ _DESCRIBES = {
     "app": Form.malformed_place,
     "user": Form.malformed_user,
     "device": Form.malformed_user,
+    "gdpr": Form.malformed_user,
 }
 _CUT = frozenset({"tmax", "exp", "minduration", "maxduration", "mindur", "maxdur", "w", "h"})
 _NUMBER = re.compile(r"[+-]?(\d{1,400}\.?\d{0,400}|\.\d{1,400})([eE][+-]?\d{1,3})?")

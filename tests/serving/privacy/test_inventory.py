@@ -133,9 +133,13 @@ def failing(request: BidRequest, imp: Imp) -> Prediction | None:
 @pytest.fixture
 def kept(bundle_folder: Path, memory: Path, monkeypatch: pytest.MonkeyPatch) -> ServeConfig:
     monkeypatch.setenv("BIDPILOT_ADMIN_TOKEN", TOKEN)
+    file = memory / "experiment.json"
+    arms = [{"name": "control", "share": 0.5}, {"name": "new", "share": 0.5}]
+    file.write_text(json.dumps({"name": "x", "arms": arms}))  # for which users and devices are read
     return ServeConfig(
-        bundle=bundle_folder, state=memory / "s", decisions=memory / "d", predictor=f"{__name__}:failing", explain=True
-    )
+        bundle=bundle_folder, state=memory / "s", decisions=memory / "d", predictor=f"{__name__}:failing",
+        explain=True, experiment=file,
+    )  # fmt: skip
 
 
 async def send(app: Callable[[Request], Any], method: str, path: str, body: bytes = b"", query: str = "") -> Response:
@@ -199,6 +203,8 @@ async def a_hard_day(bidder: Bidder, config: ServeConfig, marks: Marks) -> bytes
     for action in ("kill", "revive", "campaigns/default/pause", "campaigns/default/resume"):
         await send(admin, "POST", f"/admin/{action}", failed)
     await send(admin, "PUT", "/admin/campaigns/default", failed)
+    await send(admin, "POST", "/admin/experiment/stop", failed)
+    await send(admin, "POST", "/admin/experiment/stop", b'{"to": "new"}')
     bidder.tick()
     return admin.metrics.text()
 
