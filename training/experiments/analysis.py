@@ -68,6 +68,8 @@ def analyse(units: Units, terms: Terms, past: Units | None = None) -> Analysis:
         covariates=[] if learnt is None else [OFFERED[k] for k in learnt.covariates],
         metrics=rows,
         notes=_notes(units, columns, learnt),
+        experiment=None,
+        bundles=[],
     )
     return Analysis(row, primary, terms)
 

@@ -103,11 +103,15 @@ class AnalyseConfig(JudgedConfig):
     basic: ClassVar[tuple[str, ...]] = ("arms", "past", "horizon", "worth", "figure")
     examples: ClassVar[tuple[str, ...]] = (
         "bidpilot ab analyse experiment.json --past past.json",
-        "bidpilot ab analyse decisions --arms spring spring-new",
+        "bidpilot ab analyse decisions --json won.json",
     )
 
     rows: tyro.conf.Positional[Path] = Field(
-        description="File of units as `ab run` writes it, or folder of decision logs, where arms are campaigns."
+        description="File of units as `ab run` writes it, or folder of decision logs, where arms are those of the "
+        "experiment that was served, or campaigns."
+    )
+    of: str | None = Field(
+        None, min_length=1, description="Experiment of the decision logs, where several were served."
     )
     arms: tuple[str, ...] = Field((), description="Control and treated arm; as the file says where none.")
     preference: tuple[float, float, float] | None = Field(

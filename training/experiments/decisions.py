@@ -1,4 +1,7 @@
-"""Units of an experiment from decision logs: an arm is a campaign of the log, a unit is a day that both were served."""
+"""Units of an experiment from decision logs, a day each.
+
+An arm is one of a served experiment, which its rows name, or, where none was served, a campaign of the log.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,20 @@ from bidpilot.bidding.errors import InvalidExperiment
 from bidpilot.bidding.kpi import KPI
 from bidpilot.envs.logs.decisions import WON
 from bidpilot.envs.logs.files import find_files
+from bidpilot.training.experiments.served import ServedExperiment
 from bidpilot.training.experiments.units import OFFERED, PREFERENCE, Units
 
 _READ: Final = ("key", "campaign", "date", *KPI, "result", "cost", "market_price")
 _DAY: Final = ["campaign", "date"]
 
 
-def decision_units(folder: Path, arms: Sequence[str], preference: tuple[float, float, float] = PREFERENCE) -> Units:
-    """The days that both campaigns have in the log, in order.
+def decision_units(
+    folder: Path,
+    arms: Sequence[str],
+    preference: tuple[float, float, float] = PREFERENCE,
+    served: ServedExperiment | None = None,
+) -> Units:
+    """The days that both arms have in the log, in order: campaigns, or arms of the experiment that was `served`.
 
     Expected KPIs are those predicted of won exposures; a log's exposures have no outcome of their own, so that the
     realised ones are the predicted. Which wins were invalid, and how many users an arm had, no log tells. Prices, and
@@ -29,11 +38,17 @@ def decision_units(folder: Path, arms: Sequence[str], preference: tuple[float, f
     Raises:
         NoFilesMatched, InvalidExperiment: no log is there, it cannot be read, or no day has both campaigns.
     """
+    shares = (0.5, 0.5)
+    if served is not None:
+        pair = served.pair(tuple(arms))
+        arms, both_have = [arm.name for arm in pair], sum(arm.share for arm in pair)
+        shares = (pair[0].share / both_have, pair[1].share / both_have)
     if len(arms) != 2:
         raise InvalidExperiment(
             "a decision log does not say who is compared. Give --arms CAMPAIGN CAMPAIGN, control first."
         )
-    rows = _decisions(folder).filter(pl.col("campaign").is_in(list(arms)))
+    rows = _decisions(folder) if served is None else _of_arms(folder, served.name)
+    rows = rows.filter(pl.col("campaign").is_in(list(arms)))
     told = _told(folder)
     offered = rows.with_columns(worth=_worth(rows, preference))
     days = offered.join(told, on="key", how="left").group_by(_DAY).agg(*_totals(offered)).sort("date")
@@ -61,6 +76,7 @@ def decision_units(folder: Path, arms: Sequence[str], preference: tuple[float, f
         expected=np.stack([column(name) for name in KPI], axis=-1),
         realised=realised,
         offered=np.stack([column(name) for name in OFFERED], axis=-1),
+        shares=shares,
         preference=preference,
     )
 
@@ -96,6 +112,25 @@ def _decisions(folder: Path) -> pl.DataFrame:
     return pl.concat([part.cast({"market_price": pl.Float64}) for part in parts])
 
 
+def _of_arms(folder: Path, experiment: str) -> pl.DataFrame:
+    """The rows of an experiment, with their arm in place of the campaign."""
+    parts = []
+    for path in find_files([folder], "decisions-*"):
+        if {"experiment", "arm"} <= set(_columns(path)):  # else it is of an earlier version, which served none
+            own = _frame(path, [*_READ, "experiment", "arm"]).filter(pl.col("experiment") == experiment)
+            parts.append(own.select(*(pl.col(n) for n in _READ if n != "campaign"), campaign="arm").select(_READ))
+    if not parts:
+        raise InvalidExperiment(f"no row of {folder} is of an experiment. Give the folder that it was logged to.")
+    return pl.concat([part.cast({"market_price": pl.Float64}) for part in parts])
+
+
+def _columns(path: Path) -> list[str]:
+    try:
+        return list(pl.read_parquet_schema(path))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
 def _told(folder: Path) -> pl.DataFrame:
     """Interactions and conversions that were told of each bid: key, told_interaction, told_conversion."""
     columns = ["key", *KPI[1:]]
@@ -108,6 +143,8 @@ def _frame(path: Path, columns: list[str]) -> pl.DataFrame:
     try:
         return pl.read_parquet(path, columns=columns)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise InvalidExperiment(
-            f"{path} cannot be read ({error}). Give the folder that a bid server logged to."
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> InvalidExperiment:
+    return InvalidExperiment(f"{path} cannot be read ({error}). Give the folder that a bid server logged to.")

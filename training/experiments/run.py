@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -14,8 +15,9 @@ from bidpilot.training.experiments.decisions import decision_units
 from bidpilot.training.experiments.files import read_units, write_units
 from bidpilot.training.experiments.ground import arms_of, stream, suite_ground
 from bidpilot.training.experiments.play import play
+from bidpilot.training.experiments.served import ServedExperiment, served_experiment
 from bidpilot.training.experiments.units import PREFERENCE, Units
-from bidpilot.training.report.experiments import ExperimentRow, path_figure, print_experiment
+from bidpilot.training.report.experiments import BundleRow, ExperimentRow, path_figure, print_experiment
 from bidpilot.training.report.files import write_figure, write_json
 from bidpilot.training.report.progress import waiting
 from bidpilot.training.tracking import open_run
@@ -53,26 +55,42 @@ def run_analyse(config: AnalyseConfig) -> ExperimentRow:
         NoFilesMatched: the folder holds no decision log.
     """
     console = Console()
-    units = _units(config)
-    found = analyse(units, config.terms(), None if config.past is None else _past(config, config.past))
+    served = _served(config.rows, config)
+    units = _units(config.rows, config, served)
+    found = analyse(
+        units,
+        config.terms(),
+        None if config.past is None else _units(config.past, config, _served(config.past, config)),
+    )
+    if served is not None:
+        found = replace(found, row=_of_bundles(found.row, served))
     _tell(
         found, config, f"ab analyse {config.rows.name}", (config.json_file, config.figure, config.experiment), console
     )
     return found.row
 
 
-def _units(config: AnalyseConfig) -> Units:
-    if config.rows.is_dir():
-        preference = config.preference or PREFERENCE
-        check_preference(preference)
-        return decision_units(config.rows, config.arms, preference)
-    return read_units(config.rows, config.arms)
+def _of_bundles(row: ExperimentRow, served: ServedExperiment) -> ExperimentRow:
+    """What was found, with the bundles of the arms: `promote` asks for them."""
+    arms = (served.arm(name) for name in (row["control"], row["treated"]))
+    bundles = [BundleRow(arm=arm.name, run=arm.run, agent=arm.agent, digest=arm.digest) for arm in arms]
+    return ExperimentRow(**(row | {"experiment": served.name, "bundles": bundles}))
 
 
-def _past(config: AnalyseConfig, past: Path) -> Units:
-    if past.is_dir():
-        return decision_units(past, config.arms, config.preference or PREFERENCE)
-    return read_units(past)
+def _served(path: Path, config: AnalyseConfig) -> ServedExperiment | None:
+    """The experiment of a decision log; None where there is none, or where campaigns are named in place of its arms."""
+    served = served_experiment(path, config.of) if path.is_dir() else None
+    if served is not None and config.arms and not set(config.arms) & {arm.name for arm in served.arms}:
+        return None
+    return served
+
+
+def _units(path: Path, config: AnalyseConfig, served: ServedExperiment | None) -> Units:
+    if not path.is_dir():
+        return read_units(path, config.arms if path == config.rows else ())
+    preference = config.preference or PREFERENCE
+    check_preference(preference)
+    return decision_units(path, config.arms, preference, served)
 
 
 def _tell(
@@ -84,6 +102,8 @@ def _tell(
     ends = (look.told(value) for value in (look.path.estimate, look.low, look.high))
     figure = path_figure(found.row, *ends)
     tags = {"verdict": found.row["verdict"]}
+    if (served := found.row["experiment"]) is not None:
+        tags |= {"served": served} | {f"{b['arm']}_run": b["run"] for b in found.row["bundles"]}
     with open_run(experiment, name, changed(config), tags, kind="experiment", config=config) as tracked:
         row = found.row
         measures = {"difference": row["difference"], "low": row["low"], "high": row["high"], "p": row["p"]}

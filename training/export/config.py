@@ -55,6 +55,7 @@ class PromoteConfig(Config):
     examples: ClassVar[tuple[str, ...]] = (
         "bidpilot promote RUN --suites steady daily",
         "bidpilot promote --log logs/decisions",
+        "bidpilot promote --won won.json",
     )
 
     run: tyro.conf.Positional[str | None] = Field(
@@ -77,6 +78,12 @@ class PromoteConfig(Config):
         False,
         description="Decide by the other suites where one, or the log, has too few groups of days to say who is "
         "better; the challenger is refused there otherwise.",
+    )
+    won: str | None = Field(
+        None,
+        min_length=1,
+        description="Served experiment that it must have won too: the JSON file or the run of `ab analyse`. The tag "
+        "needs_experiment=true of the registered model, or of a version, demands one.",
     )
     seed: Seed = Field(0, description="Seed of the suites' days and of the bootstrap.")
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")

@@ -30,8 +30,10 @@ from bidpilot.training.export.registry import (
     fetch,
     find_version,
     make_champion,
+    tags_of,
     version_of,
 )
+from bidpilot.training.export.won import DEMAND, demanded, won_by
 from bidpilot.training.report.progress import steps, waiting
 from bidpilot.training.setting.targets import asked_campaign
 from bidpilot.training.tracking import download, find_run, open_run, resolve_run
@@ -69,7 +71,9 @@ def run(config: PromoteConfig) -> None:
 
     Raises:
         RunNotFound, AmbiguousRun: there is no challenger, or no such run, or several.
-        PromotionRefused: it is worse on a suite, better on none, or not to be judged on one; says by how much.
+        PromotionRefused: it is worse on a suite, better on none, or not to be judged on one; says by how much. Or it
+            has not won the experiment that is asked for or demanded.
+        InvalidExperiment: what is given for that experiment is none that was served.
     """
     console = Console()
     challenger = _challenger(config)
@@ -87,6 +91,7 @@ def run(config: PromoteConfig) -> None:
         if champion is not None:
             old = crowned = BundleAgent.load(fetch(champion, Path(folder) / "champion"), "champion")
             bundles.append(crowned.bundle)
+        won = _won(config, challenger, bundles)
         with waiting(console, "making the days ready"):
             arenas = _arenas(config, new, bundles, console)
         duels = []
@@ -98,7 +103,7 @@ def run(config: PromoteConfig) -> None:
             console.print(str(line), soft_wrap=True)
         against = "the plan (no champion yet)" if champion is None else f"version {champion.version}"
         lost = verdict(duels, config.allow_few)
-        reason = f"against {against}; " + "; ".join(map(str, duels))
+        reason = f"against {against}; " + "; ".join([*map(str, duels), *won])
         tracked.log_json([asdict(d) for d in duels], "promotion.json")
         tracked.set_tags({"promoted": str(not lost).lower(), "reason": lost or reason})
         if lost:
@@ -141,6 +146,18 @@ def duel(name: str, arena: Arena, units: NDArray[np.int64], new: Agent, old: Age
         high=high,
         groups=len(np.unique(units)),
     )
+
+
+def _won(config: PromoteConfig, challenger: Version, bundles: Sequence[Bundle]) -> list[str]:
+    """What the experiment says that is asked for; nothing where none is. `bundles`: its own, the champion's."""
+    if config.won is not None:
+        return [won_by(config.won, bundles[0], bundles[1] if len(bundles) > 1 else None)]
+    if demanded(tags_of(challenger)):
+        raise PromotionRefused(
+            f"version {challenger.version} of {config.name} has the tag {DEMAND}=true and no won experiment is given. "
+            "Serve one (bidpilot serve --experiment), analyse its decision log, and give the result: --won RESULT."
+        )
+    return []
 
 
 def _challenger(config: PromoteConfig) -> Version:

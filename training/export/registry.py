@@ -165,6 +165,15 @@ def make_champion(version: Version, tags: dict[str, str], store: Store | None = 
         client.set_registered_model_alias(version.name, CHAMPION, version.version)
 
 
+def tags_of(version: Version, store: Store | None = None) -> dict[str, str]:
+    """The tags of a registered model, with those of this version of it on top."""
+    store = store or current_store()
+    client = _client(store)
+    with tracking_errors(store):
+        of_model = client.get_registered_model(version.name).tags
+        return {**of_model, **client.get_model_version(version.name, version.version).tags}
+
+
 def _client(store: Store) -> MlflowClient:
     """A client whose registry is this store too; otherwise it follows the process's last tracking address."""
     store.client()  # sets what mlflow reads when it is imported

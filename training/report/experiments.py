@@ -47,6 +47,15 @@ class MetricRow(TypedDict):
     harmed_after: int | None  # units until it was proven worse than is tolerated
 
 
+class BundleRow(TypedDict):
+    """The bundle of an arm that was served."""
+
+    arm: str
+    run: str  # that it was exported of
+    agent: str
+    digest: str
+
+
 class ExperimentRow(TypedDict):
     """An experiment as it stands; the keys are those of the JSON file."""
 
@@ -65,6 +74,8 @@ class ExperimentRow(TypedDict):
     covariates: list[str]
     metrics: list[MetricRow]
     notes: list[str]
+    experiment: str | None  # its name, where it was served
+    bundles: list[BundleRow]  # of control and treated arm, where it was served
 
 
 class SimulatedRow(TypedDict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ import polars as pl
 import pytest
 
 from bidpilot.bidding.errors import InvalidExperiment, NoFilesMatched
+from bidpilot.training.experiments.config import AnalyseConfig
 from bidpilot.training.experiments.decisions import decision_units
+from bidpilot.training.experiments.run import run_analyse
+from bidpilot.training.experiments.served import served_experiment
 
 ROW: dict[str, Any] = {
     "key": "", "campaign": "old", "date": "2026-01-01", "exposure": 0.5, "interaction": 0.25, "conversion": 0.125,
@@ -58,3 +62,73 @@ def test_logs_without_both_campaigns_are_refused(tmp_path: Path) -> None:
         decision_units(tmp_path, ("old", "new"))
     with pytest.raises(InvalidExperiment, match="--arms CAMPAIGN CAMPAIGN"):
         decision_units(tmp_path, ())
+
+
+def describe(folder: Path, *arms: tuple[str, float], name: str = "x", control: str = "control") -> None:
+    """What a server writes beside its log."""
+    told = [{"name": a, "share": share, "run": f"run of {a}", "agent": "mpc", "digest": ""} for a, share in arms]
+    (folder / f"experiment-{name}.json").write_text(json.dumps({"name": name, "control": control, "arms": told}))
+
+
+def served_rows(days: int = 16) -> list[dict[str, Any]]:
+    """Days of an experiment in which the treated arm wins more, of campaigns of other names."""
+    return [
+        {
+            "campaign": f"{campaign}.{arm}", "experiment": "x", "arm": arm, "date": f"2026-01-{day + 1:02}",
+            "key": f"{campaign}{arm}{day}{k}", "result": "won", "cost": 0.5,
+        }
+        for campaign in ("spring", "autumn")
+        for arm, wins in (("control", 4), ("new", 6))
+        for day in range(days)
+        for k in range(wins + (day + len(arm)) % 2)
+    ]  # fmt: skip
+
+
+def test_arms_of_a_served_experiment_are_read_by_its_rows(tmp_path: Path) -> None:
+    outside: list[dict[str, Any]] = [
+        {"campaign": "spring.new", "experiment": None, "arm": None, "result": "won", "date": "2026-01-01"},
+        {"campaign": "other", "experiment": "y", "arm": "new", "result": "won", "date": "2026-01-01"},
+    ]
+    write(tmp_path, [*served_rows(), *outside])
+    pl.DataFrame([ROW]).write_parquet(tmp_path / "decisions-0.parquet")  # of a version that served none
+    describe(tmp_path, ("new", 0.2), ("control", 0.6), ("third", 0.2))
+    served = served_experiment(tmp_path)
+    units = decision_units(tmp_path, ("control", "new"), served=served)
+    assert units.arms == ("control", "new")
+    assert units.shares == pytest.approx((0.75, 0.25))
+    assert units.wins[0].tolist() == [10.0, 14.0]  # of both campaigns, and of the experiment alone
+    with pytest.raises(InvalidExperiment, match="--arms CONTROL TREATED"):
+        decision_units(tmp_path, (), served=served)
+    with pytest.raises(InvalidExperiment, match="no arm 'blue'; there are new, control, third"):
+        decision_units(tmp_path, ("control", "blue"), served=served)
+
+
+@pytest.mark.usefixtures("project")
+def test_the_verdict_names_the_bundles_of_the_arms(tmp_path: Path) -> None:
+    write(tmp_path, served_rows())
+    describe(tmp_path, ("new", 0.5), ("control", 0.5))
+    row = run_analyse(AnalyseConfig(rows=tmp_path))
+    assert (row["verdict"], row["control"], row["treated"], row["experiment"]) == ("won", "control", "new", "x")
+    assert [bundle["run"] for bundle in row["bundles"]] == ["run of control", "run of new"]
+    by_campaign = run_analyse(AnalyseConfig(rows=tmp_path, arms=("spring.control", "spring.new")))
+    assert (by_campaign["experiment"], by_campaign["bundles"]) == (None, [])
+
+
+def test_what_the_server_says_of_experiments_must_be_clear(tmp_path: Path) -> None:
+    assert served_experiment(tmp_path) is None
+    describe(tmp_path, ("new", 0.5), ("control", 0.5))
+    with pytest.raises(InvalidExperiment, match="no experiment 'z'; there is x"):
+        served_experiment(tmp_path, "z")
+    describe(tmp_path, ("new", 0.5), ("control", 0.5), name="y")
+    with pytest.raises(InvalidExperiment, match="--of NAME"):
+        served_experiment(tmp_path)
+    assert served_experiment(tmp_path, "y") is not None
+    (tmp_path / "experiment-y.json").write_text("{")
+    with pytest.raises(InvalidExperiment, match="cannot be read"):
+        served_experiment(tmp_path, "y")
+    write(tmp_path, [{}])
+    with pytest.raises(InvalidExperiment, match="no row"):
+        decision_units(tmp_path, (), served=served_experiment(tmp_path, "x"))
+    (tmp_path / "decisions-2.parquet").write_text("nothing")
+    with pytest.raises(InvalidExperiment, match="cannot be read"):
+        decision_units(tmp_path, (), served=served_experiment(tmp_path, "x"))
