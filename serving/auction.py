@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from bidpilot.serving.served import ServedCampaign
 
 
+TOO_LITTLE = "below_floor"
+"""The result of an auction whose floor is above what its rule bids."""
+
+
 class Opportunity(msgspec.Struct, frozen=True, gc=False):
     """One exposure that is up for auction."""
 
@@ -81,7 +85,7 @@ def row(day: CampaignDay, o: Opportunity, result: str, time: float, record: Reco
         floor=o.floor,
         first_price=o.first_price,
         bid=0.0 if record is None else record.ticket.amount / MICRO / count,
-        shadow_bid=None if record is None else record.shadow,
+        shadow_bid=_shadow(day, o, result) if record is None else record.shadow,
         result=result,
         cost=cost / MICRO / count,
         market_price=None if record is None else record.market_price,
@@ -90,3 +94,8 @@ def row(day: CampaignDay, o: Opportunity, result: str, time: float, record: Reco
         experiment=None if trial is None else trial.experiment,
         arm=None if trial is None else trial.arm,
     )
+
+
+def _shadow(day: CampaignDay, o: Opportunity, result: str) -> float | None:
+    """What the shadow policy would have bid where the live one bid too little; None where nobody may bid."""
+    return day.shadow_bid(o.value, o.segment, o.source, o.first_price) if result == TOO_LITTLE else None

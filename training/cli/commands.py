@@ -131,6 +131,12 @@ COMMANDS: tuple[Command, ...] = (
         "hold the alarms of a live campaign to their bars",
     ),
     Command(
+        "shadow",
+        f"{_ROOMS}.shadow.config:ShadowConfig",
+        f"{_ROOMS}.shadow.run:run",
+        "compare a shadow policy's bids with those made",
+    ),
+    Command(
         "sources",
         f"{_ROOMS}.sources.config:SourcesConfig",
         f"{_ROOMS}.sources.run:run",

@@ -15,6 +15,7 @@ from bidpilot.training.experiments.config import AnalyseConfig, PlanConfig, RunC
 from bidpilot.training.experiments.simulate import EQUAL, HARM, LATE, ONCE, PEEKED, SEQUENCE, SPLIT
 from bidpilot.training.tracking import download
 from bidpilot.training.tracking.find import latest_finished_run
+from tests.training.experiments.test_decisions import describe, served_rows, write
 
 
 @pytest.mark.usefixtures("_small_suite", "project")
@@ -70,3 +71,14 @@ def test_experiments_keep_their_bars_and_peeked_tests_do_not(tmp_path: Path) -> 
     assert found[ONCE, EQUAL]["found"] == pytest.approx(0.05, abs=0.03)
     assert found[HARM, EQUAL]["found"] <= 0.01
     assert found[HARM, "-10%"]["found"] > 0.5
+
+
+@pytest.mark.usefixtures("project")
+def test_the_verdict_names_the_bundles_of_the_arms(tmp_path: Path) -> None:
+    write(tmp_path, served_rows())
+    describe(tmp_path, ("new", 0.5), ("control", 0.5))
+    row = run.run_analyse(AnalyseConfig(rows=tmp_path))
+    assert (row["verdict"], row["control"], row["treated"], row["experiment"]) == ("won", "control", "new", "x")
+    assert [bundle["run"] for bundle in row["bundles"]] == ["run of control", "run of new"]
+    by_campaign = run.run_analyse(AnalyseConfig(rows=tmp_path, arms=("spring.control", "spring.new")))
+    assert (by_campaign["experiment"], by_campaign["bundles"]) == (None, [])

@@ -10,9 +10,7 @@ import polars as pl
 import pytest
 
 from bidpilot.bidding.errors import InvalidExperiment, NoFilesMatched
-from bidpilot.training.experiments.config import AnalyseConfig
 from bidpilot.training.experiments.decisions import decision_units
-from bidpilot.training.experiments.run import run_analyse
 from bidpilot.training.experiments.served import served_experiment
 
 ROW: dict[str, Any] = {
@@ -101,17 +99,6 @@ def test_arms_of_a_served_experiment_are_read_by_its_rows(tmp_path: Path) -> Non
         decision_units(tmp_path, (), served=served)
     with pytest.raises(InvalidExperiment, match="no arm 'blue'; there are new, control, third"):
         decision_units(tmp_path, ("control", "blue"), served=served)
-
-
-@pytest.mark.usefixtures("project")
-def test_the_verdict_names_the_bundles_of_the_arms(tmp_path: Path) -> None:
-    write(tmp_path, served_rows())
-    describe(tmp_path, ("new", 0.5), ("control", 0.5))
-    row = run_analyse(AnalyseConfig(rows=tmp_path))
-    assert (row["verdict"], row["control"], row["treated"], row["experiment"]) == ("won", "control", "new", "x")
-    assert [bundle["run"] for bundle in row["bundles"]] == ["run of control", "run of new"]
-    by_campaign = run_analyse(AnalyseConfig(rows=tmp_path, arms=("spring.control", "spring.new")))
-    assert (by_campaign["experiment"], by_campaign["bundles"]) == (None, [])
 
 
 def test_what_the_server_says_of_experiments_must_be_clear(tmp_path: Path) -> None:

@@ -24,8 +24,10 @@ from bidpilot.training.export.promote import duel as fight
 from bidpilot.training.export.promote import run as promote
 from bidpilot.training.export.registry import Told, active, find_version
 from bidpilot.training.export.run import run as export
+from bidpilot.training.export.won import won_by
 from bidpilot.training.setting.split import HoldOut
 from bidpilot.training.tracking import current_store, download, find_run, latest_finished_run, open_run
+from tests.training.export.test_won import ROW, bundle
 from tests.training.small_logs import idle_run, small_log
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of mlflow and of what it loads a model with
@@ -86,6 +88,14 @@ def test_the_champion_is_whoever_won(run_id: str, tmp_path: Path) -> None:
     first_slot = AgentDay(agent_of(bundle), len(rows_in), len(bundle.manifest.segments))
     np.testing.assert_array_equal(model.predict(rows_in), first_slot.act(bundle.observation(rows_in)))
     assert model.metadata.signature is not None
+
+
+def test_an_experiment_may_be_named_by_the_run_that_analysed_it() -> None:
+    with open_run("bidpilot", "ab analyse decisions", kind="experiment") as run:
+        run.log_json([ROW], "experiment.json")
+    assert won_by(run.run_id, bundle("fresh", "ppo"), None).startswith("experiment x")
+    with pytest.raises(RunNotFound):
+        won_by("nobody", bundle("fresh", "ppo"), None)
 
 
 def duel(low: float, high: float) -> Duel:
