@@ -45,7 +45,16 @@ class Ending:
         if self._orders.get(experiment.file.order) is None:
             self._order("", None)
         self._obey()
+        self._hold_on()
         bidder.control.on_orders.append(self.hear)
+
+    def _hold_on(self) -> None:
+        """Give the money to the arm that goes on once more where the file has changed since, and with it the budgets
+        that orders hold on top of: a start on the day after it began, as that day's own budgets are in it no more."""
+        to, served = self.experiment.ended_to, self._bidder.served
+        arms = [served[name] for name in self.experiment.campaigns if name in served]
+        if to is not None and len(arms) == len(self.experiment.campaigns) and any(arm.planned is None for arm in arms):
+            self.stop(to, "", lambda _: None)
 
     def hear(self, names: set[str]) -> None:
         """Carry out what another bidder was ordered."""

@@ -1,6 +1,7 @@
 """The whole way that a user goes, with real processes: `make loop`, or `python -m tests.loop.loop --size small`.
 
-A log is imported, a policy trained and evaluated, beside one of another market, exported and served; an exchange
+A log is imported, a policy trained and evaluated, beside one of another market, exported, held against another in an
+experiment that is served, and served; an exchange
 sends it bid requests, notices and events, and on one day a flood of bots; the decision log is read, imported, reviewed
 and trained on; the better policy is promoted, fetched and served. At each joint what comes out is what went in:
 auctions, money and KPIs, in whole millionths wherever they are counted. Parts that exist and are not joined are not
@@ -38,6 +39,7 @@ from tests.loop.steps import (
     crown,
     decisions,
     evaluate,
+    experiment,
     export,
     import_decisions,
     import_logs,
@@ -55,6 +57,7 @@ STEPS: tuple[tuple[str, Callable[[Room], None]], ...] = (
     ("evaluate", evaluate.run),
     ("second market", second_market.run),
     ("export", export.run),
+    ("experiment", experiment.run),
     ("promote the first", crown.run),
     ("serve", serve.run),
     ("two bidders", two_bidders.run),

@@ -36,6 +36,11 @@ def version_tags(room: Room, version: str) -> dict[str, str]:
     return dict(_client(room).get_model_version(NAME, version).tags)
 
 
+def demand_experiment(room: Room, version: str) -> None:
+    """Let a version be promoted by a won experiment alone."""
+    _client(room).set_model_version_tag(NAME, version, "needs_experiment", "true")
+
+
 def last_decision(room: Room) -> Decision:
     """The last run of `bidpilot promote`."""
     client = _client(room)
@@ -48,7 +53,7 @@ def last_decision(room: Room) -> Decision:
 
 def _client(room: Room) -> MlflowClient:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    # mlflow takes seconds to load, and is needed by two steps alone
+    # mlflow takes seconds to load, and is needed by three steps alone
     from mlflow import MlflowClient
 
     address = f"sqlite:///{room.path('mlruns/mlflow.db')}"

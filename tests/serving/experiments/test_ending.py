@@ -95,6 +95,20 @@ def test_what_was_spent_before_it_began_is_in_no_arms_budget(ground: Ground) -> 
         assert budgets(bidder) == dict.fromkeys(ARMS, WHOLE // 2)
 
 
+def test_one_that_began_and_ended_on_one_day_holds_over_a_restart_on_the_next(ground: Ground) -> None:
+    with ground.open(None) as bidder:
+        trade(bidder, 40)
+    file = experiment_file(ground.folder)
+    with ground.open(file) as bidder:
+        trade(bidder, 40)
+        stopped(bidder, "new")
+    ground.clock.move(ground.clock() + 86_400.0)
+    for _ in range(2):
+        with ground.open(file) as bidder:
+            assert budgets(bidder) == {"spring.control": 0, "spring.new": WHOLE}
+            assert set(trade(bidder, 20)) == {"spring.new"}
+
+
 def test_what_arms_have_spent_is_not_spent_again_when_it_is_served_no_more(ground: Ground) -> None:
     with ground.open(experiment_file(ground.folder)) as bidder:
         spent = sum(trade(bidder, 80).values())
