@@ -22,7 +22,7 @@ from tests.serving.served import Client, Served, only_bid
 
 WON = "won.json"
 """What the analysis said, in the room's folder."""
-_DAYS, _AUCTIONS, _USERS = 15, 120, 400
+_DAYS, _AUCTIONS, _USERS = 15, 60, 400
 _ARMS = {"default.control": "control", "default.new": "new"}
 _OPTIONS = ("--clock", "manual", "--guardrails.slot-share", "1", "--guardrails.patience", "60")
 
