@@ -9,6 +9,8 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import date
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -18,6 +20,7 @@ from bidpilot.bidding.errors import BundleMismatch, InvalidExperiment, InvalidSe
 from bidpilot.bidding.landscape.calendar import read_events
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
+from bidpilot.bidding.zone import zone_of
 from bidpilot.serving.access import exchanges_of
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import Calendar, Clock, ManualClock, SteadyClock, date_of
@@ -48,8 +51,6 @@ from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.source_book import SourceBook
 from bidpilot.serving.state import State
 from bidpilot.serving.watcher import Watcher
-
-_HOUR = 3600.0
 
 
 def open_bidder(
@@ -138,13 +139,14 @@ def _open(
         reconciliation=config.reconciliation,
         book=book,
         origin=Origin.of(bundle),
+        timezone=config.timezone,
         watcher=Watcher(bundle.bands, planner.forecast, watches=place.first),
     )
     decisions = None
     if config.decisions is not None:
         decisions = DecisionLog(config.decisions, f"{int(time.time())}-{os.getpid()}", bundle.manifest.segments, key)
-    calendar = Calendar(bundle.manifest.slots, config.utc_offset * _HOUR)
-    campaigns = rest_of_day(campaigns, file, store, date_of(calendar.at(clock()).day))
+    calendar = Calendar(bundle.manifest.slots, zone_of(config.timezone))
+    campaigns = rest_of_day(campaigns, file, store, partial(_today, desk, calendar.slots))
     experiment = None if file is None else _experiment(config, file, arms, desk, campaigns)
     if file is not None and decisions is not None:
         decisions.describe(*described(file, arms))
@@ -184,6 +186,11 @@ def _experiment_key(config: ServeConfig, file: ExperimentFile) -> str:
             f"the key {file.key_file} of experiment {file.name} cannot be read ({error}). Give another file, or leave "
             "key_file out."
         ) from error
+
+
+def _today(desk: Desk, slots: int, served: ServedCampaign) -> date:
+    """The day that a campaign's clock is in."""
+    return date_of(Calendar(slots, zone_of(desk.zone_of(served))).at(desk.clock()).day)
 
 
 def _responses(config: ServeConfig, place: Place) -> Responses:

@@ -48,6 +48,7 @@ class Row(NamedTuple):
     market_price: float | None  # least price that would have won, where known
     budget: float  # of the day
     conversion_value: float
+    timezone: str  # IANA name, of date and slot
     experiment: str | None = None  # that it is part of; null where of none
     arm: str | None = None  # of the experiment
 

@@ -77,7 +77,7 @@ class Ending:
         if gone:
             raise InvalidExperiment(f"{gone[0]} is not served any more, so that its money cannot be given on.")
         arms = {c: [bidder.served[arm_campaign(c, arm)] for arm in experiment.arms] for c in experiment.file.campaigns}
-        whole = self._unfinished() or {c: whole_of(of, self._today) for c, of in arms.items()}
+        whole = self._unfinished() or {c: whole_of(of, self._today(of[0].name)) for c, of in arms.items()}
         given = self._order(by, to, whole)
         self._obey()
         closed = [arm for c, of in arms.items() for arm in of if arm.name != arm_campaign(c, to)]
@@ -96,26 +96,28 @@ class Ending:
 
         bidder.desk.keeper.run(lambda store: store.states(accounts), told)
 
-    @property
-    def _today(self) -> date:
-        return date_of(self._bidder.moment.day)
+    def _today(self, name: str) -> date:
+        return date_of(self._bidder.moment_of(name).day)
 
     def _close(self, arm: ServedCampaign, spent: float, by: str) -> list[Pending]:
         """Pause an arm, and let its account have what it has spent and no more."""
-        closed = held_to(arm.model_copy(update={"paused": True}), self._today, spent, _nothing(self._today))
+        today = self._today(arm.name)
+        closed = held_to(arm.model_copy(update={"paused": True}), today, spent, _nothing(today))
         return self._bidder.put(closed, by, _FIELDS)
 
     def _share_out(self, whole: Mapping[str, Whole], spent: Mapping[str, float], to: str, by: str) -> list[Pending]:
         """Give what closed arms have not `spent`, by name, and cannot spend any more, to the one that goes on."""
         bidder, given = self._bidder, list[Pending]()
         for campaign, amounts in whole.items():
-            goes_on, left = arm_campaign(campaign, to), on_day(amounts, self._today)
+            goes_on = arm_campaign(campaign, to)
+            today = self._today(goes_on)
+            left = on_day(amounts, today)
             for name in (arm_campaign(campaign, arm) for arm in self.experiment.arms):
                 if name != goes_on:
                     left -= spent[name]
                     given += self._close(bidder.served[name], spent[name], by)
             winner = bidder.served[goes_on].model_copy(update={"paused": False})
-            given += bidder.put(held_to(winner, self._today, left, amounts), by, _FIELDS)
+            given += bidder.put(held_to(winner, today, left, amounts), by, _FIELDS)
         return given + self._order(by, to)
 
     def _order(self, by: str, to: str | None, whole: Mapping[str, Whole] | None = None) -> list[Pending]:

@@ -6,7 +6,7 @@ accounts that go on get what is left of the campaign's budget, and all of it fro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -35,12 +35,15 @@ def held_to(served: ServedCampaign, today: date, amount: float, later: Whole | N
 
 
 def rest_of_day(
-    campaigns: Sequence[ServedCampaign], file: ExperimentFile | None, store: LedgerStore, today: date
+    campaigns: Sequence[ServedCampaign],
+    file: ExperimentFile | None,
+    store: LedgerStore,
+    day_of: Callable[[ServedCampaign], date],
 ) -> list[ServedCampaign]:
     """Campaigns with what is left of their budgets today, of what other accounts have spent for them.
 
     Of a campaign in arms these are its own account, and those of arms of other experiments; of one that is not, those
-    of the arms that it was served in.
+    of the arms that it was served in. `day_of`: the day that a campaign's clock is in.
 
     Raises:
         LedgerUnavailable: the store does not answer.
@@ -51,7 +54,7 @@ def rest_of_day(
     found = []
     for served in campaigns:
         whole, share = arms.get(served.name, (served.name, 1.0))
-        others = _accounts(told, whole, None if file is None else file.name)
+        others, today = _accounts(told, whole, None if file is None else file.name), day_of(served)
         if served.name in arms:
             others.append(whole)
         spent = 0.0

@@ -100,7 +100,7 @@ class Auditor:
             return {}
         arms = [served for name, served in sorted(bidder.served.items()) if name in experiment.campaigns]
         found: dict[str, Any] = {
-            f"{arm.name}.budget": bidder.desk.budgets.on(arm, bidder.moment) / MICRO for arm in arms
+            f"{arm.name}.budget": bidder.desk.budgets.on(arm, bidder.moment_of(arm.name)) / MICRO for arm in arms
         }
         return found | {f"{arm.name}.paused": arm.paused for arm in arms} | {"ended_to": experiment.ended_to}
 

@@ -45,6 +45,7 @@ DECISIONS = {
     "market_price": Field("trains the forecast"),
     "budget": Field("replays the day"),
     "conversion_value": Field("replays the day"),
+    "timezone": Field("tells which hours of which day the slots are"),
     "experiment": Field("which experiment it is part of"),
     "arm": Field("compares its arms; of whoever would have seen it, one of a few that are drawn by chance"),
 }
