@@ -25,6 +25,7 @@ is answered 200 once it is durable and all bidders of the store obey it. Else 20
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -46,11 +47,12 @@ from bidpilot.serving.incidents import admin as incidents
 from bidpilot.serving.ledger.store import MICRO, Seen, Wins
 from bidpilot.serving.messages import BidRequest, Imp, encode
 from bidpilot.serving.metrics import Metrics
-from bidpilot.serving.openrtb import Reader
+from bidpilot.serving.openrtb import NOBODY, Reader
 from bidpilot.serving.orders import Pending
 from bidpilot.serving.page.page import Page
 from bidpilot.serving.page.same_origin import foreign
 from bidpilot.serving.planned import budget_order
+from bidpilot.serving.prediction.values import Predicted
 from bidpilot.serving.privacy.audit import FILE, AuditLog
 from bidpilot.serving.privacy.auditor import Auditor
 from bidpilot.serving.reach import Reach, shown
@@ -204,7 +206,8 @@ class AdminApp:
                 told = incidents.act(self.bidder.responder, who.name, id, action, body)
                 return await self._answer(told, incidents.whole(self.bidder.responder.get(id)))
             case "POST", ["admin", "explain"]:
-                return 200, self._explain(body)
+                wanted = read_request(body, Counter())
+                return 200, self._explain(body, await self.reader.predictions.ask(wanted, body, math.inf))
             case "POST", ["admin", "clock"]:
                 moved = self._move(msgspec.json.decode(body, type=dict[str, float]))
                 await self._caught_up()
@@ -275,11 +278,11 @@ class AdminApp:
             return self._put(who, name, budget_order(self.bidder.served[name], body, date_of(self.bidder.moment.day)))
         raise InvalidServing(f"a campaign cannot be asked to {action[:80]!r}. Use pause, resume or budget.")
 
-    def _explain(self, body: bytes) -> dict[str, Any]:
+    def _explain(self, body: bytes, told: Predicted = NOBODY) -> dict[str, Any]:
         request = read_request(body, Counter())
         found: dict[str, Any] = {}
         for imp in request.imp:
-            opportunity = self.reader.opportunity(request, imp, asked=True)
+            opportunity = self.reader.opportunity(request, imp, asked=True, told=told)
             if isinstance(opportunity, str):
                 found[imp.id] = opportunity
                 continue

@@ -39,7 +39,7 @@ from bidpilot.serving.openrtb import Reader, Writer
 from bidpilot.serving.page.page import Page
 from bidpilot.serving.page.register import read_register
 from bidpilot.serving.place import ALONE
-from bidpilot.serving.predictor import load_predictor
+from bidpilot.serving.prediction.build import predictions_of
 from bidpilot.serving.privacy.housekeeper import Housekeeper
 from bidpilot.serving.privacy.keep import limits
 from bidpilot.serving.restrictions.auction_types import AuctionTypes
@@ -145,13 +145,13 @@ def applications(
 ) -> tuple[ExchangeApp, AdminApp]:
     """The two applications of a bidder; `url` is where exchanges send notices."""
     drain = drain or Drain()
-    predictor = None if config.predictor is None else load_predictor(config.predictor)
     signer = Signer(secret(config, "notice.secret", "BIDPILOT_NOTICE_SECRET").encode())
     sources = Sources(bidder.desk.sources - 1)
     rates = Rates.load(config.rates, config.currency)
     house = House(rates, AuctionTypes(config.auction_types), url.startswith("https://"))
-    reader = Reader(bidder.bundle.manifest.segments, sources, config.currency, predictor, config.max_hold, house)
-    metrics = Metrics(bidder, sources)
+    predictions = predictions_of(bidder, config)
+    reader = Reader(bidder.bundle.manifest.segments, sources, config.currency, predictions, config.max_hold, house)
+    metrics = Metrics(bidder, sources, predictions.counts)
     access = Access(exchanges_of(config.exchanges), networks_of(config.allow))
     exchange = ExchangeApp(bidder, config, signer, reader, Writer(signer, url), metrics, access, drain)
     swap = Swap(bidder, config)
