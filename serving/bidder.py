@@ -120,6 +120,7 @@ class Bidder:
             self._advance(now)
         self._days.tend(now, self.control.served)
         self.control.orders.tend()
+        self.booking.tend(now)
         self.reconciliation.tend(now, self._days.accounts(_RECONCILED))
         self.past_debt.tend(now, self.moment, self.control.served)
         self._watch()

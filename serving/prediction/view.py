@@ -61,8 +61,8 @@ class RequestView:
     """A bid request as a predictor may see it. It cannot be changed.
 
     There is no user, and of the device's place the country alone, where nobody has said that more may be used: GDPR
-    holds and there is no consent string, the user is a child (`coppa`) or has opted out (`us_privacy`, `lmt`, `dnt`), or
-    what would say so cannot be read.
+    holds and there is no consent string, the user is a child (`coppa`) or has opted out (`us_privacy`, `lmt`, `dnt`),
+    or what would say so cannot be read.
 
     Args:
         raw: the request's JSON.
