@@ -52,6 +52,7 @@ from bidpilot.serving.orders import Pending
 from bidpilot.serving.page.page import Page
 from bidpilot.serving.page.same_origin import foreign
 from bidpilot.serving.planned import budget_order
+from bidpilot.serving.prediction import refresh
 from bidpilot.serving.prediction.values import Predicted
 from bidpilot.serving.privacy.audit import FILE, AuditLog
 from bidpilot.serving.privacy.auditor import Auditor
@@ -79,6 +80,9 @@ class Together(Protocol):
     async def bundle(self, body: bytes) -> tuple[int, dict[str, Any]]:
         """Have every worker take the bundle that the body of POST /admin/bundle names."""
 
+    async def predictor(self, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Have every worker take the rates that the body of POST /admin/predictor names."""
+
 
 class AdminApp:
     """Handles requests for one bidder.
@@ -91,6 +95,7 @@ class AdminApp:
         drain: on while no bid is made any more.
         attempts: counts wrong tokens by who brings them.
         swap: brings other bundles in; None: the bidder stays with its own.
+        refresh: brings other rates of the predictor in; None: it stays with its own.
         page: the control page; None: there is none.
         audit: where actions are told; None: beside the bidder's state.
         seat: that bids, where requests are explained.
@@ -107,13 +112,14 @@ class AdminApp:
         drain: Drain | None = None,
         attempts: Attempts | None = None,
         swap: swap.Swap | None = None,
+        refresh: refresh.Refresh | None = None,
         page: Page | None = None,
         audit: AuditLog | None = None,
         seat: str = "bidpilot",
     ) -> None:
         self.bidder, self.reader, self.metrics, self.tokens = bidder, reader, metrics, tokens
         self.drain, self.attempts, self.swap = drain or Drain(), attempts or Attempts(), swap
-        self.seat = seat
+        self.seat, self.refresh = seat, refresh
         self._reach = Reach(bidder.control.orders)
         self.page = page
         self.auditor = Auditor(bidder, audit or AuditLog(bidder.desk.state.path.with_name(FILE)))
@@ -198,6 +204,10 @@ class AdminApp:
                 return await self.together.bundle(body)
             case _, ["admin", "bundle"] if self.swap is not None:
                 return await swap.answer(self.swap, request.method, body)
+            case "POST", ["admin", "predictor"] if self.together is not None:
+                return await self.together.predictor(body)
+            case _, ["admin", "predictor"] if self.refresh is not None:
+                return await refresh.answer(self.refresh, request.method, body)
             case "GET", ["admin", "incidents"]:
                 return 200, incidents.shown(self.bidder.responder, request.query)
             case "GET", ["admin", "incidents", id]:

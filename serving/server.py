@@ -40,6 +40,7 @@ from bidpilot.serving.page.page import Page
 from bidpilot.serving.page.register import read_register
 from bidpilot.serving.place import ALONE
 from bidpilot.serving.prediction.build import predictions_of
+from bidpilot.serving.prediction.refresh import Refresh
 from bidpilot.serving.privacy.housekeeper import Housekeeper
 from bidpilot.serving.privacy.keep import limits
 from bidpilot.serving.restrictions.auction_types import AuctionTypes
@@ -107,7 +108,7 @@ async def _serve(config: ServeConfig, worker: Worker | None = None) -> None:
     servers = listeners(at, exchange, admin)
     loop.add_signal_handler(signal.SIGTERM, drain.begin)
     loop.add_signal_handler(signal.SIGINT, drain.end)
-    reload(loop, admin.swap)
+    reload(loop, admin.swap, admin.refresh)
     admin.auditor.log.start(deliver)
     settle_memory()
     tasks = [loop.create_task(server.serve()) for server in servers]
@@ -154,19 +155,22 @@ def applications(
     metrics = Metrics(bidder, sources, predictions.counts)
     access = Access(exchanges_of(config.exchanges), networks_of(config.allow))
     exchange = ExchangeApp(bidder, config, signer, reader, Writer(signer, url), metrics, access, drain)
-    swap = Swap(bidder, config)
+    swap, refresh = Swap(bidder, config), Refresh(predictions, bidder, config.predictor_file)
     tokens = Tokens(secret(config, "admin.token", _TOKEN), config.tokens)
     page = Page(bidder, config.currency, drain, () if config.risks is None else read_register(config.risks))
-    return exchange, AdminApp(bidder, reader, metrics, tokens, drain, swap=swap, page=page, seat=config.seat)
+    admin = AdminApp(bidder, reader, metrics, tokens, drain, swap=swap, refresh=refresh, page=page, seat=config.seat)
+    return exchange, admin
 
 
-def reload(loop: asyncio.AbstractEventLoop, swap: Swap | None) -> None:
-    """Let SIGHUP read the bundle's path anew."""
+def reload(loop: asyncio.AbstractEventLoop, *files: Swap | Refresh | None) -> None:
+    """Let SIGHUP read the paths of the bundle and of the predictor's rates anew."""
     tasks: set[asyncio.Task[None]] = set()  # a task that nobody holds may vanish
 
     def begin() -> None:
-        if swap is not None:
-            task = loop.create_task(swap.again())
+        for file in files:
+            if file is None:
+                continue
+            task = loop.create_task(file.again())
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 

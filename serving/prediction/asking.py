@@ -49,6 +49,11 @@ class Breaker:
         self._until, self._trial = self._now() + self._rest, True  # who comes meanwhile waits for the trial
         return False
 
+    @property
+    def rests(self) -> bool:
+        """Whether it rests; nothing is let through by asking."""
+        return self._until is not None
+
     def well(self) -> None:
         """It answered in time."""
         if self._trial:
