@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -349,3 +350,53 @@ def test_what_stands_in_is_the_forecasts_mean_of_the_segment(bundle_folder: Path
 def test_a_segment_that_the_bundle_has_not_is_refused(bundle_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidPredictor, match="feed/head"), served(bundle_folder, tmp_path, segment="nowhere"):
         pass
+
+
+# --- faults ------------------------------------------------------------------------------------
+
+
+def asking(predictor: Callable[[RequestView], Any], seconds: float) -> tuple[Asking, Counter[str]]:
+    counts = Counter[str]()
+    return Asking(predictor, lambda view, found: found, seconds, lambda why: None, counts), counts  # type: ignore[arg-type, return-value]
+
+
+def test_one_stall_is_one_fault_however_many_wait_for_it() -> None:
+    going = threading.Event()
+    own, counts = asking(lambda view: going.wait(5.0) and {}, 0.1)
+
+    async def many() -> None:
+        view = RequestView(b"{}", (), 0.0)
+        await asyncio.gather(*(own.ask(view, 1, 10.0) for _ in range(8)))
+
+    asyncio.run(many())
+    going.set()
+    assert counts == {"late": 8}
+    assert own.breaker._score == 1 + 7 * 0.25
+    assert not own.breaker.rests
+    own.close()
+
+
+def test_an_answer_that_comes_as_the_time_is_over_is_taken() -> None:
+    """The loop was busy: what it did not get to see in time is there all the same."""
+    own, counts = asking(lambda view: {"1": None}, 0.02)
+
+    async def busy() -> object:
+        waiting = asyncio.create_task(own.ask(RequestView(b"{}", (), 0.0), 1, 10.0))
+        await asyncio.sleep(0)
+        time.sleep(0.1)
+        return await waiting
+
+    assert asyncio.run(busy()) == {"1": None}
+    assert (counts, own.breaker._score) == ({}, 0.0)
+    own.close()
+
+
+def test_the_manuals_example_predicts(app: ExchangeApp) -> None:
+    """It is called for what it is shown, and its bids are made."""
+    text = (Path(__file__).parents[3] / "docs" / "predictors.md").read_text()
+    scope: dict[str, Any] = {}
+    exec(text.split("```python\n")[1].split("```")[0], scope)
+    use(app, scope["predict"])
+    body = request({"id": "1", "video": {}}, site={"content": {"len": 900}}, user={"yob": 1990})
+    assert only_bid(ask(app, body)[1])["price"] == pytest.approx(price(app, (0.7, 0.2, 0.004), "feed/head"), abs=1e-3)
+    assert counted(app) == {"own": 1}
