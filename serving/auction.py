@@ -35,6 +35,7 @@ class Opportunity(msgspec.Struct, frozen=True, gc=False):
     exchange: str | None = None  # who asks, where exchanges are told apart
     scale: float = 1.0  # our currency for one unit of that of the answer
     trial: Trial | None = None  # where the experiment that is served puts it; None: there is none, or nobody has said
+    format: str = ""  # what it asks for (`prediction.parts.format_of`); empty where nobody has said
 
 
 class Bid(msgspec.Struct, frozen=True):
@@ -79,6 +80,7 @@ def row(day: CampaignDay, o: Opportunity, result: str, time: float, record: Reco
         time=time,
         segment=forecast.segments[o.segment],
         source=o.source,
+        format=o.format,
         exposure=o.value[0],
         interaction=o.value[1],
         conversion=o.value[2],

@@ -93,9 +93,8 @@ class Bidder:
         self.control = Control(desk, self._days, self.events, name, campaigns)
         desk.watcher.muted = lambda: self.killed
         self.put, self.kill, self.remove = self.control.put, self.control.kill, self.control.remove
-        self.booking = Booking(desk, self._days, self.control.heard, decisions, self.events)
-        self.win, self.loss, self.bill = self.booking.win, self.booking.loss, self.booking.bill
-        self.outcome = self.booking.outcome
+        b = self.booking = Booking(desk, self._days, self.control.heard, decisions, self.events)
+        self.win, self.loss, self.bill, self.outcome = b.win, b.loss, b.bill, b.outcome
         self.reconciliation = Reconciliation(desk, self._days.events)
         self.control.on_resume = self.reconciliation.forgive
         self.past_debt = PastDebt(desk, lambda name: self.days[name].wallet, self._days.moment_of)
@@ -141,6 +140,7 @@ class Bidder:
             self._advance(now)
         self._days.tend(now, self.control.served)
         self.control.orders.tend()
+        self.booking.tend(now)
         self.reconciliation.tend(now, self._days.accounts(_RECONCILED))
         self.past_debt.tend(now, self._days.turns, self.control.served)
         self._watch()
