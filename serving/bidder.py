@@ -23,6 +23,7 @@ from bidpilot.serving.booking import Booking
 from bidpilot.serving.buying import View, offered, view_of
 from bidpilot.serving.calendar import Calendar, Moment, SteadyClock
 from bidpilot.serving.campaign_day import CampaignDay
+from bidpilot.serving.capping.capping import Capping
 from bidpilot.serving.control import Control
 from bidpilot.serving.days import Days
 from bidpilot.serving.decision_log import DecisionLog
@@ -86,7 +87,8 @@ class Bidder:
         self.control = Control(desk, self._days, self.events, name, campaigns)
         desk.watcher.muted = lambda: self.killed
         self.put, self.kill, self.remove = self.control.put, self.control.kill, self.control.remove
-        self.booking = Booking(desk, self._days, self.control.heard, decisions, self.events)
+        self.capping = Capping(desk.keeper, lambda: self.control.served, desk.process)
+        self.booking = Booking(desk, self._days, self.control.heard, decisions, self.events, self.capping)
         self.win, self.loss, self.bill = self.booking.win, self.booking.loss, self.booking.bill
         self.outcome = self.booking.outcome
         self.reconciliation = Reconciliation(desk, self._days.events)
@@ -120,6 +122,7 @@ class Bidder:
             self._advance(now)
         self._days.tend(now, self.control.served)
         self.control.orders.tend()
+        self.capping.tend(now)
         self.reconciliation.tend(now, self._days.accounts(_RECONCILED))
         self.past_debt.tend(now, self.moment, self.control.served)
         self._watch()
@@ -257,6 +260,8 @@ class Bidder:
             bills_on_win=o.exchange in desk.settle_on_win,
             scale=o.scale * view.count,
             count=view.count,
+            user=view.user if best.served.caps else 0,
+            creative=chosen.piece.number if chosen is not None and best.served.caps else 0,
         )
         if not o.test:
             shadow = best.shadow_bid(o.value, o.segment, o.source, o.first_price)

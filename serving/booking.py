@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from bidpilot.serving.auction import Record, row
 from bidpilot.serving.calendar import DAY
+from bidpilot.serving.capping.capping import Capping
 from bidpilot.serving.days import OLD_DAYS, Days
 from bidpilot.serving.decision_log import DecisionLog
 from bidpilot.serving.desk import Desk
@@ -32,6 +33,7 @@ class Booking:
         served: campaigns by name, as they stand.
         decisions: where resolved auctions are logged, or None.
         events: where what is odd about bills is told.
+        capping: counts exposures by person.
     """
 
     def __init__(
@@ -41,9 +43,10 @@ class Booking:
         served: Mapping[str, ServedCampaign],
         decisions: DecisionLog | None,
         events: EventLog,
+        capping: Capping,
     ) -> None:
         self._desk, self._days, self._served, self._decisions = desk, days, served, decisions
-        self._events = events
+        self._events, self._capping = events, capping
         self.notices: Counter[str] = Counter()  # what became of them
         self._told = ToldEvents(OLD_DAYS * DAY)
         self.siblings: Siblings | None = None  # other workers, where there are any
@@ -135,6 +138,8 @@ class Booking:
         def booked(result: Booked | None) -> None:
             self.notices["unavailable" if result is None else result.value] += 1
             if result in (Booked.settled, Booked.debt):
+                if ticket.user:
+                    self._capping.billed(ticket, self._desk.clock())
                 told, paid = not isinstance(price, Unread), amount if result is Booked.settled else 0
                 if record or not self._pass_on(Passed(Kind.bill, ticket, min_to_win, amount, told, paid)):
                     self._booked(ticket, amount, min_to_win, record, told)

@@ -22,6 +22,7 @@ class View(msgspec.Struct, frozen=True, gc=False):
     shown: dict[str, Showing] | None = None  # by campaign; None: nobody has said what is on offer
     unfit: dict[str, str] = {}  # campaigns that have nothing to show there, and why
     count: float = 1.0  # exposures that it stands for
+    user: int = 0  # what the person is known by, where a cap has asked
 
 
 _UNTOLD = View()
@@ -39,7 +40,7 @@ def view_of(days: Mapping[str, CampaignDay], terms: Terms | None, now: float) ->
             unfit[name] = showing
         else:
             shown[name] = showing
-    return View(shown, unfit, terms.count)
+    return View(shown, unfit, terms.count, terms.user)
 
 
 def offered(day: CampaignDay, o: Opportunity, view: View, now: float, hold: float) -> tuple[int, str, Chosen | None]:

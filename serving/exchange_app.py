@@ -30,8 +30,8 @@ from bidpilot.serving.openrtb import MILLE, Reader, Writer
 from bidpilot.serving.privacy.faults import where
 from bidpilot.serving.reading.body import inflate, packed, wants_gzip
 from bidpilot.serving.reading.request import apart, read_request
-from bidpilot.serving.restrictions.blocks import Blocks
 from bidpilot.serving.restrictions.terms import Terms
+from bidpilot.serving.restrictions.visit import Visit
 from bidpilot.serving.told import read_told
 
 BID_PATH, NOTICE_PATH = "/openrtb2/bid", "/notice/"
@@ -151,7 +151,7 @@ class ExchangeApp:
         if self.drain.on:
             self.metrics.refuse("draining")
             return None
-        seat, blocks = partner.seat or self.config.seat, Blocks.of(request)
+        seat = partner.seat or self.config.seat
         refusal = self._refusal(request, seat)
         if refusal is not None:
             self.metrics.refuse(refusal.name)
@@ -162,10 +162,11 @@ class ExchangeApp:
                 self.metrics.refuse("duplicate_imp", twins)
                 if not imps:
                     return no_bid(request.id, NoBidReason.invalid_request)
+            visit = Visit(request, seat)
             for imp in imps:
                 if self.watch() >= due:
                     return self._too_late(request, offer)
-                self._bid_for(request, imp, partner, self.reader.terms(request, imp, blocks, seat), offer)
+                self._bid_for(request, imp, partner, self.reader.terms(visit, imp), offer)
         except Exception as error:  # whatever a predictor raises, the exchange gets an answer
             return self._failed(request, offer, error)
         return offer.response(request.id, seat, self._currency(request))

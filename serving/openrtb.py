@@ -13,9 +13,9 @@ from bidpilot.serving.messages import BidObject, BidRequest, Hints, Imp, NoBidRe
 from bidpilot.serving.notices import MACROS, Kind, Signer
 from bidpilot.serving.predictor import Predictor
 from bidpilot.serving.restrictions.auction_types import AuctionTypes, Pricing
-from bidpilot.serving.restrictions.blocks import Blocks
 from bidpilot.serving.restrictions.rates import Rates
 from bidpilot.serving.restrictions.terms import House, Terms
+from bidpilot.serving.restrictions.visit import Visit
 
 MILLE = 1000.0
 _MOST_VALUE = 1e6
@@ -70,9 +70,9 @@ class Reader:
             return self.currency
         return next((name for name in told if self.house.rates.of(name) is not None), None)
 
-    def terms(self, request: BidRequest, imp: Imp, blocks: Blocks | None, seat: str) -> Terms:
-        """What may be shown in an impression, and how it may be bought, by a seat."""
-        return Terms(self.house, request, imp, blocks, seat)
+    def terms(self, visit: Visit, imp: Imp) -> Terms:
+        """What may be shown in an impression of a request, and how it may be bought."""
+        return Terms(self.house, visit, imp)
 
     def opportunity(
         self, request: BidRequest, imp: Imp, asked: bool = False, exchange: str | None = None

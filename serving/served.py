@@ -10,11 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS, FunnelWeights
 from bidpilot.bidding.errors import InvalidCreative, InvalidServing
+from bidpilot.serving.capping.cap import Cap
 from bidpilot.serving.creatives.creative import AnyCreative
 from bidpilot.serving.creatives.old import OldCreative
 from bidpilot.serving.flight import Flight
 from bidpilot.serving.ledger.store import MICRO, MOST
 from bidpilot.serving.planned import Planned
+from bidpilot.serving.restrictions.audience import Audience
 
 
 class ServedCampaign(BaseModel):
@@ -28,7 +30,10 @@ class ServedCampaign(BaseModel):
     creative: OldCreative = Field(
         OldCreative(), description="what is shown, in the form of before `creatives`; where given it stands alone"
     )
-    minors: bool = Field(False, description="True where it may be shown to children (`regs.coppa`)")
+    minors: bool = Field(False, description="True where it may be shown to children and minors")
+    audience: Audience | None = Field(None, description="whom it may be shown to; none: anybody of age")
+    caps: tuple[Cap, ...] = Field((), max_length=8, description="how often it may be shown to one person")
+    caps_without_id: bool = Field(False, description="True where it bids on requests that tell nobody apart, uncapped")
     paused: bool = Field(False, description="True where it does not bid")
     cover_past_debt: bool = Field(False, description="True where a day's budget first covers what past days owe")
     weights: FunnelWeights = Field(DEFAULT_WEIGHTS, description="interactions that its events count for")

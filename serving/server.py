@@ -149,7 +149,7 @@ def applications(
     signer = Signer(secret(config, "notice.secret", "BIDPILOT_NOTICE_SECRET").encode())
     sources = Sources(bidder.desk.sources - 1)
     rates = Rates.load(config.rates, config.currency)
-    house = House(rates, AuctionTypes(config.auction_types), url.startswith("https://"))
+    house = House(rates, AuctionTypes(config.auction_types), url.startswith("https://"), bidder.capping)
     reader = Reader(bidder.bundle.manifest.segments, sources, config.currency, predictor, config.max_hold, house)
     metrics = Metrics(bidder, sources)
     access = Access(exchanges_of(config.exchanges), networks_of(config.allow))

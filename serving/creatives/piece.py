@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Sequence
 from enum import IntEnum
 
@@ -57,6 +58,7 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
     duration: int | None = None  # seconds
     protocol: int | None = None
     type: int | None = None  # of a banner
+    number: int = 0  # of its id, where exposures are counted
 
     def markup(self, imp: Imp, event_url: str) -> str | None:
         """What is sent to be shown, with the signed address of its events; None where the exchange knows it by id."""
@@ -65,6 +67,11 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
         if self.assets is None or imp.native is None:
             return None
         return self.assets.markup(imp.native.request, event_url)
+
+
+def number_of(crid: str) -> int:
+    """What a creative is counted under, 32 bits."""
+    return zlib.crc32(crid.encode(errors="replace"))
 
 
 def piece_of(creative: AnyCreative, campaign: str, secure_events: bool) -> Piece:
@@ -92,6 +99,7 @@ def piece_of(creative: AnyCreative, campaign: str, secure_events: bool) -> Piece
     tells = True if template is None else template.tells_events
     secure = secure_events or not tells
     common |= {"begins": creative.begins, "ends": creative.ends, "mtype": int(common["kind"])}
+    common |= {"number": number_of(creative.crid)}
     return Piece(campaign=campaign, template=template, secure=secure, **common)
 
 
@@ -104,6 +112,7 @@ def pieces_of(creatives: Sequence[AnyCreative], old: OldCreative, campaign: str,
     return [
         Piece(
             crid=old.crid,
+            number=number_of(old.crid),
             campaign=campaign,
             kind=Markup.video,
             adomain=tuple(domain.strip().lower().rstrip(".") for domain in old.adomain),

@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bidpilot.serving.capping.cap import Cap
 from bidpilot.serving.creatives.piece import Markup, Piece, pieces_of
 from bidpilot.serving.ledger.store import MICRO
-from bidpilot.serving.messages import BidRequest, Deal, DurFloor, Imp
+from bidpilot.serving.messages import Deal, DurFloor, Imp
 from bidpilot.serving.restrictions.auction_types import AuctionTypes, Pricing
-from bidpilot.serving.restrictions.blocks import Blocks, allowed
+from bidpilot.serving.restrictions.audience import Audience
+from bidpilot.serving.restrictions.blocks import allowed
 from bidpilot.serving.restrictions.fit import Unfit, unfit_for_format
 from bidpilot.serving.restrictions.rates import Rates
+from bidpilot.serving.restrictions.visit import Visit
 
 if TYPE_CHECKING:
+    from bidpilot.serving.capping.capping import Capping
     from bidpilot.serving.served import ServedCampaign
 
 _MILLE = 1000.0
@@ -50,6 +54,16 @@ class Chosen(msgspec.Struct, frozen=True, gc=False):
     deal: str | None
 
 
+class Ready(msgspec.Struct, frozen=True):
+    """A campaign made ready for the time of a bid."""
+
+    served: ServedCampaign
+    pieces: list[Piece]
+    caps: tuple[Cap, ...]
+    audience: Audience | None
+    by_creative: bool  # whether a cap is of creatives
+
+
 class House:
     """What is the same for all requests: rates, auction types, and the campaigns' creatives made ready.
 
@@ -57,19 +71,24 @@ class House:
         rates: of exchange, into the currency of bids.
         auction_types: what values of `at` mean.
         secure_events: whether events are told to https addresses.
+        capping: counts exposures by person; None: campaigns with caps do not bid.
     """
 
-    def __init__(self, rates: Rates, auction_types: AuctionTypes, secure_events: bool = True) -> None:
-        self.rates, self.auction_types, self._secure = rates, auction_types, secure_events
-        self._ready: dict[str, tuple[ServedCampaign, list[Piece]]] = {}
+    def __init__(
+        self, rates: Rates, auction_types: AuctionTypes, secure_events: bool = True, capping: Capping | None = None
+    ) -> None:
+        self.rates, self.auction_types, self.capping, self._secure = rates, auction_types, capping, secure_events
+        self._ready: dict[str, Ready] = {}
 
-    def pieces(self, served: ServedCampaign) -> list[Piece]:
-        """What a campaign has to show."""
+    def ready(self, served: ServedCampaign) -> Ready:
+        """A campaign with what it has to show."""
         kept = self._ready.get(served.name)
-        if kept is None or kept[0] is not served:
+        if kept is None or kept.served is not served:
             pieces = pieces_of(served.creatives, served.creative, served.name, self._secure)
-            kept = self._ready[served.name] = (served, pieces)
-        return kept[1]
+            by_creative = any(cap.per == "creative" for cap in served.caps)
+            kept = Ready(served, pieces, served.caps, served.audience, by_creative)
+            self._ready[served.name] = kept
+        return kept
 
 
 class Terms:
@@ -77,15 +96,15 @@ class Terms:
 
     Args:
         house: what is the same for all requests.
-        request, imp: as they came.
-        blocks: of the request; None where it blocks nothing.
-        seat: that would bid.
+        visit: the request that it is of.
+        imp: as it came.
     """
 
-    __slots__ = ("_blocks", "_house", "_imp", "_request", "_seat", "count")
+    __slots__ = ("_blocks", "_house", "_imp", "_request", "_seat", "count", "visit")
 
-    def __init__(self, house: House, request: BidRequest, imp: Imp, blocks: Blocks | None, seat: str) -> None:
-        self._house, self._request, self._imp, self._blocks, self._seat = house, request, imp, blocks, seat
+    def __init__(self, house: House, visit: Visit, imp: Imp) -> None:
+        self._house, self.visit, self._imp = house, visit, imp
+        self._request, self._blocks, self._seat = visit.request, visit.blocks, visit.seat
         self.count = 1.0 if imp.qty is None else imp.qty.multiplier
         """Exposures that the impression stands for."""
 
@@ -94,19 +113,30 @@ class Terms:
         """Why no campaign can bid; empty where one may."""
         return "" if 0 < self.count <= _MOST_QUANTITY else "invalid_quantity"  # also where it is NaN
 
+    @property
+    def user(self) -> int:
+        """What the person is known by; 0 where no cap has asked, or nothing is known."""
+        return self.visit.marks[0] if self.visit.marks else 0
+
     def showing(self, served: ServedCampaign, now: float) -> Showing | str:
         """What a campaign would show at a time (seconds since 1970), or why it does not bid."""
-        regs = self._request.regs
-        if regs is not None and regs.coppa and not served.minors:
+        ready, person = self._house.ready(served), self.visit.person
+        if person is not None and not served.minors and person.minor(now):
             return "minors"
+        if ready.audience is not None and (why := ready.audience.against(person, now)) is not None:
+            return why
+        if ready.caps and (why := self._capped(served, now)) is not None:
+            return why
         fitting, why = [], "no_creative"
-        for piece in self._house.pieces(served):
+        for piece in ready.pieces:
             if now < piece.begins:
                 why = "not_approved"
             elif now >= piece.ends:
                 why = "creative_expired"
             elif (unfit := self._unfit(piece)) is not None:
                 why = unfit.value
+            elif ready.by_creative and self._seen_enough(served, piece, now):
+                why = "creative_capped"
             else:
                 fitting.append(piece)
         first = self._draw() if len(fitting) > 1 else 0
@@ -116,6 +146,27 @@ class Terms:
             if options:
                 return Showing(piece, options)
         return why
+
+    def _capped(self, served: ServedCampaign, now: float) -> str | None:
+        """Why a campaign with caps does not bid: the person has seen enough of it, or cannot be told apart."""
+        visit, capping = self.visit, self._house.capping
+        if capping is None:
+            return "caps_unknown"
+        if visit.marks is None:
+            id = None if visit.person is None else visit.person.id
+            if id is None:
+                visit.marks = ()
+            elif not (marks := capping.marks(id, now)):
+                return "caps_unknown"
+            else:
+                visit.marks = marks
+        if not visit.marks:
+            return None if served.caps_without_id else "no_user_id"
+        return "capped" if capping.reached(served, visit.marks, now) else None
+
+    def _seen_enough(self, served: ServedCampaign, piece: Piece, now: float) -> bool:
+        marks, capping = self.visit.marks, self._house.capping
+        return bool(marks) and capping is not None and capping.reached(served, marks or (), now, piece.number)
 
     def _unfit(self, piece: Piece) -> Unfit | None:
         if self._imp.secure and not piece.secure:
