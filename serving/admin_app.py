@@ -55,7 +55,6 @@ from bidpilot.serving.privacy.audit import FILE, AuditLog
 from bidpilot.serving.privacy.auditor import Auditor
 from bidpilot.serving.reach import Reach, shown
 from bidpilot.serving.reading.request import read_request
-from bidpilot.serving.restrictions.visit import Visit
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.spend import spend_of
 from bidpilot.serving.tokens import Role, Tokens, Who
@@ -291,7 +290,10 @@ class AdminApp:
 
     def _shown(self, request: BidRequest, imp: Imp, served: ServedCampaign) -> dict[str, Any]:
         """What a campaign would show, and the ways to buy the impression; or why there is nothing to show."""
-        terms = self.reader.terms(Visit(request, self.seat), imp)
+        visit = self.reader.house.visit(request, self.seat)
+        if visit.refusal is not None:
+            return {"creative": None, "not_shown": visit.refusal.value}
+        terms = self.reader.terms(visit, imp)
         showing = terms.showing(served, self.bidder.desk.clock())
         if isinstance(showing, str):
             return {"creative": None, "not_shown": showing}

@@ -210,6 +210,10 @@ class Bidder:
         For a campaign that has nothing to show there it is no auction: nothing to plan with.
         """
         refused: dict[str, Refusal] = {}
+        if view.refusal is not None:
+            self.auctions += not o.test
+            self.refused.update([] if o.test else [(name, view.refusal) for name in self.days])
+            return dict.fromkeys(self.days, view.refusal)
         if o.test:
             for name, day in self.days.items():
                 if (why := day.refusal(o.source)) is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bidpilot.bidding.traffic.refusal import Refusal
 from bidpilot.serving.auction import Opportunity
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.restrictions.auction_types import Pricing
@@ -23,6 +24,7 @@ class View(msgspec.Struct, frozen=True, gc=False):
     unfit: dict[str, str] = {}  # campaigns that have nothing to show there, and why
     count: float = 1.0  # exposures that it stands for
     user: int = 0  # what the person is known by, where a cap has asked
+    refusal: Refusal | None = None  # why it is an auction of nobody
 
 
 _UNTOLD = View()
@@ -32,6 +34,8 @@ def view_of(days: Mapping[str, CampaignDay], terms: Terms | None, now: float) ->
     """What each campaign would show under an impression's terms; without, as a caller in this process has none, any."""
     if terms is None:
         return _UNTOLD
+    if terms.visit.refusal is not None:
+        return View({}, count=terms.count, refusal=terms.visit.refusal)
     shown: dict[str, Showing] = {}
     unfit: dict[str, str] = {}
     for name, day in days.items():

@@ -31,7 +31,6 @@ from bidpilot.serving.privacy.faults import where
 from bidpilot.serving.reading.body import inflate, packed, wants_gzip
 from bidpilot.serving.reading.request import apart, read_request
 from bidpilot.serving.restrictions.terms import Terms
-from bidpilot.serving.restrictions.visit import Visit
 from bidpilot.serving.told import read_told
 
 BID_PATH, NOTICE_PATH = "/openrtb2/bid", "/notice/"
@@ -162,7 +161,7 @@ class ExchangeApp:
                 self.metrics.refuse("duplicate_imp", twins)
                 if not imps:
                     return no_bid(request.id, NoBidReason.invalid_request)
-            visit = Visit(request, seat)
+            visit = self.reader.house.visit(request, seat)
             for imp in imps:
                 if self.watch() >= due:
                     return self._too_late(request, offer)

@@ -30,6 +30,7 @@ from bidpilot.serving.calendar import Clock, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.drain import Drain
 from bidpilot.serving.exchange_app import ExchangeApp
+from bidpilot.serving.givt.screen import Screen
 from bidpilot.serving.guardrails import LOGGER, Cause
 from bidpilot.serving.ledger.keeper import Work
 from bidpilot.serving.listeners import Addresses, addresses, check_admin_host, listeners, listening
@@ -107,7 +108,7 @@ async def _serve(config: ServeConfig, worker: Worker | None = None) -> None:
     servers = listeners(at, exchange, admin)
     loop.add_signal_handler(signal.SIGTERM, drain.begin)
     loop.add_signal_handler(signal.SIGINT, drain.end)
-    reload(loop, admin.swap)
+    reload(loop, admin.swap, admin.reader.house.screen)
     admin.auditor.log.start(deliver)
     settle_memory()
     tasks = [loop.create_task(server.serve()) for server in servers]
@@ -149,7 +150,8 @@ def applications(
     signer = Signer(secret(config, "notice.secret", "BIDPILOT_NOTICE_SECRET").encode())
     sources = Sources(bidder.desk.sources - 1)
     rates = Rates.load(config.rates, config.currency)
-    house = House(rates, AuctionTypes(config.auction_types), url.startswith("https://"), bidder.capping)
+    screen = Screen.of(config.blocklists, config.supply_chain)
+    house = House(rates, AuctionTypes(config.auction_types), url.startswith("https://"), bidder.capping, screen)
     reader = Reader(bidder.bundle.manifest.segments, sources, config.currency, predictor, config.max_hold, house)
     metrics = Metrics(bidder, sources)
     access = Access(exchanges_of(config.exchanges), networks_of(config.allow))
@@ -160,11 +162,13 @@ def applications(
     return exchange, AdminApp(bidder, reader, metrics, tokens, drain, swap=swap, page=page, seat=config.seat)
 
 
-def reload(loop: asyncio.AbstractEventLoop, swap: Swap | None) -> None:
-    """Let SIGHUP read the bundle's path anew."""
+def reload(loop: asyncio.AbstractEventLoop, swap: Swap | None, screen: Screen | None = None) -> None:
+    """Let SIGHUP read the bundle's path and the lists of invalid traffic anew."""
     tasks: set[asyncio.Task[None]] = set()  # a task that nobody holds may vanish
 
     def begin() -> None:
+        if screen is not None:
+            loop.run_in_executor(None, screen.again)
         if swap is not None:
             task = loop.create_task(swap.again())
             tasks.add(task)

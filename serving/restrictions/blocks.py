@@ -45,7 +45,7 @@ class Blocks:
 
     def _blocked(self, domain: str) -> bool:
         """Whether a domain, or one that it is a part of, is blocked."""
-        return any(above in self._advertisers for above in _with_parents(domain, "."))
+        return any(above in self._advertisers for above in with_parents(domain, "."))
 
     def _in_category(self, category: str) -> bool:
         """Whether a category is blocked, or the one that it is a part of: IAB25 blocks IAB25-3."""
@@ -62,10 +62,11 @@ def allowed(domains: Iterable[str], named: Iterable[str]) -> bool:
     """Whether each of a creative's domains is among those that are `named`, or a part of one."""
     among = frozenset(map(domain_of, named))
     told = list(domains)
-    return bool(told) and all(any(above in among for above in _with_parents(d, ".")) for d in told)
+    return bool(told) and all(any(above in among for above in with_parents(d, ".")) for d in told)
 
 
-def _with_parents(text: str, mark: str) -> Iterable[str]:
+def with_parents(text: str, mark: str) -> Iterable[str]:
+    """A name and those that it is a part of: a.b.c, b.c, c."""
     while text:
         yield text
         text = text.partition(mark)[2]

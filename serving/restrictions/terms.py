@@ -15,7 +15,7 @@ import msgspec
 from bidpilot.serving.capping.cap import Cap
 from bidpilot.serving.creatives.piece import Markup, Piece, pieces_of
 from bidpilot.serving.ledger.store import MICRO
-from bidpilot.serving.messages import Deal, DurFloor, Imp
+from bidpilot.serving.messages import BidRequest, Deal, DurFloor, Imp
 from bidpilot.serving.restrictions.auction_types import AuctionTypes, Pricing
 from bidpilot.serving.restrictions.audience import Audience
 from bidpilot.serving.restrictions.blocks import allowed
@@ -25,6 +25,7 @@ from bidpilot.serving.restrictions.visit import Visit
 
 if TYPE_CHECKING:
     from bidpilot.serving.capping.capping import Capping
+    from bidpilot.serving.givt.screen import Screen
     from bidpilot.serving.served import ServedCampaign
 
 _MILLE = 1000.0
@@ -72,13 +73,24 @@ class House:
         auction_types: what values of `at` mean.
         secure_events: whether events are told to https addresses.
         capping: counts exposures by person; None: campaigns with caps do not bid.
+        screen: refuses invalid traffic; None: nothing is.
     """
 
     def __init__(
-        self, rates: Rates, auction_types: AuctionTypes, secure_events: bool = True, capping: Capping | None = None
+        self,
+        rates: Rates,
+        auction_types: AuctionTypes,
+        secure_events: bool = True,
+        capping: Capping | None = None,
+        screen: Screen | None = None,
     ) -> None:
         self.rates, self.auction_types, self.capping, self._secure = rates, auction_types, capping, secure_events
+        self.screen = screen
         self._ready: dict[str, Ready] = {}
+
+    def visit(self, request: BidRequest, seat: str) -> Visit:
+        """A request made ready for the terms of its impressions; `seat`: that would bid."""
+        return Visit(request, seat, None if self.screen is None else self.screen.against(request))
 
     def ready(self, served: ServedCampaign) -> Ready:
         """A campaign with what it has to show."""

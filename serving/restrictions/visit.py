@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bidpilot.bidding.traffic.refusal import Refusal
 from bidpilot.serving.messages import BidRequest
 from bidpilot.serving.restrictions.blocks import Blocks
 from bidpilot.serving.restrictions.person import Person
@@ -13,12 +14,13 @@ class Visit:
     Args:
         request: as it came.
         seat: that would bid.
+        refusal: why nobody bids on any of its impressions; None where somebody may.
     """
 
-    __slots__ = ("blocks", "marks", "person", "request", "seat")
+    __slots__ = ("blocks", "marks", "person", "refusal", "request", "seat")
 
-    def __init__(self, request: BidRequest, seat: str) -> None:
-        self.request, self.seat = request, seat
+    def __init__(self, request: BidRequest, seat: str, refusal: Refusal | None = None) -> None:
+        self.request, self.seat, self.refusal = request, seat, refusal
         self.blocks = Blocks.of(request)
         """None where it blocks nothing."""
         self.person = Person.of(request)
