@@ -25,6 +25,8 @@ from bidpilot.serving.calendar import Calendar, Moment, SteadyClock
 from bidpilot.serving.campaign_day import CampaignDay
 from bidpilot.serving.capping.capping import Capping
 from bidpilot.serving.control import Control
+from bidpilot.serving.creatives.piece import number_of
+from bidpilot.serving.creatives.rotation import Rotation
 from bidpilot.serving.days import Days
 from bidpilot.serving.decision_log import DecisionLog
 from bidpilot.serving.desk import Desk, Origin
@@ -88,7 +90,10 @@ class Bidder:
         desk.watcher.muted = lambda: self.killed
         self.put, self.kill, self.remove = self.control.put, self.control.kill, self.control.remove
         self.capping = Capping(desk.keeper, lambda: self.control.served, desk.process)
-        self.booking = Booking(desk, self._days, self.control.heard, decisions, self.events, self.capping)
+        self.rotation = Rotation(desk.state.store_rotation, desk.state.rotation())
+        self.booking = Booking(
+            desk, self._days, self.control.heard, decisions, self.events, self.capping, self.rotation
+        )
         self.win, self.loss, self.bill = self.booking.win, self.booking.loss, self.booking.bill
         self.outcome = self.booking.outcome
         self.reconciliation = Reconciliation(desk, self._days.events)
@@ -123,10 +128,15 @@ class Bidder:
         self._days.tend(now, self.control.served)
         self.control.orders.tend()
         self.capping.tend(now)
+        self.rotation.tend(now, self._creatives)
         self.reconciliation.tend(now, self._days.accounts(_RECONCILED))
         self.past_debt.tend(now, self.moment, self.control.served)
         self._watch()
         self.responder.tend(now)
+
+    def _creatives(self) -> dict[str, set[int]]:
+        """The numbers of each campaign's creatives."""
+        return {name: {number_of(one.crid) for one in served.creatives} for name, served in self.control.heard.items()}
 
     def _watch(self) -> None:
         """Tell of what went wrong where nobody was asked."""
@@ -265,7 +275,7 @@ class Bidder:
             scale=o.scale * view.count,
             count=view.count,
             user=view.user if best.served.caps else 0,
-            creative=chosen.piece.number if chosen is not None and best.served.caps else 0,
+            creative=chosen.piece.number if chosen is not None and best.served.counts_creatives else 0,
         )
         if not o.test:
             shadow = best.shadow_bid(o.value, o.segment, o.source, o.first_price)
@@ -332,6 +342,7 @@ class Bidder:
         """Give unused money back, write what is ordered and logged, close the files."""
         self.responder.end()
         self._days.close()
+        self.rotation.keep(self._creatives)
         self.control.orders.farewell()
         self.desk.keeper.stop()
         if self.decisions is not None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from bidpilot.serving.auction import Record, row
 from bidpilot.serving.calendar import DAY
 from bidpilot.serving.capping.capping import Capping
+from bidpilot.serving.creatives.rotation import Rotation
 from bidpilot.serving.days import OLD_DAYS, Days
 from bidpilot.serving.decision_log import DecisionLog
 from bidpilot.serving.desk import Desk
@@ -34,6 +35,7 @@ class Booking:
         decisions: where resolved auctions are logged, or None.
         events: where what is odd about bills is told.
         capping: counts exposures by person.
+        rotation: learns what creatives bring.
     """
 
     def __init__(
@@ -44,9 +46,10 @@ class Booking:
         decisions: DecisionLog | None,
         events: EventLog,
         capping: Capping,
+        rotation: Rotation,
     ) -> None:
         self._desk, self._days, self._served, self._decisions = desk, days, served, decisions
-        self._events, self._capping = events, capping
+        self._events, self._capping, self._rotation = events, capping, rotation
         self.notices: Counter[str] = Counter()  # what became of them
         self._told = ToldEvents(OLD_DAYS * DAY)
         self.siblings: Siblings | None = None  # other workers, where there are any
@@ -185,6 +188,8 @@ class Booking:
                 # the price of this auction, but as prices of won auctions alone they would not stand for the slot's
                 record[0].market_price = amount / MICRO / ticket.count
             self._resolve(record[0], "won", amount)
+        if ticket.creative:
+            self._rotation.billed(ticket.account.partition("@")[0], ticket.creative, ticket.count)
         if day is not None:
             day.book(ticket.slot, ticket.all_values, ticket.segment, ticket.source, amount, ticket.amount)
 
@@ -214,6 +219,8 @@ class Booking:
         if day is None:
             return "event_after_day"
         day.outcome(ticket.slot, ticket.source, told)
+        if ticket.creative and served.rotation != "even":
+            self._rotation.told(served.name, ticket.creative, getattr(told, served.rotation))
         held = day.wallet.find(ticket.key)
         return "event" if held is None or held.claimed else "event_unbilled"
 

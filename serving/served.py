@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -30,6 +31,9 @@ class ServedCampaign(BaseModel):
     creative: OldCreative = Field(
         OldCreative(), description="what is shown, in the form of before `creatives`; where given it stands alone"
     )
+    rotation: Literal["even", "interaction", "conversion"] = Field(
+        "even", description="of creatives that fit: shown evenly, or those more that bring more of that KPI"
+    )
     minors: bool = Field(False, description="True where it may be shown to children and minors")
     audience: Audience | None = Field(None, description="whom it may be shown to; none: anybody of age")
     caps: tuple[Cap, ...] = Field((), max_length=8, description="how often it may be shown to one person")
@@ -47,6 +51,11 @@ class ServedCampaign(BaseModel):
         if twice:
             raise InvalidCreative(f"the creative {twice[0][:80]!r} is there more than once. Give each its own crid.")
         return creatives
+
+    @property
+    def counts_creatives(self) -> bool:
+        """Whether it matters which creative a bid has shown."""
+        return bool(self.caps) or self.rotation != "even"
 
     def budget_on(self, day: date) -> float:
         """What it may spend on a day, currency, whatever its flight says."""

@@ -151,7 +151,9 @@ def applications(
     sources = Sources(bidder.desk.sources - 1)
     rates = Rates.load(config.rates, config.currency)
     screen = Screen.of(config.blocklists, config.supply_chain)
-    house = House(rates, AuctionTypes(config.auction_types), url.startswith("https://"), bidder.capping, screen)
+    house = House(
+        rates, AuctionTypes(config.auction_types), url.startswith("https://"), bidder.capping, screen, bidder.rotation
+    )
     reader = Reader(bidder.bundle.manifest.segments, sources, config.currency, predictor, config.max_hold, house)
     metrics = Metrics(bidder, sources)
     access = Access(exchanges_of(config.exchanges), networks_of(config.allow))

@@ -67,6 +67,8 @@ STATE = {
     "results.text": Field("what the day cost and brought, by segment"),
     "forgiven.campaign": Field("whose unbilled wins an operator has looked at"),
     "forgiven.wins": Field("how many they were"),
+    "rotation.campaign": Field("whose creatives"),
+    "rotation.text": Field("exposures of each creative and what they brought, by which the next is chosen"),
     "key.one": Field("there is one row"),
     "key.text": Field("tells whether the key is the right one"),
 }

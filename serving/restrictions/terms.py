@@ -25,6 +25,7 @@ from bidpilot.serving.restrictions.visit import Visit
 
 if TYPE_CHECKING:
     from bidpilot.serving.capping.capping import Capping
+    from bidpilot.serving.creatives.rotation import Rotation
     from bidpilot.serving.givt.screen import Screen
     from bidpilot.serving.served import ServedCampaign
 
@@ -74,6 +75,7 @@ class House:
         secure_events: whether events are told to https addresses.
         capping: counts exposures by person; None: campaigns with caps do not bid.
         screen: refuses invalid traffic; None: nothing is.
+        rotation: chooses among creatives where a campaign asks for the best; None: they are drawn evenly.
     """
 
     def __init__(
@@ -83,9 +85,10 @@ class House:
         secure_events: bool = True,
         capping: Capping | None = None,
         screen: Screen | None = None,
+        rotation: Rotation | None = None,
     ) -> None:
         self.rates, self.auction_types, self.capping, self._secure = rates, auction_types, capping, secure_events
-        self.screen = screen
+        self.screen, self.rotation = screen, rotation
         self._ready: dict[str, Ready] = {}
 
     def visit(self, request: BidRequest, seat: str) -> Visit:
@@ -151,7 +154,7 @@ class Terms:
                 why = "creative_capped"
             else:
                 fitting.append(piece)
-        first = self._draw() if len(fitting) > 1 else 0
+        first = self._first(served, fitting) if len(fitting) > 1 else 0
         for turn in range(len(fitting)):
             piece = fitting[(first + turn) % len(fitting)]
             options, why = self._options(piece)
@@ -185,6 +188,12 @@ class Terms:
             return Unfit.insecure
         blocked = None if self._blocks is None else self._blocks.against(piece)
         return blocked or unfit_for_format(piece, self._imp)
+
+    def _first(self, served: ServedCampaign, fitting: list[Piece]) -> int:
+        rotation = self._house.rotation
+        if served.rotation == "even" or rotation is None:
+            return self._draw()
+        return rotation.best(served.name, fitting)
 
     def _draw(self) -> int:
         """A number that is as good as drawn, and the same where the request comes again."""
