@@ -254,6 +254,10 @@ class InvalidServing(BidpilotError):
     """Raised when a bid server is asked for what it cannot do: a bad setting, campaign or predictor."""
 
 
+class InvalidPredictor(InvalidServing):
+    """Raised when a predictor cannot be loaded or asked, or its file of rates cannot be read or used."""
+
+
 class InvalidCreative(InvalidServing):
     """Raised when a creative could not be shown: markup that is broken or insecure, or not what it says of itself."""
 

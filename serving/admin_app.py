@@ -25,6 +25,7 @@ is answered 200 once it is durable and all bidders of the store obey it. Else 20
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -46,11 +47,13 @@ from bidpilot.serving.incidents import admin as incidents
 from bidpilot.serving.ledger.store import MICRO, Seen, Wins
 from bidpilot.serving.messages import BidRequest, Imp, encode
 from bidpilot.serving.metrics import Metrics
-from bidpilot.serving.openrtb import Reader
+from bidpilot.serving.openrtb import NOBODY, Reader
 from bidpilot.serving.orders import Pending
 from bidpilot.serving.page.page import Page
 from bidpilot.serving.page.same_origin import foreign
 from bidpilot.serving.planned import budget_order
+from bidpilot.serving.prediction import refresh
+from bidpilot.serving.prediction.values import Predicted
 from bidpilot.serving.privacy.audit import FILE, AuditLog
 from bidpilot.serving.privacy.auditor import Auditor
 from bidpilot.serving.reach import Reach, shown
@@ -76,6 +79,9 @@ class Together(Protocol):
     async def bundle(self, body: bytes) -> tuple[int, dict[str, Any]]:
         """Have every worker take the bundle that the body of POST /admin/bundle names."""
 
+    async def predictor(self, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Have every worker take the rates that the body of POST /admin/predictor names."""
+
 
 class AdminApp:
     """Handles requests for one bidder.
@@ -88,6 +94,7 @@ class AdminApp:
         drain: on while no bid is made any more.
         attempts: counts wrong tokens by who brings them.
         swap: brings other bundles in; None: the bidder stays with its own.
+        refresh: brings other rates of the predictor in; None: it stays with its own.
         page: the control page; None: there is none.
         audit: where actions are told; None: beside the bidder's state.
         seat: that bids, where requests are explained.
@@ -104,13 +111,14 @@ class AdminApp:
         drain: Drain | None = None,
         attempts: Attempts | None = None,
         swap: swap.Swap | None = None,
+        refresh: refresh.Refresh | None = None,
         page: Page | None = None,
         audit: AuditLog | None = None,
         seat: str = "bidpilot",
     ) -> None:
         self.bidder, self.reader, self.metrics, self.tokens = bidder, reader, metrics, tokens
         self.drain, self.attempts, self.swap = drain or Drain(), attempts or Attempts(), swap
-        self.seat = seat
+        self.seat, self.refresh = seat, refresh
         self._reach = Reach(bidder.control.orders)
         self.page = page
         self.auditor = Auditor(bidder, audit or AuditLog(bidder.desk.state.path.with_name(FILE)))
@@ -195,6 +203,10 @@ class AdminApp:
                 return await self.together.bundle(body)
             case _, ["admin", "bundle"] if self.swap is not None:
                 return await swap.answer(self.swap, request.method, body)
+            case "POST", ["admin", "predictor"] if self.together is not None:
+                return await self.together.predictor(body)
+            case _, ["admin", "predictor"] if self.refresh is not None:
+                return await refresh.answer(self.refresh, request.method, body)
             case "GET", ["admin", "incidents"]:
                 return 200, incidents.shown(self.bidder.responder, request.query)
             case "GET", ["admin", "incidents", id]:
@@ -203,7 +215,8 @@ class AdminApp:
                 told = incidents.act(self.bidder.responder, who.name, id, action, body)
                 return await self._answer(told, incidents.whole(self.bidder.responder.get(id)))
             case "POST", ["admin", "explain"]:
-                return 200, self._explain(body)
+                wanted = read_request(body, Counter())
+                return 200, self._explain(body, await self.reader.predictions.ask(wanted, body, math.inf))
             case "POST", ["admin", "clock"]:
                 moved = self._move(msgspec.json.decode(body, type=dict[str, float]))
                 await self._caught_up()
@@ -274,11 +287,11 @@ class AdminApp:
             return self._put(who, name, budget_order(self.bidder.served[name], body, date_of(self.bidder.moment.day)))
         raise InvalidServing(f"a campaign cannot be asked to {action[:80]!r}. Use pause, resume or budget.")
 
-    def _explain(self, body: bytes) -> dict[str, Any]:
+    def _explain(self, body: bytes, told: Predicted = NOBODY) -> dict[str, Any]:
         request = read_request(body, Counter())
         found: dict[str, Any] = {}
         for imp in request.imp:
-            opportunity = self.reader.opportunity(request, imp, asked=True)
+            opportunity = self.reader.opportunity(request, imp, asked=True, told=told)
             if isinstance(opportunity, str):
                 found[imp.id] = opportunity
                 continue

@@ -29,6 +29,7 @@ class Opportunity(msgspec.Struct, frozen=True, gc=False):
     test: bool = False  # answered, but neither counted nor reserved nor billed
     exchange: str | None = None  # who asks, where exchanges are told apart
     scale: float = 1.0  # our currency for one unit of that of the answer
+    format: str = ""  # what it asks for (`prediction.parts.format_of`); empty where nobody has said
 
 
 class Bid(msgspec.Struct, frozen=True):
@@ -72,6 +73,7 @@ def row(day: CampaignDay, o: Opportunity, result: str, time: float, record: Reco
         time=time,
         segment=forecast.segments[o.segment],
         source=o.source,
+        format=o.format,
         exposure=o.value[0],
         interaction=o.value[1],
         conversion=o.value[2],

@@ -127,6 +127,7 @@ class Bidder:
             self._advance(now)
         self._days.tend(now, self.control.served)
         self.control.orders.tend()
+        self.booking.tend(now)
         self.capping.tend(now)
         self.rotation.tend(now, self._creatives)
         self.reconciliation.tend(now, self._days.accounts(_RECONCILED))

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.serving.auction import Record, row
 from bidpilot.serving.calendar import DAY
 from bidpilot.serving.capping.capping import Capping
@@ -17,9 +18,11 @@ from bidpilot.serving.guardrails import Cause, EventLog
 from bidpilot.serving.ledger.reservations import Reservation
 from bidpilot.serving.ledger.store import MICRO, Booked, Held, Settlement, Win
 from bidpilot.serving.notices import Kind, Ticket, Unread
+from bidpilot.serving.plausible import most_plausible
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.siblings import Passed, Siblings
 from bidpilot.serving.told import Told, ToldEvents
+from bidpilot.serving.unbilled import Unbilled
 
 _WINS = {Held.held: "win", Held.late: "win_late", Held.repeated: "win_repeated", Held.billed: "win_after_bill"}
 _ROUNDED = 1.01  # of the bid: a price written to the cent may be above it by as much
@@ -52,6 +55,8 @@ class Booking:
         self._events, self._capping, self._rotation = events, capping, rotation
         self.notices: Counter[str] = Counter()  # what became of them
         self._told = ToldEvents(OLD_DAYS * DAY)
+        self._unbilled = Unbilled(desk.keeper, self._count_event, self._drop_event)
+        self._plausible: tuple[Forecast, float] | None = None  # the highest price that is believed, by a forecast
         self.siblings: Siblings | None = None  # other workers, where there are any
 
     def win(
@@ -190,21 +195,23 @@ class Booking:
             self._resolve(record[0], "won", amount)
         if ticket.creative:
             self._rotation.billed(ticket.account.partition("@")[0], ticket.creative, ticket.count)
+        self._unbilled.billed(ticket)
         if day is not None:
             day.book(ticket.slot, ticket.all_values, ticket.segment, ticket.source, amount, ticket.amount)
 
     def outcome(self, ticket: Ticket, told: Told) -> None:
-        """What a won exposure brought; of each bid each type of event is booked once.
+        """What a won exposure brought; of each bid each type of event is booked once, when its bill is.
 
-        What is told after the day is in the decision log alone. An event that comes before its bill is booked like
-        others, and counted apart.
+        What is told after the day is in the decision log alone, and so is what is told of a bid that is never billed.
         """
         if not ticket.test and self._pass_on(Passed(Kind.event, ticket, told=told)):
             return
-        self.notices[self._outcome(ticket, told)] += 1
+        result = self._outcome(ticket, told)
+        if result is not None:
+            self.notices[result] += 1
 
-    def _outcome(self, ticket: Ticket, told: Told) -> str:
-        """Book an event; what became of it."""
+    def _outcome(self, ticket: Ticket, told: Told) -> str | None:
+        """Take an event; what became of it, None where that is counted once it is known whether its bid was billed."""
         served = self._served.get(ticket.account.partition("@")[0])
         if ticket.test:
             return "test"
@@ -215,14 +222,26 @@ class Booking:
         told = told.weighed(served.weights)
         if self._decisions is not None:
             self._decisions.outcome(ticket.key, told)
-        day = self._days.today(ticket.account)
-        if day is None:
+        if self._days.today(ticket.account) is None:
             return "event_after_day"
+        self._unbilled.add(ticket, told)
+        return None
+
+    def _count_event(self, ticket: Ticket, told: Told) -> None:
+        day = self._days.today(ticket.account)
+        self.notices["event_after_day" if day is None else "event"] += 1
+        if day is None:
+            return
         day.outcome(ticket.slot, ticket.source, told)
-        if ticket.creative and served.rotation != "even":
-            self._rotation.told(served.name, ticket.creative, getattr(told, served.rotation))
-        held = day.wallet.find(ticket.key)
-        return "event" if held is None or held.claimed else "event_unbilled"
+        if ticket.creative and day.served.rotation != "even":
+            self._rotation.told(day.served.name, ticket.creative, getattr(told, day.served.rotation))
+
+    def _drop_event(self, ticket: Ticket, told: Told) -> None:
+        self.notices["event_unbilled"] += 1
+
+    def tend(self, now: float) -> None:
+        """Ask the ledger about bids whose events came before their bills. Call it often."""
+        self._unbilled.tend(now)
 
     def _pass_on(self, passed: Passed) -> bool:
         return self.siblings is not None and self.siblings.pass_on(passed)
@@ -255,12 +274,21 @@ class Booking:
             record = held.record
         if record.market_price is not None:
             return
+        if not 0.0 <= price <= self._most_plausible(record.day.desk.forecast):
+            self.notices["min_to_win_implausible"] += 1
+            return
         record.market_price = price
         for name, day in self._days.running.items():  # every campaign that did not refuse the auction saw it
             if name in record.refused_by:
                 continue
             if day.slot == ticket.slot and day.moment.day == record.day.moment.day:
                 day.collector.price(ticket.value, ticket.source, price)
+
+    def _most_plausible(self, forecast: Forecast) -> float:
+        """The highest price of an auction that is believed, currency per exposure."""
+        if self._plausible is None or self._plausible[0] is not forecast:
+            self._plausible = forecast, most_plausible(forecast)
+        return self._plausible[1]
 
     def expired(self, held: Reservation, elsewhere: int) -> None:
         """A reservation ran out here; `elsewhere` is what another bidder has settled for it, micro-units."""
@@ -273,8 +301,9 @@ class Booking:
         self._resolve(held.record, "won" if elsewhere else "expired", elsewhere)
 
     def forget(self, now: float) -> None:
-        """Drop the memory of events of bids that are no longer listened for."""
+        """Drop the memory of events of bids that are no longer listened for, and those that wait of days gone by."""
         self._told.forget(now)
+        self._unbilled.forget(lambda ticket: self._days.today(ticket.account) is None)
 
     def _resolve(self, r: Record, result: str, cost: int) -> None:
         if self._decisions is not None:

@@ -124,7 +124,20 @@ class ServeConfig(BaseModel):
         None, description="JSON or YAML file of whom to tell of incidents, by role: watcher, lead, director."
     )
     predictor: str | None = Field(
-        None, description="`module:name` of what predicts KPIs for requests that bring none of their own."
+        None,
+        description="`module:function` that is asked for the values of impressions that bring none; the working folder "
+        "is looked in too.",
+    )
+    predictor_ms: float = Field(
+        10.0, gt=0, description="Longest time that it may take for a request, milliseconds; then rates stand in."
+    )
+    predictor_file: Path | None = Field(
+        None,
+        description="File of the built-in predictor's rates, as `bidpilot fit-predictor` writes it; where none, what "
+        "the forecast expects of the segment.",
+    )
+    segment: str | None = Field(
+        None, description="Segment of impressions that do not say theirs; where none, that of most auctions."
     )
     decisions: Path | None = Field(None, description="Folder to log every auction to, as Parquet.")
     explain: bool = Field(False, description="Return a bid's parts to whoever asks for them in the request.")

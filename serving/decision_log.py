@@ -36,6 +36,7 @@ class Row(NamedTuple):
     time: float  # seconds since 1970
     segment: str  # channel/tier
     source: int
+    format: str  # that was asked for: video, audio, native, banner, several, any; empty where nobody has said
     exposure: float  # predicted
     interaction: float  # predicted
     conversion: float  # predicted

@@ -26,7 +26,8 @@ from bidpilot.serving.messages import BidRequest, BidResponse, Imp, NoBidReason,
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.notices import Kind, Signer, Ticket, Unread, read_notice
 from bidpilot.serving.offer import Offer, no_bid
-from bidpilot.serving.openrtb import MILLE, Reader, Writer
+from bidpilot.serving.openrtb import MILLE, NOBODY, Reader, Writer
+from bidpilot.serving.prediction.values import Predicted
 from bidpilot.serving.privacy.faults import where
 from bidpilot.serving.reading.body import inflate, packed, wants_gzip
 from bidpilot.serving.reading.request import apart, read_request
@@ -102,7 +103,10 @@ class ExchangeApp:
             if (encoding := request.header("content-encoding")) is not None:
                 raw = inflate(raw, encoding, self.config.max_body)
             decoded = read_request(raw, self.metrics.forms)
-            body, offer = self.answer(decoded, partner, arrived)
+            predictions, told = self.reader.predictions, NOBODY
+            if predictions.own is not None and not self._refused(decoded, partner):
+                told = await predictions.ask(decoded, raw, self._due(decoded, arrived) - self.watch())
+            body, offer = self.answer(decoded, partner, arrived, told)
             if offer.bids and hangup is not None and hangup.gone:
                 self.metrics.refuse("client_gone")
                 offer.withdraw()
@@ -122,13 +126,16 @@ class ExchangeApp:
         small = packed(body) if wants_gzip(request.header("accept-encoding")) else None
         return Response(200, body, _HEADERS) if small is None else Response(200, small, _PACKED)
 
-    def answer(self, request: BidRequest, partner: Partner, arrived: float) -> tuple[bytes | None, Offer]:
+    def answer(
+        self, request: BidRequest, partner: Partner, arrived: float, told: Predicted = NOBODY
+    ) -> tuple[bytes | None, Offer]:
         """The response of a request that arrived then (`watch`), encoded, with its bids.
 
+        `told`: what a predictor of one's own said of its impressions.
         Bids that are not in it hold nothing any more: those that came too late, or did not fit in.
         """
         offer, due = Offer(self.bidder), self._due(request, arrived)
-        response = self._respond(request, partner, due, offer)
+        response = self._respond(request, partner, due, offer, told)
         try:
             body = None if response is None else encode(response)
             if body is not None and len(body) > self.config.max_response:
@@ -144,9 +151,18 @@ class ExchangeApp:
 
     def respond(self, request: BidRequest, partner: Partner = ANYONE) -> BidResponse | None:
         """The response to a request that arrives now; None for no bid without a reason."""
-        return self._respond(request, partner, self._due(request, self.watch()), Offer(self.bidder))
+        due, told = self._due(request, now := self.watch()), NOBODY
+        if not self._refused(request, partner):
+            told = self.reader.predictions.wait(request, due - now)
+        return self._respond(request, partner, due, Offer(self.bidder), told)
 
-    def _respond(self, request: BidRequest, partner: Partner, due: float, offer: Offer) -> BidResponse | None:
+    def _refused(self, request: BidRequest, partner: Partner) -> bool:
+        """Whether there will be no bid, so that nobody need be asked for values."""
+        return self.drain.on or self._refusal(request, partner.seat or self.config.seat) is not None
+
+    def _respond(
+        self, request: BidRequest, partner: Partner, due: float, offer: Offer, told: Predicted
+    ) -> BidResponse | None:
         if self.drain.on:
             self.metrics.refuse("draining")
             return None
@@ -165,16 +181,20 @@ class ExchangeApp:
             for imp in imps:
                 if self.watch() >= due:
                     return self._too_late(request, offer)
-                self._bid_for(request, imp, partner, self.reader.terms(visit, imp), offer)
-        except Exception as error:  # whatever a predictor raises, the exchange gets an answer
+                self._bid_for(request, imp, partner, self.reader.terms(visit, imp), offer, told)
+        except Exception as error:  # whatever fails, the exchange gets an answer
             return self._failed(request, offer, error)
         return offer.response(request.id, seat, self._currency(request))
 
     def _currency(self, request: BidRequest) -> str:
         return self.reader.answer_currency(request) or self.config.currency
 
-    def _bid_for(self, request: BidRequest, imp: Imp, partner: Partner, terms: Terms, offer: Offer) -> None:
-        found = (terms.count != 1.0 and terms.invalid) or self.reader.opportunity(request, imp, exchange=partner.name)
+    def _bid_for(
+        self, request: BidRequest, imp: Imp, partner: Partner, terms: Terms, offer: Offer, told: Predicted
+    ) -> None:
+        found = (terms.count != 1.0 and terms.invalid) or self.reader.opportunity(
+            request, imp, exchange=partner.name, told=told
+        )
         if isinstance(found, str):
             self.metrics.refuse(found)
             return

@@ -56,6 +56,9 @@ class Cause(StrEnum):
     unbilled_stop = "unbilled_stop"
     bundle_swapped = "bundle_swapped"
     bundle_refused = "bundle_refused"
+    predictor_rests = "predictor_rests"  # one's own fails or is late again and again: the built-in one stands in
+    predictor_swapped = "predictor_swapped"
+    predictor_refused = "predictor_refused"
     incident = "incident"  # a step of one, `bidpilot.serving.incidents`
     contact_failed = "contact_failed"  # somebody could not be told of an incident
     response_failed = "response_failed"  # a response could not be carried out; it is tried again

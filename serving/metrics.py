@@ -47,8 +47,9 @@ class Latency:
 class Metrics(Collector):
     """Reads a bidder, and who tells its sources apart, when it is scraped."""
 
-    def __init__(self, bidder: Bidder, sources: Sources) -> None:
+    def __init__(self, bidder: Bidder, sources: Sources, predictions: Counter[str] | None = None) -> None:
         self._bidder, self._sources, self.latency = bidder, sources, Latency()
+        self._predictions = Counter[str]() if predictions is None else predictions
         self.refused: dict[str, int] = {}
         self.forms: Counter[str] = Counter()  # of values that were read in another form than the protocol's
         self._registry = CollectorRegistry(auto_describe=False)
@@ -71,6 +72,8 @@ class Metrics(Collector):
         yield _counter("bidpilot_refused", "Requests not taken, by reason.", "reason", self.refused)
         text = "Values of requests that were read in another form, and parts that could not be, by form."
         yield _counter("bidpilot_forms", text, "form", self.forms)
+        text = "Impressions without values of their own, by who gave them or why a predictor did not."
+        yield _counter("bidpilot_predictions", text, "result", self._predictions)
         yield _refused_traffic(b)
         text = "Requests of no source that is told apart, by cause."
         yield _counter("bidpilot_pooled", text, "cause", self._sources.pooled)

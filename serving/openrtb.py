@@ -11,14 +11,17 @@ from bidpilot.bidding.traffic.sources import Sources
 from bidpilot.serving.auction import Bid, Opportunity
 from bidpilot.serving.messages import BidObject, BidRequest, Hints, Imp, NoBidReason
 from bidpilot.serving.notices import MACROS, Kind, Signer
-from bidpilot.serving.predictor import Predictor
+from bidpilot.serving.prediction.parts import format_of
+from bidpilot.serving.prediction.predictions import Predictions
+from bidpilot.serving.prediction.values import Predicted, sound
 from bidpilot.serving.restrictions.auction_types import AuctionTypes, Pricing
 from bidpilot.serving.restrictions.rates import Rates
 from bidpilot.serving.restrictions.terms import House, Terms
 from bidpilot.serving.restrictions.visit import Visit
 
 MILLE = 1000.0
-_MOST_VALUE = 1e6
+NOBODY: Predicted = {}
+"""What is told where no predictor of one's own was asked."""
 
 
 class Reader:
@@ -28,7 +31,7 @@ class Reader:
         segments: the bundle's.
         sources: tells publishers apart.
         currency: that floors must be in.
-        predictor: asked where an impression brings no values.
+        predictions: gives values where an impression brings none.
         most_hold: longest time from bid to bill that is waited for, seconds.
         house: rates, auction types and what campaigns show; None: those of `currency` and of the protocol alone.
     """
@@ -38,12 +41,12 @@ class Reader:
         segments: tuple[str, ...],
         sources: Sources,
         currency: str,
-        predictor: Predictor | None,
+        predictions: Predictions,
         most_hold: float = math.inf,
         house: House | None = None,
     ) -> None:
         self._segments = {name: i for i, name in enumerate(segments)}
-        self.sources, self.currency, self._predictor = sources, currency, predictor
+        self.sources, self.currency, self.predictions = sources, currency, predictions
         self._most_hold = most_hold
         self.house = house or House(Rates(currency), AuctionTypes())
 
@@ -75,25 +78,31 @@ class Reader:
         return Terms(self.house, visit, imp)
 
     def opportunity(
-        self, request: BidRequest, imp: Imp, asked: bool = False, exchange: str | None = None
+        self,
+        request: BidRequest,
+        imp: Imp,
+        asked: bool = False,
+        exchange: str | None = None,
+        told: Predicted = NOBODY,
     ) -> Opportunity | str:
-        """The auction of an exchange, or why it is not bid on; where it is only `asked` for, no source is counted."""
+        """The auction of an exchange, or why it is not bid on; where it is only `asked` for, no source is counted.
+
+        `told`: what a predictor of one's own said of the request's impressions.
+        """
         hints = None if imp.ext is None else imp.ext.bidpilot
         source = self._source(request, imp, hints, counted=not asked and request.test != 1)
         if hints is not None:
             value, segment = (hints.exposure, hints.interaction, hints.conversion), hints.segment
-        elif self._predictor is not None:
-            found = self._predictor(request, imp)
+            if not sound(value):
+                return "invalid_values"  # also where one is NaN
+            index = segment if isinstance(segment, int) else self._segments.get(segment, -1)
+            if not 0 <= index < len(self._segments):
+                return "unknown_segment"
+        else:
+            found = self.predictions.of(imp, source, told)
             if found is None:
                 return "not_predicted"
-            value, segment = found
-        else:
-            return "no_values"
-        if not (0.0 <= value[0] <= 1.0 and 0.0 <= value[1] <= _MOST_VALUE and 0.0 <= value[2] <= 1.0):
-            return "invalid_values"  # also where one is NaN
-        index = segment if isinstance(segment, int) else self._segments.get(segment, -1)
-        if not 0 <= index < len(self._segments):
-            return "unknown_segment"
+            value, index = found
         if not (math.isfinite(imp.bidfloor) and imp.bidfloor >= 0):
             return "invalid_floor"
         rate = 1.0
@@ -114,6 +123,7 @@ class Reader:
             hold=hold,
             test=request.test == 1,
             exchange=exchange,
+            format=format_of(imp),
             scale=1.0 if not request.cur or self.currency in request.cur else self._scale(request),
         )
 

@@ -40,7 +40,8 @@ from bidpilot.serving.openrtb import Reader, Writer
 from bidpilot.serving.page.page import Page
 from bidpilot.serving.page.register import read_register
 from bidpilot.serving.place import ALONE
-from bidpilot.serving.predictor import load_predictor
+from bidpilot.serving.prediction.build import predictions_of
+from bidpilot.serving.prediction.refresh import Refresh
 from bidpilot.serving.privacy.housekeeper import Housekeeper
 from bidpilot.serving.privacy.keep import limits
 from bidpilot.serving.restrictions.auction_types import AuctionTypes
@@ -108,7 +109,7 @@ async def _serve(config: ServeConfig, worker: Worker | None = None) -> None:
     servers = listeners(at, exchange, admin)
     loop.add_signal_handler(signal.SIGTERM, drain.begin)
     loop.add_signal_handler(signal.SIGINT, drain.end)
-    reload(loop, admin.swap, admin.reader.house.screen)
+    reload(loop, admin.swap, admin.refresh, admin.reader.house.screen)
     admin.auditor.log.start(deliver)
     settle_memory()
     tasks = [loop.create_task(server.serve()) for server in servers]
@@ -146,33 +147,33 @@ def applications(
 ) -> tuple[ExchangeApp, AdminApp]:
     """The two applications of a bidder; `url` is where exchanges send notices."""
     drain = drain or Drain()
-    predictor = None if config.predictor is None else load_predictor(config.predictor)
     signer = Signer(secret(config, "notice.secret", "BIDPILOT_NOTICE_SECRET").encode())
     sources = Sources(bidder.desk.sources - 1)
     rates = Rates.load(config.rates, config.currency)
+    predictions = predictions_of(bidder, config)
     screen = Screen.of(config.blocklists, config.supply_chain)
-    house = House(
-        rates, AuctionTypes(config.auction_types), url.startswith("https://"), bidder.capping, screen, bidder.rotation
-    )
-    reader = Reader(bidder.bundle.manifest.segments, sources, config.currency, predictor, config.max_hold, house)
-    metrics = Metrics(bidder, sources)
+    secure = url.startswith("https://")
+    house = House(rates, AuctionTypes(config.auction_types), secure, bidder.capping, screen, bidder.rotation)
+    reader = Reader(bidder.bundle.manifest.segments, sources, config.currency, predictions, config.max_hold, house)
+    metrics = Metrics(bidder, sources, predictions.counts)
     access = Access(exchanges_of(config.exchanges), networks_of(config.allow))
     exchange = ExchangeApp(bidder, config, signer, reader, Writer(signer, url), metrics, access, drain)
-    swap = Swap(bidder, config)
+    swap, refresh = Swap(bidder, config), Refresh(predictions, bidder, config.predictor_file)
     tokens = Tokens(secret(config, "admin.token", _TOKEN), config.tokens)
     page = Page(bidder, config.currency, drain, () if config.risks is None else read_register(config.risks))
-    return exchange, AdminApp(bidder, reader, metrics, tokens, drain, swap=swap, page=page, seat=config.seat)
+    admin = AdminApp(bidder, reader, metrics, tokens, drain, swap=swap, refresh=refresh, page=page, seat=config.seat)
+    return exchange, admin
 
 
-def reload(loop: asyncio.AbstractEventLoop, swap: Swap | None, screen: Screen | None = None) -> None:
-    """Let SIGHUP read the bundle's path and the lists of invalid traffic anew."""
+def reload(loop: asyncio.AbstractEventLoop, *files: Swap | Refresh | Screen | None) -> None:
+    """Let SIGHUP read the paths of the bundle, of the predictor's rates and of the lists of invalid traffic anew."""
     tasks: set[asyncio.Task[None]] = set()  # a task that nobody holds may vanish
 
     def begin() -> None:
-        if screen is not None:
-            loop.run_in_executor(None, screen.again)
-        if swap is not None:
-            task = loop.create_task(swap.again())
+        for file in files:
+            if file is None:
+                continue
+            task = loop.create_task(file.again())
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 

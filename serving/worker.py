@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -24,14 +24,17 @@ from bidpilot.serving.link import PATIENCE, Link
 from bidpilot.serving.listeners import Addresses
 from bidpilot.serving.metrics_sum import ACCOUNT, UNKNOWN, combine, told
 from bidpilot.serving.place import Place
+from bidpilot.serving.prediction.refresh import answer as renewed
 from bidpilot.serving.pulse import PULSE
 from bidpilot.serving.siblings import Siblings, read
-from bidpilot.serving.swap import answer
+from bidpilot.serving.swap import answer as swapped
 
 # what is said over the link: by the supervisor to each worker ...
 START, SIBLINGS, HEARD, NUMBERS, MONEY_HELD, SWAP = "start", "siblings", "heard", "numbers", "money", "swap"
+RENEW = "renew"
 # ... and by a worker to the supervisor
 LISTENING, FAILED, PASS, METRICS, EVERYONE, BUNDLE = "listening", "failed", "pass", "metrics", "everyone", "bundle"
+PREDICTOR = "predictor"
 
 SWAPPING = 60.0
 """Seconds that a worker may take to prepare another bundle."""
@@ -81,13 +84,18 @@ class Worker:
             return msgspec.msgpack.encode(held)
 
         async def swap(body: bytes) -> bytes:
-            return json.dumps(await _swap(admin, body)).encode()
+            assert admin.swap is not None
+            return json.dumps(await _taken(partial(swapped, admin.swap), body)).encode()
+
+        async def renew(body: bytes) -> bytes:
+            assert admin.refresh is not None
+            return json.dumps(await _taken(partial(renewed, admin.refresh), body)).encode()
 
         async def pulse(_: bytes) -> bytes:
             return b""
 
         self.link.handlers |= {NUMBERS: numbers, MONEY_HELD: money, SIBLINGS: know, HEARD: hear, SWAP: swap}
-        self.link.handlers[PULSE] = pulse
+        self.link.handlers |= {PULSE: pulse, RENEW: renew}
 
     async def listening(self) -> None:
         """Wait until this process takes connections at all its ports, and say so.
@@ -123,12 +131,18 @@ class Worker:
         status, found = json.loads(await self.link.ask(BUNDLE, body, patience=3 * SWAPPING))
         return status, found
 
+    async def predictor(self, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Have every worker take other rates of the predictor: likewise."""
+        status, found = json.loads(await self.link.ask(PREDICTOR, body, patience=3 * SWAPPING))
+        return status, found
 
-async def _swap(admin: AdminApp, body: bytes) -> tuple[int, dict[str, Any]]:
-    """What this worker answers to POST /admin/bundle."""
+
+async def _taken(
+    answer: Callable[[str, bytes], Awaitable[tuple[int, dict[str, Any]]]], body: bytes
+) -> tuple[int, dict[str, Any]]:
+    """What this worker answers to POST /admin/bundle or /admin/predictor."""
     try:
-        assert admin.swap is not None
-        return await answer(admin.swap, "POST", body)
+        return await answer("POST", body)
     except (BidpilotError, msgspec.MsgspecError, UnicodeError) as error:
         return 400, {"error": " ".join(str(error).split())[:500]}
 

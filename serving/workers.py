@@ -44,7 +44,9 @@ from bidpilot.serving.worker import (
     METRICS,
     NUMBERS,
     PASS,
+    PREDICTOR,
     PROGRAM,
+    RENEW,
     SIBLINGS,
     START,
     SWAP,
@@ -134,7 +136,9 @@ class Supervisor:
         if self._stopping.is_set():
             return
         handlers: dict[str, Handler] = {
-            METRICS: self._metrics, EVERYONE: self._everyone, PASS: self._pass, BUNDLE: self._bundle,
+            METRICS: self._metrics, EVERYONE: self._everyone, PASS: self._pass,
+            BUNDLE: lambda body: self._take(SWAP, "bundle", body),
+            PREDICTOR: lambda body: self._take(RENEW, "predictor_file", body),
         }  # fmt: skip
         process = self._running[place.index] = await Process.start(self.config, place, self._at, handlers)
         try:
@@ -202,13 +206,13 @@ class Supervisor:
                 process.link.tell(HEARD, body[PREFIX:])
         return b""
 
-    async def _bundle(self, body: bytes) -> bytes:
-        """Have one worker take another bundle, and then the rest; one that starts later begins with it."""
+    async def _take(self, what: str, setting: str, body: bytes) -> bytes:
+        """Have one worker take another file, and then the rest; one that starts later begins with it."""
         first, *rest = [process for process in self._running.values() if process.serves]
-        status, found = json.loads(await first.link.ask(SWAP, body, SWAPPING))
+        status, found = json.loads(await first.link.ask(what, body, SWAPPING))
         if status < 400:
-            self.config = self.config.model_copy(update={"bundle": Path(json.loads(body)["path"])})
-            asked = (process.link.ask(SWAP, body, SWAPPING) for process in rest)
+            self.config = self.config.model_copy(update={setting: Path(json.loads(body)["path"])})
+            asked = (process.link.ask(what, body, SWAPPING) for process in rest)
             answers = await asyncio.gather(*asked, return_exceptions=True)
             took = [isinstance(a, bytes) and json.loads(a)[0] < 400 for a in answers]
             found |= {"workers": 1 + sum(took), "of": self.config.workers}

@@ -19,7 +19,8 @@ from bidpilot.envs.logs.incidents import UnderIncident
 from bidpilot.envs.logs.ipinyou import ipinyou_format
 from bidpilot.envs.logs.kuairand import LOGS, kuairand_format
 from bidpilot.envs.logs.mapped import mapped_format
-from bidpilot.envs.logs.storage import HASHED_FILE, SET_ASIDE_FILE, check_folder, save_log
+from bidpilot.envs.logs.storage import HASHED_FILE, SET_ASIDE_FILE, WON_FILE, check_folder, save_log
+from bidpilot.envs.logs.won import read_won
 
 IMPORTERS: dict[str, Callable[[ImportOptions, list[Path]], Format]] = {
     "auctionnet": lambda options, _paths: auctionnet_format(options),
@@ -112,7 +113,12 @@ def run_import(
     _check_out(folder, force)
     if format == DECISIONS:
         named = name or folder.resolve().name
-        return _store_decisions(import_decisions(files, named, incidents, plain), folder)
+        paths = list(files)
+        result = import_decisions(paths, named, incidents, plain)
+        won = read_won(paths, incidents, plain)
+        summary = _store_decisions(result, folder)
+        won.write_parquet(folder / WON_FILE)
+        return summary
     options = options or ImportOptions()
     if advertiser is not None:
         options = replace(options, advertiser=advertiser)

@@ -32,6 +32,8 @@ from bidpilot.envs.logs.manifest import MANIFEST_FILE, LogManifest, read_manifes
 AUCTIONS_FILE = "auctions.parquet"
 SET_ASIDE_FILE = "set_aside.parquet"
 HASHED_FILE = "hashed.parquet"
+WON_FILE = "won.parquet"
+"""What was won, with its outcomes: of a bid server's log."""
 MAPPED_FOLDER = "mapped"
 _STAMP = "stamp"
 _LARGE = 50_000_000  # auctions
@@ -70,7 +72,7 @@ def save_log(
     folder.mkdir(parents=True, exist_ok=True)
     # log.json goes first and comes last: a folder that was cut short while written is no log.
     (folder / MANIFEST_FILE).unlink(missing_ok=True)
-    for stale in (folder / SET_ASIDE_FILE, folder / HASHED_FILE, *folder.glob(f"{MAPPED_FOLDER}/*")):
+    for stale in (folder / SET_ASIDE_FILE, folder / HASHED_FILE, folder / WON_FILE, *folder.glob(f"{MAPPED_FOLDER}/*")):
         stale.unlink(missing_ok=True)
     _write_auctions(log, folder / AUCTIONS_FILE)
     if isinstance(set_aside, Path):

@@ -6,6 +6,7 @@ nowhere.
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import msgspec
@@ -51,8 +52,11 @@ class Screen:
         """The screen; None where nothing is asked."""
         return None if folder is None and demand is Demand.any else cls(folder, demand)
 
-    def again(self) -> None:
-        """Read the lists anew; where one cannot be read all stay as they are, and the log says so."""
+    async def again(self) -> None:
+        """Read the lists anew, beside the loop; where one cannot be read all stay as they are, and the log says so."""
+        await asyncio.to_thread(self._again)
+
+    def _again(self) -> None:
         if self._folder is None:
             return
         try:

@@ -35,6 +35,7 @@ DECISIONS = {
     "source": Field(
         "finds invalid traffic: one of some thousand clusters of publishers", "site.publisher.id, as cluster"
     ),
+    "format": Field("learns rates by format", "imp: which of video, audio, native and banner it has"),
     "exposure": Field("what the bid was made for", "imp.ext.bidpilot.exposure"),
     "interaction": Field("what the bid was made for", "imp.ext.bidpilot.interaction"),
     "conversion": Field("what the bid was made for", "imp.ext.bidpilot.conversion"),
@@ -144,7 +145,7 @@ METRICS = {
     "kpi": Field("which coefficient"),
     "reason": Field("why there was no bid, from a fixed list"),
     "cause": Field("which guardrail, from a fixed list"),
-    "result": Field("what became of notices, from a fixed list"),
+    "result": Field("what became of notices, or who gave an impression its values, from a fixed list"),
     "digest": Field("which bundle decides"),
     "run": Field("of which training run it is"),
     "risk": Field("what alarms and incidents are of, from a fixed list"),

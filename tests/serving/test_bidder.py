@@ -200,22 +200,14 @@ def test_each_type_of_event_is_booked_once_for_a_bid_by_the_campaigns_weights(bi
     np.testing.assert_allclose(totals.realised[0, 1:], [3 * 7.0 + 0.5 + 3.0, 1.0])
 
 
-def test_an_event_before_its_bill_is_booked_and_counted_apart(bidder: Bidder) -> None:
+def test_an_event_before_its_bill_counts_when_that_comes(bidder: Bidder) -> None:
     ticket = made(bidder.bid(Opportunity(VALUE, 0))).ticket
     bidder.outcome(ticket, Told("view"))
+    assert events(bidder) == {}
     bidder.bill(ticket, 0.001)
     bidder.outcome(ticket, Told("like"))
-    assert events(bidder) == {"event_unbilled": 1, "event": 1}
+    assert events(bidder) == {"event": 2}
     assert bidder.days["default"].collector.totals().funnel.tolist() == [[1, 0, 1, 0, 0, 0, 0]]
-
-
-def test_an_event_while_its_bill_is_being_written_is_of_a_billed_bid(bidder: Bidder) -> None:
-    ticket = made(bidder.bid(Opportunity(VALUE, 0))).ticket
-    held = bidder.days["default"].wallet.find(ticket.key)
-    assert held is not None
-    held.claimed = True
-    bidder.outcome(ticket, Told("view"))
-    assert events(bidder) == {"event": 1}
 
 
 def test_an_event_after_midnight_is_logged_and_counted_and_in_no_day_that_is_played(

@@ -16,23 +16,9 @@ from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.exchange_app import ExchangeApp
-from bidpilot.serving.messages import BidRequest, Imp
-from bidpilot.serving.predictor import Prediction, load_predictor
-from bidpilot.serving.server import applications
 from tests.serving.doors import Given
-from tests.serving.served import only_bid, request
 
 PLAIN = {"id": "1"}
-
-
-def steady(request: BidRequest, imp: Imp) -> Prediction | None:
-    """A predictor that likes what has a tag."""
-    return None if imp.tagid is None else Prediction((0.6, 0.2, 0.004), "search/tail")
-
-
-def broken(request: BidRequest, imp: Imp) -> Prediction | None:
-    """A predictor that fails."""
-    raise RuntimeError("no model")
 
 
 def ask(app: ExchangeApp, body: object) -> tuple[int, dict[str, object]]:
@@ -41,40 +27,6 @@ def ask(app: ExchangeApp, body: object) -> tuple[int, dict[str, object]]:
 
     response = asyncio.run(app(Given("POST", "/openrtb2/bid", "", None, read)))
     return response.status, json.loads(response.body or b"{}")
-
-
-def test_a_predictor_gives_values_where_the_request_has_none(bundle_folder: Path, tmp_path: Path) -> None:
-    config = ServeConfig(bundle=bundle_folder, state=tmp_path)
-    with open_bidder(config, ManualClock(20_000 * DAY)) as bidder:
-        app, _ = applications(bidder, config, "http://x")
-        app.reader._predictor = steady
-        assert ask(app, request(PLAIN))[0] == 204
-        status, response = ask(app, request(PLAIN | {"tagid": "reel"}))
-        assert status == 200
-        segment = bidder.bundle.manifest.segments.index("search/tail")
-        expected = bidder.days["default"].pricer.bid((0.6, 0.2, 0.004), segment, 0, False)
-        assert only_bid(response)["price"] == pytest.approx(1000 * expected, abs=1e-3)
-
-
-def test_a_predictor_that_fails_is_answered_for_and_opens_the_breaker(bundle_folder: Path, tmp_path: Path) -> None:
-    config = ServeConfig(bundle=bundle_folder, state=tmp_path)
-    with open_bidder(config, ManualClock(20_000 * DAY)) as bidder:
-        app, _ = applications(bidder, config, "http://x")
-        app.reader._predictor = broken
-        for _ in range(5):
-            assert ask(app, request(PLAIN)) == (200, {"id": "r", "nbr": 1})
-        assert bidder.breaker.open
-        assert ask(app, request())[0] == 204
-
-
-def test_a_predictor_is_found_by_its_name() -> None:
-    assert vars(json)["dumps"] is load_predictor("json:dumps")
-
-
-@pytest.mark.parametrize("name", ["nowhere:x", "bidpilot:nothing", "bidpilot:__version__", "", ":", "json"])
-def test_a_predictor_that_is_none_is_named(name: str) -> None:
-    with pytest.raises(InvalidServing, match="predictor"):
-        load_predictor(name)
 
 
 def test_campaigns_come_from_a_file_and_take_the_bundles_fields_where_they_give_none(

@@ -83,8 +83,8 @@ def test_values_out_of_range_get_no_bid(client: Client, hints: dict[str, Any]) -
     assert client.bid(imp(**hints)) == (204, None)
 
 
-def test_an_impression_without_values_gets_no_bid_where_there_is_no_predictor(client: Client) -> None:
-    assert client.bid({"id": "1"}) == (204, None)
+def test_an_impression_without_values_is_bid_on_at_what_the_forecast_expects(client: Client) -> None:
+    assert only_bid(client.bid({"id": "1"})[1])["price"] > 0
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,8 @@ from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.exchange_app import ExchangeApp
 from bidpilot.serving.http import Application, Hangup
-from bidpilot.serving.messages import BidObject, BidRequest, Imp
-from bidpilot.serving.predictor import Prediction
+from bidpilot.serving.messages import BidObject, Imp
+from bidpilot.serving.prediction.values import Predicted, Prediction
 from bidpilot.serving.server import applications
 from tests.serving.doors import Watch, ask, promised
 from tests.serving.served import Served, imp, request
@@ -84,11 +84,11 @@ def test_an_answer_is_a_bid_only_if_it_leaves_in_time(
     app.config = app.config.model_copy(update={"network_ms": network})
     begun = watch()
 
-    def predict(request: BidRequest, imp: Imp) -> Prediction:
+    def predict(imp: Imp, source: int, told: Predicted) -> Prediction:
         watch.now += each
-        return Prediction((0.6, 0.2, 0.004), "feed/head")
+        return Prediction((0.6, 0.2, 0.004), 0)
 
-    app.reader._predictor = predict
+    app.reader.predictions.of = predict  # type: ignore[method-assign]
     before = promised(app.bidder)
     _, answer = ask(app, body=request({"id": "a"}, {"id": "b"}, tmax=tmax), arrived=begun - waited)
     left = tmax / 1000 - network / 1000 - (watch() - begun + waited)
@@ -134,10 +134,19 @@ def test_a_loop_notes_when_something_is_handed_over_not_when_it_gets_to_it() -> 
 SLOW = """
 import time
 
-def predict(request, imp):
-    if request.id == "slow":
+from bidpilot.serving import exchange_app
+
+read = exchange_app.read_request
+
+def slow(raw, forms):
+    if b'"slow"' in raw:
         time.sleep(0.1)
-    return (0.6, 0.2, 0.004), "feed/head"
+    return read(raw, forms)
+
+exchange_app.read_request = slow  # in the loop, where no predictor can block it
+
+def predict(view):
+    return [[0.6, 0.2, 0.004] for _ in view.impressions]
 """
 
 
@@ -208,12 +217,12 @@ def test_bids_of_a_request_that_fails_hold_nothing(
         asked = 0
         real = app.writer.bid
 
-        def predict(request: BidRequest, imp: Imp) -> Prediction:
+        def predict(imp: Imp, source: int, told: Predicted) -> Prediction:
             nonlocal asked
             asked += 1
             if where == "predictor" and asked > fails_at:
                 raise RuntimeError("no model")
-            return Prediction((0.6, 0.2, 0.004), "feed/head")
+            return Prediction((0.6, 0.2, 0.004), 0)
 
         def write(bid: Bid, imp: Imp, parts: object = None) -> BidObject:
             if where == "writer" and asked > fails_at:
@@ -223,7 +232,7 @@ def test_bids_of_a_request_that_fails_hold_nothing(
                 written.adm = "\ud800"
             return written
 
-        app.reader._predictor = predict
+        app.reader.predictions.of = predict  # type: ignore[method-assign]
         app.writer.bid = write  # type: ignore[method-assign]
         status, answer = ask(app, body=request(*({"id": str(k)} for k in range(5))))
         assert (status, answer) == (200, {"id": "r", "nbr": TECHNICAL_ERROR})

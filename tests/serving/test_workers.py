@@ -20,6 +20,7 @@ from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.server import run
 from tests.serving.conftest import write_controller_bundle
+from tests.serving.prediction.test_rates import written
 from tests.serving.served import Client, Served, imp, only_bid
 from tests.serving.test_kill import KILLS, OPTIONS, Operator, check, read_sqlite, start_load, use_up
 
@@ -146,7 +147,7 @@ def test_the_kill_switch_reaches_every_worker(server: Served) -> None:
         client.close()
 
 
-def test_another_bundle_comes_to_every_worker_and_to_those_that_start_later(
+def test_another_bundle_and_other_rates_come_to_every_worker_and_to_those_that_start_later(
     bundle_folder: Path, tmp_path: Path
 ) -> None:
     other = write_controller_bundle(tmp_path / "other", "pid")
@@ -156,9 +157,16 @@ def test_another_bundle_comes_to_every_worker_and_to_those_that_start_later(
         assert (status, "nothing" in found["error"]) == (400, True)
         status, found = admin.send("POST", "/admin/bundle", {"path": str(other)})
         assert (status, found["digest"], found["workers"], found["of"]) == (202, digest, WORKERS, WORKERS)
+        status, found = admin.send("POST", "/admin/predictor", {"path": str(tmp_path / "nothing")})
+        assert (status, "nothing" in found["error"]) == (400, True)
+        rates = written(tmp_path / "rates.json")
+        status, found = admin.send("POST", "/admin/predictor", {"path": str(rates)})
+        assert (status, found["rates"]["wins"], found["workers"]) == (200, 100, WORKERS)
         before = workers(server)
         os.kill(before[-1], signal.SIGKILL)
         assert soon(lambda: all_run(server) and set(workers(server)) != set(before))
+        told = [server.administrator().send("GET", "/admin/predictor")[1]["rates"] for _ in range(8)]
+        assert all(one is not None and one["path"] == str(rates) for one in told)
         coming = f'bidpilot_bundle_info{{digest="{digest}"'
         # the one that started again plays it at once, the other when its slot ends
         assert soon(lambda: any(name.startswith(coming) for name in metrics(server)))

@@ -83,6 +83,12 @@ COMMANDS: tuple[Command, ...] = (
         "serve", f"{_ROOMS}.cli.serve:ServeCommand", "bidpilot.serving.server:run", "answer bid requests with a bundle"
     ),
     Command(
+        "fit-predictor",
+        f"{_ROOMS}.predictor.config:FitPredictorConfig",
+        f"{_ROOMS}.predictor.run:run",
+        "learn a bid server's rates from its decision log, and judge them",
+    ),
+    Command(
         "privacy",
         f"{_ROOMS}.cli.privacy:PrivacyCommand",
         "bidpilot.serving.privacy.command:run",

@@ -38,7 +38,8 @@ def write(folder: Path, *changes: dict[str, Any], name: str = "decisions-1-1.par
 
 def tell(folder: Path, *events: tuple[str, str | None, int], name: str = "outcomes-1-1.parquet") -> None:
     schema = {"key": pl.String, "event": pl.String, "count": pl.Int64}
-    pl.DataFrame(list(events), schema, orient="row").write_parquet(folder / name)
+    told = pl.DataFrame(list(events), schema, orient="row")
+    told.with_columns(interaction=pl.lit(0.0), conversion=pl.lit(0.0)).write_parquet(folder / name)
 
 
 def test_events_become_the_funnel_of_the_auctions_that_were_won(tmp_path: Path) -> None:

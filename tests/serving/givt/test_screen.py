@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
 import logging
@@ -139,17 +140,17 @@ def test_lists_are_read_anew_and_stay_where_they_cannot_be(folder: Path, caplog:
     screen, request = Screen(folder), asked(device={"ip": "192.0.2.1", "ua": "Robot"})
     assert screen.against(request) is None
     (folder / "agents-more.txt").write_text("robot\n")
-    screen.again()
+    asyncio.run(screen.again())
     assert screen.against(request) is Refusal.agent
     (folder / "addresses.txt").write_text("192.0.2.0/24\nnot a network\n")
-    screen.again()
+    asyncio.run(screen.again())
     assert "addresses.txt cannot be read" in caplog.text
     assert screen.against(request) is Refusal.agent
     with pytest.raises(InvalidServing, match="not a network"):
         Screen(folder)
     with pytest.raises(InvalidServing, match="no folder"):
         Screen(folder / "missing")
-    Screen(None, Demand.required).again()
+    asyncio.run(Screen(None, Demand.required).again())
 
 
 def test_nothing_is_asked_where_nothing_is_configured() -> None:

@@ -1,0 +1,1 @@
+"""Values of impressions that bring none: what a predictor sees of a request, who is asked, and what stands in."""
