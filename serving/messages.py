@@ -109,6 +109,7 @@ class Player(msgspec.Struct, gc=False):
     mincpmpersec: float | None = None
     durfloors: list[DurFloor] | None = None
     protocols: list[int] | None = None
+    linearity: int | None = None
     battr: list[int] | None = None
     api: list[int] | None = None
 
@@ -127,7 +128,6 @@ class Imp(msgspec.Struct):
     id: str
     bidfloor: float = 0.0
     bidfloorcur: str = "USD"
-    tagid: str | None = None
     exp: float | None = None  # seconds between the auction and the exposure
     ext: ImpExt | None = None
     video: Player | None = None
@@ -155,13 +155,13 @@ class Place(msgspec.Struct):
     """A site or an app."""
 
     publisher: Publisher | None = None
-    domain: str | None = None
     content: Content | None = None
 
 
 class Site(Place):
     """A site."""
 
+    domain: str | None = None
     page: str | None = None
 
 
@@ -203,6 +203,8 @@ class BidRequest(msgspec.Struct):
     cattax: int | None = None
     bapp: list[str] | None = None
     wlang: list[str] | None = None
+    wlangb: list[str] | None = None
+    acat: list[str] | None = None
     regs: Regs | None = None
     user: msgspec.Raw = UNTOLD
     device: msgspec.Raw = UNTOLD

@@ -9,6 +9,8 @@ from bidpilot.serving.messages import Banner, Imp, Native, Player
 
 _AS_WIDE = 1.1  # a video is shown where the player's shape is within a tenth of its own
 
+_OVERLAY = 2  # `linearity` of what is shown over a content that goes on
+
 
 class Unfit(StrEnum):
     """Why a creative does not fit."""
@@ -38,6 +40,8 @@ def unfit_for_format(piece: Piece, imp: Imp) -> Unfit | None:
     kind = piece.kind
     if kind is Markup.video:
         if (video := imp.video) is not None:
+            if video.linearity == _OVERLAY:  # ours play by themselves
+                return Unfit.media
             return _unfit_player(piece, video) or _unfit_shape(piece, video)
     elif kind is Markup.banner:
         if (banner := imp.banner) is not None:
