@@ -275,8 +275,8 @@ class Bidder:
             bills_on_win=o.exchange in desk.settle_on_win,
             scale=o.scale * view.count,
             count=view.count,
-            user=view.user if best.served.caps else 0,
-            creative=chosen.piece.number if chosen is not None and best.served.counts_creatives else 0,
+            user=view.user if view.user and best.served.caps else 0,
+            creative=0 if chosen is None else chosen.piece.counted,
         )
         if not o.test:
             shadow = best.shadow_bid(o.value, o.segment, o.source, o.first_price)

@@ -152,8 +152,9 @@ class ExchangeApp:
     def respond(self, request: BidRequest, partner: Partner = ANYONE) -> BidResponse | None:
         """The response to a request that arrives now; None for no bid without a reason."""
         due, told = self._due(request, now := self.watch()), NOBODY
-        if not self._refused(request, partner):
-            told = self.reader.predictions.wait(request, due - now)
+        predictions = self.reader.predictions
+        if predictions.own is not None and not self._refused(request, partner):
+            told = predictions.wait(request, due - now)
         return self._respond(request, partner, due, Offer(self.bidder), told)
 
     def _refused(self, request: BidRequest, partner: Partner) -> bool:

@@ -11,7 +11,7 @@ from enum import IntEnum
 
 import msgspec
 
-UNTOLD = msgspec.Raw()
+UNTOLD = msgspec.Raw(b"null")
 """Of an object that is not there."""
 
 

@@ -40,6 +40,7 @@ class Kind(StrEnum):
     event = "event"
 
 
+_URL = bytes.maketrans(b"+/", b"-_")
 _MAC = 32  # hex digits of a signature
 _PLACE = {kind: place for place, kind in enumerate(Kind)}
 
@@ -101,7 +102,7 @@ class Signer:
             head += _SCALE.pack(t.scale, t.count)
         if shows:
             head += _SHOWN.pack(t.user, t.creative)
-        return base64.urlsafe_b64encode(head + t.account.encode()).rstrip(b"=").decode()
+        return binascii.b2a_base64(head + t.account.encode(), newline=False).translate(_URL, b"=").decode()
 
     def tokens(self, packed: str) -> tuple[str, str, str, str]:
         """The ticket with the signature of each kind of notice, in the order of `Kind`: parts of one keyed hash."""

@@ -21,7 +21,7 @@ from bidpilot.serving.creatives.macros import Template
 from bidpilot.serving.creatives.native import Assets
 from bidpilot.serving.creatives.old import OldCreative
 from bidpilot.serving.creatives.vast import protocol_of
-from bidpilot.serving.messages import Imp
+from bidpilot.serving.messages import BidObject, Imp
 
 
 class Markup(IntEnum):
@@ -59,6 +59,8 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
     protocol: int | None = None
     type: int | None = None  # of a banner
     number: int = 0  # of its id, where exposures are counted
+    counted: int = 0  # the same, where its campaign counts them
+    told: BidObject | None = None  # what all of its bids say of it
 
     def markup(self, imp: Imp, event_url: str) -> str | None:
         """What is sent to be shown, with the signed address of its events; None where the exchange knows it by id."""
@@ -106,21 +108,45 @@ def piece_of(creative: AnyCreative, campaign: str, secure_events: bool) -> Piece
 def pieces_of(creatives: Sequence[AnyCreative], old: OldCreative, campaign: str, secure_events: bool) -> list[Piece]:
     """What a campaign has to show; the old form alone where it is given."""
     if not old.given:
-        return [piece_of(creative, campaign, secure_events) for creative in creatives]
+        return [_telling(piece_of(creative, campaign, secure_events)) for creative in creatives]
     template = None if old.adm is None else Template(old.adm, campaign, old.crid)
     tells = template is not None and template.tells_events
     return [
-        Piece(
-            crid=old.crid,
-            number=number_of(old.crid),
-            campaign=campaign,
-            kind=Markup.video,
-            adomain=tuple(domain.strip().lower().rstrip(".") for domain in old.adomain),
-            template=template,
-            mtype=None if template is None else int(Markup.video),
-            secure=(secure_events or not tells) and not (old.adm is not None and insecure(old.adm)),
+        _telling(
+            Piece(
+                crid=old.crid,
+                number=number_of(old.crid),
+                campaign=campaign,
+                kind=Markup.video,
+                adomain=tuple(domain.strip().lower().rstrip(".") for domain in old.adomain),
+                template=template,
+                mtype=None if template is None else int(Markup.video),
+                secure=(secure_events or not tells) and not (old.adm is not None and insecure(old.adm)),
+            )
         )
     ]
+
+
+def _telling(piece: Piece) -> Piece:
+    """A piece with what all of its bids say of it, so that no bid has to put it together."""
+    told = BidObject(
+        id="", impid="", price=0.0, nurl="", burl="", lurl="", exp=0,
+        cid=piece.campaign,
+        crid=piece.crid,
+        adomain=piece.adomain,
+        bundle=piece.bundle,
+        cattax=piece.cattax if piece.cat else None,
+        cat=piece.cat,
+        attr=piece.attr,
+        apis=() if piece.api is None else (piece.api,),
+        protocol=piece.protocol,
+        language=piece.language,
+        w=piece.w,
+        h=piece.h,
+        dur=piece.duration,
+        mtype=piece.mtype,
+    )  # fmt: skip
+    return msgspec.structs.replace(piece, told=told)
 
 
 _COMMON = ("crid", "adomain", "cat", "cattax", "attr", "api", "language", "bundle")

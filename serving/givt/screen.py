@@ -71,7 +71,7 @@ class Screen:
     def against(self, request: BidRequest) -> Refusal | None:
         """Why a request is refused; None where it is not."""
         lists, verdicts = self._held
-        if lists.of_devices and request.device and (why := _of_device(request.device, lists, verdicts)) is not None:
+        if lists.of_devices and (why := _of_device(request.device, lists, verdicts)) is not None:
             return why
         app, site = request.app, request.site
         if lists.apps and app is not None and app.bundle and app.bundle.strip().lower() in lists.apps:

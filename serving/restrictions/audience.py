@@ -41,12 +41,12 @@ class Audience(BaseModel):
             raise InvalidServing(f"ages from {self.least_age} to {self.most_age} are nobody's. Turn them round.")
         return self
 
-    def against(self, person: Person | None, now: float) -> str | None:
+    def against(self, person: Person, now: float) -> str | None:
         """Why somebody may not be bid on at `now` (seconds since 1970); None where it may be."""
-        if self.consent and person is not None and not person.consent:
+        if self.consent and not person.consent:
             return "no_consent"
         if self.least_age is not None or self.most_age is not None or self.age_told:
-            age = None if person is None else person.age(now)
+            age = person.age(now)
             if age is None:
                 if self.age_told:
                     return "age_unknown"
@@ -54,8 +54,8 @@ class Audience(BaseModel):
                 return "age"  # the year of birth leaves two ages, and each must be allowed
         return self._outside(person) if self.regions or self.not_regions else None
 
-    def _outside(self, person: Person | None) -> str | None:
-        found = None if person is None else person.region
+    def _outside(self, person: Person) -> str | None:
+        found = person.region
         if found is None:
             return "region_unknown"
         country, part = found

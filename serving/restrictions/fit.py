@@ -69,7 +69,9 @@ def _unfit_player(piece: Piece, player: Player) -> Unfit | None:
             return Unfit.duration
     elif (least is not None and duration < least) or (most is not None and 0 < most < duration):
         return Unfit.duration
-    return _unfit_common(piece, player.battr, player.api)
+    if player.battr or piece.api is not None:
+        return _unfit_common(piece, player.battr, player.api)
+    return None
 
 
 def _of_other_types(piece: Piece, mimes: list[str]) -> bool:

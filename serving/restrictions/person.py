@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from bidpilot.serving.messages import BidRequest, Place
+from bidpilot.serving.messages import UNTOLD, BidRequest, Place
 from bidpilot.serving.reading.forms import Unreadable, reader_of
 
 ADULT = 18
@@ -22,7 +22,6 @@ _FOR_CHILDREN = frozenset({"TV-Y", "TV-Y7", "TV-Y7-FV", "C", "C8", "P", "EC"})
 """Content ratings of what is made for children: TV Parental Guidelines, Canada's and Australia's, ESRB."""
 
 _ESCAPE = b"\\u"  # in which a name may be written, too
-_NULL = (b"", b"null")
 
 
 class _UserExt(msgspec.Struct, gc=False):
@@ -67,7 +66,7 @@ class Whole:
 
     def __call__(self, raw: msgspec.Raw) -> Any:
         """The struct; with nothing in it where there is none, or it cannot be read."""
-        if bytes(raw) in _NULL:
+        if raw is UNTOLD:
             return self._none
         try:
             return self._strict(raw)
@@ -112,14 +111,6 @@ class Person:
         if not self.child:
             self.child = _for_children(request.site) or _for_children(request.app)
 
-    @classmethod
-    def of(cls, request: BidRequest) -> Person | None:
-        """That of a request; None where it tells of nobody, and of no rules."""
-        place = request.site or request.app
-        if request.regs is None and not request.user and not request.device and (place is None or not place.content):
-            return None
-        return cls(request)
-
     @property
     def readable(self) -> bool:
         """Whether data of the person may be read: there is consent where it is needed, and nobody speaks of a child."""
@@ -129,9 +120,6 @@ class Person:
         """Whether this may be a child, or somebody who is not of age at `now` (seconds since 1970)."""
         if self.child:
             return True
-        raw = bytes(self._request.user)
-        if b'"yob"' not in raw and _ESCAPE not in raw:
-            return False  # nothing is decoded where nothing is told
         age = self.age(now)
         return age is not None and age < ADULT
 
@@ -176,6 +164,14 @@ class Person:
         if self._device is None:
             self._device = _device(self._request.device)
         return self._device
+
+
+def tells_age(request: BidRequest) -> bool:
+    """Whether there may be anything in a request by which somebody is a minor; what is not there is not decoded."""
+    regs, place, raw = request.regs, request.site or request.app, request.user
+    if raw is not UNTOLD and (b'"yob"' in (user := bytes(raw)) or _ESCAPE in user):
+        return True
+    return (regs is not None and bool(regs.coppa)) or (place is not None and place.content is not None)
 
 
 def _told_consent(request: BidRequest) -> bool:

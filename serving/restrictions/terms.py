@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bidpilot.serving.capping.cap import Cap
 from bidpilot.serving.creatives.piece import Markup, Piece, pieces_of
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.messages import BidRequest, Deal, DurFloor, Imp
 from bidpilot.serving.restrictions.auction_types import AuctionTypes, Pricing
-from bidpilot.serving.restrictions.audience import Audience
 from bidpilot.serving.restrictions.blocks import allowed
 from bidpilot.serving.restrictions.fit import Unfit, unfit_for_format
 from bidpilot.serving.restrictions.rates import Rates
@@ -61,8 +59,7 @@ class Ready(msgspec.Struct, frozen=True):
 
     served: ServedCampaign
     pieces: list[Piece]
-    caps: tuple[Cap, ...]
-    audience: Audience | None
+    ruled: bool  # whether it has rules of its own for people
     by_creative: bool  # whether a cap is of creatives
 
 
@@ -100,8 +97,10 @@ class House:
         kept = self._ready.get(served.name)
         if kept is None or kept.served is not served:
             pieces = pieces_of(served.creatives, served.creative, served.name, self._secure)
+            if served.counts_creatives:
+                pieces = [msgspec.structs.replace(piece, counted=piece.number) for piece in pieces]
             by_creative = any(cap.per == "creative" for cap in served.caps)
-            kept = Ready(served, pieces, served.caps, served.audience, by_creative)
+            kept = Ready(served, pieces, bool(served.caps) or served.audience is not None, by_creative)
             self._ready[served.name] = kept
         return kept
 
@@ -135,12 +134,10 @@ class Terms:
 
     def showing(self, served: ServedCampaign, now: float) -> Showing | str:
         """What a campaign would show at a time (seconds since 1970), or why it does not bid."""
-        ready, person = self._house.ready(served), self.visit.person
-        if person is not None and not served.minors and person.minor(now):
+        ready, visit = self._house.ready(served), self.visit
+        if visit.may_be_minor and not served.minors and visit.person.minor(now):
             return "minors"
-        if ready.audience is not None and (why := ready.audience.against(person, now)) is not None:
-            return why
-        if ready.caps and (why := self._capped(served, now)) is not None:
+        if ready.ruled and (why := self._ruled_out(served, now)) is not None:
             return why
         fitting, why = [], "no_creative"
         for piece in ready.pieces:
@@ -154,7 +151,10 @@ class Terms:
                 why = "creative_capped"
             else:
                 fitting.append(piece)
-        first = self._first(served, fitting) if len(fitting) > 1 else 0
+        if len(fitting) == 1:
+            options, why = self._options(fitting[0])
+            return Showing(fitting[0], options) if options else why
+        first = self._first(served, fitting) if fitting else 0
         for turn in range(len(fitting)):
             piece = fitting[(first + turn) % len(fitting)]
             options, why = self._options(piece)
@@ -162,13 +162,19 @@ class Terms:
                 return Showing(piece, options)
         return why
 
+    def _ruled_out(self, served: ServedCampaign, now: float) -> str | None:
+        """Why the campaign's own rules for people forbid it."""
+        if served.audience is not None and (why := served.audience.against(self.visit.person, now)) is not None:
+            return why
+        return self._capped(served, now) if served.caps else None
+
     def _capped(self, served: ServedCampaign, now: float) -> str | None:
         """Why a campaign with caps does not bid: the person has seen enough of it, or cannot be told apart."""
         visit, capping = self.visit, self._house.capping
         if capping is None:
             return "caps_unknown"
         if visit.marks is None:
-            id = None if visit.person is None else visit.person.id
+            id = visit.person.id
             if id is None:
                 visit.marks = ()
             elif not (marks := capping.marks(id, now)):
@@ -186,8 +192,9 @@ class Terms:
     def _unfit(self, piece: Piece) -> Unfit | None:
         if self._imp.secure and not piece.secure:
             return Unfit.insecure
-        blocked = None if self._blocks is None else self._blocks.against(piece)
-        return blocked or unfit_for_format(piece, self._imp)
+        if self._blocks is not None and (blocked := self._blocks.against(piece)) is not None:
+            return blocked
+        return unfit_for_format(piece, self._imp)
 
     def _first(self, served: ServedCampaign, fitting: list[Piece]) -> int:
         rotation = self._house.rotation
@@ -228,7 +235,7 @@ class Terms:
         imp = self._imp
         floor, kind = imp.bidfloor, piece.kind
         player = imp.video if kind is Markup.video else imp.audio if kind is Markup.audio else None
-        if player is not None:
+        if player is not None and (player.mincpmpersec or player.durfloors):
             floor = _floor(floor, player.mincpmpersec, player.durfloors, piece.duration)
         return self._option(None, self._request.at, imp.bidfloorcur, floor)
 
@@ -242,14 +249,15 @@ class Terms:
             yield deal
 
     def _option(self, deal: str | None, at: int, currency: str, floor: float) -> Option | str:
-        pricing = self._house.auction_types.of(at)
+        house = self._house
+        pricing = house.auction_types.pricing.get(at)
         if pricing is None:
             return "auction_type"
         if not 0 <= floor < math.inf:  # also where it is NaN
             return "invalid_floor"
         if floor == 0:
             return Option(deal, 0, pricing) if pricing is not Pricing.fixed else "invalid_floor"
-        rate = self._house.rates.of(currency)
+        rate = 1.0 if currency == house.rates.own else house.rates.of(currency)
         if rate is None:
             return "floor_currency"
         least = min(floor * rate, _MOST_FLOOR) / _MILLE * self.count

@@ -15,7 +15,7 @@ from bidpilot.serving.admin_app import AdminApp
 from bidpilot.serving.decision_log import Row
 from bidpilot.serving.messages import decode_request
 from bidpilot.serving.restrictions import person
-from bidpilot.serving.restrictions.person import Person
+from bidpilot.serving.restrictions.visit import Visit
 from bidpilot.serving.tokens import Tokens
 from tests.serving.openrtb.desks import HERE, NOW, Answer, Desks, opened
 from tests.serving.openrtb.schema import schema
@@ -73,8 +73,8 @@ def test_nothing_of_a_user_or_a_device_is_decoded_where_there_is_no_consent(monk
 
     def asked(**fields: Any) -> list[str]:
         read.clear()
-        found = Person.of(decode_request(json.dumps(body | fields).encode()))
-        assert found is not None
+        visit = Visit(decode_request(json.dumps(body | fields).encode()), "seat")
+        found = visit.person
         with suppress(AttributeError):
             found.minor(NOW), found.age(NOW), found.region, found.id
         return read
