@@ -44,11 +44,10 @@ from bidpilot.serving.creatives.old import OldCreative
 from bidpilot.serving.drain import Drain
 from bidpilot.serving.exchange_app import readiness
 from bidpilot.serving.experiments import admin as experiments
-from bidpilot.serving.experiments.ids import WITH_IDS
 from bidpilot.serving.http import TEXT, BodyRefused, Request, Response
 from bidpilot.serving.incidents import admin as incidents
 from bidpilot.serving.ledger.store import MICRO, Seen, Wins
-from bidpilot.serving.messages import BidRequest, Imp, encode
+from bidpilot.serving.messages import Imp, encode
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.openrtb import NOBODY, Reader
 from bidpilot.serving.orders import Pending
@@ -60,8 +59,8 @@ from bidpilot.serving.prediction.values import Predicted
 from bidpilot.serving.privacy.audit import FILE, AuditLog
 from bidpilot.serving.privacy.auditor import Auditor
 from bidpilot.serving.reach import Reach, shown
-from bidpilot.serving.reading.request import PLAIN, read_request
-from bidpilot.serving.restrictions.blocks import Blocks
+from bidpilot.serving.reading.request import read_request
+from bidpilot.serving.restrictions.visit import Visit
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.spend import spend_of
 from bidpilot.serving.tokens import Role, Tokens, Who
@@ -308,8 +307,9 @@ class AdminApp:
 
     def _explain(self, body: bytes, told: Predicted = NOBODY) -> dict[str, Any]:
         experiment = self.bidder.experiment
-        request = read_request(body, Counter(), PLAIN if experiment is None else WITH_IDS)
-        trial = None if experiment is None else experiment.place(request)
+        request = read_request(body, Counter())
+        visit = self.reader.house.visit(request, self.seat)
+        trial = None if experiment is None else experiment.place(request, visit.person)
         found: dict[str, Any] = {}
         for imp in request.imp:
             opportunity = self.reader.opportunity(request, imp, asked=True, told=told, trial=trial)
@@ -319,12 +319,14 @@ class AdminApp:
             found[imp.id] = parts = self.bidder.explain(opportunity)
             for name, served in self.bidder.served.items():
                 if name in parts:
-                    parts[name] |= self._shown(request, imp, served)
+                    parts[name] |= self._shown(visit, imp, served)
         return found
 
-    def _shown(self, request: BidRequest, imp: Imp, served: ServedCampaign) -> dict[str, Any]:
+    def _shown(self, visit: Visit, imp: Imp, served: ServedCampaign) -> dict[str, Any]:
         """What a campaign would show, and the ways to buy the impression; or why there is nothing to show."""
-        terms = self.reader.terms(request, imp, Blocks.of(request), self.seat)
+        if visit.refusal is not None:
+            return {"creative": None, "not_shown": visit.refusal.value}
+        terms = self.reader.terms(visit, imp)
         showing = terms.showing(served, self.bidder.desk.clock())
         if isinstance(showing, str):
             return {"creative": None, "not_shown": showing}

@@ -23,7 +23,10 @@ from bidpilot.serving.booking import Booking
 from bidpilot.serving.buying import View, offered, view_of
 from bidpilot.serving.calendar import Calendar, Moment, SteadyClock
 from bidpilot.serving.campaign_day import CampaignDay
+from bidpilot.serving.capping.capping import Capping
 from bidpilot.serving.control import Control
+from bidpilot.serving.creatives.piece import number_of
+from bidpilot.serving.creatives.rotation import Rotation
 from bidpilot.serving.days import Days
 from bidpilot.serving.deciders import Decider
 from bidpilot.serving.decision_log import DecisionLog
@@ -93,7 +96,11 @@ class Bidder:
         self.control = Control(desk, self._days, self.events, name, campaigns)
         desk.watcher.muted = lambda: self.killed
         self.put, self.kill, self.remove = self.control.put, self.control.kill, self.control.remove
-        b = self.booking = Booking(desk, self._days, self.control.heard, decisions, self.events)
+        self.capping = Capping(desk.keeper, lambda: self.control.served, desk.process)
+        self.rotation = Rotation(desk.state.store_rotation, desk.state.rotation())
+        b = self.booking = Booking(
+            desk, self._days, self.control.heard, decisions, self.events, self.capping, self.rotation
+        )
         self.win, self.loss, self.bill, self.outcome = b.win, b.loss, b.bill, b.outcome
         self.reconciliation = Reconciliation(desk, self._days.events)
         self.control.on_resume = self.reconciliation.forgive
@@ -141,10 +148,16 @@ class Bidder:
         self._days.tend(now, self.control.served)
         self.control.orders.tend()
         self.booking.tend(now)
+        self.capping.tend(now)
+        self.rotation.tend(now, self._creatives)
         self.reconciliation.tend(now, self._days.accounts(_RECONCILED))
         self.past_debt.tend(now, self._days.turns, self.control.served)
         self._watch()
         self.responder.tend(now)
+
+    def _creatives(self) -> dict[str, set[int]]:
+        """The numbers of each campaign's creatives."""
+        return {name: {number_of(one.crid) for one in served.creatives} for name, served in self.control.heard.items()}
 
     def _watch(self) -> None:
         """Tell of what went wrong where nobody was asked."""
@@ -231,6 +244,10 @@ class Bidder:
         For a campaign that has nothing to show there it is no auction: nothing to plan with.
         """
         refused: dict[str, Refusal] = {}
+        if view.refusal is not None:
+            self.auctions += not o.test
+            self.refused.update([] if o.test else [(name, view.refusal) for name in self.days])
+            return dict.fromkeys(self.days, view.refusal)
         if o.test:
             for name, day in days.items():
                 if (why := day.refusal(o.source)) is not None:
@@ -283,6 +300,8 @@ class Bidder:
             bills_on_win=o.exchange in desk.settle_on_win,
             scale=o.scale * view.count,
             count=view.count,
+            user=view.user if view.user and best.served.caps else 0,
+            creative=0 if chosen is None else chosen.piece.counted,
         )
         if not o.test:
             shadow = best.shadow_bid(o.value, o.segment, o.source, o.first_price)
@@ -335,6 +354,7 @@ class Bidder:
         """Give unused money back, write what is ordered and logged, close the files."""
         self.responder.end()
         self._days.close()
+        self.rotation.keep(self._creatives)
         self.control.orders.farewell()
         self.desk.keeper.stop()
         if self.decisions is not None:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.serving.auction import Record, row
 from bidpilot.serving.calendar import DAY
+from bidpilot.serving.capping.capping import Capping
+from bidpilot.serving.creatives.rotation import Rotation
 from bidpilot.serving.days import OLD_DAYS, Days
 from bidpilot.serving.decision_log import DecisionLog
 from bidpilot.serving.desk import Desk
@@ -35,6 +37,8 @@ class Booking:
         served: campaigns by name, as they stand.
         decisions: where resolved auctions are logged, or None.
         events: where what is odd about bills is told.
+        capping: counts exposures by person.
+        rotation: learns what creatives bring.
     """
 
     def __init__(
@@ -44,9 +48,11 @@ class Booking:
         served: Mapping[str, ServedCampaign],
         decisions: DecisionLog | None,
         events: EventLog,
+        capping: Capping,
+        rotation: Rotation,
     ) -> None:
         self._desk, self._days, self._served, self._decisions = desk, days, served, decisions
-        self._events = events
+        self._events, self._capping, self._rotation = events, capping, rotation
         self.notices: Counter[str] = Counter()  # what became of them
         self._told = ToldEvents(OLD_DAYS * DAY)
         self._unbilled = Unbilled(desk.keeper, self._count_event, self._drop_event)
@@ -140,6 +146,8 @@ class Booking:
         def booked(result: Booked | None) -> None:
             self.notices["unavailable" if result is None else result.value] += 1
             if result in (Booked.settled, Booked.debt):
+                if ticket.user:
+                    self._capping.billed(ticket, self._desk.clock())
                 told, paid = not isinstance(price, Unread), amount if result is Booked.settled else 0
                 if record or not self._pass_on(Passed(Kind.bill, ticket, min_to_win, amount, told, paid)):
                     self._booked(ticket, amount, min_to_win, record, told)
@@ -185,6 +193,8 @@ class Booking:
                 # the price of this auction, but as prices of won auctions alone they would not stand for the slot's
                 record[0].market_price = amount / MICRO / ticket.count
             self._resolve(record[0], "won", amount)
+        if ticket.creative:
+            self._rotation.billed(ticket.account.partition("@")[0], ticket.creative, ticket.count)
         self._unbilled.billed(ticket)
         if day is not None:
             day.book(ticket.slot, ticket.all_values, ticket.segment, ticket.source, amount, ticket.amount)
@@ -220,8 +230,11 @@ class Booking:
     def _count_event(self, ticket: Ticket, told: Told) -> None:
         day = self._days.today(ticket.account)
         self.notices["event_after_day" if day is None else "event"] += 1
-        if day is not None:
-            day.outcome(ticket.slot, ticket.source, told)
+        if day is None:
+            return
+        day.outcome(ticket.slot, ticket.source, told)
+        if ticket.creative and day.served.rotation != "even":
+            self._rotation.told(day.served.name, ticket.creative, getattr(told, day.served.rotation))
 
     def _drop_event(self, ticket: Ticket, told: Told) -> None:
         self.notices["event_unbilled"] += 1

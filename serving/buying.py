@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bidpilot.bidding.traffic.refusal import Refusal
 from bidpilot.serving.auction import Opportunity
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.restrictions.auction_types import Pricing
@@ -22,6 +23,8 @@ class View(msgspec.Struct, frozen=True, gc=False):
     shown: dict[str, Showing] | None = None  # by campaign; None: nobody has said what is on offer
     unfit: dict[str, str] = {}  # campaigns that have nothing to show there, and why
     count: float = 1.0  # exposures that it stands for
+    user: int = 0  # what the person is known by, where a cap has asked
+    refusal: Refusal | None = None  # why it is an auction of nobody
 
 
 _UNTOLD = View()
@@ -31,6 +34,8 @@ def view_of(days: Mapping[str, CampaignDay], terms: Terms | None, now: float) ->
     """What each campaign would show under an impression's terms; without, as a caller in this process has none, any."""
     if terms is None:
         return _UNTOLD
+    if terms.visit.refusal is not None:
+        return View({}, count=terms.count, refusal=terms.visit.refusal)
     shown: dict[str, Showing] = {}
     unfit: dict[str, str] = {}
     for name, day in days.items():
@@ -39,7 +44,7 @@ def view_of(days: Mapping[str, CampaignDay], terms: Terms | None, now: float) ->
             unfit[name] = showing
         else:
             shown[name] = showing
-    return View(shown, unfit, terms.count)
+    return View(shown, unfit, terms.count, terms.user)
 
 
 def offered(day: CampaignDay, o: Opportunity, view: View, now: float, hold: float) -> tuple[int, str, Chosen | None]:

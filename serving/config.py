@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from bidpilot.bidding.traffic.sources import CLUSTERS
 from bidpilot.bidding.zone import ZoneName
 from bidpilot.serving.access import networks_of
+from bidpilot.serving.givt.chain import Demand
 from bidpilot.serving.guardrails import GuardrailConfig
 from bidpilot.serving.privacy.keep import Keep
 from bidpilot.serving.reconciliation import ReconciliationConfig
@@ -113,6 +114,13 @@ class ServeConfig(BaseModel):
         ge=1,
         le=32767,
         description="Clusters of publishers that are told apart, where the bundle's forecast knows no sources.",
+    )
+    blocklists: Path | None = Field(
+        None,
+        description="Folder of lists of invalid traffic and of sellers (addresses.txt and so on), read anew at SIGHUP.",
+    )
+    supply_chain: Demand = Field(
+        Demand.any, description="Which supply chains (source.schain) are bid on: any, complete where told, or required."
     )
     traffic_filter: bool = Field(
         True, description="Refuse traffic that is taken for invalid, by source, before the bid."

@@ -22,7 +22,6 @@ from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.drain import Drain
 from bidpilot.serving.experiments.experiment import Trial
-from bidpilot.serving.experiments.ids import WITH_IDS
 from bidpilot.serving.http import JSON, BodyRefused, Request, Response
 from bidpilot.serving.messages import BidRequest, BidResponse, Imp, NoBidReason, encode
 from bidpilot.serving.metrics import Metrics
@@ -32,8 +31,7 @@ from bidpilot.serving.openrtb import MILLE, NOBODY, Reader, Writer
 from bidpilot.serving.prediction.values import Predicted
 from bidpilot.serving.privacy.faults import where
 from bidpilot.serving.reading.body import inflate, packed, wants_gzip
-from bidpilot.serving.reading.request import PLAIN, apart, read_request
-from bidpilot.serving.restrictions.blocks import Blocks
+from bidpilot.serving.reading.request import apart, read_request
 from bidpilot.serving.restrictions.terms import Terms
 from bidpilot.serving.told import read_told
 
@@ -73,7 +71,6 @@ class ExchangeApp:
         self.bidder, self.config, self.signer = bidder, config, signer
         self.reader, self.writer, self.metrics = reader, writer, metrics
         self.access, self.drain, self.watch = access or Access(), drain or Drain(), watch
-        self._fields = PLAIN if bidder.experiment is None else WITH_IDS
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""
@@ -106,7 +103,7 @@ class ExchangeApp:
             raw = await request.read(self.config.max_body, self.config.body_timeout)
             if (encoding := request.header("content-encoding")) is not None:
                 raw = inflate(raw, encoding, self.config.max_body)
-            decoded = read_request(raw, self.metrics.forms, self._fields)
+            decoded = read_request(raw, self.metrics.forms)
             predictions, told = self.reader.predictions, NOBODY
             if predictions.own is not None and not self._refused(decoded, partner):
                 told = await predictions.ask(decoded, raw, self._due(decoded, arrived) - self.watch())
@@ -156,8 +153,9 @@ class ExchangeApp:
     def respond(self, request: BidRequest, partner: Partner = ANYONE) -> BidResponse | None:
         """The response to a request that arrives now; None for no bid without a reason."""
         due, told = self._due(request, now := self.watch()), NOBODY
-        if not self._refused(request, partner):
-            told = self.reader.predictions.wait(request, due - now)
+        predictions = self.reader.predictions
+        if predictions.own is not None and not self._refused(request, partner):
+            told = predictions.wait(request, due - now)
         return self._respond(request, partner, due, Offer(self.bidder), told)
 
     def _refused(self, request: BidRequest, partner: Partner) -> bool:
@@ -170,7 +168,7 @@ class ExchangeApp:
         if self.drain.on:
             self.metrics.refuse("draining")
             return None
-        seat, blocks = partner.seat or self.config.seat, Blocks.of(request)
+        seat = partner.seat or self.config.seat
         refusal = self._refusal(request, seat)
         if refusal is not None:
             self.metrics.refuse(refusal.name)
@@ -181,13 +179,13 @@ class ExchangeApp:
                 self.metrics.refuse("duplicate_imp", twins)
                 if not imps:
                     return no_bid(request.id, NoBidReason.invalid_request)
+            visit = self.reader.house.visit(request, seat)
             experiment = self.bidder.experiment
-            trial = None if experiment is None else experiment.assign(request)
+            trial = None if experiment is None else experiment.assign(request, visit.person)
             for imp in imps:
                 if self.watch() >= due:
                     return self._too_late(request, offer)
-                terms = self.reader.terms(request, imp, blocks, seat)
-                self._bid_for(request, imp, partner, terms, offer, told, trial)
+                self._bid_for(request, imp, partner, self.reader.terms(visit, imp), offer, told, trial)
         except Exception as error:  # whatever fails, the exchange gets an answer
             return self._failed(request, offer, error)
         return offer.response(request.id, seat, self._currency(request))

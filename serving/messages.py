@@ -1,7 +1,8 @@
 """The messages of OpenRTB 2.6: the fields of a bid request that decide a bid, and the bid response.
 
-Field names are the protocol's. Users, devices and addresses are not even decoded. Predicted values come in
-`imp.ext.bidpilot`: exposure, interaction, conversion, segment (name or number), source.
+Field names are the protocol's. `user`, `device` and `source` stay bytes until a rule asks for one of their fields
+(`restrictions.person`, `givt.chain`). Predicted values come in `imp.ext.bidpilot`: exposure, interaction, conversion,
+segment (name or number), source.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from __future__ import annotations
 from enum import IntEnum
 
 import msgspec
+
+UNTOLD = msgspec.Raw(b"null")
+"""Of an object that is not there."""
 
 
 class NoBidReason(IntEnum):
@@ -105,6 +109,7 @@ class Player(msgspec.Struct, gc=False):
     mincpmpersec: float | None = None
     durfloors: list[DurFloor] | None = None
     protocols: list[int] | None = None
+    linearity: int | None = None
     battr: list[int] | None = None
     api: list[int] | None = None
 
@@ -123,7 +128,6 @@ class Imp(msgspec.Struct):
     id: str
     bidfloor: float = 0.0
     bidfloorcur: str = "USD"
-    tagid: str | None = None
     exp: float | None = None  # seconds between the auction and the exposure
     ext: ImpExt | None = None
     video: Player | None = None
@@ -141,16 +145,44 @@ class Publisher(msgspec.Struct):
     id: str | None = None
 
 
+class Content(msgspec.Struct, gc=False):
+    """What is seen around the exposure."""
+
+    contentrating: str | None = None
+
+
 class Place(msgspec.Struct):
     """A site or an app."""
 
     publisher: Publisher | None = None
+    content: Content | None = None
+
+
+class Site(Place):
+    """A site."""
+
+    domain: str | None = None
+    page: str | None = None
+
+
+class App(Place):
+    """An app."""
+
+    bundle: str | None = None
+
+
+class RegsExt(msgspec.Struct, gc=False):
+    """`ext` of the regulations, where 2.5 has them."""
+
+    gdpr: int | None = None
 
 
 class Regs(msgspec.Struct, gc=False):
     """Regulations that hold for the request."""
 
     coppa: int | None = None
+    gdpr: int | None = None
+    ext: RegsExt | None = None
 
 
 class BidRequest(msgspec.Struct):
@@ -164,14 +196,19 @@ class BidRequest(msgspec.Struct):
     test: int = 0
     wseat: list[str] | None = None
     bseat: list[str] | None = None
-    site: Place | None = None
-    app: Place | None = None
+    site: Site | None = None
+    app: App | None = None
     badv: list[str] | None = None
     bcat: list[str] | None = None
     cattax: int | None = None
     bapp: list[str] | None = None
     wlang: list[str] | None = None
+    wlangb: list[str] | None = None
+    acat: list[str] | None = None
     regs: Regs | None = None
+    user: msgspec.Raw = UNTOLD
+    device: msgspec.Raw = UNTOLD
+    source: msgspec.Raw = UNTOLD
 
 
 class BidObject(msgspec.Struct, omit_defaults=True):

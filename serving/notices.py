@@ -24,8 +24,9 @@ from bidpilot.bidding.errors import InvalidNotice
 from bidpilot.serving.collector import Value
 
 _HEAD = struct.Struct("<B9s6sqdHHHfff")
-_VERSION, _TEST, _ON_WIN, _SCALED = 1, 0x80, 0x40, 0x20
+_VERSION, _TEST, _ON_WIN, _SCALED, _SHOWS = 1, 0x80, 0x40, 0x20, 0x10
 _SCALE = struct.Struct("<dd")  # behind the head, where prices of notices are scaled
+_SHOWN = struct.Struct("<QI")  # and behind that, where exposures are counted by person or creative
 SECRET_BYTES = 32
 _MOST = 1024  # characters of a ticket
 
@@ -39,6 +40,7 @@ class Kind(StrEnum):
     event = "event"
 
 
+_URL = bytes.maketrans(b"+/", b"-_")
 _MAC = 32  # hex digits of a signature
 _PLACE = {kind: place for place, kind in enumerate(Kind)}
 
@@ -59,6 +61,8 @@ class Ticket(msgspec.Struct, frozen=True, gc=False):
     bills_on_win: bool = False  # its exchange bills by the win notice
     scale: float = 1.0  # what a notice's price is multiplied by: the rate of its currency times `count`
     count: float = 1.0  # exposures that it stands for; `amount` is for all of them, `value` for one
+    user: int = 0  # what the person is known by, where frequency is capped (`serving.capping.keys`); 0: not told
+    creative: int = 0  # number of what it shows, where that is counted
 
     @property
     def all_values(self) -> Value:
@@ -81,8 +85,10 @@ class Signer:
     def pack(self, t: Ticket) -> str:
         """The ticket as text, without a signature."""
         scaled = t.scale != 1.0 or t.count != 1.0
+        shows = t.user or t.creative
+        flags = (_TEST if t.test else 0) | (_ON_WIN if t.bills_on_win else 0) | (_SCALED if scaled else 0)
         head = _HEAD.pack(
-            _VERSION | (_TEST if t.test else 0) | (_ON_WIN if t.bills_on_win else 0) | (_SCALED if scaled else 0),
+            _VERSION | flags | (_SHOWS if shows else 0),
             bytes.fromhex(t.key),
             bytes.fromhex(t.lease),
             t.amount,
@@ -94,7 +100,9 @@ class Signer:
         )
         if scaled:
             head += _SCALE.pack(t.scale, t.count)
-        return base64.urlsafe_b64encode(head + t.account.encode()).rstrip(b"=").decode()
+        if shows:
+            head += _SHOWN.pack(t.user, t.creative)
+        return binascii.b2a_base64(head + t.account.encode(), newline=False).translate(_URL, b"=").decode()
 
     def tokens(self, packed: str) -> tuple[str, str, str, str]:
         """The ticket with the signature of each kind of notice, in the order of `Kind`: parts of one keyed hash."""
@@ -123,17 +131,19 @@ class Signer:
             raw = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
             flags, key, lease, amount, expires, slot, segment, source, *value = _HEAD.unpack_from(raw)
             rest = raw[_HEAD.size :]
-            scale, count = (1.0, 1.0)
+            scale, count, user, creative = 1.0, 1.0, 0, 0
             if flags & _SCALED:
                 (scale, count), rest = _SCALE.unpack_from(rest), rest[_SCALE.size :]
+            if flags & _SHOWS:
+                (user, creative), rest = _SHOWN.unpack_from(rest), rest[_SHOWN.size :]
             account = rest.decode()
         except (binascii.Error, struct.error, UnicodeDecodeError, ValueError) as error:
             raise InvalidNotice(f"the notice's ticket cannot be read ({error}).") from error
-        if flags & ~(_TEST | _ON_WIN | _SCALED) != _VERSION:
+        if flags & ~(_TEST | _ON_WIN | _SCALED | _SHOWS) != _VERSION:
             raise InvalidNotice("the notice's ticket was made by another version of this bidder.")
         return Ticket(
             key.hex(), lease.hex(), account, amount, expires, slot, segment, source,
-            (value[0], value[1], value[2]), bool(flags & _TEST), bool(flags & _ON_WIN), scale, count,
+            (value[0], value[1], value[2]), bool(flags & _TEST), bool(flags & _ON_WIN), scale, count, user, creative,
         )  # fmt: skip
 
     def _mac(self, packed: str) -> str:

@@ -6,6 +6,7 @@ Prices of the protocol are CPM: currency for a thousand exposures; inside the bi
 from __future__ import annotations
 
 import math
+from copy import copy
 
 from bidpilot.bidding.traffic.sources import Sources
 from bidpilot.serving.auction import Bid, Opportunity
@@ -16,9 +17,9 @@ from bidpilot.serving.prediction.parts import format_of
 from bidpilot.serving.prediction.predictions import Predictions
 from bidpilot.serving.prediction.values import Predicted, sound
 from bidpilot.serving.restrictions.auction_types import AuctionTypes, Pricing
-from bidpilot.serving.restrictions.blocks import Blocks
 from bidpilot.serving.restrictions.rates import Rates
 from bidpilot.serving.restrictions.terms import House, Terms
+from bidpilot.serving.restrictions.visit import Visit
 
 MILLE = 1000.0
 NOBODY: Predicted = {}
@@ -59,7 +60,7 @@ class Reader:
             return NoBidReason.insufficient_time
         if self.answer_currency(request) is None:
             return NoBidReason.currency
-        if self.house.auction_types.of(request.at) is None:
+        if request.at not in self.house.auction_types.pricing:
             return NoBidReason.auction_type
         if (request.wseat and seat not in request.wseat) or (request.bseat and seat in request.bseat):
             return NoBidReason.seat
@@ -74,9 +75,9 @@ class Reader:
             return self.currency
         return next((name for name in told if self.house.rates.of(name) is not None), None)
 
-    def terms(self, request: BidRequest, imp: Imp, blocks: Blocks | None, seat: str) -> Terms:
-        """What may be shown in an impression, and how it may be bought, by a seat."""
-        return Terms(self.house, request, imp, blocks, seat)
+    def terms(self, visit: Visit, imp: Imp) -> Terms:
+        """What may be shown in an impression of a request, and how it may be bought."""
+        return Terms(self.house, visit, imp)
 
     def opportunity(
         self,
@@ -122,7 +123,7 @@ class Reader:
             segment=index,
             source=source,
             floor=min(imp.bidfloor * rate, 1e12) / MILLE,
-            first_price=self.house.auction_types.of(request.at) is Pricing.first,
+            first_price=self.house.auction_types.pricing.get(request.at) is Pricing.first,
             hold=hold,
             test=request.test == 1,
             exchange=exchange,
@@ -162,30 +163,14 @@ class Writer:
         if parts is not None:
             ours["explain"] = parts
         assert bid.chosen is not None  # the terms of an impression chose it
-        piece, deal = bid.chosen.piece, bid.chosen.deal
-        return BidObject(
-            id=bid.ticket.key,
-            impid=imp.id,
-            price=bid.amount / MILLE / bid.ticket.scale,
-            nurl=at[0] + win + MACROS,
-            burl=at[1] + bill + MACROS,
-            lurl=at[2] + loss + MACROS,
-            cid=piece.campaign,
-            crid=piece.crid,
-            exp=int(bid.expiry),
-            adm=piece.markup(imp, event_url),
-            adomain=piece.adomain,
-            bundle=piece.bundle,
-            cattax=piece.cattax if piece.cat else None,
-            cat=piece.cat,
-            attr=piece.attr,
-            apis=() if piece.api is None else (piece.api,),
-            protocol=piece.protocol,
-            language=piece.language,
-            dealid=deal,
-            w=piece.w,
-            h=piece.h,
-            dur=piece.duration,
-            mtype=piece.mtype,
-            ext={"bidpilot": ours},
-        )
+        piece = bid.chosen.piece
+        assert piece.told is not None  # of a campaign made ready
+        entry = copy(piece.told)
+        entry.id, entry.impid = bid.ticket.key, imp.id
+        entry.price = bid.amount / MILLE / bid.ticket.scale
+        entry.nurl, entry.burl, entry.lurl = at[0] + win + MACROS, at[1] + bill + MACROS, at[2] + loss + MACROS
+        entry.exp = int(bid.expiry)
+        entry.adm = piece.markup(imp, event_url)
+        entry.dealid = bid.chosen.deal
+        entry.ext = {"bidpilot": ours}
+        return entry

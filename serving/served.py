@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -11,11 +12,13 @@ from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS, FunnelWeights
 from bidpilot.bidding.errors import InvalidCreative, InvalidServing
 from bidpilot.bidding.zone import ZoneName
+from bidpilot.serving.capping.cap import Cap
 from bidpilot.serving.creatives.creative import AnyCreative
 from bidpilot.serving.creatives.old import OldCreative
 from bidpilot.serving.flight import Flight
 from bidpilot.serving.ledger.store import MICRO, MOST
 from bidpilot.serving.planned import Planned
+from bidpilot.serving.restrictions.audience import Audience
 
 
 class ServedCampaign(BaseModel):
@@ -32,7 +35,13 @@ class ServedCampaign(BaseModel):
     timezone: ZoneName | None = Field(
         None, description="IANA name of the time zone of its days and slots; none: the server's (`--timezone`)"
     )
-    minors: bool = Field(False, description="True where it may be shown to children (`regs.coppa`)")
+    rotation: Literal["even", "interaction", "conversion"] = Field(
+        "even", description="of creatives that fit: shown evenly, or those more that bring more of that KPI"
+    )
+    minors: bool = Field(False, description="True where it may be shown to children and minors")
+    audience: Audience | None = Field(None, description="whom it may be shown to; none: anybody of age")
+    caps: tuple[Cap, ...] = Field((), max_length=8, description="how often it may be shown to one person")
+    caps_without_id: bool = Field(False, description="True where it bids on requests that tell nobody apart, uncapped")
     paused: bool = Field(False, description="True where it does not bid")
     cover_past_debt: bool = Field(False, description="True where a day's budget first covers what past days owe")
     weights: FunnelWeights = Field(DEFAULT_WEIGHTS, description="interactions that its events count for")
@@ -46,6 +55,11 @@ class ServedCampaign(BaseModel):
         if twice:
             raise InvalidCreative(f"the creative {twice[0][:80]!r} is there more than once. Give each its own crid.")
         return creatives
+
+    @property
+    def counts_creatives(self) -> bool:
+        """Whether it matters which creative a bid has shown."""
+        return bool(self.caps) or self.rotation != "even"
 
     def budget_on(self, day: date) -> float:
         """What it may spend on a day, currency, whatever its flight says."""

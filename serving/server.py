@@ -30,6 +30,7 @@ from bidpilot.serving.calendar import Clock, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.drain import Drain
 from bidpilot.serving.exchange_app import ExchangeApp
+from bidpilot.serving.givt.screen import Screen
 from bidpilot.serving.guardrails import LOGGER, Cause
 from bidpilot.serving.ledger.keeper import Work
 from bidpilot.serving.listeners import Addresses, addresses, check_admin_host, listeners, listening
@@ -108,7 +109,7 @@ async def _serve(config: ServeConfig, worker: Worker | None = None) -> None:
     servers = listeners(at, exchange, admin)
     loop.add_signal_handler(signal.SIGTERM, drain.begin)
     loop.add_signal_handler(signal.SIGINT, drain.end)
-    reload(loop, admin.swap, admin.refresh)
+    reload(loop, admin.swap, admin.refresh, admin.reader.house.screen)
     admin.auditor.log.start(deliver)
     settle_memory()
     tasks = [loop.create_task(server.serve()) for server in servers]
@@ -149,8 +150,10 @@ def applications(
     signer = Signer(secret(config, "notice.secret", "BIDPILOT_NOTICE_SECRET").encode())
     sources = Sources(bidder.desk.sources - 1)
     rates = Rates.load(config.rates, config.currency)
-    house = House(rates, AuctionTypes(config.auction_types), url.startswith("https://"))
     predictions = predictions_of(bidder, config)
+    screen = Screen.of(config.blocklists, config.supply_chain)
+    secure = url.startswith("https://")
+    house = House(rates, AuctionTypes(config.auction_types), secure, bidder.capping, screen, bidder.rotation)
     reader = Reader(bidder.bundle.manifest.segments, sources, config.currency, predictions, config.max_hold, house)
     metrics = Metrics(bidder, sources, predictions.counts)
     access = Access(exchanges_of(config.exchanges), networks_of(config.allow))
@@ -162,8 +165,8 @@ def applications(
     return exchange, admin
 
 
-def reload(loop: asyncio.AbstractEventLoop, *files: Swap | Refresh | None) -> None:
-    """Let SIGHUP read the paths of the bundle and of the predictor's rates anew."""
+def reload(loop: asyncio.AbstractEventLoop, *files: Swap | Refresh | Screen | None) -> None:
+    """Let SIGHUP read the paths of the bundle, of the predictor's rates and of the lists of invalid traffic anew."""
     tasks: set[asyncio.Task[None]] = set()  # a task that nobody holds may vanish
 
     def begin() -> None:

@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS slots (account TEXT, slot INTEGER, totals TEXT NOT NU
 CREATE TABLE IF NOT EXISTS gates (account TEXT PRIMARY KEY, slot INTEGER NOT NULL, used TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS forgiven (campaign TEXT PRIMARY KEY, wins TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS results (account TEXT PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS rotation (campaign TEXT PRIMARY KEY, text TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS key (one INTEGER PRIMARY KEY CHECK (one = 1), text TEXT NOT NULL);
 """
 _RESULTS = "INSERT OR REPLACE INTO results VALUES (?, ?)"
@@ -160,6 +161,26 @@ class State:
             with suppress(TypeError, ValueError):
                 found[str(campaign)] = Wins(*map(int, json.loads(self._fields.open(str(text), "forgiven", campaign))))
         return found
+
+    def store_rotation(self, campaign: str, text: str) -> None:
+        """Keep what a campaign's creatives have brought."""
+        if not self._keeps_slots:
+            return
+
+        def write() -> None:
+            sealed = self._fields.seal(text, "rotation", campaign)
+            self._db.execute("INSERT OR REPLACE INTO rotation VALUES (?, ?)", (campaign, sealed))
+
+        self.writer.submit((campaign, "rotation"), write)
+
+    def rotation(self) -> dict[str, str]:
+        """What was kept of creatives, by campaign.
+
+        Raises:
+            LedgerUnavailable: the database cannot be read.
+        """
+        rows = self._read("SELECT campaign, text FROM rotation")
+        return {str(campaign): self._fields.open(str(text), "rotation", campaign) for campaign, text in rows}
 
     def results(self, accounts: Sequence[str]) -> dict[str, str]:
         """What was kept of days, by account.

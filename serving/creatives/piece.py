@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Sequence
 from enum import IntEnum
 
@@ -20,7 +21,7 @@ from bidpilot.serving.creatives.macros import Template
 from bidpilot.serving.creatives.native import Assets
 from bidpilot.serving.creatives.old import OldCreative
 from bidpilot.serving.creatives.vast import protocol_of
-from bidpilot.serving.messages import Imp
+from bidpilot.serving.messages import BidObject, Imp
 
 
 class Markup(IntEnum):
@@ -57,6 +58,9 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
     duration: int | None = None  # seconds
     protocol: int | None = None
     type: int | None = None  # of a banner
+    number: int = 0  # of its id, where exposures are counted
+    counted: int = 0  # the same, where its campaign counts them
+    told: BidObject | None = None  # what all of its bids say of it
 
     def markup(self, imp: Imp, event_url: str) -> str | None:
         """What is sent to be shown, with the signed address of its events; None where the exchange knows it by id."""
@@ -65,6 +69,11 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
         if self.assets is None or imp.native is None:
             return None
         return self.assets.markup(imp.native.request, event_url)
+
+
+def number_of(crid: str) -> int:
+    """What a creative is counted under, 32 bits."""
+    return zlib.crc32(crid.encode(errors="replace"))
 
 
 def piece_of(creative: AnyCreative, campaign: str, secure_events: bool) -> Piece:
@@ -92,26 +101,52 @@ def piece_of(creative: AnyCreative, campaign: str, secure_events: bool) -> Piece
     tells = True if template is None else template.tells_events
     secure = secure_events or not tells
     common |= {"begins": creative.begins, "ends": creative.ends, "mtype": int(common["kind"])}
+    common |= {"number": number_of(creative.crid)}
     return Piece(campaign=campaign, template=template, secure=secure, **common)
 
 
 def pieces_of(creatives: Sequence[AnyCreative], old: OldCreative, campaign: str, secure_events: bool) -> list[Piece]:
     """What a campaign has to show; the old form alone where it is given."""
     if not old.given:
-        return [piece_of(creative, campaign, secure_events) for creative in creatives]
+        return [_telling(piece_of(creative, campaign, secure_events)) for creative in creatives]
     template = None if old.adm is None else Template(old.adm, campaign, old.crid)
     tells = template is not None and template.tells_events
     return [
-        Piece(
-            crid=old.crid,
-            campaign=campaign,
-            kind=Markup.video,
-            adomain=tuple(domain.strip().lower().rstrip(".") for domain in old.adomain),
-            template=template,
-            mtype=None if template is None else int(Markup.video),
-            secure=(secure_events or not tells) and not (old.adm is not None and insecure(old.adm)),
+        _telling(
+            Piece(
+                crid=old.crid,
+                number=number_of(old.crid),
+                campaign=campaign,
+                kind=Markup.video,
+                adomain=tuple(domain.strip().lower().rstrip(".") for domain in old.adomain),
+                template=template,
+                mtype=None if template is None else int(Markup.video),
+                secure=(secure_events or not tells) and not (old.adm is not None and insecure(old.adm)),
+            )
         )
     ]
+
+
+def _telling(piece: Piece) -> Piece:
+    """A piece with what all of its bids say of it, so that no bid has to put it together."""
+    told = BidObject(
+        id="", impid="", price=0.0, nurl="", burl="", lurl="", exp=0,
+        cid=piece.campaign,
+        crid=piece.crid,
+        adomain=piece.adomain,
+        bundle=piece.bundle,
+        cattax=piece.cattax if piece.cat else None,
+        cat=piece.cat,
+        attr=piece.attr,
+        apis=() if piece.api is None else (piece.api,),
+        protocol=piece.protocol,
+        language=piece.language,
+        w=piece.w,
+        h=piece.h,
+        dur=piece.duration,
+        mtype=piece.mtype,
+    )  # fmt: skip
+    return msgspec.structs.replace(piece, told=told)
 
 
 _COMMON = ("crid", "adomain", "cat", "cattax", "attr", "api", "language", "bundle")

@@ -12,12 +12,15 @@ from msgspec.structs import replace
 
 from bidpilot.serving.experiments.assignment import Assignment
 from bidpilot.serving.experiments.file import ExperimentFile, arm_campaign
-from bidpilot.serving.experiments.ids import id_of
 from bidpilot.serving.messages import BidRequest
+from bidpilot.serving.restrictions.person import Person
 
 if TYPE_CHECKING:
     from bidpilot.serving.auction import Opportunity
     from bidpilot.serving.campaign_day import CampaignDay
+
+
+_LONGEST = 256  # characters of an id that are looked at
 
 
 class Trial(msgspec.Struct, frozen=True, gc=False):
@@ -54,17 +57,17 @@ class Experiment:
         """Names of the campaigns that arms are served as."""
         return self._all
 
-    def assign(self, request: BidRequest) -> Trial:
+    def assign(self, request: BidRequest, person: Person) -> Trial:
         """The arm of a request: of its user, else of its device; where neither may be known, of itself alone."""
-        id, kind = id_of(request, self.file.gdpr_ids)
+        id, kind = assigned_by(request, person)
         trial = self._trials[self._assignment.arm(id)]
         if request.test != 1:
             self.requests[trial.arm, kind] += 1
         return trial
 
-    def place(self, request: BidRequest) -> Trial:
+    def place(self, request: BidRequest, person: Person) -> Trial:
         """The arm that a request would have; it is not counted."""
-        return self._trials[self._assignment.arm(id_of(request, self.file.gdpr_ids)[0])]
+        return self._trials[self._assignment.arm(assigned_by(request, person)[0])]
 
     def draw(self) -> Trial:
         """The arm of a request of which nothing is known."""
@@ -74,6 +77,15 @@ class Experiment:
         """From now on all users belong to one arm, and nothing that is logged is part of the experiment."""
         self.ended_to = to
         self._trials = [self._trial(to, "")] * len(self.arms)
+
+
+def assigned_by(request: BidRequest, person: Person) -> tuple[str, str]:
+    """What a request is assigned by, and its kind: `user`, `device`, or `request` where no id is there or may be used.
+
+    An id is hashed and forgotten: it is neither kept nor logged, nor is its hash.
+    """
+    id, kind = person.known or (request.id, "request")
+    return id[:_LONGEST], kind
 
 
 def in_its_arm(

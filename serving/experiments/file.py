@@ -42,10 +42,6 @@ class ExperimentFile(BaseModel):
         description="file of the secret that users are hashed with; none: BIDPILOT_EXPERIMENT_KEY, or one that is made "
         "in the state folder",
     )
-    gdpr_ids: bool = Field(
-        False,
-        description="true where ids are read of requests under the GDPR too, because they come with consent alone",
-    )
 
     @model_validator(mode="after")
     def _is_whole(self) -> ExperimentFile:

@@ -16,6 +16,7 @@ import redis
 from bidpilot.bidding.errors import LedgerUnavailable
 from bidpilot.serving.calendar import Clock
 from bidpilot.serving.ledger.orders_redis import RedisOrders
+from bidpilot.serving.ledger.shown_redis import RedisShown
 from bidpilot.serving.ledger.store import (
     AccountState,
     Booked,
@@ -25,6 +26,7 @@ from bidpilot.serving.ledger.store import (
     Resolved,
     Seen,
     Settlement,
+    Shown,
     Win,
     Wins,
 )
@@ -188,6 +190,7 @@ class RedisStore:
         texts = (_LEASE, _GIVE_BACK, _WIN, _SETTLE, _RESOLVE, _STATE, _WINS, _MOVE_DEBT)
         self._scripts = {n: self._redis.register_script(text) for n, text in zip(names, texts, strict=True)}
         self._orders = RedisOrders(self._redis, prefix)
+        self._shown = RedisShown(self._redis, prefix)
         with self._errors():
             self._redis.ping()
 
@@ -307,6 +310,21 @@ class RedisStore:
         with self._errors():
             self._orders.acknowledge(bidder, version, what)
 
+    def show(self, batch: Sequence[Shown]) -> None:
+        """Keep exposures to people until they run out, in one call."""
+        with self._errors():
+            self._shown.keep(batch, self._told_time())
+
+    def shown(self, since: int) -> list[Shown]:
+        """Exposures with versions above `since` that have not run out, oldest first."""
+        with self._errors():
+            return self._shown.read(since, self._told_time())
+
+    def user_key(self, period: int, offered: str, until: float) -> str:
+        """The key of a period, hex: `offered` where it has none yet."""
+        with self._errors():
+            return self._shown.key(period, offered, until, self._told_time())
+
     def bidders(self) -> dict[str, Seen]:
         """The bidders that were heard of within a day."""
         with self._errors():
@@ -317,9 +335,13 @@ class RedisStore:
         self._redis.close()
         self._raw.close()
 
+    def _told_time(self) -> str:
+        """For scripts: empty where the time is Redis's own."""
+        return "" if self._clock is None else repr(self._clock())
+
     def _call(self, script: str, account: str, arguments: list[Any], client: Any = None) -> Any:
         if script in _TIMED:
-            arguments = [*arguments, "" if self._clock is None else repr(self._clock())]
+            arguments = [*arguments, self._told_time()]
         return self._scripts[script](self._keys(account), arguments, client=client)
 
     def _pipeline(self, script: str, calls: list[tuple[str, list[Any]]]) -> list[Any]:

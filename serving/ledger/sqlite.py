@@ -12,7 +12,7 @@ from typing import IO
 
 from bidpilot.bidding.errors import LedgerUnavailable
 from bidpilot.serving.calendar import Clock
-from bidpilot.serving.ledger import orders_sqlite
+from bidpilot.serving.ledger import orders_sqlite, shown_sqlite
 from bidpilot.serving.ledger.ground import Ground
 from bidpilot.serving.ledger.reports import Reports
 from bidpilot.serving.ledger.store import (
@@ -24,6 +24,7 @@ from bidpilot.serving.ledger.store import (
     Resolved,
     Seen,
     Settlement,
+    Shown,
     Win,
     Wins,
 )
@@ -86,10 +87,11 @@ class SqliteStore:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
-            self._db.executescript(SCHEMA + orders_sqlite.SCHEMA)
+            self._db.executescript(SCHEMA + orders_sqlite.SCHEMA + shown_sqlite.SCHEMA)
             there = {row[1] for row in self._db.execute("PRAGMA table_info(accounts)")}
             for column in _ADDED.difference(there):  # made by a version before
                 self._db.execute(f"ALTER TABLE accounts ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
+            self._shown = shown_sqlite.ShownRows(self._db)
         except (OSError, sqlite3.Error) as error:
             if self._lock is not None:
                 self._lock.close()
@@ -299,6 +301,21 @@ class SqliteStore:
     def acknowledge(self, bidder: str, version: int, what: str) -> None:
         """A bidder of this machine obeys all orders up to `version`."""
         self._roll.acknowledge(bidder, version, what)
+
+    def show(self, batch: Sequence[Shown]) -> None:
+        """Keep exposures to people until they run out."""
+        with self._transaction():
+            self._shown.keep(batch, self._clock())
+
+    def shown(self, since: int) -> list[Shown]:
+        """Exposures with versions above `since` that have not run out, oldest first."""
+        with self._transaction():
+            return self._shown.read(since, self._clock())
+
+    def user_key(self, period: int, offered: str, until: float) -> str:
+        """The key of a period, hex: `offered` where it has none yet."""
+        with self._transaction():
+            return self._shown.key(period, offered, until, self._clock())
 
     def bidders(self) -> dict[str, Seen]:
         """The bidders of this machine that were heard of."""

@@ -17,6 +17,10 @@ MOST = 2**53
 """Most that an account may have, micro-units: Redis reckons in doubles, which are exact up to here."""
 
 
+MOST_SHOWN = 262_144
+"""Exposures that are kept for frequency caps."""
+
+
 class Booked(StrEnum):
     """What became of a billing notice."""
 
@@ -144,6 +148,18 @@ class Seen:
     what: str  # it believes; JSON
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """One exposure to one person, kept for frequency caps until it runs out."""
+
+    user: int  # the person's mark (`serving.capping.keys`)
+    campaign: str
+    creative: int  # CRC-32 of its id
+    at: float  # when it was billed, seconds since 1970
+    until: float  # when no cap counts it any more, and it is erased
+    by: str = ""  # process that was told
+    version: int = 0  # grows with every exposure that is kept
+
+
 class LedgerStore(Protocol):
     """Durable accounts. Every call is one transaction, durable when it returns.
 
@@ -215,6 +231,15 @@ class LedgerStore(Protocol):
 
     def acknowledge(self, bidder: str, version: int, what: str) -> None:
         """A bidder obeys all orders up to `version`; it says so again and again. Below 0 it says farewell."""
+
+    def show(self, batch: Sequence[Shown]) -> None:
+        """Keep exposures to people until they run out; beyond `MOST_SHOWN` those that run out first are erased."""
+
+    def shown(self, since: int) -> list[Shown]:
+        """Exposures with versions above `since` that have not run out, oldest first; what has run out is erased."""
+
+    def user_key(self, period: int, offered: str, until: float) -> str:
+        """The key of a period, hex: `offered` where it has none yet, kept until then; empty where neither is."""
 
     def bidders(self) -> Mapping[str, Seen]:
         """The bidders that were heard of and have not said farewell."""

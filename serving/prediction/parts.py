@@ -5,6 +5,8 @@ No part has a field for what names a person or a device: ids, addresses, user ag
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 
@@ -204,12 +206,10 @@ FORMATS = ("video", "audio", "native", "banner")
 SEVERAL, ANY = "several", "any"
 
 
-def format_of(imp: object) -> str:
+def format_of(imp: Any) -> str:
     """The one format that an impression asks for, `several` of them, or `any` where it names none."""
-    found = ANY
-    for name in FORMATS:
-        if getattr(imp, name) is not None:
-            if found is not ANY:
-                return SEVERAL
-            found = name
-    return found
+    video, audio, native = imp.video is not None, imp.audio is not None, imp.native is not None
+    banner = imp.banner is not None
+    if video + audio + native + banner > 1:
+        return SEVERAL
+    return "video" if video else "banner" if banner else "native" if native else "audio" if audio else ANY

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 OPERATORS = "operators"
+PEOPLE = "who was shown a capped campaign, by a mark that nobody can read once its key is gone"
 
 
 class Field(NamedTuple):
@@ -21,6 +22,7 @@ class Field(NamedTuple):
 
 _ACCOUNT = Field("whose day it is: campaign and date")
 _MONEY = Field("the books")
+_USER = "user.buyeruid, user.id or device.ifa, as keyed hash"
 
 DECISIONS = {
     "key": Field("joins a bid to its outcomes; drawn by the server"),
@@ -69,6 +71,8 @@ STATE = {
     "results.text": Field("what the day cost and brought, by segment"),
     "forgiven.campaign": Field("whose unbilled wins an operator has looked at"),
     "forgiven.wins": Field("how many they were"),
+    "rotation.campaign": Field("whose creatives"),
+    "rotation.text": Field("exposures of each creative and what they brought, by which the next is chosen"),
     "key.one": Field("there is one row"),
     "key.text": Field("tells whether the key is the right one"),
 }
@@ -100,6 +104,16 @@ LEDGER = {
     "slots.spent": _MONEY,
     "orders.name": Field("what an operator has ordered"),
     "orders.version": Field("in which order"),
+    "shown.version": Field("in which order"),
+    "shown.user": Field("caps frequency: keyed hash of an id, erased when its windows are over", _USER, PEOPLE),
+    "shown.campaign": Field("caps frequency"),
+    "shown.creative": Field("caps frequency: number of the creative"),
+    "shown.at": Field("caps frequency: when", personal=PEOPLE),
+    "shown.until": Field("when it is erased"),
+    "shown.process": Field("which process was told"),
+    "user_keys.period": Field("which fortnight"),
+    "user_keys.key": Field("makes marks of people; drawn by the server, erased a fortnight after its own"),
+    "user_keys.until": Field("when it is erased"),
     "orders.text": Field("the order: settings, when, and the name of the token", personal=OPERATORS),
 }
 MEMORY = {

@@ -182,9 +182,9 @@ def _of_state(state: Path, what: What, fields: Fields, dry_run: bool) -> list[Re
             check_key(db, fields)
         db.execute("BEGIN IMMEDIATE")
         removed = [one for table in ("slots", "gates", "results") if table in tables for one in _days(db, table, what)]
-        if what.campaign is not None and "forgiven" in tables:
-            count = db.execute("DELETE FROM forgiven WHERE campaign = ?", (what.campaign,)).rowcount
-            removed += [Removed(Kind.state, f"forgiven of {what.campaign}", count)] if count else []
+        for table in {"forgiven", "rotation"} & tables if what.campaign is not None else ():
+            count = db.execute(f"DELETE FROM {table} WHERE campaign = ?", (what.campaign,)).rowcount
+            removed += [Removed(Kind.state, f"{table} of {what.campaign}", count)] if count else []
         if what.source is not None and "slots" in tables:
             removed += _of_source(db, what.source, fields)
         db.execute("ROLLBACK" if dry_run else "COMMIT")

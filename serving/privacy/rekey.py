@@ -17,7 +17,7 @@ from bidpilot.serving.privacy.places import STATE, decision_files
 from bidpilot.serving.privacy.seal import SEALED, read_plain, sealed_with, write_sealed
 
 _TEXTS = (("slots", "totals", ("account", "slot")), ("gates", "used", ("account",)), ("results", "text", ("account",)),
-          ("forgiven", "wins", ("campaign",)))  # fmt: skip
+          ("forgiven", "wins", ("campaign",)), ("rotation", "text", ("campaign",)))  # fmt: skip
 
 
 def rekey(state: Path, decisions: Path | None, old: Key | None, new: Key) -> list[str]:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
-from msgspec import NODEFAULT, Struct, inspect
+from msgspec import NODEFAULT, Raw, Struct, inspect, json
 
 Read = Callable[[Any, Counter[str]], Any]
 
@@ -33,7 +33,6 @@ class Form(StrEnum):
     malformed_imp = "malformed_imp"
     malformed_deal = "malformed_deal"
     malformed_place = "malformed_place"
-    malformed_user = "malformed_user"
 
 
 class Unreadable(Exception):  # never leaves this room: it becomes an InvalidRequest, or costs an impression
@@ -53,13 +52,7 @@ class Unreadable(Exception):  # never leaves this room: it becomes an InvalidReq
 
 
 _COSTS_ITSELF = {"imp": Form.malformed_imp, "deals": Form.malformed_deal}
-_DESCRIBES = {
-    "site": Form.malformed_place,
-    "app": Form.malformed_place,
-    "user": Form.malformed_user,
-    "device": Form.malformed_user,
-    "gdpr": Form.malformed_user,
-}
+_DESCRIBES = dict.fromkeys(("site", "app", "content"), Form.malformed_place)
 _CUT = frozenset({"tmax", "exp", "minduration", "maxduration", "mindur", "maxdur", "w", "h"})
 _NUMBER = re.compile(r"[+-]?(\d{1,400}\.?\d{0,400}|\.\d{1,400})([eE][+-]?\d{1,3})?")
 
@@ -90,6 +83,8 @@ def _of(info: inspect.Type, name: str) -> Read:
             return _cut if name in _CUT else _int
         case inspect.BoolType():
             return _bool
+        case inspect.RawType():
+            return _raw
         case inspect.UnionType():
             return _text_or_int
     raise TypeError(f"no form is known for {info}")  # a field of a new type: a fault of ours, told at the start
@@ -199,6 +194,10 @@ def _text(value: Any, forms: Counter[str]) -> str:
 
 def _text_or_int(value: Any, forms: Counter[str]) -> str | int:
     return value if isinstance(value, str) else _int(value, forms)
+
+
+def _raw(value: Any, forms: Counter[str]) -> Raw:
+    return Raw(json.encode(value))  # read when a rule asks for it
 
 
 def _bool(value: Any, forms: Counter[str]) -> bool:

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import cast
+from collections.abc import Sequence
 
 import msgspec
 
 from bidpilot.bidding.errors import InvalidRequest
-from bidpilot.serving.messages import BidRequest, Imp
+from bidpilot.serving.messages import BidRequest, Imp, decode_request
 from bidpilot.serving.reading.forms import Unreadable, reader_of
 from bidpilot.serving.reading.offence import offence, too_deep
 
+_read = reader_of(BidRequest)
 _MARK = b"\xef\xbb\xbf"  # some serialisers begin with a byte order mark
 
 
-class Fields:
-    """Which fields of requests are read, strictly and loosely: those of `struct`."""
-
-    def __init__(self, struct: type[BidRequest]) -> None:
-        self.strict = cast("Callable[[bytes], BidRequest]", msgspec.json.Decoder(struct).decode)
-        self.loose = reader_of(struct)
-
-
-PLAIN = Fields(BidRequest)
-"""Nothing of users and devices."""
-
-
-def read_request(raw: bytes, forms: Counter[str], fields: Fields = PLAIN) -> BidRequest:
+def read_request(raw: bytes, forms: Counter[str]) -> BidRequest:
     """The request; what was read in a looser form, and impressions that cannot be read, are counted in `forms`.
 
     Raises:
@@ -36,15 +24,15 @@ def read_request(raw: bytes, forms: Counter[str], fields: Fields = PLAIN) -> Bid
     """
     try:
         if not too_deep(raw):
-            return fields.strict(raw)
+            return decode_request(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         pass
     else:
         raise InvalidRequest(offence(raw) or "nested too deep")
-    return _read_loosely(raw, forms, fields)
+    return _read_loosely(raw, forms)
 
 
-def _read_loosely(raw: bytes, forms: Counter[str], fields: Fields) -> BidRequest:
+def _read_loosely(raw: bytes, forms: Counter[str]) -> BidRequest:
     if raw.startswith(_MARK):
         raw = raw[len(_MARK) :]
     try:
@@ -52,7 +40,7 @@ def _read_loosely(raw: bytes, forms: Counter[str], fields: Fields) -> BidRequest
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidRequest(offence(raw) or str(error)[:200]) from error
     try:
-        request: BidRequest = fields.loose(tree, forms)
+        request: BidRequest = _read(tree, forms)
     except Unreadable as error:
         raise InvalidRequest(str(error)[:200]) from error
     return request

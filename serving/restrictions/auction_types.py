@@ -31,11 +31,12 @@ class AuctionTypes:
     """
 
     def __init__(self, own: Sequence[str] = ()) -> None:
-        self._pricing: Mapping[int, Pricing] = _KNOWN | dict(_read(text) for text in own)
+        self.pricing: Mapping[int, Pricing] = _KNOWN | dict(_read(text) for text in own)
+        """What each value means."""
 
     def of(self, at: int) -> Pricing | None:
         """How it is priced; None where nobody has said."""
-        return self._pricing.get(at)
+        return self.pricing.get(at)
 
 
 def _read(text: str) -> tuple[int, Pricing]:

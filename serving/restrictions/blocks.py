@@ -1,4 +1,4 @@
-"""What a request blocks for all of its impressions: advertisers, categories, apps, languages."""
+"""What a request blocks or allows for all of its impressions: advertisers, categories, apps, languages."""
 
 from __future__ import annotations
 
@@ -14,19 +14,23 @@ _FIRST_TAXONOMY = 1  # IAB Content Category 1.0: what a request without `cattax`
 class Blocks:
     """The block lists of one request, made ready once."""
 
-    __slots__ = ("_advertisers", "_apps", "_categories", "_languages", "_taxonomy")
+    __slots__ = ("_advertisers", "_allowed", "_apps", "_categories", "_languages", "_taxonomy")
 
     def __init__(self, request: BidRequest) -> None:
         self._advertisers = frozenset(map(domain_of, request.badv or ()))
         self._categories = frozenset(entry.strip().upper() for entry in request.bcat or ())
+        self._allowed = frozenset(entry.strip().upper() for entry in request.acat or ())
         self._taxonomy = _FIRST_TAXONOMY if request.cattax is None else request.cattax
         self._apps = frozenset(entry.strip().lower() for entry in request.bapp or ())
-        self._languages = frozenset(entry.strip().lower().partition("-")[0] for entry in request.wlang or ())
+        self._languages = frozenset(
+            entry.strip().lower().partition("-")[0] for entry in [*(request.wlang or ()), *(request.wlangb or ())]
+        )
 
     @classmethod
     def of(cls, request: BidRequest) -> Blocks | None:
         """Those of a request; None where it blocks nothing."""
-        return cls(request) if request.badv or request.bcat or request.bapp or request.wlang else None
+        blocks = request.badv or request.bcat or request.bapp or request.wlang or request.acat or request.wlangb
+        return cls(request) if blocks else None
 
     def against(self, piece: Piece) -> Unfit | None:
         """Why a creative is blocked; None where it is not. What cannot be told not to be blocked is."""
@@ -35,7 +39,12 @@ class Blocks:
         if self._categories and piece.cat:
             if piece.cattax != self._taxonomy:
                 return Unfit.taxonomy
-            if any(map(self._in_category, piece.cat)):
+            if any(_within(category, self._categories) for category in piece.cat):
+                return Unfit.category
+        if self._allowed:
+            if piece.cattax != self._taxonomy:
+                return Unfit.taxonomy
+            if not piece.cat or not all(_within(category, self._allowed) for category in piece.cat):
                 return Unfit.category
         if self._apps and piece.bundle is not None and piece.bundle.lower() in self._apps:
             return Unfit.app
@@ -45,12 +54,13 @@ class Blocks:
 
     def _blocked(self, domain: str) -> bool:
         """Whether a domain, or one that it is a part of, is blocked."""
-        return any(above in self._advertisers for above in _with_parents(domain, "."))
+        return any(above in self._advertisers for above in with_parents(domain, "."))
 
-    def _in_category(self, category: str) -> bool:
-        """Whether a category is blocked, or the one that it is a part of: IAB25 blocks IAB25-3."""
-        category = category.upper()
-        return category in self._categories or category.partition("-")[0] in self._categories
+
+def _within(category: str, among: frozenset[str]) -> bool:
+    """Whether a category is among some, or the one that it is a part of: IAB25 has IAB25-3."""
+    category = category.upper()
+    return category in among or category.partition("-")[0] in among
 
 
 def domain_of(text: str) -> str:
@@ -62,10 +72,11 @@ def allowed(domains: Iterable[str], named: Iterable[str]) -> bool:
     """Whether each of a creative's domains is among those that are `named`, or a part of one."""
     among = frozenset(map(domain_of, named))
     told = list(domains)
-    return bool(told) and all(any(above in among for above in _with_parents(d, ".")) for d in told)
+    return bool(told) and all(any(above in among for above in with_parents(d, ".")) for d in told)
 
 
-def _with_parents(text: str, mark: str) -> Iterable[str]:
+def with_parents(text: str, mark: str) -> Iterable[str]:
+    """A name and those that it is a part of: a.b.c, b.c, c."""
     while text:
         yield text
         text = text.partition(mark)[2]

@@ -9,6 +9,8 @@ from bidpilot.serving.messages import Banner, Imp, Native, Player
 
 _AS_WIDE = 1.1  # a video is shown where the player's shape is within a tenth of its own
 
+_OVERLAY = 2  # `linearity` of what is shown over a content that goes on
+
 
 class Unfit(StrEnum):
     """Why a creative does not fit."""
@@ -38,6 +40,8 @@ def unfit_for_format(piece: Piece, imp: Imp) -> Unfit | None:
     kind = piece.kind
     if kind is Markup.video:
         if (video := imp.video) is not None:
+            if video.linearity == _OVERLAY:  # ours play by themselves
+                return Unfit.media
             return _unfit_player(piece, video) or _unfit_shape(piece, video)
     elif kind is Markup.banner:
         if (banner := imp.banner) is not None:
@@ -65,7 +69,9 @@ def _unfit_player(piece: Piece, player: Player) -> Unfit | None:
             return Unfit.duration
     elif (least is not None and duration < least) or (most is not None and 0 < most < duration):
         return Unfit.duration
-    return _unfit_common(piece, player.battr, player.api)
+    if player.battr or piece.api is not None:
+        return _unfit_common(piece, player.battr, player.api)
+    return None
 
 
 def _of_other_types(piece: Piece, mimes: list[str]) -> bool:

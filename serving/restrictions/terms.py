@@ -16,11 +16,15 @@ from bidpilot.serving.creatives.piece import Markup, Piece, pieces_of
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.messages import BidRequest, Deal, DurFloor, Imp
 from bidpilot.serving.restrictions.auction_types import AuctionTypes, Pricing
-from bidpilot.serving.restrictions.blocks import Blocks, allowed
+from bidpilot.serving.restrictions.blocks import allowed
 from bidpilot.serving.restrictions.fit import Unfit, unfit_for_format
 from bidpilot.serving.restrictions.rates import Rates
+from bidpilot.serving.restrictions.visit import Visit
 
 if TYPE_CHECKING:
+    from bidpilot.serving.capping.capping import Capping
+    from bidpilot.serving.creatives.rotation import Rotation
+    from bidpilot.serving.givt.screen import Screen
     from bidpilot.serving.served import ServedCampaign
 
 _MILLE = 1000.0
@@ -50,6 +54,15 @@ class Chosen(msgspec.Struct, frozen=True, gc=False):
     deal: str | None
 
 
+class Ready(msgspec.Struct, frozen=True):
+    """A campaign made ready for the time of a bid."""
+
+    served: ServedCampaign
+    pieces: list[Piece]
+    ruled: bool  # whether it has rules of its own for people
+    by_creative: bool  # whether a cap is of creatives
+
+
 class House:
     """What is the same for all requests: rates, auction types, and the campaigns' creatives made ready.
 
@@ -57,19 +70,39 @@ class House:
         rates: of exchange, into the currency of bids.
         auction_types: what values of `at` mean.
         secure_events: whether events are told to https addresses.
+        capping: counts exposures by person; None: campaigns with caps do not bid.
+        screen: refuses invalid traffic; None: nothing is.
+        rotation: chooses among creatives where a campaign asks for the best; None: they are drawn evenly.
     """
 
-    def __init__(self, rates: Rates, auction_types: AuctionTypes, secure_events: bool = True) -> None:
-        self.rates, self.auction_types, self._secure = rates, auction_types, secure_events
-        self._ready: dict[str, tuple[ServedCampaign, list[Piece]]] = {}
+    def __init__(
+        self,
+        rates: Rates,
+        auction_types: AuctionTypes,
+        secure_events: bool = True,
+        capping: Capping | None = None,
+        screen: Screen | None = None,
+        rotation: Rotation | None = None,
+    ) -> None:
+        self.rates, self.auction_types, self.capping, self._secure = rates, auction_types, capping, secure_events
+        self.screen, self.rotation = screen, rotation
+        self._ready: dict[str, Ready] = {}
 
-    def pieces(self, served: ServedCampaign) -> list[Piece]:
-        """What a campaign has to show."""
+    def visit(self, request: BidRequest, seat: str) -> Visit:
+        """A request made ready for the terms of its impressions; `seat`: that would bid."""
+        return Visit(request, seat, None if self.screen is None else self.screen.against(request))
+
+    def ready(self, served: ServedCampaign) -> Ready:
+        """A campaign with what it has to show."""
         kept = self._ready.get(served.name)
-        if kept is None or kept[0] is not served:
+        if kept is None or kept.served is not served:
             pieces = pieces_of(served.creatives, served.creative, served.name, self._secure)
-            kept = self._ready[served.name] = (served, pieces)
-        return kept[1]
+            if served.counts_creatives:
+                pieces = [msgspec.structs.replace(piece, counted=piece.number) for piece in pieces]
+            by_creative = any(cap.per == "creative" for cap in served.caps)
+            kept = Ready(served, pieces, bool(served.caps) or served.audience is not None, by_creative)
+            self._ready[served.name] = kept
+        return kept
 
 
 class Terms:
@@ -77,15 +110,15 @@ class Terms:
 
     Args:
         house: what is the same for all requests.
-        request, imp: as they came.
-        blocks: of the request; None where it blocks nothing.
-        seat: that would bid.
+        visit: the request that it is of.
+        imp: as it came.
     """
 
-    __slots__ = ("_blocks", "_house", "_imp", "_request", "_seat", "count")
+    __slots__ = ("_blocks", "_house", "_imp", "_request", "_seat", "count", "visit")
 
-    def __init__(self, house: House, request: BidRequest, imp: Imp, blocks: Blocks | None, seat: str) -> None:
-        self._house, self._request, self._imp, self._blocks, self._seat = house, request, imp, blocks, seat
+    def __init__(self, house: House, visit: Visit, imp: Imp) -> None:
+        self._house, self.visit, self._imp = house, visit, imp
+        self._request, self._blocks, self._seat = visit.request, visit.blocks, visit.seat
         self.count = 1.0 if imp.qty is None else imp.qty.multiplier
         """Exposures that the impression stands for."""
 
@@ -94,22 +127,34 @@ class Terms:
         """Why no campaign can bid; empty where one may."""
         return "" if 0 < self.count <= _MOST_QUANTITY else "invalid_quantity"  # also where it is NaN
 
+    @property
+    def user(self) -> int:
+        """What the person is known by; 0 where no cap has asked, or nothing is known."""
+        return self.visit.marks[0] if self.visit.marks else 0
+
     def showing(self, served: ServedCampaign, now: float) -> Showing | str:
         """What a campaign would show at a time (seconds since 1970), or why it does not bid."""
-        regs = self._request.regs
-        if regs is not None and regs.coppa and not served.minors:
+        ready, visit = self._house.ready(served), self.visit
+        if visit.may_be_minor and not served.minors and visit.person.minor(now):
             return "minors"
+        if ready.ruled and (why := self._ruled_out(served, now)) is not None:
+            return why
         fitting, why = [], "no_creative"
-        for piece in self._house.pieces(served):
+        for piece in ready.pieces:
             if now < piece.begins:
                 why = "not_approved"
             elif now >= piece.ends:
                 why = "creative_expired"
             elif (unfit := self._unfit(piece)) is not None:
                 why = unfit.value
+            elif ready.by_creative and self._seen_enough(served, piece, now):
+                why = "creative_capped"
             else:
                 fitting.append(piece)
-        first = self._draw() if len(fitting) > 1 else 0
+        if len(fitting) == 1:
+            options, why = self._options(fitting[0])
+            return Showing(fitting[0], options) if options else why
+        first = self._first(served, fitting) if fitting else 0
         for turn in range(len(fitting)):
             piece = fitting[(first + turn) % len(fitting)]
             options, why = self._options(piece)
@@ -117,11 +162,45 @@ class Terms:
                 return Showing(piece, options)
         return why
 
+    def _ruled_out(self, served: ServedCampaign, now: float) -> str | None:
+        """Why the campaign's own rules for people forbid it."""
+        if served.audience is not None and (why := served.audience.against(self.visit.person, now)) is not None:
+            return why
+        return self._capped(served, now) if served.caps else None
+
+    def _capped(self, served: ServedCampaign, now: float) -> str | None:
+        """Why a campaign with caps does not bid: the person has seen enough of it, or cannot be told apart."""
+        visit, capping = self.visit, self._house.capping
+        if capping is None:
+            return "caps_unknown"
+        if visit.marks is None:
+            id = visit.person.id
+            if id is None:
+                visit.marks = ()
+            elif not (marks := capping.marks(id, now)):
+                return "caps_unknown"
+            else:
+                visit.marks = marks
+        if not visit.marks:
+            return None if served.caps_without_id else "no_user_id"
+        return "capped" if capping.reached(served, visit.marks, now) else None
+
+    def _seen_enough(self, served: ServedCampaign, piece: Piece, now: float) -> bool:
+        marks, capping = self.visit.marks, self._house.capping
+        return bool(marks) and capping is not None and capping.reached(served, marks or (), now, piece.number)
+
     def _unfit(self, piece: Piece) -> Unfit | None:
         if self._imp.secure and not piece.secure:
             return Unfit.insecure
-        blocked = None if self._blocks is None else self._blocks.against(piece)
-        return blocked or unfit_for_format(piece, self._imp)
+        if self._blocks is not None and (blocked := self._blocks.against(piece)) is not None:
+            return blocked
+        return unfit_for_format(piece, self._imp)
+
+    def _first(self, served: ServedCampaign, fitting: list[Piece]) -> int:
+        rotation = self._house.rotation
+        if served.rotation == "even" or rotation is None:
+            return self._draw()
+        return rotation.best(served.name, fitting)
 
     def _draw(self) -> int:
         """A number that is as good as drawn, and the same where the request comes again."""
@@ -156,7 +235,7 @@ class Terms:
         imp = self._imp
         floor, kind = imp.bidfloor, piece.kind
         player = imp.video if kind is Markup.video else imp.audio if kind is Markup.audio else None
-        if player is not None:
+        if player is not None and (player.mincpmpersec or player.durfloors):
             floor = _floor(floor, player.mincpmpersec, player.durfloors, piece.duration)
         return self._option(None, self._request.at, imp.bidfloorcur, floor)
 
@@ -170,14 +249,15 @@ class Terms:
             yield deal
 
     def _option(self, deal: str | None, at: int, currency: str, floor: float) -> Option | str:
-        pricing = self._house.auction_types.of(at)
+        house = self._house
+        pricing = house.auction_types.pricing.get(at)
         if pricing is None:
             return "auction_type"
         if not 0 <= floor < math.inf:  # also where it is NaN
             return "invalid_floor"
         if floor == 0:
             return Option(deal, 0, pricing) if pricing is not Pricing.fixed else "invalid_floor"
-        rate = self._house.rates.of(currency)
+        rate = 1.0 if currency == house.rates.own else house.rates.of(currency)
         if rate is None:
             return "floor_currency"
         least = min(floor * rate, _MOST_FLOOR) / _MILLE * self.count

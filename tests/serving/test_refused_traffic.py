@@ -43,7 +43,7 @@ from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.exchange_app import ExchangeApp
 from bidpilot.serving.guardrails import EventLog
 from bidpilot.serving.ledger.store import MICRO
-from bidpilot.serving.messages import BidRequest, Imp, Place, Publisher
+from bidpilot.serving.messages import App, BidRequest, Imp, Publisher, Site
 from bidpilot.serving.pilot import Pilot
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.server import applications
@@ -361,8 +361,8 @@ def bidder_state(bidder: Bidder) -> Path:
 def test_an_app_has_a_publisher_as_a_site_has(opened: Opened) -> None:
     bidder = opened(Told)
     app, _ = applications(bidder, ServeConfig(bundle=Path("b"), state=bidder_state(bidder)), "http://x")
-    place = Place(Publisher("pub"))
-    asked = [BidRequest("r", [Imp("1")], site=place), BidRequest("r", [Imp("1")], app=place)]
+    publisher = Publisher("pub")
+    asked = [BidRequest("r", [Imp("1")], site=Site(publisher)), BidRequest("r", [Imp("1")], app=App(publisher))]
     for _ in range(3):
         app.reader.sources.meet("pub")
     found = {app.reader._source(r, r.imp[0], None, counted=False) for r in asked}

@@ -13,15 +13,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bidpilot.serving.experiments.assignment import Assignment
-from bidpilot.serving.experiments.ids import WITH_IDS, id_of
-from bidpilot.serving.reading.request import PLAIN, read_request
+from bidpilot.serving.experiments.experiment import assigned_by
+from bidpilot.serving.messages import BidRequest
+from bidpilot.serving.reading.request import read_request
+from bidpilot.serving.restrictions.person import Person
 from tests.serving.served import request
 
 N = 20_000
 
 
-def read(body: dict[str, Any], forms: Counter[str] | None = None) -> Any:
-    return read_request(json.dumps(body).encode(), Counter() if forms is None else forms, WITH_IDS)
+def read(body: dict[str, Any]) -> BidRequest:
+    return read_request(json.dumps(body).encode(), Counter())
+
+
+def by(body: dict[str, Any]) -> tuple[str, str]:
+    asked = read(body)
+    return assigned_by(asked, Person(asked))
 
 
 @pytest.mark.parametrize("shares", [(0.5, 0.5), (0.9, 0.1), (0.2, 0.3, 0.5)])
@@ -57,12 +64,14 @@ def test_a_larger_share_takes_users_from_the_others_alone() -> None:
         ({"user": {"id": ""}, "device": {"ifa": "i"}}, ("i", "device")),
         ({"user": {"id": 17}}, ("17", "user")),
         ({"device": {"ifa": "00000000-0000-0000-0000-000000000000"}}, ("r", "request")),
-        ({"user": {"id": "u"}, "device": {"ifa": "i", "lmt": 1}}, ("r", "request")),
-        ({"user": {"id": "u"}, "device": {"dnt": 1}}, ("r", "request")),
+        ({"user": {"id": "0"}, "device": {"ifa": "i", "lmt": 1}}, ("r", "request")),
+        ({"user": {}, "device": {"ifa": "i", "dnt": 1}}, ("r", "request")),
         ({"user": {"id": "u"}, "regs": {"coppa": 1}}, ("r", "request")),
         ({"user": {"id": "u"}, "regs": {"gdpr": 1}}, ("r", "request")),
         ({"user": {"id": "u"}, "regs": {"ext": {"gdpr": 1}}}, ("r", "request")),
         ({"user": {"id": "u"}, "regs": {"gdpr": 0}}, ("u", "user")),
+        ({"user": {"id": "u", "consent": "C"}, "regs": {"gdpr": 1}}, ("u", "user")),
+        ({"user": {"id": "u", "consent": "C"}, "regs": {"gdpr": 1, "coppa": 1}}, ("r", "request")),
         ({"user": ["nonsense"], "device": "nonsense"}, ("r", "request")),
         ({}, ("r", "request")),
         ({"user": {"id": "u" * 1000}}, ("u" * 256, "user")),
@@ -71,19 +80,7 @@ def test_a_larger_share_takes_users_from_the_others_alone() -> None:
 def test_the_id_is_the_users_then_the_devices_where_it_may_be_used(
     fields: dict[str, Any], expected: tuple[str, str]
 ) -> None:
-    assert id_of(read(request(**fields)), gdpr_ids=False) == expected
-
-
-def test_ids_of_requests_under_the_gdpr_are_read_where_the_file_says_that_they_may() -> None:
-    asked = read(request(user={"id": "u"}, regs={"gdpr": 1}))
-    assert id_of(asked, gdpr_ids=True) == ("u", "user")
-    assert id_of(read(request(user={"id": "u"}, regs={"coppa": 1})), gdpr_ids=True) == ("r", "request")
-
-
-def test_without_an_experiment_nothing_of_users_is_decoded() -> None:
-    asked = read_request(json.dumps(request(user={"id": "u"}, device={"ifa": "i"})).encode(), Counter(), PLAIN)
-    assert not hasattr(asked, "user")
-    assert id_of(asked, gdpr_ids=True) == ("r", "request")
+    assert by(request(**fields)) == expected
 
 
 def test_an_arm_is_found_in_microseconds() -> None:
@@ -92,6 +89,6 @@ def test_an_arm_is_found_in_microseconds() -> None:
     for _ in range(20):
         begin = time.perf_counter()
         for _ in range(200):
-            assignment.arm(id_of(asked, False)[0])
+            assignment.arm(assigned_by(asked, Person(asked))[0])
         best = min(best, (time.perf_counter() - begin) / 200)
     assert best < 10e-6  # a loose bound: docs say what is usual

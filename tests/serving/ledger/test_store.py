@@ -7,9 +7,11 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -18,6 +20,9 @@ from bidpilot.bidding.errors import LedgerUnavailable
 from bidpilot.serving.calendar import ManualClock
 from bidpilot.serving.ledger.machine import MachineLedger, MachineStore
 from bidpilot.serving.ledger.redis import RedisStore
+from bidpilot.serving.ledger.shown_redis import RedisShown
+from bidpilot.serving.ledger.shown_sqlite import SCHEMA as SHOWN_SCHEMA
+from bidpilot.serving.ledger.shown_sqlite import ShownRows
 from bidpilot.serving.ledger.sqlite import SqliteStore
 from bidpilot.serving.ledger.store import (
     AccountState,
@@ -27,6 +32,7 @@ from bidpilot.serving.ledger.store import (
     Order,
     Resolved,
     Settlement,
+    Shown,
     Win,
     Wins,
 )
@@ -386,3 +392,44 @@ def test_redis_publishes_each_version(redis_server: object) -> None:
     assert int(message["data"]) == version
     heard.close()
     store.close()
+
+
+def test_exposures_are_told_once_and_erased_when_they_have_run_out(store: LedgerStore) -> None:
+    now = time.time()
+    batch = [Shown(2**63 - 1, "c", 2**32 - 1, now, now + 60, "me"), Shown(7, "d", 0, now, now - 1)]
+    store.show(batch)
+    first, *rest = store.shown(0)
+    assert replace(first, version=0) == batch[0]
+    assert rest == []  # the other one has run out
+    assert store.shown(first.version) == []
+    store.show([Shown(8, "c", 1, now, now + 60)])
+    (second,) = store.shown(first.version)
+    assert second.user == 8
+    assert second.version > first.version
+
+
+def test_a_key_is_that_of_whoever_was_first_until_it_runs_out(store: LedgerStore) -> None:
+    assert store.user_key(3, "", soon()) == ""
+    assert store.user_key(3, "aa", soon()) == "aa"
+    assert store.user_key(3, "bb", soon()) == "aa"
+    assert store.user_key(4, "bb", soon()) == "bb"
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_of_too_many_exposures_those_that_run_out_first_are_erased(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str
+) -> None:
+    now = time.time()
+    made = [Shown(user, "c", 0, now, now + 60 + 7 * user % 10) for user in range(10)]
+    if kind == "redis":
+        client = redis.Redis.from_url(request.getfixturevalue("redis_server").url, decode_responses=True)
+        shown = RedisShown(client, secrets.token_hex(4), most=4)
+        shown.keep(made, "")
+        found = shown.read(0, "")
+    else:
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+            db.executescript(SHOWN_SCHEMA)
+            rows = ShownRows(db, most=4)
+            rows.keep(made, now)
+            found = rows.read(0, now)
+    assert {one.until for one in found} == set(sorted(one.until for one in made)[-4:])

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from bidpilot.serving.admin_app import AdminApp
 from bidpilot.serving.decision_log import Row
-from bidpilot.serving.messages import BidRequest, Regs
+from bidpilot.serving.messages import decode_request
+from bidpilot.serving.restrictions import person
+from bidpilot.serving.restrictions.visit import Visit
 from bidpilot.serving.tokens import Tokens
-from tests.serving.openrtb.desks import HERE, Answer, Desks, opened
+from tests.serving.openrtb.desks import HERE, NOW, Answer, Desks, opened
 from tests.serving.openrtb.schema import schema
 
 CASES = sorted((HERE / "cases").glob("*.json"))
@@ -57,11 +59,32 @@ def check_bid(answer: Answer, expect: dict[str, Any], currency: str) -> None:
         assert bid["ext"]["bidpilot"]["event_url"] in bid["adm"] or bid["crid"] == "old"
 
 
-def test_nothing_of_a_user_or_a_device_is_decoded() -> None:
-    """With consent or without: what is not decoded is neither read nor logged."""
-    told = {field.name for field in msgspec.structs.fields(BidRequest)}
-    assert told.isdisjoint({"user", "device"})
-    assert {field.name for field in msgspec.structs.fields(Regs)} == {"coppa"}
+def test_nothing_of_a_user_or_a_device_is_decoded_where_there_is_no_consent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor of children, nor where no rule asks: what is not decoded is neither read nor logged."""
+    body: dict[str, Any] = {
+        "id": "r",
+        "imp": [],
+        "user": {"id": "u", "yob": 1980},
+        "device": {"geo": {"country": "DEU"}, "ifa": "i"},
+    }
+    read: list[str] = []
+    for name in ("_user", "_device"):
+        monkeypatch.setattr(person, name, lambda raw, name=name: read.append(name))
+
+    def asked(**fields: Any) -> list[str]:
+        read.clear()
+        visit = Visit(decode_request(json.dumps(body | fields).encode()), "seat")
+        found = visit.person
+        with suppress(AttributeError):
+            found.minor(NOW), found.age(NOW), found.region, found.id
+        return read
+
+    assert asked(regs={"gdpr": 1}) == []
+    assert asked(regs={"ext": {"gdpr": 1}}, user=body["user"] | {"consent": ""}) == []
+    assert asked(regs={"coppa": 1}) == []
+    assert asked(app={"content": {"contentrating": "tv-y7"}}) == []
+    assert asked(regs={"gdpr": 0}) == ["_user"]
+    assert asked(regs={"gdpr": 1}, user=body["user"] | {"ext": {"consent": "CP"}}) == ["_user"]
     assert not [name for name in Row._fields if name in ("user", "device", "ip", "ifa", "ua", "consent", "geo")]
 
 

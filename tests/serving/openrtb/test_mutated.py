@@ -1,22 +1,32 @@
-"""Requests of the cases with a part of them replaced, dropped or doubled: an answer of the protocol, never a fault."""
+"""Requests of the cases with a part of them replaced, dropped or doubled: an answer of the protocol, never a fault.
+
+And no bid that breaks what its request says.
+"""
 
 from __future__ import annotations
 
 import copy
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.serving.openrtb.desks import HERE, Desks, opened
+from bidpilot.serving.reading.request import read_request
+from tests.serving.openrtb.desks import CREATIVES, HERE, Answer, Desks, opened
+from tests.serving.openrtb.restrictions import broken
 
 EXAMPLES = int(os.environ.get("BIDPILOT_FUZZ", "1000")) // 4
 CASES = [json.loads(path.read_text()) for path in sorted((HERE / "cases").glob("*.json"))]
+HINTS = {"bidpilot": {"exposure": 0.6, "interaction": 0.25, "conversion": 0.006, "segment": 0}}
+bids_seen = 0
 JUNK: list[Any] = [
     None,
     True,
@@ -74,3 +84,47 @@ def test_a_mutated_request_is_answered(desks: Desks, case: dict[str, Any], data:
     assert app.metrics.refused.get("technical_error", 0) == failed
     if answer.status == 400:
         assert answer.whole["error"]
+    if answer.bids:
+        held(answer, request, case["campaign"])
+
+
+def held(answer: Answer, request: Any, campaign: dict[str, Any]) -> None:
+    """Each bid keeps what its request says, once that is in the protocol's own forms."""
+    global bids_seen
+    told = read_request(json.dumps(request).encode(), Counter())
+    plain = {name: bytes(getattr(told, name)) for name in ("user", "device", "source")}
+    nothing = dict.fromkeys(plain, msgspec.Raw(b"null"))
+    whole = json.loads(msgspec.json.encode(msgspec.structs.replace(told, **nothing))) | plain
+    for bid in answer.bids:
+        creatives = [one for name in campaign.get("creatives", ()) if (one := CREATIVES[name])["crid"] == bid["crid"]]
+        for creative in creatives:  # none: of the form of before, which says nothing of itself
+            bids_seen += 1
+            assert broken(bid, whole, creative, answer.whole["cur"], campaign.get("minors", False)) == []
+
+
+def test_many_of_those_were_bid_on() -> None:
+    assert bids_seen > EXAMPLES / 10
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({}, []),
+        ({"badv": ["shop.example"]}, ["badv"]),
+        ({"bcat": ["IAB18"]}, ["bcat"]),
+        ({"acat": ["IAB1"]}, ["acat"]),
+        ({"wlang": ["de"]}, ["wlang"]),
+        ({"bseat": ["bidpilot"]}, ["wseat"]),
+        ({"regs": {"coppa": 1}}, ["minors"]),
+        ({"user": {"yob": 2015}}, ["minors"]),
+        ({"imp": [{"id": "1", "bidfloor": 9e9}]}, ["bidfloor"]),
+        ({"imp": [{"id": "1", "banner": {}}]}, ["format"]),
+        ({"imp": [{"id": "1", "video": {"w": 1280, "h": 720, "maxduration": 5}}]}, ["duration", "shape"]),
+        ({"imp": [{"id": "1", "pmp": {"private_auction": 1}}]}, ["private_auction"]),
+    ],
+)
+def test_a_bid_that_breaks_its_request_would_be_seen(desks: Desks, fields: dict[str, Any], why: list[str]) -> None:
+    answer = desks.ask(desks.app({}), {"creatives": ["video"]}, {"id": "r", "imp": [{"id": "1", "ext": HINTS}]})
+    request = {"id": "r", "imp": [{"id": "1"}]} | fields
+    with nullcontext() if not why else pytest.raises(AssertionError, match=f"(?s){'.*'.join(why)}"):
+        held(answer, request, {"creatives": ["video"]})

@@ -25,6 +25,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
+from bidpilot.serving.capping.cap import Cap
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.http import Application, Request, Response
 from bidpilot.serving.prediction.view import RequestView
@@ -33,6 +34,7 @@ from bidpilot.serving.privacy.config import PrivacyConfig
 from bidpilot.serving.privacy.declared import METRICS
 from bidpilot.serving.privacy.faults import frames_of, where
 from bidpilot.serving.privacy.inventory import Store, of_requests, stores
+from bidpilot.serving.restrictions.audience import Audience
 from bidpilot.serving.server import applications
 from tests.serving.doors import Given
 from tests.serving.served import fill
@@ -62,12 +64,12 @@ OBJECTS: dict[str, tuple[str, ...]] = {
         "carrier",
         "language",
     ),
-    "device.geo": ("lat", "lon", "city", "zip", "region", "country"),
+    "device.geo": ("lat", "lon", "city", "zip", "region"),
     "device.ext": ("atts",),
     "user": ("id", "buyeruid", "yob", "gender", "keywords", "customdata"),
     "user.geo": ("lat", "lon", "zip"),
     "user.ext": ("consent", "eids"),
-    "regs": ("gdpr", "us_privacy"),
+    "regs": ("us_privacy",),
     "regs.ext": ("gpp",),
     "source": ("tid", "pchain"),
     "source.ext": ("schain",),
@@ -100,6 +102,7 @@ class Marks:
                 place = place.setdefault(part, {})
             for name in names:
                 place[name] = self.of(f"{path}.{name}".strip("."))
+        made["regs"]["gdpr"] = 1  # with consent, so that rules of a campaign may read the person
         imp: dict[str, Any] = {name: self.of(f"imp.{name}") for name in IMP}
         imp["ext"] = {"anything": self.of("imp.ext.anything")}
         if demands:
@@ -109,6 +112,7 @@ class Marks:
         if hints:
             told = {name: self.of(f"imp.ext.bidpilot.{name}") for name in HINTS}
             imp["ext"]["bidpilot"] = told | {"segment": 0, "explain": True, "odd": self.of("imp.ext.bidpilot.odd")}
+        made["device"]["geo"]["country"] = "AUT"
         return made | {"imp": [imp], "at": 2}
 
     def found(self, text: str, numbers: list[float]) -> set[str]:
@@ -230,9 +234,13 @@ def day(kept: ServeConfig, caplog: pytest.LogCaptureFixture) -> tuple[ServeConfi
     caplog.set_level(logging.DEBUG)
     marks, clock = Marks(), ManualClock(20_000 * DAY)
     with open_bidder(kept, clock) as bidder:
+        rules = {"caps": (Cap(most=1000, hours=168),), "audience": Audience(not_regions=("DEU",), consent=True)}
+        bidder.put(bidder.served["default"].model_copy(update=rules))
+        bidder.tick()
         metrics = asyncio.run(a_hard_day(bidder, kept, marks)).decode()
         clock.move(20_001 * DAY + 1)
         bidder.tick()
+        assert bidder.capping._table._by_user  # and somebody was shown something
     return kept, marks, metrics, caplog.text
 
 

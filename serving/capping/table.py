@@ -1,0 +1,59 @@
+"""Exposures by person, in bounded memory: each is erased when it can matter to no cap any more."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+
+from bidpilot.serving.ledger.store import Shown
+
+MOST = 262_144
+"""Exposures that are remembered; beyond, those that would be erased next go first."""
+
+
+class Table:
+    """Exposures of all campaigns.
+
+    Args:
+        most: that are remembered.
+    """
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._by_user: dict[int, list[Shown]] = {}
+        self._queue: list[tuple[float, int, Shown]] = []  # by when they are erased
+        self._turn = 0
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def add(self, shown: Shown) -> None:
+        """Remember an exposure."""
+        self._turn += 1
+        heapq.heappush(self._queue, (shown.until, self._turn, shown))
+        self._by_user.setdefault(shown.user, []).append(shown)
+        if len(self._queue) > self._most:
+            self._drop()
+
+    def erase(self, now: float) -> None:
+        """Erase what has run out."""
+        while self._queue and self._queue[0][0] <= now:
+            self._drop()
+
+    def count(self, users: Sequence[int], campaign: str, since: float, creative: int | None = None) -> int:
+        """Exposures of a campaign (of one of its creatives) to a person after `since`, seconds since 1970.
+
+        `users`: the marks that the person may be known by.
+        """
+        return sum(
+            shown.campaign == campaign and shown.at > since and (creative is None or shown.creative == creative)
+            for user in users
+            for shown in self._by_user.get(user, ())
+        )
+
+    def _drop(self) -> None:
+        _, _, shown = heapq.heappop(self._queue)
+        rest = self._by_user[shown.user]
+        rest.remove(shown)
+        if not rest:
+            del self._by_user[shown.user]

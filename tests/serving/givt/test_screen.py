@@ -1,0 +1,182 @@
+"""Requests of lists, and of sellers that nobody knows, are refused before they are priced, each with its reason."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bidpilot.bidding.errors import InvalidServing
+from bidpilot.bidding.traffic.refusal import Refusal
+from bidpilot.serving.admin_app import AdminApp
+from bidpilot.serving.build import open_bidder
+from bidpilot.serving.calendar import ManualClock
+from bidpilot.serving.config import ServeConfig
+from bidpilot.serving.givt.chain import Demand
+from bidpilot.serving.givt.networks import Networks
+from bidpilot.serving.givt.screen import Screen
+from bidpilot.serving.messages import BidRequest, decode_request
+from bidpilot.serving.server import applications
+from bidpilot.serving.tokens import Tokens
+from tests.serving.openrtb.desks import NOW, URL, Desks
+
+HINTS = {"bidpilot": {"exposure": 0.6, "interaction": 0.25, "conversion": 0.006, "segment": "feed/head"}}
+
+
+def asked(**fields: Any) -> BidRequest:
+    return decode_request(json.dumps({"id": "r", "imp": [], **fields}).encode())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    files = {
+        "addresses.txt": "# data centres\n203.0.113.0/24\n2001:db8::/32 # one of version 6\n",
+        "addresses-proxies.txt": "198.51.100.7\n",
+        "agents.txt": "Googlebot\ncurl/\n",
+        "apps.txt": "com.Bad.app\n",
+        "sites.txt": "bad.example\nhttps://worse.example/\n",
+        "sellers/ssp.example.json": json.dumps({"sellers": [{"seller_id": "s1"}, {"seller_id": 2}]}),
+        "ads/news.example.txt": "ssp.example, s1, DIRECT, f08\nother.example,9,RESELLER\ncontact=x\n",
+        "ads/com.good.app.txt": "ssp.example,2,DIRECT\n",
+    }
+    for name, text in files.items():
+        (tmp_path / "lists" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "lists" / name).write_text(text)
+    return tmp_path / "lists"
+
+
+def chain(*nodes: tuple[str, str], complete: int = 1) -> dict[str, Any]:
+    return {"complete": complete, "ver": "1.0", "nodes": [{"asi": a, "sid": s, "hp": 1} for a, s in nodes]}
+
+
+NEWS = {"site": {"domain": "news.example"}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({}, None),
+        ({"device": {"ip": "203.0.113.77"}}, Refusal.address),
+        ({"device": {"ip": " 198.51.100.7 "}}, Refusal.address),
+        ({"device": {"ip": "198.51.100.8"}}, None),
+        ({"device": {"ip": "::ffff:203.0.113.1"}}, Refusal.address),
+        ({"device": {"ipv6": "2001:db8:0:1::"}}, Refusal.address),
+        ({"device": {"ipv6": "2001:db9::1"}}, None),
+        ({"device": {"ip": "203.0.113"}}, None),
+        ({"device": {"ip": "not an address", "ua": "Mozilla/5.0"}}, None),
+        ({"device": {"ua": "Mozilla/5.0 (compatible; GoogleBot/2.1)"}}, Refusal.agent),
+        ({"device": "junk"}, None),
+        ({"device": {"ip": 7, "ua": "curl/8"}}, Refusal.agent),
+        ({"app": {"bundle": "com.bad.APP"}}, Refusal.app),
+        ({"app": {"bundle": "com.bad.app2"}}, None),
+        ({"site": {"domain": "www.bad.example"}}, Refusal.site),
+        ({"site": {"page": "https://worse.example/page?x"}}, Refusal.site),
+        ({"site": {"domain": "notbad.example"}}, None),
+        ({"source": {"schain": chain(("ssp.example", "s1"))}}, None),
+        ({"source": {"ext": {"schain": chain(("SSP.example", "2"))}}}, None),
+        ({"source": {"schain": chain(("ssp.example", "unknown"))}}, Refusal.seller),
+        ({"source": {"schain": chain(("nobody-has-a-file.example", "7"))}}, None),
+        (NEWS | {"source": {"schain": chain(("ssp.example", "s1"), ("other.example", "9"))}}, None),
+        (NEWS | {"source": {"schain": chain(("ssp.example", "2"))}}, Refusal.seller),
+        (NEWS | {"source": {"schain": chain(("third.example", "9"))}}, Refusal.seller),
+        ({"app": {"bundle": "com.good.app"}, "source": {"schain": chain(("ssp.example", "2"))}}, None),
+        ({"app": {"bundle": "com.good.app"}, "source": {"schain": chain(("ssp.example", "s1"))}}, Refusal.seller),
+        (NEWS, None),
+    ],
+)
+def test_a_request_is_refused_for_the_list_that_it_is_on(
+    folder: Path, fields: dict[str, Any], why: Refusal | None
+) -> None:
+    assert Screen(folder).against(asked(**fields)) is why
+
+
+@pytest.mark.parametrize(
+    ("told", "complete", "required"),
+    [
+        (None, None, Refusal.chain),
+        (chain(("a.example", "1")), None, None),
+        (chain(("a.example", "1"), complete=0), Refusal.chain, Refusal.chain),
+        (chain(), Refusal.chain, Refusal.chain),
+        (chain(("a.example", "")), Refusal.chain, Refusal.chain),
+        ({"complete": "1", "nodes": [{"asi": "a.example", "sid": 1}]}, None, None),
+        ({"nodes": [{"asi": "a.example", "sid": "1"}]}, Refusal.chain, Refusal.chain),
+        ("junk", None, Refusal.chain),  # unreadable is absent
+    ],
+)
+def test_a_supply_chain_is_whole_where_that_is_asked(
+    told: Any, complete: Refusal | None, required: Refusal | None
+) -> None:
+    request = asked(source={} if told is None else {"schain": told})
+    assert Screen(None, Demand.complete).against(request) is complete
+    assert Screen(None, Demand.required).against(request) is required
+
+
+NETWORKS = st.lists(st.builds(
+    lambda a, length: ipaddress.ip_network((a >> (32 - length) << (32 - length), length)),
+    st.integers(0, 2**32 - 1), st.integers(1, 32),
+), max_size=30)  # fmt: skip
+
+
+@given(networks=NETWORKS, addresses=st.lists(st.integers(0, 2**32 - 1), max_size=20))
+def test_an_address_is_found_where_one_of_the_networks_has_it(networks: list[Any], addresses: list[int]) -> None:
+    found = Networks(networks)
+    edges = [int(a) for net in networks for a in (net[0], net[-1])]
+    for number in [*addresses, *edges, *(edge + 1 for edge in edges if edge < 2**32 - 1)]:
+        address = ipaddress.ip_address(number)
+        assert (str(address) in found) is any(address in net for net in networks)
+        assert (f"::ffff:{address}" in found) is any(address in net for net in networks)
+
+
+def test_lists_are_read_anew_and_stay_where_they_cannot_be(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    screen, request = Screen(folder), asked(device={"ip": "192.0.2.1", "ua": "Robot"})
+    assert screen.against(request) is None
+    (folder / "agents-more.txt").write_text("robot\n")
+    asyncio.run(screen.again())
+    assert screen.against(request) is Refusal.agent
+    (folder / "addresses.txt").write_text("192.0.2.0/24\nnot a network\n")
+    asyncio.run(screen.again())
+    assert "addresses.txt cannot be read" in caplog.text
+    assert screen.against(request) is Refusal.agent
+    with pytest.raises(InvalidServing, match="not a network"):
+        Screen(folder)
+    with pytest.raises(InvalidServing, match="no folder"):
+        Screen(folder / "missing")
+    asyncio.run(Screen(None, Demand.required).again())
+
+
+def test_nothing_is_asked_where_nothing_is_configured() -> None:
+    assert Screen.of(None, Demand.any) is None
+
+
+def test_what_is_refused_is_counted_logged_and_no_auction(bundle_folder: Path, memory: Path, folder: Path) -> None:
+    config = ServeConfig(
+        bundle=bundle_folder, state=memory / "s", decisions=memory / "d", budget=1e5, blocklists=folder,
+        supply_chain=Demand.complete,
+    )  # fmt: skip
+    request = {"id": "r", "imp": [{"id": "1", "ext": HINTS}], "device": {"ip": "203.0.113.5"}}
+    with open_bidder(config, ManualClock(NOW)) as bidder:
+        app, admin = applications(bidder, config, URL)
+        desks = Desks(bundle_folder, memory)
+        answer = desks.ask(app, {"creatives": ["video"]}, request, lost=False)
+        assert answer.reasons == {"givt_address": 1}
+        assert desks.ask(app, {"creatives": ["video"]}, request | {"test": 1}, lost=False).status == 204
+        assert bidder.refused == {("default", Refusal.address): 1}  # a test is not counted
+        assert bidder.days["default"].collector.auctions == 0
+        text = app.metrics.text().decode()
+        assert 'bidpilot_refused_traffic_total{campaign="default",reason="givt_address"} 1.0' in text
+        shown = AdminApp(bidder, admin.reader, app.metrics, Tokens("x" * 32, None))._explain(
+            json.dumps(request).encode()
+        )
+        assert shown["1"]["default"]["not_shown"] == "givt_address"
+        assert desks.ask(app, {"creatives": ["video"]}, request | {"device": {}}).bids
+    rows = pl.concat([pl.read_parquet(path) for path in (memory / "d").glob("decisions-*.parquet")])
+    assert sorted(rows["result"]) == ["givt_address", "lost"]
