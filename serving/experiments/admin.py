@@ -51,7 +51,9 @@ def shown(bidder: Bidder, experiment: Experiment) -> dict[str, Any]:
 def _money(bidder: Bidder, name: str) -> dict[str, Any]:
     day = bidder.days[name]
     state = day.wallet.state
-    money = {} if state is None else {"budget": state.budget, "settled": state.settled, "held": state.held}
+    money = {"budget": bidder.desk.budgets.on(day.served, day.moment)}
+    if state is not None:
+        money |= {"settled": state.settled, "held": state.held}
     origin = day.desk.origin
     return {part: amount / MICRO for part, amount in money.items()} | {"bundle": origin.digest, "run": origin.run}
 

@@ -16,6 +16,7 @@ from bidpilot.serving.calendar import ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.metrics_sum import GAUGES, MONEY, Family, Rule, Sample, Totals, combine, exposition, told, total
+from tests.serving.experiments.conftest import experiment_file
 
 
 def counter(value: float, **labels: str) -> Family:
@@ -42,7 +43,8 @@ def test_each_rule_by_numbers(rule: Rule, expected: float) -> None:
 
 def test_every_gauge_and_every_part_of_the_money_has_a_rule(bundle_folder: Path, tmp_path: Path) -> None:
     """Whoever adds one says what becomes of it in several workers."""
-    config = ServeConfig(bundle=bundle_folder, state=tmp_path)
+    experiment = experiment_file(tmp_path, campaigns=["default"])
+    config = ServeConfig(bundle=bundle_folder, state=tmp_path, experiment=experiment)
     with open_bidder(config, ManualClock(1e9)) as bidder:
         bidder.bid(Opportunity((0.6, 0.2, 0.004), 0))
         families = told(Metrics(bidder, Sources(8)).collect())

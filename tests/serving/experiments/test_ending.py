@@ -15,6 +15,7 @@ from bidpilot.serving.ledger.store import MICRO, AccountState
 from bidpilot.serving.server import applications
 from tests.serving.doors import ask
 from tests.serving.experiments.conftest import BUDGET, Ground, experiment_file, trade
+from tests.serving.served import request
 
 WHOLE = int(BUDGET * MICRO)
 ARMS = ("spring.control", "spring.new")
@@ -135,6 +136,9 @@ def test_an_arm_that_there_is_not_is_refused(ground: Ground) -> None:
             bidder.ending.stop("blue", "anna", lambda _: None)
         assert bidder.experiment is not None
         assert bidder.experiment.ended_to is None
+        bidder.remove("spring.new")
+        with pytest.raises(InvalidExperiment, match=r"spring\.new is not served any more"):
+            bidder.ending.stop("control", "anna", lambda _: None)
 
 
 def test_operators_see_arms_and_stop_it_with_a_word_in_the_audit_log(
@@ -147,6 +151,8 @@ def test_operators_see_arms_and_stop_it_with_a_word_in_the_audit_log(
         found = ask(admin, "/admin/experiment", method="GET", token=token)
         assert found.status == 200
         assert found.body["arms"]["new"]["campaigns"]["spring.new"]["budget"] == BUDGET / 2
+        parts = ask(admin, "/admin/explain", request(user={"id": "u"}), token=token).body["1"]
+        assert len(parts) == 1  # of the user's arm alone
         for path, body, status in (
             ("campaigns/spring.new/budget", {"budget": 5}, 400),
             ("campaigns/spring/budget", {"budget": 80}, 200),

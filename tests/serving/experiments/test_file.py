@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.errors import BundleMismatch, InvalidExperiment, InvalidServing
+from bidpilot.envs.markets.defaults import preset_forecast
 from bidpilot.serving.build import open_bidder
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.experiments.file import read_experiment
@@ -75,6 +78,19 @@ def test_a_bundle_of_other_segments_is_refused(ground: Ground, tmp_path: Path) -
     other = write_controller_bundle(tmp_path / "other", forecast=ground.smaller())
     with pytest.raises(BundleMismatch, match="arm new"):
         ground.open(experiment_file(ground.folder, new=str(other)))
+
+
+def test_a_bundle_that_cannot_plan_the_campaign_is_refused(ground: Ground, tmp_path: Path) -> None:
+    one = preset_forecast()
+    value = one.landscape.value.copy()
+    value[:, 2] = 0.0  # no conversions, which the campaign wants
+    other = replace(one, landscape=replace(one.landscape, value=value))
+    wanted = {"name": "spring", "campaign": {"budget": 40.0, "preference": [0.0, 0.0, 1.0]}}
+    folder = write_controller_bundle(
+        tmp_path / "other", forecast=other, campaign=Campaign(budget=40.0, preference=(1.0, 0.0, 0.0))
+    )
+    with pytest.raises(BundleMismatch, match=r"bundle of spring\.new cannot plan it"):
+        ground.open(experiment_file(ground.folder, new=str(folder)), campaigns=[wanted])
 
 
 def test_a_key_that_cannot_be_read_or_is_empty_is_refused(ground: Ground) -> None:
