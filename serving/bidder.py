@@ -261,23 +261,13 @@ class Bidder:
         key = f"{self.prefix}{self._next_key:010x}"
         self._next_key += 1
         wallet = best.wallet
+        user = view.user if view.user and best.served.caps else 0
+        # by place, as names cost a fortieth of a bid
         ticket = Ticket(
-            key=key,
-            lease=_NO_LEASE if o.test else wallet.lease,
-            account=best.account,
-            amount=amount,
-            expires=now + hold,
-            slot=best.slot,
-            segment=o.segment,
-            source=o.source,
-            value=o.value,
-            test=o.test,
-            bills_on_win=o.exchange in desk.settle_on_win,
-            scale=o.scale * view.count,
-            count=view.count,
-            user=view.user if view.user and best.served.caps else 0,
-            creative=0 if chosen is None else chosen.piece.counted,
-        )
+            key, _NO_LEASE if o.test else wallet.lease, best.account, amount, now + hold, best.slot, o.segment,
+            o.source, o.value, o.test, o.exchange in desk.settle_on_win, o.scale * view.count, view.count, user,
+            0 if chosen is None else chosen.piece.counted,
+        )  # fmt: skip
         if not o.test:
             shadow = best.shadow_bid(o.value, o.segment, o.source, o.first_price)
             record = Record(best, o, ticket, now, shadow, (*refused, *view.unfit))

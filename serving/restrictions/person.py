@@ -168,10 +168,13 @@ class Person:
 
 def tells_age(request: BidRequest) -> bool:
     """Whether there may be anything in a request by which somebody is a minor; what is not there is not decoded."""
-    regs, place, raw = request.regs, request.site or request.app, request.user
+    raw = request.user
     if raw is not UNTOLD and (b'"yob"' in (user := bytes(raw)) or _ESCAPE in user):
         return True
-    return (regs is not None and bool(regs.coppa)) or (place is not None and place.content is not None)
+    regs, site, app = request.regs, request.site, request.app
+    if (site is not None and site.content is not None) or (app is not None and app.content is not None):
+        return True
+    return regs is not None and bool(regs.coppa)
 
 
 def _told_consent(request: BidRequest) -> bool:

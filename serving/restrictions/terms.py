@@ -86,23 +86,22 @@ class House:
     ) -> None:
         self.rates, self.auction_types, self.capping, self._secure = rates, auction_types, capping, secure_events
         self.screen, self.rotation = screen, rotation
-        self._ready: dict[str, Ready] = {}
+        self.made_ready: dict[str, Ready] = {}
+        """Campaigns by name as they were made ready last; ask `ready` where one has changed since."""
 
     def visit(self, request: BidRequest, seat: str) -> Visit:
         """A request made ready for the terms of its impressions; `seat`: that would bid."""
         return Visit(request, seat, None if self.screen is None else self.screen.against(request))
 
     def ready(self, served: ServedCampaign) -> Ready:
-        """A campaign with what it has to show."""
-        kept = self._ready.get(served.name)
-        if kept is None or kept.served is not served:
-            pieces = pieces_of(served.creatives, served.creative, served.name, self._secure)
-            if served.counts_creatives:
-                pieces = [msgspec.structs.replace(piece, counted=piece.number) for piece in pieces]
-            by_creative = any(cap.per == "creative" for cap in served.caps)
-            kept = Ready(served, pieces, bool(served.caps) or served.audience is not None, by_creative)
-            self._ready[served.name] = kept
-        return kept
+        """A campaign with what it has to show, made ready."""
+        pieces = pieces_of(served.creatives, served.creative, served.name, self._secure)
+        if served.counts_creatives:
+            pieces = [msgspec.structs.replace(piece, counted=piece.number) for piece in pieces]
+        by_creative = any(cap.per == "creative" for cap in served.caps)
+        ready = Ready(served, pieces, bool(served.caps) or served.audience is not None, by_creative)
+        self.made_ready[served.name] = ready
+        return ready
 
 
 class Terms:
@@ -127,14 +126,11 @@ class Terms:
         """Why no campaign can bid; empty where one may."""
         return "" if 0 < self.count <= _MOST_QUANTITY else "invalid_quantity"  # also where it is NaN
 
-    @property
-    def user(self) -> int:
-        """What the person is known by; 0 where no cap has asked, or nothing is known."""
-        return self.visit.marks[0] if self.visit.marks else 0
-
     def showing(self, served: ServedCampaign, now: float) -> Showing | str:
         """What a campaign would show at a time (seconds since 1970), or why it does not bid."""
-        ready, visit = self._house.ready(served), self.visit
+        ready, visit = self._house.made_ready.get(served.name), self.visit
+        if ready is None or ready.served is not served:
+            ready = self._house.ready(served)
         if visit.may_be_minor and not served.minors and visit.person.minor(now):
             return "minors"
         if ready.ruled and (why := self._ruled_out(served, now)) is not None:
@@ -213,7 +209,7 @@ class Terms:
         pmp = self._imp.pmp
         if pmp is None:
             one = self._in_the_open(piece)
-            return ((), one) if isinstance(one, str) else ((one,), "")
+            return ((one,), "") if isinstance(one, Option) else ((), one)
         found, why = [], "private_auction"
         for deal in self._deals(pmp.deals or (), piece):
             floor = _floor(deal.bidfloor, deal.mincpmpersec, deal.durfloors, piece.duration)
