@@ -200,7 +200,7 @@ class Bidder:
             raise InvalidServing(f"segment {o.segment} is none of the bundle's {len(self.bundle.manifest.segments)}.")
         if not 0 <= o.source < self.desk.sources:
             raise InvalidServing(f"source {o.source} is none of the {self.desk.sources} that are told apart.")
-        view = view_of(self.days, terms, now)
+        view = view_of(self._days.running, terms, now)
         refused = self._pass_gates(o, view)
         found = self._best(o, view, refused, now)
         if isinstance(found, NoBid):
@@ -231,8 +231,9 @@ class Bidder:
                     refused[name] = why
             return refused
         self.auctions += 1
-        for name, day in self.days.items():
-            if name not in view.unfit and (why := day.request(o.value, o.segment, o.source)) is not None:
+        unfit = view.unfit
+        for name, day in self._days.running.items():
+            if name not in unfit and (why := day.request(o.value, o.segment, o.source)) is not None:
                 refused[name] = why
                 self.refused[name, why] += 1
         return refused
@@ -244,9 +245,10 @@ class Bidder:
         expiry = max(o.hold, desk.expiry)
         hold = expiry + desk.grace
         best, amount, reason, chosen = None, 0, "no_campaign", None
-        for name, day in self.days.items():
-            if name in refused or name in view.unfit:
-                reason = view.unfit.get(name) or refused[name].value
+        unfit = view.unfit
+        for name, day in self._days.running.items():
+            if name in refused or name in unfit:
+                reason = unfit.get(name) or refused[name].value
                 continue
             if self.reconciliation.stopped(name):
                 reason = "unbilled"

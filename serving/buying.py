@@ -61,6 +61,5 @@ def offered(day: CampaignDay, o: Opportunity, view: View, now: float, hold: floa
         floor, first_price = option.floor, option.pricing is Pricing.first
         amount, why = day.offer(o.value, o.segment, o.source, first_price, floor, now, hold, view.count)
         if amount > 0:
-            bid = floor if option.pricing is Pricing.fixed else amount
-            return bid, "", Chosen(showing.piece, option.deal)
+            return floor if option.pricing is Pricing.fixed else amount, "", Chosen(showing.piece, option.deal)
     return 0, why, None

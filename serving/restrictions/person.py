@@ -21,7 +21,7 @@ ADULT = 18
 _FOR_CHILDREN = frozenset({"TV-Y", "TV-Y7", "TV-Y7-FV", "C", "C8", "P", "EC"})
 """Content ratings of what is made for children: TV Parental Guidelines, Canada's and Australia's, ESRB."""
 
-_ESCAPE = b"\\u"  # in which a name may be written, too
+_Y, _ESCAPE = ord("y"), ord("\\")  # of yob, and of how its name may be written, too
 
 
 class _UserExt(msgspec.Struct, gc=False):
@@ -169,7 +169,8 @@ class Person:
 def tells_age(request: BidRequest) -> bool:
     """Whether there may be anything in a request by which somebody is a minor; what is not there is not decoded."""
     raw = request.user
-    if raw is not UNTOLD and (b'"yob"' in (user := bytes(raw)) or _ESCAPE in user):
+    # single bytes first: they are found in a tenth of the time
+    if raw is not UNTOLD and ((_Y in (user := bytes(raw)) and b"yob" in user) or _ESCAPE in user):
         return True
     regs, site, app = request.regs, request.site, request.app
     if (site is not None and site.content is not None) or (app is not None and app.content is not None):

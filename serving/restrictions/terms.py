@@ -113,11 +113,10 @@ class Terms:
         imp: as it came.
     """
 
-    __slots__ = ("_blocks", "_house", "_imp", "_request", "_seat", "count", "visit")
+    __slots__ = ("_blocks", "_house", "_imp", "count", "visit")
 
     def __init__(self, house: House, visit: Visit, imp: Imp) -> None:
-        self._house, self.visit, self._imp = house, visit, imp
-        self._request, self._blocks, self._seat = visit.request, visit.blocks, visit.seat
+        self._house, self.visit, self._imp, self._blocks = house, visit, imp, visit.blocks
         self.count = 1.0 if imp.qty is None else imp.qty.multiplier
         """Exposures that the impression stands for."""
 
@@ -147,10 +146,10 @@ class Terms:
                 why = "creative_capped"
             else:
                 fitting.append(piece)
-        if len(fitting) == 1:
-            options, why = self._options(fitting[0])
-            return Showing(fitting[0], options) if options else why
-        first = self._first(served, fitting) if fitting else 0
+        if len(fitting) == 1 and self._imp.pmp is None:  # as most are
+            one = self._in_the_open(fitting[0])
+            return Showing(fitting[0], (one,)) if isinstance(one, Option) else one
+        first = self._first(served, fitting) if len(fitting) > 1 else 0
         for turn in range(len(fitting)):
             piece = fitting[(first + turn) % len(fitting)]
             options, why = self._options(piece)
@@ -200,7 +199,7 @@ class Terms:
 
     def _draw(self) -> int:
         """A number that is as good as drawn, and the same where the request comes again."""
-        return zlib.crc32(f"{self._request.id}/{self._imp.id}".encode(errors="replace"))
+        return zlib.crc32(f"{self.visit.request.id}/{self._imp.id}".encode(errors="replace"))
 
     # --- ways to buy it --------------------------------------------------------------------------
 
@@ -213,7 +212,7 @@ class Terms:
         found, why = [], "private_auction"
         for deal in self._deals(pmp.deals or (), piece):
             floor = _floor(deal.bidfloor, deal.mincpmpersec, deal.durfloors, piece.duration)
-            one = self._option(deal.id, self._request.at if deal.at is None else deal.at, deal.bidfloorcur, floor)
+            one = self._option(deal.id, self.visit.request.at if deal.at is None else deal.at, deal.bidfloorcur, floor)
             if isinstance(one, str):
                 why = one
             else:
@@ -233,12 +232,12 @@ class Terms:
         player = imp.video if kind is Markup.video else imp.audio if kind is Markup.audio else None
         if player is not None and (player.mincpmpersec or player.durfloors):
             floor = _floor(floor, player.mincpmpersec, player.durfloors, piece.duration)
-        return self._option(None, self._request.at, imp.bidfloorcur, floor)
+        return self._option(None, self.visit.request.at, imp.bidfloorcur, floor)
 
     def _deals(self, deals: list[Deal] | tuple[Deal, ...], piece: Piece) -> Iterator[Deal]:
         """Those that are ours with this creative."""
         for deal in deals:
-            if deal.wseat and self._seat not in deal.wseat:
+            if deal.wseat and self.visit.seat not in deal.wseat:
                 continue
             if deal.wadomain and not allowed(piece.adomain, deal.wadomain):
                 continue
