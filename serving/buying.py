@@ -34,8 +34,9 @@ def view_of(days: Mapping[str, CampaignDay], terms: Terms | None, now: float) ->
     """What each campaign would show under an impression's terms; without, as a caller in this process has none, any."""
     if terms is None:
         return _UNTOLD
-    if terms.visit.refusal is not None:
-        return View({}, count=terms.count, refusal=terms.visit.refusal)
+    visit = terms.visit
+    if visit.refusal is not None:
+        return View({}, count=terms.count, refusal=visit.refusal)
     shown: dict[str, Showing] = {}
     unfit: dict[str, str] = {}
     for name, day in days.items():
@@ -44,7 +45,7 @@ def view_of(days: Mapping[str, CampaignDay], terms: Terms | None, now: float) ->
             unfit[name] = showing
         else:
             shown[name] = showing
-    return View(shown, unfit, terms.count, terms.user)
+    return View(shown, unfit, terms.count, visit.marks[0] if visit.marks else 0)
 
 
 def offered(day: CampaignDay, o: Opportunity, view: View, now: float, hold: float) -> tuple[int, str, Chosen | None]:
@@ -60,6 +61,5 @@ def offered(day: CampaignDay, o: Opportunity, view: View, now: float, hold: floa
         floor, first_price = option.floor, option.pricing is Pricing.first
         amount, why = day.offer(o.value, o.segment, o.source, first_price, floor, now, hold, view.count)
         if amount > 0:
-            bid = floor if option.pricing is Pricing.fixed else amount
-            return bid, "", Chosen(showing.piece, option.deal)
+            return floor if option.pricing is Pricing.fixed else amount, "", Chosen(showing.piece, option.deal)
     return 0, why, None

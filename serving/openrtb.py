@@ -6,7 +6,6 @@ Prices of the protocol are CPM: currency for a thousand exposures; inside the bi
 from __future__ import annotations
 
 import math
-from copy import copy
 
 from bidpilot.bidding.traffic.sources import Sources
 from bidpilot.serving.auction import Bid, Opportunity
@@ -107,10 +106,11 @@ class Reader:
             if found is None:
                 return "not_predicted"
             value, index = found
-        if not (math.isfinite(imp.bidfloor) and imp.bidfloor >= 0):
+        floor = imp.bidfloor
+        if not 0.0 <= floor < math.inf:  # also where it is NaN
             return "invalid_floor"
         rate = 1.0
-        if imp.bidfloor > 0 and imp.bidfloorcur != self.currency:
+        if floor > 0 and imp.bidfloorcur != self.currency:
             known = self.house.rates.of(imp.bidfloorcur)
             if known is None and imp.pmp is None:  # its deals have floors of their own
                 return "floor_currency"
@@ -122,7 +122,7 @@ class Reader:
             value=value,
             segment=index,
             source=source,
-            floor=min(imp.bidfloor * rate, 1e12) / MILLE,
+            floor=min(floor * rate, 1e12) / MILLE,
             first_price=self.house.auction_types.pricing.get(request.at) is Pricing.first,
             hold=hold,
             test=request.test == 1,
@@ -165,10 +165,11 @@ class Writer:
         assert bid.chosen is not None  # the terms of an impression chose it
         piece = bid.chosen.piece
         assert piece.told is not None  # of a campaign made ready
-        entry = copy(piece.told)
+        entry: BidObject = piece.told.__copy__()  # type: ignore[attr-defined]
         entry.id, entry.impid = bid.ticket.key, imp.id
         entry.price = bid.amount / MILLE / bid.ticket.scale
-        entry.nurl, entry.burl, entry.lurl = at[0] + win + MACROS, at[1] + bill + MACROS, at[2] + loss + MACROS
+        entry.nurl, entry.burl = f"{at[0]}{win}{MACROS}", f"{at[1]}{bill}{MACROS}"
+        entry.lurl = f"{at[2]}{loss}{MACROS}"
         entry.exp = int(bid.expiry)
         entry.adm = piece.markup(imp, event_url)
         entry.dealid = bid.chosen.deal

@@ -50,10 +50,13 @@ class SlotGate:
 
     def admit(self, source: int) -> Refusal | None:
         """Count a request; why it is refused, None where it passes."""
+        requests = self.requests
+        if self._multiplier[source] > 0.0 and requests[source] + self._before[source] < self._most[source]:
+            requests[source] += 1
+            return None
         why = self.refusal(source)
-        self.requests[source] += 1
-        if why is not None:
-            self.refused[source] += 1
+        requests[source] += 1
+        self.refused[source] += 1
         return why
 
     def refusal(self, source: int) -> Refusal | None:

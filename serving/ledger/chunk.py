@@ -65,8 +65,10 @@ class Chunk:
 
     def short(self, free: int, now: float, account: AccountState | None) -> bool:
         """Whether more should be asked for than what is free."""
+        if not self._shared:
+            return free < self.most // 2
         size = self.size(now, account)
-        return free < size // 2 or (self._shared and free < min(self._bid(now), size))
+        return free < size // 2 or free < min(self._bid(now), size)
 
     def keep(self, free: int, now: float, account: AccountState | None) -> int:
         """What to keep of it: more than is needed others may have, who can use it."""

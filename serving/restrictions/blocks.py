@@ -26,12 +26,6 @@ class Blocks:
             entry.strip().lower().partition("-")[0] for entry in [*(request.wlang or ()), *(request.wlangb or ())]
         )
 
-    @classmethod
-    def of(cls, request: BidRequest) -> Blocks | None:
-        """Those of a request; None where it blocks nothing."""
-        blocks = request.badv or request.bcat or request.bapp or request.wlang or request.acat or request.wlangb
-        return cls(request) if blocks else None
-
     def against(self, piece: Piece) -> Unfit | None:
         """Why a creative is blocked; None where it is not. What cannot be told not to be blocked is."""
         if self._advertisers and (not piece.adomain or any(map(self._blocked, piece.adomain))):

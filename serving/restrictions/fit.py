@@ -56,7 +56,8 @@ def unfit_for_format(piece: Piece, imp: Imp) -> Unfit | None:
 
 
 def _unfit_player(piece: Piece, player: Player) -> Unfit | None:
-    if player.mimes and piece.mimes and _of_other_types(piece, player.mimes):
+    mimes = piece.mimes
+    if player.mimes and mimes and mimes.isdisjoint(player.mimes) and _of_other_types(piece, player.mimes):
         return Unfit.mime
     if player.protocols and piece.protocol is not None and piece.protocol not in player.protocols:
         return Unfit.protocol

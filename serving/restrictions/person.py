@@ -23,7 +23,7 @@ _FOR_CHILDREN = frozenset({"TV-Y", "TV-Y7", "TV-Y7-FV", "C", "C8", "P", "EC"})
 
 Kind = Literal["user", "device"]
 
-_ESCAPE = b"\\u"  # in which a name may be written, too
+_Y, _ESCAPE = ord("y"), ord("\\")  # of yob, and of how its name may be written, too
 
 
 class _UserExt(msgspec.Struct, gc=False):
@@ -181,10 +181,14 @@ def _id(text: str | None) -> str:
 
 def tells_age(request: BidRequest) -> bool:
     """Whether there may be anything in a request by which somebody is a minor; what is not there is not decoded."""
-    regs, place, raw = request.regs, request.site or request.app, request.user
-    if raw is not UNTOLD and (b'"yob"' in (user := bytes(raw)) or _ESCAPE in user):
+    raw = request.user
+    # single bytes first: they are found in a tenth of the time
+    if raw is not UNTOLD and ((_Y in (user := bytes(raw)) and b"yob" in user) or _ESCAPE in user):
         return True
-    return (regs is not None and bool(regs.coppa)) or (place is not None and place.content is not None)
+    regs, site, app = request.regs, request.site, request.app
+    if (site is not None and site.content is not None) or (app is not None and app.content is not None):
+        return True
+    return regs is not None and bool(regs.coppa)
 
 
 def _told_consent(request: BidRequest) -> bool:

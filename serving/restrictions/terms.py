@@ -86,23 +86,22 @@ class House:
     ) -> None:
         self.rates, self.auction_types, self.capping, self._secure = rates, auction_types, capping, secure_events
         self.screen, self.rotation = screen, rotation
-        self._ready: dict[str, Ready] = {}
+        self.made_ready: dict[str, Ready] = {}
+        """Campaigns by name as they were made ready last; ask `ready` where one has changed since."""
 
     def visit(self, request: BidRequest, seat: str) -> Visit:
         """A request made ready for the terms of its impressions; `seat`: that would bid."""
         return Visit(request, seat, None if self.screen is None else self.screen.against(request))
 
     def ready(self, served: ServedCampaign) -> Ready:
-        """A campaign with what it has to show."""
-        kept = self._ready.get(served.name)
-        if kept is None or kept.served is not served:
-            pieces = pieces_of(served.creatives, served.creative, served.name, self._secure)
-            if served.counts_creatives:
-                pieces = [msgspec.structs.replace(piece, counted=piece.number) for piece in pieces]
-            by_creative = any(cap.per == "creative" for cap in served.caps)
-            kept = Ready(served, pieces, bool(served.caps) or served.audience is not None, by_creative)
-            self._ready[served.name] = kept
-        return kept
+        """A campaign with what it has to show, made ready."""
+        pieces = pieces_of(served.creatives, served.creative, served.name, self._secure)
+        if served.counts_creatives:
+            pieces = [msgspec.structs.replace(piece, counted=piece.number) for piece in pieces]
+        by_creative = any(cap.per == "creative" for cap in served.caps)
+        ready = Ready(served, pieces, bool(served.caps) or served.audience is not None, by_creative)
+        self.made_ready[served.name] = ready
+        return ready
 
 
 class Terms:
@@ -114,11 +113,10 @@ class Terms:
         imp: as it came.
     """
 
-    __slots__ = ("_blocks", "_house", "_imp", "_request", "_seat", "count", "visit")
+    __slots__ = ("_blocks", "_house", "_imp", "count", "visit")
 
     def __init__(self, house: House, visit: Visit, imp: Imp) -> None:
-        self._house, self.visit, self._imp = house, visit, imp
-        self._request, self._blocks, self._seat = visit.request, visit.blocks, visit.seat
+        self._house, self.visit, self._imp, self._blocks = house, visit, imp, visit.blocks
         self.count = 1.0 if imp.qty is None else imp.qty.multiplier
         """Exposures that the impression stands for."""
 
@@ -127,14 +125,11 @@ class Terms:
         """Why no campaign can bid; empty where one may."""
         return "" if 0 < self.count <= _MOST_QUANTITY else "invalid_quantity"  # also where it is NaN
 
-    @property
-    def user(self) -> int:
-        """What the person is known by; 0 where no cap has asked, or nothing is known."""
-        return self.visit.marks[0] if self.visit.marks else 0
-
     def showing(self, served: ServedCampaign, now: float) -> Showing | str:
         """What a campaign would show at a time (seconds since 1970), or why it does not bid."""
-        ready, visit = self._house.ready(served), self.visit
+        ready, visit = self._house.made_ready.get(served.name), self.visit
+        if ready is None or ready.served is not served:
+            ready = self._house.ready(served)
         if visit.may_be_minor and not served.minors and visit.person.minor(now):
             return "minors"
         if ready.ruled and (why := self._ruled_out(served, now)) is not None:
@@ -151,10 +146,10 @@ class Terms:
                 why = "creative_capped"
             else:
                 fitting.append(piece)
-        if len(fitting) == 1:
-            options, why = self._options(fitting[0])
-            return Showing(fitting[0], options) if options else why
-        first = self._first(served, fitting) if fitting else 0
+        if len(fitting) == 1 and self._imp.pmp is None:  # as most are
+            one = self._in_the_open(fitting[0])
+            return Showing(fitting[0], (one,)) if isinstance(one, Option) else one
+        first = self._first(served, fitting) if len(fitting) > 1 else 0
         for turn in range(len(fitting)):
             piece = fitting[(first + turn) % len(fitting)]
             options, why = self._options(piece)
@@ -204,7 +199,7 @@ class Terms:
 
     def _draw(self) -> int:
         """A number that is as good as drawn, and the same where the request comes again."""
-        return zlib.crc32(f"{self._request.id}/{self._imp.id}".encode(errors="replace"))
+        return zlib.crc32(f"{self.visit.request.id}/{self._imp.id}".encode(errors="replace"))
 
     # --- ways to buy it --------------------------------------------------------------------------
 
@@ -213,11 +208,11 @@ class Terms:
         pmp = self._imp.pmp
         if pmp is None:
             one = self._in_the_open(piece)
-            return ((), one) if isinstance(one, str) else ((one,), "")
+            return ((one,), "") if isinstance(one, Option) else ((), one)
         found, why = [], "private_auction"
         for deal in self._deals(pmp.deals or (), piece):
             floor = _floor(deal.bidfloor, deal.mincpmpersec, deal.durfloors, piece.duration)
-            one = self._option(deal.id, self._request.at if deal.at is None else deal.at, deal.bidfloorcur, floor)
+            one = self._option(deal.id, self.visit.request.at if deal.at is None else deal.at, deal.bidfloorcur, floor)
             if isinstance(one, str):
                 why = one
             else:
@@ -237,12 +232,12 @@ class Terms:
         player = imp.video if kind is Markup.video else imp.audio if kind is Markup.audio else None
         if player is not None and (player.mincpmpersec or player.durfloors):
             floor = _floor(floor, player.mincpmpersec, player.durfloors, piece.duration)
-        return self._option(None, self._request.at, imp.bidfloorcur, floor)
+        return self._option(None, self.visit.request.at, imp.bidfloorcur, floor)
 
     def _deals(self, deals: list[Deal] | tuple[Deal, ...], piece: Piece) -> Iterator[Deal]:
         """Those that are ours with this creative."""
         for deal in deals:
-            if deal.wseat and self._seat not in deal.wseat:
+            if deal.wseat and self.visit.seat not in deal.wseat:
                 continue
             if deal.wadomain and not allowed(piece.adomain, deal.wadomain):
                 continue

@@ -21,7 +21,8 @@ class Visit:
 
     def __init__(self, request: BidRequest, seat: str, refusal: Refusal | None = None) -> None:
         self.request, self.seat, self.refusal = request, seat, refusal
-        self.blocks = Blocks.of(request)
+        r = request
+        self.blocks = Blocks(r) if r.badv or r.bcat or r.bapp or r.wlang or r.acat or r.wlangb else None
         """None where it blocks nothing."""
         self.may_be_minor = tells_age(request)
         """Whether the person is to be asked for the age, whatever campaigns want."""

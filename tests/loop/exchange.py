@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from tests.loop.requests import form
 from tests.loop.room import JointBroken
 from tests.loop.source import KPIS, MICRO, SLOTS
 from tests.serving.served import Client, only_bid
@@ -115,9 +116,11 @@ class Exchange:
         entry = {**kept, "key": "", "segment": segment, "source": source, "bot": row["bot"], "bid": 0, "result": "none"}
         entry |= {"cost": 0, "interacted": 0, "converted": 0, "views": 0, "priced": False}
         self.entries.append(entry)
-        asked = {"id": "1", "ext": {"bidpilot": {kpi: row[kpi] / MICRO for kpi in KPIS} | {"segment": segment}}}
+        fields, imp = form(len(self.entries))
+        hints = {kpi: row[kpi] / MICRO for kpi in KPIS} | {"segment": segment}
+        asked = imp | {"id": "1", "ext": {"bidpilot": hints}}
         site = {"publisher": {"id": publisher}}
-        status, response = self.bidder.bid(asked, id=row["request_id"], site=site)
+        status, response = self.bidder.bid(asked, **fields | {"id": row["request_id"], "site": site})
         if status == 204:
             return
         if status != 200 or "seatbid" not in response:
