@@ -356,3 +356,11 @@ class BudgetsNotApplied(BidpilotError):
 
 class InvalidExperiment(BidpilotError):
     """Raised when units, arms or past days of an experiment cannot be compared."""
+
+
+class NothingBought(BidpilotError):
+    """Raised when what money bought is asked of days on which nothing was."""
+
+
+class TooFewDays(BidpilotError):
+    """Raised when days are compared that are not there."""
