@@ -172,5 +172,11 @@ COMMANDS: tuple[Command, ...] = (
         f"{_ROOMS}.experiments.simulate:run",
         "hold the analysis of experiments to its bars",
     ),
+    Command(
+        "report",
+        f"{_ROOMS}.reporting.config:ReportConfig",
+        f"{_ROOMS}.reporting.run:run",
+        "say what the money bought, as one HTML file",
+    ),
     Command("ui", f"{_ROOMS}.tracking.config:UiConfig", f"{_ROOMS}.tracking.ui:run", "open the runs in the MLflow UI"),
 )

@@ -9,9 +9,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.serving.incidents.incident import Incident
 from bidpilot.training.report.tables import AgentRow
 from bidpilot.training.roi.purchases import Purchases
+from bidpilot.training.weekly.scorecard import Planned
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -97,6 +99,8 @@ class Evidence:
     course: Course | None = None
     limits: tuple[Limit, ...] | None = None
     front: Front | None = None
+    campaign: Campaign | None = None  # with what it asks for
+    planned: Planned | None = None  # what the plan expects of a day
     incidents: tuple[Incident, ...] | None = None
     decision: Decision | None = None
     scores: tuple[AgentRow, ...] | None = None
