@@ -362,5 +362,9 @@ class NothingBought(BidpilotError):
     """Raised when what money bought is asked of days on which nothing was."""
 
 
+class UnknownCampaign(BidpilotError):
+    """Raised when a campaign is named of which a log has nothing."""
+
+
 class TooFewDays(BidpilotError):
     """Raised when days are compared that are not there."""
