@@ -7,6 +7,8 @@ from typing import Final, Literal
 
 COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999933", "#882255")
 """Of series in their order: Okabe and Ito's, told apart by colour-blind readers, on white and on black."""
+HOUR: Final = "hour"
+"""Name of an axis of hours of the day."""
 Marker = Literal["o", "s", "D", "*"]
 
 

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from bidpilot.training.report.style import GRID, INK, new_figure, tidy
-from bidpilot.training.reporting.charts.chart import COLOURS, Bars, Chart, Group, Lines, Points, Series
+from bidpilot.training.reporting.charts.chart import COLOURS, HOUR, Bars, Chart, Group, Lines, Points, Series
 
 _WIDTH: Final = 4.2  # inches: as wide as a telephone shows at the size it was drawn in
 _HEIGHT: Final = 2.7
@@ -95,7 +95,7 @@ def _bars(chart: Bars) -> Figure:
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(chart.unit, color=INK)
-        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10], integer=_counted(chart)))
     else:
         step = -(-len(names) // _MOST_TICKS) if len(names) > _MOST_TICKS else 1
         axes.set_xticks(places[::step], names[::step])
@@ -103,6 +103,11 @@ def _bars(chart: Bars) -> Figure:
         axes.set_ylabel(chart.unit, color=INK)
     _legend(figure, axes, chart.series)
     return figure
+
+
+def _counted(chart: Bars) -> bool:
+    """Whether all bars are counts, between which there are no ticks."""
+    return all(float(v).is_integer() for series in chart.series for v in series.values if v is not None)
 
 
 def _whiskers(axes: Axes, at: np.ndarray, values: np.ndarray, series: Series, lying: bool) -> None:
@@ -130,6 +135,8 @@ def _lines(chart: Lines) -> Figure:
             axes.fill_between(x, _numbers(series.low), _numbers(series.high), color=colour, alpha=0.2, linewidth=0)
     axes.set_xlabel(chart.x_name, color=INK)
     axes.set_ylabel(chart.unit, color=INK)
+    if chart.x_name == HOUR:
+        axes.set_xticks(range(0, 25, 6))
     if chart.labels is not None:
         step = -(-len(x) // 4) if len(x) > 4 else 1
         axes.set_xticks(x[::step], chart.labels[::step])

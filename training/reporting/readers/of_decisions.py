@@ -51,7 +51,7 @@ def read(config: ReportConfig, step: Step) -> Evidence:
     rows = _rows(folder, config.campaign, plain)
     evidence = Evidence(
         kind="decisions",
-        title=f"What {purchases.name} bought, {_span(purchases)}",
+        title=f"What campaign {purchases.name} bought, {_span(purchases)}",
         facts=_facts(rows, purchases),
         notes=tuple(f"{note[0].upper()}{note[1:]}." for note in purchases.notes),
         purchases=purchases,
@@ -77,17 +77,17 @@ def plain_of(key_file: Path | None) -> Plain:
 
 
 def incidents_of(state: Path | None, decisions: Path) -> tuple[Incident, ...] | None:
-    """The incidents of a state folder, or those beside the decisions; None where neither is there.
+    """The incidents of a state folder, or those beside the decisions; None where nobody kept any or was named.
 
     Raises:
-        UnknownIncident: the state folder that was named keeps none.
+        UnknownIncident: the state folder that was named is not there.
         InvalidIncident: one cannot be read.
     """
+    if state is not None and not state.is_dir():
+        raise UnknownIncident(f"{state} is no folder. Give the --state of the bid server.")
     folder = (decisions if state is None else state) / FOLDER
     if not folder.is_dir():
-        if state is None:
-            return None
-        raise UnknownIncident(f"{folder} is no folder. Give the --state of a bid server with incidents.")
+        return None if state is None else ()
     found, failed = read_incidents(folder)
     if failed:
         raise InvalidIncident(str(failed[0]))
@@ -110,13 +110,14 @@ def _frame(path: Path, plain: Plain) -> pl.DataFrame:
 
 def _facts(rows: pl.DataFrame, purchases: Purchases) -> tuple[tuple[str, str], ...]:
     campaigns = sorted(set(rows["campaign"]))
+    first = rows["first_price"]
     return (
         ("decisions", number(rows.height)),
         ("campaigns", ", ".join(campaigns) if len(campaigns) <= 4 else f"{len(campaigns)}"),
         ("days", str(len(purchases.days))),
         ("slots a day", str(purchases.slots)),
-        ("payment", "first price" if rows["first_price"].all() else "second price" if not rows["first_price"].any() else "both"),
-    )  # fmt: skip
+        ("payment", "first price" if first.all() else "both prices" if first.any() else "second price"),
+    )
 
 
 def _span(purchases: Purchases) -> str:

@@ -20,8 +20,8 @@ from bidpilot.training.reporting.words import number
 from bidpilot.training.setting.setting import recorded_setting
 
 _EVENTS = (
-    "The log holds no events of its auctions. Import it with `events:` in its mapping (view, complete, like, comment, share, "
-    "follow, convert), or a bid server's decisions, whose outcomes name them."
+    "The log holds no events of its auctions. Import it with events: in its mapping (view, complete, like, comment, "
+    "share, follow, convert), or a bid server's decisions, whose outcomes name them."
 )
 
 
@@ -95,6 +95,6 @@ def _left_out(folder: Path) -> tuple[str, ...]:
 
 def _no_sources(log: AuctionLog) -> str:
     return (
-        f"{log.name} has {log.sources} source for all of its auctions, so that no filter can tell them apart. Import it "
-        "with a column of sources (`source:` of a mapping)."
+        f"{log.name} has {log.sources} source for all of its auctions, so that no filter can tell them apart. Import "
+        "it with a column of sources (source: of a mapping)."
     )

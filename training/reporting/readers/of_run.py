@@ -149,8 +149,8 @@ def _unseen(run: RunInfo, folder: Path) -> tuple[Arena, list[str], str]:
     left = np.flatnonzero(~trained.part.seen(log))
     if not len(left):
         raise InvalidConfig(
-            f"run {run.told} learnt from all days of {log.name}. Report another log under its forecast: bidpilot report "
-            f"LOG --forecast {run.run_id[:8]}."
+            f"run {run.told} learnt from all days of {log.name}. Report another log under its forecast: bidpilot "
+            f"report LOG --forecast {run.run_id[:8]}."
         )
     held_out = log.select_days(left.tolist())
     campaign = trained.campaign.model_copy(update={"budget": held_out.days[0].budget})

@@ -85,7 +85,7 @@ def played(arena: Arena, agent: Agent, name: str, units: Sequence[str]) -> Playe
     purchases = Purchases(
         name=name,
         days=names,
-        budget=np.bincount(unit, budget, len(names)),
+        budget=np.bincount(unit, budget, len(names)).astype(np.float64),
         slots=arena.market.slots,
         segments=arena.market.log.segments,
         valued=Valued.constant if told else Valued.expected,

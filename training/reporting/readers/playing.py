@@ -80,8 +80,8 @@ def _decision(ground: Ground, slot: int) -> Decision:
         for j, kpi in enumerate(KPI)
     )
     return Decision(
-        what=f"Bid coefficients of {ground.agent_name} in slot {slot} of the first day, and what moved them from what it "
-        "does on a day as forecast: the shares of groups of features by integrated gradients, which multiply.",
+        what=f"Bid coefficients of {ground.agent_name} in slot {slot} of the first day, and what moved them from what "
+        "it does on a day as forecast: the shares of groups of features by integrated gradients, which multiply.",
         facts=facts,
         factors=tuple(Factor(name, _triple(factors[:, g])) for g, name in enumerate(found.groups)),
     )

@@ -15,7 +15,7 @@ from bidpilot.training.roi.purchases import By, Purchases, Totals
 
 KEY: Final = "bought"
 TITLE: Final = "What the money bought"
-MOST_SOURCES: Final = 12
+MOST_SOURCES: Final = 8
 """Sources that are named; the others are one row."""
 _USUAL: Final = "No purchase is known. Give a bid server's decisions, a log, or a run of train or solve."
 _COLUMNS: Final = (
@@ -61,11 +61,24 @@ def largest(totals: Totals, most: int) -> Totals:
             parts.append(column[:, rest].sum(axis=1, keepdims=True))
         return np.concatenate(parts, axis=1)
 
-    columns = {
-        name: None if getattr(totals, name) is None else joined(getattr(totals, name))
-        for name in ("spend", "wins", "expected", "realised", "value", "tail_wins", "invalid_wins", "funnel")
-    }
-    return Totals(by=totals.by, groups=names, days=totals.days, budget=totals.budget, valued=totals.valued, **columns)
+    def maybe(column: np.ndarray | None) -> np.ndarray | None:
+        return None if column is None else joined(column)
+
+    return Totals(
+        by=totals.by,
+        groups=names,
+        days=totals.days,
+        budget=totals.budget,
+        spend=joined(totals.spend),
+        wins=joined(totals.wins),
+        expected=joined(totals.expected),
+        realised=joined(totals.realised),
+        value=joined(totals.value),
+        tail_wins=joined(totals.tail_wins),
+        invalid_wins=maybe(totals.invalid_wins),
+        funnel=maybe(totals.funnel),
+        valued=totals.valued,
+    )
 
 
 def _lead(purchases: Purchases) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 from bidpilot.training.reporting.evidence import Evidence
 from bidpilot.training.reporting.sections import (
     bought,
+    card,
     constraints,
     decision,
     fairness,
@@ -20,6 +21,7 @@ from bidpilot.training.reporting.sections import (
     scores,
     tail,
     users,
+    weeks,
 )
 from bidpilot.training.reporting.sections.section import Section
 
@@ -27,6 +29,8 @@ SECTIONS: Final[tuple[Callable[[Evidence], Section], ...]] = (
     bought.section,
     roi.section,
     roi.channels,
+    card.section,
+    weeks.section,
     funnel.section,
     tail.section,
     fairness.section,

@@ -13,6 +13,7 @@ KEY: Final = "constraints"
 TITLE: Final = "Constraints and their price"
 _USUAL: Final = "No campaign with a forecast is known. Name what was served: --bundle FOLDER."
 _BINDS: Final = 1e-12
+_ROUNDING: Final = 1e-6  # of a bound
 
 
 def section(evidence: Evidence) -> Section:
@@ -38,6 +39,12 @@ def section(evidence: Evidence) -> Section:
     return Section(KEY, TITLE, lead, charts, (Sheet(shown, rows, texts=2),))
 
 
+def _left(limit: Limit) -> float:
+    """What the plan leaves of a bound; 0 where that is the solver's rounding."""
+    left = abs(limit.bound - limit.attained)
+    return 0.0 if left <= _ROUNDING * abs(limit.bound) else left
+
+
 def _row(limit: Limit, kept: bool) -> tuple[str, ...]:
     binds = abs(limit.utility_per_step) > _BINDS
     row = (
@@ -45,7 +52,7 @@ def _row(limit: Limit, kept: bool) -> tuple[str, ...]:
         limit.meaning,
         number(limit.bound),
         number(limit.attained),
-        number(abs(limit.bound - limit.attained)),
+        number(_left(limit)),
         f"{limit.utility_per_step:+.3g}" if binds else "0",
         number(limit.money_per_step),
         limit.step,

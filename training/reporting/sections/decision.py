@@ -22,7 +22,7 @@ def section(evidence: Evidence) -> Section:
     if decision is None:
         return Section(KEY, TITLE, missing=evidence.why_missing(KEY, _USUAL))
     charts: list[Bars] = []
-    sheets = [Sheet(("", ""), decision.facts)] if decision.facts else []
+    sheets = [Sheet(("", ""), decision.facts, texts=2)] if decision.facts else []
     if decision.parts:
         names, values = zip(*decision.parts, strict=True)
         charts.append(
@@ -33,6 +33,8 @@ def section(evidence: Evidence) -> Section:
         series = tuple(Series(kpi, tuple(100 * (factor.by_kpi[j] - 1) for factor in told)) for j, kpi in enumerate(KPI))
         labels = tuple(factor.name for factor in told)
         charts.append(Bars("What moved alpha", labels, series, "percent more or less", lying=True))
-        rows = tuple((factor.name, *(f"× {number(x)}" for x in factor.by_kpi)) for factor in decision.factors)
+        rows = tuple((factor.name, *(f"× {number(x)}" for x in factor.by_kpi)) for factor in told)
         sheets.append(Sheet(("by group of features", *KPI), rows, "What multiplies alpha"))
-    return Section(KEY, TITLE, decision.what, tuple(charts), tuple(sheets))
+    still = [factor.name for factor in decision.factors if factor not in told]
+    notes = (f"What moved nothing: {', '.join(still)}.",) if still else ()
+    return Section(KEY, TITLE, decision.what, tuple(charts), tuple(sheets), notes)

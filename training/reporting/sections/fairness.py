@@ -18,7 +18,7 @@ TITLE: Final = "Who was shown"
 SIZES: Final = (("large", 0.5), ("middle", 0.8), ("small", 1.0))
 """Sizes of creators: the largest, that send half of all requests, those that send the next 30 %, and the rest."""
 _USUAL: Final = (
-    "One content tier and one source: nobody can be told apart. Name `tier:` and `source:` in the log's mapping, or "
+    "One content tier and one source: nobody can be told apart. Name tier: and source: in the log's mapping, or "
     "send publisher.id and imp.ext.bidpilot.segment with requests."
 )
 
@@ -43,7 +43,7 @@ def section(evidence: Evidence) -> Section:
         requests = sources if offered is None else offered.by_source
         size, number_of = sizes(requests)
         names = tuple(name for name, _ in SIZES)
-        shown, asked = (np.bincount(size, column, len(SIZES)) for column in (sources.astype(float), requests))
+        shown, asked = (np.bincount(size, column, len(SIZES)).astype(float) for column in (sources, requests))
         charts += [_bars("By creator size", names, shown, asked), lorenz(sources, requests)]
         sheets.append(_sheet("creator size", names, shown, asked, number_of))
         there = requests > 0
@@ -61,7 +61,7 @@ def section(evidence: Evidence) -> Section:
 
 
 def sizes(requests: NDArray[np.int64]) -> tuple[NDArray[np.int64], tuple[int, ...]]:
-    """Size (C,) of each source, a place in `SIZES`, and how many sources that send something have each."""
+    """Size (C,) of each source, a place in SIZES, and how many sources that send something have each."""
     order = np.argsort(-requests, kind="stable")
     before = np.concatenate([[0.0], np.cumsum(requests[order])[:-1]]) / max(requests.sum(), 1)
     size = np.empty(len(requests), np.int64)
@@ -99,7 +99,7 @@ def _requests_by_tier(
     purchases: Purchases, by_segment: NDArray[np.int64], tiers: tuple[str, ...]
 ) -> NDArray[np.float64]:
     place = [tiers.index(segment.rpartition("/")[2]) for segment in purchases.segments]
-    return np.bincount(place, by_segment, len(tiers))
+    return np.bincount(place, by_segment, len(tiers)).astype(np.float64)
 
 
 def _bars(title: str, names: tuple[str, ...], shown: NDArray[np.float64], asked: NDArray[np.float64] | None) -> Bars:

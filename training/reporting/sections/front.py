@@ -26,7 +26,8 @@ def section(evidence: Evidence) -> Section:
     charts = tuple(_panel(front, x, y) for x, y in combinations(front.active, 2))
     lead = (
         "Each point is a plan with the same money under the same constraints; no plan has more of one KPI without less "
-        "of another. Shares are of the ideal point, the most of a KPI that the whole budget could buy alone."
+        "of another. Shares are of the ideal point, the most of a KPI that the whole budget could buy alone. With "
+        "three KPIs, what looks worse in one picture has more of the third."
     )
     rows = [("the campaign's plan", front.own), ("knee: most of all together", front.knee)]
     rows += [(f"most {KPI[j]}", end) for j, end in zip(front.active, front.ends, strict=True)]

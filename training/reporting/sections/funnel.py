@@ -17,8 +17,8 @@ KEY: Final = "funnel"
 TITLE: Final = "The funnel"
 _NAMES: Final = {"view": "3-second view", "complete": "completion", "convert": "conversion"}
 _USUAL: Final = (
-    "No events were told. A bid server keeps them in outcomes-*.parquet (field `event`) when notices name their type; "
-    "a log has them by `events:` of its mapping."
+    "No events were told. A bid server keeps them in outcomes-*.parquet (field event) when notices name their type; "
+    "a log has them by events: of its mapping."
 )
 
 

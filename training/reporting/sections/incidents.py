@@ -25,7 +25,9 @@ def section(evidence: Evidence) -> Section:
     if incidents is None:
         return Section(KEY, TITLE, missing=evidence.why_missing(KEY, _USUAL))
     if not incidents:
-        return Section(KEY, TITLE, "The bid server told of no incident.")
+        return Section(
+            KEY, TITLE, "The bid server kept no incident: none came about, or its bundle has no bands to watch by."
+        )
     still = sum(one.open for one in incidents)
     latest = sorted(incidents, key=lambda one: one.steps[0].at if one.steps else 0.0, reverse=True)
     rows = tuple(map(_row, latest[:_MOST]))

@@ -15,7 +15,7 @@ from bidpilot.training.reporting.words import number, percent, ratio
 KEY: Final = "invalid"
 TITLE: Final = "Filtered as invalid traffic"
 _USUAL: Final = (
-    "Nothing says what was refused. A bid server's decision log does (field `result`); a log needs a column of sources "
+    "Nothing says what was refused. A bid server's decision log does (field result); a log needs a column of sources "
     "for the detector."
 )
 _MOST_SOURCES: Final = 10

@@ -8,7 +8,7 @@ from bidpilot.training.reporting.charts.chart import Bars, Series
 from bidpilot.training.reporting.evidence import Evidence
 from bidpilot.training.reporting.sections.section import Section, Sheet
 from bidpilot.training.reporting.words import DASH, number, within
-from bidpilot.training.roi.intervals import Estimate
+from bidpilot.training.roi.intervals import Estimate, Verdict
 from bidpilot.training.roi.model import GroupReturn, RoiModel, roi_model
 from bidpilot.training.roi.purchases import By
 
@@ -46,8 +46,8 @@ def channels(evidence: Evidence) -> Section:
     if len(model.groups) < 2:
         return Section(CHANNELS_KEY, CHANNELS_TITLE, missing=evidence.why_missing(CHANNELS_KEY, _ONE))
     charts = (
-        _bars("ROI by channel, 95 % intervals", "worth per unit of money", model, "roi"),
-        _bars("Cost per acquisition, 95 % intervals", "currency", model, "cost_per_acquisition"),
+        _bars("ROI by channel", "worth per unit of money", model, "roi"),
+        _bars("Cost per acquisition", "currency", model, "cost_per_acquisition"),
     )
     rows = tuple(
         (
@@ -59,13 +59,21 @@ def channels(evidence: Evidence) -> Section:
     )  # fmt: skip
     sheet = Sheet(("channel", "against", "ROI", f"{100 * (1 - model.alpha):.0f} % of all together", "verdict"), rows,
                   texts=2)  # fmt: skip
-    told = [c for c in model.comparisons if c.verdict != "cannot be told"]
-    lead = f"{len(told)} of {len(rows)} differences in ROI are more than chance from day to day."
-    return Section(CHANNELS_KEY, CHANNELS_TITLE, lead, charts, (sheet,))
+    return Section(CHANNELS_KEY, CHANNELS_TITLE, _told(model), charts, (sheet,))
+
+
+def _told(model: RoiModel) -> str:
+    """How many differences are proven, or why none can be."""
+    reasons = {comparison.difference.why for comparison in model.comparisons}
+    if None not in reasons:
+        return f"No difference can be told from chance: {'; '.join(sorted(map(str, reasons)))}."
+    told = sum(comparison.verdict is not Verdict.unknown for comparison in model.comparisons)
+    return f"{told} of {len(model.comparisons)} differences in ROI are more than chance from day to day."
 
 
 def _bars(title: str, unit: str, model: RoiModel, name: str) -> Bars:
     found: list[Estimate] = [getattr(group, name) for group in model.groups]
+    title += ", 95 % intervals" if any(estimate.known for estimate in found) else ""
     series = Series(
         title, tuple(e.value for e in found), tuple(e.low for e in found), tuple(e.high for e in found)
     )  # fmt: skip

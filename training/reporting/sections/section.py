@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from bidpilot.training.reporting.charts.chart import Chart
+
+_LONG: Final = 16  # rows
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,11 @@ class Sheet:
     rows: tuple[tuple[str, ...], ...]
     title: str = ""
     texts: int = 1
+
+    @property
+    def long(self) -> bool:
+        """Whether it is folded up."""
+        return len(self.rows) > _LONG
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from bidpilot.training.roi.purchases import By, Purchases
 KEY: Final = "tail"
 TITLE: Final = "Head and tail"
 _USUAL: Final = (
-    "No segment is of long-tail content. Name the content tier in the log's segments (`channel/tail`): `tier:` of a "
+    "No segment is of long-tail content. Name the content tier in the log's segments (channel/tail): tier: of a "
     "mapping, imp.ext.bidpilot.segment of a request."
 )
 

@@ -15,7 +15,7 @@ from bidpilot.training.reporting.words import number, percent, ratio
 KEY: Final = "users"
 TITLE: Final = "By user tier"
 _USUAL: Final = (
-    "No segment tells the tier of the user (new, active, loyal, dormant). Make it the `channel:` or `tier:` of a log's "
+    "No segment tells the tier of the user (new, active, loyal, dormant). Make it the channel: or tier: of a log's "
     "mapping, or a part of imp.ext.bidpilot.segment; a request's user is kept nowhere else."
 )
 
@@ -45,10 +45,10 @@ def section(evidence: Evidence) -> Section:
     shares = Series(
         "of all money", tuple(100 * s / max(sum(spend), 1e-300) for k, s in enumerate(spend) if wins[k] > 0)
     )
-    return Section(KEY, TITLE, "", (Bars("Money by user tier", tuple(r[0] for r in rows), (shares,), "percent of all"),),
-                   (sheet,))  # fmt: skip
+    chart = Bars("Money by user tier", tuple(row[0] for row in rows), (shares,), "percent of all")
+    return Section(KEY, TITLE, "", (chart,), (sheet,))
 
 
 def user_tier(segment: str) -> int:
-    """Place in `USERS` of the tier that a part of a segment's name is; -1 where none is."""
+    """Place in USERS of the tier that a part of a segment's name is; -1 where none is."""
     return next((USERS.index(part) for part in segment.split("/") if part in USERS), -1)
