@@ -16,7 +16,6 @@ _FILE = "YAML file of named profiles, such as `profiles propose --out` writes, b
 class ListConfig(Config):
     """List the KPI profiles that there are."""
 
-    basic: ClassVar[tuple[str, ...]] = ("file", "json_file")
     examples: ClassVar[tuple[str, ...]] = ("bidpilot profiles list", "bidpilot profiles list --file platforms.yaml")
 
     file: Path | None = Field(None, description=_FILE)
@@ -52,8 +51,8 @@ class ProposeConfig(Config):
     platform: str = Field(min_length=1, description="The platform, which the new profile is named after.")
     present: str | None = Field(
         None,
-        description="The profile as it is: a name, a YAML file, or FILE#NAME. None: the platform's in --out, or "
-        "else the usual preference and weights.",
+        description="The profile as it is: a name, a YAML file, or FILE#NAME; the platform's in --out, or else "
+        "the usual preference and weights.",
     )
     least: Annotated[float, Field(ge=0, le=1 / 3)] = Field(
         0.05, description="Weight that a KPI which is weighed now keeps at least."
