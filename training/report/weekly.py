@@ -87,7 +87,9 @@ def _changes(axes: Axes, differences: list[Difference]) -> None:
     axes.set_yticks(range(len(rows)), [d.measure for d in rows])
     axes.invert_yaxis()
     axes.set_xlabel("% of the week before")
-    axes.set_title("Change, with its interval where there is one", color=INK, loc="left", fontsize=10)
+    axes.set_title(
+        "Change: blue better, orange worse, grey neither or cannot be told", color=INK, loc="left", fontsize=10
+    )
 
 
 def _shade(difference: Difference) -> str:

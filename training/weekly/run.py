@@ -89,10 +89,10 @@ def read(config: WeeklyConfig) -> Bought:
         log = load_log(config.log)
         setting = recorded_setting(log, config)
         forecast = setting.forecast if bundle is None else bundle.forecast
-        whose = "its own, all days" if bundle is None else bundle.manifest.name
+        whose = "all of its own days" if bundle is None else f"bundle {bundle.manifest.name}"
         campaign = _agreed(setting.campaign, config)
         played = played_purchases(log, forecast, campaign, whose, targets=config.targets)
-        return Bought(played.purchases, campaign, forecast, played.ratios, f"the plan on {whose}")
+        return Bought(played.purchases, campaign, forecast, played.ratios, f"the plan on the forecast of {whose}")
     from bidpilot.training.importing.run import reads_plain
     from bidpilot.training.roi.served import served_purchases
 
