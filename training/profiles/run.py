@@ -18,11 +18,11 @@ from bidpilot.training.cli.config import changed
 from bidpilot.training.profiles.config import ListConfig, ProposeConfig, ShowConfig
 from bidpilot.training.profiles.effects import Effect, effects
 from bidpilot.training.profiles.evidence import Evidence
-from bidpilot.training.profiles.files import PLACE, find_profile, read_profiles, write_profile
 from bidpilot.training.profiles.propose import Proposal, propose
+from bidpilot.training.profiles.shown import print_profiles, print_proposal, weights_figure
 from bidpilot.training.report.files import write_figure, write_json
-from bidpilot.training.report.profiles import print_profiles, print_proposal, weights_figure
 from bidpilot.training.report.progress import waiting
+from bidpilot.training.setting.profiles import PLACE, find_profile, read_profiles, write_profile
 from bidpilot.training.tracking import open_run
 
 

@@ -12,7 +12,7 @@ from bidpilot.bidding.campaign.profile import KpiProfile
 from bidpilot.bidding.errors import BidpilotError, InvalidConfig, UnknownProfile
 from bidpilot.training.cli.config import Config
 from bidpilot.training.cli.yaml_file import explain, load_mapping
-from bidpilot.training.profiles.files import find_profile
+from bidpilot.training.setting.profiles import find_profile
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -16,15 +16,15 @@ from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs.logs.manifest import MANIFEST_FILE
 from bidpilot.solvers.allocation import allocate
 from bidpilot.training.cli.config import changed
-from bidpilot.training.profiles.files import find_profile
 from bidpilot.training.report.files import write_figure, write_json
 from bidpilot.training.report.progress import waiting
-from bidpilot.training.report.weekly import print_week, week_figure
 from bidpilot.training.roi.intervals import Array
 from bidpilot.training.roi.purchases import Purchases
+from bidpilot.training.setting.profiles import find_profile
 from bidpilot.training.tracking import open_run
 from bidpilot.training.weekly.config import WeeklyConfig
 from bidpilot.training.weekly.scorecard import Limits, Planned, Scorecard, scorecard
+from bidpilot.training.weekly.shown import print_week, week_figure
 from bidpilot.training.weekly.weeks import WeekComparison, compare_weeks
 
 

@@ -14,8 +14,8 @@ from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.storage import save_log
 from bidpilot.training.cli import main
 from bidpilot.training.profiles.config import ProposeConfig
-from bidpilot.training.profiles.files import read_profiles
 from bidpilot.training.profiles.run import Proposed, run_propose
+from bidpilot.training.setting.profiles import read_profiles
 from bidpilot.training.tracking import download, latest_finished_run
 from tests.training.served_log import write_served
 from tests.training.small_logs import small_log

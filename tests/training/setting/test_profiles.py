@@ -8,7 +8,7 @@ import pytest
 
 from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS, KpiProfile, named_profile
 from bidpilot.bidding.errors import InvalidConfig, InvalidPreference, InvalidProfile, UnknownProfile
-from bidpilot.training.profiles.files import find_profile, read_profiles, write_profile
+from bidpilot.training.setting.profiles import find_profile, read_profiles, write_profile
 from bidpilot.training.solve.files import CampaignFile, read_file
 
 OWN = KpiProfile(weights=DEFAULT_WEIGHTS, preference=(0.5, 0.25, 0.25))
