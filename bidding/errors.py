@@ -368,3 +368,7 @@ class UnknownCampaign(BidpilotError):
 
 class TooFewDays(BidpilotError):
     """Raised when days are compared that are not there."""
+
+
+class TooLittleEvidence(BidpilotError):
+    """Raised when too little is known to propose anything by."""

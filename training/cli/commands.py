@@ -51,6 +51,30 @@ COMMANDS: tuple[Command, ...] = (
         "give a portfolio's campaigns tomorrow's budgets",
     ),
     Command(
+        "profiles list",
+        f"{_ROOMS}.profiles.config:ListConfig",
+        f"{_ROOMS}.profiles.run:run_list",
+        "list the KPI profiles that there are",
+    ),
+    Command(
+        "profiles show",
+        f"{_ROOMS}.profiles.config:ShowConfig",
+        f"{_ROOMS}.profiles.run:run_show",
+        "show what a KPI profile weighs",
+    ),
+    Command(
+        "profiles propose",
+        f"{_ROOMS}.profiles.config:ProposeConfig",
+        f"{_ROOMS}.profiles.run:run_propose",
+        "propose new weights from the last quarter's orders",
+    ),
+    Command(
+        "weekly",
+        f"{_ROOMS}.weekly.config:WeeklyConfig",
+        f"{_ROOMS}.weekly.run:run",
+        "hold the week against the week before, with a scorecard",
+    ),
+    Command(
         "explain",
         f"{_ROOMS}.explain.config:ExplainConfig",
         f"{_ROOMS}.explain.run:run",

@@ -27,6 +27,7 @@ LEAST_DAYS: Final = 5
 """Days that an interval takes at least: of fewer nobody knows how much days differ."""
 LEAST_EVENTS: Final = 10.0
 """Conversions that an interval takes at least: of fewer the log of a rate is far from normal."""
+_ROUNDING: Final = 1e-9  # differences of equal sums
 ALL_ON_ONE_DAY: Final = "all of it is of one day"
 
 
@@ -55,9 +56,9 @@ class Estimate:
     @property
     def verdict(self) -> Verdict:
         """What may be said of a difference: its interval leaves 0 out, or it does not."""
-        if self.low is not None and self.low > 0:
+        if self.low is not None and self.low > _ROUNDING:
             return Verdict.more
-        if self.high is not None and self.high < 0:
+        if self.high is not None and self.high < -_ROUNDING:
             return Verdict.less
         return Verdict.unknown
 

@@ -29,7 +29,7 @@ class PlayedDays:
     """What was bought, and how near to the best that the days allowed."""
 
     purchases: Purchases
-    ratios: Array  # (U,) R / R*, mean of the campaigns of each day that can be kept to its constraints
+    ratios: Array  # (D,) R / R*, mean of the campaigns of each day; NaN where none can keep its constraints
 
 
 def played_purchases(
@@ -66,7 +66,8 @@ def played_purchases(
     counts = np.bincount(unit[arena.kept], minlength=len(units))
     budget = np.bincount(unit, [day.budget for day in log.days], len(units)).astype(np.float64)
     note = NOTE_PLAYED.format(agent="mpc" if agent is None else "the agent", whose=whose)
-    return PlayedDays(won.purchases(units, unit, budget, note), sums[counts > 0] / counts[counts > 0])
+    ratios = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    return PlayedDays(won.purchases(units, unit, budget, note), ratios)
 
 
 class _Won:

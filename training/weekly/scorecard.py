@@ -29,9 +29,13 @@ class Limits:
     pace: tuple[float, float] | None = (0.9, 1.0)  # least and most of the day's budget that is to be spent
 
     @classmethod
-    def of(cls, campaign: Campaign) -> Limits:
-        """Those that a campaign asks for; pace and invalid share as usual."""
+    def of(
+        cls, campaign: Campaign, pace: tuple[float, float] | None = (0.9, 1.0), max_invalid_share: float | None = 0.1
+    ) -> Limits:
+        """Those that a campaign asks for, with the given pace and invalid share."""
         return cls(
+            pace=pace,
+            max_invalid_share=max_invalid_share,
             min_roi=campaign.min_roi or None,
             max_cpa=campaign.max_cpa,
             min_tail_share=campaign.min_tail_share or None,

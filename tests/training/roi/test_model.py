@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,10 +12,11 @@ from hypothesis import strategies as st
 from bidpilot.bidding.errors import NothingBought
 from bidpilot.training.roi.model import payback, roi_model
 from bidpilot.training.roi.purchases import By
+from tests.training.roi.written import drawn
 
 
-def test_the_rates_of_a_group_are_its_sums_over_its_sums(make: Any) -> None:
-    bought = make()
+def test_the_rates_of_a_group_are_its_sums_over_its_sums() -> None:
+    bought = drawn()
     found = roi_model(bought, "channel")
     feed = found.of("feed")
     inside = bought.segment < 2
@@ -34,16 +34,16 @@ def test_the_rates_of_a_group_are_its_sums_over_its_sums(make: Any) -> None:
 
 
 @pytest.mark.parametrize("by", list(By))
-def test_groups_add_up_to_all(make: Any, by: By) -> None:
-    found = roi_model(make(), by)
+def test_groups_add_up_to_all(by: By) -> None:
+    found = roi_model(drawn(), by)
     for name in ("spend", "wins", "conversions", "value", "spend_share"):
         total = sum(getattr(group, name) for group in found.groups)
         assert total == pytest.approx(getattr(found.total, name), rel=1e-12)
 
 
-def test_a_channel_whose_orders_are_worth_twice_is_told(make: Any) -> None:
+def test_a_channel_whose_orders_are_worth_twice_is_told() -> None:
     """Search has orders of 20, feed of 10: the one constant of the campaign would not tell them apart."""
-    bought = make(days=14, worth=(10.0, 10.0, 20.0))
+    bought = drawn(days=14, worth=(10.0, 10.0, 20.0))
     (pair,) = roi_model(bought, "channel").comparisons
     assert (pair.group, pair.against, pair.verdict) == ("feed", "search", "less")
     assert pair.difference.low is not None
@@ -53,24 +53,24 @@ def test_a_channel_whose_orders_are_worth_twice_is_told(make: Any) -> None:
     assert roi_model(flat, "channel").comparisons[0].verdict == "cannot be told"
 
 
-def test_few_days_and_groups_without_value_say_why(make: Any) -> None:
-    (pair,) = roi_model(make(days=3), "channel").comparisons
+def test_few_days_and_groups_without_value_say_why() -> None:
+    (pair,) = roi_model(drawn(days=3), "channel").comparisons
     assert (pair.verdict, pair.difference.why) == ("cannot be told", "3 days: an interval takes 5")
-    bought = make()
+    bought = drawn()
     hours = roi_model(replace(bought, value=np.where(bought.segment == 2, 0.0, bought.value)), "channel")
     assert hours.comparisons[0].difference.why == "no value or no money"
     assert roi_model(bought, "total").comparisons == ()
 
 
-def test_many_groups_are_compared_with_the_others(make: Any) -> None:
-    bought = replace(make(), slot=np.arange(3000) % 24, slots=24)
+def test_many_groups_are_compared_with_the_others() -> None:
+    bought = replace(drawn(), slot=np.arange(3000) % 24, slots=24)
     found = roi_model(bought, "hour")
     assert [c.against for c in found.comparisons] == ["the others"] * 24
     assert found.groups[5].group == "05"
 
 
-def test_a_day_that_was_not_played_is_left_out_of_everything(make: Any) -> None:
-    bought = make()
+def test_a_day_that_was_not_played_is_left_out_of_everything() -> None:
+    bought = drawn()
     half = bought.of_days(np.arange(10) % 2 == 0)
     assert half.days == bought.days[::2]
     assert np.array_equal(half.by().spend[:, 0], bought.by().spend[::2, 0])
@@ -78,8 +78,9 @@ def test_a_day_that_was_not_played_is_left_out_of_everything(make: Any) -> None:
         bought.of_days(np.zeros(10, np.bool_))
 
 
-def test_events_are_counted_by_group(make: Any) -> None:
-    bought = make()
+def test_events_are_counted_by_group() -> None:
+    bought = drawn()
+    assert bought.funnel is not None
     events = bought.by("source").events()
     assert {name: float(count.sum()) for name, count in events.items()}["like"] == bought.funnel[:, 2].sum()
     assert replace(bought, funnel=None).by().events() == {}

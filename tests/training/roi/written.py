@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import pytest
 
 from bidpilot.training.roi.purchases import Purchases, Valued
 
@@ -36,8 +33,3 @@ def drawn(days: int = 10, each: int = 300, seed: int = 0, worth: tuple[float, ..
         funnel=rng.integers(0, 2, (n, 7)),
         invalid=rng.random(n) < 0.05,
     )
-
-
-@pytest.fixture
-def make() -> Any:
-    return drawn
