@@ -38,6 +38,7 @@ class Course:
 
     spent: Array  # (D, T + 1)
     planned: Array | None  # (T + 1,)
+    labels: tuple[str, ...]  # (D,) of the days, a campaign each where several share one
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Decision:
     facts: tuple[tuple[str, str], ...]
     parts: tuple[tuple[str, float], ...] = ()  # of one bid, currency: they add up to the plan's bid
     factors: tuple[Factor, ...] = ()
+    kpis: tuple[int, ...] = (0, 1, 2)  # places in KPI of those that are bid for
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class Evidence:
     incidents: tuple[Incident, ...] | None = None
     decision: Decision | None = None
     scores: tuple[AgentRow, ...] | None = None
-    ratio: Array | None = None  # (K,) R / R* of the days played
+    ratio: Array | None = None  # (D,) R / R* of the days played, each the mean of its campaigns; NaN where none has any
     lacks: Mapping[str, str] = field(default_factory=dict)  # by key of a section: why it is missing, and what brings it
 
     def why_missing(self, section: str, usual: str) -> str:

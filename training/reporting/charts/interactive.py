@@ -62,11 +62,10 @@ def _bar(chart: Bars, k: int, series: Series) -> dict[str, Any]:
     trace |= {"x": values, "y": labels, "orientation": "h"} if chart.lying else {"x": labels, "y": values}
     if series.low is not None and series.high is not None:
         ends = list(zip(values, series.low, series.high, strict=True))
-        up = [None if None in end else end[2] - end[0] for end in ends]  # type: ignore[operator]
-        down = [None if None in end else end[0] - end[1] for end in ends]  # type: ignore[operator]
-        trace["error_x" if chart.lying else "error_y"] = {
-            "type": "data", "symmetric": False, "array": up, "arrayminus": down,
-        }  # fmt: skip
+        up = [0.0 if v is None or high is None else high - v for v, _, high in ends]
+        down = [0.0 if v is None or low is None else v - low for v, low, _ in ends]
+        error = {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "width": 0}
+        trace["error_x" if chart.lying else "error_y"] = error
     return trace
 
 

@@ -57,7 +57,7 @@ def read(config: ReportConfig, step: Step) -> Evidence:
         purchases=purchases,
         events=_events(purchases),
         offered=_offered(rows, purchases.segments),
-        course=Course(_spent(rows), None),
+        course=_course(rows),
         incidents=incidents,
         decision=_decision(rows, bundle),
     )
@@ -145,15 +145,17 @@ def _offered(rows: pl.DataFrame, segments: tuple[str, ...]) -> Offered:
     )
 
 
-def _spent(rows: pl.DataFrame) -> Array:
-    """(D, T + 1) of the budget, a row for each date and campaign that was served."""
+def _course(rows: pl.DataFrame) -> Course:
+    """How the money went, a row for each date and campaign that was served."""
     slots = int(rows["slots"][0])
-    spent = []
-    for _, day in rows.sort("date", "campaign").group_by("date", "campaign", maintain_order=True):
+    several = rows["campaign"].n_unique() > 1
+    spent, labels = [], []
+    for (date, campaign), day in rows.sort("date", "campaign").group_by("date", "campaign", maintain_order=True):
         cost = np.bincount(day["slot"].to_numpy(), day["cost"].to_numpy(), slots)
         budget = float(day.sort("time")["budget"][-1])
         spent.append(np.concatenate([[0.0], np.cumsum(cost)]) / budget)
-    return np.array(spent)
+        labels.append(f"{date}, {campaign}" if several else str(date))
+    return Course(np.array(spent), None, tuple(labels))
 
 
 def _decision(rows: pl.DataFrame, bundle: Bundle | None) -> Decision | None:

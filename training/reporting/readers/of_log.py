@@ -57,7 +57,8 @@ def read(config: ReportConfig, step: Step) -> Evidence:
     terms = campaign.model_copy(update={"budget": log.days[0].budget})
     arena = log_arena(log, forecast, terms, targets)
     units = [day.unit for day in log.days]
-    ground = Ground(log.name, arena, agent, agent.name, campaign, units)
+    labels = [day.label for day in log.days]
+    ground = Ground(log.name, arena, agent, agent.name, campaign, units, labels)
     evidence = Evidence(
         kind="log",
         title=f"What {agent.name} would have bought of {log.name}",
@@ -66,7 +67,7 @@ def read(config: ReportConfig, step: Step) -> Evidence:
             f"Nothing was bought on a log: {agent.name} plays its recorded days at their recorded prices. "
             f"Its forecast is of {whose}.",
             *_left_out(Path(config.source)),
-            *(f"Of the log: {note}." for note in log.notes),
+            *((f"Of the log: {'; '.join(log.notes)}.",) if log.notes else ()),
         ),
         lacks={"funnel": _EVENTS} | ({} if arena.filtered else {"invalid": _no_sources(log)}),
     )

@@ -98,17 +98,18 @@ def _solved(run: RunInfo, config: ReportConfig, folder: Path, step: Step) -> tup
 
         recorded = load_log(log, memory_map=None)
         arena = log_arena(recorded, where.forecast, campaign)
-        units, market = [day.unit for day in recorded.days], recorded.name
+        units, labels, market = [d.unit for d in recorded.days], [d.label for d in recorded.days], recorded.name
         note = f"Nothing was bought: {agent.name} plays the days of {market}, which the plan was made from."
     else:
         market = solve.market or read_it.market
         weights = {} if profile is None else {"kpi_weights": profile.weights.in_market_order()}
         arena = drawn(PRESETS[market].model_copy(update=weights), where.forecast, campaign, config)
         units, note = _numbered(arena), _DRAWN.format(agent=agent.name, days=config.days, market=market)
+        labels = units
     name = source.stem
     notes = (note, *(() if where.note is None else (f"{where.note[0].upper()}{where.note[1:]}.",)))
     evidence = Evidence("run", f"Campaign {name} on {market}", (*_facts(run), *_terms(campaign)), notes)
-    return Ground(f"{name} on {market}", arena, agent, agent.name, campaign, units), evidence
+    return Ground(f"{name} on {market}", arena, agent, agent.name, campaign, units, labels), evidence
 
 
 def _trained(run: RunInfo, config: ReportConfig, folder: Path, step: Step) -> tuple[Ground, Evidence]:
@@ -120,22 +121,23 @@ def _trained(run: RunInfo, config: ReportConfig, folder: Path, step: Step) -> tu
     agent = agent_of_run(name, files, described)
     campaign = Campaign.model_validate(described["campaign"])
     if described["log"] is not None:
-        arena, units, market = _unseen(run, Path(described["log"]))
+        arena, units, labels, market = _unseen(run, Path(described["log"]))
         note = f"Nothing was bought: {name} plays the days of {market} that the run did not learn from."
     elif described["setting"] in PRESETS:
         market = described["setting"]
         arena = drawn(PRESETS[market], Forecast.load(files / "forecast.npz"), campaign, config)
         units, note = _numbered(arena), _DRAWN.format(agent=name, days=config.days, market=market)
+        labels = units
     else:
         raise NothingToReport(
             f"run {run.told} was trained on {described['setting']}, a market that was fitted to a log. Report a log in "
             f"its place: bidpilot report LOG --forecast {run.run_id[:8]}."
         )
     evidence = Evidence("run", f"{run.name} on {market}", (*_facts(run), ("plays", name), *_terms(campaign)), (note,))
-    return Ground(f"{name} on {market}", arena, agent, name, campaign, units), evidence
+    return Ground(f"{name} on {market}", arena, agent, name, campaign, units, labels), evidence
 
 
-def _unseen(run: RunInfo, folder: Path) -> tuple[Arena, list[str], str]:
+def _unseen(run: RunInfo, folder: Path) -> tuple[Arena, list[str], list[str], str]:
     """The days of a training's log that it did not learn from."""
     from bidpilot.envs.logs.manifest import MANIFEST_FILE
     from bidpilot.envs.logs.storage import load_log
@@ -155,7 +157,7 @@ def _unseen(run: RunInfo, folder: Path) -> tuple[Arena, list[str], str]:
     held_out = log.select_days(left.tolist())
     campaign = trained.campaign.model_copy(update={"budget": held_out.days[0].budget})
     arena = log_arena(held_out, trained.forecast, campaign, trained.targets)
-    return arena, [day.unit for day in held_out.days], log.name
+    return arena, [day.unit for day in held_out.days], [day.label for day in held_out.days], log.name
 
 
 def drawn(settings: SyntheticConfig, forecast: Forecast, campaign: Campaign, config: ReportConfig) -> Arena:

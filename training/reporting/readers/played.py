@@ -32,7 +32,7 @@ class Played:
     events: Array | None  # (D, 7)
     offered: Offered
     course: Course
-    ratio: Array  # (K,) R / R*
+    ratio: Array  # (D,) R / R*, mean of the rows of each day; NaN where none can keep its constraints
     reached: Array  # (3,) of the ideal point, mean of days
     kept: dict[str, float]  # share of days that kept each kind of constraint
 
@@ -55,7 +55,7 @@ class _Watch:
         self.events += episode.totals.funnel
 
 
-def played(arena: Arena, agent: Agent, name: str, units: Sequence[str]) -> Played:
+def played(arena: Arena, agent: Agent, name: str, units: Sequence[str], labels: Sequence[str]) -> Played:
     """Play an arena's days, and tell the exposures that were won.
 
     Args:
@@ -63,6 +63,7 @@ def played(arena: Arena, agent: Agent, name: str, units: Sequence[str]) -> Playe
         agent: who bids.
         name: of what is played.
         units: (B,) what each row belongs to; rows of one unit are one day of the report.
+        labels: (B,) what each row is called.
 
     Raises:
         NothingBought: nothing is won.
@@ -79,8 +80,6 @@ def played(arena: Arena, agent: Agent, name: str, units: Sequence[str]) -> Playe
         offered.add(auctions, found)
         parts.append(_won(arena, row, int(unit[row]), auctions, found))
     columns: dict[str, Any] = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-    recorded = arena.market.log if isinstance(arena.market, RecordedMarket) else None
-    told = recorded is not None and recorded.converted is not None
     invalid = columns.pop("invalid")
     purchases = Purchases(
         name=name,
@@ -88,17 +87,17 @@ def played(arena: Arena, agent: Agent, name: str, units: Sequence[str]) -> Playe
         budget=np.bincount(unit, budget, len(names)).astype(np.float64),
         slots=arena.market.slots,
         segments=arena.market.log.segments,
-        valued=Valued.constant if told else Valued.expected,
+        valued=_valued(arena),
         invalid=invalid if offered.marked else None,
-        notes=() if told else (EXPECTED,),
+        notes=(EXPECTED,) if _valued(arena) is Valued.expected else (),
         **columns,
     )
     return Played(
         purchases=purchases,
         events=_events(arena, purchases, watch.events, unit, len(names)),
         offered=offered.made(),
-        course=_course(arena),
-        ratio=outcome.ratio.copy(),
+        course=_course(arena, labels),
+        ratio=_by_day(outcome.ratio, unit[arena.kept], len(names)),
         reached=outcome.reached.mean(axis=0),
         kept={kind: float((size <= _SLIGHT).mean()) for kind, size in arena.episode.violations().items()},
     )
@@ -112,10 +111,15 @@ def _won(arena: Arena, row: int, unit: int, auctions: DayAuctions, found: Cleare
     won, log = found.won, arena.market.log
     kpi = auctions.true[won].astype(np.float64)
     interacted, converted, extra = kpi[:, 1], kpi[:, 2], {}
+    worth = float(arena.campaigns.conversion_value[row])
+    value = converted * worth
     if isinstance(arena.market, RecordedMarket):
         at = _places(arena, row)[won]
         interacted = interacted if log.interacted is None else log.interacted[at].astype(np.float64)
-        converted = converted if log.converted is None else log.converted[at].astype(np.float64)
+        if log.converted is not None:
+            converted = log.converted[at].astype(np.float64)
+            told = np.zeros(len(at)) if log.order_value is None else log.order_value[at].astype(np.float64)
+            value = np.where((told == 0) & (converted > 0), converted * worth, told)
         if log.funnel is not None:
             extra = {"funnel": log.funnel[at].astype(np.int64)}
     return {
@@ -127,10 +131,18 @@ def _won(arena: Arena, row: int, unit: int, auctions: DayAuctions, found: Cleare
         "kpi": kpi,
         "interacted": interacted,
         "converted": converted,
-        "value": converted * float(arena.campaigns.conversion_value[row]),
+        "value": value,
         "invalid": auctions.invalid[won],
         **extra,
     }
+
+
+def _valued(arena: Arena) -> Valued:
+    """Where the worth of conversions comes from."""
+    log = arena.market.log
+    if not isinstance(arena.market, RecordedMarket) or log.converted is None:
+        return Valued.expected
+    return Valued.constant if log.order_value is None else Valued.mixed
 
 
 def _places(arena: Arena, row: int) -> NDArray[np.int64]:
@@ -148,10 +160,16 @@ def _events(arena: Arena, purchases: Purchases, drawn: Array, unit: NDArray[np.i
     return np.stack([np.bincount(unit, column, days) for column in drawn.T], axis=1)
 
 
-def _course(arena: Arena) -> Course:
+def _by_day(values: Array, day: NDArray[np.int64], days: int) -> Array:
+    """(D,) means of the values of each day; NaN where there are none."""
+    count = np.bincount(day, minlength=days)
+    return np.where(count > 0, np.bincount(day, values, days) / np.maximum(count, 1), np.nan)
+
+
+def _course(arena: Arena, labels: Sequence[str]) -> Course:
     budget = arena.campaigns.budget
     spent = (arena.episode.statistics.spend.T / budget[:, None]).copy()
-    return Course(spent, (1.0 - arena.planned).mean(axis=0))
+    return Course(spent, (1.0 - arena.planned).mean(axis=0), tuple(labels))
 
 
 class _Counts:

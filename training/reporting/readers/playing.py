@@ -32,6 +32,7 @@ class Ground:
     agent_name: str
     campaign: Campaign  # that is planned; days may bring their own budget
     units: Sequence[str]  # (B,) the day of the report that each row belongs to
+    labels: Sequence[str]  # (B,) what each row is called
 
 
 STEPS = 3
@@ -56,7 +57,7 @@ def on(ground: Ground, evidence: Evidence, config: ReportConfig, step: Step) -> 
     if slot >= slots:
         raise InvalidConfig(f"days have {slots} slots, counted from 0, and --slot is {slot}. Name one of them.")
     step(f"playing {len(ground.arena.days)} days of {ground.name} by {ground.agent_name}")
-    found = played(ground.arena, ground.agent, ground.name, ground.units)
+    found = played(ground.arena, ground.agent, ground.name, ground.units, ground.labels)
     step("planning the campaign, and its front")
     plan = planned(ground.arena.forecast, ground.campaign, config.points)
     step("explaining a decision")
@@ -78,11 +79,13 @@ def _decision(ground: Ground, slot: int) -> Decision:
     facts = tuple(
         (f"alpha, {kpi}", f"{number(found.alpha[j])}, planned {number(found.reference[j])}")
         for j, kpi in enumerate(KPI)
+        if found.reference[j] > 0
     )
     return Decision(
         what=f"Bid coefficients of {ground.agent_name} in slot {slot} of the first day, and what moved them from what "
         "it does on a day as forecast: the shares of groups of features by integrated gradients, which multiply.",
         facts=facts,
+        kpis=tuple(np.flatnonzero(found.reference > 0).tolist()),
         factors=tuple(Factor(name, _triple(factors[:, g])) for g, name in enumerate(found.groups)),
     )
 

@@ -41,9 +41,9 @@ def section(evidence: Evidence) -> Section:
     charts = tuple(_chart(kind, totals) for kind, totals in by.items() if len(totals.groups) > 1)
     sheets = tuple(_sheet(kind, totals) for kind, totals in by.items() if len(totals.groups) > 1)
     only = [
-        f"one {kind}, {by[kind].groups[0]}" for kind in (By.channel, By.tier, By.source) if len(by[kind].groups) < 2
+        f"one {kind} ({by[kind].groups[0]})" for kind in (By.channel, By.tier, By.source) if len(by[kind].groups) < 2
     ]
-    notes = (f"The log tells {' and '.join(only)} apart from no other.",) if only else ()
+    notes = (f"There is {', '.join(only)}: nothing to tell apart there.",) if only else ()
     return Section(KEY, TITLE, _lead(purchases), charts, sheets, notes)
 
 

@@ -28,13 +28,19 @@ def section(evidence: Evidence) -> Section:
         charts.append(
             Bars("What the plan's bid is made of", names, (Series("currency", values),), "currency", lying=True)
         )
-    told = [f for f in decision.factors if max(abs(x - 1) for x in f.by_kpi) > _LEAST]
+    told = [f for f in decision.factors if max(abs(f.by_kpi[j] - 1) for j in decision.kpis) > _LEAST]
     if told:
-        series = tuple(Series(kpi, tuple(100 * (factor.by_kpi[j] - 1) for factor in told)) for j, kpi in enumerate(KPI))
+        series = tuple(
+            Series(kpi, tuple(100 * (factor.by_kpi[j] - 1) for factor in told))
+            for j, kpi in enumerate(KPI)
+            if j in decision.kpis
+        )
         labels = tuple(factor.name for factor in told)
         charts.append(Bars("What moved alpha", labels, series, "percent more or less", lying=True))
-        rows = tuple((factor.name, *(f"× {number(x)}" for x in factor.by_kpi)) for factor in told)
-        sheets.append(Sheet(("by group of features", *KPI), rows, "What multiplies alpha"))
+        rows = tuple(
+            (factor.name, *(f"× {number(x)}" for x in (factor.by_kpi[j] for j in decision.kpis))) for factor in told
+        )
+        sheets.append(Sheet(("by group of features", *(KPI[j] for j in decision.kpis)), rows, "What multiplies alpha"))
     still = [factor.name for factor in decision.factors if factor not in told]
     notes = (f"What moved nothing: {', '.join(still)}.",) if still else ()
     return Section(KEY, TITLE, decision.what, tuple(charts), tuple(sheets), notes)

@@ -48,10 +48,9 @@ def section(evidence: Evidence) -> Section:
 
 def _by_day(evidence: Evidence) -> Sheet:
     assert evidence.course is not None
-    names = evidence.purchases.days if evidence.purchases is not None else ()
     slots = evidence.course.spent.shape[1] - 1
     rows = []
     for k, spent in enumerate(evidence.course.spent):
         quarters = (percent(float(spent[round(slots * share)])) for share in (0.25, 0.5, 0.75, 1.0))
-        rows.append((names[k] if k < len(names) else str(k + 1), *quarters))
+        rows.append((evidence.course.labels[k], *quarters))
     return Sheet(("day", "by 6:00", "by 12:00", "by 18:00", "by 24:00"), tuple(rows), "Spent of the budget")

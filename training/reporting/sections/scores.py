@@ -27,9 +27,9 @@ def section(evidence: Evidence) -> Section:
     """The competitive ratio, by agent and suite where agents were compared."""
     if evidence.scores:
         return _compared(evidence.scores)
-    if evidence.ratio is None or not len(evidence.ratio):
+    ratio = np.zeros(0) if evidence.ratio is None else evidence.ratio[np.isfinite(evidence.ratio)]
+    if not len(ratio):
         return Section(KEY, TITLE, missing=evidence.why_missing(KEY, _USUAL))
-    ratio = evidence.ratio
     low, middle, high = np.quantile(ratio, [0.05, 0.5, 0.95])
     lead = (
         f"R / R* is {ratio.mean():.3f} in the mean of {len(ratio)} days, {low:.3f} to {high:.3f} on nine days of ten. "
