@@ -18,12 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-<<<<<<< HEAD
-from bidpilot.bidding.errors import EmptyLog, UnevenDays, UnreadableFile
-=======
 from bidpilot.bidding.errors import EmptyLog, InvalidZone, UnevenDays, UnreadableFile
-from bidpilot.bidding.event import EVENTS, MOST_EVENTS
->>>>>>> main
 from bidpilot.bidding.kpi import KPI
 from bidpilot.bidding.traffic.refusal import Refusal
 from bidpilot.bidding.zone import Cut
