@@ -7,7 +7,9 @@ Order value of exposure i on K columns x_i that are never negative, such as its 
 by least squares under the bound (Lawson and Hanson, Solving Least Squares Problems, 1974, chapter 23). Orders are rare
 events, whose variance goes with their mean: a second fit weighs each exposure by one over what the first expects of it,
 but no exposure more than ten times the mean one. Days are resampled whole for the intervals (2.5 and 97.5 %), so that
-what a day does to all its exposures is no evidence. It says what goes together, not what causes what.
+what a day does to all its exposures is no evidence; few days make resamples too narrow, so that these are spread by
+D / (D - K) and by Student's t over the normal's quantile (as HC3 does: MacKinnon and White 1985). It says what goes
+together, not what causes what.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
+from scipy.stats import norm
+from scipy.stats import t as student
 
 from bidpilot.training.roi.intervals import Array
 
@@ -57,7 +61,14 @@ def worth(columns: Array, value: Array, day: NDArray[np.int64], samples: int = S
     drawn = np.random.default_rng(seed).multinomial(days, np.full(days, 1 / days), samples).astype(np.float64)
     grams, crosses = np.einsum("rd,dij->rij", drawn, gram), drawn @ cross
     found = np.stack([_solve(g, c) for g, c in zip(grams, crosses, strict=True)])
-    return Worth(_solve(gram.sum(axis=0), cross.sum(axis=0)), found)
+    estimate = _solve(gram.sum(axis=0), cross.sum(axis=0))
+    return Worth(estimate, np.maximum(estimate + _spread(days, columns.shape[1]) * (found - estimate), 0.0))
+
+
+def _spread(days: int, number: int) -> float:
+    """What resamples of few days are too narrow by."""
+    free = max(days - number, 1)
+    return days / free * float(student.ppf(0.975, free) / norm.ppf(0.975))
 
 
 def _sums(columns: Array, value: Array, day: NDArray[np.int64], days: int, weight: Array) -> tuple[Array, Array]:

@@ -62,7 +62,7 @@ def test_what_orders_say_nothing_of_keeps_its_least_weight() -> None:
     assert none.proposed.preference[0] == pytest.approx(0.0, abs=1e-9)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1)).filter(lambda w: sum(w) > 0.1))
 def test_a_proposal_never_leaves_the_orders_further_off(weights: tuple[float, float, float]) -> None:
     present = np.array(weights) / sum(weights)
@@ -105,6 +105,12 @@ def test_events_that_say_nothing_leave_the_weights() -> None:
     weightless = KpiProfile(weights=FLAT.model_copy(update={"like": 0.0, "comment": 0.0}), preference=(0.2, 0.3, 0.5))
     found = propose(replace(evidence, funnel=likes), IDEAL, weightless, "shorts")
     assert found.weights == ()
+
+
+def test_a_least_weight_that_leaves_no_room_leaves_all_as_it_is() -> None:
+    third = profile(1 / 3, 1 / 3, 1 / 3)
+    found = propose(orders(0), IDEAL, third, "shorts", least=1 / 3)
+    assert found.proposed.preference == pytest.approx(third.preference)
 
 
 def test_a_kpi_that_cannot_be_bought_keeps_its_weight() -> None:

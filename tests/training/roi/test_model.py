@@ -60,6 +60,8 @@ def test_few_days_and_groups_without_value_say_why() -> None:
     hours = roi_model(replace(bought, value=np.where(bought.segment == 2, 0.0, bought.value)), "channel")
     assert hours.comparisons[0].difference.why == "no value or no money"
     assert roi_model(bought, "total").comparisons == ()
+    alone = replace(bought, value=np.where((bought.segment == 2) & (bought.day > 0), 0.0, bought.value))
+    assert roi_model(alone, "channel").comparisons[0].difference.why == "all of it is of one day"
 
 
 def test_many_groups_are_compared_with_the_others() -> None:

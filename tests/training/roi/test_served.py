@@ -8,7 +8,10 @@ from typing import Any
 import polars as pl
 import pytest
 
+from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS
 from bidpilot.bidding.errors import NoFilesMatched, NothingBought, UnevenDays, UnknownCampaign, UnreadableFile
+from bidpilot.serving.decision_log import DecisionLog, Row
+from bidpilot.serving.told import Told
 from bidpilot.training.roi.purchases import Valued
 from bidpilot.training.roi.served import NOTE_INVALID, NOTE_UNTOLD, served_purchases
 
@@ -94,3 +97,16 @@ def test_logs_that_cannot_be_read_together_are_refused(tmp_path: Path) -> None:
     (tmp_path / "decisions-1.parquet").write_bytes(b"PAR1")
     with pytest.raises(UnreadableFile, match=r"decisions-1\.parquet"):
         served_purchases([tmp_path])
+
+
+def test_what_a_bid_server_writes_can_be_read(tmp_path: Path) -> None:
+    """The rows and outcomes of the server's own log, with an order of 21."""
+    values = {**dict.fromkeys(Row._fields, 0.0), **ROW, "key": "a", "first_price": False}
+    log = DecisionLog(tmp_path, "1-1", ("feed/head",))
+    log.add(Row(**{name: values[name] for name in Row._fields}))
+    log.outcome("a", Told("convert", 1, 21.0).weighed(DEFAULT_WEIGHTS))
+    log.outcome("a", Told("share", 2).weighed(DEFAULT_WEIGHTS))
+    log.close()
+    bought = served_purchases([tmp_path])
+    assert (bought.value.tolist(), bought.converted.tolist(), bought.interacted.tolist()) == ([21.0], [1.0], [8.0])
+    assert bought.valued is Valued.orders

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from bidpilot.bidding import bundle as bundles
@@ -22,8 +23,16 @@ from bidpilot.training.weekly.run import Week
 from tests.training.served_log import write_served
 from tests.training.small_logs import small_log
 
-pytestmark = pytest.mark.usefixtures("project")
 DAYS = 21
+
+
+@pytest.fixture(autouse=True)
+def _store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The store of the tests of `solve`: creating a database takes two seconds."""
+    folder = tmp_path_factory.getbasetemp() / "solve"
+    folder.mkdir(exist_ok=True)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+    monkeypatch.chdir(tmp_path)
 
 
 def hold(log: Path, **options: object) -> Week:
@@ -64,6 +73,16 @@ def test_a_week_whose_money_bought_more_is_told_so(tmp_path: Path, capsys: pytes
     until = hold(folder, until="2026-03-14")
     assert until.comparison.utility.verdict is Verdict.unknown
     assert "there is no week before these two" in until.comparison.told
+
+
+def test_of_too_few_days_the_table_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = served(tmp_path / "decisions", 0.0)
+    rows = pl.read_parquet(folder / "decisions-1.parquet")
+    some = [f"2026-03-{day:02d}" for day in (8, 9, 10, 15, 16, 17)]
+    rows.filter(pl.col("date").is_in(some)).write_parquet(folder / "decisions-1.parquet")
+    week = hold(folder, until="2026-03-17")
+    assert not any(d.change.known for d in week.comparison.differences)
+    assert "cannot be told: 3 pairs of days" in capsys.readouterr().out
 
 
 def test_a_bundle_brings_limits_and_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
