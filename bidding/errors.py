@@ -364,3 +364,19 @@ class BudgetsNotApplied(BidpilotError):
 
 class InvalidExperiment(BidpilotError):
     """Raised when units, arms or past days of an experiment cannot be compared."""
+
+
+class NothingBought(BidpilotError):
+    """Raised when what money bought is asked of days on which nothing was."""
+
+
+class UnknownCampaign(BidpilotError):
+    """Raised when a campaign is named of which a log has nothing."""
+
+
+class TooFewDays(BidpilotError):
+    """Raised when days are compared that are not there."""
+
+
+class TooLittleEvidence(BidpilotError):
+    """Raised when too little is known to propose anything by."""

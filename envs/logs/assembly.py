@@ -106,6 +106,8 @@ def _append(
             columns.append(name, rows[f"outcome_{kpi}"].to_numpy()[order])
     if format.events:
         columns.append("funnel", rows.select(pl.col(*EVENT_COLUMNS.values()).fill_null(0)).to_numpy()[order])
+    if format.orders:
+        columns.append("order_value", rows["order_value"].fill_null(0.0).to_numpy()[order])
     if format.hashed:
         folder = staging.folder / "hashed"
         folder.mkdir(exist_ok=True)
@@ -142,6 +144,8 @@ def _make_log(
         notes.append("conversion value: not in the files; 1")
     if format.events:
         notes.append(f"funnel: counts of {', '.join(format.events)}; 0 of what else may follow an exposure")
+    if format.orders:
+        notes.append("order value: what orders were worth, as they were told; 0 where none was")
     return AuctionLog(
         name=name,
         market_price=columns["market_price"],
@@ -159,6 +163,7 @@ def _make_log(
         notes=tuple(notes),
         cut=format.cut(),
         funnel=columns["funnel"].reshape(-1, len(EVENTS)) if format.events else None,
+        order_value=columns.get("order_value"),
     )
 
 

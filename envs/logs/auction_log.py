@@ -40,6 +40,8 @@ FLOAT_COLUMNS = (
 REALISED_COLUMNS = ("interacted", "converted")
 COLUMNS = (*FLOAT_COLUMNS, "segment", "source", "invalid", *REALISED_COLUMNS)
 """The columns (N,); beside them stands the funnel, (N, 7)."""
+ADDED = ("funnel", "order_value")
+"""Columns that came later: a log without them has the digest and the files that it had before."""
 EVENT_COLUMNS: dict[Event, str] = {event: f"event_{event}" for event in EVENTS}
 """What tables of auctions call the funnel's columns."""
 
@@ -103,6 +105,7 @@ class AuctionLog:
     funnel: NDArray[np.uint8] | None = (
         None  # (N, 7) events told of won auctions, in the order of EVENTS; 0 where none was
     )
+    order_value: NDArray[np.float32] | None = None  # (N,) currency: orders told of the auction; 0 where none was
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -115,13 +118,14 @@ class AuctionLog:
             raise InvalidLog(f"The segments {self.segments} are empty or repeat a name; name each once.")
         check_layout({name: getattr(self, name) for name in COLUMNS}, self.n)
         check_funnel(self.funnel, self.n)
+        check_layout({"order_value": self.order_value}, self.n)
         check_offsets(self.offsets, days=len(self.days), auctions=self.n)
         self._check_values()
 
     def _check_values(self) -> None:
         check_price(self.market_price)
         seen: set[int] = set()
-        for name in (*FLOAT_COLUMNS[1:], *REALISED_COLUMNS):
+        for name in (*FLOAT_COLUMNS[1:], *REALISED_COLUMNS, "order_value"):
             column = getattr(self, name)
             if column is None or id(column) in seen:
                 continue
@@ -169,13 +173,13 @@ class AuctionLog:
 
     @cached_property
     def digest(self) -> str:
-        """Hex digest (blake2b, 16 bytes) of columns, funnel, offsets, segments and day records.
+        """Hex digest (blake2b, 16 bytes) of columns, funnel, orders, offsets, segments and day records.
 
         The name, the notes and whose days they are do not count: a renamed log is the same log.
         """
         hasher = hashlib.blake2b(digest_size=16)
         # A log without a funnel has the digest that it had before logs had one.
-        for name in (*COLUMNS, *(("funnel",) if self.funnel is not None else ()), "offsets"):
+        for name in (*COLUMNS, *(name for name in ADDED if getattr(self, name) is not None), "offsets"):
             column = getattr(self, name)
             hasher.update(f"{name}:{'none' if column is None else column.dtype.str}".encode())
             if column is not None:
@@ -253,7 +257,7 @@ class AuctionLog:
         # Columns that are one array stay one array, so that "true = predicted" still costs nothing.
         copies: dict[int, NDArray[Any]] = {}
         columns: dict[str, NDArray[Any] | None] = {}
-        for name in (*COLUMNS, "funnel"):
+        for name in (*COLUMNS, *ADDED):
             column = getattr(self, name)
             if column is not None and id(column) not in copies:
                 copies[id(column)] = np.concatenate([column[first:last] for first, last in bounds])

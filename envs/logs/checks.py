@@ -20,7 +20,7 @@ DTYPES: dict[str, type[np.generic]] = {
     "invalid": np.bool_,
     "funnel": np.uint8,
 }
-OPTIONAL = ("interacted", "converted")
+OPTIONAL = ("interacted", "converted", "order_value")
 
 
 def check_layout(columns: Mapping[str, NDArray[Any] | None], auctions: int) -> None:

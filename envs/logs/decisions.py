@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import EmptyLog, InvalidZone, UnevenDays, UnreadableFile
-from bidpilot.bidding.event import EVENTS, MOST_EVENTS
 from bidpilot.bidding.kpi import KPI
 from bidpilot.bidding.traffic.refusal import Refusal
 from bidpilot.bidding.zone import Cut
@@ -29,6 +28,7 @@ from bidpilot.envs.logs.formats import in_words
 from bidpilot.envs.logs.headers import require_columns
 from bidpilot.envs.logs.importing import ImportResult
 from bidpilot.envs.logs.incidents import UnderIncident, filled, without_incidents
+from bidpilot.envs.logs.outcomes import Plain, as_it_is, read_outcomes
 
 SEGMENTS_FILE = "segments.json"
 _NUMBERS = (*KPI, "market_price")
@@ -42,34 +42,15 @@ NOTES = (
     "true = predicted: a served auction has predictions only",
     "no realised outcomes: they are known only where the bidder won",
 )
-_OUTCOMES = pl.Schema({"key": pl.String, "event": pl.String, "count": pl.Int64})
 WON = "won"
 REFUSED = tuple(refusal.value for refusal in Refusal)
 """Results of auctions that were refused for where they came from."""
 NOTE_FUNNEL = "funnel: events told of auctions that were won; 0 where none was told"
+NOTE_ORDERS = "order value: what conversions were told to be worth; 0 where no worth was told"
 REASON_REFUSED = "refused as invalid traffic"
 REASON_PRICE = "no market price: no notice told the least price that would have won"
 REASON_SEGMENT = "the segment is not one of the bundle's"
 REASON_VALUE = "a predicted value or the price is out of range"
-
-
-Plain = Callable[[Path], bytes]
-"""Gives the bytes of a file as they were before it was encrypted; raises OSError."""
-SEALED_MAGIC = b"bidpilot-sealed"
-"""What an encrypted file begins with."""
-
-
-def as_it_is(path: Path) -> bytes:
-    """The bytes of a file that is not encrypted.
-
-    Raises:
-        UnreadableFile: it is.
-        OSError: it cannot be read.
-    """
-    data = path.read_bytes()
-    if data.startswith(SEALED_MAGIC):
-        raise UnreadableFile(f"{path} is encrypted. Give the server's --key-file.")
-    return data
 
 
 def refused_requests(set_aside: pl.DataFrame, sources: int, slots: int) -> NDArray[np.int64] | None:
@@ -111,7 +92,7 @@ def import_decisions(
     paths = find_files(files, "decisions-*")
     segments = _segments(paths[0].with_name(SEGMENTS_FILE))
     rows = pl.concat([_read(p, plain) for p in paths])
-    events = _read_events({path.parent: None for path in paths}, plain)
+    events = read_outcomes({path.parent: None for path in paths}, plain).filter(pl.col("event").is_not_null())
     reason = _reason(segments)
     rows, left_out = without_incidents(rows.with_columns(reason=reason), incidents)
     aside, kept = rows.filter(pl.col("reason").is_not_null()), rows.filter(pl.col("reason").is_null())
@@ -127,7 +108,10 @@ def import_decisions(
     log = _make_log(kept, segments, name, sources=int(rows["source"].cast(pl.Int16).max()) + 1)  # type: ignore[arg-type]
     log = replace(log, notes=(*log.notes, *left_out, *stand_in))
     if events.height:
-        log = replace(log, funnel=_funnel(kept, events), notes=(*log.notes, *_event_notes(rows, events)))
+        funnel, orders = _funnel(kept, events)
+        log = replace(log, funnel=funnel, order_value=orders, notes=(*log.notes, *_event_notes(rows, events)))
+        if orders is not None:
+            log = replace(log, notes=(*log.notes, NOTE_ORDERS))
     copied = log.n + aside.height - rows.height
     return ImportResult(log, aside.select("file", pl.exclude("file")), rows.height, copied=copied)
 
@@ -145,46 +129,20 @@ def _read(path: Path, plain: Plain) -> pl.DataFrame:
         raise UnreadableFile(f"{path} cannot be read ({error}). Import the files that a bid server wrote.") from error
 
 
-def _read_events(folders: Iterable[Path], plain: Plain) -> pl.DataFrame:
-    """The events that were told: key, event, count. Each type counts once for a bid, the first time it was told.
-
-    Raises:
-        UnreadableFile, MissingColumn: a file of outcomes was altered.
-    """
-    parts = [pl.DataFrame(schema=_OUTCOMES)]
-    for path in (found for folder in folders for found in sorted(folder.glob("outcomes-*.parquet"))):
-        try:
-            data = plain(path)
-            present = list(pl.read_parquet_schema(io.BytesIO(data)))
-            if "event" not in present:  # of a server that told no types apart
-                continue
-            require_columns(present, tuple(_OUTCOMES), str(path))
-            told = pl.read_parquet(io.BytesIO(data), columns=list(_OUTCOMES)).cast(_OUTCOMES)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise UnreadableFile(
-                f"{path} cannot be read ({error}). Import the files that a bid server wrote."
-            ) from error
-        typed = told.filter(pl.col("event").is_not_null())
-        odd = typed.filter(
-            ~(pl.col("event").is_in(EVENTS) & pl.col("count").is_between(1, MOST_EVENTS)).fill_null(False)
-        )
-        if odd.height:
-            raise UnreadableFile(
-                f"{path} tells {odd['count'][0]} events {odd['event'][0]!r}. Import the files that a bid server wrote."
-            )
-        parts.append(typed)
-    return pl.concat(parts).unique(("key", "event"), keep="first", maintain_order=True)
-
-
-def _funnel(rows: pl.DataFrame, events: pl.DataFrame) -> NDArray[np.uint8]:
-    """Counts (N, 7) of the events of each row that was won."""
+def _funnel(rows: pl.DataFrame, events: pl.DataFrame) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
+    """Counts (N, 7) of the events of each row that was won, and (N,) what its orders were worth; None: nobody says."""
     counted = events.group_by("key").agg(
-        pl.col("count").filter(pl.col("event") == event).sum().cast(pl.UInt8).alias(column)
-        for event, column in EVENT_COLUMNS.items()
+        *(
+            pl.col("count").filter(pl.col("event") == event).sum().cast(pl.UInt8).alias(column)
+            for event, column in EVENT_COLUMNS.items()
+        ),
+        (pl.col("value") * pl.col("count")).sum().alias("orders"),
     )
     won = rows.select(pl.when(pl.col("result") == WON).then("key").alias("key"))
     joined = won.join(counted, on="key", how="left", maintain_order="left").drop("key").fill_null(0)
-    return np.ascontiguousarray(joined.to_numpy())
+    counts = np.ascontiguousarray(joined.drop("orders").to_numpy())
+    told = events["value"].is_not_null().any()
+    return counts, np.ascontiguousarray(joined["orders"].cast(pl.Float32).to_numpy()) if told else None
 
 
 def _event_notes(rows: pl.DataFrame, events: pl.DataFrame) -> list[str]:

@@ -32,6 +32,7 @@ STAGED: dict[str, Any] = {
     "conversion_value": pl.Float64,  # currency
     "max_cpa": pl.Float64,  # currency
     **dict.fromkeys(EVENT_COLUMNS.values(), pl.UInt8),  # how many of them were told
+    "order_value": pl.Float32,  # currency: what its orders were worth; null: none was told
 }
 """The columns of a typed row; a format gives those it has, the others are null."""
 
@@ -77,6 +78,7 @@ class Format:
     rated: tuple[str, ...] = ()  # KPIs predicted from the outcomes of other days
     outcomes: tuple[str, ...] = ()  # KPIs whose outcomes are recorded
     events: tuple[Event, ...] = ()  # types of events that are counted, in the order of EVENTS
+    orders: bool = False  # what orders were worth is told
     timed: bool = False  # arrival is a time, so rows out of order can be told
     hashed: tuple[str, ...] = ()  # UInt64 columns, keyed hashes, kept beside the log
     cut: Callable[[], Cut | None] = lambda: None  # where days begin, once rows were typed; None: in no time zone

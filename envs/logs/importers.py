@@ -12,13 +12,14 @@ import polars as pl
 from bidpilot.bidding.errors import LogExists, UnknownFormat
 from bidpilot.envs.logs.auctionnet import auctionnet_format
 from bidpilot.envs.logs.criteo import criteo_format
-from bidpilot.envs.logs.decisions import Plain, as_it_is, import_decisions
+from bidpilot.envs.logs.decisions import import_decisions
 from bidpilot.envs.logs.formats import Format, Imported, ImportOptions
 from bidpilot.envs.logs.importing import ImportResult, import_files
 from bidpilot.envs.logs.incidents import UnderIncident
 from bidpilot.envs.logs.ipinyou import ipinyou_format
 from bidpilot.envs.logs.kuairand import LOGS, kuairand_format
 from bidpilot.envs.logs.mapped import mapped_format
+from bidpilot.envs.logs.outcomes import Plain, as_it_is
 from bidpilot.envs.logs.storage import HASHED_FILE, SET_ASIDE_FILE, WON_FILE, check_folder, save_log
 from bidpilot.envs.logs.won import read_won
 

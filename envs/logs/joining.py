@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import InvalidLog
-from bidpilot.envs.logs.auction_log import COLUMNS, AuctionLog
+from bidpilot.envs.logs.auction_log import ADDED, COLUMNS, AuctionLog
 
 
 def join_logs(logs: Sequence[AuctionLog]) -> AuctionLog:
-    """One log with the days of all; named after the first. It has a funnel where all of them have one.
+    """One log with the days of all; named after the first. It has a funnel, and orders, where all of them have.
 
     Raises:
         InvalidLog: logs that differ in segments, sources, slots, or in the columns that they have.
@@ -27,7 +27,7 @@ def join_logs(logs: Sequence[AuctionLog]) -> AuctionLog:
             raise InvalidLog("logs can be joined only where segments, sources and slots are the same. Join such logs.")
     joined: dict[tuple[int, ...], NDArray[Any]] = {}  # columns that are one array stay one array
     columns: dict[str, NDArray[Any] | None] = {}
-    for name in (*COLUMNS, "funnel"):
+    for name in (*COLUMNS, *ADDED):
         parts = [getattr(log, name) for log in logs]
         if any(part is None for part in parts):
             if name in COLUMNS and any(part is not None for part in parts):

@@ -30,6 +30,7 @@ REASON_PRICE = "the market price is missing, negative or not finite"
 REASON_BID = "the recorded bid is negative or not finite"
 REASON_TERMS = "budget, conversion value or target is no number above zero"
 REASON_CAMPAIGN = "the campaign is missing"
+REASON_ORDER = "the order value is negative or no number"
 REASON_EVENTS = f"a count of events is missing or no whole number from 0 to {MOST_EVENTS}"
 
 
@@ -78,6 +79,7 @@ def format_of(mapping: Mapping, name: str, paths: list[Path], notes: tuple[str, 
         rated=realised,
         outcomes=tuple(kpi for kpi in KPI if kpi in realised or recorded.get(kpi) is not None),
         events=tuple(event for event in EVENTS if event in mapping.events),
+        orders=mapping.order_value is not None,
         timed=True,
         hashed=mapping.hash,
         cut=lambda: None if rows.times.from_zero else Cut(mapping.time.zone, mapping.time.day_starts),
@@ -140,6 +142,8 @@ class MappedRows:
         words = _words(raw)
         for event, column in mapping.events.items():
             columns[EVENT_COLUMNS[event]] = _whole(column, words)
+        if mapping.order_value is not None:
+            columns["order_value"] = _number(mapping.order_value).cast(pl.Float32)
         for term in TERMS:
             value = getattr(mapping, term)
             if value is not None:
@@ -147,6 +151,8 @@ class MappedRows:
         if mapping.price is not None:
             columns |= self._price()
         given = {f"{term}_given": pl.col(getattr(mapping, term)).is_not_null() for term in self._term_columns()}
+        if mapping.order_value is not None:
+            given["order_value_given"] = pl.col(mapping.order_value).is_not_null()
         helpers = {"won": self._won(), "readable": moments.readable, "plausible": moments.plausible, **given}
         rows = raw.select(*(expression.alias(name) for name, expression in (columns | helpers).items()), RAGGED)
         self.times.look(rows["readable"], rows["plausible"], raw)
@@ -177,7 +183,7 @@ class MappedRows:
         tier = mapping.tier.column if isinstance(mapping.tier, TierMap) else mapping.tier
         terms = [getattr(mapping, term) for term in self._term_columns()]
         names += mapping.events.values()
-        names += [mapping.channel, tier, mapping.source, *terms, *mapping.hash]
+        names += [mapping.channel, tier, mapping.source, *terms, mapping.order_value, *mapping.hash]
         return [name for name in names if name is not None]
 
     def _term_columns(self) -> list[str]:
@@ -246,6 +252,8 @@ class MappedRows:
         faults += [
             (pl.col(f"{term}_given") & outside(term, 1e-300, greatest), REASON_TERMS) for term in self._term_columns()
         ]
+        if self._mapping.order_value is not None:
+            faults.append((pl.col("order_value_given") & outside("order_value", 0.0, greatest), REASON_ORDER))
         faults += [(pl.col(EVENT_COLUMNS[event]).is_null(), REASON_EVENTS) for event in self._mapping.events]
         # The first fault that a row has is its reason.
         return pl.coalesce(pl.when(fault).then(pl.lit(reason)) for fault, reason in faults)

@@ -126,6 +126,9 @@ class Mapping(_Part):
     events: dict[Event, Name] = Field(
         {}, description="Column of each type of event: how many were told of the auction, or yes or no."
     )
+    order_value: str | None = Field(
+        None, min_length=1, description="Column of what an auction's orders were worth, currency; empty: no order."
+    )
     rate_by: tuple[Name, ...] = Field((), description="Columns of like auctions, for KPIs that are realised only.")
     channel: str | None = Field(None, min_length=1, description="Column of the channel; none: feed.")
     tier: Name | TierMap | None = Field(None, description="Column of the content tier, or how it is found; none: head.")

@@ -4,7 +4,7 @@
 `set_aside.parquet`, where rows were set aside, holds them with their reason, and `hashed.parquet` the
 keyed hashes that a mapping asked for, a row per auction. Columns that say nothing are not stored: true
 values that are the predictions, realised outcomes that are not known, `invalid` where no auction is. Counts of events,
-where the log has them, are a column for each type (`event_like`).
+where the log has them, are a column for each type (`event_like`); what orders were worth is `order_value`.
 Reading and writing take a row group at a time, so a mapped log needs no memory of its size.
 """
 
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from bidpilot.bidding.errors import DamagedLog, NotALog, UnevenDays
 from bidpilot.bidding.event import EVENTS
 from bidpilot.bidding.kpi import KPI
-from bidpilot.envs.logs.auction_log import COLUMNS, EVENT_COLUMNS, REALISED_COLUMNS, AuctionLog
+from bidpilot.envs.logs.auction_log import ADDED, COLUMNS, EVENT_COLUMNS, REALISED_COLUMNS, AuctionLog
 from bidpilot.envs.logs.checks import DTYPES
 from bidpilot.envs.logs.headers import require_columns
 from bidpilot.envs.logs.manifest import MANIFEST_FILE, LogManifest, read_manifest
@@ -160,7 +160,7 @@ def read_set_aside(folder: str | Path) -> pl.DataFrame:
 
 
 def _write_auctions(log: AuctionLog, path: Path) -> None:
-    names = [name for name in COLUMNS if _says_something(log, name)]
+    names = [name for name in (*COLUMNS, "order_value") if _says_something(log, name)]
     ends = log.offsets[:, 1:].ravel()
     writer: pq.ParquetWriter | None = None
     for first in range(0, log.n, _ROW_GROUP):
@@ -210,7 +210,7 @@ def _mapped_columns(folder: Path, file: pq.ParquetFile, present: list[str], rows
         stamp.write_text(now)
         return columns
     columns = {}
-    for name in (*COLUMNS, "funnel"):
+    for name in (*COLUMNS, *ADDED):
         mapped = folder / MAPPED_FOLDER / f"{name}.npy"
         if mapped.is_file():
             columns[name] = np.load(mapped, mmap_mode="r")
@@ -247,13 +247,13 @@ def _read_columns(
     file: pq.ParquetFile, present: list[str], rows: int, allocate: Allocate, where: str
 ) -> dict[str, Any]:
     columns: dict[str, Any] = {}
-    for name in COLUMNS:
+    for name in (*COLUMNS, "order_value"):
         dtype = np.dtype(DTYPES.get(name, np.float32))
         if name in present:
             columns[name] = _read_column(file, name, allocate(name, (rows,), dtype), where)
         elif name in _TRUE_OF:
             columns[name] = columns[_TRUE_OF[name]]
-        elif name in REALISED_COLUMNS:
+        elif name in (*REALISED_COLUMNS, "order_value"):
             columns[name] = None
         else:  # only `invalid` is left: the others are needed
             columns[name] = allocate(name, (rows,), dtype)

@@ -13,11 +13,12 @@ import polars as pl
 
 from bidpilot.bidding.errors import NotALog, UnreadableFile
 from bidpilot.bidding.kpi import KPI
-from bidpilot.envs.logs.decisions import WON, Plain, as_it_is
+from bidpilot.envs.logs.decisions import WON
 from bidpilot.envs.logs.files import find_files
 from bidpilot.envs.logs.headers import require_columns
 from bidpilot.envs.logs.incidents import UnderIncident, without_incidents
 from bidpilot.envs.logs.manifest import MANIFEST_FILE
+from bidpilot.envs.logs.outcomes import Plain, as_it_is, read_outcomes
 from bidpilot.envs.logs.storage import WON_FILE
 
 SCHEMA = pl.Schema(
@@ -34,7 +35,6 @@ SCHEMA = pl.Schema(
     }
 )
 _READ = ("key", "result", "campaign", "date", "slot", "slots", "time", "source", *KPI)
-_TOLD = pl.Schema({"key": pl.String, "event": pl.String, "interaction": pl.Float64, "conversion": pl.Float64})
 
 
 def read_won(
@@ -51,10 +51,7 @@ def read_won(
     paths = find_files(files, "decisions-*")
     rows = pl.concat([_decisions(path, plain) for path in paths])
     rows, _ = without_incidents(rows.with_columns(reason=pl.lit(None, pl.String)), incidents)
-    told = [
-        _outcomes(path, plain) for folder in dict.fromkeys(path.parent for path in paths) for path in _beside(folder)
-    ]
-    events = pl.concat([pl.DataFrame(schema=_TOLD), *told]).unique(("key", "event"), keep="first", maintain_order=True)
+    events = read_outcomes(dict.fromkeys(path.parent for path in paths), plain)
     sums = events.group_by("key").agg(
         viewed=(pl.col("event") == "view").any().cast(pl.Float64),
         interacted=pl.col("interaction").sum(),
@@ -93,17 +90,6 @@ def _decisions(path: Path, plain: Plain) -> pl.DataFrame:
     if "format" not in frame.columns:  # of a server that did not log it
         frame = frame.with_columns(format=pl.lit(""))
     return frame.select(*_READ, "format")
-
-
-def _outcomes(path: Path, plain: Plain) -> pl.DataFrame:
-    frame = _read(path, plain, ("key", "interaction", "conversion"), ("event",))
-    if "event" not in frame.columns:  # of a server that told no types apart
-        frame = frame.with_columns(event=pl.lit(None, pl.String))
-    return frame.select(_TOLD.names()).cast(_TOLD)
-
-
-def _beside(folder: Path) -> list[Path]:
-    return sorted(folder.glob("outcomes-*.parquet"))
 
 
 def _read(path: Path, plain: Plain, needed: tuple[str, ...], more: tuple[str, ...] = ()) -> pl.DataFrame:

@@ -51,6 +51,30 @@ COMMANDS: tuple[Command, ...] = (
         "give a portfolio's campaigns tomorrow's budgets",
     ),
     Command(
+        "profiles list",
+        f"{_ROOMS}.profiles.config:ListConfig",
+        f"{_ROOMS}.profiles.run:run_list",
+        "list the KPI profiles that there are",
+    ),
+    Command(
+        "profiles show",
+        f"{_ROOMS}.profiles.config:ShowConfig",
+        f"{_ROOMS}.profiles.run:run_show",
+        "show what a KPI profile weighs",
+    ),
+    Command(
+        "profiles propose",
+        f"{_ROOMS}.profiles.config:ProposeConfig",
+        f"{_ROOMS}.profiles.run:run_propose",
+        "propose new weights from the last quarter's orders",
+    ),
+    Command(
+        "weekly",
+        f"{_ROOMS}.weekly.config:WeeklyConfig",
+        f"{_ROOMS}.weekly.run:run",
+        "hold the week against the week before, with a scorecard",
+    ),
+    Command(
         "explain",
         f"{_ROOMS}.explain.config:ExplainConfig",
         f"{_ROOMS}.explain.run:run",
@@ -183,6 +207,12 @@ COMMANDS: tuple[Command, ...] = (
         f"{_ROOMS}.experiments.config:SimulateConfig",
         f"{_ROOMS}.experiments.simulate:run",
         "hold the analysis of experiments to its bars",
+    ),
+    Command(
+        "report",
+        f"{_ROOMS}.reporting.config:ReportConfig",
+        f"{_ROOMS}.reporting.run:run",
+        "say what the money bought, as one HTML file",
     ),
     Command("ui", f"{_ROOMS}.tracking.config:UiConfig", f"{_ROOMS}.tracking.ui:run", "open the runs in the MLflow UI"),
 )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from bidpilot import __version__
 from bidpilot.bidding.errors import BidpilotError, InvalidConfig
 from bidpilot.training.cli.commands import COMMANDS, Command
+from bidpilot.training.cli.next_steps import next_step
 
 if TYPE_CHECKING:
     from bidpilot.training.cli.config import Config
@@ -66,7 +67,10 @@ def _dispatch(given: list[str]) -> None:
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
-    run(config)
+    result = run(config)
+    follows = next_step(command.name, config, result)
+    if follows is not None:
+        print(f"next: {follows}")
 
 
 def _loaded(command: Command) -> Callable[[Config], object]:

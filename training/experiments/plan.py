@@ -39,7 +39,7 @@ def run(config: PlanConfig) -> list[PlanRow]:
         plan_table(rows, f"Experiments on {where}, a look after every unit", config.effect, config.power), console
     )
     if config.out is not None:
-        console.print(f"past units written to {config.out}; next: bidpilot ab run --past {config.out}", soft_wrap=True)
+        console.print(f"past units written to {config.out}", soft_wrap=True)
     write_json(config.json_file, rows)
     return rows
 

@@ -43,7 +43,7 @@ def run(config: RunConfig) -> ExperimentRow:
     found = analyse(units, config.terms(), past)
     _tell(found, config, f"ab run {config.suite}", (config.json_file, config.figure, config.experiment), console)
     if config.out is not None:
-        console.print(f"units written to {config.out}; next: bidpilot ab analyse {config.out}", soft_wrap=True)
+        console.print(f"units written to {config.out}", soft_wrap=True)
     return found.row
 
 

@@ -12,7 +12,7 @@ from bidpilot.training.importing.config import ImportConfig
 from bidpilot.training.report.progress import waiting
 
 if TYPE_CHECKING:
-    from bidpilot.envs.logs.decisions import Plain
+    from bidpilot.envs.logs.outcomes import Plain
 
 _NO_OPTION = ("format", "files", "out", "name", "force", "incidents", "keep_incident_slots", "key_file")
 
@@ -46,14 +46,14 @@ def run(config: ImportConfig) -> None:
             options=options,
             force=config.force,
             incidents=incidents,
-            plain=plain_with(config.key_file),
+            plain=reads_plain(config.key_file),
         )
     print("\n".join(summary.lines()))
 
 
-def plain_with(key_file: Path | None) -> Plain:
+def reads_plain(key_file: Path | None) -> Plain:
     """Reads files, decrypted where there is a key."""
-    from bidpilot.envs.logs.decisions import as_it_is
+    from bidpilot.envs.logs.outcomes import as_it_is
 
     if key_file is None:
         return as_it_is

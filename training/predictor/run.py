@@ -14,7 +14,7 @@ from bidpilot.envs.logs.won import won_of
 from bidpilot.serving.prediction.rates import Rates
 from bidpilot.training.cli.config import changed
 from bidpilot.training.importing.incidents import beside, read_incidents
-from bidpilot.training.importing.run import plain_with
+from bidpilot.training.importing.run import reads_plain
 from bidpilot.training.predictor.calibration import Judged, judge
 from bidpilot.training.predictor.config import FitPredictorConfig
 from bidpilot.training.predictor.rates import rates_of
@@ -39,7 +39,7 @@ def run(config: FitPredictorConfig) -> list[Judged]:
     """
     console = Console()
     with waiting(console, f"reading {config.log}"):
-        won = won_of(config.log, _incidents(config), plain_with(config.key_file))
+        won = won_of(config.log, _incidents(config), reads_plain(config.key_file))
     if not won.height:
         raise EmptyLog(f"{config.log} holds no exposure that was won and billed: there is nothing to learn from.")
     days = sorted(won["date"].unique())

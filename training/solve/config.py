@@ -29,6 +29,11 @@ class SolveConfig(CampaignTerms):
         None, description="Preset of the synthetic market; the file's, or daily, where none."
     )
     log: Path | None = Field(None, description="Folder of an imported auction log to forecast from instead.")
+    profile: str | None = Field(
+        None,
+        description="KPI profile in place of the file's: a name (`profiles list`), a YAML file, or FILE#NAME; its "
+        "preference is then that of every campaign of the file.",
+    )
     seed: Seed = Field(0, description="Seed of the synthetic market's log and forecast days.")
     json_file: JsonFile = json_file("the result")
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")

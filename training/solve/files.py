@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError
 
 from bidpilot.bidding.campaign.campaign import Campaign
-from bidpilot.bidding.campaign.profile import KpiProfile, named_profile, named_profiles
+from bidpilot.bidding.campaign.profile import KpiProfile
 from bidpilot.bidding.errors import BidpilotError, InvalidConfig, UnknownProfile
 from bidpilot.training.cli.config import Config
 from bidpilot.training.cli.yaml_file import explain, load_mapping
+from bidpilot.training.setting.profiles import find_profile
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -23,7 +24,11 @@ class _Where(Config):
 
     market: Literal["daily", "steady"] = Field("daily", description="Preset of the synthetic market.")
     log: Path | None = Field(None, description="Folder of an imported auction log; relative to the file.")
-    profile: str | None = Field(None, description="Name of a KPI profile, or path of a YAML file relative to this one.")
+    profile: str | None = Field(
+        None,
+        description="KPI profile: a name, the path of a YAML file relative to this one, or FILE#NAME in a file of "
+        "several.",
+    )
 
 
 class CampaignFile(_Where):
@@ -56,10 +61,11 @@ _FILE: TypeAdapter[CampaignFile | PortfolioFile] = TypeAdapter(
 _MODELS: dict[str, type[BaseModel]] = {"campaign": CampaignFile, "portfolio": PortfolioFile}
 
 
-def read_file(path: Path) -> tuple[CampaignFile | PortfolioFile, KpiProfile | None]:
+def read_file(path: Path, profile_name: str | None = None) -> tuple[CampaignFile | PortfolioFile, KpiProfile | None]:
     """Read a campaign's or a portfolio's file, told apart by the key `campaigns`, and its KPI profile.
 
-    The profile's preference is that of every campaign which states none of its own.
+    The profile's preference is that of every campaign which states none of its own; one named by `profile_name`, with
+    paths relative to where one is, stands in place of the file's and of what campaigns state.
 
     Raises:
         InvalidConfig: the file cannot be read, or has an unknown key; names the file.
@@ -67,12 +73,14 @@ def read_file(path: Path) -> tuple[CampaignFile | PortfolioFile, KpiProfile | No
     """
     values = load_mapping(path)
     _check_removed(values, path)
-    profile = _profile(values.get("profile"), path)
+    asked = profile_name is not None
+    profile = _profile(values.get("profile"), path) if profile_name is None else find_profile(profile_name, Path())
     if profile is not None:
+        values["profile"] = profile_name if asked else values["profile"]
         campaigns = values.get("campaigns", [values.get("campaign")])
         for campaign in campaigns if isinstance(campaigns, list) else []:
             if isinstance(campaign, dict):
-                campaign.setdefault("preference", profile.preference)
+                campaign["preference"] = profile.preference if asked else campaign.get("preference", profile.preference)
     kind = _kind(values)
     try:
         file = _FILE.validate_python(values)
@@ -117,10 +125,7 @@ def _profile(name: object, path: Path) -> KpiProfile | None:
         return None
     if not isinstance(name, str):
         raise InvalidConfig(f"{path}: profile = {name!r}: give a name or the path of a YAML file")
-    if name in named_profiles() or not (path.parent / name).is_file():
-        try:
-            return named_profile(name)
-        except UnknownProfile as error:
-            raise UnknownProfile(f"{path}: {error}") from None
-    own = path.parent / name
-    return validated(KpiProfile, load_mapping(own), own)
+    try:
+        return find_profile(name, path.parent)
+    except UnknownProfile as error:
+        raise UnknownProfile(f"{path}: {error}") from None

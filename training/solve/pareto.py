@@ -31,7 +31,7 @@ def run(config: ParetoConfig) -> None:
         ZeroIdealPoint: the preference weighs a KPI that the forecast has none of.
     """
     console = Console()
-    file, profile = read_file(config.file)
+    file, profile = read_file(config.file, config.profile)
     if isinstance(file, PortfolioFile):
         raise InvalidConfig(
             f"{config.file} is a portfolio, and a front is of one campaign: give a file with `campaign:`"

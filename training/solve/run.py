@@ -30,7 +30,7 @@ def run(config: SolveConfig) -> None:
         ZeroIdealPoint: the preference weighs a KPI that the forecast has none of.
     """
     console = Console()
-    file, profile = read_file(config.file)
+    file, profile = read_file(config.file, config.profile)
     if isinstance(file, PortfolioFile):
         run_portfolio(config, file, profile, console)
         return

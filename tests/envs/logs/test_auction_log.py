@@ -199,6 +199,12 @@ def test_counts_of_events_go_with_their_days_and_count_in_the_digest() -> None:
     assert make_log().select_days([0]).funnel is None
 
 
+@pytest.mark.parametrize("worth", [-1.0, np.nan, np.inf])
+def test_orders_are_worth_nothing_less_than_nothing(worth: float) -> None:
+    with pytest.raises(InvalidLog, match="order_value"):
+        make_log(order_value=np.full(12, worth, np.float32))
+
+
 def test_selecting_no_day_or_an_unknown_one_is_refused() -> None:
     with pytest.raises(EmptyLog):
         make_log().select_days([])

@@ -13,6 +13,7 @@ from bidpilot.bidding.errors import EmptyLog, MissingColumn, UnreadableFile
 from bidpilot.bidding.event import CONVERT, LIKE, VIEW
 from bidpilot.envs.logs.decisions import (
     NOTE_FUNNEL,
+    NOTE_ORDERS,
     NOTES,
     REASON_PRICE,
     REASON_REFUSED,
@@ -71,6 +72,20 @@ def test_the_funnel_is_stored_with_the_log(tmp_path: Path) -> None:
     log = load_log(tmp_path / "log")
     assert log.events == {"view": 0, "complete": 0, "like": 3, "comment": 0, "share": 0, "follow": 0, "convert": 0}
     assert log.notes == (*NOTES, NOTE_FUNNEL)
+
+
+def test_orders_are_worth_what_was_told_of_them(tmp_path: Path) -> None:
+    """Two of 15 and one whose worth nobody told; the lost bid's is left out. Without any worth there is no column."""
+    files = write(tmp_path, {"key": "a"}, {"key": "lost", "result": "lost"}, {"key": "b"})
+    told = [("a", "convert", 2, 15.0), ("lost", "convert", 1, 9.0), ("b", "convert", 1, None)]
+    schema = {"key": pl.String, "event": pl.String, "count": pl.Int64, "value": pl.Float64}
+    pl.DataFrame(told, schema, orient="row").write_parquet(tmp_path / "outcomes-1-1.parquet")
+    log = import_decisions([files]).log
+    assert log.order_value is not None
+    assert log.order_value.tolist() == [30.0, 0.0, 0.0]
+    assert log.notes[-1] == NOTE_ORDERS
+    tell(tmp_path, ("a", "convert", 2))
+    assert import_decisions([files]).log.order_value is None
 
 
 @pytest.mark.parametrize("told", ["nothing", "untyped", "before types"])

@@ -154,13 +154,23 @@ def test_nothing_can_be_drawn_where_bids_were_not_recorded(tmp_path: Path) -> No
         ({"won": "maybe"}, mapped.REASON_WON),
         ({"budget": 0}, mapped.REASON_TERMS),
         ({"budget": "lots"}, mapped.REASON_TERMS),
+        ({"paid": -1}, mapped.REASON_ORDER),
+        ({"paid": "much"}, mapped.REASON_ORDER),
     ],
 )
 def test_each_kind_of_bad_row_is_set_aside(tmp_path: Path, change: dict[str, Any], reason: str) -> None:
-    good = {"won": 1, "budget": 5}
+    good = {"won": 1, "budget": 5, "paid": None}
     price = {**MAPPING["price"], "won": "won"}
-    summary = read(tmp_path, [good, {**good, **change}, good], price=price, budget="budget")
+    summary = read(tmp_path, [good, {**good, **change}, good], price=price, budget="budget", order_value="paid")
     assert (summary.set_aside, summary.rows_kept) == ({reason: 1}, 2)
+
+
+def test_orders_are_worth_what_their_column_says(tmp_path: Path) -> None:
+    read(tmp_path, [{"paid": 19.5}, {"paid": None}, {"paid": 0}], order_value="paid")
+    log = load_log(tmp_path / "log")
+    assert log.order_value is not None
+    assert log.order_value.tolist() == [19.5, 0.0, 0.0]
+    assert any(note.startswith("order value: ") for note in log.notes)
 
 
 def test_what_is_not_mapped_is_dropped_and_listed(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A stored log comes back as it was, and what is wrong with a folder is named."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,22 @@ def test_counts_of_events_come_back_and_the_manifest_says_how_many_there_are(
     told = read_manifest(tmp_path / "log").events
     assert told == log.events
     assert (list(told)[2], told["like"]) == ("like", likes)
+
+
+@pytest.mark.parametrize("memory_map", [False, True])
+def test_what_orders_were_worth_comes_back(tmp_path: Path, memory_map: bool) -> None:
+    log = replace(make_log(), order_value=np.arange(105, dtype=np.float32))
+    save_log(log, tmp_path / "log")
+    for _ in range(2):  # decoded, and as it was mapped
+        loaded = load_log(tmp_path / "log", memory_map=memory_map)
+        assert loaded.order_value is not None
+        assert loaded.order_value.tolist() == list(range(105))
+        assert loaded.digest == log.digest != make_log().digest
+    chosen = loaded.select_days([2])
+    assert chosen.order_value is not None
+    assert chosen.order_value.tolist() == [100.0, 101.0, 102.0, 103.0, 104.0]
+    save_log(make_log(), tmp_path / "log")
+    assert load_log(tmp_path / "log", memory_map=memory_map).order_value is None
 
 
 def test_a_log_without_a_funnel_is_stored_as_it_was_before_logs_had_one(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bidpilot.bidding.errors import InvalidKey, SealBroken, WrongKey
-from bidpilot.envs.logs import decisions
+from bidpilot.envs.logs import outcomes
 from bidpilot.serving.privacy.fields import MARK, Fields
 from bidpilot.serving.privacy.keys import BYTES, Key, new_key, read_key
 from bidpilot.serving.privacy.seal import MAGIC, is_sealed, read_plain, seal, sealed_with, unseal, write_sealed
@@ -99,7 +99,7 @@ def test_a_file_is_read_whether_it_is_encrypted_or_not(tmp_path: Path) -> None:
 
 
 def test_the_importer_knows_what_encrypted_files_begin_with() -> None:
-    assert MAGIC.startswith(decisions.SEALED_MAGIC)
+    assert MAGIC.startswith(outcomes.SEALED_MAGIC)
 
 
 # --- texts ---------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ def test_the_path_from_plan_to_verdict(tmp_path: Path, capsys: pytest.CaptureFix
     assert stored.tags["verdict"] == turned["verdict"]
     shown = capsys.readouterr().out
     assert f"verdict after {played['after']} units: won" in shown
-    assert "next: bidpilot ab analyse" in shown
+    assert f"units written to {units}" in shown
 
 
 @pytest.mark.usefixtures("project")

@@ -1,0 +1,204 @@
+"""The command: what a report may be of, what it says of each, and that it is found from the run's page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bidpilot.bidding.errors import (
+    InvalidConfig,
+    InvalidIncident,
+    UnknownAgent,
+    UnknownIncident,
+    UnreadableFile,
+)
+from bidpilot.envs.logs.storage import save_log
+from bidpilot.envs.markets.defaults import synthetic_forecast
+from bidpilot.serving.privacy.keys import read_key
+from bidpilot.serving.privacy.seal import write_sealed
+from bidpilot.training.evaluation.run import ROWS_FILE
+from bidpilot.training.reporting.config import ReportConfig
+from bidpilot.training.reporting.errors import NothingToReport, PlotlyMissing
+from bidpilot.training.reporting.evidence import Evidence
+from bidpilot.training.reporting.readers import of_decisions
+from bidpilot.training.reporting.run import run, source_of
+from bidpilot.training.reporting.sections import incidents, pace
+from bidpilot.training.reporting.sections.catalogue import sections
+from bidpilot.training.solve.config import SolveConfig
+from bidpilot.training.solve.run import run as solve
+from bidpilot.training.tracking import download, finished_runs, open_run
+from tests.serving.conftest import write_controller_bundle
+from tests.training.evaluation.conftest import SMALL
+from tests.training.reporting.conftest import write_decisions, write_incidents
+from tests.training.reporting.html import Page
+from tests.training.small_logs import idle_run, small_log
+
+
+@pytest.fixture(scope="module")
+def log(project: Path) -> Path:
+    save_log(small_log("small", "interaction", "conversion", units=5), project / "log")
+    return project / "log"
+
+
+@pytest.fixture(autouse=True)
+def _not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bidpilot.training.reporting.page.svg", lambda chart, place: f'<svg id="{place}"></svg>')
+
+
+def told(out: Path) -> Page:
+    return Page(out.read_text())
+
+
+def headings(page: Page) -> str:
+    return " ".join(page.text.split())
+
+
+def test_a_report_of_decisions_is_an_artifact_of_a_run_of_its_own(project: Path, decisions: Path) -> None:
+    out = run(ReportConfig(source=str(decisions), out=project / "made" / "served.html", points=0))
+    (kept,) = finished_runs("report")
+    assert kept.tags["report"] == "report/served.html"
+    assert download(kept.run_id, "report/served.html").read_bytes() == out.read_bytes()
+    assert told(out).outside == []
+
+
+def test_a_report_of_a_log_says_that_nothing_was_bought_and_what_the_log_lacks(project: Path, log: Path) -> None:
+    out = run(ReportConfig(source=str(log), out=project / "log.html", points=3))
+    text = headings(told(out))
+    assert "Nothing was bought on a log: mpc plays its recorded days" in text
+    assert "small has 1 source for all of its auctions" in text
+    assert "Constraints and their price" in text
+    assert "Bid coefficients of mpc in slot 24 of the first day" in text
+
+
+def test_a_report_of_a_training_plays_days_that_it_did_not_learn_from(project: Path, log: Path) -> None:
+    trained = idle_run(log)
+    run(ReportConfig(source=trained[:10], out=project / "trained.html", points=0, slot=3))
+    kept = download(trained, "report/trained.html")
+    text = headings(told(kept))
+    assert "plays the days of small that the run did not learn from" in text
+    assert "in slot 3 of the first day" in text
+    assert "days 1 " in text or "1 day:" in text  # a quarter of five, rounded down
+
+
+def test_a_report_of_a_campaigns_plan_is_kept_with_it(project: Path, log: Path) -> None:
+    file = project / "own.yaml"
+    file.write_text("log: log\ncampaign:\n  budget: 5\n  conversion_value: 2\n  max_cpa: 1.5\n")
+    solve(SolveConfig(file=file))
+    (solved,) = finished_runs("solve")
+    run(ReportConfig(source=solved.run_id, out=project / "plan.html", points=0))
+    text = headings(told(download(solved.run_id, "report/plan.html")))
+    assert "Campaign own on small" in text
+    assert "max_cpa" in text
+    assert "The front was left out. Give --points." in text
+
+
+def test_an_evaluation_has_scores_and_says_what_would_tell_the_rest(project: Path) -> None:
+    row = {
+        "agent": "mpc", "suite": "daily", "iqm": 0.9, "ci_low": 0.88, "ci_high": 0.92, "mean": 0.9, "mean_low": None,
+        "mean_high": None, "p5": 0.8, "vs_mpc": 0.0, "spend_share": 0.9, "violation_rate": 0.0, "violation_size": 0.0,
+    }  # fmt: skip
+    with open_run("bidpilot", "evaluate agents", kind="evaluate") as tracked:
+        tracked.log_json([row, row | {"agent": "ppo@abc", "run": "abcdef1234", "iqm": 0.95}, {"diff": 0.1}], ROWS_FILE)
+    run(ReportConfig(source=tracked.run_id, out=project / "scores.html"))
+    text = headings(told(project / "scores.html"))
+    assert "Best is ppo@abc on daily with 0.9500" in text
+    assert "bidpilot report abcdef12" in text
+    with open_run("bidpilot", "front", kind="evaluate") as front:
+        front.log_json([{"agent": "mpc"}], ROWS_FILE)
+    with pytest.raises(NothingToReport, match="compared fronts"):
+        run(ReportConfig(source=front.run_id, out=project / "none.html"))
+
+
+def test_what_cannot_be_reported_is_told_before_any_work(
+    project: Path, log: Path, decisions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "empty").mkdir()
+    for source, words in (("empty", "holds neither"), ("nobody", "is no folder, and no run")):
+        with pytest.raises(NothingToReport, match=words):
+            source_of(source)
+    with pytest.raises(UnknownAgent, match="no controller is called 'nobody'"):
+        run(ReportConfig(source=str(log), agent="nobody"))
+    with pytest.raises(InvalidConfig, match="--slot is 99"):
+        run(ReportConfig(source=str(log), slot=99))
+    with pytest.raises(UnknownIncident, match="is no folder"):
+        run(ReportConfig(source=str(decisions), state=project / "away"))
+    monkeypatch.setattr("bidpilot.training.reporting.run.library", _missing)
+    with pytest.raises(PlotlyMissing):
+        run(ReportConfig(source=str(decisions), interactive=True))
+    assert source_of(str(log)) == "log"
+    assert source_of(str(decisions)) == source_of(str(decisions.parent)) == "decisions"
+
+
+def _missing() -> str:
+    raise PlotlyMissing("not there")
+
+
+def test_a_training_whose_days_are_all_learnt_or_gone_names_a_way_on(project: Path, tmp_path: Path) -> None:
+    save_log(small_log("gone", "conversion", units=4, first=20), tmp_path / "gone")
+    trained = idle_run(tmp_path / "gone")
+    for file in (tmp_path / "gone").iterdir():
+        file.unlink()
+    with pytest.raises(NothingToReport, match="bidpilot report LOG --forecast"):
+        run(ReportConfig(source=trained))
+
+
+def test_a_portfolio_is_no_campaign(project: Path, log: Path) -> None:
+    file = project / "two.yaml"
+    file.write_text(
+        "log: log\nbudget: 10\ncampaigns:\n- {name: a, conversion_value: 2}\n- {name: b, conversion_value: 3}\n"
+    )
+    solve(SolveConfig(file=file))
+    solved = finished_runs("solve")[0]
+    with pytest.raises(NothingToReport, match="is of a portfolio"):
+        run(ReportConfig(source=solved.run_id))
+
+
+def test_bundle_and_state_bring_plan_front_and_incidents(tmp_path: Path) -> None:
+    folder = write_decisions(tmp_path / "decisions", days=2, campaign="spring")
+    bundle, state = (
+        write_controller_bundle(tmp_path / "bundle", forecast=synthetic_forecast(SMALL, 0)),
+        write_incidents(tmp_path / "state"),
+    )
+    config = ReportConfig(source=str(folder), bundle=bundle, state=state, points=0, campaign=("spring",))
+    found = of_decisions.read(config, lambda text: None)
+    assert found.course is not None
+    assert found.course.planned is not None
+    assert found.limits is not None
+    assert [limit.bound for limit in found.limits if limit.name == "budget"] == [20.0]
+    parts = dict(found.decision.parts) if found.decision is not None else {}
+    assert sum(parts.values()) > 0
+    told = {section.key: section for section in sections(found)}
+    assert told["incidents"].sheets[0].rows[0][1:5] == ("tracking outage of source 5", "c", "throttled", "open")
+    assert told["pace"].charts[0].dashed == ("planned",)  # type: ignore[union-attr]
+    assert [row[0] for row in told["pace"].sheets[0].rows] == ["2026-03-01", "2026-03-02"]
+
+
+def test_a_server_without_incidents_is_told_of_and_a_broken_file_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    assert of_decisions.incidents_of(tmp_path / "state", tmp_path) == ()
+    assert of_decisions.incidents_of(None, tmp_path) is None
+    section = incidents.section(Evidence("decisions", "", (), incidents=()))
+    assert section.missing is None
+    assert "kept no incident" in section.lead
+    (write_incidents(tmp_path / "other") / "incidents" / "two.json").write_text("{")
+    with pytest.raises(InvalidIncident):
+        of_decisions.incidents_of(tmp_path / "other", tmp_path)
+
+
+def test_encrypted_decisions_need_their_key(tmp_path: Path) -> None:
+    plain = write_decisions(tmp_path / "plain", days=1, campaign="c")
+    (tmp_path / "key").write_bytes(bytes(range(32)))
+    (tmp_path / "key").chmod(0o600)
+    key = read_key(tmp_path / "key")
+    assert key is not None
+    sealed = tmp_path / "sealed"
+    sealed.mkdir()
+    for file in plain.glob("*.parquet"):
+        write_sealed(sealed / f"{file.stem}.sealed.parquet", file.read_bytes(), key)
+    found = of_decisions.read(ReportConfig(source=str(sealed), key_file=tmp_path / "key"), lambda text: None)
+    assert found.purchases is not None
+    assert found.purchases.days == ("2026-03-01",)
+    assert pace.section(found).notes == ("No plan is known. Name what was served: --bundle FOLDER.",)
+    with pytest.raises(UnreadableFile, match="key-file"):
+        of_decisions.read(ReportConfig(source=str(sealed)), lambda text: None)

@@ -1,0 +1,123 @@
+"""What sections make of purchases: sums are kept, shares are shares, and what is missing is told in a line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bidpilot.training.reporting.evidence import Evidence, Limit, Offered
+from bidpilot.training.reporting.sections import bought, constraints, fairness, invalid, tail, users
+from bidpilot.training.reporting.sections.catalogue import sections
+from bidpilot.training.reporting.words import DASH, number, percent, within
+from bidpilot.training.roi.purchases import By
+
+amounts = st.lists(st.integers(0, 1000), min_size=1, max_size=40).map(lambda x: np.array(x, np.int64))
+
+
+def test_without_anything_each_section_says_in_a_line_what_would_bring_it() -> None:
+    found = sections(Evidence("log", "nothing", ()))
+    assert [section.key for section in found if section.missing is None] == []
+    assert all(section.missing and "\n" not in section.missing and len(section.missing) > 40 for section in found)
+    assert len({section.key for section in found}) == len(found) == 16
+
+
+def test_what_is_said_to_be_lacking_goes_before_the_usual_words() -> None:
+    found = sections(Evidence("log", "nothing", (), lacks={"funnel": "Turn on events."}))
+    assert next(section for section in found if section.key == "funnel").missing == "Turn on events."
+
+
+@given(amounts)
+def test_gini_is_0_where_all_have_the_same_and_never_1(values: np.ndarray) -> None:
+    found = fairness.gini(values)
+    assert 0 <= found < 1
+    assert fairness.gini(np.full(len(values), 7)) == pytest.approx(0)
+    if values.sum() > 0:
+        differences = np.abs(values[:, None] - values[None, :]).mean()
+        assert found == pytest.approx(differences / (2 * values.mean()))
+
+
+@given(amounts)
+def test_large_sources_send_half_of_all_and_each_has_a_size(requests: np.ndarray) -> None:
+    size, number_of = fairness.sizes(requests)
+    assert sum(number_of) == (requests > 0).sum()
+    large = requests[size == 0]
+    # the last of them passes a half
+    assert large.sum() >= requests.sum() / 2
+    assert large.sum() - large.min() < requests.sum() / 2 or requests.sum() == 0
+    assert requests[size == 0].min(initial=1000) >= requests[size == 2].max(initial=0)
+
+
+def test_sources_left_out_of_a_table_are_in_its_last_row(evidence: Evidence) -> None:
+    assert evidence.purchases is not None
+    whole = evidence.purchases.by(By.source)
+    few = bought.largest(whole, 2)
+    assert few.groups[-1] == "3 others"
+    for name in ("spend", "wins", "expected", "realised", "value"):
+        np.testing.assert_allclose(getattr(few, name).sum(axis=1), getattr(whole, name).sum(axis=1))
+    assert few.spend[:, 0].sum() >= few.spend[:, 1].sum()
+
+
+def test_a_served_log_tells_all_but_what_no_log_knows(evidence: Evidence) -> None:
+    found = {section.key: section for section in sections(evidence)}
+    assert sorted(key for key, section in found.items() if section.missing) == [
+        "constraints", "front", "incidents", "scores", "users",
+    ]  # fmt: skip
+    assert "order values as they were told" in found["roi"].notes[0]
+    steps = {row[0]: row[1] for row in found["funnel"].sheets[0].rows}
+    assert steps["exposure"] == steps["3-second view"]
+    assert steps["comment"] == "0"
+    refused = found["invalid"].sheets[0].rows
+    assert [row[0] for row in refused] == ["source 5"]
+    assert refused[0][3] == "100.0 %"
+    assert "head to tail 0.9635 : 1" in found["tail"].lead
+
+
+def test_tails_history_is_by_hour_where_days_are_few(evidence: Evidence) -> None:
+    assert evidence.purchases is not None
+    first = np.arange(len(evidence.purchases.days)) < 1
+    one = replace(evidence, purchases=evidence.purchases.of_days(first))
+    assert tail.section(one).charts[0].title.endswith("by hour")
+    assert tail.section(evidence).charts[0].title.endswith("by day")
+
+
+def test_user_tiers_are_told_where_a_part_of_the_segments_name_is_one(evidence: Evidence) -> None:
+    assert evidence.purchases is not None
+    told = replace(evidence.purchases, segments=("feed/new", "feed/loyal", "search/new", "search"))
+    section = users.section(replace(evidence, purchases=told))
+    assert [row[0] for row in section.sheets[0].rows] == ["new", "loyal", "not told"]
+    assert sum(float(row[2].removesuffix(" %")) for row in section.sheets[0].rows) == pytest.approx(100, abs=0.2)
+
+
+def test_what_the_solver_rounds_is_nothing_left_of_a_bound() -> None:
+    near = Limit("max_cpa", 3.0, 3.0 - 1e-12, 0.3, 2.0, "unit", "dear")
+    loose = Limit("budget", 40.0, 30.0, 0.0, None, "unit", "does not bind", kept=0.5)
+    section = constraints.section(Evidence("run", "", (), limits=(near, loose)))
+    rows = section.sheets[0].rows
+    assert [row[4] for row in rows] == ["0", "10"]
+    assert [row[-1] for row in rows] == [DASH, "50.0 %"]
+    assert section.lead.startswith("1 of 2 constraints bind: max_cpa.")
+
+
+def test_a_log_without_refusals_has_no_chart_of_them() -> None:
+    none = Offered(np.array([5]), np.array([5]), np.zeros((1, 4), np.int64), invalid=2.0, invalid_refused=1.0)
+    section = invalid.section(Evidence("log", "", (), offered=none))
+    assert section.charts == ()
+    assert "50.0 % were refused" in section.lead
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(0.0, "0"), (12.0, "12"), (12.3456, "12.35"), (1234567.8, "1,234,568"), (0.00123456, "0.001235"),
+     (2e-7, "2.000e-07"), (999.96, "1000"), (None, DASH), (float("nan"), DASH), (-0.5, "-0.5")],
+)  # fmt: skip
+def test_numbers_have_four_digits(value: float | None, told: str) -> None:
+    assert number(value) == told
+
+
+def test_what_there_is_not_is_a_dash() -> None:
+    assert percent(None) == within(None, 1.0) == DASH
+    assert within(-0.1, 0.2, relative=True) == "-10.0 to +20.0 %"

@@ -1,0 +1,1 @@
+"""The `report` command: one HTML file that says what the money bought."""

@@ -1,0 +1,1 @@
+"""Charts of a report: what they show, apart from how they are drawn."""

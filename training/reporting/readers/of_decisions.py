@@ -1,0 +1,193 @@
+"""Evidence of a bid server's decision log: what was really bought."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from bidpilot.bidding.bundle import Bundle, load_bundle
+from bidpilot.bidding.errors import InvalidIncident, UnknownIncident, UnreadableFile
+from bidpilot.bidding.kpi import KPI
+from bidpilot.envs.logs.decisions import REFUSED, WON
+from bidpilot.envs.logs.files import find_files
+from bidpilot.envs.logs.headers import require_columns
+from bidpilot.envs.logs.outcomes import Plain, as_it_is
+from bidpilot.serving.incidents.files import FOLDER, read_incidents
+from bidpilot.serving.incidents.incident import Incident
+from bidpilot.training.report.progress import Step
+from bidpilot.training.reporting.config import ReportConfig
+from bidpilot.training.reporting.evidence import Array, Course, Decision, Evidence, Offered
+from bidpilot.training.reporting.readers.planned import planned
+from bidpilot.training.reporting.words import number, percent, ratio
+from bidpilot.training.roi.purchases import Purchases
+from bidpilot.training.roi.served import served_purchases
+
+_READ: Final = (
+    "campaign", "date", "slot", "slots", "time", "segment", "source", *KPI, "floor", "first_price", "bid", "result",
+    "cost", "market_price", "budget", "conversion_value",
+)  # fmt: skip
+
+
+def read(config: ReportConfig, step: Step) -> Evidence:
+    """What a bid server bought, with the plan of its bundle and its incidents beside it where these are named.
+
+    Raises:
+        NoFilesMatched, UnreadableFile, MissingColumn, UnknownCampaign, UnevenDays, NothingBought: from the log.
+        InvalidBundle, BundleMismatch: from the bundle.
+        UnknownIncident, InvalidIncident: from the incidents.
+        InvalidKey: from the key's file.
+    """
+    folder, plain = Path(config.source), plain_of(config.key_file)
+    bundle = None if config.bundle is None else load_bundle(config.bundle)
+    incidents = incidents_of(config.state, folder)
+    step(f"reading the decisions of {folder}")
+    purchases = served_purchases([folder], config.campaign, plain)
+    rows = _rows(folder, config.campaign, plain)
+    evidence = Evidence(
+        kind="decisions",
+        title=f"What campaign {purchases.name} bought, {_span(purchases)}",
+        facts=_facts(rows, purchases),
+        notes=tuple(f"{note[0].upper()}{note[1:]}." for note in purchases.notes),
+        purchases=purchases,
+        events=_events(purchases),
+        offered=_offered(rows, purchases.segments),
+        course=_course(rows),
+        incidents=incidents,
+        decision=_decision(rows, bundle),
+    )
+    step("planning the campaign, and its front")
+    return evidence if bundle is None else _with_plan(evidence, rows, bundle, config)
+
+
+def plain_of(key_file: Path | None) -> Plain:
+    """Reads files, decrypted where there is a key."""
+    if key_file is None:
+        return as_it_is
+    from bidpilot.serving.privacy.keys import read_key
+    from bidpilot.serving.privacy.seal import read_plain
+
+    key = read_key(key_file)
+    return lambda path: read_plain(path, key)
+
+
+def incidents_of(state: Path | None, decisions: Path) -> tuple[Incident, ...] | None:
+    """The incidents of a state folder, or those beside the decisions; None where nobody kept any or was named.
+
+    Raises:
+        UnknownIncident: the state folder that was named is not there.
+        InvalidIncident: one cannot be read.
+    """
+    if state is not None and not state.is_dir():
+        raise UnknownIncident(f"{state} is no folder. Give the --state of the bid server.")
+    folder = (decisions if state is None else state) / FOLDER
+    if not folder.is_dir():
+        return None if state is None else ()
+    found, failed = read_incidents(folder)
+    if failed:
+        raise InvalidIncident(str(failed[0]))
+    return tuple(found)
+
+
+def _rows(folder: Path, campaigns: Sequence[str], plain: Plain) -> pl.DataFrame:
+    rows = pl.concat([_frame(path, plain) for path in find_files([folder], "decisions-*")])
+    return rows.filter(pl.col("campaign").is_in(list(campaigns))) if campaigns else rows
+
+
+def _frame(path: Path, plain: Plain) -> pl.DataFrame:
+    try:
+        data = plain(path)
+        require_columns(list(pl.read_parquet_schema(io.BytesIO(data))), _READ, str(path))
+        return pl.read_parquet(io.BytesIO(data), columns=list(_READ))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise UnreadableFile(f"{path} cannot be read ({error}). Give the files that a bid server wrote.") from error
+
+
+def _facts(rows: pl.DataFrame, purchases: Purchases) -> tuple[tuple[str, str], ...]:
+    campaigns = sorted(set(rows["campaign"]))
+    first = rows["first_price"]
+    return (
+        ("decisions", number(rows.height)),
+        ("campaigns", ", ".join(campaigns) if len(campaigns) <= 4 else f"{len(campaigns)}"),
+        ("days", str(len(purchases.days))),
+        ("slots a day", str(purchases.slots)),
+        ("payment", "first price" if first.all() else "both prices" if first.any() else "second price"),
+    )
+
+
+def _span(purchases: Purchases) -> str:
+    first, last = purchases.days[0], purchases.days[-1]
+    return first if first == last else f"{first} to {last}"
+
+
+def _events(purchases: Purchases) -> Array | None:
+    if purchases.funnel is None:
+        return None
+    days = len(purchases.days)
+    return np.stack([np.bincount(purchases.day, column, days) for column in purchases.funnel.T], axis=1)
+
+
+def _offered(rows: pl.DataFrame, segments: tuple[str, ...]) -> Offered:
+    refused = rows["result"].is_in(REFUSED)
+    there = dict(rows.filter(~refused)["segment"].value_counts().iter_rows())
+    sources, slots = int(rows["source"].max()) + 1, int(rows["slots"][0])  # type: ignore[arg-type]
+    cell = (rows["source"].cast(pl.Int64) * slots + rows["slot"].cast(pl.Int64)).to_numpy()
+    return Offered(
+        by_segment=np.array([there.get(name, 0) for name in segments], np.int64),
+        by_source=np.bincount(rows["source"].to_numpy(), minlength=sources),
+        refused=np.bincount(cell[refused.to_numpy()], minlength=sources * slots).reshape(sources, slots),
+        why=dict(rows["result"].value_counts().iter_rows()),
+    )
+
+
+def _course(rows: pl.DataFrame) -> Course:
+    """How the money went, a row for each date and campaign that was served."""
+    slots = int(rows["slots"][0])
+    several = rows["campaign"].n_unique() > 1
+    spent, labels = [], []
+    for (date, campaign), day in rows.sort("date", "campaign").group_by("date", "campaign", maintain_order=True):
+        cost = np.bincount(day["slot"].to_numpy(), day["cost"].to_numpy(), slots)
+        budget = float(day.sort("time")["budget"][-1])
+        spent.append(np.concatenate([[0.0], np.cumsum(cost)]) / budget)
+        labels.append(f"{date}, {campaign}" if several else str(date))
+    return Course(np.array(spent), None, tuple(labels))
+
+
+def _decision(rows: pl.DataFrame, bundle: Bundle | None) -> Decision | None:
+    """The dearest exposure that was won: what it was valued at, offered and paid."""
+    won = rows.filter(pl.col("result") == WON)
+    if not won.height:
+        return None
+    row = won.sort("cost", descending=True).row(0, named=True)
+    facts = [
+        ("predicted", ", ".join(f"{kpi} {number(row[kpi])}" for kpi in KPI)),
+        ("segment, source", f"{row['segment']}, {row['source']}"),
+        ("floor", number(row["floor"])),
+        ("bid", number(row["bid"])),
+        ("paid", number(row["cost"])),
+        ("would have won from", "nobody told" if row["market_price"] is None else number(row["market_price"])),
+    ]
+    what = f"The dearest exposure that was won: campaign {row['campaign']}, {row['date']}, slot {row['slot']}."
+    if bundle is None:
+        return Decision(f"{what} What the plan would have bid is told with --bundle.", tuple(facts))
+    parts = tuple((kpi, row[kpi] * a) for kpi, a in zip(KPI, bundle.manifest.plan.alpha, strict=True))
+    planned_bid = sum(value for _, value in parts)
+    facts.append(("the plan's bid", number(planned_bid)))
+    facts.append(("bid over the plan's", percent(ratio(row["bid"], planned_bid))))
+    return Decision(f"{what} The plan values each KPI at its coefficient; the policy bid what it saw fit.",
+                    tuple(facts), parts)  # fmt: skip
+
+
+def _with_plan(evidence: Evidence, rows: pl.DataFrame, bundle: Bundle, config: ReportConfig) -> Evidence:
+    """The plan of the bundle for the money of these days."""
+    days = rows.group_by("date", "campaign").agg(pl.col("budget", "conversion_value").last())
+    terms = {"budget": float(days["budget"].mean()), "conversion_value": float(days["conversion_value"].mean())}  # type: ignore[arg-type]
+    plan = planned(bundle.forecast, bundle.manifest.campaign.model_copy(update=terms), config.points)
+    assert evidence.course is not None
+    course = replace(evidence.course, planned=plan.pace if len(plan.pace) == evidence.course.spent.shape[1] else None)
+    return plan.beside(replace(evidence, course=course))

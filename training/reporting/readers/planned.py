@@ -1,0 +1,117 @@
+"""What a campaign was planned to do under a forecast: its constraints with their prices, the front, the pace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidpilot.bidding.bundle import plan_entry
+from bidpilot.bidding.campaign.campaign import Campaign
+from bidpilot.bidding.errors import BidpilotError
+from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.solvers.allocation import Allocation, ConstraintDual, allocate
+from bidpilot.solvers.pareto import ParetoFront, pareto_front
+from bidpilot.training.reporting.evidence import Evidence, Front, Limit
+from bidpilot.training.weekly.scorecard import Planned as PlannedDay
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A campaign's plan; what could not be planned is in `lacks`, by key of a section."""
+
+    campaign: Campaign
+    plan: Allocation | None
+    front: Front | None
+    pace: NDArray[np.float64]  # (T + 1,) of the budget
+    lacks: Mapping[str, str]
+
+    def beside(
+        self, evidence: Evidence, reached: NDArray[np.float64] | None = None, kept: Mapping[str, float] | None = None
+    ) -> Evidence:
+        """The evidence with the plan beside it.
+
+        Args:
+            evidence: what was bought.
+            reached: (3,) of the ideal point, mean of days.
+            kept: share of days that kept each kind of constraint.
+        """
+        limits = None if self.plan is None else tuple(_limit(dual, kept or {}) for dual in self.plan.duals)
+        front = None if self.front is None else replace(self.front, reached=reached)
+        day = None if self.plan is None else planned_day(self.plan, self.campaign)
+        return replace(
+            evidence,
+            limits=limits,
+            front=front,
+            campaign=self.campaign,
+            planned=day,
+            lacks={**self.lacks, **evidence.lacks},
+        )
+
+
+def planned(forecast: Forecast, campaign: Campaign, points: int) -> Planned:
+    """Plan a campaign, and trace a front of at most `points` plans (0: none).
+
+    What cannot be planned is told and hinders nothing else.
+    """
+    lacks = {}
+    plan, front = None, None
+    try:
+        plan = allocate(forecast, campaign)
+    except BidpilotError as error:
+        lacks["constraints"] = lacks["front"] = f"The campaign has no plan: {error}"
+    if plan is not None and points > 0:
+        try:
+            front = _front(pareto_front(forecast, campaign, points), plan)
+        except BidpilotError as error:
+            lacks["front"] = f"There is no front: {error}"
+    elif plan is not None:
+        lacks["front"] = "The front was left out. Give --points."
+    if front is not None and len(front.active) < 2:
+        lacks["front"] = "The forecast has values of one KPI alone, so that there is nothing to trade."
+        front = None
+    pace = np.array(plan_entry(forecast, campaign).spend) / campaign.budget
+    return Planned(campaign, plan, front, pace, lacks)
+
+
+def planned_day(plan: Allocation, campaign: Campaign) -> PlannedDay | None:
+    """What the plan expects of a day; None where it buys nothing."""
+    if plan.nothing is not None or not float(plan.spend.sum()) > 0:
+        return None
+    exposure, interaction, conversion = plan.kpi.tolist()
+    first, second, third = plan.ideal.tolist()
+    return PlannedDay(
+        spend=float(plan.spend.sum()),
+        kpi=(exposure, interaction, conversion),
+        preference=campaign.preference,
+        ideal=(first, second, third),
+        whose="the plan",
+    )
+
+
+def _limit(dual: ConstraintDual, kept: Mapping[str, float]) -> Limit:
+    kind = next((name for name in kept if dual.name.startswith((name, name.rstrip("s")))), None)
+    return Limit(
+        name=dual.name,
+        bound=dual.bound,
+        attained=dual.attained,
+        utility_per_step=dual.utility_per_step,
+        money_per_step=dual.money_per_step,
+        step=dual.step_name,
+        meaning=dual.meaning,
+        kept=None if kind is None else kept[kind],
+    )
+
+
+def _front(front: ParetoFront, plan: Allocation) -> Front:
+    some = plan.ideal > 0
+    own = np.where(some, plan.kpi / np.where(some, plan.ideal, 1.0), 0.0)
+    return Front(
+        active=front.active,
+        share=np.array([point.share for point in front.points]),
+        ends=np.array([point.share for point in front.ends]),
+        knee=front.knee.share,
+        own=own,
+    )
