@@ -45,6 +45,12 @@ COMMANDS: tuple[Command, ...] = (
         "trace what each KPI of a campaign costs in the others",
     ),
     Command(
+        "simulate",
+        f"{_ROOMS}.simulate.config:SimulateConfig",
+        f"{_ROOMS}.simulate.run:run",
+        "say what a campaign would bring with another budget, target or creatives",
+    ),
+    Command(
         "rebalance",
         f"{_ROOMS}.rebalance.config:RebalanceConfig",
         f"{_ROOMS}.rebalance.run:run",
