@@ -178,5 +178,17 @@ COMMANDS: tuple[Command, ...] = (
         f"{_ROOMS}.experiments.simulate:run",
         "hold the analysis of experiments to its bars",
     ),
+    Command(
+        "off-policy estimate",
+        f"{_ROOMS}.off_policy.config:EstimateConfig",
+        f"{_ROOMS}.off_policy.run:run",
+        "say what a candidate bundle would have brought on served days",
+    ),
+    Command(
+        "off-policy check",
+        f"{_ROOMS}.off_policy.config:CheckConfig",
+        f"{_ROOMS}.off_policy.check:run",
+        "hold such estimates against the truth of the simulator",
+    ),
     Command("ui", f"{_ROOMS}.tracking.config:UiConfig", f"{_ROOMS}.tracking.ui:run", "open the runs in the MLflow UI"),
 )

@@ -54,19 +54,20 @@ def one_day(values: Array, units: Units, level: float) -> Interval:
     return Interval(middle, *(float(np.exp(x)) if logs else float(x) for x in (low, high)))
 
 
-def over_days(above: Array, below: Array, units: Units, horizon: int, level: float) -> Interval:
+def over_days(above: Array, below: Array, units: Units, horizon: float, level: float) -> Interval:
     """Where the sum of `above` over that of `below` on `horizon` days to come lies; both (D,) on the played days.
 
     With `below` all 1 that is the mean. The estimate is `r = sum above / sum below`; a day's influence on it is `e =
     (above - r below) / mean below` (the delta method), and the ends are `r +- t sqrt(s_e^2 / horizon + v)`: what the
-    days to come vary by, and what is not known of their mean from the played ones.
+    days to come vary by, and what is not known of their mean from the played ones. An infinite horizon asks for that
+    mean.
     """
     r, influence = ratio(above, below)
     return _with_ends(r, influence, units, horizon, level)
 
 
 def change(
-    above: tuple[Array, Array], below: tuple[Array, Array], units: Units, horizon: int, level: float
+    above: tuple[Array, Array], below: tuple[Array, Array], units: Units, horizon: float, level: float
 ) -> Interval:
     """Where the relative change of such a ratio lies from the first to the second of two scenarios on the same days.
 
@@ -101,7 +102,7 @@ def mean_variance(influence: Array, units: Units) -> float:
     return float(count / (count - 1.0) * (sums**2).sum() / len(influence) ** 2)
 
 
-def _with_ends(estimate: float, influence: Array, units: Units, horizon: int, level: float) -> Interval:
+def _with_ends(estimate: float, influence: Array, units: Units, horizon: float, level: float) -> Interval:
     count = len(np.unique(units))
     if count < 2 or not np.isfinite(estimate):
         return Interval(estimate, np.nan, np.nan)

@@ -92,7 +92,7 @@ def moved(preference: Sequence[float], kpi: int, share: float) -> tuple[float, f
     weights = np.array(preference, np.float64)
     more = min(share, 1.0 - weights[kpi])
     others = np.arange(3) != kpi
-    weights[others] *= 1.0 - more / weights[others].sum()
+    weights[others] *= max(0.0, 1.0 - more / weights[others].sum())
     weights[kpi] = 1.0 - weights[others].sum()
     exposure, interaction, conversion = weights.tolist()
     return exposure, interaction, conversion
