@@ -46,12 +46,12 @@ def run(config: ImportConfig) -> None:
             options=options,
             force=config.force,
             incidents=incidents,
-            plain=_plain(config.key_file),
+            plain=plain_of(config.key_file),
         )
     print("\n".join(summary.lines()))
 
 
-def _plain(key_file: Path | None) -> Plain:
+def plain_of(key_file: Path | None) -> Plain:
     """Reads files, decrypted where there is a key."""
     from bidpilot.envs.logs.decisions import as_it_is
 

@@ -17,7 +17,7 @@ from bidpilot.training.off_policy.estimators import Array
 from bidpilot.training.off_policy.overlap import TooLittleOverlap
 from bidpilot.training.off_policy.rows import daily, estimate_rows
 from bidpilot.training.off_policy.served import ServedLog
-from bidpilot.training.off_policy.simulated import Ground
+from bidpilot.training.off_policy.simulated import daily_ground
 from bidpilot.training.report.files import write_figure, write_json
 from bidpilot.training.report.off_policy import TruthRow, TruthTotal, truth_figure, truth_table
 from bidpilot.training.report.progress import steps
@@ -54,7 +54,7 @@ def run(config: CheckConfig) -> list[TruthTotal]:
 
 
 def _rows(config: CheckConfig, console: Console) -> list[TruthRow]:
-    ground = Ground.of(config.auctions)
+    ground = daily_ground(config.auctions)
     order = np.argsort(config.factors)
     ways = {
         EXPLORED: (np.array(config.factors)[order], np.array(config.shares)[order]),

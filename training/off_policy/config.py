@@ -42,6 +42,9 @@ class EstimateConfig(JudgedConfig):
     log: tyro.conf.Positional[Path] = Field(description="Folder of decision logs that a bid server wrote.")
     bundle: Path = Field(description="Folder of the candidate's policy bundle.")
     campaign: str | None = Field(None, description="Campaign of the log; it may be left out where there is one alone.")
+    key_file: Path | None = Field(
+        None, description="File of the key that a bid server has encrypted its decision log with."
+    )
     seed: Seed = Field(0, description="Seed of the prices that are drawn.")
     json_file: JsonFile = json_file("the estimate")
     figure: Path | None = Field(None, description=_FIGURE)

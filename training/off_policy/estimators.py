@@ -68,27 +68,33 @@ def outcome(price: Array, bid: Array) -> Array:
 def estimate(bid: Array, tries: Tries, model: PriceModel, most_weight: float = np.inf) -> Estimated:
     """What bids (N,) would have won and paid. Weights are cut at `most_weight`, which trades variance for bias.
 
-    Where a price is known although nothing was won, it is what the exchange tells of every auction, and is taken as it
-    is.
+    Prices that are known although nothing was won are taken as they are where nothing was explored, or where all are
+    known; else they are left alone, since who was told of them is not known.
     """
-    levels, known = tries.levels, np.isfinite(tries.price)
-    price = np.where(known, tries.price, np.inf)
-    exact = outcome(np.where(known, price, 0.0), bid)
-    weights = np.minimum(1.0 / tries.reach, most_weight)
-    before = np.where((price <= levels[:, 0])[:, None], exact, model.given(levels[:, 0], bid))
-    robust = before.copy()  # the lowest level is always seen, so that D_0 falls out
-    for k in range(1, levels.shape[1]):
-        level = levels[:, k]
-        after = np.where((price <= level)[:, None], exact, model.given(level, bid))
-        seen = tries.drawn >= k
-        robust += np.where(seen[:, None], weights[k] * (after - before), 0.0)
-        before = after
+    known = np.isfinite(tries.price)
+    exact = outcome(np.where(known, tries.price, 0.0), bid)
     plain = np.where(known[:, None], exact, model.given(tries.made, bid))
-    told = known & (price > tries.made)
-    robust = np.where(told[:, None], exact, robust)
-    nothing, highest = np.zeros_like(bid), np.minimum(bid, levels[:, -1])
-    beyond = np.where(told[:, None], 0.0, model.given(nothing, bid) - model.given(nothing, highest))
-    return Estimated(robust, plain, np.maximum(beyond, 0.0))
+    nothing, highest = np.zeros_like(bid), np.minimum(bid, tries.levels[:, -1])
+    beyond = np.maximum(model.given(nothing, bid) - model.given(nothing, highest), 0.0)
+    if known.all() or tries.levels.shape[1] == 1:
+        told = known & (tries.price > tries.made)
+        return Estimated(plain, plain, np.where((told | known.all())[:, None], 0.0, beyond))
+    return Estimated(_telescoped(bid, tries, model, exact, most_weight), plain, beyond)
+
+
+def _telescoped(bid: Array, tries: Tries, model: PriceModel, exact: Array, most_weight: float) -> Array:
+    """`h*` (N, 2), with `exact` (N, 2) the outcome where the price is known."""
+    price = np.where(np.isfinite(tries.price), tries.price, np.inf)
+    weights = np.minimum(1.0 / tries.reach, most_weight)
+    lowest = tries.levels[:, 0]
+    before = np.where((price <= lowest)[:, None], exact, model.given(lowest, bid))
+    robust = before.copy()  # the lowest level is always seen, so that D_0 falls out
+    for k in range(1, tries.levels.shape[1]):
+        level = tries.levels[:, k]
+        after = np.where((price <= level)[:, None], exact, model.given(level, bid))
+        robust += np.where((tries.drawn >= k)[:, None], weights[k] * (after - before), 0.0)
+        before = after
+    return robust
 
 
 def importance(bid: Array, tries: Tries) -> Array:

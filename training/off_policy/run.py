@@ -9,6 +9,7 @@ from bidpilot.agents.acting.from_bundle import agent_of
 from bidpilot.bidding.bundle import load_bundle
 from bidpilot.training.cli.config import changed
 from bidpilot.training.experiments.arms import Arm
+from bidpilot.training.importing.run import plain_of
 from bidpilot.training.off_policy.candidate import Candidate, Days, estimated_days
 from bidpilot.training.off_policy.config import EstimateConfig
 from bidpilot.training.off_policy.overlap import TooLittleOverlap
@@ -35,7 +36,7 @@ def run(config: EstimateConfig) -> list[OffPolicyRow]:
     console = Console()
     bundle = load_bundle(config.bundle)
     candidate = Candidate(bundle.forecast, bundle.manifest.campaign, Arm(bundle.manifest.name, agent_of(bundle)))
-    served = read_served(config.log, config.campaign)
+    served = read_served(config.log, config.campaign, plain_of(config.key_file))
     with waiting(console, f"estimating {candidate.arm.name} on {len(served.dates)} days of {served.name}"):
         rng = np.random.default_rng(config.seed)
         found = estimated_days(served, candidate, rng, config.copies, config.most_weight)

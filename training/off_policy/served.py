@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import BidpilotError, UnreadableFile
 from bidpilot.bidding.kpi import KPI
-from bidpilot.envs.logs.decisions import REFUSED, SEGMENTS_FILE, WON
+from bidpilot.envs.logs.decisions import REFUSED, SEGMENTS_FILE, WON, Plain, as_it_is
 from bidpilot.envs.logs.files import find_files
 from bidpilot.envs.logs.headers import require_columns
 from bidpilot.training.off_policy.estimators import Tries
@@ -31,6 +31,10 @@ COLUMNS: Final = (
 )  # fmt: skip
 TRIED: Final = (WON, "lost", "expired")
 """Results of auctions that were bid on; without a notice of a win, a bid is lost."""
+
+
+NO_MONEY: Final = "no_money"
+"""The result of an auction that was not bid on since the day's money was out: a candidate may have some left."""
 
 
 class NotEstimable(BidpilotError):
@@ -88,12 +92,13 @@ class ServedLog:
         return self.by_day(self.cost), self.by_day(self.value * self.won[:, None])
 
 
-def read_served(folder: Path, campaign: str | None = None) -> ServedLog:
+def read_served(folder: Path, campaign: str | None = None, plain: Plain = as_it_is) -> ServedLog:
     """The decision log of a bid server, of one campaign.
 
-    Requests that were refused as invalid traffic, or not bid on for another reason than their value, are left out: a
-    candidate would not have bid on them either. Where `exploration.json` (`factors`, `shares`) lies beside the
-    decisions and they have a column `factor`, bids were multiplied by such a factor at random.
+    Requests that were refused as invalid traffic, or not bid on for another reason than that the money was out, are
+    left out: a candidate would not have bid on them either. Where `exploration.json` (`factors`, `shares`) lies beside
+    the decisions and they have a column `factor`, bids were multiplied by such a factor at random. `plain` gives the
+    bytes of a file, decrypted where it is encrypted.
 
     Raises:
         NoFilesMatched, UnreadableFile, MissingColumn: from the files.
@@ -101,10 +106,11 @@ def read_served(folder: Path, campaign: str | None = None) -> ServedLog:
     """
     paths = find_files([folder], "decisions-*")
     segments = _json(paths[0].with_name(SEGMENTS_FILE))
-    rows = pl.concat([_frame(path) for path in paths], how="diagonal_relaxed")
+    rows = pl.concat([_frame(path, plain) for path in paths], how="diagonal_relaxed")
     rows = _of_campaign(rows, campaign, folder)
-    rows = rows.filter(pl.col("result").is_in(TRIED) & (pl.col("bid") > 0) & pl.col("segment").is_in(segments))
-    if not rows.height:
+    tried, broke = pl.col("result").is_in(TRIED) & (pl.col("bid") > 0), pl.col("result") == NO_MONEY
+    rows = rows.filter((tried | broke) & pl.col("segment").is_in(segments))
+    if not rows.filter(tried).height:
         raise NotEstimable(f"{folder} holds no auction that was bid on. Give the log of days that were served.")
     if rows["first_price"].any():
         raise NotEstimable(
@@ -184,11 +190,12 @@ def _of_campaign(rows: pl.DataFrame, campaign: str | None, folder: Path) -> pl.D
     return rows.filter(~pl.col("result").is_in(REFUSED))
 
 
-def _frame(path: Path) -> pl.DataFrame:
+def _frame(path: Path, plain: Plain) -> pl.DataFrame:
     try:
-        present: Sequence[str] = list(pl.read_parquet_schema(path))
-        require_columns(list(present), COLUMNS, str(path))
-        return pl.read_parquet(path, columns=[*COLUMNS, *([FACTOR] if FACTOR in present else [])])
+        data = plain(path)
+        present = list(pl.read_parquet_schema(io.BytesIO(data)))
+        require_columns(present, COLUMNS, str(path))
+        return pl.read_parquet(io.BytesIO(data), columns=[*COLUMNS, *([FACTOR] if FACTOR in present else [])])
     except (pl.exceptions.PolarsError, OSError) as error:
         raise UnreadableFile(
             f"{path} cannot be read ({error}). Give the folder that a bid server logged to."

@@ -16,6 +16,7 @@ from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.defaults import synthetic_forecast, synthetic_market
 from bidpilot.envs.markets.presets import DAILY
 from bidpilot.envs.synthetic import SyntheticMarket
+from bidpilot.envs.synthetic.config import SyntheticConfig
 from bidpilot.training.experiments.arms import Arm, named_arm
 from bidpilot.training.off_policy.candidate import Candidate
 from bidpilot.training.off_policy.estimators import Array, Tries
@@ -36,10 +37,8 @@ class Ground:
     logger: Arm
 
     @classmethod
-    def of(cls, auctions: float) -> Ground:
-        """`daily` with so many auctions per slot, and a budget in proportion; its log is held out from the forecast."""
-        share = auctions / DAILY.auctions_per_slot
-        settings = DAILY.model_copy(update={"auctions_per_slot": auctions, "budget": DAILY.budget * share})
+    def of(cls, settings: SyntheticConfig) -> Ground:
+        """A market whose log is held out from the forecast, with its default campaign, served by `mpc`."""
         market = synthetic_market(settings, seeding.LOG_HELD_OUT, 0)
         campaign = Campaign(budget=settings.budget, conversion_value=settings.conversion_value, feedback="won_only")
         return cls(market, synthetic_forecast(settings, 0), campaign, named_arm("mpc", "daily", ""))
@@ -65,8 +64,8 @@ class Ground:
     def served(self, days: DayBatch, factors: Array, shares: Array, rng: np.random.Generator) -> ServedLog:
         """The log of days that the logger served, each bid times a factor at random; prices are told of wins alone.
 
-        Bids are by the rules that it decides on without exploring, and explored wins are not paid from its money: what
-        is left at the start of a slot is what it would have without them.
+        Bids are by the rules that it decides on without exploring. Where a day's money is spent, nothing more is bid:
+        such auctions are in the log with bids of 0.
         """
         path = play(self.market, days, self.forecast, CampaignBatch.repeat(self.campaign, len(days)), self.logger)
         parts = [materialise(self.market, days, row) for row in range(len(days))]
@@ -84,6 +83,11 @@ class Ground:
         levels = bid[:, None] * factors
         drawn = rng.choice(len(factors), len(bid), p=shares)
         won = levels[np.arange(len(bid)), drawn] >= price
+        paid = np.cumsum(np.where(won, price, 0.0))
+        first = np.searchsorted(day, np.arange(len(days)))
+        broke = paid - np.concatenate([[0.0], paid])[first][day] > self.campaign.budget
+        won &= ~broke
+        levels[broke] = 0.0
         edges = np.searchsorted(day * self.market.slots + slot, np.arange(len(days) * self.market.slots + 1))
         offsets = edges[np.arange(len(days))[:, None] * self.market.slots + np.arange(self.market.slots + 1)]
         return ServedLog(
@@ -100,3 +104,9 @@ class Ground:
             budget=np.full(len(days), self.campaign.budget),
             worth=np.full(len(days), self.campaign.conversion_value),
         )
+
+
+def daily_ground(auctions: float) -> Ground:
+    """`daily` with so many auctions per slot, and a budget in proportion."""
+    share = auctions / DAILY.auctions_per_slot
+    return Ground.of(DAILY.model_copy(update={"auctions_per_slot": auctions, "budget": DAILY.budget * share}))
