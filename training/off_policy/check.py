@@ -66,7 +66,7 @@ def _rows(config: CheckConfig, console: Console) -> list[TruthRow]:
     rows: list[TruthRow] = []
     with steps(console, config.candidates) as step:
         for place in range(config.candidates):
-            step("estimating candidates")
+            step(f"candidates from the {place // 10 * 10 + 1}th on")
             own = seeding.stream(seeding.suite_domain("off-policy candidate"), config.seed * 100_000 + place)
             candidate = ground.candidate(own, config.spread)
             truth = ground.truth(candidate, held)

@@ -60,6 +60,18 @@ class CheckRow(TypedDict):
     of: int  # days, or runs of days
 
 
+class CoverageRow(TypedDict):
+    """Coverage of one kind of interval of one metric, over all scenarios; the keys are those of the JSON file."""
+
+    kind: str
+    metric: str
+    level: float
+    covered: float  # share
+    worst: float  # share of the scenario that was covered least
+    scenario: str  # that one
+    of: int  # days, or runs of days, of all scenarios
+
+
 def base_table(rows: Sequence[ScenarioRow], title: str, horizon: int) -> Table:
     """The base: a line per metric."""
     table = _table(title, ("metric",), (f"mean of {horizon} days", "80 %", "95 %", "one day", "80 %", "95 %"))
@@ -85,29 +97,41 @@ def change_table(rows: Sequence[ScenarioRow], metrics: Sequence[str]) -> Table:
     return table
 
 
-def check_table(rows: Sequence[CheckRow], title: str) -> Table:
+def coverage_rows(rows: Sequence[CheckRow]) -> list[CoverageRow]:
+    """A row per kind, metric and level."""
+    groups: dict[tuple[str, str, float], list[CheckRow]] = {}
+    for row in rows:
+        groups.setdefault((row["kind"], row["metric"], row["level"]), []).append(row)
+    found = []
+    for (kind, metric, level), here in groups.items():
+        worst = min(here, key=lambda row: row["covered"] / row["of"])
+        found.append(
+            CoverageRow(
+                kind=kind,
+                metric=metric,
+                level=level,
+                covered=sum(row["covered"] for row in here) / sum(row["of"] for row in here),
+                worst=worst["covered"] / worst["of"],
+                scenario=worst["scenario"],
+                of=sum(row["of"] for row in here),
+            )
+        )
+    return found
+
+
+def check_table(rows: Sequence[CoverageRow], title: str) -> Table:
     """A line per kind and metric: coverage over all scenarios, and of the worst one."""
     table = _table(title, ("interval of", "metric"), ("80 %", "worst", "95 %", "worst", "cases"))
-    for kind in dict.fromkeys(row["kind"] for row in rows):
-        for metric in dict.fromkeys(row["metric"] for row in rows):
-            here = [row for row in rows if row["kind"] == kind and row["metric"] == metric]
-            levels = sorted({row["level"] for row in here})
-            cells: list[str] = []
-            for level in levels:
-                shares = [row["covered"] / row["of"] for row in here if row["level"] == level]
-                cells += [f"{coverage([row for row in here if row['level'] == level]):.1%}", f"{min(shares):.1%}"]
-            if cells:
-                cases = sum(row["of"] for row in here) // len(levels)
-                table.add_row(kind, NAMES[metric], *cells, f"{cases:,}")
+    lines: dict[tuple[str, str], list[CoverageRow]] = {}
+    for row in rows:
+        lines.setdefault((row["kind"], row["metric"]), []).append(row)
+    for (kind, metric), here in lines.items():
+        cells = [f"{row[key]:.1%}" for row in here for key in ("covered", "worst")]
+        table.add_row(kind, NAMES[metric], *cells, f"{here[0]['of']:,}")
     table.caption = (
         "share of held-out days, or of means over runs of days, within the intervals; worst of the scenarios"
     )
     return table
-
-
-def coverage(rows: Sequence[CheckRow]) -> float:
-    """Share of the cases that were covered."""
-    return sum(row["covered"] for row in rows) / sum(row["of"] for row in rows)
 
 
 def by_scenario(rows: Sequence[ScenarioRow]) -> dict[str, dict[str, ScenarioRow]]:

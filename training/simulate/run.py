@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 from rich.console import Console
@@ -17,11 +18,12 @@ from bidpilot.training.report.files import write_figure, write_json
 from bidpilot.training.report.progress import steps, waiting
 from bidpilot.training.report.simulate import (
     CheckRow,
+    CoverageRow,
     ScenarioRow,
     base_table,
     change_table,
     check_table,
-    coverage,
+    coverage_rows,
     what_if_figure,
 )
 from bidpilot.training.report.tables import print_table
@@ -29,7 +31,7 @@ from bidpilot.training.simulate.config import SimulateConfig
 from bidpilot.training.simulate.ground import Pair, Scene, log_checks, log_scene, preset_checks, preset_scene
 from bidpilot.training.simulate.outcomes import METRICS
 from bidpilot.training.simulate.play import play
-from bidpilot.training.simulate.rows import DAY, LEVELS, check_rows, intervals, pooled, scenario_rows
+from bidpilot.training.simulate.rows import DAY, check_rows, intervals, pooled, scenario_rows
 from bidpilot.training.simulate.scenarios import Scenario, scenarios
 from bidpilot.training.solve.files import CampaignFile, read_file
 from bidpilot.training.solve.forecast import Ground, campaign_ground, preset_settings
@@ -68,7 +70,15 @@ class _Asked:
         return named_arm(self.config.agent, scene.gains, self.config.experiment)
 
 
-def run(config: SimulateConfig) -> dict[str, list[ScenarioRow] | list[CheckRow]]:
+class Found(TypedDict):
+    """What was found; the keys are those of the JSON file."""
+
+    scenarios: list[ScenarioRow]
+    checks: list[CheckRow]  # empty where nothing was held out, and so are the next
+    coverage: list[CoverageRow]
+
+
+def run(config: SimulateConfig) -> Found:
     """Play the scenarios, and held-out days where asked; print, draw, log and write a row per scenario and metric.
 
     Raises:
@@ -87,8 +97,9 @@ def run(config: SimulateConfig) -> dict[str, list[ScenarioRow] | list[CheckRow]]
         played = play(scene.market, scene.forecast, scene.days, asked.scenarios, arm)
     rows = scenario_rows(asked.scenarios, intervals(played, scene.units, config.horizon))
     checked = _checked(asked, console) if config.check else []
-    _tell(asked, rows, checked, console)
-    return {"scenarios": rows, "checks": checked}
+    found = Found(scenarios=rows, checks=checked, coverage=coverage_rows(checked))
+    _tell(asked, found, console)
+    return found
 
 
 def _asked(config: SimulateConfig) -> _Asked:
@@ -120,33 +131,32 @@ def _checked(asked: _Asked, console: Console) -> list[CheckRow]:
     return pooled(rows)
 
 
-def _tell(asked: _Asked, rows: list[ScenarioRow], checked: list[CheckRow], console: Console) -> None:
-    config, file = asked.config, asked.file
+def _tell(asked: _Asked, found: Found, console: Console) -> None:
+    config, file, rows = asked.config, asked.file, found["scenarios"]
     figure = what_if_figure(rows, _SHOWN, config.horizon)
     params = changed(config) | {f"campaign.{k}": v for k, v in changed(file.campaign).items()}
     name, tags = f"simulate {config.file.stem}", {"ground": asked.on.name}
-    record = {"scenarios": rows, "checks": checked}
     with open_run(config.experiment, name, params, tags, kind="simulate", config=config) as tracked:
         tracked.log_artifact(config.file)
-        tracked.log_metrics(_metrics(rows, checked), 0)
-        tracked.log_json(record, "simulated.json")
+        tracked.log_metrics(_metrics(found), 0)
+        tracked.log_json(found, "simulated.json")
         tracked.log_figure(figure, "figures/what_if.png")
     if asked.on.note is not None:
         console.print(asked.on.note)
     title = f"{config.file.stem} on {asked.on.name}, bid by {config.agent}"
     print_table(base_table(rows, title, config.horizon), console)
     print_table(change_table(rows, _SHOWN), console)
-    if checked:
-        print_table(check_table(checked, f"held-out days of {asked.on.name}"), console)
+    if found["coverage"]:
+        print_table(check_table(found["coverage"], f"held-out days of {asked.on.name}"), console)
     console.print(f"next: bidpilot solve {config.file} plans it; bidpilot ab plan says how long a trial takes")
-    write_json(config.json_file, record)
+    write_json(config.json_file, found)
     write_figure(config.figure, figure)
 
 
-def _metrics(rows: list[ScenarioRow], checked: list[CheckRow]) -> dict[str, float]:
-    base = {row["metric"]: row["mean"] for row in rows if row["group"] == "base"}
+def _metrics(found: Found) -> dict[str, float]:
+    base = {row["metric"]: row["mean"] for row in found["scenarios"] if row["group"] == "base"}
     metrics = {f"base/{metric}": mean for metric in METRICS if (mean := base[metric]) is not None}
-    for level in LEVELS if checked else ():
-        days = [row for row in checked if row["level"] == level and row["kind"] == DAY]
-        metrics[f"covered/one_day_{level:.0%}".replace("%", "")] = coverage(days)
+    for row in found["coverage"]:
+        if row["kind"] == DAY:
+            metrics[f"covered_{100 * row['level']:.0f}/{row['metric']}"] = row["covered"]
     return metrics

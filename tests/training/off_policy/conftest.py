@@ -33,7 +33,7 @@ def plain(ground: Ground) -> ServedLog:
     return ground.served(ground.days(8, rng), np.ones(1), np.ones(1), rng)
 
 
-def results(served: ServedLog) -> np.ndarray:  # type: ignore[type-arg]
+def results(served: ServedLog) -> np.ndarray:
     """What a bid server calls what came of each auction."""
     return np.where(served.won, "won", np.where(served.tries.made > 0, "lost", "no_money")).astype("<U20")
 
