@@ -16,7 +16,7 @@ from bidpilot.training.report.off_policy import OffPolicyRow
 from bidpilot.training.simulate.intervals import Interval, change, over_days
 
 LEVEL: Final = 0.95
-DOUBT: Final = 0.3
+DOUBT: Final = 0.2
 """Share by which the model may be wrong of what it alone answers for; intervals are widened by it."""
 METRICS: Final = ("spend", *KPI, "utility", "cpa", "roi")
 

