@@ -203,7 +203,7 @@ _ALL = (
     Measurement(
         "off-policy",
         10,
-        ("bidpilot off-policy check --candidates 100 --seed 3 --figure docs/off_policy.png --json {json}",),
+        ("bidpilot off-policy check --candidates 100 --copies 2 --seed 3 --figure docs/off_policy.png --json {json}",),
         keeps=lambda row: "covered" in row,
     ),
     Measurement("quality", 1, ("python examples/quality_exposure.py --json {json}",)),

@@ -20,7 +20,7 @@ class JudgedConfig(Config):
     copies: Count = Field(4, description="Times that prices which a log does not tell are drawn from the landscape.")
     most_weight: Annotated[float, Field(ge=1)] = Field(20.0, description="Importance weights are cut there.")
     doubt: Share = Field(
-        0.3, description="Share by which the landscape may be wrong of what it alone answers for; widens intervals."
+        0.2, description="Share by which the landscape may be wrong of what it alone answers for; widens intervals."
     )
     most_beyond: Share = Field(
         0.1, description="Share of a candidate's wins that the landscape alone may answer for; refused above it."
@@ -59,9 +59,9 @@ class CheckConfig(JudgedConfig):
 
     candidates: Count = Field(100, description="Candidate policies; each has a log of its own.")
     days: Annotated[int, Field(ge=5)] = Field(28, description="Days of a log.")
-    truth_days: Annotated[int, Field(ge=8)] = Field(512, description="Days that the truth is the mean of.")
+    truth_days: Annotated[int, Field(ge=8)] = Field(192, description="Days that the truth is the mean of.")
     auctions: Positive = Field(
-        60.0, description="Mean auctions per slot of the market, daily's else; budgets go along."
+        40.0, description="Mean auctions per slot of the market, daily's else; budgets go along."
     )
     factors: tuple[Positive, ...] = Field(
         (0.8, 1.0, 1.25), min_length=1, description="What bids are multiplied by where the log explores."
