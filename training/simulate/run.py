@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
 import numpy as np
 from rich.console import Console
 
-from bidpilot.bidding.errors import InvalidConfig
+from bidpilot.bidding.campaign.batch import CampaignBatch
+from bidpilot.bidding.errors import InfeasibleCampaign, InvalidConfig
+from bidpilot.bidding.plan.planner import Planner
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.synthetic.config import SyntheticConfig
 from bidpilot.training.cli.config import changed
@@ -85,7 +87,7 @@ def run(config: SimulateConfig) -> Found:
         InvalidConfig: the file is a portfolio's, or a log has too few days to hold some out.
         InvalidCampaign, UnknownProfile: the file's faults, with its name.
         UnknownAgent, RunNotFound, AmbiguousRun: no such agent.
-        ZeroIdealPoint, UnknownChannel, NoTailContent, InfeasibleCampaign: a scenario cannot be planned.
+        ZeroIdealPoint, UnknownChannel, NoTailContent, InfeasibleCampaign: the campaign as it is cannot be planned.
         InvalidLog, InvalidMarket: the folder holds no usable log.
     """
     console = Console()
@@ -94,7 +96,12 @@ def run(config: SimulateConfig) -> Found:
         scene = asked.scene()
         arm = asked.arm(scene)
     with waiting(console, f"playing {len(asked.scenarios)} scenarios on {len(scene.days)} days of {scene.name}"):
-        played = play(scene.market, scene.forecast, scene.days, asked.scenarios, arm)
+        try:
+            played = play(scene.market, scene.forecast, scene.days, asked.scenarios, arm)
+        except InfeasibleCampaign:
+            asked, left_out = _plannable(asked)
+            console.print(f"left out, since no plan keeps their constraints: {', '.join(left_out)}", soft_wrap=True)
+            played = play(scene.market, scene.forecast, scene.days, asked.scenarios, arm)
     rows = scenario_rows(asked.scenarios, intervals(played, scene.units, config.horizon))
     checked = _checked(asked, console) if config.check else []
     found = Found(scenarios=rows, checks=checked, coverage=coverage_rows(checked))
@@ -115,6 +122,24 @@ def _asked(config: SimulateConfig) -> _Asked:
     from bidpilot.envs.logs.storage import load_log
 
     return _Asked(config, file, on, found, None, load_log(folder))
+
+
+def _plannable(asked: _Asked) -> tuple[_Asked, list[str]]:
+    """The same without the scenarios that cannot be planned, and their names.
+
+    Raises:
+        InfeasibleCampaign: the campaign as it is cannot.
+    """
+    planner, left_out = Planner(asked.on.forecast), []
+    for scenario in asked.scenarios:
+        try:
+            planner.plan(CampaignBatch.repeat(scenario.told, 1))
+        except InfeasibleCampaign:
+            if scenario.group == "base":
+                raise
+            left_out.append(scenario.name)
+    kept = tuple(scenario for scenario in asked.scenarios if scenario.name not in left_out)
+    return replace(asked, scenarios=kept), left_out
 
 
 def _checked(asked: _Asked, console: Console) -> list[CheckRow]:

@@ -24,5 +24,5 @@ def small(monkeypatch: pytest.MonkeyPatch) -> SyntheticConfig:
 @pytest.fixture
 def campaign_file(tmp_path: Path) -> Path:
     file = tmp_path / "spring.yaml"
-    file.write_text(yaml.safe_dump({"market": "daily", "campaign": CAMPAIGN}))
+    file.write_text(yaml.safe_dump({"market": "daily", "campaign": {"budget": 4.0, "conversion_value": 12.0}}))
     return file

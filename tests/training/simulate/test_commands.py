@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bidpilot.bidding.errors import InvalidConfig
+from bidpilot.bidding.errors import InfeasibleCampaign, InvalidConfig
 from bidpilot.envs.logs.storage import save_log
 from bidpilot.training.simulate.config import SimulateConfig
 from bidpilot.training.simulate.run import run
@@ -28,13 +28,12 @@ def test_simulating_a_campaign_is_one_tracked_run_whose_intervals_hold(
 ) -> None:
     out, figure = tmp_path / "out.json", tmp_path / "figure.png"
     settings = {"days": 40, "check": True, "checks": 1, "check_days": 56, "json": out, "figure": figure}
-    found = simulate(file=campaign_file, budgets=(-0.3,), rates=(0.1,), targets=(-0.1,), **settings)
+    found = simulate(file=campaign_file, budgets=(-0.3,), rates=(0.1,), **settings)
     assert json.loads(out.read_text()) == json.loads(json.dumps(found))
     assert figure.stat().st_size > 1000
     rows = {(row["scenario"], row["metric"]): row for row in found["scenarios"]}
     assert rows["as it is", "spend"]["change"] is None
     assert rows["budget -30%", "conversion"]["change_95"][1] < 0
-    assert rows["max_cpa -10%", "cpa"]["change"] < 0
     assert rows["rates +10%", "conversion"]["change"] > 0.05
     for row in rows.values():
         for kind in ("mean", "day"):
@@ -49,7 +48,7 @@ def test_simulating_a_campaign_is_one_tracked_run_whose_intervals_hold(
     stored = latest_finished_run("simulate")
     assert json.loads(download(stored.run_id, "simulated.json").read_text()) == json.loads(out.read_text())
     assert download(stored.run_id, "figures/what_if.png").exists()
-    assert find_run(stored.run_id).params["campaign.max_cpa"] == "3.0"
+    assert find_run(stored.run_id).params["campaign.conversion_value"] == "12.0"
     text = capsys.readouterr().out
     assert "what if" in text
     assert "held-out days of daily" in text
@@ -70,6 +69,22 @@ def test_a_log_is_simulated_on_its_own_days_and_checked_by_folds(tmp_path: Path)
     save_log(small_log("short", "conversion", units=3), tmp_path / "short")
     with pytest.raises(InvalidConfig, match="3 that share nothing"):
         simulate(file=file, log=tmp_path / "short", check=True)
+
+
+@pytest.mark.usefixtures("small", "project")
+def test_a_scenario_without_a_plan_is_left_out_and_a_campaign_without_one_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "floor.yaml"
+    terms = "budget: {}, conversion_value: 12.0, preference: [0, 0, 1], kpi_floors: [0, 0, {}]"
+    file.write_text(f"campaign: {{{terms.format(4.0, 0.5)}}}\n")
+    settings = {"file": file, "days": 8, "rates": (), "toward": 0.01}
+    found = simulate(**settings, budgets=(-0.9, 0.1))
+    assert {row["scenario"] for row in found["scenarios"] if row["group"] == "budget"} == {"budget +10%"}
+    assert "left out, since no plan keeps their constraints: budget -90%" in capsys.readouterr().out
+    file.write_text(f"campaign: {{{terms.format(0.4, 0.5)}}}\n")
+    with pytest.raises(InfeasibleCampaign):
+        simulate(**settings, budgets=())
 
 
 def test_a_portfolio_is_refused() -> None:
