@@ -194,6 +194,18 @@ _ALL = (
         ),
         drops=("metrics", "notes", "covariates", "split_evidence"),
     ),
+    Measurement(
+        "what-if",
+        5,
+        ("bidpilot simulate examples/cpa.yaml --check --figure docs/what_if.png --json {json}",),
+        keeps=lambda row: isinstance(row, dict) and "worst" in row,
+    ),
+    Measurement(
+        "off-policy",
+        10,
+        ("bidpilot off-policy check --candidates 100 --copies 2 --seed 3 --figure docs/off_policy.png --json {json}",),
+        keeps=lambda row: "covered" in row,
+    ),
     Measurement("quality", 1, ("python examples/quality_exposure.py --json {json}",)),
     Measurement("market", 1, ("python docs/market.py --json {json}",)),
     Measurement(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +68,15 @@ class DayBatch:
     def bounds(self) -> dict[str, NDArray[np.float64]]:
         """What the days record of constraints, by row name: (B,), NaN where nothing is recorded."""
         return {"max_cpa": self.max_cpa}
+
+    def tiled(self, times: int) -> DayBatch:
+        """All days, `times` times over: row k B + b is day b."""
+
+        def rows(column: Any) -> Any:
+            return None if column is None else np.tile(column, (times, *(1,) * (column.ndim - 1)))
+
+        columns = {f.name: rows(getattr(self, f.name)) for f in fields(self) if f.name != "sources"}
+        return DayBatch(**columns, sources=None if self.sources is None else SourceDays(*map(rows, self.sources)))
 
     def without_targets(self) -> DayBatch:
         """The same days with no target recorded."""

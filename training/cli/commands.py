@@ -45,6 +45,12 @@ COMMANDS: tuple[Command, ...] = (
         "trace what each KPI of a campaign costs in the others",
     ),
     Command(
+        "simulate",
+        f"{_ROOMS}.simulate.config:SimulateConfig",
+        f"{_ROOMS}.simulate.run:run",
+        "say what a campaign would bring with another budget, target or creatives",
+    ),
+    Command(
         "rebalance",
         f"{_ROOMS}.rebalance.config:RebalanceConfig",
         f"{_ROOMS}.rebalance.run:run",
@@ -213,6 +219,18 @@ COMMANDS: tuple[Command, ...] = (
         f"{_ROOMS}.reporting.config:ReportConfig",
         f"{_ROOMS}.reporting.run:run",
         "say what the money bought, as one HTML file",
+    ),
+    Command(
+        "off-policy estimate",
+        f"{_ROOMS}.off_policy.config:EstimateConfig",
+        f"{_ROOMS}.off_policy.run:run",
+        "say what a candidate bundle would have brought on served days",
+    ),
+    Command(
+        "off-policy check",
+        f"{_ROOMS}.off_policy.config:CheckConfig",
+        f"{_ROOMS}.off_policy.check:run",
+        "hold such estimates against the truth of the simulator",
     ),
     Command("ui", f"{_ROOMS}.tracking.config:UiConfig", f"{_ROOMS}.tracking.ui:run", "open the runs in the MLflow UI"),
 )

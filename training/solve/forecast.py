@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bidpilot.bidding.campaign.profile import KpiProfile
 from bidpilot.bidding.landscape.forecast import Forecast
-from bidpilot.envs import seeding
 from bidpilot.envs.logs.auction_log import AuctionLog
-from bidpilot.envs.markets.defaults import market_forecast, preset_forecast
+from bidpilot.envs.markets.defaults import synthetic_forecast
 from bidpilot.envs.markets.forecasting import fit_forecast
 from bidpilot.envs.markets.presets import PRESETS
 from bidpilot.envs.markets.recorded.carrying import reference_value
-from bidpilot.envs.markets.recorded.recombined import RecombinedMarket
+from bidpilot.envs.markets.recorded.recombined import RecombinationConfig, RecombinedMarket
 from bidpilot.envs.markets.recorded.replay import RecordedMarket
-from bidpilot.envs.synthetic import SyntheticMarket
+from bidpilot.envs.synthetic.config import SyntheticConfig
 from bidpilot.training.setting.feasible import check_weighed
 from bidpilot.training.solve.config import SolveConfig
 from bidpilot.training.solve.files import CampaignFile, PortfolioFile
@@ -48,9 +47,9 @@ def ground(config: SolveConfig, file: CampaignFile | PortfolioFile, profile: Kpi
         note = f"profile {file.profile}: its preference alone applies, as the log's interactions are counted already"
         return replace(recorded_ground(load_log(log)), note=note if profile else None)
     name = config.market or file.market
-    weights = None if profile is None else profile.weights.in_market_order()
     note = f"profile {file.profile}: its weights make the market's interactions, its preference goes where none is set"
-    return Ground(name, _preset(name, config.seed, weights), note if profile else None)
+    forecast = synthetic_forecast(preset_settings(name, profile), config.seed)
+    return Ground(name, forecast, note if profile else None)
 
 
 def campaign_ground(config: SolveConfig, file: CampaignFile, profile: KpiProfile | None) -> tuple[CampaignFile, Ground]:
@@ -66,16 +65,16 @@ def campaign_ground(config: SolveConfig, file: CampaignFile, profile: KpiProfile
     return file, on
 
 
-@lru_cache(maxsize=4)
-def _preset(name: str, seed: int, weights: tuple[float, float, float, float, float] | None) -> Forecast:
-    if weights is None:
-        return preset_forecast(name, seed)
-    settings = PRESETS[name].model_copy(update={"kpi_weights": weights})
-    market = SyntheticMarket(settings, np.random.SeedSequence([seeding.LOG_TRAINING, seed]))
-    return market_forecast(market, seed, settings.conversion_value)
+def preset_settings(name: str, profile: KpiProfile | None) -> SyntheticConfig:
+    """The settings of a preset, whose interactions are made by the profile's weights where there is one."""
+    if profile is None:
+        return PRESETS[name]
+    return PRESETS[name].model_copy(update={"kpi_weights": profile.weights.in_market_order()})
 
 
-def recorded_ground(log: AuctionLog) -> Ground:
-    """The forecast of a log's days."""
-    days = RecordedMarket(log).recorded(np.arange(log.n_days))
-    return Ground(log.name, fit_forecast(RecombinedMarket(log), days, reference_value(log, "rates")), None)
+def recorded_ground(log: AuctionLog, days: NDArray[np.int64] | None = None) -> Ground:
+    """The forecast of a log's days, or of these alone."""
+    chosen = np.arange(log.n_days) if days is None else days
+    market = RecombinedMarket(log, RecombinationConfig(), chosen)
+    recorded, worth = RecordedMarket(log).recorded(chosen), reference_value(log, "rates", chosen.tolist())
+    return Ground(log.name, fit_forecast(market, recorded, worth), None)
