@@ -18,7 +18,7 @@ class Command:
 _ROOMS = "bidpilot.training"
 
 COMMANDS: tuple[Command, ...] = (
-    Command("train", f"{_ROOMS}.train.config:TrainConfig", f"{_ROOMS}.train.run:run", "train a bid policy"),
+    Command("train", f"{_ROOMS}.train.command:TrainCommand", f"{_ROOMS}.train.command:run", "train a bid policy"),
     Command(
         "evaluate",
         f"{_ROOMS}.evaluation.config:EvaluateConfig",

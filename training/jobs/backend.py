@@ -31,7 +31,3 @@ class Backend:
     def here(self) -> bool:
         """Whether this process does the jobs itself."""
         return self.name == "local" and self.workers == 0
-
-    def side_by_side(self, jobs: int) -> int:
-        """How many of so many jobs are done at once, as far as is known before a cluster is asked; 1 at least."""
-        return max(1, min(self.workers, jobs))

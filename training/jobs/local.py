@@ -43,41 +43,57 @@ class _Worker:
         self.answers.close()
 
 
-def in_processes(
-    jobs: Sequence[Any], work: Callable[[Any], Any], workers: int, lost: Lost | None, afresh: bool
-) -> Iterator[tuple[int, Any]]:
-    """Each job's place and its result, as they come; as `run_jobs` says."""
-    queue = Queue(len(jobs), lost)
-    busy: dict[Connection, _Worker] = {}
-    idle: list[_Worker] = []
+class _Processes:
+    """Workers between jobs and at them."""
+
+    def __init__(self, work: Callable[[Any], Any], size: int) -> None:
+        self.size = size
+        self._work = work
+        self._busy: dict[Connection, _Worker] = {}
+        self._idle: list[_Worker] = []
+
+    def run(self, jobs: Sequence[Any], lost: Lost | None, afresh: bool) -> Iterator[tuple[int, Any]]:
+        """Each job's place and its result, as they come; as `run_jobs` says."""
+        queue = Queue(len(jobs), lost)
+        while queue or self._busy:
+            while queue and len(self._busy) < self.size:
+                worker = self._idle.pop() if self._idle else _Worker(self._work)
+                self._busy[worker.answers] = worker
+                place = queue.next()
+                worker.begin(place, jobs[place])
+            for answers in connection.wait(list(self._busy)):
+                assert isinstance(answers, Connection)
+                worker = self._busy.pop(answers)
+                assert worker.place is not None
+                try:
+                    result, error = answers.recv()
+                except (EOFError, OSError):
+                    worker.end()
+                    queue.again(worker.place)
+                    continue
+                if afresh:
+                    worker.end()
+                else:
+                    self._idle.append(worker)
+                if error is not None:
+                    raise error
+                yield worker.place, result
+
+    def end(self) -> None:
+        """End all, whatever they do."""
+        for worker in (*self._busy.values(), *self._idle):
+            worker.end()
+
+
+@contextmanager
+def processes(work: Callable[[Any], Any], size: int) -> Iterator[_Processes]:
+    """At most so many workers that hold the work, begun as jobs come; they end with the block."""
+    found = _Processes(work, size)
     with _one_thread():
         try:
-            while queue or busy:
-                while queue and len(busy) < workers:
-                    worker = idle.pop() if idle else _Worker(work)
-                    place = queue.next()
-                    worker.begin(place, jobs[place])
-                    busy[worker.answers] = worker
-                for answers in connection.wait(list(busy)):
-                    assert isinstance(answers, Connection)
-                    worker = busy.pop(answers)
-                    assert worker.place is not None
-                    try:
-                        result, error = answers.recv()
-                    except (EOFError, OSError):
-                        worker.end()
-                        queue.again(worker.place)
-                        continue
-                    if afresh:
-                        worker.end()
-                    else:
-                        idle.append(worker)
-                    if error is not None:
-                        raise error
-                    yield worker.place, result
+            yield found
         finally:
-            for worker in (*busy.values(), *idle):
-                worker.end()
+            found.end()
 
 
 def _serve(answers: Connection, work: Callable[[Any], Any]) -> None:

@@ -34,41 +34,59 @@ class _Worker:
         return attempt(self._work, job)
 
 
-def on_ray(
-    jobs: Sequence[Any], work: Callable[[Any], Any], backend: Backend, lost: Lost | None, afresh: bool
-) -> Iterator[tuple[int, Any]]:
-    """Each job's place and its result, as they come; as `run_jobs` says.
+class _Actors:
+    """Workers between jobs and at them."""
+
+    def __init__(self, ray: Any, work: Callable[[Any], Any], workers: int) -> None:
+        self.size = workers or int(ray.cluster_resources().get("CPU", 1))
+        self._ray, self._kept = ray, ray.put(work)
+        self._made = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
+        self._busy: dict[Any, tuple[Any, int]] = {}  # actor and place by the answer to come
+        self._idle: list[Any] = []
+
+    def run(self, jobs: Sequence[Any], lost: Lost | None, afresh: bool) -> Iterator[tuple[int, Any]]:
+        """Each job's place and its result, as they come; as `run_jobs` says."""
+        ray, queue = self._ray, Queue(len(jobs), lost)
+        while queue or self._busy:
+            while queue and len(self._busy) < self.size:
+                actor, place = self._idle.pop() if self._idle else self._made.remote(self._kept), queue.next()
+                self._busy[actor.do.remote(jobs[place], __version__)] = (actor, place)
+            (answer, *_), _ = ray.wait(list(self._busy))
+            actor, place = self._busy.pop(answer)
+            try:
+                result, error = ray.get(answer)
+            except ray.exceptions.RayTaskError:
+                raise
+            except ray.exceptions.RayError:  # killed, out of memory, or its node is gone
+                queue.again(place)
+                continue
+            self._idle.append(actor)
+            waits = self._busy and not queue  # a worker that waits for a CPU may have that of one without a job
+            while self._idle and (afresh or waits):
+                ray.kill(self._idle.pop())
+            if error is not None:
+                raise error
+            yield place, result
+
+    def end(self) -> None:
+        """End all, whatever they do."""
+        for actor in (*(actor for actor, _ in self._busy.values()), *self._idle):
+            self._ray.kill(actor)
+
+
+@contextmanager
+def actors(work: Callable[[Any], Any], backend: Backend) -> Iterator[_Actors]:
+    """Workers on a cluster that hold the work; they end with the block.
 
     Raises:
         RayUnavailable: it is not installed, or no cluster answers.
     """
     with _cluster(backend.address) as ray:
-        kept, made = ray.put(work), ray.remote(num_cpus=1, max_restarts=0)(_Worker)
-        count = min(len(jobs), backend.workers or int(ray.cluster_resources().get("CPU", 1)))
-        queue, busy, idle = Queue(len(jobs), lost), {}, []
+        found = _Actors(ray, work, backend.workers)
         try:
-            while queue or busy:
-                while queue and len(busy) < count:
-                    actor, place = idle.pop() if idle else made.remote(kept), queue.next()
-                    busy[actor.do.remote(jobs[place], __version__)] = (actor, place)
-                (answer, *_), _ = ray.wait(list(busy))
-                actor, place = busy.pop(answer)
-                try:
-                    result, error = ray.get(answer)
-                except ray.exceptions.RayTaskError:
-                    raise
-                except ray.exceptions.RayError:  # killed, out of memory, or its node is gone
-                    queue.again(place)
-                    continue
-                idle.append(actor)
-                while idle and (afresh or not queue):  # one that waits for a CPU may have it
-                    ray.kill(idle.pop())
-                if error is not None:
-                    raise error
-                yield place, result
+            yield found
         finally:
-            for actor in (*(actor for actor, _ in busy.values()), *idle):
-                ray.kill(actor)
+            found.end()
 
 
 @contextmanager

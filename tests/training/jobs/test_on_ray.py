@@ -15,6 +15,11 @@ from typing import Any
 import pytest
 
 from bidpilot.bidding.errors import InvalidConfig
+from bidpilot.training.evaluation.catalogue import SUITES
+from bidpilot.training.evaluation.config import EvaluateConfig
+from bidpilot.training.evaluation.contestants import Contestant
+from bidpilot.training.evaluation.rows import agent_rows, pair_rows
+from bidpilot.training.evaluation.spread import made, play_suite, played_by_workers
 from bidpilot.training.jobs.backend import Backend
 from bidpilot.training.jobs.on_ray import _ON_LOOPBACK
 from bidpilot.training.jobs.run import run_jobs
@@ -97,3 +102,16 @@ def test_workers_killed_at_random_moments_lose_nothing(tmp_path: Path) -> None:
     over.set()
     killer.join()
     assert found == [(k, k * k) for k in jobs]
+
+
+def test_suites_have_the_rows_of_the_local_backend() -> None:
+    """Bit for bit, though nodes share no folder: suites are made where they are played, policies are sent."""
+    config = EvaluateConfig(suites=("steady",), days=4)
+    everyone = (Contestant("mpc"), Contestant("mpc_informed"), Contestant("plan"))
+    (record,) = (SUITES[name] for name in config.suites)
+    here = play_suite(made(record, config), everyone, config, str)
+    (there,) = played_by_workers(config, [record], everyone, Backend("ray", 2), str)
+    assert [*agent_rows(there, there.outcomes, {}, 0), *pair_rows(there, there.outcomes, 0)] == [
+        *agent_rows(here, here.outcomes, {}, 0),
+        *pair_rows(here, here.outcomes, 0),
+    ]
