@@ -26,6 +26,18 @@ COMMANDS: tuple[Command, ...] = (
         "score agents on held-out days",
     ),
     Command(
+        "train-many",
+        f"{_ROOMS}.many.config:TrainManyConfig",
+        f"{_ROOMS}.many.train:run",
+        "plan many campaigns, and say who is to bid for each",
+    ),
+    Command(
+        "evaluate-many",
+        f"{_ROOMS}.many.config:EvaluateManyConfig",
+        f"{_ROOMS}.many.evaluate:run",
+        "play many campaigns on held-out days",
+    ),
+    Command(
         "compare",
         f"{_ROOMS}.compare.config:CompareConfig",
         f"{_ROOMS}.compare.run:run",

@@ -52,8 +52,8 @@ class TuneConfig(JobOptions):
     resume: str | None = Field(
         None,
         min_length=1,
-        description="Tuning to go on with, in its own configuration: id, beginning of an id, or name; only out and "
-        "install go with it.",
+        description="Tuning to go on with, in its own configuration: id, beginning of an id, or name; only out, "
+        "install, backend and address go with it.",
     )
     out: Path | None = Field(
         None, description="Folder to write gains.json and a file per learner to, beside those that the run keeps."

@@ -43,9 +43,9 @@ def run(config: TuneConfig) -> str:
         RunNotFound: `resume` names no tuning.
         UnknownLaw: on a log, the teacher to imitate is to know the law.
     """
-    _check_workers(config)
     resumed = None if config.resume is None else resolve_run(config.resume, ("tune",))
     config = config if resumed is None else _resumed(config, resumed.run_id)
+    _check_workers(config)
     config.imitation.check_law_known(config.log)
     console = Console()
     folders = [folder for folder in (config.out, data_folder() if config.install else None) if folder is not None]

@@ -58,7 +58,7 @@ def test_a_worker_that_is_killed_costs_no_training_and_no_run_is_left_running() 
     here = find_run(run(TrainCommand.model_validate({**TINY, "seed": 3})))
     assert there.name == "mine s3"
     assert (there.status, running({}, store=current_store())) == ("FINISHED", [])
-    assert there.params | {"run_name": ""} == here.params | {"run_name": ""}
+    assert {**there.params, "run_name": ""} == {**here.params, "run_name": ""}
     assert there.metrics == here.metrics
     assert ids in there.tags["mlflow.note.content"]
     policies = [np.load(download(i.run_id, "policy") / "policy.npz") for i in (there, here)]
@@ -82,7 +82,9 @@ def test_a_run_is_the_same_in_another_store(tmp_path: Path) -> None:
     assert [(m.step, m.value) for m in client.get_metric_history(run_id, "score")] == [(k, k / 3) for k in range(3)]
     assert json.loads(download(run_id, "folder/rows.json").read_text()) == [1, 2]
     stored = client.get_run(run_id)
+    assert stored.inputs is not None
     assert [i.dataset.name for i in stored.inputs.dataset_inputs] == ["daily"]
+    assert stored.outputs is not None
     assert len(stored.outputs.model_outputs) == 1
 
 
