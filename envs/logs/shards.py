@@ -59,10 +59,11 @@ def join_parts(name: str, parts: Sequence[AuctionLog], allocate: Allocate) -> Au
     """
     first = parts[0]
     for part in parts[1:]:
-        if (part.slots, part.sources) != (first.slots, first.sources) or _present(part) != _present(first):
+        alike = (part.slots, part.sources, part.cut) == (first.slots, first.sources, first.cut)
+        if not alike or _present(part) != _present(first):
             raise InvalidLog(
-                f"part {part.name} differs from {first.name} in slots, sources or in the columns that it records. "
-                "Import all parts from files of one kind."
+                f"part {part.name} differs from {first.name} in slots, sources, time zone or in the columns that it "
+                "records. Import all parts from files of one kind."
             )
     segments = tuple(sorted({segment for part in parts for segment in part.segments}))
     days = sorted(
@@ -74,7 +75,9 @@ def join_parts(name: str, parts: Sequence[AuctionLog], allocate: Allocate) -> Au
     if twice:
         raise InvalidLog(f"{twice[0]} lies in two parts of {name}. Cut files between days, and import them again.")
     counts = [np.diff(parts[part].offsets[day]) for part, day in days]
-    columns = {column: _copied(column, parts, days, segments, allocate) for column in _own_columns(first)}
+    columns: dict[str, NDArray[Any] | None] = {
+        column: _copied(column, parts, days, segments, allocate) for column in _own_columns(first)
+    }
     for column in COLUMNS:
         if column not in columns:
             shared = column.removeprefix("true_")

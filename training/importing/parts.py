@@ -80,9 +80,8 @@ def import_parts(config: ImportConfig, options: ImportOptions, console: Console)
     _check_parts(config, parts)
     Shards(name=name, parts=tuple(parts)).save(out)
     log = load_log(out, memory_map=None)
-    console.print(
-        f"log {name!r} in {out}: {len(parts)} parts, {log.n_days} days, {log.n:,} auctions, digest {log.digest}"
-    )
+    told = f"{len(parts)} parts, {log.n_days} days, {log.n:,} auctions, digest {log.digest}"
+    console.print(f"log {name!r} in {out}: {told}", soft_wrap=True)
 
 
 def _check(config: ImportConfig) -> None:

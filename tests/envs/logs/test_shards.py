@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import DamagedLog, InvalidLog
 from bidpilot.envs.logs.auction_log import COLUMNS, AuctionLog
@@ -18,7 +21,7 @@ from tests.training.small_logs import small_log
 WHOLE = small_log("whole", "conversion", units=12, campaigns=("1", "2"), auctions=3)
 
 
-def empty(name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:  # type: ignore[type-arg]
+def empty(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     return np.empty(shape, dtype)
 
 
@@ -52,8 +55,6 @@ def test_a_day_in_two_parts_and_parts_of_other_kinds_are_refused() -> None:
     with pytest.raises(InvalidLog, match="lies in two parts"):
         join_parts("whole", [WHOLE, WHOLE.select_days([3])], empty)
     other = small_log("other", "conversion", units=1, first=40, auctions=3)
-    from dataclasses import replace
-
     with pytest.raises(InvalidLog, match="differs from"):
         join_parts("whole", [WHOLE, replace(other, sources=other.sources + 1)], empty)
 
