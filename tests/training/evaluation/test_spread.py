@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -58,7 +60,7 @@ def test_suites_come_in_their_order(here: list[SuitePlayed]) -> None:
 
 
 def test_a_suite_that_is_made_already_is_sent_to_the_workers(here: list[SuitePlayed]) -> None:
-    suite = made(RECORDS[0], CONFIG)
+    suite = pickle.loads(pickle.dumps(made(RECORDS[0], CONFIG)))
     (found,) = played_by_workers(CONFIG, [suite], EVERYONE, Backend(), str)
     same(found, here[0])
 

@@ -5,18 +5,24 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sys
 import threading
 import time
 from contextlib import suppress
 from multiprocessing import active_children
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from bidpilot import __version__
 from bidpilot.bidding.errors import InvalidConfig
-from bidpilot.training.jobs.attempt import ATTEMPTS, JobLost
+from bidpilot.training.jobs import on_ray
+from bidpilot.training.jobs.attempt import ATTEMPTS, JobLost, attempt
 from bidpilot.training.jobs.backend import Backend
-from bidpilot.training.jobs.run import run_jobs
+from bidpilot.training.jobs.on_ray import RayUnavailable
+from bidpilot.training.jobs.run import crew, run_jobs
 from tests.training.jobs.works import Counting, Dying, Slow, divide, refuse_odd, square
 
 KILLS = int(os.environ.get("BIDPILOT_JOB_KILLS", "2"))
@@ -91,3 +97,88 @@ def test_an_address_is_of_a_cluster() -> None:
     with pytest.raises(InvalidConfig, match="--backend ray"):
         Backend.of("local", 2, "10.0.0.1:6379")
     assert Backend.of("ray", 0, "auto").address == "auto"
+
+
+def test_ray_that_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(RayUnavailable, match=r"bidpilot\[ray\]"):
+        list(run_jobs([1], square, Backend("ray")))
+
+
+class _Ray:
+    """As much of Ray as is needed to begin and to end it."""
+
+    def __init__(self, answers: bool = True) -> None:
+        self.answers, self.asked, self.running = answers, {}, False
+        self.exceptions = SimpleNamespace(RayTaskError=KeyError, RayError=OSError)
+
+    asked: dict[str, Any]
+
+    def is_initialized(self) -> bool:
+        return self.running
+
+    def init(self, **asked: Any) -> None:
+        if not self.answers:
+            raise ConnectionError("nobody there")
+        self.asked, self.running = asked, True
+
+    def shutdown(self) -> None:
+        self.running = False
+
+    def put(self, value: Any) -> Any:
+        return value
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": 2.0}
+
+    def remote(self, **_: Any) -> Any:
+        return lambda made: made
+
+    def wait(self, answers: list[Any]) -> Any:
+        return answers[:1], answers[1:]
+
+
+def test_a_ray_of_ones_own_is_on_loopback_without_a_dashboard_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", raising=False)
+    ray = _Ray()
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    with crew(square, Backend("ray")) as workers:
+        assert (workers.size, ray.running) == (2, True)
+    assert not ray.running
+    assert (ray.asked["address"], ray.asked["include_dashboard"]) == ("local", False)
+    assert os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "0"
+    with crew(square, Backend("ray", 3, "head:6379")) as workers:
+        assert workers.size == 3
+    assert ray.asked["address"] == "head:6379"
+    ray.running = True
+    with crew(square, Backend("ray")):
+        pass
+    assert ray.running  # it was there before, so it stays
+
+
+def test_a_cluster_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", _Ray(answers=False))
+    with pytest.raises(RayUnavailable, match="no Ray cluster answers at head:6379"):
+        list(run_jobs([1], square, Backend("ray", 0, "head:6379")))
+
+
+class _Unsendable(Exception):
+    def __init__(self, what: str, more: int) -> None:
+        super().__init__(f"{what} {more}")
+
+
+def test_an_error_that_cannot_be_sent_is_told_in_its_words() -> None:
+    def fail(job: object) -> None:
+        raise _Unsendable("odd", 3)
+
+    result, error = attempt(fail, None)
+    assert result is None
+    assert isinstance(error, RuntimeError)
+    assert str(error) == "_Unsendable: odd 3"
+
+
+def test_an_actor_does_a_job_of_its_own_version_alone() -> None:
+    worker = on_ray._Worker(square)
+    assert worker.do(3, __version__) == (9, None)
+    _, error = worker.do(3, "0.0.1")
+    assert isinstance(error, RayUnavailable)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from multiprocessing import active_children
 from pathlib import Path
@@ -20,10 +22,13 @@ from bidpilot.training.tracking import Store, current_store, download, find_run,
 from bidpilot.training.tracking.find import running
 from bidpilot.training.tracking.parcel import end_dead, packed, unpacked
 from bidpilot.training.tracking.store import in_store
+from bidpilot.training.train import many
 from bidpilot.training.train.command import TrainCommand, run
+from bidpilot.training.train.many import Training
 
 pytestmark = pytest.mark.usefixtures("project")
 
+KILLS = int(os.environ.get("BIDPILOT_JOB_KILLS", "0"))
 TINY: dict[str, Any] = {
     "market": "steady",
     "total_steps": 0,
@@ -36,28 +41,12 @@ TINY: dict[str, Any] = {
 }
 
 
-def test_a_worker_that_is_killed_costs_no_training_and_no_run_is_left_running() -> None:
-    """Two seeds by one worker each, the first of which is killed: two finished runs, as this process trains them."""
-    killed = Event()
-
-    def kill() -> None:
-        while not killed.wait(0.05):
-            for child in active_children():
-                if not killed.wait(2.0):
-                    with suppress(ProcessLookupError):
-                        os.kill(child.pid or 0, signal.SIGKILL)
-                    killed.set()
-                break
-
-    killer = Thread(target=kill)
-    killer.start()
-    ids = run(TrainCommand.model_validate({**TINY, "seeds": (3,), "workers": 1, "run_name": "mine"}))
-    killed.set()
-    killer.join()
+def test_a_worker_trains_what_this_process_trains() -> None:
+    """Parameters, metrics and weights are the same, and the run's description names the run."""
+    ids = run(TrainCommand.model_validate({**TINY, "seeds": (0,), "workers": 1, "run_name": "mine"}))
     (there,) = (find_run(run_id) for run_id in ids.split(","))
-    here = find_run(run(TrainCommand.model_validate({**TINY, "seed": 3})))
-    assert there.name == "mine s3"
-    assert (there.status, running({}, store=current_store())) == ("FINISHED", [])
+    here = find_run(run(TrainCommand.model_validate(TINY)))
+    assert (there.name, there.status) == ("mine s0", "FINISHED")
     assert {**there.params, "run_name": ""} == {**here.params, "run_name": ""}
     assert there.metrics == here.metrics
     assert ids in there.tags["mlflow.note.content"]
@@ -65,6 +54,58 @@ def test_a_worker_that_is_killed_costs_no_training_and_no_run_is_left_running() 
     assert policies[0].files == policies[1].files
     for name in policies[0].files:
         np.testing.assert_array_equal(policies[0][name], policies[1][name])
+
+
+@pytest.mark.skipif(KILLS < 20, reason="takes many minutes: BIDPILOT_JOB_KILLS=20")
+@pytest.mark.parametrize("served", [False, True])
+def test_many_kills_cost_no_training_and_no_run_is_left_running(served: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers killed at random moments; with `served` they write to the parent's store themselves."""
+    monkeypatch.setattr(Store, "served", property(lambda store: served))
+    rng, over, killed = random.Random(os.getpid()), Event(), 0
+
+    def kill() -> None:
+        nonlocal killed
+        while killed < KILLS and not over.wait(rng.uniform(1.0, 15.0)):
+            for child in active_children()[:1]:
+                with suppress(ProcessLookupError):
+                    os.kill(child.pid or 0, signal.SIGKILL)
+                    killed += 1
+
+    killer = Thread(target=kill)
+    killer.start()
+    seeds = range(2 * KILLS // 3)
+    ids = run(TrainCommand.model_validate({**TINY, "seeds": seeds, "workers": 2, "experiment": f"kills {served}"}))
+    over.set()
+    killer.join()
+    assert killed >= KILLS // 2
+    runs = [find_run(run_id) for run_id in ids.split(",")]
+    assert [r.status for r in runs] == ["FINISHED"] * len(seeds)
+    assert [r.params["seed"] for r in runs] == [str(seed) for seed in seeds]
+    assert running({}, store=current_store()) == []
+
+
+def test_where_a_server_keeps_runs_the_parent_ends_what_a_killed_worker_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker writes to the parent's store itself; its run is told apart by the job."""
+    monkeypatch.setattr(Store, "served", property(lambda store: True))
+    begun: list[str] = []
+
+    def killed_once(jobs: Sequence[Training], work: Any, backend: Backend, lost: Any, afresh: bool) -> Iterator[Any]:
+        assert work.store == current_store()
+        client = current_store().client()
+        for place, job in enumerate(jobs):
+            for _ in range(2):
+                made = client.create_run(current_store().experiment_id("bidpilot"), tags=dict(job.tags or {}))
+                begun.append(made.info.run_id)
+                if len(begun) % 2:
+                    lost(place)
+            client.set_terminated(begun[-1])
+            yield place, begun[-1]
+
+    monkeypatch.setattr(many, "run_jobs", killed_once)
+    trainings = [Training(TrainCommand.model_validate({**TINY, "seed": seed}).training()) for seed in (0, 1)]
+    assert [run_id for _, run_id in many.trained(trainings, Backend("local", 2))] == begun[1::2]
+    assert [find_run(run_id).status for run_id in begun] == ["KILLED", "FINISHED"] * 2
+    assert running({}, store=current_store()) == []
 
 
 def test_a_run_is_the_same_in_another_store(tmp_path: Path) -> None:
