@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 import polars as pl
@@ -24,6 +24,8 @@ from bidpilot.envs.logs.staging import Staging
 from bidpilot.envs.logs.terms import DayTerms
 
 _MOST_SEGMENTS = 256
+BUDGETS_NOTE: Final = "budgets: not in the files"
+"""How the note begins that says which days have a budget made of the log's other days."""
 
 
 @dataclass
@@ -138,7 +140,7 @@ def _make_log(
     if without:
         how = f"{options.budget:g}" if options.budget else f"{options.budget_share:g} of the cost of a usual day"
         of = "" if without == len(days) else f" for {without} of {len(days)} days"
-        notes.append(f"budgets: not in the files{of}; each such day has {how}")
+        notes.append(f"{BUDGETS_NOTE}{of}; each such day has {how}")
     worths = {day.terms["conversion_value"] or options.conversion_value or day.terms["max_cpa"] for day in days}
     if worths == {None}:
         notes.append("conversion value: not in the files; 1")

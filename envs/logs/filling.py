@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import polars as pl
 
@@ -13,6 +15,9 @@ from bidpilot.envs.logs.staging import Staging
 from bidpilot.envs.logs.storage import load_log
 
 _CONSTANTS = {"exposure": 1.0, "interaction": 0.0, "conversion": 0.0}  # where a format has no such KPI
+
+RATED_NOTE: Final = "predicted by the mean outcome of like auctions on other days"
+"""How the note ends that says which KPIs are estimated from the log itself."""
 
 
 class Filling:
@@ -44,9 +49,7 @@ class Filling:
         if staging.rows_lost and options.lost == "draw":
             self._landscape = self._fit_landscape()
         if staging.format.rated:
-            self.notes.append(
-                f"{', '.join(staging.format.rated)}: predicted by the mean outcome of like auctions on other days"
-            )
+            self.notes.append(f"{', '.join(staging.format.rated)}: {RATED_NOTE}")
 
     def fill(self, rows: pl.DataFrame, period: int) -> pl.DataFrame:
         """The rows of one day, with a market price and three KPIs each."""

@@ -17,14 +17,21 @@ def join_logs(logs: Sequence[AuctionLog]) -> AuctionLog:
     """One log with the days of all; named after the first. It has a funnel, and orders, where all of them have.
 
     Raises:
-        InvalidLog: logs that differ in segments, sources, slots, or in the columns that they have.
+        InvalidLog: logs that differ in segments, sources, slots, time zone, or in the columns that they have.
     """
     first = logs[0]
     if len(logs) == 1:
         return first
     for other in logs[1:]:
-        if (other.segments, other.sources, other.slots) != (first.segments, first.sources, first.slots):
-            raise InvalidLog("logs can be joined only where segments, sources and slots are the same. Join such logs.")
+        if (other.segments, other.sources, other.slots, other.cut) != (
+            first.segments,
+            first.sources,
+            first.slots,
+            first.cut,
+        ):
+            raise InvalidLog(
+                "logs can be joined only where segments, sources, slots and time zone are the same. Join such logs."
+            )
     joined: dict[tuple[int, ...], NDArray[Any]] = {}  # columns that are one array stay one array
     columns: dict[str, NDArray[Any] | None] = {}
     for name in (*COLUMNS, *ADDED):

@@ -28,6 +28,7 @@ from bidpilot.envs.logs.auction_log import ADDED, COLUMNS, EVENT_COLUMNS, REALIS
 from bidpilot.envs.logs.checks import DTYPES
 from bidpilot.envs.logs.headers import require_columns
 from bidpilot.envs.logs.manifest import MANIFEST_FILE, LogManifest, read_manifest
+from bidpilot.envs.logs.shards import SHARDS_FILE, Shards, join_parts
 
 AUCTIONS_FILE = "auctions.parquet"
 SET_ASIDE_FILE = "set_aside.parquet"
@@ -72,6 +73,7 @@ def save_log(
     folder.mkdir(parents=True, exist_ok=True)
     # log.json goes first and comes last: a folder that was cut short while written is no log.
     (folder / MANIFEST_FILE).unlink(missing_ok=True)
+    (folder / SHARDS_FILE).unlink(missing_ok=True)
     for stale in (folder / SET_ASIDE_FILE, folder / HASHED_FILE, folder / WON_FILE, *folder.glob(f"{MAPPED_FOLDER}/*")):
         stale.unlink(missing_ok=True)
     _write_auctions(log, folder / AUCTIONS_FILE)
@@ -94,7 +96,7 @@ def check_folder(folder: Path) -> None:
     Raises:
         NotALog: it is a file, or holds things that are no log.
     """
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST_FILE).is_file()):
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not holds_log(folder)):
         raise NotALog(f"{folder} exists and is no auction log; it was left alone. Name an empty or new folder.")
 
 
@@ -114,6 +116,8 @@ def load_log(folder: str | Path, memory_map: bool | None = False) -> AuctionLog:
         DamagedLog: a file is truncated or altered.
     """
     folder = Path(folder)
+    if (folder / SHARDS_FILE).is_file():
+        return _load_shards(folder, memory_map)
     manifest = read_manifest(folder)
     path = folder / AUCTIONS_FILE
     if memory_map is None:
@@ -146,6 +150,20 @@ def load_log(folder: str | Path, memory_map: bool | None = False) -> AuctionLog:
             "Import the log again."
         )
     return log
+
+
+def holds_log(folder: Path) -> bool:
+    """Whether an imported log lies in a folder, in one piece or in parts."""
+    return (folder / MANIFEST_FILE).is_file() or (folder / SHARDS_FILE).is_file()
+
+
+def _load_shards(folder: Path, memory_map: bool | None) -> AuctionLog:
+    """A log in parts, as one; where it is to be mapped its parts are, and its columns lie beside it."""
+    shards = Shards.load(folder)
+    if memory_map is None:
+        memory_map = sum(read_manifest(folder / part).rows_kept for part in shards.parts) > _LARGE
+    parts = [load_log(folder / part, memory_map) for part in shards.parts]
+    return join_parts(shards.name, parts, _mapped(folder) if memory_map else _in_memory)
 
 
 def read_set_aside(folder: str | Path) -> pl.DataFrame:

@@ -41,9 +41,10 @@ class MixedMarket(MarketWrapper):
         begin = dict(zip((log.digest for log in logs), np.cumsum([0, *(log.n for log in logs)]), strict=False))
         self._log = join_logs(logs)
         self._begin = [int(begin[market.log.digest]) for market in markets]  # of each market's log in the joined one
-        self._digest = hashlib.blake2b(digest_size=16)
+        digest = hashlib.blake2b(digest_size=16)
         for market, share in zip(markets, shares, strict=True):
-            self._digest.update(f"{market.digest}{share}".encode())
+            digest.update(f"{market.digest}{share}".encode())
+        self._digest = digest.hexdigest()  # a hash that is not finished cannot be pickled
 
     @property
     def markets(self) -> tuple[Market, ...]:
@@ -63,7 +64,7 @@ class MixedMarket(MarketWrapper):
     @property
     def digest(self) -> str:
         """Of the markets and their shares."""
-        return self._digest.hexdigest()
+        return self._digest
 
     def days(self, uniforms: NDArray[np.float64]) -> DayBatch:
         """Make B days from `uniforms` (B, draws): the windows, levels and overlay shares of each row's market.

@@ -11,13 +11,14 @@ from bidpilot.agents.learners.catalogue import LearnerChoice
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
 from bidpilot.envs.bidding_env.pool_config import PoolConfig
 from bidpilot.training.ablate.catalogue import VARIANTS
-from bidpilot.training.cli.config import Config, Count, JsonFile, Seed, json_file
+from bidpilot.training.cli.config import Count, JsonFile, Seed, json_file
+from bidpilot.training.jobs.config import JobOptions, workers_field
 from bidpilot.training.train.config import TrainConfig
 
 _TRAINING = TrainConfig()
 
 
-class AblateConfig(LearnerChoice, Config):
+class AblateConfig(LearnerChoice, JobOptions):
     """Train with one part left out at a time, and say what each part buys on which suite."""
 
     basic: ClassVar[tuple[str, ...]] = ("variants", "seeds", "total_steps", "suites", "workers", "out")
@@ -37,7 +38,7 @@ class AblateConfig(LearnerChoice, Config):
     suites: tuple[str, ...] = Field((), description="Suites by name; all of them where none is named.")
     days: Count = Field(512, description="Held-out days per suite.")
     parts: bool = Field(True, description="Whether `adaptive` plays without each of its own parts, too.")
-    workers: Count = Field(2, description="Trainings side by side, each a process with one thread.")
+    workers: int = workers_field(2)
     fresh: bool = Field(
         False,
         description="Train anew; otherwise a finished training of the same configuration is taken, of whatever commit.",

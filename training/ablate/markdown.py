@@ -14,7 +14,7 @@ from bidpilot.training.cli.config import flat
 from bidpilot.training.evaluation.names import REFERENCES
 from bidpilot.training.report.tables import TOO_FEW, AgentRow, PairRow, decided
 
-_NOT_TOLD = ("workers", "fresh", "json_file", "experiment")  # options that change no number
+_NOT_TOLD = ("workers", "backend", "address", "fresh", "json_file", "experiment")  # options that change no number
 
 
 @dataclass(frozen=True)

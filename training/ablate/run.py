@@ -12,9 +12,8 @@ from bidpilot.agents.acting.controllers import ADAPTIVE
 from bidpilot.agents.acting.policy import NetworkPolicy
 from bidpilot.training.ablate.catalogue import FULL, Variant, named_variants
 from bidpilot.training.ablate.config import AblateConfig
-from bidpilot.training.ablate.jobs import Job, jobs
+from bidpilot.training.ablate.jobs import KIND, Job, jobs
 from bidpilot.training.ablate.markdown import Ablation, markdown
-from bidpilot.training.ablate.parallel import trained
 from bidpilot.training.ablate.parts import PARTS, Without
 from bidpilot.training.cli.config import changed
 from bidpilot.training.evaluation.catalogue import EVERY, SuiteRecord
@@ -24,11 +23,13 @@ from bidpilot.training.evaluation.play import Outcome
 from bidpilot.training.evaluation.record import Record
 from bidpilot.training.evaluation.rows import agent_rows, pair_rows
 from bidpilot.training.evaluation.suites import named_suites, synthetic_suite
+from bidpilot.training.jobs.backend import Backend
 from bidpilot.training.report.differences import difference_map
 from bidpilot.training.report.progress import steps
 from bidpilot.training.report.tables import AgentRow, PairRow, print_tables
 from bidpilot.training.tracking import Run, download, find_run, open_run
 from bidpilot.training.tracking.story import PARENT, listed
+from bidpilot.training.train.many import Training, trained
 
 _SEED = 0  # of the suites' days and of the bootstrap, as in `bidpilot evaluate`
 
@@ -39,13 +40,13 @@ def run(config: AblateConfig) -> str:
     Raises:
         UnknownVariant, UnknownSuite, InvalidConfig: before anything is trained.
     """
-    variants = named_variants(config.variants)
+    variants, backend = named_variants(config.variants), config.spread()
     records = named_suites(config.suites, (EVERY,))
     wanted = jobs(variants, config)
     console = Console()
     name = f"ablation of {config.learner} {listed([record.name for record in records], 'suites')}"
     with open_run(config.experiment, name, changed(config), kind="ablation", config=config) as tracked:
-        runs = _train(wanted, config, tracked, console)
+        runs = _train(wanted, config, tracked, backend, console)
         contestants: list[Contestant | Without] = [Contestant(name) for name in REFERENCES]
         if config.parts:
             contestants += [Contestant(ADAPTIVE.name), *(Without(name) for name in PARTS)]
@@ -63,7 +64,9 @@ def run(config: AblateConfig) -> str:
     return tracked.run_id
 
 
-def _train(wanted: Sequence[Job], config: AblateConfig, tracked: Run, console: Console) -> dict[str, str]:
+def _train(
+    wanted: Sequence[Job], config: AblateConfig, tracked: Run, backend: Backend, console: Console
+) -> dict[str, str]:
     """Run ids by the name of the training; finished trainings are taken, and the others are trained."""
     found = {} if config.fresh else {job.config.run_name: job.finished() for job in wanted}
     runs: dict[str, str] = {}
@@ -79,7 +82,9 @@ def _train(wanted: Sequence[Job], config: AblateConfig, tracked: Run, console: C
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("trainings", total=len(wanted), completed=len(runs))
-        for job, run_id in trained(missing, config.workers, {PARENT: tracked.run_id}):
+        trainings = [Training(job.config, KIND, {PARENT: tracked.run_id, **job.tags}) for job in missing]
+        for place, run_id in trained(trainings, backend):
+            job = missing[place]
             runs[str(job.config.run_name)] = run_id
             best = find_run(run_id).metrics["validation/best_ratio_iqm"]
             progress.update(task, advance=1)

@@ -18,12 +18,24 @@ class Command:
 _ROOMS = "bidpilot.training"
 
 COMMANDS: tuple[Command, ...] = (
-    Command("train", f"{_ROOMS}.train.config:TrainConfig", f"{_ROOMS}.train.run:run", "train a bid policy"),
+    Command("train", f"{_ROOMS}.train.command:TrainCommand", f"{_ROOMS}.train.command:run", "train a bid policy"),
     Command(
         "evaluate",
         f"{_ROOMS}.evaluation.config:EvaluateConfig",
         f"{_ROOMS}.evaluation.run:run",
         "score agents on held-out days",
+    ),
+    Command(
+        "train-many",
+        f"{_ROOMS}.many.config:TrainManyConfig",
+        f"{_ROOMS}.many.train:run",
+        "plan many campaigns, and say who is to bid for each",
+    ),
+    Command(
+        "evaluate-many",
+        f"{_ROOMS}.many.config:EvaluateManyConfig",
+        f"{_ROOMS}.many.evaluate:run",
+        "play many campaigns on held-out days",
     ),
     Command(
         "compare",

@@ -22,8 +22,8 @@ Carries = Annotated[
 ]
 JsonFile = Annotated[Path | None, tyro.conf.arg(name="json")]
 
-_PLACES = ("experiment", "run_name", "resume", "json_file", "out", "install")
-"""Options that say where a run is kept, and nothing of what it is."""
+_PLACES = ("experiment", "run_name", "resume", "json_file", "out", "install", "workers", "backend", "address")
+"""Options that say where a run is kept, or where it is worked on, and nothing of what it is."""
 
 
 class Config(BaseModel):

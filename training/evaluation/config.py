@@ -11,10 +11,11 @@ from bidpilot.agents.learners.catalogue import DEFAULT
 from bidpilot.training.cli.config import Count, JsonFile, Seed, json_file
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, EVERY, SUITES
 from bidpilot.training.evaluation.names import CHOICE, REFERENCES, TRAFFIC_REFERENCES, UNTUNED
+from bidpilot.training.jobs.config import JobOptions
 from bidpilot.training.setting.terms import LogTerms
 
 
-class EvaluateConfig(LogTerms):
+class EvaluateConfig(LogTerms, JobOptions):
     """Play agents over held-out days, print R / R* per suite and the paired differences."""
 
     basic: ClassVar[tuple[str, ...]] = ("agents", "suites", "log", "days", "pairs", "json_file")

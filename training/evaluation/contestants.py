@@ -79,9 +79,21 @@ class Contestant:
     def play(self, suite: Suite) -> dict[str, Outcome]:
         """Its days on a suite by row: one per training run, then the mean of several under the agent's name."""
         found = {name: _play_policy(policy, name, suite) for name, policy in self.policies.items()}
-        if not found:
-            return {self.name: play_fixed(self.name, suite.arena, suite.gains)}
+        return self.whole(found or {self.name: play_fixed(self.name, suite.arena, suite.gains)})
+
+    def whole(self, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
+        """Its rows among `outcomes`, then the mean of several trainings under the agent's name."""
+        found = {row: outcomes[row] for row in self.policies or (self.name,)}
         return found if len(found) == 1 else found | {self.name: Outcome.pooled(list(found.values()))}
+
+    def alone(self) -> list[Contestant]:
+        """A contestant for each of its trainings, called as its row; itself where it has one or none."""
+        if len(self.policies) <= 1:
+            return [self]
+        return [
+            Contestant(row, {row: policy}, self.runs[k : k + 1], {row: self.lessons.get(row, Lesson())})
+            for k, (row, policy) in enumerate(self.policies.items())
+        ]
 
     def marks(self, suite: Suite) -> dict[str, Marks]:
         """Of each of its rows: which run was played, under which forecast, and what either had seen before."""

@@ -22,6 +22,7 @@ from bidpilot.bidding.errors import ForecastMismatch, InvalidConfig, RunNotFound
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.manifest import MANIFEST_FILE
+from bidpilot.envs.logs.shards import SHARDS_FILE
 from bidpilot.envs.markets.fitted.model import MODEL_FILE
 from bidpilot.envs.markets.recorded.carrying import AskedCarried
 from bidpilot.envs.synthetic.generate import SEGMENTS
@@ -225,7 +226,7 @@ def _latest_playable(learner: str | None, experiment: str, fits: Fit, segments: 
 def _asked(log: AuctionLog, asked: str, carries: AskedCarried) -> Trained:
     """The forecast of a run, or of all days of an imported log."""
     folder = Path(asked)
-    if not any((folder / file).is_file() for file in (MANIFEST_FILE, MODEL_FILE)):
+    if not any((folder / file).is_file() for file in (MANIFEST_FILE, SHARDS_FILE, MODEL_FILE)):
         if folder.is_dir():
             raise InvalidConfig(f"--forecast {asked} is a folder that holds no log. Name an imported log, or a run.")
         return Trained.of_run(resolve_run(asked))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,6 +91,15 @@ class Arena:
         self.kept = (self.optimum.bound > 0) & (self.best > 0)
         if not self.kept.any():
             raise InfeasibleCampaign("no held-out day can keep the campaign's constraints. Relax them.")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the episode, whose arrays are views of each other and would come apart."""
+        return {name: value for name, value in vars(self).items() if name != "episode"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.episode = Episode(self.market, self.forecast, len(self.days))
+        self.episode.begin(self.days, self.campaigns)
 
     @property
     def at_first_price(self) -> bool:

@@ -17,6 +17,7 @@ from bidpilot.training.evaluation.contestants import Contestant, fixed_gains
 from bidpilot.training.evaluation.names import FILTERED, INFORMED, KNOWABLE, REFERENCES
 from bidpilot.training.evaluation.play import Outcome
 from bidpilot.training.evaluation.rows import row_metrics
+from bidpilot.training.evaluation.spread import SuitePlayed
 from bidpilot.training.evaluation.suites import Suite
 from bidpilot.training.report.tables import AgentRow, PairRow, short_name
 from bidpilot.training.tracking import Run, find_run, written_to
@@ -67,7 +68,7 @@ class Record:
 
     def suite(
         self,
-        suite: Suite,
+        suite: Suite | SuitePlayed,
         contestants: Sequence[Contestant],
         outcomes: Mapping[str, Outcome],
         rows: Sequence[AgentRow],
@@ -119,13 +120,16 @@ def _told(rows: Sequence[AgentRow]) -> str:
 
 
 def days_record(
-    suite: Suite, contestants: Sequence[Contestant], outcomes: Mapping[str, Outcome], conditions: str = AS_IT_IS
+    suite: Suite | SuitePlayed,
+    contestants: Sequence[Contestant],
+    outcomes: Mapping[str, Outcome],
+    conditions: str = AS_IT_IS,
 ) -> dict[str, Any]:
     """R / R* of every row on every day, with a digest that days share which are the same, scored alike.
 
     `runs` holds the training run of each row that is of one policy.
     """
-    units, reference = suite.kept_units, suite.arena.reference
+    units, reference = suite.kept_units, suite.reference
     return {
         "suite": suite.name,
         "days": _digest(reference.tobytes(), units.tobytes(), conditions.encode()),

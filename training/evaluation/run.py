@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 
 from bidpilot.agents.acting.controllers import MPC
 from bidpilot.agents.learners.catalogue import DEFAULT
 from bidpilot.bidding.campaign.batch import has_soft_bound
-from bidpilot.bidding.constraints.together import target_cost
 from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.training.cli.config import changed
@@ -29,23 +27,16 @@ from bidpilot.training.evaluation.entered import entered
 from bidpilot.training.evaluation.gains_told import gains_told
 from bidpilot.training.evaluation.ground import Trained
 from bidpilot.training.evaluation.names import ALL_AGENTS
-from bidpilot.training.evaluation.play import Outcome
 from bidpilot.training.evaluation.preference_front import front_rows, play_front, preference_grid
 from bidpilot.training.evaluation.record import Record, conditions, evaluation_name, metric_names, parent
 from bidpilot.training.evaluation.rows import agent_rows, marked, pair_rows
-from bidpilot.training.evaluation.suites import (
-    Suite,
-    agreed_campaigns,
-    log_suite,
-    named_suites,
-    suite_forecast,
-    synthetic_suite,
-)
-from bidpilot.training.evaluation.traffic import behind, missing_told
+from bidpilot.training.evaluation.spread import SuitePlayed, made, play_suite, played_by_workers
+from bidpilot.training.evaluation.suites import Suite, agreed_campaigns, log_suite, named_suites, suite_forecast
+from bidpilot.training.evaluation.traffic import behind
 from bidpilot.training.report.comparison import Interval, interval_plot
 from bidpilot.training.report.preference_front import preference_front_plot
 from bidpilot.training.report.profile import performance_profile
-from bidpilot.training.report.progress import steps
+from bidpilot.training.report.progress import steps, waiting
 from bidpilot.training.report.tables import (
     AgentRow,
     PairRow,
@@ -136,6 +127,8 @@ def _mark_tags(rows: Sequence[AgentRow]) -> dict[str, str]:
 
 
 def _check(config: EvaluateConfig) -> None:
+    if config.front and not config.spread().here:
+        raise InvalidConfig("a front is played by this process alone: leave --workers and --backend out, or --front.")
     if config.forecast is not None and config.log is None:
         raise InvalidConfig(
             f"--forecast {config.forecast} is for a log; suites have forecasts of their own. Give --log too, or leave "
@@ -158,7 +151,11 @@ def _check(config: EvaluateConfig) -> None:
 
 
 def _comparison(
-    config: EvaluateConfig, suites: Iterable[Suite], contestants: Sequence[Contestant], tracked: Run, console: Console
+    config: EvaluateConfig,
+    suites: Sequence[SuiteRecord | Suite],
+    contestants: Sequence[Contestant],
+    tracked: Run,
+    console: Console,
 ) -> list[AgentRow | PairRow]:
     """Rows of every agent on every suite, printed, drawn and logged; pairs of agents, not of their single seeds."""
     rows: list[AgentRow] = []
@@ -166,27 +163,19 @@ def _comparison(
     profiles, gains = {}, {}
     seeds = {contestant.name: contestant.seeds for contestant in contestants}
     record = Record(tracked, ROWS_FILE, *conditions(config))
-    for suite in _made(suites, console):
-        if config.log is not None:
-            console.print(_targets_told(suite))
-            console.print(_left_out_told(suite), end="")
-        console.print(missing_told(suite.name, suite.arena.forecast, config.traffic_filter), end="")
-        if config.traffic_filter and not suite.arena.filtered:
-            console.print(f"{suite.name}: its forecast tells no sources apart, so that no traffic is filtered")
-        outcomes: dict[str, Outcome] = {}
-        present = [*traffic_references(suite, list(seeds)), *contestants]
-        with steps(console, len(present)) as step:
-            for contestant in present:
-                step(f"playing {short_name(contestant.name)} on {suite.name}")
-                outcomes |= contestant.play(suite)
-        whole = {contestant.name: outcomes[contestant.name] for contestant in present}
-        marks = {row: mark for contestant in present for row, mark in contestant.marks(suite).items()}
-        found = marked(agent_rows(suite, outcomes, seeds, config.seed), marks), pair_rows(suite, whole, config.seed)
-        record.suite(suite, present, outcomes, *found)
+    for played in _played(config, suites, contestants, console):
+        for line in played.told:
+            console.print(line, soft_wrap=True)
+        whole = {contestant.name: played.outcomes[contestant.name] for contestant in played.present}
+        found = (
+            marked(agent_rows(played, played.outcomes, seeds, config.seed), played.marks),
+            pair_rows(played, whole, config.seed),
+        )
+        record.suite(played, played.present, played.outcomes, *found)
         rows += found[0]
         pairs += found[1]
-        gains[suite.name] = suite.gains
-        profiles[suite.name] = {short_name(a): o.ratio for a, o in whole.items()}
+        gains[played.name] = played.gains
+        profiles[played.name] = {short_name(a): o.ratio for a, o in whole.items()}
     tracked.set_tags(_mark_tags(rows))
     tracked.log_figure(performance_profile(profiles), "figures/profiles.png")
     intervals = [Interval(short_name(r["agent"]), r["suite"], r["iqm"], r["ci_low"], r["ci_high"]) for r in rows]
@@ -198,15 +187,26 @@ def _comparison(
     return [*rows, *pairs]
 
 
-def _made(suites: Iterable[Suite], console: Console) -> Iterator[Suite]:
-    """The suites, each made when it is its turn; a terminal is told so meanwhile."""
-    pending = iter(suites)
-    while True:
+def _played(
+    config: EvaluateConfig,
+    suites: Sequence[SuiteRecord | Suite],
+    contestants: Sequence[Contestant],
+    console: Console,
+) -> Iterator[SuitePlayed]:
+    """The suites in their order, each made when it is its turn, so that only one is held in memory."""
+    backend = config.spread()
+    if not backend.here:
+        with waiting(console, f"playing {len(suites)} suites by workers"):
+            yield from played_by_workers(config, suites, contestants, backend, lambda told: None)
+        return
+    names = [contestant.name for contestant in contestants]
+    for entry in suites:
         with console.status("making the next suite ready ..."):
-            suite = next(pending, None)
-        if suite is None:
-            return
-        yield suite
+            suite = entry if isinstance(entry, Suite) else made(entry, config)
+        present = [*traffic_references(suite, names), *contestants]
+        with steps(console, len(present)) as step:
+            played = play_suite(suite, present, config, step)
+        yield played
 
 
 def _fronts(
@@ -241,10 +241,8 @@ def _params(config: EvaluateConfig) -> dict[str, Any]:
 
 def _suites(
     config: EvaluateConfig, records: Sequence[SuiteRecord], log: AuctionLog | None, trained: Trained | None
-) -> tuple[dict[str, Any], Iterable[Suite]]:
-    """Parameters to record, with the campaign's terms on a log, and what is played.
-
-    One suite of the catalogue after the other is made, so that only one is held in memory.
+) -> tuple[dict[str, Any], Sequence[SuiteRecord | Suite]]:
+    """Parameters to record, with the campaign's terms on a log, and what is played: that log, or suites to be made.
 
     Raises:
         ZeroIdealPoint, UnknownChannel, InfeasibleCampaign: at once, where the terms that were asked for have no plan.
@@ -258,25 +256,7 @@ def _suites(
         for record in records:
             for campaign in agreed_campaigns(record, config):
                 check_feasible(record.name, suite_forecast(record), campaign)
-    margin, filter_of = config.cpa_margin, behind(config.traffic_filter)
-    return _params(config), (synthetic_suite(r, config.days, config.seed, config, margin, filter_of) for r in records)
-
-
-def _targets_told(suite: Suite) -> str:
-    """How many days of a log have a target cost, and which."""
-    campaigns = suite.arena.campaigns
-    target = target_cost(campaigns.bounds, campaigns.conversion_value, soft_alone=True)
-    known = target[np.isfinite(target)]
-    which = f", of {known.min():g} to {known.max():g}" if len(known) else ""
-    return f"{suite.name}: {len(known)} of {len(target)} days have a target cost per conversion{which}"
-
-
-def _left_out_told(suite: Suite) -> str:
-    """A line on the days that nothing can be won on, which have no R / R*; empty where there are none."""
-    kept = suite.arena.kept
-    if kept.all():
-        return ""
-    return f"{suite.name}: {np.sum(~kept)} of {len(kept)} days are left out, as none of their auctions counts\n"
+    return _params(config), records
 
 
 def _targeted(config: EvaluateConfig, records: Sequence[SuiteRecord]) -> bool:

@@ -53,6 +53,11 @@ class Suite:
         return self.units[self.arena.kept]
 
     @property
+    def reference(self) -> NDArray[np.float64]:
+        """R* of the days that are played, (K,)."""
+        return self.arena.reference
+
+    @property
     def at_first_price(self) -> bool:
         """Whether some day is at first price."""
         return self.arena.at_first_price

@@ -8,16 +8,18 @@ from typing import ClassVar, Literal
 import tyro
 from pydantic import Field
 
-from bidpilot.training.cli.config import Config, Count, Seed
+from bidpilot.training.cli.config import Count, Seed
+from bidpilot.training.jobs.config import JobOptions
 
 
-class ImportConfig(Config):
+class ImportConfig(JobOptions):
     """Turn recorded auctions into a log that training and evaluation can read."""
 
     basic: ClassVar[tuple[str, ...]] = ("out", "force", "mapping", "budget", "name")
     examples: ClassVar[tuple[str, ...]] = (
         "bidpilot import auctionnet period-*.parquet --out logs/auctionnet",
         "bidpilot import mapping auctions.csv --mapping columns.yaml --out logs/mine",
+        "bidpilot import mapping day-*.csv --mapping columns.yaml --out logs/mine --parts --workers 2",
         "bidpilot import decisions decisions --out logs/decisions",
     )
 
@@ -54,6 +56,11 @@ class ImportConfig(Config):
     )
     interactions_from: Path | None = Field(
         None, description="Imported log whose exposures and interactions are drawn in place of the format's."
+    )
+    parts: bool = Field(
+        False,
+        description="Import each file, whole days of its own, as a part of the log, by --workers side by side; parts "
+        "are read as one log. For auctionnet and mapping. Parts that are there already are kept, unless --force.",
     )
     budget: float | None = Field(None, gt=0, description="Budget of a day, currency, where the files have none.")
     budget_share: float = Field(

@@ -9,12 +9,16 @@ from rich.console import Console
 
 from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.training.importing.config import ImportConfig
+from bidpilot.training.jobs.config import JobOptions
 from bidpilot.training.report.progress import waiting
 
 if TYPE_CHECKING:
     from bidpilot.envs.logs.outcomes import Plain
 
-_NO_OPTION = ("format", "files", "out", "name", "force", "incidents", "keep_incident_slots", "key_file")
+_NO_OPTION = (
+    *("format", "files", "out", "name", "force", "incidents", "keep_incident_slots", "key_file"),
+    *("parts", *JobOptions.model_fields),
+)
 
 
 def run(config: ImportConfig) -> None:
@@ -33,6 +37,13 @@ def run(config: ImportConfig) -> None:
     options = ImportOptions(**values)
     if config.incidents is not None and config.format != DECISIONS:
         raise InvalidConfig(f"--incidents are of a bid server's decisions, not of {config.format}. Leave them out.")
+    if config.parts:
+        from bidpilot.training.importing.parts import import_parts
+
+        import_parts(config, options, Console())
+        return
+    if not config.spread().here:
+        raise InvalidConfig("one log in one piece is one job: give --parts too, or leave --workers and --backend out.")
     incidents = []
     if config.format == DECISIONS and not config.keep_incident_slots:
         folders = beside(config.files) if config.incidents is None else [config.incidents]

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from bidpilot.bidding.errors import BidpilotError, UnreadableFile
 from bidpilot.bidding.kpi import KPI
 from bidpilot.envs.logs.decisions import REFUSED, SEGMENTS_FILE, WON
-from bidpilot.envs.logs.outcomes import Plain, as_it_is
 from bidpilot.envs.logs.files import find_files
 from bidpilot.envs.logs.headers import require_columns
+from bidpilot.envs.logs.outcomes import Plain, as_it_is
 from bidpilot.training.off_policy.estimators import Tries
 
 Array = NDArray[np.float64]

@@ -144,6 +144,16 @@ def finished_runs(
     return _finished(store, {"kind": kind, **(tags or {})}, experiment, _LOOKED_THROUGH) if store.exists else []
 
 
+def running(tags: Mapping[str, str], *, store: Store | None = None) -> list[RunInfo]:
+    """The runs with all of `tags` that have not ended.
+
+    Raises:
+        TrackingError: where the store cannot be used.
+    """
+    store = store or current_store()
+    return _found(store, "RUNNING", tags, None, _LOOKED_THROUGH) if store.exists else []
+
+
 def latest_finished_run(
     kind: str = "train",
     *,
@@ -198,7 +208,11 @@ def _why_not(run: MlflowRun, store: Store) -> str:
 
 
 def _finished(store: Store, tags: Mapping[str, str], experiment: str | None, count: int) -> list[RunInfo]:
-    conditions = ["attributes.status = 'FINISHED'"]
+    return _found(store, "FINISHED", tags, experiment, count)
+
+
+def _found(store: Store, status: str, tags: Mapping[str, str], experiment: str | None, count: int) -> list[RunInfo]:
+    conditions = [f"attributes.status = '{status}'"]
     for name, value in tags.items():
         if any(mark in f"{name}{value}" for mark in "'\"`"):
             raise TrackingError(f"tag {name} = {value} cannot be searched for: leave the quotes out")

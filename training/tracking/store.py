@@ -8,6 +8,7 @@ import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -48,6 +49,11 @@ class Store:
         return cls(uri=f"sqlite:///{folder / DATABASE}", folder=folder)
 
     @property
+    def served(self) -> bool:
+        """Whether a server keeps it, which every machine writes to alike."""
+        return urlsplit(self.uri).scheme in _PORTS
+
+    @property
     def exists(self) -> bool:
         """False only where it is a local database that no run has been written to."""
         return self.folder is None or (self.folder / DATABASE).exists()
@@ -80,12 +86,28 @@ class Store:
         return str(found.experiment_id)
 
 
+_IN: ContextVar[Store | None] = ContextVar("store", default=None)
+
+
+@contextmanager
+def in_store(store: Store) -> Iterator[Store]:
+    """Whatever is tracked meanwhile goes to `store`, and is looked for there."""
+    before = _IN.set(store)
+    try:
+        yield store
+    finally:
+        _IN.reset(before)
+
+
 def current_store() -> Store:
-    """The store that `MLFLOW_TRACKING_URI` names, else the project's `mlruns` folder.
+    """The store that `in_store` or `MLFLOW_TRACKING_URI` names, else the project's `mlruns` folder.
 
     The project is the nearest folder, from the working directory up, whose `mlruns` already is bidpilot's
     (it holds the database or the committed `.gitkeep`); without one, the working directory itself.
     """
+    inside = _IN.get()
+    if inside is not None:
+        return inside
     uri = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
     if uri:
         return Store(uri=uri)

@@ -18,6 +18,8 @@ from bidpilot.training.evaluation.names import CONSTANT
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.statistics import interquartile_mean, interval
 from bidpilot.training.evaluation.suites import setting_arena
+from bidpilot.training.jobs.backend import Backend
+from bidpilot.training.jobs.run import Crew, crew
 from bidpilot.training.setting.setting import Setting
 from bidpilot.training.tune.config import TuneConfig
 from bidpilot.training.tune.folds import Fold, Played, folds_of, ratios
@@ -63,15 +65,19 @@ class TunedBaseline:
         return bool(self.held_out) and all(part.won for part in self.held_out)
 
 
-def tune_baselines(config: TuneConfig, setting: Setting, search: Search, console: Console) -> dict[str, TunedBaseline]:
+def tune_baselines(
+    config: TuneConfig, setting: Setting, search: Search, console: Console, backend: Backend
+) -> dict[str, TunedBaseline]:
     """As many trials for every baseline: on all training days, and once more without each part of them."""
     arenas = (setting_arena(setting, config.days, seeding.TUNING, config.seed),)
-    found = {agent: search.best(agent, space, _score(agent, arenas), agent) for agent, space in BASELINES.items()}
+    with crew(PlaysGains(arenas), backend) as workers:
+        found = {a: search.best(a, space, _score(a, workers), a) for a, space in BASELINES.items()}
     parts: dict[str, dict[str, list[Gap]]] = {agent: defaultdict(list) for agent in found}
     for place, fold in enumerate(folds_of(config, setting)):
         console.print(f"part {place + 1}: tuning without some of the {fold.kind} ...")
-        for agent in found:
-            parts[agent][fold.kind].append((_gap(agent, fold, place, search), fold.units))
+        with crew(PlaysGains(fold.train), backend) as workers:
+            for agent in found:
+                parts[agent][fold.kind].append((_gap(agent, fold, place, search, workers), fold.units))
     rng = np.random.default_rng
     return {
         agent: TunedBaseline(best, tuple(_pooled(kind, p, rng(config.seed)) for kind, p in parts[agent].items()))
@@ -92,9 +98,11 @@ def gains_entry(tuned: Mapping[str, TunedBaseline]) -> dict[str, Any]:
     }
 
 
-def _gap(agent: str, fold: Fold, place: int, search: Search) -> NDArray[np.float64]:
+def _gap(
+    agent: str, fold: Fold, place: int, search: Search, workers: Crew[tuple[str, Settings], float]
+) -> NDArray[np.float64]:
     """R / R* of the gains that were tuned without the held days of a fold, minus that of the defaults, day by day."""
-    best = search.best(f"{agent}/{place} {fold.kind}", BASELINES[agent], _score(agent, fold.train))
+    best = search.best(f"{agent}/{place} {fold.kind}", BASELINES[agent], _score(agent, workers))
     tuned, untuned = (_player(agent, gains)(fold.held).ratio for gains in (best.settings, defaults(BASELINES[agent])))
     return tuned - untuned
 
@@ -111,5 +119,16 @@ def _player(agent: str, gains: Settings) -> Played:
     return lambda arena: arena.play(controller_agent(agent, gains))
 
 
-def _score(agent: str, arenas: Sequence[Arena]) -> Score:
-    return lambda gains: interquartile_mean(ratios(arenas, _player(agent, gains)))
+@dataclass(frozen=True)
+class PlaysGains:
+    """Scores a baseline's gains: their interquartile mean of R / R* over the days of some arenas."""
+
+    arenas: tuple[Arena, ...]
+
+    def __call__(self, job: tuple[str, Settings]) -> float:
+        """The score of an agent with these gains."""
+        return interquartile_mean(ratios(self.arenas, _player(*job)))
+
+
+def _score(agent: str, workers: Crew[tuple[str, Settings], float]) -> Score:
+    return lambda asked: workers.results([(agent, gains) for gains in asked])

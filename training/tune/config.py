@@ -10,14 +10,15 @@ from pydantic import Field
 from bidpilot.agents.learners.catalogue import LearnerName
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
 from bidpilot.envs.bidding_env.pool_config import PoolConfig
-from bidpilot.training.cli.config import Carries, Config, Count, Seed
+from bidpilot.training.cli.config import Carries, Count, Seed
 from bidpilot.training.evaluation.names import TUNED_BASELINES
+from bidpilot.training.jobs.config import JobOptions
 
 
-class TuneConfig(Config):
+class TuneConfig(JobOptions):
     """Tune the learners and every baseline with the same number of trials each, on training days only."""
 
-    basic: ClassVar[tuple[str, ...]] = ("agents", "market", "log", "trials", "out", "install", "resume")
+    basic: ClassVar[tuple[str, ...]] = ("agents", "market", "log", "trials", "workers", "out", "install", "resume")
     examples: ClassVar[tuple[str, ...]] = (
         "bidpilot tune --agents baselines --trials 16",
         "bidpilot tune --log logs/mine --out tuned",
@@ -51,8 +52,8 @@ class TuneConfig(Config):
     resume: str | None = Field(
         None,
         min_length=1,
-        description="Tuning to go on with, in its own configuration: id, beginning of an id, or name; only out and "
-        "install go with it.",
+        description="Tuning to go on with, in its own configuration: id, beginning of an id, or name; only out, "
+        "install, backend and address go with it.",
     )
     out: Path | None = Field(
         None, description="Folder to write gains.json and a file per learner to, beside those that the run keeps."

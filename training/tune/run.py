@@ -15,8 +15,9 @@ from bidpilot.agents.learners.common.space import Choice
 from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.envs import seeding
 from bidpilot.training.cli.config import changed, given
-from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import setting_arena
+from bidpilot.training.jobs.backend import Backend
+from bidpilot.training.jobs.run import crew
 from bidpilot.training.setting.setting import Setting, training_setting
 from bidpilot.training.tracking import Run, download, open_run, resolve_run
 from bidpilot.training.train.environment import training_ground
@@ -26,12 +27,12 @@ from bidpilot.training.tune.folds import fold_count
 from bidpilot.training.tune.progress import TrialProgress
 from bidpilot.training.tune.results import CONFIG_FILE, TUNED_FILE, data_folder, read_table, settings_file, write_entry
 from bidpilot.training.tune.search import Best, Search
-from bidpilot.training.tune.short_run import WarmStart, short_run, trial_config
-from bidpilot.training.tune.spaces import BASELINES, Settings
+from bidpilot.training.tune.short_run import ShortRuns, WarmStart, trial_config
+from bidpilot.training.tune.spaces import BASELINES
 
 STUDIES = "optuna.db"
 """The database of studies, beside MLflow's."""
-_WITH_RESUME = ("resume", "out", "install")
+_WITH_RESUME = ("resume", "out", "install", "backend", "address")
 
 
 def run(config: TuneConfig) -> str:
@@ -44,6 +45,7 @@ def run(config: TuneConfig) -> str:
     """
     resumed = None if config.resume is None else resolve_run(config.resume, ("tune",))
     config = config if resumed is None else _resumed(config, resumed.run_id)
+    _check_workers(config)
     config.imitation.check_law_known(config.log)
     console = Console()
     folders = [folder for folder in (config.out, data_folder() if config.install else None) if folder is not None]
@@ -82,16 +84,18 @@ def _tune(
     baselines = config.agents in ("all", "baselines")
     searches = len(learners) + (len(BASELINES) * (1 + fold_count(config, setting)) if baselines else 0)
     progress = TrialProgress(console, searches, config.trials)
-    search = Search(config.trials, config.seed % 2**32, _storage(tracked), tracked, config.experiment, progress)
+    backend, seed = config.spread(), config.seed % 2**32
+    at_once = max(backend.workers, 1)
+    search = Search(config.trials, seed, _storage(tracked), tracked, config.experiment, progress, at_once)
     entries: dict[str, Any] = {}
     if baselines:
-        tuned = tune_baselines(config, setting, search, console)
+        tuned = tune_baselines(config, setting, search, console, backend)
         for agent, baseline in tuned.items():
             played = "; won" if baseline.won else "; not won"
             _tell(baseline.best, agent, tracked, console, baseline.held_out, played)
         entries[GAINS_FILE] = {**origin, "folds": config.folds, **gains_entry(tuned)}
     for name in learners:
-        best = _learner(name, config, setting, search)
+        best = _learner(name, config, setting, search, backend)
         _tell(best, name, tracked, console)
         entries[settings_file(name)] = {
             **origin,
@@ -100,6 +104,18 @@ def _tune(
             "settings": best.settings,
         }
     return entries
+
+
+def _check_workers(config: TuneConfig) -> None:
+    """Refuse a search whose findings would depend on how many CPUs a cluster happens to have.
+
+    Raises:
+        InvalidConfig: ray without a number of workers, or an address without ray.
+    """
+    if config.spread().name == "ray" and config.workers == 0:
+        raise InvalidConfig(
+            "what a search finds depends on how many trials are asked for at once: give --workers N with --backend ray."
+        )
 
 
 def _resumed(config: TuneConfig, run_id: str) -> TuneConfig:
@@ -113,7 +129,7 @@ def _resumed(config: TuneConfig, run_id: str) -> TuneConfig:
     if ignored:
         raise InvalidConfig(
             f"--{' --'.join(ignored)} cannot be given with --resume {run_id}: a resumed tuning keeps its own "
-            "configuration. Leave out all but --out and --install, or start a new one."
+            "configuration. Leave out all but --out, --install, --backend and --address, or start a new one."
         )
     stored = json.loads(download(run_id, CONFIG_FILE).read_text())
     return TuneConfig.model_validate(
@@ -128,19 +144,15 @@ def _learners(config: TuneConfig, usual: list[LearnerName]) -> list[LearnerName]
     return [] if config.agents == "baselines" else [config.agents]
 
 
-def _learner(name: LearnerName, config: TuneConfig, setting: Setting, search: Search) -> Best:
+def _learner(name: LearnerName, config: TuneConfig, setting: Setting, search: Search, backend: Backend) -> Best:
     """The best settings of a learner; each trial trains from the same warm start."""
-    default = LEARNERS[name].config
-    shared = trial_config(config, name, default)
+    shared = trial_config(config, name, LEARNERS[name].config)
     ground = training_ground(shared, setting)
     arena = setting_arena(setting, config.days, seeding.TUNING, config.seed)
-    warm = WarmStart.of(shared, ground)
-
-    def trained(settings: Settings) -> float:
-        trial = trial_config(config, name, type(default)(**settings))
-        return interquartile_mean(arena.play(short_run(trial, ground, warm)).ratio)
-
-    return search.best(name, LEARNERS[name].load().space, trained, name)
+    # A worker makes the ground for itself, whose worlds would take longer to send than to draw.
+    work = ShortRuns(shared, setting, arena, WarmStart.of(shared, ground), ground if backend.here else None)
+    with crew(work, backend) as workers:
+        return search.best(name, LEARNERS[name].load().space, workers.results, name)
 
 
 def _tell(best: Best, agent: str, tracked: Run, console: Console, held: Sequence[HeldOut] = (), more: str = "") -> None:

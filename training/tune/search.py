@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +16,8 @@ from bidpilot.training.tracking.story import PARENT
 from bidpilot.training.tune.progress import TrialProgress
 from bidpilot.training.tune.spaces import Settings, defaults, suggested
 
-Score = Callable[[Settings], float]
-"""Settings to interquartile mean of R / R* on the training days."""
+Score = Callable[[Sequence[Settings]], Sequence[float]]
+"""Each of several settings to its interquartile mean of R / R* on the training days."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Search:
         parent: the run that the searches belong to; a study is called `RUN/NAME` after it.
         experiment: name of its experiment.
         progress: is told of every trial.
+        at_once: trials that are asked for before any of them is told, and scored side by side. What is found depends on
+            it, and on nothing else of who scores them.
     """
 
     trials: int
@@ -47,6 +50,7 @@ class Search:
     parent: Run
     experiment: str
     progress: TrialProgress
+    at_once: int = 1
 
     def best(self, name: str, space: Space, score: Score, agent: str | None = None) -> Best:
         """Score the settings that the study `name` still lacks, the defaults first; the best, earlier ones win ties.
@@ -64,29 +68,43 @@ class Search:
         self.progress.begin(name, done, max(known, default=None), each=agent is not None)
         if done == 0 and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
             study.enqueue_trial(defaults(space))
-        for place in range(done, self.trials):
-            study.sampler = optuna.samplers.TPESampler(seed=_seed(self.seed, place))
-            study.optimize(lambda trial: self._play(trial, space, score, agent), n_trials=1)
-            self.progress.scored(place, study.get_trials(deepcopy=False)[-1].values[0])
+        while done < self.trials:
+            places = range(done, min(done - done % self.at_once + self.at_once, self.trials))
+            for place, ratio in zip(places, self._play(study, places, space, score, agent), strict=True):
+                self.progress.scored(place, ratio)
+            done = places.stop
         trials = _complete(study)
         best = max(trials, key=lambda trial: (trial.value, -trial.number))
         assert best.value is not None
         assert trials[0].value is not None
         return Best(best.user_attrs["settings"], best.value, trials[0].value)
 
-    def _play(self, trial: optuna.Trial, space: Space, score: Score, agent: str | None) -> float:
-        settings = suggested(trial, space)
-        if agent is None:
-            ratio = score(settings)
-        else:
-            tags = {PARENT: self.parent.run_id, "agent": agent}
-            name, store = f"{agent} {trial.number}", self.parent.store
-            with open_run(self.experiment, name, settings, tags, kind="trial", store=store) as run:
-                ratio = score(settings)
+    def _play(
+        self, study: optuna.Study, places: Sequence[int], space: Space, score: Score, agent: str | None
+    ) -> list[float]:
+        """Ask for the trials of these places, score them side by side, and tell the study all of them."""
+        trials, settings = [], []
+        for place in places:
+            study.sampler = optuna.samplers.TPESampler(seed=_seed(self.seed, place))
+            trials.append(study.ask())
+            settings.append(suggested(trials[-1], space))
+        asked = zip(trials, settings, strict=True)
+        with ExitStack() as stack:
+            runs = [] if agent is None else [stack.enter_context(self._child(agent, *each)) for each in asked]
+            ratios = list(score(settings))
+            for trial, run, ratio in zip(trials, runs, ratios, strict=False):
                 run.log_metrics({f"tuning/{agent}/ratio_iqm": ratio}, 0)
                 trial.set_user_attr("run", run.run_id)
-        trial.set_user_attr("settings", settings)
-        return ratio
+        for trial, own, ratio in zip(trials, settings, ratios, strict=True):
+            trial.set_user_attr("settings", own)
+            study.tell(trial, ratio)
+        return ratios
+
+    def _child(self, agent: str, trial: optuna.Trial, settings: Settings) -> AbstractContextManager[Run]:
+        """The trial's own run."""
+        tags = {PARENT: self.parent.run_id, "agent": agent}
+        name, store = f"{agent} {trial.number}", self.parent.store
+        return open_run(self.experiment, name, settings, tags, kind="trial", store=store)
 
 
 def _complete(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:

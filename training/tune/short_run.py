@@ -5,6 +5,7 @@ No setting that is searched changes what is imitated, so that one warm start ser
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +21,11 @@ from bidpilot.agents.learners.common.config import LearnerConfig
 from bidpilot.agents.learners.common.imitation import imitate
 from bidpilot.agents.learners.common.learner import trained_policy
 from bidpilot.agents.learners.common.vec_env import BiddingVecEnv
+from bidpilot.training.evaluation.play import Arena
+from bidpilot.training.evaluation.statistics import interquartile_mean
+from bidpilot.training.setting.setting import Setting
 from bidpilot.training.train.config import TrainConfig
-from bidpilot.training.train.environment import TrainingGround, new_model
+from bidpilot.training.train.environment import TrainingGround, new_model, training_ground
 from bidpilot.training.tune.config import TuneConfig
 
 _SHARED = ("market", "log", "seed", "rows", "randomise", "pool", "regret", "imitation")
@@ -80,6 +84,25 @@ def short_run(config: TrainConfig, ground: TrainingGround, warm: WarmStart | Non
         warm.bring(model, env)
     model.learn(config.total_steps)
     return trained_policy(LEARNERS[config.learner].load(), model, env)
+
+
+@dataclass
+class ShortRuns:
+    """Scores hyperparameters of a learner: R / R* of the policy of a short run, on the days of an arena."""
+
+    config: TrainConfig  # of a trial with the learner's own settings
+    setting: Setting
+    arena: Arena
+    warm: WarmStart | None
+    ground: TrainingGround | None = None  # made from setting and configuration where it is not given
+
+    def __call__(self, settings: Mapping[str, Any]) -> float:
+        """The interquartile mean."""
+        if self.ground is None:
+            self.ground = training_ground(self.config, self.setting)
+        own = type(self.config.settings)(**settings)
+        trial = self.config.model_copy(update={self.config.learner: own})
+        return interquartile_mean(self.arena.play(short_run(trial, self.ground, self.warm)).ratio)
 
 
 def _unheard(turn: int, actor: float, critic: float) -> None:

@@ -1,5 +1,6 @@
 """Mixed markets: each day is a day of one of them, as often as asked."""
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,14 @@ def test_a_market_that_does_things_to_sources_does_nothing_to_the_others_days() 
     assert days.sources.tracked[other == 0].all()
     assert not days.sources.fake[other == 0, 0].any()
     assert mixed.days(uniforms[other == 0]).sources is None
+
+
+def test_a_mixed_market_can_be_sent_to_another_process() -> None:
+    mixed = MixedMarket([market(), market(day_price_std=0.5)], [1.0, 2.0])
+    sent: MixedMarket = pickle.loads(pickle.dumps(mixed))
+    uniforms = drawn(mixed, 5)
+    assert (sent.digest, sent.log.digest) == (mixed.digest, mixed.log.digest)
+    assert levels_equal(sent.days(uniforms), mixed.days(uniforms)).all()
 
 
 def test_shares_and_markets_are_part_of_the_digest() -> None:

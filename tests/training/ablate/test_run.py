@@ -10,11 +10,11 @@ import pytest
 from bidpilot.bidding.errors import InvalidConfig, RunNotFound, UnknownSuite, UnknownVariant
 from bidpilot.training.ablate import run as command
 from bidpilot.training.ablate.config import AblateConfig
-from bidpilot.training.ablate.jobs import Job
 from bidpilot.training.ablate.parts import PARTS
 from bidpilot.training.cli import main
 from bidpilot.training.cli.config import flat
 from bidpilot.training.tracking import current_store, download, find_run, latest_finished_run
+from bidpilot.training.train.many import Training
 
 pytestmark = pytest.mark.usefixtures("project")
 
@@ -39,7 +39,7 @@ class Begun(Exception):
     """Names the trainings that would have begun."""
 
 
-def no_training(jobs: Sequence[Job], *_: object) -> Iterator[tuple[Job, str]]:
+def no_training(jobs: Sequence[Training], *_: object) -> Iterator[tuple[int, str]]:
     if jobs:
         raise Begun(*(job.config.run_name for job in jobs))
     yield from ()

@@ -1,0 +1,1 @@
+"""Many campaigns at once: a folder of campaign files or logs, planned, judged and evaluated."""
