@@ -114,6 +114,8 @@ class Episode:
             plan_utility=made.utility[index],
             first_price=FirstPrice(campaigns.first_price, factors, np.full(self.rows, forecast.landscape.mean_price)),
         )
+        if days.answers is not None:
+            days.answers.begin()
         self.replan = replan
         self.left[:] = campaigns.budget
         self.kpi[:] = 0.0
@@ -168,16 +170,19 @@ class Episode:
         if self.t >= self.slots:
             raise InvalidMarket(f"all {self.slots} slots of the day are played. Begin the next day.")
         self.rule = rule
+        first_price, withheld = self.today.first_price.at(rule.price_level), self._withheld()
+        if self.today.days.answers is not None:
+            self.today.days.answers.answer(self.t, rule, self.left, withheld, first_price)
         clear_slot(
             self.market,
             self.today.days,
             self.t,
             rule,
             self.left,
-            self.today.first_price.at(rule.price_level),
+            first_price,
             self.today.alpha,
             self.totals,
-            self._withheld(),
+            withheld,
         )
         self.kpi += self.totals.true
         self.statistics.update(self.totals)

@@ -145,7 +145,7 @@ def clear_slot(
         column.fill(0)
     _clear(
         t,
-        tuple(auction_columns(market)),
+        tuple(auction_columns(market, days)),
         tuple(day_columns(days)),
         tuple(rule_columns(rule)),
         gate_columns(rule.gate),
