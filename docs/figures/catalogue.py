@@ -71,7 +71,8 @@ _UNSHOWN = (
     "vs_mpc",
 )
 _LEARNED = "adaptive knowable ppo@{runs} choice@{runs}"
-_SUITES = " ".join(name for name in SUITES if name != "worlds")  # which have 4,096 days of their own
+_APART = ("worlds", "rivals")  # measured by commands of their own
+_SUITES = " ".join(name for name in SUITES if name not in _APART)
 _AUCTIONNET = tuple(
     f"bidpilot import auctionnet {{data}}/auctionnet/{files}-*.parquet --out {{logs}}/{log} --force"
     for log, files in (("auctionnet", "period"), ("auctionnet-test", "test"))

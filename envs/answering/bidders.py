@@ -33,7 +33,8 @@ class Bidders:
     @property
     def greatest(self) -> NDArray[np.float32]:
         """(N,) the most that an auction of the pool is worth to each, at unit level."""
-        return self.values.max(axis=1)
+        greatest: NDArray[np.float32] = self.values.max(axis=1)
+        return greatest
 
     @classmethod
     def drawn(cls, config: RivalsConfig, log: AuctionLog, rng: np.random.Generator) -> Bidders:

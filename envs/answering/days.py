@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +14,7 @@ from bidpilot.envs.answering.config import Pacing, RivalsConfig
 from bidpilot.envs.answering.contest import BINS, Field, Slot, contest
 from bidpilot.envs.answering.pacing import Books, pace
 from bidpilot.envs.clearing.columns import FirstPrice, Withheld, day_columns, rule_columns
-from bidpilot.envs.logs.day_batch import OwnColumns
-
-if TYPE_CHECKING:
-    from bidpilot.envs.logs.day_batch import DayBatch
+from bidpilot.envs.logs.day_batch import DayBatch, OwnColumns
 
 
 @dataclass(frozen=True)
@@ -33,7 +29,8 @@ class MarketDay:
 class RivalDays:
     """The rivals through the days of a batch; row `g * K + j` is bidder j of market g, who is played.
 
-    With `answering` False the market prices stay what they are where nobody who is played bids.
+    With `answering` False the market prices stay what they are where nobody who is played bids. When it is made, it has
+    played that day, and stands at its end.
     """
 
     def __init__(

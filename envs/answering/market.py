@@ -54,8 +54,8 @@ class RivalMarket:
             raise InvalidMarket(
                 f"{played} of {self.config.bidders} bidders cannot be played by others. Give 1 to all of them."
             )
-        log_seed, seed = (seed or np.random.SeedSequence([seeding.LOG_TRAINING, 0])), None
-        own, rest = (np.random.SeedSequence(log_seed.entropy, spawn_key=(*log_seed.spawn_key, k)) for k in range(2))
+        seed = seed or np.random.SeedSequence([seeding.LOG_TRAINING, 0])
+        own, rest = (np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, k)) for k in range(2))
         self.played, self.answering = played, answering
         self._log = _pool_log(self.config, np.random.default_rng(own), name)
         self.bidders = Bidders.drawn(self.config, self._log, np.random.default_rng(rest))
@@ -157,7 +157,7 @@ class RivalMarket:
         log, size = self._log, int(total.sum())
         bidder = np.repeat(np.arange(len(total)) % self.played, total)
         at = np.arange(size) + np.repeat(np.repeat(day.start[:, 0], self.played) - offset, total)
-        # each bidder's KPIs are those of another auction of the pool: like its own, and as the log has them for the first
+        # each bidder's KPIs are those of another auction of the pool, and the first one's those of the auction itself
         value = (at + bidder * (self.config.pool_auctions // self.config.bidders)) % self.config.pool_auctions
         return OwnColumns(
             market_price=np.empty(size, np.float32),

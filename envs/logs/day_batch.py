@@ -42,7 +42,7 @@ class SourceDays(NamedTuple):
 
 
 class OwnColumns(NamedTuple):
-    """Auctions (A,) that belong to days alone and not to a market's log; predicted values are true and all are valid."""
+    """Auctions (A,) that belong to days and not to a market's log; what is predicted is true, and all are valid."""
 
     market_price: NDArray[np.float32]
     exposure: NDArray[np.float32]

@@ -13,6 +13,7 @@ from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.errors import InvalidConfig, UnknownSuite
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs import seeding
+from bidpilot.envs.answering.market import rival_forecast, rival_market
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
@@ -82,6 +83,9 @@ def named_suites(names: tuple[str, ...], default: tuple[str, ...] = DEFAULT_SUIT
 
 def held_out(record: SuiteRecord, days: int, seed: int) -> tuple[Market, DayBatch]:
     """The suite's market with its held-out log, and the first `days` of its days."""
+    if record.rivals is not None:
+        rivals = rival_market(record.rivals, seeding.LOG_HELD_OUT, seed)
+        return rivals, rivals.days(_uniforms(record, rivals, days, seed))
     if record.around is not None:
         seeds = np.random.SeedSequence([seeding.LOG_HELD_OUT, seed])
         worlds = worlds_market(record.around, seeds, Support.HELD_OUT, record.together, own_share=0.0)
@@ -105,7 +109,7 @@ def _uniforms(record: SuiteRecord, market: Market, days: int, seed: int) -> NDAr
 
 def suite_forecast(record: SuiteRecord) -> Forecast:
     """The forecast that agents have on a suite: of the default training log, whatever the suite's seed."""
-    return synthetic_forecast(record.forecast, 0)
+    return synthetic_forecast(record.forecast, 0) if record.rivals is None else rival_forecast(record.rivals)
 
 
 def synthetic_suite(

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from bidpilot.agents.learners.catalogue import LearnerChoice
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
 from bidpilot.envs.bidding_env.pool_config import PoolConfig
+from bidpilot.envs.markets.presets import PRESETS
 from bidpilot.training.cli.config import Carries, Count, Seed
 from bidpilot.training.setting.terms import LogTerms
 
@@ -25,7 +26,11 @@ class TrainConfig(LearnerChoice, LogTerms):
         "bidpilot train --resume RUN --total-steps 196608",
     )
 
-    market: Literal["daily", "steady"] = Field("daily", description="Preset of the synthetic market.")
+    market: Literal["daily", "steady", "rivals", "rivals_fixed"] = Field(
+        "daily",
+        description="Preset of the synthetic market; or rivals who pace their budgets and answer, or the same at the "
+        "prices that they would make alone.",
+    )
     log: Path | None = Field(
         None,
         description="Folder of an imported auction log to train on instead of the synthetic market. Where no "
@@ -102,8 +107,8 @@ class TrainConfig(LearnerChoice, LogTerms):
 
     @property
     def broadens(self) -> bool:
-        """Whether campaigns and markets are drawn: on a preset, as asked."""
-        return self.randomise and self.log is None
+        """Whether campaigns and markets are drawn: on a preset, as asked; rivals are a market of their own."""
+        return self.randomise and self.log is None and self.market in PRESETS
 
     @property
     def shrinks(self) -> bool:

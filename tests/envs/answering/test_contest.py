@@ -75,7 +75,7 @@ def test_days_that_begin_anew_are_the_same() -> None:
         for t in range(market.slots):
             rivals.answer(t, rule, left, None, bids_paid(len(days), False))
         played.append(rivals.columns.market_price.copy())
-    np.testing.assert_array_equal(*played)
+    np.testing.assert_array_equal(played[0], played[1])
     assert (played[0] != alone).mean() > 0.5  # they answer
 
 
