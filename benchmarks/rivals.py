@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 from bidpilot.bidding.rule import Rule
-from bidpilot.envs.answering.config import RivalsConfig
+from bidpilot.envs.answering.config import RivalMarketConfig
 from bidpilot.envs.answering.market import rival_market
 from bidpilot.envs.clearing.columns import FirstPrice
 
@@ -22,7 +22,7 @@ ROWS, ROUNDS = 64, 12
 
 def measure(auctions_per_slot: int, first_price: bool) -> None:
     """Whole days of 64 markets, one of whose bidders is played; values are drawn before, pacing is in it."""
-    config = RivalsConfig(auctions_per_slot=auctions_per_slot, pool_auctions=max(65_536, 192 * auctions_per_slot))
+    config = RivalMarketConfig(auctions_per_slot=auctions_per_slot, pool_auctions=max(65_536, 192 * auctions_per_slot))
     market = rival_market(config)
     days = market.days(np.random.default_rng(0).random((ROWS, market.draws)))
     rivals, segments = days.answers, len(market.log.segments)

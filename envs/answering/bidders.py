@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bidpilot.envs.answering.config import Pacing, RivalsConfig
+from bidpilot.envs.answering.config import Pacing, RivalMarketConfig
 from bidpilot.envs.logs.auction_log import AuctionLog
 
 _SAMPLE = 8192  # auctions of the pool that the scale of values and budgets is found on
@@ -37,7 +37,7 @@ class Bidders:
         return greatest
 
     @classmethod
-    def drawn(cls, config: RivalsConfig, log: AuctionLog, rng: np.random.Generator) -> Bidders:
+    def drawn(cls, config: RivalMarketConfig, log: AuctionLog, rng: np.random.Generator) -> Bidders:
         """Draw them from `rng`.
 
         A value is a power of the log's price of the auction, which says what it is worth to many, times a factor of
@@ -64,7 +64,7 @@ class Bidders:
         )
 
 
-def _kinds(config: RivalsConfig, n: int, rng: np.random.Generator) -> NDArray[np.int8]:
+def _kinds(config: RivalMarketConfig, n: int, rng: np.random.Generator) -> NDArray[np.int8]:
     """Each kind in its share, to the nearest bidder, in random order."""
     edges = np.rint(np.cumsum(config.shares) / sum(config.shares) * n)
     kinds = np.searchsorted(edges, np.arange(n), side="right").clip(0, len(Pacing) - 1).astype(np.int8)

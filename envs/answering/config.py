@@ -24,7 +24,7 @@ class Pacing(IntEnum):
     TARGET_COST = 3  # so that spend per value stays at its target
 
 
-class RivalsConfig(BaseModel):
+class RivalMarketConfig(BaseModel):
     """What a market of rivals is made of.
 
     The levels of values and traffic have the form of AuctionNet's simulator, a category's factor times a bidder's own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.bidding.rule import Rule
 from bidpilot.envs.answering.bidders import Bidders
-from bidpilot.envs.answering.config import Pacing, RivalsConfig
+from bidpilot.envs.answering.config import Pacing, RivalMarketConfig
 from bidpilot.envs.answering.contest import BINS, Field, Slot, contest
 from bidpilot.envs.answering.pacing import Books, pace
 from bidpilot.envs.clearing.columns import FirstPrice, Withheld, day_columns, rule_columns
@@ -35,7 +36,7 @@ class RivalDays:
 
     def __init__(
         self,
-        config: RivalsConfig,
+        config: RivalMarketConfig,
         bidders: Bidders,
         played: int,
         day: MarketDay,
@@ -67,8 +68,7 @@ class RivalDays:
             np.zeros((markets, n)),
         )
         self.books = Books(bidders.kind, bidders.budget, bidders.target, *(np.zeros((markets, n)) for _ in range(3)))
-        self._begin_rivals()
-        self._play_alone()
+        self.play_alone()
         self._alone = columns.market_price.copy()
 
     def begin(self) -> None:
@@ -83,13 +83,16 @@ class RivalDays:
         for column in (*slot, books.error, books.spent, books.value):
             column.fill(0)
 
-    def _play_alone(self) -> None:
-        """The whole day where none of those who are played bids."""
+    def play_alone(self, watch: Callable[[int], None] | None = None) -> None:
+        """The whole day anew, where none of those who are played bids; `watch` is told each slot once it is played."""
+        self._begin_rivals()
         rows, segments = len(self._windows), self._windows.value_scale.shape[2]
         nothing = Rule(np.zeros((rows, 3)), np.ones((rows, segments)), np.zeros((rows, segments)))
         bids_paid = FirstPrice(np.zeros(rows, np.bool_), np.ones(1), np.ones(rows))
         for t in range(self._shape[1]):
             self._play(t, nothing, np.zeros(rows), None, bids_paid)
+            if watch is not None:
+                watch(t)
 
     def answer(
         self,
@@ -139,8 +142,6 @@ class RivalDays:
             tuple(self.slot),
         )
         to_come = slots - t - 1
-        if to_come > 0:
-            auctions_left = self._config.auctions_per_slot * to_come
-            pace(
-                0, markets, self.played, to_come, auctions_left, slots, *map(tuple, (self.field, self.slot, self.books))
-            )
+        auctions_left = max(self._config.auctions_per_slot * to_come, 1.0)
+        kept = map(tuple, (self.field, self.slot, self.books))
+        pace(0, markets, self.played, to_come, auctions_left, slots, *kept)

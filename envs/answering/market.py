@@ -14,7 +14,7 @@ from bidpilot.bidding.errors import InvalidMarket
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs import seeding
 from bidpilot.envs.answering.bidders import Bidders
-from bidpilot.envs.answering.config import RivalsConfig
+from bidpilot.envs.answering.config import RivalMarketConfig
 from bidpilot.envs.answering.days import MarketDay, RivalDays
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.day_batch import DayBatch, OwnColumns
@@ -43,13 +43,13 @@ class RivalMarket:
 
     def __init__(
         self,
-        config: RivalsConfig | None = None,
+        config: RivalMarketConfig | None = None,
         seed: np.random.SeedSequence | None = None,
         played: int = 1,
         answering: bool = True,
         name: str = "rivals",
     ) -> None:
-        self.config = config or RivalsConfig()
+        self.config = config or RivalMarketConfig()
         if not 1 <= played <= self.config.bidders:
             raise InvalidMarket(
                 f"{played} of {self.config.bidders} bidders cannot be played by others. Give 1 to all of them."
@@ -170,7 +170,7 @@ class RivalMarket:
         )
 
 
-def _pool_log(config: RivalsConfig, rng: np.random.Generator, name: str) -> AuctionLog:
+def _pool_log(config: RivalMarketConfig, rng: np.random.Generator, name: str) -> AuctionLog:
     """Auctions at unit level, as those of `daily`; what is predicted is true, and all are of one source."""
     size = config.pool_auctions
     synthetic = SyntheticConfig(**DAILY.model_dump() | {"log_auctions": max(size, 4 * 48 * 200)})
@@ -188,20 +188,24 @@ def _pool_log(config: RivalsConfig, rng: np.random.Generator, name: str) -> Auct
 
 @lru_cache(maxsize=4)
 def rival_market(
-    config: RivalsConfig, domain: int = seeding.LOG_TRAINING, seed: int = 0, played: int = 1, answering: bool = True
+    config: RivalMarketConfig,
+    domain: int = seeding.LOG_TRAINING,
+    seed: int = 0,
+    played: int = 1,
+    answering: bool = True,
 ) -> RivalMarket:
     """The market of a configuration; its bidders are drawn once for each domain and seed."""
     return RivalMarket(config, np.random.SeedSequence([domain, seed]), played, answering)
 
 
 @lru_cache(maxsize=4)
-def rival_forecast(config: RivalsConfig, seed: int = 0) -> Forecast:
+def rival_forecast(config: RivalMarketConfig, seed: int = 0) -> Forecast:
     """The forecast of a market of rivals, from training days at the prices that rivals make alone."""
     market = rival_market(config, seeding.LOG_TRAINING, seed, answering=False)
     uniforms = seeding.stream(seeding.FORECAST, seed).random((FORECAST_DAYS, market.draws))
     return fit_forecast(market, market.days(uniforms), config.conversion_value)
 
 
-def rival_campaign(config: RivalsConfig) -> Campaign:
+def rival_campaign(config: RivalMarketConfig) -> Campaign:
     """The default campaign in a market of rivals."""
     return Campaign(budget=config.budget, conversion_value=config.conversion_value)

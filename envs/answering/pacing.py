@@ -35,7 +35,7 @@ class Books(NamedTuple):
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
 def pace(first, last, played, slots_left, auctions_left, slots, field_of, slot_of, books_of):  # type: ignore[no-untyped-def]
-    """New multipliers of the rivals of markets `first` to `last` for the slots to come, at least one.
+    """Book the slot, and set the multipliers of the rivals of markets `first` to `last` for the slots to come.
 
     PID: the log multiplier moves with the gap of the last slot's spend to an even spend of what was left. Linear
     programme: of the prices seen, cheapest for their value first, as many as the budget left affords are bought, and

@@ -131,6 +131,12 @@ COMMANDS: tuple[Command, ...] = (
         "hold the alarms of a live campaign to their bars",
     ),
     Command(
+        "market",
+        f"{_ROOMS}.market.config:MarketConfig",
+        f"{_ROOMS}.market.run:run",
+        "say what happens when all bidders use one policy",
+    ),
+    Command(
         "sources",
         f"{_ROOMS}.sources.config:SourcesConfig",
         f"{_ROOMS}.sources.run:run",

@@ -15,7 +15,7 @@ from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.errors import InvalidConfig, InvalidMarket
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs import seeding
-from bidpilot.envs.answering.config import RivalsConfig
+from bidpilot.envs.answering.config import RivalMarketConfig
 from bidpilot.envs.answering.market import rival_campaign, rival_forecast, rival_market
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.markets.base import Market
@@ -122,7 +122,7 @@ def training_setting(
 
 def _of_rivals(market_name: str, seed: int, terms: LogTerms) -> Setting:
     """A market whose prices are the bids of rivals, who answer or do not."""
-    config = RivalsConfig()
+    config = RivalMarketConfig()
     return Setting(
         name=market_name,
         market=rival_market(config, seeding.LOG_TRAINING, seed, answering=RIVALS[market_name]),

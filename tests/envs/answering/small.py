@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.rule import Rule
-from bidpilot.envs.answering.config import RivalsConfig
+from bidpilot.envs.answering.config import RivalMarketConfig
 from bidpilot.envs.answering.days import RivalDays
 from bidpilot.envs.answering.market import RivalMarket
 from bidpilot.envs.clearing.columns import FirstPrice
@@ -27,7 +27,7 @@ SMALL: dict[str, Any] = {
 
 
 def small_market(played: int = 2, answering: bool = True, **changes: Any) -> RivalMarket:
-    return RivalMarket(RivalsConfig(**SMALL | changes), np.random.SeedSequence([1, 2]), played, answering)
+    return RivalMarket(RivalMarketConfig(**SMALL | changes), np.random.SeedSequence([1, 2]), played, answering)
 
 
 def some_days(market: RivalMarket, markets: int = 3, seed: int = 0) -> tuple[DayBatch, RivalDays]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bidpilot.bidding.errors import InvalidMarket
-from bidpilot.envs.answering.config import Pacing, RivalsConfig
+from bidpilot.envs.answering.config import Pacing, RivalMarketConfig
 from bidpilot.envs.answering.days import RivalDays
 from bidpilot.envs.answering.market import RivalMarket, rival_market
 from bidpilot.envs.markets.fitted import published
@@ -61,7 +61,7 @@ def test_a_bid_of_one_who_is_played_raises_what_the_others_pay() -> None:
 )
 def test_parameters_out_of_range_are_refused(changes: dict[str, object], said: str) -> None:
     with pytest.raises(InvalidMarket, match=said):
-        RivalsConfig(**SMALL | changes)
+        RivalMarketConfig(**SMALL | changes)
 
 
 def test_who_cannot_be_played_and_what_is_no_day_are_refused() -> None:
@@ -75,7 +75,7 @@ def test_who_cannot_be_played_and_what_is_no_day_are_refused() -> None:
 
 @pytest.fixture(scope="module")
 def full() -> tuple[RivalMarket, RivalDays, np.ndarray]:
-    market = rival_market(RivalsConfig())
+    market = rival_market(RivalMarketConfig())
     days = market.days(np.random.default_rng(0).random((24, market.draws)))
     assert isinstance(days.answers, RivalDays)
     columns = days.answers.columns
