@@ -81,7 +81,7 @@ def _at_most(budget):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def contest(t, first, last, auctions, batch, bid_rule, left, withheld, bids_paid, field_of, slot_of):  # type: ignore[no-untyped-def]
+def contest(first, last, t, auctions, batch, bid_rule, left, withheld, bids_paid, field_of, slot_of):  # type: ignore[no-untyped-def]
     """Play slot `t` of markets `first` to `last`; `left` (G * K,) of those who are played is read alone."""
     columns, days, rule = AuctionColumns(*auctions), DayColumns(*batch), RuleColumns(*bid_rule)
     late, paid_rule = Withheld(*withheld), FirstPrice(*bids_paid)
@@ -109,7 +109,7 @@ def contest(t, first, last, auctions, batch, bid_rule, left, withheld, bids_paid
             room.cap[j] = _at_most(room.own[j])
         for r in range(played, bidders):
             room.cap[r] = _at_most(field.left[g, r])
-        at, size = 0, days.auctions[row, t]
+        at, size = np.int64(0), days.auctions[row, t]  # one type, so that nothing is compiled twice
         while at < size:
             n = min(CHUNK, size - at)
             room.best[:n] = _below(field.reserve)

@@ -15,6 +15,7 @@ from bidpilot.envs.answering.config import Pacing, RivalMarketConfig
 from bidpilot.envs.answering.contest import BINS, Field, Slot, contest
 from bidpilot.envs.answering.pacing import Books, pace
 from bidpilot.envs.clearing.columns import FirstPrice, Withheld, day_columns, rule_columns
+from bidpilot.envs.clearing.threads import in_parts
 from bidpilot.envs.logs.day_batch import DayBatch, OwnColumns
 
 
@@ -101,6 +102,7 @@ class RivalDays:
         left: NDArray[np.float64],
         late: tuple[NDArray[np.bool_], NDArray[np.float64]] | None,
         bids_paid: tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]],
+        threads: int = 1,
     ) -> None:
         """Play slot `t` against bids by `rule` of budgets `left` (B,), and write its market prices.
 
@@ -113,7 +115,7 @@ class RivalDays:
                 "filter of traffic."
             )
         if self._answering:
-            self._play(t, rule, left, late, FirstPrice(*bids_paid))
+            self._play(t, rule, left, late, FirstPrice(*bids_paid), threads)
 
     def _play(
         self,
@@ -122,16 +124,15 @@ class RivalDays:
         left: NDArray[np.float64],
         late: tuple[NDArray[np.bool_], NDArray[np.float64]] | None,
         bids_paid: FirstPrice,
+        threads: int = 1,
     ) -> None:
         markets, slots = self._shape
         rows = markets * self.played
         withheld = Withheld(np.zeros(rows, np.bool_), np.zeros(rows)) if late is None else Withheld(*late)
         own = self.columns
         auctions = (*own[:4], *own[1:], None, None)
-        contest(
+        slot = (
             t,
-            0,
-            markets,
             auctions,
             tuple(day_columns(self._windows)),
             tuple(np.ascontiguousarray(column, np.float64) for column in rule_columns(rule)),
@@ -141,6 +142,7 @@ class RivalDays:
             tuple(self.field),
             tuple(self.slot),
         )
+        in_parts(markets, threads, lambda first, last: contest(first, last, *slot))
         to_come = slots - t - 1
         auctions_left = max(self._config.auctions_per_slot * to_come, 1.0)
         kept = map(tuple, (self.field, self.slot, self.books))

@@ -63,7 +63,9 @@ def pace(first, last, played, slots_left, auctions_left, slots, field_of, slot_o
                 over = np.log(books.target[r] * books.value[g, r] / max(books.spent[g, r], 1e-300))
                 multiplier *= np.exp(GAIN_OF_TARGET * min(max(over, -1.0), 1.0))
             field.multiplier[g, r] = min(max(multiplier, LOWEST), HIGHEST)
-        slot.seen[g] *= np.float32(REMEMBERED)
+        for place in range(slot.seen.shape[1]):  # as a whole array it would be compiled for seconds
+            for k in range(BINS):
+                slot.seen[g, place, k] *= np.float32(REMEMBERED)
         slot.sampled[g] *= REMEMBERED
 
 

@@ -28,6 +28,7 @@ from bidpilot.bidding.traffic.gate import Gate
 from bidpilot.envs.bidding_env.compiled_replanner import compiled_replanner
 from bidpilot.envs.clearing.columns import FirstPrice, Withheld
 from bidpilot.envs.clearing.slot import clear_slot
+from bidpilot.envs.clearing.threads import check_threads
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
 
@@ -56,15 +57,15 @@ ReplannerOf = Callable[
 
 
 class Episode:
-    """B days side by side. `begin`, then T times `play` or `play_rule`."""
+    """B days side by side. `begin`, then T times `play` or `play_rule`; auctions are cleared on so many `threads`."""
 
-    def __init__(self, market: Market, forecast: Forecast, rows: int) -> None:
+    def __init__(self, market: Market, forecast: Forecast, rows: int, threads: int = 1) -> None:
         if market.slots != forecast.slots or len(market.log.segments) != len(forecast.segments):
             raise PolicyMismatch(
                 f"the forecast has {forecast.slots} slots and {len(forecast.segments)} segments, the market "
                 f"{market.slots} and {len(market.log.segments)}. Use this market's own forecast."
             )
-        self.market, self.planner = market, Planner(forecast)
+        self.market, self.planner, self.threads = market, Planner(forecast), check_threads(threads)
         self.rows, self.slots, self.segments = rows, market.slots, len(market.log.segments)
         self.totals = SlotTotals.zeros(rows, self.segments, market.log.sources)
         self.statistics = DayStatistics(forecast, rows)
@@ -172,7 +173,7 @@ class Episode:
         self.rule = rule
         first_price, withheld = self.today.first_price.at(rule.price_level), self._withheld()
         if self.today.days.answers is not None:
-            self.today.days.answers.answer(self.t, rule, self.left, withheld, first_price)
+            self.today.days.answers.answer(self.t, rule, self.left, withheld, first_price, self.threads)
         clear_slot(
             self.market,
             self.today.days,
@@ -183,6 +184,7 @@ class Episode:
             self.today.alpha,
             self.totals,
             withheld,
+            self.threads,
         )
         self.kpi += self.totals.true
         self.statistics.update(self.totals)

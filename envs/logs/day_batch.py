@@ -70,6 +70,7 @@ class Answers(Protocol):
         left: NDArray[np.float64],
         late: tuple[NDArray[np.bool_], NDArray[np.float64]] | None,
         bids_paid: tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]],
+        threads: int = 1,
     ) -> None:
         """Play slot `t` against bids by `rule` of budgets `left` (B,), and write its market prices.
 

@@ -250,7 +250,7 @@ def _suites(
         ZeroIdealPoint, UnknownChannel, InfeasibleCampaign: at once, where the terms that were asked for have no plan.
     """
     if log is not None and trained is not None:
-        suite = log_suite(log, trained, config, config.cpa_margin, behind(config.traffic_filter))
+        suite = log_suite(log, trained, config, config.cpa_margin, behind(config.traffic_filter), config.threads)
         agreed = config.agreed(trained.campaign)
         rule = rule_of(agreed, suite.arena.days.bounds)
         return _params(config) | own_terms(agreed) | ({} if rule == NONE else {"targets": rule}), [suite]
@@ -258,8 +258,8 @@ def _suites(
         for record in records:
             for campaign in agreed_campaigns(record, config):
                 check_feasible(record.name, suite_forecast(record), campaign)
-    margin, filter_of = config.cpa_margin, behind(config.traffic_filter)
-    return _params(config), (synthetic_suite(r, config.days, config.seed, config, margin, filter_of) for r in records)
+    how = config.cpa_margin, behind(config.traffic_filter), config.threads
+    return _params(config), (synthetic_suite(r, config.days, config.seed, config, *how) for r in records)
 
 
 def _targets_told(suite: Suite) -> str:

@@ -11,7 +11,7 @@ from bidpilot.agents.learners.catalogue import LearnerChoice
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
 from bidpilot.envs.bidding_env.pool_config import PoolConfig
 from bidpilot.envs.markets.presets import PRESETS
-from bidpilot.training.cli.config import Carries, Count, Seed
+from bidpilot.training.cli.config import THREADS, Carries, Count, Seed
 from bidpilot.training.setting.terms import LogTerms
 
 
@@ -42,6 +42,7 @@ class TrainConfig(LearnerChoice, LogTerms):
         98_304, ge=0, description="Length of the run, environment steps over all rows; 0: imitation alone."
     )
     rows: Count = Field(256, description="Days played side by side.")
+    threads: Count = Field(1, description=THREADS)
     validation_days: Count = Field(
         256, description="Days per validation, at most those that a log holds out; the best policy by them is kept."
     )
