@@ -77,6 +77,7 @@ _AUCTIONNET = tuple(
     f"bidpilot import auctionnet {{data}}/auctionnet/{files}-*.parquet --out {{logs}}/{log} --force"
     for log, files in (("auctionnet", "period"), ("auctionnet-test", "test"))
 )
+_SHORT = "--total-steps 49152 --rows 128 --validation-days 64 --verdict-days 0"
 _PUBLISHED = "fixed_cpa budget_pid cpa_pid online_lp plan"
 _LEFT_OUT = f"bidpilot auctionnet {{logs}}/auctionnet --leave-one-out --agents {_PUBLISHED}"
 
@@ -194,6 +195,22 @@ _ALL = (
             ),
         ),
         drops=("metrics", "notes", "covariates", "split_evidence"),
+    ),
+    Measurement(
+        "answering",
+        25,
+        (
+            "python docs/answering.py {data}/auctionnet/period-*.parquet --json {json}",
+            *(
+                f"bidpilot train --market {market} --seed {seed} {_SHORT}"
+                for market in ("rivals", "rivals_fixed")
+                for seed in range(2)
+            ),
+            "bidpilot evaluate --agents plan pid adaptive ppo@{run[0]},{run[1]} ppo@{run[2]},{run[3]} --suites rivals "
+            "--days 256 --pairs all --json {json}",
+            "bidpilot market --all plan mpc adaptive ppo@{run[0]} --days 12 --figure docs/answering.png --json {json}",
+        ),
+        drops=(*_UNSHOWN, "mean_low", "mean_high"),
     ),
     Measurement("quality", 1, ("python examples/quality_exposure.py --json {json}",)),
     Measurement("market", 1, ("python docs/market.py --json {json}",)),

@@ -37,6 +37,7 @@ def run(config: MarketConfig) -> list[MarketRow]:
     agents = {name: policy_of(name, config.experiment) for name in config.all}
     name = f"market of {' '.join(config.all)}"
     with open_run(config.experiment, name, changed(config, "all"), kind="market", config=config) as tracked:
+        console.print(f"run {tracked.run_id}: {name}")
         found = {}
         with steps(console, 1 + len(agents) * market.slots) as step:
             step("playing the rivals' own market")

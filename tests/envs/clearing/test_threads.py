@@ -55,7 +55,7 @@ def test_any_number_of_threads_plays_the_same_days_to_the_last_bit(rivals: bool)
         rng = np.random.default_rng(0)
         seen: list[np.ndarray] = [observation]
         for _ in range(min(env.episode.slots, 6)):
-            action = rng.uniform(-1, 1, env.action_space.shape)  # type: ignore[misc]
+            action = rng.uniform(-1, 1, env.action_space.shape)
             observation, reward, _ = env.play(action)
             totals = [np.asarray(getattr(env.episode.totals, field.name)) for field in fields(env.episode.totals)]
             seen += [observation, reward, env.episode.left.copy(), *(total.copy() for total in totals)]
