@@ -64,7 +64,9 @@ def _ends(pair: Row) -> str:
 def _all(records: Records) -> str:
     lines = []
     for row in (row for row in records[_RECORD].rows if "money_left" in row):
-        ratio = "" if row["ratio"] is None else f"{row['ratio']:.4f} ({row['ratio_low']:.4f} .. {row['ratio_high']:.4f})"
+        ratio = (
+            "" if row["ratio"] is None else f"{row['ratio']:.4f} ({row['ratio_low']:.4f} .. {row['ratio_high']:.4f})"
+        )
         worst = "" if row["ratio_p10"] is None else f"{row['ratio_p10']:.4f}"
         paid = f"{row['price']:.4f} ({row['price_low']:.4f} .. {row['price_high']:.4f})"
         who = "their own pacing" if row["all"] == "rivals" else f"`{row['all'].partition('@')[0]}`"

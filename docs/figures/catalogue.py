@@ -77,7 +77,7 @@ _AUCTIONNET = tuple(
     f"bidpilot import auctionnet {{data}}/auctionnet/{files}-*.parquet --out {{logs}}/{log} --force"
     for log, files in (("auctionnet", "period"), ("auctionnet-test", "test"))
 )
-_SHORT = "--total-steps 49152 --rows 128 --validation-days 64 --verdict-days 0"
+_SHORT = "--total-steps 24576 --rows 128 --imitation.rounds 6 --validation-days 32 --verdict-days 0"
 _PUBLISHED = "fixed_cpa budget_pid cpa_pid online_lp plan"
 _LEFT_OUT = f"bidpilot auctionnet {{logs}}/auctionnet --leave-one-out --agents {_PUBLISHED}"
 
@@ -207,8 +207,8 @@ _ALL = (
                 for seed in range(2)
             ),
             "bidpilot evaluate --agents plan pid adaptive ppo@{run[0]},{run[1]} ppo@{run[2]},{run[3]} --suites rivals "
-            "--days 256 --pairs all --json {json}",
-            "bidpilot market --all plan mpc adaptive ppo@{run[0]} --days 12 --figure docs/answering.png --json {json}",
+            "--days 128 --pairs all --json {json}",
+            "bidpilot market --all plan mpc adaptive ppo@{run[0]} --days 6 --figure docs/answering.png --json {json}",
         ),
         drops=(*_UNSHOWN, "mean_low", "mean_high"),
     ),
