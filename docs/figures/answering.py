@@ -1,4 +1,4 @@
-"""Texts of the market of rivals: how it spreads beside AuctionNet, who does how well in it, and when all are the same."""
+"""Texts of the market of rivals: how it spreads beside AuctionNet, who does how well in it, and if all are alike."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ in one piece and in several: no second kernel is compiled for threads, and one t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -49,3 +50,6 @@ def check_threads(threads: int) -> int:
 def _pool(threads: int) -> ThreadPoolExecutor:
     """The threads beside the one that asks."""
     return ThreadPoolExecutor(threads - 1, thread_name_prefix="rows")
+
+
+os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked process has none of them

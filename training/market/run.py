@@ -19,7 +19,9 @@ from bidpilot.training.market.play import Everyone, everyone, rivals_alone
 from bidpilot.training.report.files import write_figure, write_json
 from bidpilot.training.report.market import MarketRow, market_figure, print_market
 from bidpilot.training.report.progress import steps
+from bidpilot.training.report.tables import short_name
 from bidpilot.training.tracking import open_run
+from bidpilot.training.tracking.metrics import plain
 
 RIVALS = "rivals"
 """The row of the market's own rivals."""
@@ -50,7 +52,7 @@ def run(config: MarketConfig) -> list[MarketRow]:
             {who: outcome.paid.sum(axis=0) / outcome.auctions.sum(axis=0) for who, outcome in found.items()},
             {who: outcome.ratio.mean(axis=0) for who, outcome in found.items() if outcome.ratio is not None},
         )
-        tracked.log_metrics({f"market/{key}/{row['all']}": v for row in rows for key, v in _numbers(row)}, 0)
+        tracked.log_metrics({key: value for row in rows for key, value in _metrics(row)}, 0)
         tracked.log_json(rows, "market.json")
         tracked.log_figure(figure, "figures/market.png")
     print_market(rows, console)
@@ -108,6 +110,7 @@ def gini(shares: NDArray[np.float64]) -> float:
     return 0.0 if total == 0 else float((2 * np.arange(1, n + 1) - n - 1) @ ordered / (n * total))
 
 
-def _numbers(row: MarketRow) -> list[tuple[str, float]]:
-    measures = ("price", "price_swing", "ratio", "gini", "money_left")
-    return [(key, float(row[key])) for key in measures if row[key] is not None]  # type: ignore[literal-required]
+def _metrics(row: MarketRow) -> list[tuple[str, float]]:
+    measures = {name: row[name] for name in ("price", "price_swing", "ratio", "gini", "money_left")}
+    who = plain(short_name(row["all"]))
+    return [(f"market/{who}/{name}", float(value)) for name, value in measures.items() if value is not None]

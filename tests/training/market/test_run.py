@@ -67,6 +67,6 @@ def test_the_command_prints_draws_and_keeps_its_rows(
     assert (tmp_path / "market.svg").stat().st_size > 1000
     assert "money left" in capsys.readouterr().out
     (metrics, _), _ = tracked.log_metrics.call_args
-    assert metrics["market/gini/plan"] == rows[2]["gini"]
-    assert "market/ratio/rivals" not in metrics
+    assert metrics["market/plan/gini"] == rows[2]["gini"]
+    assert "market/rivals/ratio" not in metrics
     assert tracked.log_figure.call_args.args[1] == "figures/market.png"
