@@ -71,11 +71,13 @@ _UNSHOWN = (
     "vs_mpc",
 )
 _LEARNED = "adaptive knowable ppo@{runs} choice@{runs}"
-_SUITES = " ".join(name for name in SUITES if name != "worlds")  # which have 4,096 days of their own
+_APART = ("worlds", "rivals")  # measured by commands of their own
+_SUITES = " ".join(name for name in SUITES if name not in _APART)
 _AUCTIONNET = tuple(
     f"bidpilot import auctionnet {{data}}/auctionnet/{files}-*.parquet --out {{logs}}/{log} --force"
     for log, files in (("auctionnet", "period"), ("auctionnet-test", "test"))
 )
+_SHORT = "--total-steps 24576 --rows 128 --imitation.rounds 6 --validation-days 32 --verdict-days 0"
 _PUBLISHED = "fixed_cpa budget_pid cpa_pid online_lp plan"
 _LEFT_OUT = f"bidpilot auctionnet {{logs}}/auctionnet --leave-one-out --agents {_PUBLISHED}"
 
@@ -205,6 +207,22 @@ _ALL = (
         10,
         ("bidpilot off-policy check --candidates 100 --copies 2 --seed 3 --figure docs/off_policy.png --json {json}",),
         keeps=lambda row: "covered" in row,
+    ),
+    Measurement(
+        "answering",
+        25,
+        (
+            "python docs/answering.py {data}/auctionnet/period-*.parquet --json {json}",
+            *(
+                f"bidpilot train --market {market} --seed {seed} {_SHORT}"
+                for market in ("rivals", "rivals_fixed")
+                for seed in range(2)
+            ),
+            "bidpilot evaluate --agents plan pid adaptive ppo@{run[0]},{run[1]} ppo@{run[2]},{run[3]} --suites rivals "
+            "--days 128 --pairs all --json {json}",
+            "bidpilot market --all plan mpc adaptive ppo@{run[0]} --days 6 --figure docs/answering.png --json {json}",
+        ),
+        drops=(*_UNSHOWN, "mean_low", "mean_high"),
     ),
     Measurement("quality", 1, ("python examples/quality_exposure.py --json {json}",)),
     Measurement("market", 1, ("python docs/market.py --json {json}",)),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bidpilot.training.report.comparison import Interval, interval_plot
 from bidpilot.training.report.differences import difference_map
-from docs.figures import alerts, experiments, ground, protocols, risks, simulate, suites, worlds
+from docs.figures import alerts, answering, experiments, ground, protocols, risks, simulate, suites, worlds
 from docs.figures.measure import ROOT
 from docs.figures.record import POOLED, NotMeasured, Records
 from docs.figures.words import short
@@ -24,6 +24,7 @@ TEXTS = {
     **worlds.TEXTS,
     **experiments.TEXTS,
     **simulate.TEXTS,
+    **answering.TEXTS,
 }
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 MARKS = re.compile(r"(<!-- figure: ([\w-]+) -->)(.*?)(<!-- end -->)", re.DOTALL)

@@ -76,6 +76,7 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
             sources apart.
         replan: which re-plan the observation holds: that of the agent who plays, or of a residual policy's base.
         group: rows on end that play one day and campaign; divides `num_envs`. It may be set anew, from the next day on.
+        threads: that a slot's auctions are cleared on; any number gives the same days, to the last bit.
 
     Version History:
         v0: first.
@@ -103,13 +104,14 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         traffic_filter: bool = False,
         replan: Replan = Replan.FORECAST,
         group: int = 1,
+        threads: int = 1,
     ) -> None:
         if num_envs < 1:
             raise InvalidMarket(f"an environment needs at least one row; got num_envs = {num_envs}. Give 1 or more.")
         market, forecast, campaign = default_setting(market, forecast, campaign)
         self.num_envs, self.render_mode, self.campaign = num_envs, render_mode, campaign
         self.group = group
-        self.episode = Episode(market, forecast, num_envs)
+        self.episode = Episode(market, forecast, num_envs, threads)
         self._traffic = detector_for(forecast, num_envs) if traffic_filter else None
         self._domain, self.replan = seed_domain, replan
         low, high = bounds(self.episode.segments)

@@ -28,6 +28,7 @@ from bidpilot.bidding.traffic.gate import Gate
 from bidpilot.envs.bidding_env.compiled_replanner import compiled_replanner
 from bidpilot.envs.clearing.columns import FirstPrice, Withheld
 from bidpilot.envs.clearing.slot import clear_slot
+from bidpilot.envs.clearing.threads import check_threads
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
 
@@ -56,15 +57,15 @@ ReplannerOf = Callable[
 
 
 class Episode:
-    """B days side by side. `begin`, then T times `play` or `play_rule`."""
+    """B days side by side. `begin`, then T times `play` or `play_rule`; auctions are cleared on so many `threads`."""
 
-    def __init__(self, market: Market, forecast: Forecast, rows: int) -> None:
+    def __init__(self, market: Market, forecast: Forecast, rows: int, threads: int = 1) -> None:
         if market.slots != forecast.slots or len(market.log.segments) != len(forecast.segments):
             raise PolicyMismatch(
                 f"the forecast has {forecast.slots} slots and {len(forecast.segments)} segments, the market "
                 f"{market.slots} and {len(market.log.segments)}. Use this market's own forecast."
             )
-        self.market, self.planner = market, Planner(forecast)
+        self.market, self.planner, self.threads = market, Planner(forecast), check_threads(threads)
         self.rows, self.slots, self.segments = rows, market.slots, len(market.log.segments)
         self.totals = SlotTotals.zeros(rows, self.segments, market.log.sources)
         self.statistics = DayStatistics(forecast, rows)
@@ -114,6 +115,8 @@ class Episode:
             plan_utility=made.utility[index],
             first_price=FirstPrice(campaigns.first_price, factors, np.full(self.rows, forecast.landscape.mean_price)),
         )
+        if days.answers is not None:
+            days.answers.begin()
         self.replan = replan
         self.left[:] = campaigns.budget
         self.kpi[:] = 0.0
@@ -168,16 +171,20 @@ class Episode:
         if self.t >= self.slots:
             raise InvalidMarket(f"all {self.slots} slots of the day are played. Begin the next day.")
         self.rule = rule
+        first_price, withheld = self.today.first_price.at(rule.price_level), self._withheld()
+        if self.today.days.answers is not None:
+            self.today.days.answers.answer(self.t, rule, self.left, withheld, first_price, self.threads)
         clear_slot(
             self.market,
             self.today.days,
             self.t,
             rule,
             self.left,
-            self.today.first_price.at(rule.price_level),
+            first_price,
             self.today.alpha,
             self.totals,
-            self._withheld(),
+            withheld,
+            self.threads,
         )
         self.kpi += self.totals.true
         self.statistics.update(self.totals)

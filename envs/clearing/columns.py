@@ -131,8 +131,11 @@ class Outcomes(NamedTuple):
 _PREDICTED_AND_TRUE = attrgetter(*AuctionColumns._fields[:-2])  # all but the realised
 
 
-def auction_columns(market: HasAuctions) -> AuctionColumns:
-    """The columns of a market's log."""
+def auction_columns(market: HasAuctions, days: DayBatch) -> AuctionColumns:
+    """The columns that the days are windows into: the market's log, or their own."""
+    if days.answers is not None:
+        own = days.answers.columns
+        return AuctionColumns._make((*own[:4], *own[1:], None, None))
     log, drawn = market.log, market.draws_outcomes
     realised = (None, None) if drawn else (log.interacted, log.converted)
     return AuctionColumns._make((*_PREDICTED_AND_TRUE(log), *realised))

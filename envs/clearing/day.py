@@ -51,7 +51,7 @@ def materialise(market: HasAuctions, days: DayBatch, row: int) -> DayAuctions:
         true=np.empty((size, 3), np.float32),
         invalid=np.empty(size, np.bool_),
     )
-    kept = _write(auction_columns(market), day_columns(days), row, out)
+    kept = _write(auction_columns(market, days), day_columns(days), row, out)
     return DayAuctions(**{name: column[:kept] for name, column in out._asdict().items()})
 
 

@@ -37,11 +37,14 @@ from bidpilot.envs.clearing.columns import (
     rule_columns,
 )
 from bidpilot.envs.clearing.settle import Reached, add, settle
+from bidpilot.envs.clearing.threads import in_parts
 from bidpilot.envs.logs.day_batch import DayBatch
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, error_model="numpy", nogil=True)
 def _clear(  # type: ignore[no-untyped-def]
+    first,  # rows from it
+    last,  # to before it
     t,
     auctions,  # the fields of AuctionColumns
     batch,  # the fields of DayColumns
@@ -68,14 +71,14 @@ def _clear(  # type: ignore[no-untyped-def]
     reaches, picked = np.empty(CHUNK, np.uint8), np.empty(CHUNK + 1, np.int32)
     room = np.empty(CHUNK, np.int16), np.empty(CHUNK, np.float32)  # of `pass_gate`
     discounts = None if gate is None else room[1]
-    for b in range(left.size):
+    for b in range(first, last):
         chunk.load_row(b, t, days, rule, table)
         weights = weights_of(rule.alpha[b], days.calibration[b])
         overlay = overlay_of(days, b, t)
         histogram[:] = 0
-        last = days.start[b, t] + days.auctions[b, t]
-        for at in range(days.start[b, t], last, CHUNK):
-            end = min(at + CHUNK, last)
+        stop = days.start[b, t] + days.auctions[b, t]
+        for at in range(days.start[b, t], stop, CHUNK):
+            end = min(at + CHUNK, stop)
             kpis = (columns.exposure[at:end], columns.interaction[at:end], columns.conversion[at:end])
             segments, value, shown = columns.segment[at:end], factors[VALUE], price[: end - at]
             chunk.look_up(segments, table, factors)
@@ -131,21 +134,22 @@ def clear_slot(
     reference: NDArray[np.float64] | None,
     out: SlotTotals,
     withheld: Withheld | None = None,
+    threads: int = 1,
 ) -> None:
     """Clear slot `t` of B days under one rule per row; overwrites `out` and reduces `left` (B,), currency.
 
     What is `withheld` of `left` is not bid; None where every row is told of its wins at once.
 
     With `reference` (B, 3) None only auctions, wins and spend are counted, per segment and source; what won auctions
-    brought (the fields of `Outcomes`) is left as it was.
+    brought (the fields of `Outcomes`) is left as it was. Any number of `threads` clears the same, to the last bit.
     """
     requested, won = _REQUESTED(out), _WON(out)
     outcomes = None if reference is None else _OUTCOMES(out)
     for column in (*requested, *won, *(outcomes or ())):
         column.fill(0)
-    _clear(
+    slot = (
         t,
-        tuple(auction_columns(market)),
+        tuple(auction_columns(market, days)),
         tuple(day_columns(days)),
         tuple(rule_columns(rule)),
         gate_columns(rule.gate),
@@ -158,3 +162,4 @@ def clear_slot(
         won,
         outcomes,
     )
+    in_parts(len(left), threads, lambda first, last: _clear(first, last, *slot))

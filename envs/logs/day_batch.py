@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bidpilot.bidding.rule import Rule
 
 INVALID_VIEWS: Final = 0.1
 """Views of an invalid win relative to a valid one: bots rarely play a video to the point that a player tells a view."""
@@ -39,6 +41,43 @@ class SourceDays(NamedTuple):
         )
 
 
+class OwnColumns(NamedTuple):
+    """Auctions (A,) that belong to days and not to a market's log; what is predicted is true, and all are valid."""
+
+    market_price: NDArray[np.float32]
+    exposure: NDArray[np.float32]
+    interaction: NDArray[np.float32]
+    conversion: NDArray[np.float32]
+    segment: NDArray[np.int16]
+    source: NDArray[np.int16]
+    invalid: NDArray[np.bool_]
+
+
+class Answers(Protocol):
+    """What makes days answer: rivals whose bids are the market prices, slot by slot."""
+
+    @property
+    def columns(self) -> OwnColumns:
+        """The days' auctions; prices are those that the rivals would make alone, until a slot is answered."""
+
+    def begin(self) -> None:
+        """Begin the days anew."""
+
+    def answer(
+        self,
+        t: int,
+        rule: Rule,
+        left: NDArray[np.float64],
+        late: tuple[NDArray[np.bool_], NDArray[np.float64]] | None,
+        bids_paid: tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]],
+        threads: int = 1,
+    ) -> None:
+        """Play slot `t` against bids by `rule` of budgets `left` (B,), and write its market prices.
+
+        `late` are the fields of `Withheld`, `bids_paid` those of `FirstPrice`.
+        """
+
+
 @dataclass(frozen=True)
 class DayBatch:
     """B days: windows into one log's columns, with scales and an overlay of invalid auctions.
@@ -63,6 +102,7 @@ class DayBatch:
     sources: SourceDays | None = None  # None: every source is as the log has it
     date: NDArray[np.int64] | None = None  # (B,) days since 1970, `UNDATED` where a day has none; None: no day has one
     uniforms: NDArray[np.float64] | None = None  # (B, draws) that a synthetic or mixed market made the days from
+    answers: Answers | None = None  # rivals who make the prices, whose columns the windows are into; None: the log's
 
     @property
     def bounds(self) -> dict[str, NDArray[np.float64]]:

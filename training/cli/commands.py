@@ -185,6 +185,12 @@ COMMANDS: tuple[Command, ...] = (
         "compare a shadow policy's bids with those made",
     ),
     Command(
+        "market",
+        f"{_ROOMS}.market.config:MarketConfig",
+        f"{_ROOMS}.market.run:run",
+        "say what happens when all bidders use one policy",
+    ),
+    Command(
         "sources",
         f"{_ROOMS}.sources.config:SourcesConfig",
         f"{_ROOMS}.sources.run:run",

@@ -20,10 +20,22 @@ Carries = Annotated[
         "rates, or the money that they are worth; auto: what differs less between the log's campaigns, rates in doubt."
     ),
 ]
+THREADS = "Threads that auctions are cleared on; any number gives the same numbers to the last bit."
 JsonFile = Annotated[Path | None, tyro.conf.arg(name="json")]
 
-_PLACES = ("experiment", "run_name", "resume", "json_file", "out", "install", "workers", "backend", "address")
-"""Options that say where a run is kept, or where it is worked on, and nothing of what it is."""
+_PLACES = (
+    "experiment",
+    "run_name",
+    "resume",
+    "json_file",
+    "out",
+    "install",
+    "workers",
+    "backend",
+    "address",
+    "threads",
+)
+"""Options that say where a run is kept, or how and where it is worked on, and nothing of what it is."""
 
 
 class Config(BaseModel):

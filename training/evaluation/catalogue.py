@@ -8,6 +8,7 @@ from typing import Final
 
 from bidpilot.bidding.campaign.campaign import Campaign, Delays
 from bidpilot.bidding.campaign.scalarisation import Scalarisation
+from bidpilot.envs.answering.config import RivalMarketConfig
 from bidpilot.envs.markets.presets import (
     BOTS,
     DAILY,
@@ -37,6 +38,7 @@ class SuiteRecord:
     gains: str = "daily"  # the preset whose tuned gains the controllers have
     in_a_row: int = 1  # days over which a filter of traffic keeps what it has learnt
     around: str | None = None  # preset with held-out worlds drawn around it, in which days take turns; None: `market`
+    rivals: RivalMarketConfig | None = None  # whose best bid is the price, in place of `market`; None: prices are given
 
     @property
     def together(self) -> int:
@@ -44,6 +46,7 @@ class SuiteRecord:
         return self.in_a_row if self.around is None else WORLDS
 
 
+_RIVALS: Final = RivalMarketConfig()
 _MIX = (0.2, 0.3, 0.5)
 _CONVERSIONS = (0.0, 0.0, 1.0)
 _PREFERENCES = ((1 / 3, 1 / 3, 1 / 3), _MIX, (0.6, 0.2, 0.2), (0.1, 0.1, 0.8))
@@ -140,6 +143,14 @@ _ALL = (
         DAILY,
         (_campaign(DAILY),),
         around="daily",
+    ),
+    SuiteRecord(
+        "rivals",
+        "plans that take prices as given: one bidder among 47 who pace their budgets and answer",
+        DAILY,
+        DAILY,
+        (Campaign(budget=_RIVALS.budget, conversion_value=_RIVALS.conversion_value),),
+        rivals=_RIVALS,
     ),
 )
 SUITES: Final = MappingProxyType({record.name: record for record in _ALL})

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from bidpilot.agents.learners.catalogue import DEFAULT
-from bidpilot.training.cli.config import Count, JsonFile, Seed, json_file
+from bidpilot.training.cli.config import THREADS, Count, JsonFile, Seed, json_file
 from bidpilot.training.evaluation.catalogue import DEFAULT_SUITES, EVERY, SUITES
 from bidpilot.training.evaluation.names import CHOICE, REFERENCES, TRAFFIC_REFERENCES, UNTUNED
 from bidpilot.training.jobs.config import JobOptions
@@ -70,5 +70,6 @@ class EvaluateConfig(LogTerms, JobOptions):
         True,
         description="Whether agents play behind the traffic detector; it needs a forecast that tells sources apart.",
     )
+    threads: Count = Field(1, description=THREADS)
     json_file: JsonFile = json_file("the printed rows")
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")

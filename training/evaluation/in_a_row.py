@@ -39,10 +39,12 @@ class SequenceArena(Arena):
         days: Sequence[DayBatch],
         cpa_margin: float = 0.0,
         filter_of: FilterOf = detected,
+        threads: int = 1,
     ) -> None:
-        super().__init__(market, forecast, campaign, days[0], cpa_margin, filter_of)
-        later = (Arena(market, forecast, campaign, batch, cpa_margin, filter_of) for batch in days[1:])
-        self.turns = [Arena(market, forecast, campaign, days[0], cpa_margin, filter_of), *later]
+        how = cpa_margin, filter_of, threads
+        super().__init__(market, forecast, campaign, days[0], *how)
+        later = (Arena(market, forecast, campaign, batch, *how) for batch in days[1:])
+        self.turns = [Arena(market, forecast, campaign, days[0], *how), *later]
         self.kept = np.concatenate([turn.kept for turn in self.turns])
 
     @property

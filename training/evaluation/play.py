@@ -63,6 +63,7 @@ class Arena:
     Where there are several campaigns, the days take turns. Days on which no purchase keeps the campaign's
     constraints are left out. Agents are told `1 - cpa_margin` times a target cost, and scored by the target itself.
     Every agent plays behind the filter of traffic that `filter_of` makes, the detector by default; R* does not.
+    Auctions are cleared on so many `threads`, which changes no bit.
 
     Raises:
         InfeasibleCampaign: no day is left.
@@ -76,11 +77,12 @@ class Arena:
         days: DayBatch,
         cpa_margin: float = 0.0,
         filter_of: FilterOf = detected,
+        threads: int = 1,
     ) -> None:
         self.market, self.days, self.forecast, self.filter_of = market, days, forecast, filter_of
         self.campaigns = _by_turns([campaign] if isinstance(campaign, Campaign) else campaign, days)
         self._told = replace(self.campaigns, bounds=tightened(self.campaigns.bounds, cpa_margin))
-        self.episode = Episode(market, forecast, len(days))
+        self.episode = Episode(market, forecast, len(days), threads)
         self.episode.begin(days, self.campaigns)
         self.optimum = hindsight_optimum(market, days, self.campaigns, self.episode.today.ideal)
         self.best, self.best_kpi = self.optimum.bound, self.optimum.kpi

@@ -248,7 +248,7 @@ def _suites(
         ZeroIdealPoint, UnknownChannel, InfeasibleCampaign: at once, where the terms that were asked for have no plan.
     """
     if log is not None and trained is not None:
-        suite = log_suite(log, trained, config, config.cpa_margin, behind(config.traffic_filter))
+        suite = log_suite(log, trained, config, config.cpa_margin, behind(config.traffic_filter), config.threads)
         agreed = config.agreed(trained.campaign)
         rule = rule_of(agreed, suite.arena.days.bounds)
         return _params(config) | own_terms(agreed) | ({} if rule == NONE else {"targets": rule}), [suite]

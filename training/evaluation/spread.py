@@ -94,8 +94,8 @@ class PlaysSuites:
 
 def made(record: SuiteRecord, config: EvaluateConfig) -> Suite:
     """The suite of a record as the configuration asks for it."""
-    filter_of = behind(config.traffic_filter)
-    return synthetic_suite(record, config.days, config.seed, config, config.cpa_margin, filter_of)
+    how = config.cpa_margin, behind(config.traffic_filter), config.threads
+    return synthetic_suite(record, config.days, config.seed, config, *how)
 
 
 def played_by_workers(

@@ -13,6 +13,7 @@ from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.errors import InvalidConfig, UnknownSuite
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.envs import seeding
+from bidpilot.envs.answering.market import rival_forecast, rival_market
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
@@ -87,6 +88,9 @@ def named_suites(names: tuple[str, ...], default: tuple[str, ...] = DEFAULT_SUIT
 
 def held_out(record: SuiteRecord, days: int, seed: int) -> tuple[Market, DayBatch]:
     """The suite's market with its held-out log, and the first `days` of its days."""
+    if record.rivals is not None:
+        rivals = rival_market(record.rivals, seeding.LOG_HELD_OUT, seed)
+        return rivals, rivals.days(_uniforms(record, rivals, days, seed))
     if record.around is not None:
         seeds = np.random.SeedSequence([seeding.LOG_HELD_OUT, seed])
         worlds = worlds_market(record.around, seeds, Support.HELD_OUT, record.together, own_share=0.0)
@@ -110,7 +114,7 @@ def _uniforms(record: SuiteRecord, market: Market, days: int, seed: int) -> NDAr
 
 def suite_forecast(record: SuiteRecord) -> Forecast:
     """The forecast that agents have on a suite: of the default training log, whatever the suite's seed."""
-    return synthetic_forecast(record.forecast, 0)
+    return synthetic_forecast(record.forecast, 0) if record.rivals is None else rival_forecast(record.rivals)
 
 
 def synthetic_suite(
@@ -120,13 +124,15 @@ def synthetic_suite(
     terms: CampaignTerms | None = None,
     cpa_margin: float = 0.0,
     filter_of: FilterOf = detected,
+    threads: int = 1,
 ) -> Suite:
     """A suite of the catalogue, ready to play.
 
     `terms` stand in place of its campaigns' own; `cpa_margin` is the share of a target cost that agents are not told
-    of; `filter_of` makes the filter of traffic that they play behind. Days in a row are whole sequences, as many as
-    `days` hold; those of one sequence share what the filter has learnt, and are one unit. Where days take turns in
-    worlds, each world has as many and is one unit; `days` are rounded down to that, and are one in each at least.
+    of; `filter_of` makes the filter of traffic that they play behind; auctions are cleared on `threads`. Days in a row
+    are whole sequences, as many as `days` hold; those of one sequence share what the filter has learnt, and are one
+    unit. Where days take turns in worlds, each world has as many and is one unit; `days` are rounded down to that, and
+    are one in each at least.
 
     Raises:
         InfeasibleCampaign: no day can keep the constraints.
@@ -136,11 +142,11 @@ def synthetic_suite(
     if record.in_a_row == 1:
         rounds = max(days // record.together, 1)
         market, drawn = held_out(record, rounds * record.together, seed)
-        arena = Arena(market, forecast, campaigns, drawn, cpa_margin, filter_of)
+        arena = Arena(market, forecast, campaigns, drawn, cpa_margin, filter_of, threads)
         units = np.arange(len(drawn)) if record.around is None else np.tile(np.arange(record.together), rounds)
         return Suite(record.name, gains, arena, units)
     market, turns = sequences_held_out(record, days, seed)
-    sequences = SequenceArena(market, forecast, campaigns, turns, cpa_margin, filter_of)
+    sequences = SequenceArena(market, forecast, campaigns, turns, cpa_margin, filter_of, threads)
     return Suite(record.name, gains, sequences, np.tile(np.arange(len(turns[0])), len(turns)))
 
 
@@ -155,6 +161,7 @@ def log_suite(
     terms: LogTerms | None = None,
     cpa_margin: float = 0.0,
     filter_of: FilterOf = detected,
+    threads: int = 1,
 ) -> Suite:
     """The recorded days of an imported log, under the forecast and campaign that a training had.
 
@@ -179,7 +186,7 @@ def log_suite(
     other_market = bool(trained.strangeness(log))
     lineage = trained.part.lineage
     gains = {} if other_market or lineage.held_out else row_gains(lineage.log)
-    arena = log_arena(log, forecast, campaign, targets, cpa_margin, filter_of)
+    arena = log_arena(log, forecast, campaign, targets, cpa_margin, filter_of, threads)
     _, units = np.unique([day.unit for day in log.days], return_inverse=True)
     return Suite(log.name, gains, arena, units, trained.part, other_market, trained.part.seen(log))
 
@@ -191,6 +198,7 @@ def log_arena(
     targets: bool = True,
     cpa_margin: float = 0.0,
     filter_of: FilterOf = detected,
+    threads: int = 1,
 ) -> Arena:
     """All days of a log as they were, for agents with this forecast; `targets`: with the target costs that they record.
 
@@ -207,7 +215,7 @@ def log_arena(
             f"a margin of {cpa_margin:g} needs a target cost, and no day of {log.name} has one. Add --max-cpa, or play "
             "a log that records targets."
         )
-    return Arena(market, forecast, campaign, days, cpa_margin, filter_of)
+    return Arena(market, forecast, campaign, days, cpa_margin, filter_of, threads)
 
 
 def setting_arena(setting: Setting, days: int, domain: int, seed: int, filter_of: FilterOf = detected) -> Arena:

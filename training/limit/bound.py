@@ -41,7 +41,9 @@ def check_suite(record: SuiteRecord) -> None:
     check_law(record.name, record.market)
     campaign = record.campaigns[0]
     why = ""
-    if record.around is not None:
+    if record.rivals is not None:
+        why = "its prices are the bids of rivals who answer, and the bound is for prices that are given"
+    elif record.around is not None:
         why = "its days are of many markets, and the bound is for the law of one"
     elif len(record.campaigns) > 1:
         why = f"it has {len(record.campaigns)} campaigns, and the bound is for one"

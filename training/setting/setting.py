@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,8 @@ from bidpilot.bidding.errors import InvalidConfig, InvalidMarket
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.zone import Cut
 from bidpilot.envs import seeding
+from bidpilot.envs.answering.config import RivalMarketConfig
+from bidpilot.envs.answering.market import rival_campaign, rival_forecast, rival_market
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.markets.base import Market
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
@@ -30,6 +34,8 @@ from bidpilot.training.setting.targets import applied
 from bidpilot.training.setting.terms import LogTerms
 
 _FORECAST_DAYS = 64
+RIVALS: Final = MappingProxyType({"rivals": True, "rivals_fixed": False})
+"""Markets whose prices are the bids of rivals, by name, and whether these answer."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ def training_setting(
     hold_out: HoldOut | None = None,
     carries: AskedCarried = "auto",
 ) -> Setting:
-    """The setting of the preset `market_name`, or of the log in `log_folder` where one is given.
+    """The setting of the market `market_name`, or of the log in `log_folder` where one is given.
 
     The folder may also hold a market that `bidpilot calibrate` made. `seed` draws a preset's log and forecast days; a
     recorded log needs none. `terms` stand in place of the default campaign's own, and say whether the days of a log
@@ -101,6 +107,8 @@ def training_setting(
         setting = recorded_setting(load_log(log_folder), terms, hold_out, carries)
     elif log_folder is not None:
         setting = _calibrated(log_folder, seed, terms, carries)
+    elif market_name in RIVALS:
+        setting = _of_rivals(market_name, seed, terms)
     else:
         setting = Setting(
             name=market_name,
@@ -112,6 +120,18 @@ def training_setting(
     check_feasible(setting.name, setting.forecast, setting.campaign)
     check_recorded(setting.name, setting.forecast, setting.campaign, setting.recorded)
     return setting
+
+
+def _of_rivals(market_name: str, seed: int, terms: LogTerms) -> Setting:
+    """A market whose prices are the bids of rivals, who answer or do not."""
+    config = RivalMarketConfig()
+    return Setting(
+        name=market_name,
+        market=rival_market(config, seeding.LOG_TRAINING, seed, answering=RIVALS[market_name]),
+        forecast=rival_forecast(config, seed),
+        campaign=terms.agreed(rival_campaign(config)),
+        reference_log=None,
+    )
 
 
 def drawn_market(market_name: str, folder: Path | None, seed: int) -> Market:

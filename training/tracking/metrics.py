@@ -34,6 +34,7 @@ METRICS: Final[Mapping[str, str]] = MappingProxyType(
         "imitation/": "losses of actor and critic by round of imitation",
         "multiplier/": "price of a missed constraint by tightness of budget, where a campaign of training has one",
         "train/, rollout/, time/": "what stable-baselines3 tells of its updates, rollouts and speed",
+        "market/AGENT/": "of `market`: prices, R / R*, Gini and money left where all bidders are that agent",
         "tuning/AGENT/": "of `tune`: R / R* of the best trial and of the defaults on training days, and held out",
     }
 )

@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 from bidpilot.agents.learners.catalogue import LearnerChoice
 from bidpilot.agents.learners.common.imitation_config import ImitationConfig
 from bidpilot.envs.bidding_env.pool_config import PoolConfig
-from bidpilot.training.cli.config import Carries, Count, Seed
+from bidpilot.envs.markets.presets import PRESETS
+from bidpilot.training.cli.config import THREADS, Carries, Count, Seed
 from bidpilot.training.setting.terms import LogTerms
 
 
@@ -25,7 +26,11 @@ class TrainConfig(LearnerChoice, LogTerms):
         "bidpilot train --resume RUN --total-steps 196608",
     )
 
-    market: Literal["daily", "steady"] = Field("daily", description="Preset of the synthetic market.")
+    market: Literal["daily", "steady", "rivals", "rivals_fixed"] = Field(
+        "daily",
+        description="Preset of the synthetic market; or rivals who pace their budgets and answer, or the same at the "
+        "prices that they would make alone.",
+    )
     log: Path | None = Field(
         None,
         description="Folder of an imported auction log to train on instead of the synthetic market. Where no "
@@ -37,6 +42,7 @@ class TrainConfig(LearnerChoice, LogTerms):
         98_304, ge=0, description="Length of the run, environment steps over all rows; 0: imitation alone."
     )
     rows: Count = Field(256, description="Days played side by side.")
+    threads: Count = Field(1, description=THREADS)
     validation_days: Count = Field(
         256, description="Days per validation, at most those that a log holds out; the best policy by them is kept."
     )
@@ -102,8 +108,8 @@ class TrainConfig(LearnerChoice, LogTerms):
 
     @property
     def broadens(self) -> bool:
-        """Whether campaigns and markets are drawn: on a preset, as asked."""
-        return self.randomise and self.log is None
+        """Whether campaigns and markets are drawn: on a preset, as asked; rivals are a market of their own."""
+        return self.randomise and self.log is None and self.market in PRESETS
 
     @property
     def shrinks(self) -> bool:

@@ -46,6 +46,7 @@ class TrainingGround:
             regret=config.regret,
             traffic_filter=config.traffic_filter,
             replan=Replan.FORECAST if residual is None else residual.base.replan,
+            threads=config.threads,
         )
         if features is None:
             features = seen_features(config.settings.hidden, len(self.setting.forecast.segments))

@@ -55,7 +55,7 @@ class HindsightBaseline:
             today.multiplier.astype(np.float32),
             today.beta.astype(np.float32),
         )
-        _tabulate(auction_columns(episode.market), day_columns(today.days), rule_columns(plan), self._rest)
+        _tabulate(auction_columns(episode.market, today.days), day_columns(today.days), rule_columns(plan), self._rest)
         self._rows = np.arange(episode.rows)
         self.potential = self._potential()  # u + h, (B,) in plan utilities
 

@@ -95,7 +95,7 @@ def test_required_fields_may_come_from_either_side(tmp_path: Path) -> None:
         ("ppo:\n  gamma: 2\n", r"ppo\.gamma = 2: Input should be less than or equal to 1"),
         ("seed: -1\n", r"seed = -1: .*greater than or equal to 0"),
         ("ppo:\n  gae_lambda: .nan\n", r"ppo\.gae_lambda = nan"),
-        ("market: weekly\n", r"market = 'weekly': .*'daily' or 'steady'"),
+        ("market: weekly\n", r"market = 'weekly': .*'daily', 'steady', 'rivals'"),
         ("rows: 3\n", r"rows \* ppo\.n_steps = 144 is no multiple"),
         ("- 1\n", r"holds a list: write `option: value` lines"),
         ("a: [\n", r"is not YAML"),

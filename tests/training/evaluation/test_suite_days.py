@@ -28,8 +28,9 @@ HELD = {
     "viral": ("639d3a5d19323ac889dbf8756970401c", "cabfb2a3a6bf3cfedf56fb11ecc27fd7"),
     "persistent": ("639d3a5d19323ac889dbf8756970401c", "a485557c39450144b72260ffa5eafeb8"),
     "worlds": ("e60b90384ea6a88f132733b5e64d3e24", "26c6d0713ad02360ffb1689813b6eacd"),
+    "rivals": ("75fb9fc17628e4489ae37976ca3fffba", "87a376f0f8b4ae0246d4a5b5f0ff175b"),
 }
-"""Suite to the digest of its held-out log, and of the first 1,500 days of seed 0."""
+"""Suite to the digest of its held-out log, and of the first 1,500 days of seed 0, 150 where rivals play them."""
 
 
 def digest(days: DayBatch) -> str:
@@ -37,7 +38,9 @@ def digest(days: DayBatch) -> str:
     days do something to them."""
     found = hashlib.blake2b(digest_size=16)
     columns = {column.name: getattr(days, column.name) for column in dataclasses.fields(days)}
-    sources, _ = columns.pop("sources"), columns.pop("uniforms")
+    sources, _, answers = columns.pop("sources"), columns.pop("uniforms"), columns.pop("answers")
+    if answers is not None:  # prices of rivals are what a compiled exponential makes them, on each processor its own
+        columns |= answers.columns._replace(market_price=None)._asdict()
     if days.date is None:
         columns.pop("date")
     for name, values in (columns | ({} if sources is None else sources._asdict())).items():
@@ -53,5 +56,5 @@ def test_every_suite_is_held() -> None:
 
 @pytest.mark.parametrize("name", HELD)
 def test_the_days_of_a_suite_are_what_they_were(name: str) -> None:
-    market, days = held_out(SUITES[name], 1500, 0)
+    market, days = held_out(SUITES[name], 150 if SUITES[name].rivals else 1500, 0)
     assert (market.log.digest, digest(days)) == HELD[name]

@@ -19,7 +19,7 @@ from bidpilot.training.evaluation.catalogue import SUITES
 from bidpilot.training.evaluation.suites import held_out, named_suites, suite_forecast
 
 NAMES = ["steady", "daily", "shift", "sparse", "first_price", "won_only", "delayed", "invalid", "cpa", "balanced"]
-NAMES += ["tail", "week", "stealth", "bots", "viral", "persistent", "worlds"]
+NAMES += ["tail", "week", "stealth", "bots", "viral", "persistent", "worlds", "rivals"]
 
 
 def test_the_catalogue_has_every_suite_of_the_design() -> None:

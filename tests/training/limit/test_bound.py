@@ -157,6 +157,7 @@ def test_penalties_leave_less_than_hindsight_has_where_auctions_alone_are_uncert
         ("balanced", "8 campaigns"),
         ("persistent", "bad_source_share"),
         ("worlds", "many markets"),
+        ("rivals", "who answer"),
         ("steady", ""),
     ],
 )

@@ -1,0 +1,1 @@
+"""What becomes of a market in which every bidder uses the same policy."""
