@@ -112,12 +112,12 @@ def payback(spend: Array, value: Array) -> int | None:
 def _group(name: str, totals: Totals, of: NDArray[np.int64], alpha: float) -> GroupReturn:
     columns = (totals.spend, totals.wins, totals.conversions, totals.value)
     spend, wins, conversions, value = (column[:, of].sum(axis=1) for column in columns)
-    events, all_spend = float(conversions.sum()), float(totals.spend.sum())
+    events, all_spend = totals.counted(groups=of.tolist()), float(totals.spend.sum())
     return GroupReturn(
         group=name,
         spend=float(spend.sum()),
         wins=float(wins.sum()),
-        conversions=events,
+        conversions=float(conversions.sum()),
         value=float(value.sum()),
         spend_share=float(spend.sum()) / all_spend if all_spend > 0 else 0.0,
         cost_per_acquisition=ratio(spend, conversions, alpha, events),
@@ -153,7 +153,7 @@ class _Side:
 
     spend: Array  # (D,)
     value: Array  # (D,)
-    events: float
+    events: float | None  # None: nothing rare is counted
 
     @property
     def lacks(self) -> str | None:
@@ -178,8 +178,8 @@ def _sides(totals: Totals, groups: Sequence[int]) -> list[tuple[str, str, _Side,
     """What is compared with what, by name."""
 
     def side(of: Sequence[int]) -> _Side:
-        spend, value, events = (c[:, list(of)].sum(axis=1) for c in (totals.spend, totals.value, totals.conversions))
-        return _Side(spend, value, float(events.sum()))
+        spend, value = (column[:, list(of)].sum(axis=1) for column in (totals.spend, totals.value))
+        return _Side(spend, value, totals.counted(groups=of))
 
     names = totals.groups
     if len(groups) <= _MOST_PAIRED:

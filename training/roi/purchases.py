@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -173,6 +174,16 @@ class Totals:
     def conversions(self) -> Array:
         """(D, G) conversions that came."""
         return self.realised[..., 2]
+
+    def counted(self, days: Sequence[int] | None = None, groups: Sequence[int] | None = None) -> float | None:
+        """Conversions of some days and groups, all where None, of which intervals take a number.
+
+        None where they are expectations: of these a few tell as much as many.
+        """
+        if self.valued is Valued.expected:
+            return None
+        chosen = self.conversions if days is None else self.conversions[list(days)]
+        return float((chosen if groups is None else chosen[:, list(groups)]).sum())
 
     def events(self) -> dict[str, Array]:
         """Events (G,) of all days by type; empty where none were told."""

@@ -124,7 +124,7 @@ def _compliance(totals: Totals, limits: Limits, alpha: float) -> tuple[ScoreLine
     spend, wins, value = (c.sum(axis=1) for c in (totals.spend, totals.wins, totals.value))
     expected, conversions = totals.expected[..., 2].sum(axis=1), totals.conversions.sum(axis=1)
     worth = float(value.sum() / conversions.sum()) if conversions.sum() > 0 else 0.0
-    rare = float(conversions.sum())
+    rare = totals.counted()
     lines = []
     if limits.min_roi is not None:
         found = ratio(value, spend, alpha, rare)

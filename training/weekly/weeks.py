@@ -139,7 +139,7 @@ def compare_weeks(
         kept=kept,
         told=_told(main, gain, kept),
         daily=(_numbers(rates[list(now)]), _numbers(rates[list(before)])),
-        notes=purchases.notes,
+        notes=(f"worth of conversions: {purchases.valued}", *purchases.notes),
     )
 
 
@@ -181,7 +181,8 @@ def _difference(
     above, below = measure.above(totals), measure.below(totals)
     columns = np.stack([above[list(now)], below[list(now)], above[list(before)], below[list(before)]], axis=1)
     here, there = (_rate(columns[:, k].sum(), columns[:, k + 1].sum()) for k in (0, 2))
-    rare = min(float(_came(totals)[list(of)].sum()) for of in (now, before)) if measure.rare else None
+    counted = [totals.counted(of) for of in (now, before)] if measure.rare else []
+    rare = min((number for number in counted if number is not None), default=None)
     change = _change(columns, alpha, rare)
     return Difference(measure.name, there, here, change, change.verdict, measure.good)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bidpilot.bidding.errors import NothingBought
 from bidpilot.training.roi.model import payback, roi_model
-from bidpilot.training.roi.purchases import By
+from bidpilot.training.roi.purchases import By, Valued
 from tests.training.roi.written import drawn
 
 
@@ -62,6 +62,17 @@ def test_few_days_and_groups_without_value_say_why() -> None:
     assert roi_model(bought, "total").comparisons == ()
     alone = replace(bought, value=np.where((bought.segment == 2) & (bought.day > 0), 0.0, bought.value))
     assert roi_model(alone, "channel").comparisons[0].difference.why == "all of it is of one day"
+
+
+def test_a_few_expected_conversions_have_an_interval() -> None:
+    """What was expected of three hundred exposures is as sure as their number, be it three conversions or thirty."""
+    bought = drawn(each=30)
+    few = replace(bought, converted=bought.kpi[:, 2] / 10, value=bought.kpi[:, 2], valued=Valued.expected)
+    found = roi_model(few, "channel")
+    assert found.total.conversions == pytest.approx(3.0)
+    assert found.total.roi.known
+    assert found.comparisons[0].difference.known
+    assert not roi_model(replace(few, valued=Valued.constant), "channel").total.roi.known
 
 
 def test_many_groups_are_compared_with_the_others() -> None:
