@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS, FunnelWeights
 from bidpilot.bidding.errors import InvalidCreative, InvalidServing
+from bidpilot.bidding.zone import ZoneName
 from bidpilot.serving.creatives.creative import AnyCreative
 from bidpilot.serving.creatives.old import OldCreative
 from bidpilot.serving.flight import Flight
@@ -27,6 +28,9 @@ class ServedCampaign(BaseModel):
     creatives: tuple[AnyCreative, ...] = Field((), description="what is shown, by format; each must be approved")
     creative: OldCreative = Field(
         OldCreative(), description="what is shown, in the form of before `creatives`; where given it stands alone"
+    )
+    timezone: ZoneName | None = Field(
+        None, description="IANA name of the time zone of its days and slots; none: the server's (`--timezone`)"
     )
     minors: bool = Field(False, description="True where it may be shown to children (`regs.coppa`)")
     paused: bool = Field(False, description="True where it does not bid")
