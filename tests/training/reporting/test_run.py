@@ -11,6 +11,7 @@ import pytest
 
 from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.bidding.errors import (
+    InfeasibleCampaign,
     InvalidConfig,
     InvalidIncident,
     UnknownAgent,
@@ -27,7 +28,7 @@ from bidpilot.training.reporting.config import ReportConfig
 from bidpilot.training.reporting.errors import NothingToReport, PlotlyMissing
 from bidpilot.training.reporting.evidence import Evidence
 from bidpilot.training.reporting.readers import of_decisions, of_run
-from bidpilot.training.reporting.readers.planned import planned
+from bidpilot.training.reporting.readers import planned as planned_room
 from bidpilot.training.reporting.readers.played import played
 from bidpilot.training.reporting.run import run, source_of
 from bidpilot.training.reporting.sections import incidents, pace
@@ -139,11 +140,16 @@ def test_a_run_on_a_fitted_market_names_a_way_on(project: Path, tmp_path: Path) 
         run(ReportConfig(source=tracked.run_id, agent="mpc"))
 
 
-def test_a_campaign_that_cannot_be_planned_is_told_of_and_hinders_nothing() -> None:
-    forecast = synthetic_forecast(SMALL, 0)
-    none = planned(forecast, CAMPAIGN.model_copy(update={"kpi_floors": (1e9, 0.0, 0.0)}), 3)
+def test_a_campaign_that_cannot_be_planned_is_told_of_and_hinders_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def infeasible(*_: object) -> None:
+        raise InfeasibleCampaign("no plan keeps them together")
+
+    for name in ("allocate", "plan_entry"):
+        monkeypatch.setattr(planned_room, name, infeasible)
+    none = planned_room.planned(synthetic_forecast(SMALL, 0), CAMPAIGN, 3)
     assert none.plan is None
-    assert none.lacks["constraints"].startswith("The campaign has no plan")
+    assert none.lacks["constraints"] == none.lacks["front"]
+    assert none.lacks["front"] == "The campaign has no plan: no plan keeps them together"
     assert none.pace is None
     assert none.beside(Evidence("log", "", ())).limits is None
 
@@ -220,8 +226,8 @@ def test_a_portfolio_is_no_campaign(project: Path, log: Path) -> None:
     file.write_text(
         "log: log\nbudget: 10\ncampaigns:\n- {name: a, conversion_value: 2}\n- {name: b, conversion_value: 3}\n"
     )
-    solve(SolveConfig(file=file))
-    solved = finished_runs("solve")[0]
+    with open_run("bidpilot", "solve two", kind="solve", config=SolveConfig(file=file)) as solved:
+        solved.log_artifact(file)
     with pytest.raises(NothingToReport, match="is of a portfolio"):
         run(ReportConfig(source=solved.run_id))
 
