@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.bidding.errors import (
+    InfeasibleCampaign,
     InvalidConfig,
     InvalidIncident,
     UnknownAgent,
@@ -18,18 +23,25 @@ from bidpilot.envs.markets.defaults import synthetic_forecast
 from bidpilot.serving.privacy.keys import read_key
 from bidpilot.serving.privacy.seal import write_sealed
 from bidpilot.training.evaluation.run import ROWS_FILE
+from bidpilot.training.evaluation.suites import log_arena
 from bidpilot.training.reporting.config import ReportConfig
 from bidpilot.training.reporting.errors import NothingToReport, PlotlyMissing
 from bidpilot.training.reporting.evidence import Evidence
-from bidpilot.training.reporting.readers import of_decisions
+from bidpilot.training.reporting.readers import of_decisions, of_run
+from bidpilot.training.reporting.readers import planned as planned_room
+from bidpilot.training.reporting.readers.played import played
 from bidpilot.training.reporting.run import run, source_of
 from bidpilot.training.reporting.sections import incidents, pace
 from bidpilot.training.reporting.sections.catalogue import sections
+from bidpilot.training.roi.purchases import Valued
+from bidpilot.training.setting.setting import recorded_setting
 from bidpilot.training.solve.config import SolveConfig
+from bidpilot.training.solve.files import CampaignFile
+from bidpilot.training.solve.forecast import Ground
 from bidpilot.training.solve.run import run as solve
 from bidpilot.training.tracking import download, finished_runs, open_run
 from tests.serving.conftest import write_controller_bundle
-from tests.training.evaluation.conftest import SMALL
+from tests.training.evaluation.conftest import CAMPAIGN, SMALL
 from tests.training.reporting.conftest import write_decisions, write_incidents
 from tests.training.reporting.html import Page
 from tests.training.small_logs import idle_run, small_log
@@ -93,6 +105,72 @@ def test_a_report_of_a_campaigns_plan_is_kept_with_it(project: Path, log: Path) 
     assert "The front was left out. Give --points." in text
 
 
+def small_ground(*_: object) -> tuple[CampaignFile, Ground]:
+    return CampaignFile(campaign=CAMPAIGN), Ground("daily", synthetic_forecast(SMALL, 0), "profile own: applies")
+
+
+@pytest.mark.parametrize("kind", ["solve", "train"])
+def test_a_run_on_a_preset_plays_days_that_are_drawn(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(of_run, "PRESETS", {"daily": SMALL})
+    monkeypatch.setattr(of_run, "campaign_ground", small_ground)
+    (tmp_path / "own.yaml").write_text("campaign: {budget: 4, conversion_value: 12}\n")
+    described = {"campaign": CAMPAIGN.model_dump(mode="json"), "log": None, "log_digest": None, "setting": "daily"}
+    (tmp_path / "policy.json").write_text(json.dumps(described))
+    synthetic_forecast(SMALL, 0).save(tmp_path / "forecast.npz")
+    config = None if kind == "train" else SolveConfig(file=tmp_path / "own.yaml")
+    with open_run("bidpilot", f"{kind} own", kind=kind, config=config) as tracked:
+        tracked.log_folder(tmp_path, "policy")
+        tracked.log_artifact(tmp_path / "own.yaml")
+    (tmp_path / "own.yaml").unlink()  # the run has a copy
+    out = run(ReportConfig(source=tracked.run_id, agent="mpc", days=3, points=0, out=project / f"{kind}.html"))
+    text = headings(told(out))
+    assert "Nothing was bought: mpc plays 3 days that are drawn from daily, which nobody trained on." in text
+    assert "on 3 days" in text
+    assert ("Profile own: applies." in text) is (kind == "solve")
+
+
+def test_a_run_on_a_fitted_market_names_a_way_on(project: Path, tmp_path: Path) -> None:
+    described = {"campaign": CAMPAIGN.model_dump(mode="json"), "log": None, "log_digest": None, "setting": "fitted"}
+    (tmp_path / "policy.json").write_text(json.dumps(described))
+    with open_run("bidpilot", "train fitted") as tracked:
+        tracked.log_folder(tmp_path, "policy")
+    with pytest.raises(NothingToReport, match="fitted to a log"):
+        run(ReportConfig(source=tracked.run_id, agent="mpc"))
+
+
+def test_a_campaign_that_cannot_be_planned_is_told_of_and_hinders_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def infeasible(*_: object) -> None:
+        raise InfeasibleCampaign("no plan keeps them together")
+
+    for name in ("allocate", "plan_entry"):
+        monkeypatch.setattr(planned_room, name, infeasible)
+    none = planned_room.planned(synthetic_forecast(SMALL, 0), CAMPAIGN, 3)
+    assert none.plan is None
+    assert none.lacks["constraints"] == none.lacks["front"]
+    assert none.lacks["front"] == "The campaign has no plan: no plan keeps them together"
+    assert none.pace is None
+    assert none.beside(Evidence("log", "", ())).limits is None
+
+
+def test_what_a_log_records_came_of_exposures_and_orders_are_worth_what_was_told(project: Path) -> None:
+    bare = small_log("told", "interaction", "conversion", units=2)
+    converted = np.ones(bare.n, np.float32)
+    told_of = np.where(np.arange(bare.n) % 2 == 0, 7.0, 0.0).astype(np.float32)
+    funnel = np.zeros((bare.n, 7), np.uint8)
+    funnel[:, 0] = 1
+    log = replace(bare, converted=converted, interacted=converted, order_value=told_of, funnel=funnel)
+    setting = recorded_setting(log)
+    arena = log_arena(log, setting.forecast, setting.campaign)
+    found = played(arena, controller_agent("mpc"), "told", ["a", "b"], ["a", "b"])
+    assert set(found.purchases.value.tolist()) == {7.0, 2.0}  # told, or the campaign's own worth
+    assert found.purchases.valued is Valued.mixed
+    assert found.purchases.converted.tolist() == [1.0] * len(found.purchases)
+    assert found.events is not None
+    assert found.events[:, 0].sum() == len(found.purchases)
+
+
 def test_an_evaluation_has_scores_and_says_what_would_tell_the_rest(project: Path) -> None:
     row = {
         "agent": "mpc", "suite": "daily", "iqm": 0.9, "ci_low": 0.88, "ci_high": 0.92, "mean": 0.9, "mean_low": None,
@@ -148,8 +226,8 @@ def test_a_portfolio_is_no_campaign(project: Path, log: Path) -> None:
     file.write_text(
         "log: log\nbudget: 10\ncampaigns:\n- {name: a, conversion_value: 2}\n- {name: b, conversion_value: 3}\n"
     )
-    solve(SolveConfig(file=file))
-    solved = finished_runs("solve")[0]
+    with open_run("bidpilot", "solve two", kind="solve", config=SolveConfig(file=file)) as solved:
+        solved.log_artifact(file)
     with pytest.raises(NothingToReport, match="is of a portfolio"):
         run(ReportConfig(source=solved.run_id))
 

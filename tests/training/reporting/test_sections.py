@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bidpilot.training.reporting.evidence import Evidence, Limit, Offered
-from bidpilot.training.reporting.sections import bought, constraints, fairness, invalid, tail, users
+from bidpilot.training.reporting.sections import bought, constraints, fairness, invalid, roi, tail, users
 from bidpilot.training.reporting.sections.catalogue import sections
 from bidpilot.training.reporting.words import DASH, number, percent, within
 from bidpilot.training.roi.purchases import By
@@ -100,6 +100,22 @@ def test_what_the_solver_rounds_is_nothing_left_of_a_bound() -> None:
     assert [row[4] for row in rows] == ["0", "10"]
     assert [row[-1] for row in rows] == [DASH, "50.0 %"]
     assert section.lead.startswith("1 of 2 constraints bind: max_cpa.")
+
+
+def test_prices_of_several_constraints_are_drawn_and_money_on_invalid_traffic_is_told(evidence: Evidence) -> None:
+    limits = tuple(Limit(name, 3.0, 3.0, 0.3, 2.0, "unit", "dear") for name in ("max_cpa", "budget"))
+    (chart,) = constraints.section(replace(evidence, limits=limits)).charts
+    assert chart.labels == ("max_cpa, per unit", "budget, per unit")  # type: ignore[union-attr]
+    bought_of_it = evidence.purchases
+    assert bought_of_it is not None
+    bad = replace(evidence, purchases=replace(bought_of_it, invalid=np.ones(len(bought_of_it), np.bool_)))
+    assert "100.0 % of the money went to invalid exposures" in invalid.section(bad).lead
+
+
+def test_one_channel_is_compared_with_nothing(evidence: Evidence) -> None:
+    assert evidence.purchases is not None
+    one = replace(evidence.purchases, segments=("feed/a", "feed/b", "feed/c", "feed/d"))
+    assert (roi.channels(replace(evidence, purchases=one)).missing or "").startswith("There is one channel.")
 
 
 def test_a_log_without_refusals_has_no_chart_of_them() -> None:

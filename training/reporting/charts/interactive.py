@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from bidpilot.training.reporting.charts.chart import COLOURS, Bars, Chart, Group, Lines, Points, Series
+from bidpilot.training.reporting.charts.chart import COLOURS, HOUR, Bars, Chart, Group, Lines, Points, Series
 from bidpilot.training.reporting.errors import PlotlyMissing
 
 _SYMBOLS: Final = {"o": "circle", "s": "square-open", "D": "diamond-open", "*": "star"}
@@ -41,7 +41,7 @@ def spec(chart: Chart) -> dict[str, Any]:
         "title": {"text": chart.title, "font": {"size": 14}, "x": 0, "xanchor": "left"},
         "margin": {"l": 56, "r": 12, "t": 40, "b": 48},
         "showlegend": len([trace for trace in data if trace.get("showlegend", True)]) > 1,
-        "legend": {"orientation": "h", "y": -0.28},
+        "legend": {"orientation": "h", "y": -0.36, "yanchor": "top"},
         "xaxis": {"title": {"text": x}, "automargin": True},
         "yaxis": {"title": {"text": y}, "automargin": True},
         "barmode": "group",
@@ -51,6 +51,8 @@ def spec(chart: Chart) -> dict[str, Any]:
         layout["yaxis" if chart.lying else "xaxis"] |= {"type": "category"} | (
             {"autorange": "reversed"} if chart.lying else {}
         )
+    if isinstance(chart, Lines) and chart.x_name == HOUR:
+        layout["xaxis"] |= {"tickvals": [0, 6, 12, 18, 24]}
     if isinstance(chart, Lines) and chart.labels is not None:
         layout["xaxis"] |= {"tickvals": list(chart.x), "ticktext": list(chart.labels)}
     return {"data": data, "layout": layout}

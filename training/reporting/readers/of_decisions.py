@@ -189,5 +189,6 @@ def _with_plan(evidence: Evidence, rows: pl.DataFrame, bundle: Bundle, config: R
     terms = {"budget": float(days["budget"].mean()), "conversion_value": float(days["conversion_value"].mean())}  # type: ignore[arg-type]
     plan = planned(bundle.forecast, bundle.manifest.campaign.model_copy(update=terms), config.points)
     assert evidence.course is not None
-    course = replace(evidence.course, planned=plan.pace if len(plan.pace) == evidence.course.spent.shape[1] else None)
+    alike = plan.pace is not None and len(plan.pace) == evidence.course.spent.shape[1]
+    course = replace(evidence.course, planned=plan.pace if alike else None)
     return plan.beside(replace(evidence, course=course))

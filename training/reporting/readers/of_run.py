@@ -84,7 +84,7 @@ def _solved(run: RunInfo, config: ReportConfig, folder: Path, step: Step) -> tup
     solve = SolveConfig.model_validate(
         fields | {"file": source if source.is_file() and source.read_bytes() == file.read_bytes() else file}
     )
-    read_it, profile = read_file(solve.file)
+    read_it, profile = read_file(solve.file, solve.profile)
     if not isinstance(read_it, CampaignFile):
         raise NothingToReport(
             f"run {run.told} is of a portfolio, and a report is of one campaign. Solve one of its campaigns alone, and "

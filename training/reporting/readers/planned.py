@@ -25,7 +25,7 @@ class Planned:
     campaign: Campaign
     plan: Allocation | None
     front: Front | None
-    pace: NDArray[np.float64]  # (T + 1,) of the budget
+    pace: NDArray[np.float64] | None  # (T + 1,) of the budget
     lacks: Mapping[str, str]
 
     def beside(
@@ -72,8 +72,15 @@ def planned(forecast: Forecast, campaign: Campaign, points: int) -> Planned:
     if front is not None and len(front.active) < 2:
         lacks["front"] = "The forecast has values of one KPI alone, so that there is nothing to trade."
         front = None
-    pace = np.array(plan_entry(forecast, campaign).spend) / campaign.budget
-    return Planned(campaign, plan, front, pace, lacks)
+    return Planned(campaign, plan, front, _pace(forecast, campaign), lacks)
+
+
+def _pace(forecast: Forecast, campaign: Campaign) -> NDArray[np.float64] | None:
+    """(T + 1,) what the rule's plan has spent of the budget after each slot; None where it has no plan."""
+    try:
+        return np.array(plan_entry(forecast, campaign).spend) / campaign.budget
+    except BidpilotError:
+        return None
 
 
 def planned_day(plan: Allocation, campaign: Campaign) -> PlannedDay | None:
