@@ -79,20 +79,19 @@ def train(**options: Any) -> str:
         **options: those of `bidpilot train --help`, with underscores; groups are dictionaries. A path may be text.
 
     Returns:
-        The run's id.
+        The run's id; with `seeds` those of all, with commas between them, as `LEARNER@RUN,RUN` takes them.
 
     Raises:
         InvalidConfig: no such option, or out of range; says which and what is allowed.
         BidpilotError: whatever else the command refuses, before anything is trained.
     """
     # torch loads only where something is trained.
-    from bidpilot.training.train.config import TrainConfig
-    from bidpilot.training.train.run import run
+    from bidpilot.training.train.command import TrainCommand, run
 
     try:
-        config = TrainConfig.model_validate(options)
+        config = TrainCommand.model_validate(options)
     except ValidationError as error:
-        raise InvalidConfig(explain(error, TrainConfig)) from None
+        raise InvalidConfig(explain(error, TrainCommand)) from None
     return run(config)
 
 

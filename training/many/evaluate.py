@@ -120,12 +120,16 @@ def run(config: EvaluateManyConfig) -> str:
 
 
 def _entries(members: Sequence[Member], config: EvaluateManyConfig) -> list[Entry]:
-    """Who bids for each campaign: whom the last `train-many` chose for one of the same text, else `mpc`."""
+    """Who bids for each campaign: whom the last `train-many` chose for the one of its name, else `mpc`.
+
+    For a log: whom it chose with the training that the log is played under, else whom that training itself did.
+    """
     chosen: dict[str, tuple[str, str]] = {}
     for found in reversed(finished_runs(JUDGED, experiment=config.experiment)):
         chosen[found.tags.get("campaign", "")] = (found.tags.get(CHOICE, ""), found.tags.get("source_run", "none"))
+    by_run = {source: choice for choice, source in chosen.values()}
     return [
-        _of_log(m, config) if m.log is not None else _of_file(m, *chosen.get(m.name, ("", "none"))) for m in members
+        _of_file(m, *chosen.get(m.name, ("", "none"))) if m.log is None else _of_log(m, by_run, config) for m in members
     ]
 
 
@@ -135,8 +139,8 @@ def _of_file(member: Member, choice: str, source: str) -> Entry:
     return Entry(member, f"{choice}@{source}", source, None)
 
 
-def _of_log(member: Member, config: EvaluateManyConfig) -> Entry:
-    """A log is played under the training that fits its market, with whom that training chose."""
+def _of_log(member: Member, by_run: Mapping[str, str], config: EvaluateManyConfig) -> Entry:
+    """A log is played under the training that fits its market."""
     if member.campaign is not None:
         raise InvalidConfig(
             f"{member.path} plans on a log, all of whose days it may have learnt from. Put the log of other days in "
@@ -149,7 +153,7 @@ def _of_log(member: Member, config: EvaluateManyConfig) -> Entry:
     run = trained.part.run
     assert run is not None  # nothing else was asked for
     described = json.loads((download(run, "policy") / "policy.json").read_text())
-    choice = choice_of(find_run(run), described)
+    choice = by_run.get(run) or choice_of(find_run(run), described)
     return Entry(
         member, choice if choice in CONTROLLERS else f"{choice}@{run}", None if choice in CONTROLLERS else run, trained
     )
