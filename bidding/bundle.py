@@ -36,6 +36,7 @@ from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.bidding.sealed_files import MOST_MANIFEST, check_arrays, read_arrays, read_bytes, read_listed, read_object
 from bidpilot.bidding.watch.bands import Bands
+from bidpilot.bidding.zone import Cut
 
 SCHEMA_VERSION = 2
 MANIFEST_FILE, FORECAST_FILE, GOLDEN_FILE = "manifest.json", "forecast.npz", "golden.json"
@@ -100,11 +101,20 @@ class Origin(_Entry):
         description="whether its sources are clusters of publishers as a bid server tells them apart: a log's are, a "
         "preset's are nobody's",
     )
+    timezone: str | None = Field(
+        None, description="IANA name of the time zone in which the days of its log were cut; None: of none"
+    )
+    day_starts: int = Field(0, ge=0, le=23, description="hour of the wall's clock there at which these days begin")
     metrics: dict[str, float] = Field(description="last metrics of the run")
     tags: dict[str, str] = Field(
         description="commit and package versions of the run; whom it chose to be exported, and why"
     )
     created: str = Field(description="time of the export, ISO 8601, UTC")
+
+    @property
+    def cut(self) -> Cut | None:
+        """Where the days of its forecast begin; None: in no time zone."""
+        return None if self.timezone is None else Cut(self.timezone, self.day_starts)
 
 
 class Manifest(_Entry):

@@ -250,6 +250,10 @@ class InvalidFlight(InvalidCampaign):
     """Raised when a campaign's flight has days, hours or a total that cannot be."""
 
 
+class InvalidZone(BidpilotError):
+    """Raised when a time zone is not known, or is another than that in which a forecast's days were cut."""
+
+
 class InvalidServing(BidpilotError):
     """Raised when a bid server is asked for what it cannot do: a bad setting, campaign or predictor."""
 

@@ -284,7 +284,8 @@ class AdminApp:
         if action in ("pause", "resume"):
             return self._put(who, name, {"paused": action == "pause"})
         if action == "budget":
-            return self._put(who, name, budget_order(self.bidder.served[name], body, date_of(self.bidder.moment.day)))
+            today = date_of(self.bidder.moment_of(name).day)
+            return self._put(who, name, budget_order(self.bidder.served[name], body, today))
         raise InvalidServing(f"a campaign cannot be asked to {action[:80]!r}. Use pause, resume or budget.")
 
     def _explain(self, body: bytes, told: Predicted = NOBODY) -> dict[str, Any]:

@@ -86,4 +86,5 @@ def row(day: CampaignDay, o: Opportunity, result: str, time: float, record: Reco
         market_price=None if record is None else record.market_price,
         budget=campaign.budget,
         conversion_value=campaign.conversion_value,
+        timezone=day.timezone,
     )

@@ -50,7 +50,7 @@ class Bidder:
     Args:
         bundle, shadow: what decides, and what decides beside it without bidding.
         desk: what the campaigns share.
-        calendar: days and slots.
+        calendar: days and slots of campaigns that name no time zone.
         campaigns: what to bid for, by the file and the command line; orders given since hold on top (`Control`).
         decisions: where every auction is logged, or None.
         name: of this bidder among those that share its store.
@@ -91,14 +91,12 @@ class Bidder:
         self.put, self.kill, self.remove = self.control.put, self.control.kill, self.control.remove
         self.capping = Capping(desk.keeper, lambda: self.control.served, desk.process)
         self.rotation = Rotation(desk.state.store_rotation, desk.state.rotation())
-        self.booking = Booking(
-            desk, self._days, self.control.heard, decisions, self.events, self.capping, self.rotation
-        )
-        self.win, self.loss, self.bill = self.booking.win, self.booking.loss, self.booking.bill
-        self.outcome = self.booking.outcome
+        learners = self.capping, self.rotation
+        b = self.booking = Booking(desk, self._days, self.control.heard, decisions, self.events, *learners)
+        self.win, self.loss, self.bill, self.outcome = b.win, b.loss, b.bill, b.outcome
         self.reconciliation = Reconciliation(desk, self._days.events)
         self.control.on_resume = self.reconciliation.forgive
-        self.past_debt = PastDebt(desk, lambda name: self.days[name].wallet)
+        self.past_debt = PastDebt(desk, lambda name: self.days[name].wallet, self._days.moment_of)
         self.responder = Responder(self, responses or Responses())
         desk.watcher.on_alarm = self.responder.hear
         desk.watcher.on_lasting = self.responder.goes_on
@@ -110,8 +108,21 @@ class Bidder:
 
     @property
     def moment(self) -> Moment:
-        """The slot under way."""
+        """The slot under way of campaigns that name no time zone."""
         return self._days.moment
+
+    def moment_of(self, name: str) -> Moment:
+        """The slot under way by a campaign's own clock; the server's for one that is not known."""
+        return self._days.moment_of(name)
+
+    def calendar_of(self, name: str) -> Calendar:
+        """Days and slots of a campaign; the server's for one that is not known."""
+        return self._days.calendar_of(name)
+
+    @property
+    def turns(self) -> int:
+        """Slots that have begun since the start, of any time zone."""
+        return self._days.turns
 
     @property
     def notices(self) -> Counter[str]:
@@ -123,7 +134,7 @@ class Bidder:
     def tick(self) -> None:
         """Go on to the slot that is under way, let reservations run out, keep leases alive. Call it often."""
         now = self.desk.clock()
-        if now >= self.moment.end:
+        if now >= self._days.ends:
             self._advance(now)
         self._days.tend(now, self.control.served)
         self.control.orders.tend()
@@ -131,7 +142,7 @@ class Bidder:
         self.capping.tend(now)
         self.rotation.tend(now, self._creatives)
         self.reconciliation.tend(now, self._days.accounts(_RECONCILED))
-        self.past_debt.tend(now, self.moment, self.control.served)
+        self.past_debt.tend(now, self._days.turns, self.control.served)
         self._watch()
         self.responder.tend(now)
 
@@ -193,7 +204,7 @@ class Bidder:
             InvalidServing: the opportunity is of no segment that the bundle knows, or of no source that is told apart.
         """
         now = self.desk.clock()
-        if now >= self.moment.end:
+        if now >= self._days.ends:
             self._advance(now)
         o = opportunity
         if not 0 <= o.segment < len(self.bundle.manifest.segments):

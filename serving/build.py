@@ -17,6 +17,7 @@ from bidpilot.bidding.errors import BundleMismatch, InvalidServing
 from bidpilot.bidding.landscape.calendar import read_events
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
+from bidpilot.bidding.zone import zone_of
 from bidpilot.serving.access import exchanges_of
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import Calendar, Clock, ManualClock, SteadyClock
@@ -41,8 +42,6 @@ from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.source_book import SourceBook
 from bidpilot.serving.state import State
 from bidpilot.serving.watcher import Watcher
-
-_HOUR = 3600.0
 
 
 def open_bidder(
@@ -121,12 +120,13 @@ def _open(
         reconciliation=config.reconciliation,
         book=book,
         origin=Origin.of(bundle),
+        timezone=config.timezone,
         watcher=Watcher(bundle.bands, planner.forecast, watches=place.first),
     )
     decisions = None
     if config.decisions is not None:
         decisions = DecisionLog(config.decisions, f"{int(time.time())}-{os.getpid()}", bundle.manifest.segments, key)
-    calendar = Calendar(bundle.manifest.slots, config.utc_offset * _HOUR)
+    calendar = Calendar(bundle.manifest.slots, zone_of(config.timezone))
     name = name or f"{socket.gethostname()}:{config.state.resolve()}{place}"
     bidder = Bidder(bundle, desk, calendar, campaigns, shadow, decisions, name, _responses(config, place))
     if deliver is not at_once:

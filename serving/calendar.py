@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, tzinfo
+
+import numpy as np
+from numpy.typing import NDArray
 
 DAY = 86_400.0
 _THREADS = 0.01  # seconds that the wall may seem to go back by where two threads ask at once
+_KEPT = 4  # days whose slots a calendar remembers
 _EPOCH = date(1970, 1, 1).toordinal()
 Clock = Callable[[], float]
 """Seconds since 1970, UTC."""
@@ -38,22 +41,42 @@ class Moment:
         """ISO 8601 date of so many days before."""
         return date_of(self.day - days).isoformat()
 
+    def odd(self, slots: int) -> bool:
+        """Whether the clock is put in it, so that it is shorter or longer than others of a day of so many slots."""
+        return abs(self.end - self.start - DAY / slots) > 1.0
 
-@dataclass(frozen=True)
+    def passed(self, now: float) -> float:
+        """The share of the slot that is over at `now`, in [0, 1]; all of one that the clock skips."""
+        return min(max((now - self.start) / (self.end - self.start), 0.0), 1.0) if self.end > self.start else 1.0
+
+
 class Calendar:
-    """Days of `slots` equal slots that begin at midnight, `utc_offset` seconds ahead of UTC."""
+    """Days of `slots` slots, equal by the clock on the wall, that begin at midnight in a time zone.
 
-    slots: int
-    utc_offset: float = 0.0
+    On a day of 23 hours the slots of the hour that the clock skips have no time at all. On one of 25 hours those of the
+    hour that it repeats take twice theirs, and so bring as many auctions as the same slots of a log, where both hours
+    are one. No moment is of an earlier slot or day than one before it.
+
+    Args:
+        slots: T.
+        zone: of the days.
+    """
+
+    def __init__(self, slots: int, zone: tzinfo = UTC) -> None:
+        self.slots, self.zone = slots, zone
+        self._days: dict[int, NDArray[np.float64]] = {}
 
     def at(self, now: float) -> Moment:
         """The slot that `now` (seconds since 1970, UTC) lies in."""
-        local = now + self.utc_offset
-        day = math.floor(local / DAY)
-        length = DAY / self.slots
-        slot = min(int((local - day * DAY) / length), self.slots - 1)
-        start = day * DAY - self.utc_offset + slot * length
-        return Moment(day, slot, start, start + length)
+        day = datetime.fromtimestamp(now, self.zone).toordinal() - _EPOCH
+        while now >= self._midnight(day + 1):  # a clock put back at midnight shows yesterday's date once more
+            day += 1
+        starts = self._starts(day)
+        return self._moment(day, min(int(np.searchsorted(starts, now, "right")), self.slots) - 1)
+
+    def after(self, moment: Moment) -> Moment:
+        """The next slot, which may be one that has no time."""
+        return self._moment(moment.day, moment.slot + 1) if moment.slot + 1 < self.slots else self.at(moment.end)
 
     def ended(self, day: str, slot: int) -> float:
         """When a slot of an ISO 8601 date ends, seconds since 1970, UTC.
@@ -61,7 +84,53 @@ class Calendar:
         Raises:
             ValueError: that is no date.
         """
-        return (date.fromisoformat(day).toordinal() - _EPOCH + (slot + 1) / self.slots) * DAY - self.utc_offset
+        return float(self._starts(date.fromisoformat(day).toordinal() - _EPOCH)[slot + 1])
+
+    def passed(self, moment: Moment, now: float) -> float:
+        """The share of the day's time by the wall's clock that is over at `now`, which lies in the slot `moment`."""
+        return (moment.slot + moment.passed(now)) / self.slots
+
+    def offset(self, now: float) -> float:
+        """Seconds that the wall's clock is ahead of UTC."""
+        offset = datetime.fromtimestamp(now, self.zone).utcoffset()
+        assert offset is not None
+        return offset.total_seconds()
+
+    def _moment(self, day: int, slot: int) -> Moment:
+        starts = self._starts(day)
+        return Moment(day, slot, float(starts[slot]), float(starts[slot + 1]))
+
+    def _midnight(self, day: int) -> float:
+        """When a day begins; where the clock skips midnight or shows it twice: then, and the first time."""
+        return datetime.combine(date_of(day), time.min, self.zone).timestamp()
+
+    def _starts(self, day: int) -> NDArray[np.float64]:
+        """When the slots of a day begin, seconds since 1970, and when the last one ends, (T + 1,)."""
+        if day not in self._days:
+            while len(self._days) >= _KEPT:
+                del self._days[next(iter(self._days))]
+            self._days[day] = self._cut(day)
+        return self._days[day]
+
+    def _cut(self, day: int) -> NDArray[np.float64]:
+        begin, end = self._midnight(day), self._midnight(day + 1)
+        wall = np.arange(self.slots + 1) * (DAY / self.slots)  # since midnight, as the clock shows it
+        skipped = DAY - (end - begin)
+        if not skipped:
+            return np.asarray(begin + wall, np.float64)
+        turn = self._turn(begin, end, (day + 1) * DAY - end) - begin
+        if skipped > 0:
+            return np.asarray(begin + np.where(wall <= turn, wall, np.maximum(wall - skipped, turn)), np.float64)
+        first = max(turn + skipped, 0.0)  # of the day the clock shows `first` .. `turn` twice
+        return np.asarray(begin + wall - np.clip((wall - first) / (turn - first), 0.0, 1.0) * skipped, np.float64)
+
+    def _turn(self, begin: float, end: float, ahead: float) -> float:
+        """When the clock is put, to the second: from then on it is `ahead` seconds ahead of UTC."""
+        low, high = int(begin) - 1, int(end)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self.offset(middle) == ahead else (middle, high)
+        return float(high)
 
 
 class ManualClock:

@@ -64,7 +64,7 @@ class CampaignDay(SlotRule):
         caught_up: bool = True,
     ) -> None:
         self.desk, self.served, self.moment = desk, served, moment
-        self.account = f"{served.name}@{moment.date}"
+        self.account, self.timezone = f"{served.name}@{moment.date}", desk.zone_of(served)
         self.stopped = ""  # why it makes no bids; empty where it does
         self._begun, self._unwatched = False, 0.0
         desk.budgets.ask(desk.keeper, served, moment, self._limit)
@@ -146,13 +146,13 @@ class CampaignDay(SlotRule):
         if past.missing:
             self.events.record(Cause.unwatched, f"{past.missing} slots before {moment.slot} count as forecast")
         self.collector.begin(moment.slot, self.gate)
-        self._unwatched = min(max((self.desk.clock() - moment.start) / (moment.end - moment.start), 0.0), 1.0)
+        self._unwatched = moment.passed(self.desk.clock())
         self._spare = self._fresh(moment.slot + 1)
 
     def switch(self, moment: Moment) -> None:
         """Count from now on in another slot, which follows; `closing` must be played before the next."""
         self._past, self.collector = self.collector, self._spare or self._fresh(moment.slot)
-        self._spare = None
+        self._spare, self._odd = None, self.moment.odd(self.desk.forecast.slots)
         self.moment = moment
         self._spend.begin(moment.slot)
 
@@ -161,10 +161,10 @@ class CampaignDay(SlotRule):
         past = self._past
         assert past is not None
         self.wallet.tend(self.desk.clock())  # what has run out by now is not outstanding
-        own, self._unwatched = past.seen(self._unwatched), 0.0
+        own, self._unwatched = past.seen(self._unwatched), float(self.moment.end <= self.moment.start)
         found = yield from self.sharing.gather(past.slot, own, self.wallet.promised_by_slot, self.moment.start, agenda)
         unlike = bool(self.stopped or self.served.paused) or self.effects is not NONE  # not bid as on training days
-        self.pilots.gathered(found.seen.unwatched, found.late, unlike)
+        self.pilots.gathered(found.seen.unwatched or self._odd, found.late, unlike)
         totals = past.totals_of(found.seen)
         self.desk.state.store_slot(self.account, past.slot, totals, self.results.text())
         self.desk.budgets.ask(self.desk.keeper, self.served, self.moment, self._limit)
@@ -213,7 +213,7 @@ class CampaignDay(SlotRule):
 
     def _closed(self, now: float) -> bool:
         flight = self.served.flight
-        return flight is not None and flight.closed(self.moment, now)
+        return flight is not None and flight.closed(self.moment, now, self.desk.forecast.slots)
 
     def refusal(self, source: int) -> Refusal | None:
         """Why the gate would refuse the next auction of a source; nothing is counted."""

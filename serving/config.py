@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from bidpilot.bidding.traffic.sources import CLUSTERS
+from bidpilot.bidding.zone import ZoneName
 from bidpilot.serving.access import networks_of
 from bidpilot.serving.givt.chain import Demand
 from bidpilot.serving.guardrails import GuardrailConfig
@@ -97,7 +98,9 @@ class ServeConfig(BaseModel):
     settle_on: Literal["win", "bill"] = Field(
         "bill", description="Notice that settles a bid: win where exchanges send no billing notices."
     )
-    utc_offset: float = Field(0.0, ge=-14, le=14, description="Time zone in which days begin, hours ahead of UTC.")
+    timezone: ZoneName = Field(
+        "UTC", description="IANA name of the time zone of the days of campaigns that name none, as Asia/Shanghai."
+    )
     calendar: Path | None = Field(
         None, description="JSON file of named events, in place of those that the bundle's forecast was trained with."
     )

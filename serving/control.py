@@ -133,6 +133,7 @@ class Control:
                     "nearer to those that the bundle was trained with."
                 ) from error
         elif day.served != served:
+            self._days.stays(served)
             day.change(served)
         self.served[served.name] = self.heard[served.name] = served
         self._turn += 1

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from bidpilot.agents.acting.agent import Agent
+from bidpilot.bidding.errors import InvalidZone
 from bidpilot.bidding.traffic.filter import TrafficFilter
+from bidpilot.bidding.zone import zone_of
 from bidpilot.serving.agenda import Agenda, Steps
-from bidpilot.serving.calendar import Calendar, Moment
+from bidpilot.serving.calendar import DAY, Calendar, Moment
 from bidpilot.serving.campaign_day import CampaignDay
 from bidpilot.serving.desk import Desk
 from bidpilot.serving.guardrails import LOGGER, Cause, EventLog
@@ -17,6 +19,7 @@ from bidpilot.serving.ledger.wallet import Wallet
 from bidpilot.serving.pilots import PilotMaker, Pilots
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.tomorrow import Tomorrow
+from bidpilot.serving.wall import Wall
 
 OLD_DAYS = 3
 """Days gone by whose bids are still listened for."""
@@ -28,13 +31,13 @@ _LOOK = 0.02  # seconds between two looks whether all campaigns have ended their
 class Days:
     """Begins the day of each campaign, goes on from slot to slot and from day to day.
 
-    When a slot or a day begins all campaigns change over at once. What takes time then is on the agenda, campaign by
-    campaign: each holds its rule of before until its pilot has decided. A campaign that fails stops alone, and is
-    begun again at the next slot.
+    When a slot or a day begins all campaigns of a time zone change over at once. What takes time then is on the agenda,
+    campaign by campaign: each holds its rule of before until its pilot has decided. A campaign that fails stops alone,
+    and is begun again at the next slot.
 
     Args:
         desk: what the campaigns share.
-        calendar: days and slots.
+        calendar: days and slots of campaigns that name no time zone.
         agent, shadow: who decides, and who decides beside it without bidding.
         expired: hears of reservations that ran out, with what was settled for them elsewhere, micro-units.
     """
@@ -47,23 +50,72 @@ class Days:
         shadow: Agent | None,
         expired: Callable[[Reservation, int], None],
     ) -> None:
-        self.desk, self.calendar, self.agenda = desk, calendar, Agenda()
+        self.desk, self.agenda = desk, Agenda()
         self.paced = False
         """Whether somebody makes the agenda's steps one by one; else they are made as soon as they are due."""
-        self.moment = calendar.at(desk.clock())
+        self.turns = 0
+        """Slots that have begun since the start, of any time zone."""
         self.running: dict[str, CampaignDay] = {}  # by campaign
         self.events: dict[str, EventLog] = {}  # by campaign
         self.failed: set[str] = set()  # campaigns
         self.shadow, self._expired = shadow, expired
         self._maker = PilotMaker(desk, agent, shadow)
-        self._tomorrow = Tomorrow(desk, self._maker, self._begin, self._log)
+        self._own = Wall(calendar, desk.clock(), self._new_tomorrow())
+        self._walls: dict[str, Wall] = {desk.timezone: self._own}  # by time zone
+        self._wall_of: dict[str, Wall] = {}  # by campaign
+        self.ends = self._own.moment.end
+        """When the next slot begins, of any time zone."""
         self._kept_until = desk.clock()  # from when on gates are kept again
-        self._old: dict[str, tuple[int, Wallet]] = {}  # by account, with the day that came after
+        self._old: dict[str, tuple[float, Wallet]] = {}  # by account, with when the next day began
+
+    @property
+    def moment(self) -> Moment:
+        """The slot under way of campaigns that name no time zone."""
+        return self._own.moment
+
+    def moment_of(self, name: str) -> Moment:
+        """The slot under way by a campaign's own clock; the server's for one that is not known."""
+        return self._wall_of.get(name, self._own).moment
+
+    def calendar_of(self, name: str) -> Calendar:
+        """Days and slots of a campaign; the server's for one that is not known."""
+        return self._wall_of.get(name, self._own).calendar
+
+    def _new_tomorrow(self) -> Tomorrow:
+        return Tomorrow(self.desk, self._maker, self._begin, self._log)
+
+    def _place(self, served: ServedCampaign) -> Wall:
+        """The clock on the wall that a campaign goes by."""
+        zone = self.desk.zone_of(served)
+        if zone not in self._walls:
+            calendar = Calendar(self._own.calendar.slots, zone_of(zone))
+            self._walls[zone] = Wall(calendar, self.desk.clock(), self._new_tomorrow())
+            self.ends = min(self.ends, self._walls[zone].moment.end)
+        self._wall_of[served.name] = wall = self._walls[zone]
+        return wall
+
+    def stays(self, served: ServedCampaign) -> None:
+        """A campaign whose day runs keeps its time zone.
+
+        Raises:
+            InvalidZone: it has another one now.
+        """
+        zone = self.desk.zone_of(served)
+        if self._walls.get(zone) is not self._wall_of[served.name]:
+            raise InvalidZone(
+                f"the running day of {served.name!r} is of another time zone than {zone}, and its money is that day's. "
+                "Remove the campaign and add it under another name, or change its zone in the file and start again."
+            )
+
+    def _at(self, wall: Wall) -> dict[str, CampaignDay]:
+        """The running days that go by a clock."""
+        return {name: day for name, day in self.running.items() if self._wall_of[name] is wall}
 
     def begin(self, served: ServedCampaign) -> None:
         """Begin a campaign's day in the slot that is under way."""
-        pilots = self._maker.make(served, self.moment.day, self._log(served.name))
-        self.running[served.name] = self._begin(served, self.moment, pilots)
+        moment = self._place(served).moment
+        pilots = self._maker.make(served, moment.day, self._log(served.name))
+        self.running[served.name] = self._begin(served, moment, pilots)
         self._resume(self.running[served.name])
 
     def _begin(
@@ -90,34 +142,43 @@ class Days:
                 self._fail(name, error)
         if now >= self._kept_until:
             self._keep(now)
-        for account, (first, wallet) in list(self._old.items()):
+        for account, (over, wallet) in list(self._old.items()):
             wallet.tend(now)
-            if self.moment.day - first > OLD_DAYS:
+            if now - over >= (OLD_DAYS + 1) * DAY:
                 del self._old[account]
         if not self.paced:
             self.agenda.drain(now)
             return
-        self._tomorrow.tend(now)
-        following = self.calendar.at(self.moment.end)
-        if self._tomorrow.due(self.moment, following, now):
-            self.agenda.add(self._tomorrow.preparing(served, following, self.agenda))
+        for wall in self._walls.values():
+            wall.tomorrow.tend(now)
+            following = wall.calendar.after(wall.moment)
+            if wall.tomorrow.due(wall.moment, following, now):
+                own = {name: one for name, one in served.items() if self._wall_of.get(name) is wall}
+                self.agenda.add(wall.tomorrow.preparing(own, following, self.agenda))
 
     # --- slots and days --------------------------------------------------------------------------
 
     def advance(self, now: float, served: Mapping[str, ServedCampaign]) -> bool:
-        """Go on to the slot of `now`, with campaigns as they stand in `served`; whether a new day has begun."""
-        target = self.calendar.at(now)
-        while self.moment.end <= now and self.moment.day == target.day:
-            self._next_slot(self.calendar.at(self.moment.end), served, now)
-        if self.moment.day == target.day:
-            return False
-        self._next_day(target, served, now)
-        return True
+        """Go on to the slots of `now`, with campaigns as they stand in `served`; whether a new day has begun."""
+        begun = False
+        while due := [wall for wall in self._walls.values() if wall.moment.end <= now]:
+            self.agenda.finish()  # of the slots before nothing is left
+            for wall in due:
+                target = wall.calendar.at(now)
+                if wall.moment.day == target.day:
+                    self._next_slot(wall, served)
+                else:
+                    self._next_day(wall, target, served, now)
+                    begun = True
+            if not self.paced:
+                self.agenda.drain(now)
+            self.turns += 1
+        self.ends = min(wall.moment.end for wall in self._walls.values())
+        return begun
 
-    def _next_slot(self, following: Moment, served: Mapping[str, ServedCampaign], now: float) -> None:
-        self.agenda.finish()  # of the slot before nothing is left
-        self.moment = following
-        for name, day in self.running.items():
+    def _next_slot(self, wall: Wall, served: Mapping[str, ServedCampaign]) -> None:
+        wall.moment = following = wall.calendar.after(wall.moment)
+        for name, day in self._at(wall).items():
             if name in self.failed:
                 self.agenda.add(self._guarded(name, self._begin_again(name, served)))
                 continue
@@ -127,34 +188,28 @@ class Days:
                 self._fail(name, error)
             else:
                 self.agenda.add(self._guarded(name, day.closing(self.agenda)))
-        if not self.paced:
-            self.agenda.drain(now)
 
-    def _next_day(self, target: Moment, served: Mapping[str, ServedCampaign], now: float) -> None:
-        self.agenda.finish()
-        over = dict(self.running)
-        self.moment = target
+    def _next_day(self, wall: Wall, target: Moment, served: Mapping[str, ServedCampaign], now: float) -> None:
+        wall.moment, over = target, self._at(wall)
         for name, day in over.items():
             if name not in served:
                 del self.running[name]
-            elif (ahead := self._tomorrow.take(served[name], target)) is not None:
+            elif (ahead := wall.tomorrow.take(served[name], target)) is not None:
                 self.running[name] = ahead
                 self.failed.discard(name)
             else:
                 day.stopped = _BEGINS
-            self._old[day.account] = (target.day, day.wallet)
-        self._look_ahead()
+            self._old[day.account] = (now, day.wallet)
+        self._look_ahead(wall)
         ending = set(over)
         for name, day in over.items():
             self.agenda.add(self._end(name, day, ending))
         self.agenda.add(self._night(over, ending, served))
-        if not self.paced:
-            self.agenda.drain(now)
 
-    def _look_ahead(self) -> None:
+    def _look_ahead(self, wall: Wall) -> None:
         """Prepare another day to come, or the same with other pilots."""
-        self._tomorrow.drop()
-        self._tomorrow = Tomorrow(self.desk, self._maker, self._begin, self._log)
+        wall.tomorrow.drop()
+        wall.tomorrow = self._new_tomorrow()
 
     def _end(self, name: str, day: CampaignDay, ending: set[str]) -> Steps:
         try:
@@ -227,10 +282,11 @@ class Days:
         before = self.running[name]
         if name not in served:
             return
-        pilots = self._maker.make(served[name], self.moment.day, self._log(name))
+        moment = self.moment_of(name)
+        pilots = self._maker.make(served[name], moment.day, self._log(name))
         yield None
-        today = before.moment.day == self.moment.day
-        day = self._begin(served[name], self.moment, pilots, before.wallet if today else None, caught_up=False)
+        today = before.moment.day == moment.day
+        day = self._begin(served[name], moment, pilots, before.wallet if today else None, caught_up=False)
         for _ in day.catch_up():
             yield None
         self._resume(day)
@@ -245,7 +301,8 @@ class Days:
         """Begin every day from now on at another desk; one that runs goes on until its successors are given to it."""
         self.desk = desk
         self._maker = PilotMaker(desk, agent, self.shadow)
-        self._look_ahead()
+        for wall in self._walls.values():
+            self._look_ahead(wall)
 
     def today(self, account: str) -> CampaignDay | None:
         """The running day of an account; None where its day is over."""
@@ -262,12 +319,12 @@ class Days:
 
     def accounts(self, days: int) -> dict[str, list[str]]:
         """The accounts of each campaign's running day and those before, `days` in all."""
-        dates = [self.moment.date_before(k) for k in range(days)]
-        return {name: [f"{name}@{day}" for day in dates] for name in self.running}
+        return {name: [f"{name}@{self.moment_of(name).date_before(k)}" for k in range(days)] for name in self.running}
 
     def close(self) -> None:
         """Give unused money back and let the policies' threads end."""
-        self._tomorrow.drop()
+        for wall in self._walls.values():
+            wall.tomorrow.drop()
         self._keep(self.desk.clock())
         for day in self.running.values():
             day.close()

@@ -49,6 +49,7 @@ class Row(NamedTuple):
     market_price: float | None  # least price that would have won, where known
     budget: float  # of the day
     conversion_value: float
+    timezone: str  # IANA name, of date and slot
 
 
 class Outcome(NamedTuple):

@@ -16,7 +16,7 @@ from bidpilot.serving.ledger.store import MICRO
 MOST_DAYS = 366
 """Days of a flight with a total: so far back accounts are added up."""
 _EPOCH = date(1970, 1, 1).toordinal()
-_HOUR, _HOURS = 3600.0, 24.0
+_HOURS = 24.0
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -82,13 +82,16 @@ class Flight(BaseModel):
         weekday = (day + 3) % 7  # 1970 began on a Thursday
         return self._first <= day <= self._last and day not in self._dates_off and weekday not in self._weekdays_off
 
-    def closed(self, moment: Moment, now: float) -> bool:
-        """Whether it does not bid at `now`, seconds since 1970, UTC, which lies in the slot `moment`."""
+    def closed(self, moment: Moment, now: float, slots: int) -> bool:
+        """Whether it does not bid at `now`, seconds since 1970, UTC, which lies in the slot `moment` of `slots` a day.
+
+        Hours are the slots', which on a day whose clock is put back last longer than the wall's.
+        """
         if not self.bids_on(moment.day):
             return True
         if not self.hours:
             return False
-        hour = (moment.slot * (moment.end - moment.start) + now - moment.start) / _HOUR
+        hour = (moment.slot + moment.passed(now)) / slots * _HOURS
         return not any(a <= hour < b if a < b else hour >= a or hour < b for a, b in self.hours)
 
     def before(self, day: int) -> range:

@@ -16,30 +16,29 @@ _EVERY = 60.0  # seconds between two looks
 
 
 class PastDebt:
-    """Looks at the accounts of past days every minute, and when a day begins.
+    """Looks at the accounts of past days every minute, and when a slot begins.
 
     Args:
         desk: what the campaigns share.
         today: the running day's wallet of a campaign.
+        moment: the slot under way of a campaign.
     """
 
-    def __init__(self, desk: Desk, today: Callable[[str], Wallet]) -> None:
-        self._desk, self._today = desk, today
+    def __init__(self, desk: Desk, today: Callable[[str], Wallet], moment: Callable[[str], Moment]) -> None:
+        self._desk, self._today, self._moment = desk, today, moment
         self._owed: dict[str, dict[str, float]] = {}
-        self._next, self._day = desk.clock(), -1
+        self._next, self._turn = desk.clock(), -1
 
     def of(self, name: str) -> dict[str, float]:
         """What a campaign owes of days gone by, currency, by ISO date."""
         return self._owed.get(name, {})
 
-    def tend(self, now: float, today: Moment, served: Mapping[str, ServedCampaign]) -> None:
-        """Ask what is owed, where it is time to."""
-        if now < self._next and today.day == self._day:
+    def tend(self, now: float, turn: int, served: Mapping[str, ServedCampaign]) -> None:
+        """Ask what is owed, where it is time to; `turn` counts slots that have begun."""
+        if now < self._next and turn == self._turn:
             return
-        self._next, self._day = now + _EVERY, today.day
-        before = [today.date_before(k) for k in range(1, DAYS + 1)]
-        names = list(served)
-        accounts = [f"{name}@{past}" for name in names for past in before]
+        self._next, self._turn = now + _EVERY, turn
+        accounts = [f"{name}@{self._moment(name).date_before(k)}" for name in served for k in range(1, DAYS + 1)]
 
         def told(found: list[int] | None) -> None:
             if found is None:

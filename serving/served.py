@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.profile import DEFAULT_WEIGHTS, FunnelWeights
 from bidpilot.bidding.errors import InvalidCreative, InvalidServing
+from bidpilot.bidding.zone import ZoneName
 from bidpilot.serving.capping.cap import Cap
 from bidpilot.serving.creatives.creative import AnyCreative
 from bidpilot.serving.creatives.old import OldCreative
@@ -33,6 +34,9 @@ class ServedCampaign(BaseModel):
     )
     rotation: Literal["even", "interaction", "conversion"] = Field(
         "even", description="of creatives that fit: shown evenly, or those more that bring more of that KPI"
+    )
+    timezone: ZoneName | None = Field(
+        None, description="IANA name of the time zone of its days and slots; none: the server's (`--timezone`)"
     )
     minors: bool = Field(False, description="True where it may be shown to children and minors")
     audience: Audience | None = Field(None, description="whom it may be shown to; none: anybody of age")

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 from bidpilot.bidding.errors import InvalidServing, LedgerUnavailable
 from bidpilot.serving.bidder import Bidder
-from bidpilot.serving.calendar import DAY, date_of
+from bidpilot.serving.calendar import date_of
 from bidpilot.serving.day_budgets import account_of, may_be_billed
 from bidpilot.serving.day_results import DayResults
 from bidpilot.serving.ledger.store import MICRO, AccountState
@@ -24,7 +24,7 @@ async def spend_of(bidder: Bidder, name: str, query: str, currency: str) -> dict
         InvalidServing: the query is none, or of too many days.
         LedgerUnavailable: the ledger does not answer.
     """
-    today = date_of(bidder.moment.day)
+    today = date_of(bidder.moment_of(name).day)
     first, last = read_range(query, today)
     days = [first + timedelta(k) for k in range(max((min(last, today) - first).days + 1, 0))]
     accounts = [account_of(name, day) for day in days]
@@ -49,7 +49,13 @@ async def spend_of(bidder: Bidder, name: str, query: str, currency: str) -> dict
             "predicted": results.predicted,
             "realised": results.realised,
         }
-    return {"campaign": name, "currency": currency, "today": today.isoformat(), "passed": passed(bidder), "days": told}
+    return {
+        "campaign": name,
+        "currency": currency,
+        "today": today.isoformat(),
+        "passed": passed(bidder, name),
+        "days": told,
+    }
 
 
 def read_range(query: str, today: date) -> tuple[date, date]:
@@ -71,11 +77,9 @@ def read_range(query: str, today: date) -> tuple[date, date]:
     return first, last
 
 
-def passed(bidder: Bidder) -> float:
-    """The share of the running day's time that is over."""
-    moment, now = bidder.moment, bidder.desk.clock()
-    begun = moment.slot * (moment.end - moment.start) + now - moment.start
-    return min(max(begun / DAY, 0.0), 1.0)
+def passed(bidder: Bidder, name: str) -> float:
+    """The share of a campaign's running day that is over."""
+    return bidder.calendar_of(name).passed(bidder.moment_of(name), bidder.desk.clock())
 
 
 async def _states(bidder: Bidder, accounts: list[str]) -> list[AccountState | None] | None:

@@ -19,7 +19,7 @@ from bidpilot.agents.acting.agent import Agent
 from bidpilot.agents.acting.from_bundle import agent_of
 from bidpilot.bidding.bundle import Bundle, load_bundle
 from bidpilot.bidding.campaign.batch import CampaignBatch
-from bidpilot.bidding.errors import BidpilotError, BundleMismatch, InvalidBundle, InvalidServing
+from bidpilot.bidding.errors import BidpilotError, BundleMismatch, InvalidBundle, InvalidServing, InvalidZone
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import clusters, planner_of
 from bidpilot.serving.campaign_day import CampaignDay
@@ -98,11 +98,11 @@ class Swap:
         """Read a bundle and hold it against what is served; nothing of the bidder is changed, in whatever thread.
 
         Raises:
-            InvalidBundle, BundleMismatch: it cannot be served here.
+            InvalidBundle, BundleMismatch, InvalidZone: it cannot be served here.
         """
         try:
             return self._load(folder)
-        except (InvalidBundle, BundleMismatch):
+        except (InvalidBundle, BundleMismatch, InvalidZone):
             raise
         except Exception as error:  # whatever a file holds, the bidder goes on with what it has
             raise InvalidBundle(f"{folder} cannot be served here ({type(error).__name__}: {error}).") from error
@@ -134,7 +134,7 @@ class Swap:
                 f"{folder} tells {sources - 1} clusters of publishers apart, and the bundle that is served "
                 f"{desk.sources - 1}: restart for it."
             )
-        planner = planner_of(config, bundle)
+        planner, coming = planner_of(config, bundle), replace(desk, origin=Origin.of(bundle))
         shade = ShadingTable(planner)
         shade(planner.forecast.landscape.mean_price)  # fitted here, and not when the first auction comes
         for name, served in self._bidder.served.items():
@@ -143,9 +143,9 @@ class Swap:
                 planner.plan(CampaignBatch.repeat(served.campaign, 1))
             except BidpilotError as error:
                 raise BundleMismatch(f"{folder} cannot plan the campaign {name}: {error}") from error
+            coming.zone_of(served)
         book = desk.book.of(bundle) if isinstance(desk.book, SourceBook) else desk.book
-        origin = Origin.of(bundle)
-        return Coming(folder, bundle, replace(desk, planner=planner, shade=shade, book=book, origin=origin), agent)
+        return Coming(folder, bundle, replace(coming, planner=planner, shade=shade, book=book), agent)
 
     def _accept(self, coming: Coming) -> None:
         before, after = self._bidder.desk.book, coming.desk.book

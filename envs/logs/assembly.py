@@ -157,6 +157,7 @@ def _make_log(
         segments=segments,
         sources=staging.sources,
         notes=tuple(notes),
+        cut=format.cut(),
         funnel=columns["funnel"].reshape(-1, len(EVENTS)) if format.events else None,
     )
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from bidpilot.bidding.errors import EmptyLog, InvalidLog
 from bidpilot.bidding.event import EVENTS, Event
 from bidpilot.bidding.landscape.calendar import UNDATED, days_since_1970
+from bidpilot.bidding.zone import Cut
 from bidpilot.envs.logs.checks import (
     check_even,
     check_funnel,
@@ -98,6 +99,7 @@ class AuctionLog:
     segments: tuple[str, ...]  # (S,) "channel/tier"
     sources: int  # number of sources
     notes: tuple[str, ...] = ()  # what a reader must know: "true = predicted", "no interactions" ...
+    cut: Cut | None = None  # where its days begin; None: in no time zone, as where times count from 0
     funnel: NDArray[np.uint8] | None = (
         None  # (N, 7) events told of won auctions, in the order of EVENTS; 0 where none was
     )

@@ -18,10 +18,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from bidpilot.bidding.errors import EmptyLog, UnevenDays, UnreadableFile
+from bidpilot.bidding.errors import EmptyLog, InvalidZone, UnevenDays, UnreadableFile
 from bidpilot.bidding.event import EVENTS, MOST_EVENTS
 from bidpilot.bidding.kpi import KPI
 from bidpilot.bidding.traffic.refusal import Refusal
+from bidpilot.bidding.zone import Cut
 from bidpilot.envs.logs.auction_log import EVENT_COLUMNS, AuctionLog, DayRecord, stack_offsets
 from bidpilot.envs.logs.files import find_files
 from bidpilot.envs.logs.formats import in_words
@@ -36,6 +37,7 @@ COLUMNS = (
     *_NUMBERS, "budget", "conversion_value",
 )  # fmt: skip
 DAY = ("date", "campaign")
+ZONE = "timezone"  # of date and slot; a server of before did not say
 NOTES = (
     "true = predicted: a served auction has predictions only",
     "no realised outcomes: they are known only where the bidder won",
@@ -103,6 +105,7 @@ def import_decisions(
     Raises:
         NoFilesMatched, UnknownFormat, UnreadableFile, MissingColumn: from the files.
         UnevenDays: they were written with different numbers of slots.
+        InvalidZone: their days are of several time zones.
         EmptyLog: no row can be used.
     """
     paths = find_files(files, "decisions-*")
@@ -132,8 +135,12 @@ def import_decisions(
 def _read(path: Path, plain: Plain) -> pl.DataFrame:
     try:
         data = plain(path)
-        require_columns(list(pl.read_parquet_schema(io.BytesIO(data))), COLUMNS, str(path))
-        return pl.read_parquet(io.BytesIO(data), columns=list(COLUMNS)).with_columns(file=pl.lit(path.name))
+        present = list(pl.read_parquet_schema(io.BytesIO(data)))
+        require_columns(present, COLUMNS, str(path))
+        said = [ZONE] if ZONE in present else []
+        rows = pl.read_parquet(io.BytesIO(data), columns=[*COLUMNS, *said])
+        zone = pl.col(ZONE) if said else pl.lit(None, pl.String)
+        return rows.with_columns(zone.alias(ZONE), file=pl.lit(path.name))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise UnreadableFile(f"{path} cannot be read ({error}). Import the files that a bid server wrote.") from error
 
@@ -244,4 +251,17 @@ def _make_log(rows: pl.DataFrame, segments: tuple[str, ...], name: str, sources:
         segments=segments,
         sources=sources,
         notes=NOTES,
+        cut=_cut(rows),
     )
+
+
+def _cut(rows: pl.DataFrame) -> Cut | None:
+    """Where the days begin; None where the server did not say."""
+    zones = rows[ZONE].unique().drop_nulls().sort().to_list()
+    if len(zones) > 1:
+        raise InvalidZone(
+            f"the rows are of days in several time zones, {', '.join(zones)}: hours of one would be taken for "
+            "another's. Serve campaigns of different zones from servers of their own to learn from them, or import the "
+            "files of each apart."
+        )
+    return Cut(zones[0]) if zones else None

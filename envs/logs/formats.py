@@ -11,6 +11,7 @@ import polars as pl
 
 from bidpilot.bidding.event import Event
 from bidpilot.bidding.kpi import KPI
+from bidpilot.bidding.zone import Cut
 from bidpilot.envs.logs.auction_log import EVENT_COLUMNS, AuctionLog
 from bidpilot.envs.logs.terms import TermsRule
 
@@ -78,6 +79,7 @@ class Format:
     events: tuple[Event, ...] = ()  # types of events that are counted, in the order of EVENTS
     timed: bool = False  # arrival is a time, so rows out of order can be told
     hashed: tuple[str, ...] = ()  # UInt64 columns, keyed hashes, kept beside the log
+    cut: Callable[[], Cut | None] = lambda: None  # where days begin, once rows were typed; None: in no time zone
     found: Callable[[], list[str]] = list  # notes of what was found while rows were typed
     auctions: tuple[Path, ...] | None = None  # the files whose rows are auctions; None: all that were named
     duplicate: str = REASON_DUPLICATE

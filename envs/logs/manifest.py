@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bidpilot.bidding.errors import DamagedLog, NotALog, UnknownLogVersion
 from bidpilot.bidding.event import Event
+from bidpilot.bidding.zone import Cut, ZoneName
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord
 
 SCHEMA_VERSION = 1
@@ -40,6 +41,10 @@ class LogManifest(BaseModel):
     slots: int = Field(ge=1, description="slots per day")
     days: tuple[StoredDay, ...] = Field(min_length=1, description="one record per day, in order")
     notes: tuple[str, ...] = Field(default=(), description="what a reader must know")
+    timezone: ZoneName | None = Field(
+        default=None, description="IANA name of the time zone in which days were cut; left out: in none"
+    )
+    day_starts: int = Field(default=0, ge=0, le=23, description="hour of the wall's clock there at which days begin")
     rows_in: int = Field(ge=0, description="rows read when the log was imported")
     rows_kept: int = Field(ge=0, description="rows that became auctions")
     rows_set_aside: int = Field(ge=0, description="rows in set_aside.parquet")
@@ -60,6 +65,8 @@ class LogManifest(BaseModel):
             slots=log.slots,
             days=tuple(StoredDay(**vars(day)) for day in log.days),
             notes=log.notes,
+            timezone=None if log.cut is None else log.cut.zone,
+            day_starts=0 if log.cut is None else log.cut.starts,
             rows_in=log.n + rows_set_aside,
             rows_kept=log.n,
             rows_set_aside=rows_set_aside,
@@ -70,7 +77,15 @@ class LogManifest(BaseModel):
 
     def text(self) -> str:
         """The manifest as `log.json` holds it."""
-        return self.model_dump_json(indent=2, exclude=None if self.events else {"events"}) + "\n"
+        unsaid = set() if self.events else {"events"}
+        if self.timezone is None:
+            unsaid |= {"timezone", "day_starts"}
+        return self.model_dump_json(indent=2, exclude=unsaid) + "\n"
+
+    @property
+    def cut(self) -> Cut | None:
+        """Where days begin; None: in no time zone."""
+        return None if self.timezone is None else Cut(self.timezone, self.day_starts)
 
     def records(self) -> tuple[DayRecord, ...]:
         """The day records of the log."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from zoneinfo import ZoneInfo, available_timezones
 
 import polars as pl
 
@@ -13,6 +12,7 @@ from bidpilot.bidding.errors import InvalidMapping
 from bidpilot.bidding.event import EVENTS, MOST_EVENTS
 from bidpilot.bidding.kpi import KPI
 from bidpilot.bidding.traffic.sources import cluster_of
+from bidpilot.bidding.zone import Cut
 from bidpilot.envs.logs.auction_log import EVENT_COLUMNS
 from bidpilot.envs.logs.files import RAGGED, TextLayout, columns_of, read_batches
 from bidpilot.envs.logs.formats import REASON_FIELDS, Format, ImportOptions, plain_text
@@ -80,6 +80,7 @@ def format_of(mapping: Mapping, name: str, paths: list[Path], notes: tuple[str, 
         events=tuple(event for event in EVENTS if event in mapping.events),
         timed=True,
         hashed=mapping.hash,
+        cut=lambda: None if rows.times.from_zero else Cut(mapping.time.zone, mapping.time.day_starts),
         found=rows.notes,
     )
 
@@ -88,9 +89,6 @@ class MappedRows:
     """Types the raw rows of a mapping's files."""
 
     def __init__(self, mapping: Mapping, paths: list[Path]) -> None:
-        if mapping.time.zone not in available_timezones():
-            raise InvalidMapping(f"time.zone {mapping.time.zone!r} is no time zone. Name one such as Asia/Shanghai.")
-        ZoneInfo(mapping.time.zone)
         self._mapping = mapping
         self._key = os.environ.get(HASH_KEY, "").encode()
         if mapping.hash and not self._key:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from bidpilot.bidding.errors import InvalidMapping
 from bidpilot.bidding.event import Event
+from bidpilot.bidding.zone import ZoneName
 from bidpilot.envs.logs.plain import UTF8, check_encoding
 from bidpilot.envs.logs.truth import Word
 
@@ -44,7 +45,7 @@ class TimeMap(_Part):
         description="epoch_s, epoch_ms, epoch_us, epoch_ns (since 1970), relative_s, relative_ms (since a 0 of its "
         "own), excel (days), iso (with an offset, or in the zone below), or a strftime pattern.",
     )
-    zone: str = Field("UTC", min_length=1, description="Time zone in which times without offset are, and days are cut.")
+    zone: ZoneName = Field("UTC", description="Time zone in which times without offset are, and days are cut.")
     day_starts: int = Field(0, ge=0, le=23, description="Hour at which a day begins.")
     years: tuple[int, int] = Field(
         (1990, 2100), description="First and last year in which an auction may lie; other times are refused."

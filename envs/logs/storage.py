@@ -138,6 +138,7 @@ def load_log(folder: str | Path, memory_map: bool | None = False) -> AuctionLog:
         segments=manifest.segments,
         sources=manifest.sources,
         notes=manifest.notes,
+        cut=manifest.cut,
     )
     if log.digest != manifest.digest:
         raise DamagedLog(

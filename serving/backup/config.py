@@ -6,6 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bidpilot.bidding.zone import ZoneName
+
 
 class BackupConfig(BaseModel):
     """Copy a bid server's state folder, also while it serves."""
@@ -30,4 +32,6 @@ class RestoreConfig(BaseModel):
         "is not in it counts as wholly spent.",
     )
     nothing_since: bool = Field(False, description="No bid was made since the copy, as where a stopped server moves.")
-    utc_offset: float = Field(0.0, ge=-14, le=14, description="The server's time zone, hours ahead of UTC.")
+    timezone: tuple[ZoneName, ...] = Field(
+        ("UTC",), min_length=1, description="IANA names of the time zones of the campaigns' days."
+    )

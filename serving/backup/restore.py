@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from bidpilot.bidding.errors import InvalidBackup, StateExists, StateInUse
+from bidpilot.bidding.zone import zone_of
 from bidpilot.serving.backup.config import RestoreConfig
 from bidpilot.serving.backup.manifest import Manifest, read_manifest
 from bidpilot.serving.backup.unknown import Counted, count_unknown, read_spent
@@ -25,7 +26,6 @@ from bidpilot.serving.privacy.audit import Action, sync_folder
 from bidpilot.serving.privacy.in_use import UNFINISHED, alone
 from bidpilot.serving.privacy.places import LEDGER, STATE, audit_file
 
-_HOUR = 3600.0
 _STAGE = ".restore"
 _BESIDE = ("", "-wal", "-shm")  # a database and what SQLite keeps with it
 
@@ -96,7 +96,7 @@ def _prepare(
     counted: list[Counted] = []
     if (stage / LEDGER).exists() and not config.nothing_since:
         with closing(sqlite3.connect(stage / LEDGER)) as db:
-            counted = count_unknown(db, manifest.at, now, config.utc_offset * _HOUR, spent)
+            counted = count_unknown(db, manifest.at, now, [zone_of(name) for name in config.timezone], spent)
             db.commit()
     for path in (path for path in stage.rglob("*") if path.is_file()):
         handle = os.open(path, os.O_RDONLY)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,20 +35,21 @@ class Counted(NamedTuple):
 
 
 def count_unknown(
-    db: sqlite3.Connection, at: float, now: float, offset: float, spent: Mapping[str, float] | None
+    db: sqlite3.Connection, at: float, now: float, zones: Sequence[tzinfo], spent: Mapping[str, float] | None
 ) -> list[Counted]:
     """Let what may have been spent since a backup count as spent, in a copy of its ledger; the caller commits.
 
     Args:
         db: the copy.
         at, now: times of the backup and of the restore, seconds since 1970.
-        offset: the server's time zone, seconds ahead of UTC.
+        zones: of the campaigns' days, one at least: a day counts where it has begun in any of them.
         spent: what was billed since, currency by account; None: nobody knows.
 
     Raises:
         InvalidBackup: an account of `spent` is none.
     """
-    begun, today = (datetime.fromtimestamp(t + offset, UTC).date() for t in (at, now))
+    begun = min(datetime.fromtimestamp(at, zone).date() for zone in zones)
+    today = max(datetime.fromtimestamp(now, zone).date() for zone in zones)
     db.execute("DELETE FROM leases")  # who held them is gone
     unsure = _running(db, begun, today)
     rows = db.execute("SELECT account, budget, settled, debt, won FROM accounts ORDER BY account").fetchall()

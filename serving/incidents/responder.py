@@ -58,7 +58,7 @@ class Responder:
         self._heard: dict[tuple[str, Risk, Target], tuple[float, Level]] = {}  # slot and level of a notice
         self._effects: dict[str, Effects] = {}  # by campaign
         self._triggers, self._next = Triggers(), bidder.desk.clock()
-        self._slot = bidder.moment.start
+        self._turn = bidder.turns
         self.shared = Shared(bidder.control, self._obey)
         self._load()
 
@@ -114,7 +114,7 @@ class Responder:
         What had cleared, as where nothing could be seen of it under its response, is open again where its score is
         beyond its threshold still.
         """
-        now, slot = self._bidder.desk.clock(), (self._bidder.moment.slot - 1) % self._bidder.calendar.slots
+        now, slot = self._bidder.desk.clock(), (self._bidder.moment_of(campaign).slot - 1) % self._bidder.calendar.slots
         for incident in [self.incidents[id] for id in self._latest.values() if id in self.incidents]:
             told = {a["metric"]: a["threshold"] for a in incident.alarms if "metric" in a and "threshold" in a}
             out = [(float(scores[name]), float(told[name]), name) for name in told if name in scores]
@@ -147,7 +147,7 @@ class Responder:
 
         `least` is the response that it asks for, where the policy would open with less.
         """
-        slot = self._bidder.moment.slot
+        slot = self._bidder.moment_of(campaign).slot
         return self._notice(Noticed(risk, campaign, target, slot, explanation, plain(evidence), least))
 
     def _notice(self, noticed: Noticed) -> Incident:
@@ -155,13 +155,14 @@ class Responder:
         known = None if id is None else self.incidents.get(id)
         if known is None or not (known.open or self.machine.reopens(known, now)):
             return self._open(noticed, now)
-        if self._heard.get(noticed.key) == (heard := (self._bidder.moment.start, noticed.least)) and known.open:
+        heard = self._bidder.moment_of(noticed.campaign).start, noticed.least
+        if self._heard.get(noticed.key) == heard and known.open:
             return known  # once in a slot is enough
         self._heard[noticed.key] = heard
         return self._become(known, self.machine.hear(known, noticed, now))
 
     def _open(self, noticed: Noticed, now: float) -> Incident:
-        moment = self._bidder.moment
+        moment = self._bidder.moment_of(noticed.campaign)
         day = self._bidder.days.get(noticed.campaign)
         bundle = self._bidder.desk.origin.digest if day is None else day.desk.origin.digest
         target = noticed.target.kind + ("" if noticed.target.index is None else str(noticed.target.index))
@@ -187,14 +188,14 @@ class Responder:
             for found in list(self._triggers.found(self._bidder, now)):
                 target = _CAMPAIGN if found.campaign else _BIDDER
                 self.notice(found.risk, found.campaign, target, found.explanation, found.evidence, found.least)
-        slot = self._bidder.moment.start
+        turn = self._bidder.turns
         for incident in self.open:
             tended = self.machine.tend(incident, now)
             if stops.resumed(incident, self._bidder.control):
                 tended = self.machine.undo(incident, now, "resume", "an operator let the campaign go on")
-            if tended is not incident or slot != self._slot:
+            if tended is not incident or turn != self._turn:
                 self._become(incident, self._with_slots(tended))
-        self._slot = slot
+        self._turn = turn
         self._take_reached()
         if self._followed.tend(now):
             self._reckon("")

@@ -86,7 +86,7 @@ def condition(bidder: Bidder, name: str, day: CampaignDay) -> str:
     if bidder.reconciliation.stopped(name):
         return "unbilled"
     flight = bidder.served[name].flight
-    if flight is not None and flight.closed(day.moment, now):
+    if flight is not None and flight.closed(day.moment, now, bidder.calendar.slots):
         return "not_in_flight"
     if wallet.debt or wallet.over:
         return "debt" if wallet.debt else "over_budget"

@@ -108,7 +108,7 @@ class Snapshots:
             "slot": moment.slot,
             "slots": bidder.calendar.slots,
             "ends": moment.end,
-            "utc_offset": bidder.calendar.utc_offset,
+            "utc_offset": bidder.calendar.offset(moment.start),
             "killed": bidder.killed,
             "breaker": bidder.breaker.open,
             "draining": self.drain.on,

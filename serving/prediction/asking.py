@@ -23,6 +23,7 @@ from bidpilot.serving.privacy.faults import where
 Check = Callable[[RequestView, object], Predicted]
 _REST = (1.0, 60.0)  # seconds for which nobody asks: at first, and at most
 _FAULTS, _FORGIVEN = 5.0, 0.25  # faults after which it rests, and what each answer in time takes off
+_QUEUED = 0.25  # of a fault: a call that was given up before it began, as others were slow
 
 
 class Breaker:
@@ -61,15 +62,16 @@ class Breaker:
         elif self._until is None:
             self._score = max(self._score - _FORGIVEN, 0.0)
 
-    def failed(self, why: str) -> None:
+    def failed(self, why: str, weight: float = 1.0) -> None:
         """It did not. Of calls that had begun before it rested nothing more is learned."""
         if self._trial:
             self._rest = min(2 * self._rest, _REST[1])
-        elif self._until is not None or (score := self._score + 1.0) < _FAULTS:
-            self._score += self._until is None
+        elif self._until is not None:
             return
         else:
-            self._score = score
+            self._score += weight
+            if self._score < _FAULTS:
+                return
         self._until, self._trial = self._now() + self._rest, False
         self._told(f"{why}; the built-in predictor stands in for {self._rest:g} s")
 
@@ -148,7 +150,10 @@ class Asking:
         return future
 
     def _failed(self, future: Future[Predicted], impressions: int, error: Exception, given: float) -> Predicted:
-        late = future.cancel() or not future.done()  # else the error is the predictor's own
+        queued, late = future.cancel(), not future.done() or future.cancelled()
+        if isinstance(error, TimeoutError) and not late and future.exception() is None:  # just now
+            self.breaker.well()
+            return future.result()
         if not future.done():
             self._hangs = future
         kind = "late" if late else "wrong" if isinstance(error, Wrong) else "failed"
@@ -156,7 +161,7 @@ class Asking:
         if not late:
             self.breaker.failed(where(error))
         elif given >= self.limit:  # with less time it is the request's haste
-            self.breaker.failed(f"no answer within {1000 * given:g} ms")
+            self.breaker.failed(f"no answer within {1000 * given:g} ms", _QUEUED if queued else 1.0)
         return {}
 
     # --- the predictor's thread ------------------------------------------------------------------

@@ -48,6 +48,7 @@ DECISIONS = {
     "market_price": Field("trains the forecast"),
     "budget": Field("replays the day"),
     "conversion_value": Field("replays the day"),
+    "timezone": Field("tells which hours of which day the slots are"),
 }
 OUTCOMES = {
     "key": Field("joins it to its bid"),

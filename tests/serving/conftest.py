@@ -25,6 +25,7 @@ from bidpilot.bidding.bundle import (
 )
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.bidding.zone import Cut
 from bidpilot.envs import seeding
 from bidpilot.envs.clearing.day import materialise
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord, stack_offsets
@@ -38,8 +39,9 @@ def write_controller_bundle(
     campaign: Campaign | None = None,
     forecast: Forecast | None = None,
     publishers: bool = False,
+    cut: Cut | None = None,
 ) -> Path:
-    """The bundle of a controller on the preset `daily`; `publishers`: as if its sources were those of a log."""
+    """The bundle of a controller on the preset `daily`; as if its sources, or its days, were those of a log."""
     folder.mkdir(parents=True, exist_ok=True)
     forecast, campaign = forecast or preset_forecast(), campaign or preset_campaign()
     forecast.save(folder / "forecast.npz")
@@ -58,7 +60,15 @@ def write_controller_bundle(
         agent=AgentEntry(name=name, kind="controller", controller=entry),
         initial_state=initial_state(agent),
         origin=Origin(
-            run_id="0", setting="daily", market_digest="", publishers=publishers, metrics={}, tags={}, created=""
+            run_id="0",
+            setting="daily",
+            market_digest="",
+            publishers=publishers,
+            timezone=None if cut is None else cut.zone,
+            day_starts=0 if cut is None else cut.starts,
+            metrics={},
+            tags={},
+            created="",
         ),
         checksums={},
     )

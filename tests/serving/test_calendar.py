@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from bidpilot.serving.calendar import Calendar, ManualClock, Moment, SteadyClock
 
 HALF_HOURS = Calendar(48)
+ZONES = ("UTC", "Asia/Shanghai", "Europe/Berlin", "America/New_York", "Africa/Cairo", "Asia/Kathmandu")
 
 
 @pytest.mark.parametrize(
@@ -32,7 +35,7 @@ def test_a_day_begins_at_midnight(now: float, moment: Moment) -> None:
 
 def test_ahead_of_utc_the_day_begins_earlier() -> None:
     """At 23:00 UTC it is midnight one hour ahead, and at 23:40 the second half-hour has begun."""
-    east = Calendar(48, utc_offset=3600.0)
+    east = Calendar(48, timezone(timedelta(hours=1)))
     assert east.at(82_800.0) == Moment(1, 0, 82_800.0, 84_600.0)
     assert east.at(82_799.0) == Moment(0, 47, 81_000.0, 82_800.0)
     assert east.at(85_200.0).slot == 1
@@ -55,10 +58,61 @@ def test_a_clock_moved_by_hand_never_runs_backwards() -> None:
 @pytest.mark.parametrize("slots", [1, 24, 48, 96])
 @pytest.mark.parametrize("offset", [0.0, 3600.0, -12_600.0])
 def test_a_slot_has_ended_when_the_next_begins(slots: int, offset: float) -> None:
-    calendar = Calendar(slots, offset)
+    calendar = Calendar(slots, timezone(timedelta(seconds=offset)))
     for now in (0.0, 86_399.0, 1_700_000_000.0, -5.0):
         moment = calendar.at(now)
         assert calendar.ended(moment.date, moment.slot) == pytest.approx(moment.end, abs=1e-5)
+
+
+@given(
+    zone=st.sampled_from(ZONES),
+    slots=st.sampled_from([1, 24, 48, 96]),
+    now=st.floats(1_500_000_000, 2_000_000_000),
+)
+def test_slots_follow_each_other_without_a_gap_and_show_the_walls_time(zone: str, slots: int, now: float) -> None:
+    calendar = Calendar(slots, ZoneInfo(zone))
+    moment = calendar.at(now)
+    assert moment.start <= now < moment.end
+    after = calendar.after(moment)
+    assert after.start == moment.end
+    last = moment.slot == slots - 1
+    assert (after.day, after.slot) == ((moment.day + 1, 0) if last else (moment.day, moment.slot + 1))
+    assert calendar.ended(moment.date, moment.slot) == moment.end
+    if not moment.odd(slots):
+        wall = datetime.fromtimestamp(now, ZoneInfo(zone))
+        shown = (wall.hour * 60 + wall.minute) * 60 + wall.second + wall.microsecond / 1e6
+        assert moment.date == wall.date().isoformat()
+        assert (moment.slot + moment.passed(now)) / slots * 86_400 == pytest.approx(shown, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("zone", "date", "hours", "odd"),
+    [
+        ("Europe/Berlin", "2026-03-29", 23, {4: 0, 5: 0}),
+        ("Europe/Berlin", "2026-10-25", 25, {4: 60, 5: 60}),
+        ("Africa/Cairo", "2026-04-24", 23, {0: 0, 1: 0}),  # 0:00 is not shown
+        ("Africa/Cairo", "2026-10-29", 25, {46: 60, 47: 60}),  # 23:00 to 24:00 twice
+        ("America/Havana", "2026-11-01", 25, {0: 60, 1: 60}),
+        ("Australia/Lord_Howe", "2026-04-05", 24.5, {3: 60}),  # half an hour
+        ("America/St_Johns", "2008-11-02", 25, {0: 90}),  # from 0:01 back to 23:01
+        ("Asia/Shanghai", "2026-03-29", 24, {}),
+        ("Pacific/Apia", "2011-12-30", 0, dict.fromkeys(range(48), 0)),  # a day that never was
+    ],
+)
+def test_days_on_which_the_clock_is_put(zone: str, date: str, hours: float, odd: dict[int, int]) -> None:
+    """The slots of an hour that is skipped have no time, those of one that is shown twice have it all."""
+    calendar = Calendar(48, ZoneInfo(zone))
+    begin = datetime.fromisoformat(date).replace(tzinfo=ZoneInfo(zone)).timestamp()
+    ends = [calendar.ended(date, slot) for slot in range(48)]
+    minutes = np.diff([begin, *ends]) / 60
+    assert {slot: m for slot, m in enumerate(minutes) if abs(m - 30) > 1e-6} == odd
+    assert ends[-1] - begin == hours * 3600
+    before = calendar.at(begin - 7200)
+    for now in np.arange(begin - 7200, ends[-1] + 7200, 61.0):
+        moment = calendar.at(float(now))
+        assert (moment.day, moment.slot) >= (before.day, before.slot)
+        assert moment.start <= now < moment.end
+        before = moment
 
 
 class Wall:

@@ -208,7 +208,7 @@ def test_no_step_keeps_bids_waiting(opened: Opened, clock: ManualClock) -> None:
         spent = [cpu(bidder.tick)]
         for _ in range(20_000):
             spent.append(cpu(step))
-            if len(bidder._days._tomorrow._ready) == 30 or (name != "ahead" and not bidder._days.agenda):
+            if len(bidder._days._own.tomorrow._ready) == 30 or (name != "ahead" and not bidder._days.agenda):
                 break
             clock.move(clock() + 0.005)
             time.sleep(0.0005)
@@ -233,10 +233,10 @@ def to_the_evening(bidder: Bidder, clock: ManualClock) -> Callable[[], bool]:
     clock.move(START + DAY - AHEAD - 60.0)
     bidder.tick()
     play(step)
-    assert not bidder._days._tomorrow._ready
+    assert not bidder._days._own.tomorrow._ready
     clock.move(START + DAY - AHEAD)
     bidder.tick()
-    wait_for(step, clock, lambda: len(bidder._days._tomorrow._ready) == len(bidder.days))
+    wait_for(step, clock, lambda: len(bidder._days._own.tomorrow._ready) == len(bidder.days))
     return step
 
 
@@ -287,7 +287,7 @@ def test_a_prepared_day_is_the_one_that_would_be_begun_at_midnight(
             clock.move(START + DAY - AHEAD - 60.0)
             bidder.tick()
             play(step)
-        first = bidder._days._tomorrow._ready["default"][1] if ahead else None
+        first = bidder._days._own.tomorrow._ready["default"][1] if ahead else None
         clock.move(START + DAY)
         answer = bidder.bid(Opportunity(VALUE, 0, 2))
         assert isinstance(answer, Bid) == ahead
@@ -311,7 +311,7 @@ def test_a_campaign_that_changes_before_midnight_is_planned_anew(opened: Opened,
     """Its account, which was opened with the budget of before, has the new one; one that was paused alone is taken."""
     bidder = opened()
     step = to_the_evening(bidder, clock)
-    ready = {name: day for name, (_, day) in bidder._days._tomorrow._ready.items()}
+    ready = {name: day for name, (_, day) in bidder._days._own.tomorrow._ready.items()}
     richer = preset_campaign().model_copy(update={"budget": 90.0})
     bidder.put(ServedCampaign(name="second", campaign=richer))
     bidder.put(ServedCampaign(name="third", campaign=preset_campaign(), paused=True))
@@ -371,7 +371,7 @@ def test_a_bill_of_yesterday_goes_to_yesterdays_account_also_while_days_begin(
 def test_closing_gives_back_what_days_to_come_had_taken(opened: Opened, clock: ManualClock) -> None:
     bidder = opened()
     to_the_evening(bidder, clock)
-    accounts = [day.account for _, day in bidder._days._tomorrow._ready.values()]
+    accounts = [day.account for _, day in bidder._days._own.tomorrow._ready.values()]
     store = bidder.desk.keeper.store
     assert all(store.state(account).held > 0 for account in accounts)  # type: ignore[union-attr]
     bidder._days.close()
@@ -481,7 +481,7 @@ def test_a_campaign_whose_day_cannot_begin_stops_alone_and_begins_at_the_next_sl
             step = bidder.pace()
             clock.move(START + DAY - AHEAD)
             bidder.tick()
-            wait_for(step, clock, lambda: len(bidder._days._tomorrow._ready) == 2 and not bidder._days.agenda)
+            wait_for(step, clock, lambda: len(bidder._days._own.tomorrow._ready) == 2 and not bidder._days.agenda)
         clock.move(START + DAY)
         bidder.tick()
         if paced:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from itertools import accumulate
 
 import pytest
@@ -23,7 +23,7 @@ OFFSETS = st.sampled_from([-12.0, -3.5, 0.0, 1.0, 5.75, 14.0])
 def closed(flight: Flight, at: datetime, offset: float = 0.0) -> bool:
     """At a moment, for a campaign whose day begins `offset` hours ahead of UTC's."""
     now = at.timestamp()
-    return flight.closed(Calendar(48, offset * 3600.0).at(now), now)
+    return flight.closed(Calendar(48, timezone(timedelta(hours=offset))).at(now), now, 48)
 
 
 def utc(*parts: int) -> datetime:
@@ -93,7 +93,7 @@ def test_it_bids_in_its_hours_by_the_clock_on_its_wall(
 @given(st.floats(0, 86_400, exclude_max=True), st.sampled_from([1, 24, 48, 96]))
 def test_slots_make_no_difference_to_its_hours(second: float, slots: int) -> None:
     flight = Flight(start=date(1970, 1, 1), hours=((9.25, 17.75),))
-    assert flight.closed(Calendar(slots).at(second), second) == (not 9.25 * 3600 <= second < 17.75 * 3600)
+    assert flight.closed(Calendar(slots).at(second), second, slots) == (not 9.25 * 3600 <= second < 17.75 * 3600)
 
 
 def test_days_that_are_over_are_those_of_the_flight_alone() -> None:

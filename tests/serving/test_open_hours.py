@@ -36,7 +36,7 @@ def test_a_slot_is_open_for_the_time_that_the_flight_bids(
         return
     flight, calendar = Flight(start=date(1970, 1, 1), hours=tuple(hours)), Calendar(slots)
     seconds = np.arange(slot * 86_400 // slots, (slot + 1) * 86_400 // slots, 60) + 30
-    bids = [not flight.closed(calendar.at(float(s)), float(s)) for s in seconds]
+    bids = [not flight.closed(calendar.at(float(s)), float(s), slots) for s in seconds]
     assert open_share(flight.hours, slots)[slot] == pytest.approx(np.mean(bids), abs=1e-9)
 
 

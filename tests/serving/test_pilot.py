@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta, timezone
 
 import numpy as np
 import pytest
@@ -241,7 +242,7 @@ def test_a_slot_nobody_watched_is_taken_as_forecast() -> None:
 
 @pytest.mark.parametrize("offset", [0.0, 3600.0, -18_000.0])
 def test_slots_tile_the_day(offset: float) -> None:
-    calendar = Calendar(48, offset)
+    calendar = Calendar(48, timezone(timedelta(seconds=offset)))
     moment = calendar.at(1_700_000_000.0)
     for _ in range(100):
         after = calendar.at(moment.end)

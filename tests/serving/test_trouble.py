@@ -249,7 +249,7 @@ def test_slots_that_were_damaged_count_as_forecast(tmp_path: Path) -> None:
 
 def decision(at: int) -> Row:
     return Row("k", "c", "2026-01-01", 0, 48, float(at), "feed/head", 0, "video", 0.5, 0.1, 0.0, 0.0, False, 0.0, None,
-               "lost", 0.0, None, 40.0, 1.0)  # fmt: skip
+               "lost", 0.0, None, 40.0, 1.0, "UTC")  # fmt: skip
 
 
 @pytest.mark.parametrize("failures", [0, 1, 2, 3, 7])

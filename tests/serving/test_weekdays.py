@@ -70,7 +70,7 @@ def felt(bidder: Bidder, name: str = "replan") -> float:
 def test_a_sunday_begins_and_ends_at_the_campaigns_own_midnight(half_sundays: Path, tmp_path: Path) -> None:
     """The 29th is one. Half of its traffic needs a higher scale, from its first slot on, and is no shock."""
     clock = ManualClock(at("23:00:00", 27))
-    with open_bidder(ServeConfig(bundle=half_sundays, state=tmp_path, utc_offset=1.0), clock) as bidder:
+    with open_bidder(ServeConfig(bundle=half_sundays, state=tmp_path, timezone="Africa/Lagos"), clock) as bidder:
         scales = [felt(bidder)]
         for day in (28, 29):
             clock.move(at("22:59:59", day))

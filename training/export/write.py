@@ -146,6 +146,8 @@ def _origin(run: RunInfo, described: dict[str, Any]) -> Origin:
         market_digest=str(described["market_digest"]),
         targets=described.get("targets"),
         publishers=described["log_digest"] is not None,
+        timezone=described.get("timezone"),
+        day_starts=described.get("day_starts", 0),
         metrics=dict(run.metrics),
         tags=tags,
         created=datetime.now(UTC).isoformat(timespec="seconds"),

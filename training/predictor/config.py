@@ -38,6 +38,7 @@ class FitPredictorConfig(Config):
         description="Folder of the server's incident files, in place of the one beside its decisions: what lay under "
         "one teaches nothing.",
     )
+    keep_incident_slots: bool = Field(False, description="Learn from what lay under an incident all the same.")
     json_file: JsonFile = json_file("the calibration")
     figure: Path | None = Field(None, description="File to draw the calibration curves to, as PNG or SVG.")
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")

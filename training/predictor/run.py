@@ -54,7 +54,7 @@ def run(config: FitPredictorConfig) -> list[Judged]:
 
 def _incidents(config: FitPredictorConfig) -> list[UnderIncident]:
     """Those of the server's folder; an imported log has left theirs out."""
-    if config.incidents is None and (config.log / MANIFEST_FILE).is_file():
+    if config.keep_incident_slots or (config.incidents is None and (config.log / MANIFEST_FILE).is_file()):
         return []
     folders = beside([config.log]) if config.incidents is None else [config.incidents]
     return [one for folder in folders for one in read_incidents(folder)]

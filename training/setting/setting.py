@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.errors import InvalidConfig, InvalidMarket
 from bidpilot.bidding.landscape.forecast import Forecast
+from bidpilot.bidding.zone import Cut
 from bidpilot.envs import seeding
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.markets.base import Market
@@ -42,6 +43,7 @@ class Setting:
     reference_log: AuctionLog | None  # the whole recorded log; None for a preset
     split: Split | None = None  # of the recorded log's days
     fitted_to: str | None = None  # digest of the log that a calibrated market was fitted to
+    cut: Cut | None = None  # where the days of its log begin; None: in no time zone
     recorded: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)  # (D,) bounds that days bring, by row
     carries: CarryOver | None = None  # what of a log's conversions the forecast holds; None for a preset
 
@@ -153,6 +155,7 @@ def _calibrated(folder: Path, seed: int, terms: LogTerms, asked: AskedCarried) -
         campaign=terms.agreed(campaign),
         reference_log=None,
         fitted_to=model.record.log_digest,
+        cut=model.record.cut,
         carries=CarryOver(carries, "as the market was calibrated"),
     )
     return _with_targets(setting, market.bounds, terms)
@@ -178,7 +181,7 @@ def recorded_setting(
     market = RecombinedMarket(log, RecombinationConfig(carries=how.carries), split.training)
     worth = reference_value(log, how.carries, split.training)
     forecast = fit_forecast(market, days, worth, terms.events())
-    setting = Setting(log.name, market, forecast, terms.agreed(campaign), log, split, carries=how)
+    setting = Setting(log.name, market, forecast, terms.agreed(campaign), log, split, cut=log.cut, carries=how)
     return _with_targets(setting, days.bounds, terms)
 
 

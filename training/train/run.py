@@ -294,6 +294,8 @@ def save_policy(
         "log": None if config.log is None else str(config.log),
         "log_digest": None if setting.reference_log is None else setting.reference_log.digest,
         "fitted_to": setting.fitted_to,
+        "timezone": None if setting.cut is None else setting.cut.zone,
+        "day_starts": 0 if setting.cut is None else setting.cut.starts,
         **lesson(setting.reference_log, setting.split),
         "carries": None if setting.carries is None else asdict(setting.carries),
         "ideal": plan.ideal.tolist(),

@@ -74,6 +74,8 @@ def calibrate(
         name=name or f"{log.name} calibrated",
         log_name=log.name,
         log_digest=log.digest,
+        timezone=None if log.cut is None else log.cut.zone,
+        day_starts=0 if log.cut is None else log.cut.starts,
         levels=_levels(log, means, recorded, auctions, (level_slots, traffic_slots), worth),
         segments=log.segments,
         carries=carries,

@@ -17,6 +17,7 @@ from scipy.special import ndtri
 
 from bidpilot.bidding.errors import InvalidMarket, NotAMarket
 from bidpilot.bidding.kpi import CONVERSION
+from bidpilot.bidding.zone import Cut, ZoneName
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.logs.manifest import StoredDay
@@ -39,6 +40,8 @@ class ModelRecord(BaseModel):
     name: str = Field(min_length=1, description="the market's name")
     log_name: str = Field(min_length=1, description="the log it was fitted on")
     log_digest: str = Field(description="AuctionLog.digest of that log")
+    timezone: ZoneName | None = Field(None, description="IANA name of the time zone in which that log's days were cut")
+    day_starts: int = Field(0, ge=0, le=23, description="hour of the wall's clock there at which its days begin")
     levels: SyntheticConfig = Field(description="volume, curves, levels and their variation; budget, worth")
     segments: tuple[str, ...] = Field(min_length=1, description="channel/tier of each segment id")
     campaigns: tuple[StoredDay, ...] = Field(min_length=1, description="budgets and targets that days are given")
@@ -48,6 +51,11 @@ class ModelRecord(BaseModel):
     budget_log_std: float = Field(
         0.2, ge=0, le=2, description="standard deviation of the log of a day's budget over its campaign's"
     )
+
+    @property
+    def cut(self) -> Cut | None:
+        """Where days begin; None: in no time zone."""
+        return None if self.timezone is None else Cut(self.timezone, self.day_starts)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from bidpilot.bidding.errors import CensoredLog, InvalidLog, InvalidMapping, UnreadableFile
+from bidpilot.bidding.zone import Cut
 from bidpilot.envs.logs import mapped
 from bidpilot.envs.logs.formats import REASON_DUPLICATE, REASON_LOST, ImportOptions
 from bidpilot.envs.logs.importers import ImportSummary, run_import
@@ -58,12 +59,15 @@ def test_days_are_cut_in_the_zone_of_the_mapping(tmp_path: Path, at: Any, form: 
     read(tmp_path, [{"at": at}], time={"column": "at", "form": form, "zone": "Europe/Berlin"})
     log = load_log(tmp_path / "log")
     assert (log.days[0].label, np.flatnonzero(log.counts[0]).tolist()) == (day, [slot])
+    assert log.cut == Cut("Europe/Berlin")
 
 
 def test_a_day_may_begin_at_another_hour(tmp_path: Path) -> None:
     rows = [{"at": "2024-03-10T03:59:00"}, {"at": "2024-03-10T04:00:00"}]
     read(tmp_path, rows, time={**MAPPING["time"], "day_starts": 4})
-    assert [day.label for day in load_log(tmp_path / "log").days] == ["2024-03-09", "2024-03-10"]
+    log = load_log(tmp_path / "log")
+    assert [day.label for day in log.days] == ["2024-03-09", "2024-03-10"]
+    assert log.cut == Cut("Europe/Berlin", 4)
 
 
 def test_auctions_keep_their_order_when_the_clock_goes_back(tmp_path: Path) -> None:

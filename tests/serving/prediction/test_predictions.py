@@ -6,7 +6,9 @@ import asyncio
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from bidpilot.serving.exchange_app import ExchangeApp
 from bidpilot.serving.guardrails import Cause, GuardrailConfig
 from bidpilot.serving.prediction.asking import Asking, Breaker
 from bidpilot.serving.prediction.load import load_predictor
-from bidpilot.serving.prediction.values import Values
+from bidpilot.serving.prediction.values import Predicted, Values
 from bidpilot.serving.prediction.view import RequestView
 from bidpilot.serving.reading.request import read_request
 from bidpilot.serving.server import applications
@@ -283,6 +285,24 @@ def test_the_working_folder_is_looked_in(tmp_path: Path, monkeypatch: pytest.Mon
     assert load_predictor("own_values:predict")(None) == []  # type: ignore[arg-type]
 
 
+def doubtful(view: RequestView) -> list[list[float]]:
+    """A predictor that a configuration names."""
+    return [GOOD for _ in view.impressions]
+
+
+def test_a_configuration_names_the_predictor_and_its_time(bundle_folder: Path, tmp_path: Path) -> None:
+    with served(bundle_folder, tmp_path, predictor=f"{__name__}:doubtful", predictor_ms=2000) as app:
+        assert "seatbid" in ask(app, request({"id": "1"}, {"id": "2"}))[1]
+        assert counted(app) == {"own": 2}
+        assert app.reader.predictions.own is not None
+        assert app.reader.predictions.own.limit == 2.0
+        app.reader.predictions.close()
+
+
+def test_of_what_is_compiled_nothing_is_asked_before_it_is_called() -> None:
+    assert callable(load_predictor("builtins:dict"))
+
+
 def of_before(request: object, imp: object) -> None:
     """The form of before."""
 
@@ -349,3 +369,77 @@ def test_what_stands_in_is_the_forecasts_mean_of_the_segment(bundle_folder: Path
 def test_a_segment_that_the_bundle_has_not_is_refused(bundle_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidPredictor, match="feed/head"), served(bundle_folder, tmp_path, segment="nowhere"):
         pass
+
+
+# --- faults ------------------------------------------------------------------------------------
+
+
+def asking(predictor: Callable[[RequestView], Any], seconds: float) -> tuple[Asking, Counter[str]]:
+    counts = Counter[str]()
+    return Asking(predictor, lambda view, found: found, seconds, lambda why: None, counts), counts  # type: ignore[arg-type, return-value]
+
+
+def test_one_stall_is_one_fault_however_many_wait_for_it() -> None:
+    going = threading.Event()
+    own, counts = asking(lambda view: going.wait(5.0) and {}, 0.1)
+
+    async def many() -> None:
+        view = RequestView(b"{}", (), 0.0)
+        await asyncio.gather(*(own.ask(view, 1, 10.0) for _ in range(8)))
+
+    asyncio.run(many())
+    going.set()
+    assert counts == {"late": 8}
+    assert own.breaker._score == 1 + 7 * 0.25
+    assert not own.breaker.rests
+    own.close()
+
+
+def test_an_answer_that_comes_as_the_time_is_over_is_taken() -> None:
+    """The loop was busy: what it did not get to see in time is there all the same."""
+    own, counts = asking(lambda view: {"1": None}, 0.02)
+
+    async def busy() -> object:
+        waiting = asyncio.create_task(own.ask(RequestView(b"{}", (), 0.0), 1, 10.0))
+        await asyncio.sleep(0)
+        time.sleep(0.1)
+        return await waiting
+
+    assert asyncio.run(busy()) == {"1": None}
+    late = Future[Predicted]()
+    late.set_result({"2": None})
+    assert own._failed(late, 1, TimeoutError(), 0.02) == {"2": None}
+    assert (counts, own.breaker._score) == ({}, 0.0)
+    own.close()
+
+
+def test_a_caller_without_a_loop_is_answered_in_time_too() -> None:
+    going = threading.Event()
+    own, counts = asking(lambda view: going.wait(5.0) and {}, 0.05)
+    view = RequestView(b"{}", (), 0.0)
+    assert own.wait(view, 2, 10.0) == {}
+    assert own.wait(view, 1, 10.0) == {}
+    assert counts == {"late": 2, "resting": 1}
+    going.set()
+    own.close()
+
+
+def test_calls_that_had_begun_before_a_rest_neither_lengthen_nor_end_it() -> None:
+    rests = list[str]()
+    breaker = Breaker(lambda: 0.0, rests.append)
+    for _ in range(9):
+        breaker.failed("late")
+    breaker.well()
+    assert breaker.rests
+    assert rests == ["late; the built-in predictor stands in for 1 s"]
+
+
+def test_the_manuals_example_predicts(app: ExchangeApp) -> None:
+    """It is called for what it is shown, and its bids are made."""
+    text = (Path(__file__).parents[3] / "docs" / "predictors.md").read_text()
+    scope: dict[str, Any] = {}
+    exec(text.split("```python\n")[1].split("```")[0], scope)
+    use(app, scope["predict"])
+    body = request({"id": "1", "video": {}}, site={"content": {"len": 900}}, user={"yob": 1990})
+    assert only_bid(ask(app, body)[1])["price"] == pytest.approx(price(app, (0.7, 0.2, 0.004), "feed/head"), abs=1e-3)
+    assert counted(app) == {"own": 1}

@@ -9,6 +9,7 @@ import pytest
 
 from bidpilot.agents.learners.common.snapshot import Point, Standing
 from bidpilot.bidding.bundle import load_bundle
+from bidpilot.bidding.zone import Cut
 from bidpilot.envs import seeding
 from bidpilot.envs.logs.storage import load_log, save_log
 from bidpilot.training.evaluation.suites import setting_arena
@@ -40,7 +41,7 @@ def test_it_serves_the_mean_target_and_replays_each_days_own(
 ) -> None:
     whole = small_log("log", "conversion")
     days = tuple(replace(day, max_cpa=target) for day, target in zip(whole.days, TARGETS, strict=True))
-    save_log(replace(whole, days=days), tmp_path / "log")
+    save_log(replace(whole, days=days, cut=Cut("Asia/Shanghai", 4)), tmp_path / "log")
     setting = training_setting("", tmp_path / "log", 0, LogTerms.model_validate(terms))
     files = tmp_path / "policy"
     files.mkdir()
@@ -54,6 +55,7 @@ def test_it_serves_the_mean_target_and_replays_each_days_own(
     manifest = load_bundle(tmp_path / "bundle").manifest
     assert manifest.campaign.max_cpa == served
     assert manifest.origin.targets == json.loads((files / "policy.json").read_text())["targets"]
+    assert load_bundle(tmp_path / "bundle").manifest.origin.cut == Cut("Asia/Shanghai", 4)
     _, arena, _ = _log_arena(load_log(tmp_path / "log"), BundleAgent.load(tmp_path / "bundle", "challenger"))
     if replayed is None:
         assert not arena.campaigns.bounds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ import pytest
 
 from bidpilot.bidding.errors import EmptyLog, InvalidConfig, MissingColumn, NotALog
 from bidpilot.bidding.kpi import KPI
+from bidpilot.bidding.watch.alarm import Risk
 from bidpilot.envs.logs.importers import run_import
 from bidpilot.envs.logs.storage import save_log
 from bidpilot.envs.logs.won import SCHEMA, read_won, won_of
+from bidpilot.serving.incidents.incident import Action, Incident, Level, Step, Target
 from bidpilot.serving.prediction.rates import Rates, RatesFile
 from bidpilot.training.predictor.calibration import judge
 from bidpilot.training.predictor.config import FitPredictorConfig
@@ -152,6 +155,34 @@ def test_the_command_learns_judges_draws_and_writes(project: Path, capsys: pytes
     assert json.loads(download(stored.run_id, "calibration.json").read_text()) == judged
     assert download(stored.run_id, "figures/calibration.png").is_file()
     assert RatesFile.load(download(stored.run_id, "predictor.json")) == file
+
+
+def test_what_lay_under_an_incident_teaches_nothing(project: Path) -> None:
+    """The server tells of one that lay over the second day, beside its decisions or in a folder that is named."""
+    log = write(project / "troubled", ROWS, [])
+    incident = Incident(
+        id="shock",
+        risk=Risk.platform_shock,
+        campaign="c",
+        target=Target(kind="campaign"),
+        day=datetime.date.fromisoformat(date(1)),
+        slot=10,
+        level=Level.throttle,
+        steps=(Step(at=at(1, 5), action=Action.opened, level=Level.throttle),),
+    )
+    assert RatesFile.load(fitted(project, log)).wins == 2
+    for folder in (log / "incidents", project / "named"):
+        folder.mkdir()
+    (project / "named" / "shock.json").write_text(incident.model_dump_json())
+    assert RatesFile.load(fitted(project, log, incidents=project / "named")).wins == 1
+    (log / "incidents" / "shock.json").write_text(incident.model_dump_json())
+    assert RatesFile.load(fitted(project, log)).wins == 1
+    assert RatesFile.load(fitted(project, log, keep_incident_slots=True)).wins == 2
+
+
+def fitted(project: Path, log: Path, **given: Any) -> Path:
+    run(FitPredictorConfig(log=log, out=project / "rates.json", held_out=0, **given))
+    return project / "rates.json"
 
 
 def test_of_one_day_nothing_is_judged_and_that_is_said(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,7 +41,11 @@ class Week:
         (folder / "campaigns.json").write_text(json.dumps(entries))
         limits = GuardrailConfig(slot_share=1.0)
         self.config = ServeConfig(
-            bundle=bundle, state=folder / "state", campaigns=folder / "campaigns.json", utc_offset=13, guardrails=limits
+            bundle=bundle,
+            state=folder / "state",
+            campaigns=folder / "campaigns.json",
+            timezone="Pacific/Tongatapu",
+            guardrails=limits,
         )
         self.bidder: Bidder = open_bidder(self.config, self.clock)
         self.rng = np.random.default_rng(3)
