@@ -98,9 +98,8 @@ class Bidder:
         self.put, self.kill, self.remove = self.control.put, self.control.kill, self.control.remove
         self.capping = Capping(desk.keeper, lambda: self.control.served, desk.process)
         self.rotation = Rotation(desk.state.store_rotation, desk.state.rotation())
-        b = self.booking = Booking(
-            desk, self._days, self.control.heard, decisions, self.events, self.capping, self.rotation
-        )
+        learners = self.capping, self.rotation
+        b = self.booking = Booking(desk, self._days, self.control.heard, decisions, self.events, *learners)
         self.win, self.loss, self.bill, self.outcome = b.win, b.loss, b.bill, b.outcome
         self.reconciliation = Reconciliation(desk, self._days.events)
         self.control.on_resume = self.reconciliation.forgive

@@ -15,6 +15,10 @@ UNTOLD = msgspec.Raw(b"null")
 """Of an object that is not there."""
 
 
+def _untold() -> msgspec.Raw:
+    return UNTOLD  # made by a call, as a schema of the request could not show bytes as a default
+
+
 class NoBidReason(IntEnum):
     """Of the protocol's list (OpenRTB 2.6, List: No-Bid Reason Codes); 500 and above are ours."""
 
@@ -206,9 +210,9 @@ class BidRequest(msgspec.Struct):
     wlangb: list[str] | None = None
     acat: list[str] | None = None
     regs: Regs | None = None
-    user: msgspec.Raw = UNTOLD
-    device: msgspec.Raw = UNTOLD
-    source: msgspec.Raw = UNTOLD
+    user: msgspec.Raw = msgspec.field(default_factory=_untold)
+    device: msgspec.Raw = msgspec.field(default_factory=_untold)
+    source: msgspec.Raw = msgspec.field(default_factory=_untold)
 
 
 class BidObject(msgspec.Struct, omit_defaults=True):

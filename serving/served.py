@@ -32,11 +32,11 @@ class ServedCampaign(BaseModel):
     creative: OldCreative = Field(
         OldCreative(), description="what is shown, in the form of before `creatives`; where given it stands alone"
     )
-    timezone: ZoneName | None = Field(
-        None, description="IANA name of the time zone of its days and slots; none: the server's (`--timezone`)"
-    )
     rotation: Literal["even", "interaction", "conversion"] = Field(
         "even", description="of creatives that fit: shown evenly, or those more that bring more of that KPI"
+    )
+    timezone: ZoneName | None = Field(
+        None, description="IANA name of the time zone of its days and slots; none: the server's (`--timezone`)"
     )
     minors: bool = Field(False, description="True where it may be shown to children and minors")
     audience: Audience | None = Field(None, description="whom it may be shown to; none: anybody of age")
