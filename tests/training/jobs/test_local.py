@@ -70,24 +70,32 @@ def test_a_job_that_takes_every_worker_down_is_given_up(tmp_path: Path) -> None:
 
 def test_workers_killed_at_random_moments_lose_nothing(tmp_path: Path) -> None:
     """From outside, with -9, at a moment that has nothing to do with what the worker does."""
-    rng, over = random.Random(os.getpid()), threading.Event()
+    rng, over, ended = random.Random(os.getpid()), threading.Event(), threading.Semaphore(1)
+
+    killed = 0
 
     def kill() -> None:
+        nonlocal killed
         for _ in range(KILLS):
-            if over.wait(rng.uniform(0.1, 0.9)):
+            ended.acquire()  # a job has ended since the last kill, so that no job is hit until it is given up
+            if over.wait(rng.uniform(0.0, 0.9)):
                 return
-            while not (alive := active_children()) and not over.wait(0.05):
-                pass
             with suppress(ProcessLookupError, IndexError):
-                os.kill(rng.choice(alive).pid or 0, signal.SIGKILL)
+                os.kill(rng.choice(active_children()).pid or 0, signal.SIGKILL)
+                killed += 1
 
     killer = threading.Thread(target=kill)
     killer.start()
     began = time.monotonic()
-    jobs = range(4 + 2 * KILLS)
-    found = sorted(run_jobs(jobs, Slow(tmp_path, 0.2), TWO))
+    jobs = range(4 + 10 * KILLS)
+    found = []
+    for place, result in run_jobs(jobs, Slow(tmp_path, 0.2), TWO):
+        found.append((place, result))
+        ended.release()
     over.set()
     killer.join()
+    found.sort()
+    assert killed >= KILLS // 2
     assert found == [(k, k * k) for k in jobs]
     assert active_children() == []
     assert time.monotonic() - began < 60 + 10 * KILLS
