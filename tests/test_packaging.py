@@ -136,7 +136,7 @@ def broken_contracts(tmp_path: Path, file: str, line: str) -> str:
         (package / "__init__.py").touch()
     rooms = {
         "bidding": ("day", "plan", "campaign", "constraints", "landscape", "traffic"),
-        "envs": ("bidding_env", "markets", "clearing", "synthetic", "logs"),
+        "envs": ("bidding_env", "answering", "markets", "clearing", "synthetic", "logs"),
     }
     for folder, inside in rooms.items():
         for room in inside:

@@ -16,8 +16,8 @@ class MarketConfig(Config):
 
     basic: ClassVar[tuple[str, ...]] = ("all", "bidders", "days", "figure", "json_file")
     examples: ClassVar[tuple[str, ...]] = (
-        "bidpilot market --all mpc adaptive ppo",
-        "bidpilot market --all ppo@RUN --figure market.png",
+        "bidpilot market --all mpc adaptive",
+        "bidpilot market --all choice@RUN --figure market.png",
     )
 
     all: tuple[str, ...] = Field(
