@@ -54,8 +54,8 @@ def _after_ab_analyse(config: Any, _result: object) -> str:
     return f"report {config.rows if Path(config.rows).is_dir() else 'RUN'} --out {_REPORT}"
 
 
-def _after_report(config: Any, _result: object) -> str:
-    return "promote" if Path(config.source).exists() else f"promote {config.source}"
+def _after_report(_config: Any, _result: object) -> str:
+    return "promote"
 
 
 def _after_promote(_config: Any, _result: object) -> str:

@@ -28,7 +28,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("ab run", {"out": None, "past": None}, "ab analyse UNITS.json"),
     ("ab analyse", {"rows": Path("e.json")}, "report RUN --out report.html"),
     ("ab analyse", {"rows": ROOT}, f"report {ROOT} --out report.html"),
-    ("report", {"source": "0123abcd"}, "promote 0123abcd"),
+    ("report", {"source": "0123abcd"}, "promote"),  # it may be of a plan, which is promoted by nobody
     ("report", {"source": str(ROOT)}, "promote"),
     ("promote", {}, "weekly DECISIONS"),
     ("weekly", {"log": Path("decisions")}, "profiles propose decisions --platform PLATFORM --out platforms.yaml"),
