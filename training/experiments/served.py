@@ -21,6 +21,7 @@ class ServedArm(BaseModel):
     run: str  # that its bundle was exported of
     agent: str
     digest: str
+    campaigns: tuple[str, ...] = ()  # that it was served as
 
 
 class ServedExperiment(BaseModel):
@@ -79,9 +80,21 @@ def served_experiment(folder: Path, name: str | None = None) -> ServedExperiment
         raise InvalidExperiment(
             f"{folder} has no experiment {name!r}; there is {', '.join(found) or 'none'}. Name that."
         )
+    return _read(found[name])
+
+
+def share_of(folder: Path, campaign: str) -> float:
+    """The share of the traffic that a campaign of a decision log had: an arm's, else 1.
+
+    Raises:
+        InvalidExperiment: the file of an experiment cannot be read.
+    """
+    arms = (arm for path in sorted(folder.rglob(_FILES)) for arm in _read(path).arms)
+    return next((arm.share for arm in arms if campaign in arm.campaigns), 1.0)
+
+
+def _read(path: Path) -> ServedExperiment:
     try:
-        return ServedExperiment.model_validate_json(found[name].read_text())
+        return ServedExperiment.model_validate_json(path.read_text())
     except (OSError, ValueError, ValidationError) as error:
-        raise InvalidExperiment(
-            f"{found[name]} cannot be read ({error}). It is written by `bidpilot serve`."
-        ) from error
+        raise InvalidExperiment(f"{path} cannot be read ({error}). It is written by `bidpilot serve`.") from error

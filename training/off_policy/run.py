@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from rich.console import Console
 
@@ -31,12 +33,14 @@ def run(config: EstimateConfig) -> list[OffPolicyRow]:
         TooLittleOverlap: the candidate does what the log has too little of.
         NotEstimable: the log cannot tell, whatever the candidate.
         InvalidBundle, BundleMismatch: from the bundle.
+        InvalidExperiment: the file of an experiment beside the log cannot be read.
         NoFilesMatched, UnreadableFile, MissingColumn: from the log.
     """
     console = Console()
     bundle = load_bundle(config.bundle)
-    candidate = Candidate(bundle.forecast, bundle.manifest.campaign, Arm(bundle.manifest.name, agent_of(bundle)))
     served = read_served(config.log, config.campaign, reads_plain(config.key_file))
+    forecast = replace(bundle.forecast, auctions=bundle.forecast.auctions * served.share)
+    candidate = Candidate(forecast, bundle.manifest.campaign, Arm(bundle.manifest.name, agent_of(bundle)))
     with waiting(console, f"estimating {candidate.arm.name} on {len(served.dates)} days of {served.name}"):
         rng = np.random.default_rng(config.seed)
         found = estimated_days(served, candidate, rng, config.copies, config.most_weight)

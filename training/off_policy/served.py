@@ -18,6 +18,7 @@ from bidpilot.envs.logs.decisions import REFUSED, SEGMENTS_FILE, WON
 from bidpilot.envs.logs.files import find_files
 from bidpilot.envs.logs.headers import require_columns
 from bidpilot.envs.logs.outcomes import Plain, as_it_is
+from bidpilot.training.experiments.served import share_of
 from bidpilot.training.off_policy.estimators import Tries
 
 Array = NDArray[np.float64]
@@ -58,6 +59,7 @@ class ServedLog:
     cost: Array  # (N,) currency, 0 where not won
     budget: Array  # (D,) currency
     worth: Array  # (D,) of a conversion, currency
+    share: float = 1.0  # of the traffic that the campaign had: an arm of an experiment has its part
 
     @property
     def price(self) -> Array:
@@ -103,6 +105,7 @@ def read_served(folder: Path, campaign: str | None = None, plain: Plain = as_it_
 
     Raises:
         NoFilesMatched, UnreadableFile, MissingColumn: from the files.
+        InvalidExperiment: the file of an experiment beside the log cannot be read.
         NotEstimable: several campaigns and none is named, first price, no bid, or factors that are not declared.
     """
     paths = find_files([folder], "decisions-*")
@@ -148,6 +151,7 @@ def _served(rows: pl.DataFrame, segments: tuple[str, ...], folder: Path) -> Serv
         cost=np.where(won, number["cost"], 0.0),
         budget=last["budget"].cast(pl.Float64).to_numpy(),
         worth=last["conversion_value"].cast(pl.Float64).to_numpy(),
+        share=share_of(folder, str(rows["campaign"][0])),
     )
 
 

@@ -34,6 +34,18 @@ def test_of_a_win_the_price_is_its_cost_where_nothing_else_tells(plain: ServedLo
     np.testing.assert_allclose(read_served(folder).price[plain.won], plain.cost[plain.won])
 
 
+def test_an_arm_of_an_experiment_has_its_part_of_the_traffic(plain: ServedLog, tmp_path: Path) -> None:
+    """Its candidate plans for that part, and not for all of it."""
+    folder = write_decisions(plain, tmp_path)
+    assert read_served(folder).share == 1.0
+    arms = [
+        {"name": name, "share": share, "campaigns": [campaign], "run": "", "agent": "mpc", "digest": ""}
+        for name, share, campaign in (("control", 0.7, "other"), ("new", 0.3, "spring"))
+    ]
+    (folder / "experiment-x.json").write_text(json.dumps({"name": "x", "control": "control", "arms": arms}))
+    assert read_served(folder).share == 0.3
+
+
 def test_what_was_not_bid_on_is_left_out(plain: ServedLog, tmp_path: Path) -> None:
     result = results(plain)
     result[:10] = "refused_source"
