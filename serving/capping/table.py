@@ -1,24 +1,25 @@
-"""Exposures by person, in bounded memory: each is erased when it can matter to no cap any more."""
+"""Exposures by person, in bounded memory: each is erased when it can matter to no cap any more.
+
+A full table drops what runs out first. Nobody misses that, as long as nothing that is capped is bid on while it is
+full: all that is left lasts longer, so that there is room again only once what was dropped had run out too.
+"""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
 
-from bidpilot.serving.ledger.store import Shown
-
-MOST = 262_144
-"""Exposures that are remembered; beyond, those that would be erased next go first."""
+from bidpilot.serving.ledger.store import MOST_SHOWN, Shown
 
 
 class Table:
     """Exposures of all campaigns.
 
     Args:
-        most: that are remembered.
+        most: that are remembered; the store's own bound, as a bidder that starts fills its table from there.
     """
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: int = MOST_SHOWN) -> None:
         self._most = most
         self._by_user: dict[int, list[Shown]] = {}
         self._queue: list[tuple[float, int, Shown]] = []  # by when they are erased
@@ -26,6 +27,11 @@ class Table:
 
     def __len__(self) -> int:
         return len(self._queue)
+
+    @property
+    def full(self) -> bool:
+        """Whether an exposure more would have another forgotten: what is counted may be too little."""
+        return len(self._queue) >= self._most
 
     def add(self, shown: Shown) -> None:
         """Remember an exposure."""

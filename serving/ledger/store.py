@@ -18,7 +18,7 @@ MOST = 2**53
 
 
 MOST_SHOWN = 262_144
-"""Exposures that are kept for frequency caps."""
+"""Exposures that are kept for frequency caps; while there are as many, nothing that is capped is bid on."""
 
 
 class Booked(StrEnum):

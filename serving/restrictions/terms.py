@@ -178,7 +178,9 @@ class Terms:
                 visit.marks = marks
         if not visit.marks:
             return None if served.caps_without_id else "no_user_id"
-        return "capped" if capping.reached(served, visit.marks, now) else None
+        if capping.reached(served, visit.marks, now):
+            return "capped"
+        return "caps_full" if capping.full else None
 
     def _seen_enough(self, served: ServedCampaign, piece: Piece, now: float) -> bool:
         marks, capping = self.visit.marks, self._house.capping

@@ -19,7 +19,7 @@ from bidpilot.serving.capping.keys import PERIOD, Keys
 from bidpilot.serving.capping.table import Table
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.exchange_app import ExchangeApp
-from bidpilot.serving.guardrails import GuardrailConfig
+from bidpilot.serving.guardrails import Cause, GuardrailConfig
 from bidpilot.serving.ledger.keeper import Keeper
 from bidpilot.serving.ledger.sqlite import SqliteStore
 from bidpilot.serving.ledger.store import Shown
@@ -94,6 +94,27 @@ def test_a_cap_of_creatives_leaves_others_to_be_shown(desks: Desks) -> None:
     seen = [bill(desks, app, ask(desks, app, caps, "anna", names)) for _ in names]
     assert len(set(seen)) == 2
     assert ask(desks, app, caps, "anna", names).reasons == {"creative_capped": 1}
+
+
+def test_no_bid_is_made_under_a_cap_that_could_be_forgotten(desks: Desks) -> None:
+    app, week, hour = desks.app({}), [{"most": 1, "hours": 168}], [{"most": 1, "hours": 1}]
+    app.bidder.capping._table, events = Table(2), app.bidder.events.counts
+    late = ask(desks, app, week, "cleo")
+    for user in ("anna", "ben"):
+        bill(desks, app, ask(desks, app, week, user))
+    assert ask(desks, app, hour, "dora").reasons == {"caps_full": 1}
+    assert ask(desks, app, week, "anna").reasons == {"capped": 1}
+    for _ in range(3):
+        app.bidder.tick()
+    assert events[Cause.caps_full] == 1
+    move(app, HOUR)
+    assert events[Cause.caps_full] == 2  # once a slot
+    bill(desks, app, late)  # what was bid before is billed, and remembered for longest
+    assert ask(desks, app, week, "dora").reasons == {"caps_full": 1}
+    assert b"bidpilot_exposures_remembered 2.0" in app.metrics.text()
+    move(app, 167 * HOUR + 1)
+    assert ask(desks, app, week, "cleo").reasons == {"capped": 1}
+    assert ask(desks, app, hour, "dora").bids
 
 
 def test_what_is_remembered_outlives_a_restart_and_holds_no_id(bundle_folder: Path, memory: Path) -> None:
@@ -191,6 +212,23 @@ def test_a_ticket_brings_back_who_and_what_was_shown(user: int, creative: int, s
         "ab" * 9, "0" * 12, "c@d", 5, NOW, 1, 2, 3, (0.5, 0.0, 0.0), scale=scale, user=user, creative=creative
     )
     assert signer.open(signer.sign(signer.pack(ticket), Kind.bill), Kind.bill) == ticket
+
+
+@given(
+    bills=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.sampled_from([2, 9, 30])), max_size=60),
+    most=st.integers(1, 6),
+)
+def test_a_table_that_is_not_full_has_forgotten_nobody(bills: list[tuple[int, int, int]], most: int) -> None:
+    table, now, made = Table(most), 0, []
+    for wait, user, window in bills:
+        now += wait
+        table.erase(now)
+        if not table.full:  # something is bid on: each person's count is whole
+            for known in range(3):
+                alive = sum(one.user == known and one.until > now for one in made)
+                assert table.count([known], "c", -1.0) == alive
+        made.append(Shown(user, "c", 0, float(now), float(now + window)))
+        table.add(made[-1])  # bills come whenever they come
 
 
 EXPOSURES = st.lists(
