@@ -12,7 +12,7 @@ from functools import cached_property
 from bidpilot.serving.capping.keys import Keys
 from bidpilot.serving.capping.table import Table
 from bidpilot.serving.ledger.keeper import Keeper
-from bidpilot.serving.ledger.store import LedgerStore, Shown
+from bidpilot.serving.ledger.store import SLICE, LedgerStore, Shown
 from bidpilot.serving.notices import Ticket
 from bidpilot.serving.served import ServedCampaign
 
@@ -112,8 +112,8 @@ class Capping:
     def _tell(self) -> None:
         if not self._waiting or self._telling:
             return
-        self._telling, batch = True, self._waiting
-        self._waiting = []
+        self._telling, batch = True, self._waiting[:SLICE]
+        self._waiting = self._waiting[SLICE:]
 
         def tell(store: LedgerStore) -> bool:
             store.show(batch)
@@ -131,10 +131,16 @@ class Capping:
 
         def looked(found: list[Shown] | None) -> None:
             self._looking = False
-            for shown in found or ():
-                self._version = max(self._version, shown.version)
+            if found is None:
+                return
+            for shown in found:
                 if shown.by != self._process:
                     self._table.add(shown)
-            self._loaded = self._loaded or found is not None
+            if found:
+                self._version = found[-1].version  # below the one before where the store was emptied
+            if len(found) < SLICE:
+                self._loaded = True
+            else:
+                self._look_at = 0.0  # there is more: with the next tick, so that bids come between
 
         self._keeper.run(lambda store: store.shown(since), looked)

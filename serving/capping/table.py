@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 
-from bidpilot.serving.ledger.store import MOST_SHOWN, Shown
+from bidpilot.serving.ledger.store import MOST_SHOWN, SLICE, Shown
 
 
 class Table:
@@ -21,7 +21,7 @@ class Table:
 
     def __init__(self, most: int = MOST_SHOWN) -> None:
         self._most = most
-        self._by_user: dict[int, list[Shown]] = {}
+        self._by_user: dict[int, tuple[Shown, ...]] = {}  # which the garbage collector does not walk, as it does lists
         self._queue: list[tuple[float, int, Shown]] = []  # by when they are erased
         self._turn = 0
 
@@ -37,13 +37,15 @@ class Table:
         """Remember an exposure."""
         self._turn += 1
         heapq.heappush(self._queue, (shown.until, self._turn, shown))
-        self._by_user.setdefault(shown.user, []).append(shown)
+        self._by_user[shown.user] = (*self._by_user.get(shown.user, ()), shown)
         if len(self._queue) > self._most:
             self._drop()
 
     def erase(self, now: float) -> None:
-        """Erase what has run out."""
-        while self._queue and self._queue[0][0] <= now:
+        """Erase what has run out, at most `SLICE` exposures at a time. No count waits for it."""
+        for _ in range(SLICE):
+            if not self._queue or self._queue[0][0] > now:
+                return
             self._drop()
 
     def count(self, users: Sequence[int], campaign: str, since: float, creative: int | None = None) -> int:
@@ -59,7 +61,8 @@ class Table:
 
     def _drop(self) -> None:
         _, _, shown = heapq.heappop(self._queue)
-        rest = self._by_user[shown.user]
-        rest.remove(shown)
-        if not rest:
+        rest = tuple(one for one in self._by_user[shown.user] if one is not shown)
+        if rest:
+            self._by_user[shown.user] = rest
+        else:
             del self._by_user[shown.user]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from bidpilot.serving.ledger.store import MOST_SHOWN, Shown
+from bidpilot.serving.ledger.store import MOST_SHOWN, SLICE, Shown
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS shown (
@@ -15,7 +15,8 @@ CREATE TABLE IF NOT EXISTS shown (
 CREATE INDEX IF NOT EXISTS shown_by_time ON shown (until);
 CREATE TABLE IF NOT EXISTS user_keys (period INTEGER PRIMARY KEY, key TEXT NOT NULL, until REAL NOT NULL);
 """
-_READ = "SELECT user, campaign, creative, at, until, process, version FROM shown WHERE version > ? ORDER BY version"
+_READ = """SELECT user, campaign, creative, at, until, process, version FROM shown WHERE version > ?
+ORDER BY version LIMIT ?"""
 _BOUND = "DELETE FROM shown WHERE version IN (SELECT version FROM shown ORDER BY until LIMIT ?)"
 
 
@@ -45,9 +46,9 @@ class ShownRows:
             self._count -= self._db.execute(_BOUND, (self._count - self._most,)).rowcount
 
     def read(self, since: int, now: float) -> list[Shown]:
-        """Exposures with versions above `since`, oldest first."""
+        """Exposures with versions above `since`, oldest first, at most `SLICE`."""
         self._erase(now)
-        return [Shown(*row) for row in self._db.execute(_READ, (since,))]
+        return [Shown(*row) for row in self._db.execute(_READ, (since, SLICE))]
 
     def key(self, period: int, offered: str, until: float, now: float) -> str:
         """The key of a period; `offered` becomes it where there is none and that is not empty."""

@@ -20,6 +20,9 @@ MOST = 2**53
 MOST_SHOWN = 262_144
 """Exposures that are kept for frequency caps; while there are as many, nothing that is capped is bid on."""
 
+SLICE = 1024
+"""Most exposures that one call tells: so many are taken in within some two milliseconds, and bids wait no longer."""
+
 
 class Booked(StrEnum):
     """What became of a billing notice."""
@@ -148,7 +151,7 @@ class Seen:
     what: str  # it believes; JSON
 
 
-class Shown(msgspec.Struct, frozen=True):
+class Shown(msgspec.Struct, frozen=True, gc=False):
     """One exposure to one person, kept for frequency caps until it runs out."""
 
     user: int  # the person's mark (`serving.capping.keys`)
@@ -236,7 +239,10 @@ class LedgerStore(Protocol):
         """Keep exposures to people until they run out; beyond `MOST_SHOWN` those that run out first are erased."""
 
     def shown(self, since: int) -> list[Shown]:
-        """Exposures with versions above `since` that have not run out, oldest first; what has run out is erased."""
+        """Exposures with versions above `since` that have not run out, oldest first; what has run out is erased.
+
+        At most `SLICE`: where there are as many, ask for more.
+        """
 
     def user_key(self, period: int, offered: str, until: float) -> str:
         """The key of a period, hex: `offered` where it has none yet, kept until then; empty where neither is."""

@@ -22,7 +22,7 @@ from bidpilot.serving.exchange_app import ExchangeApp
 from bidpilot.serving.guardrails import Cause, GuardrailConfig
 from bidpilot.serving.ledger.keeper import Keeper
 from bidpilot.serving.ledger.sqlite import SqliteStore
-from bidpilot.serving.ledger.store import Shown
+from bidpilot.serving.ledger.store import SLICE, Shown
 from bidpilot.serving.notices import Kind, Signer, Ticket
 from bidpilot.serving.server import applications
 from tests.serving.openrtb.desks import NOW, URL, Answer, Desks, opened
@@ -153,6 +153,29 @@ def test_another_bidder_of_the_store_hears_of_what_was_shown(tmp_path: Path) -> 
         capping.tend(NOW + HOUR + 1)
         assert len(capping._table) == 0
     assert store.shown(0) == []
+    store.close()
+
+
+@pytest.mark.parametrize("count", [SLICE - 1, SLICE, 3 * SLICE + 5])
+def test_what_was_shown_is_taken_in_by_slices_and_nobody_is_known_before_the_last(tmp_path: Path, count: int) -> None:
+    store = SqliteStore(tmp_path / "ledger.sqlite", ManualClock(NOW), shared=True)
+    store.show([Shown(1 + k, "c", 0, NOW, NOW + HOUR, "other") for k in range(count)])
+    served: Any = {"c": _Served()}
+    capping = Capping(Keeper(store), lambda: served, "one")
+    for turn in range(count // SLICE + 1):
+        assert not capping.marks("anna", NOW)
+        before = capping.remembered
+        capping.tend(NOW + 0.05 * turn)
+        assert capping.remembered - before <= SLICE
+    assert capping.remembered == count
+    assert capping.marks("anna", NOW)
+    assert capping.reached(served["c"], (count,), NOW)
+    end, ticks = NOW + HOUR + 1, 0
+    while capping.remembered:
+        before, ticks = capping.remembered, ticks + 1
+        capping.tend(end)
+        assert before - capping.remembered <= SLICE
+    assert ticks == -(-count // SLICE)
     store.close()
 
 

@@ -25,6 +25,7 @@ from bidpilot.serving.ledger.shown_sqlite import SCHEMA as SHOWN_SCHEMA
 from bidpilot.serving.ledger.shown_sqlite import ShownRows
 from bidpilot.serving.ledger.sqlite import SqliteStore
 from bidpilot.serving.ledger.store import (
+    SLICE,
     AccountState,
     Booked,
     Held,
@@ -406,6 +407,15 @@ def test_exposures_are_told_once_and_erased_when_they_have_run_out(store: Ledger
     (second,) = store.shown(first.version)
     assert second.user == 8
     assert second.version > first.version
+
+
+def test_many_exposures_are_told_by_slices_each_once(store: LedgerStore) -> None:
+    now = time.time()
+    store.show([Shown(user, "c", 0, now, now + 600) for user in range(SLICE + 10)])
+    first = store.shown(0)
+    rest = store.shown(first[-1].version)
+    assert (len(first), len(rest)) == (SLICE, 10)
+    assert [one.user for one in (*first, *rest)] == list(range(SLICE + 10))
 
 
 def test_a_key_is_that_of_whoever_was_first_until_it_runs_out(store: LedgerStore) -> None:
