@@ -87,11 +87,18 @@ class Capping:
         """What a person is known by; empty where nothing can be counted yet."""
         return self._keys.marks(id, now) if self._loaded else ()
 
-    def reached(self, served: ServedCampaign, marks: tuple[int, ...], now: float, creative: int | None = None) -> bool:
-        """Whether a person has seen as much of a campaign, or of one of its creatives, as a cap allows."""
+    def reached(
+        self,
+        served: ServedCampaign,
+        marks: tuple[int, ...],
+        now: float,
+        creative: int | None = None,
+        more: float = 1.0,
+    ) -> bool:
+        """Whether so many exposures `more` of a campaign, or of one of its creatives, are beyond what a cap allows."""
         per = "campaign" if creative is None else "creative"
         return any(
-            cap.per == per and self._table.count(marks, served.name, now - cap.seconds, creative) >= cap.most
+            cap.per == per and self._table.count(marks, served.name, now - cap.seconds, creative) + more > cap.most
             for cap in served.caps
         )
 
@@ -102,7 +109,7 @@ class Capping:
         if not ticket.user or served is None or not served.caps:
             return
         until = now + max(cap.seconds for cap in served.caps)
-        shown = Shown(ticket.user, name, ticket.creative, now, until, self._process)
+        shown = Shown(ticket.user, name, ticket.creative, now, until, self._process, count=ticket.count)
         self._table.add(shown)
         if len(self._waiting) < _MOST_WAITING:
             self._waiting.append(shown)

@@ -48,15 +48,16 @@ class Table:
                 return
             self._drop()
 
-    def count(self, users: Sequence[int], campaign: str, since: float, creative: int | None = None) -> int:
+    def count(self, users: Sequence[int], campaign: str, since: float, creative: int | None = None) -> float:
         """Exposures of a campaign (of one of its creatives) to a person after `since`, seconds since 1970.
 
         `users`: the marks that the person may be known by.
         """
         return sum(
-            shown.campaign == campaign and shown.at > since and (creative is None or shown.creative == creative)
+            shown.count
             for user in users
             for shown in self._by_user.get(user, ())
+            if shown.campaign == campaign and shown.at > since and (creative is None or shown.creative == creative)
         )
 
     def _drop(self) -> None:

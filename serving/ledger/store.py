@@ -161,6 +161,7 @@ class Shown(msgspec.Struct, frozen=True, gc=False):
     until: float  # when no cap counts it any more, and it is erased
     by: str = ""  # process that was told
     version: int = 0  # grows with every exposure that is kept
+    count: float = 1.0  # exposures that it stands for, as one impression may (`qty.multiplier`)
 
 
 class LedgerStore(Protocol):

@@ -37,9 +37,16 @@ def desks(bundle_folder: Path, memory: Path) -> Iterator[Desks]:
 
 
 def ask(
-    desks: Desks, app: ExchangeApp, caps: list[dict[str, Any]], user: str, names: tuple[str, ...] = ("video",)
+    desks: Desks,
+    app: ExchangeApp,
+    caps: list[dict[str, Any]],
+    user: str,
+    names: tuple[str, ...] = ("video",),
+    count: float = 1.0,
+    device: dict[str, Any] | None = None,
 ) -> Answer:
-    request = {"id": user, "imp": [{"id": "1", "ext": HINTS}], "user": {"id": user}}
+    person = {"user": {"id": user}} if device is None else {"device": device}
+    request = {"id": user, "imp": [{"id": "1", "qty": {"multiplier": count}, "ext": HINTS}], **person}
     answer = desks.ask(app, {"creatives": names, "caps": caps}, request, lost=False)
     if "caps_unknown" in answer.reasons:  # the caps are new, and the next tick gets the key
         app.bidder.tick()
@@ -94,6 +101,25 @@ def test_a_cap_of_creatives_leaves_others_to_be_shown(desks: Desks) -> None:
     seen = [bill(desks, app, ask(desks, app, caps, "anna", names)) for _ in names]
     assert len(set(seen)) == 2
     assert ask(desks, app, caps, "anna", names).reasons == {"creative_capped": 1}
+
+
+@pytest.mark.parametrize("per", ["campaign", "creative"])
+def test_an_impression_of_several_exposures_counts_as_so_many(desks: Desks, per: str) -> None:
+    app, caps = desks.app({}), [{"most": 5, "hours": 5, "per": per}]
+    reason = {"capped" if per == "campaign" else "creative_capped": 1}
+    assert ask(desks, app, caps, "anna", count=6.0).reasons == reason
+    bill(desks, app, ask(desks, app, caps, "anna", count=3.5))
+    assert ask(desks, app, caps, "anna", count=2.0).reasons == reason
+    bill(desks, app, ask(desks, app, caps, "anna"))
+    assert ask(desks, app, caps, "anna").reasons == reason
+    assert ask(desks, app, caps, "anna", count=0.5).bids
+
+
+def test_an_advertising_id_is_the_same_in_capitals(desks: Desks) -> None:
+    app, caps = desks.app({}), [{"most": 1, "hours": 5}]
+    bill(desks, app, ask(desks, app, caps, "r", device={"ifa": "AB12-CD"}))
+    assert ask(desks, app, caps, "r", device={"ifa": "ab12-cd"}).reasons == {"capped": 1}
+    assert ask(desks, app, caps, "r", device={"ifa": "ab12-ce"}).bids
 
 
 def test_no_bid_is_made_under_a_cap_that_could_be_forgotten(desks: Desks) -> None:
@@ -225,6 +251,27 @@ def test_marks_of_two_periods_cannot_be_joined_and_old_keys_are_forgotten(tmp_pa
     assert all(after[1] == before[0] for before, after in pairwise(seen))
     assert len({marks[0] for marks in seen}) == 4
     assert store.user_key(int(start // PERIOD), "", 0.0) == ""
+    store.close()
+
+
+@pytest.mark.parametrize("missing", [0, -1])
+def test_nobody_is_known_while_a_key_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: int) -> None:
+    clock = ManualClock(NOW)
+    store = SqliteStore(tmp_path / "ledger.sqlite", clock)
+    keys, told, gone = Keys(Keeper(store)), store.user_key, int(NOW // PERIOD) + missing
+    store.user_key(int(NOW // PERIOD) - 1, "ab" * 32, NOW + PERIOD)
+
+    def away(period: int, offered: str, until: float) -> str:
+        if period == gone:
+            raise LedgerUnavailable("away")
+        return told(period, offered, until)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "user_key", away)
+        keys.tend(NOW)
+        assert keys.marks("anna", NOW) == ()
+    keys.tend(NOW + 2)
+    assert len(keys.marks("anna", NOW + 2)) == 2
     store.close()
 
 
