@@ -289,7 +289,8 @@ def test_a_ticket_brings_back_who_and_what_was_shown(user: int, creative: int, s
     most=st.integers(1, 6),
 )
 def test_a_table_that_is_not_full_has_forgotten_nobody(bills: list[tuple[int, int, int]], most: int) -> None:
-    table, now, made = Table(most), 0, []
+    table, now = Table(most), 0
+    made: list[Shown] = []
     for wait, user, window in bills:
         now += wait
         table.erase(now)
