@@ -11,6 +11,12 @@ from bidpilot.serving.served import ServedCampaign
 FILE = Path(__file__).with_name("admin-openapi.json")
 _OBJECT = {"type": "object"}
 _DATE = {"type": "string", "format": "date"}
+_ARM = {
+    "type": "object",
+    "required": ["to"],
+    "properties": {"to": {"type": "string", "description": "the arm that gets all"}},
+    "additionalProperties": False,
+}
 _PATH = {
     "type": "object",
     "required": ["path"],
@@ -63,6 +69,11 @@ ROUTES = (
     Route("post", "/admin/bundle", "direct", "another bundle, from the next slot on", _PATH, order=True),
     Route("get", "/admin/predictor", "read", "which rates the built-in predictor has"),
     Route("post", "/admin/predictor", "direct", "other rates of the built-in predictor, at once", _PATH, order=True),
+    Route("get", "/admin/experiment", "read", "the experiment that is served: its arms"),
+    Route(
+        "post", "/admin/experiment/stop", "direct", "all users and the money that is left to one arm",
+        _ARM, order=True,
+    ),
     Route("get", "/admin/incidents", "read", "incidents that are open, and those over of late",
           query={"open": {"type": "integer", "enum": [1]}}),
     Route("get", _INCIDENT, "read", "one incident, whole"),

@@ -191,11 +191,11 @@ class AdminApp:
                 return 200, await spend_of(self.bidder, name, request.query, self.reader.currency)
             case "GET", ["admin", "page", name] if self.page is not None and name in self.bidder.served:
                 return 200, self.page.campaign(name)
-            case "GET", ["admin", "experiment"] if self.bidder.experiment is not None:
-                return 200, experiments.shown(self.bidder, self.bidder.experiment)
-            case "POST", ["admin", "experiment", "stop"] if self.bidder.experiment is not None:
+            case "GET", ["admin", "experiment"]:
+                return 200, experiments.shown(self.bidder)
+            case "POST", ["admin", "experiment", "stop"]:
                 given = await experiments.stop(self.bidder, who.name, body)
-                return await self._answer(given, experiments.shown(self.bidder, self.bidder.experiment))
+                return await self._answer(given, experiments.shown(self.bidder))
             case "PUT", ["admin", "campaigns", name]:
                 experiments.parts(self.bidder.experiment, name, "put")
                 given = self._put(who, name, msgspec.json.decode(body, type=dict[str, Any]))

@@ -105,10 +105,16 @@ class DecisionLog:
         """Keep what the rows are to be read by, in a file of its own beside them.
 
         Raises:
-            InvalidServing: the folder cannot be written to.
+            InvalidServing: the folder cannot be written to, or its rows of before are to be read otherwise.
         """
+        path = self._folder / name
         try:
-            (self._folder / name).write_text(text)
+            if path.exists() and path.read_text() != text:
+                raise InvalidServing(
+                    f"{path} says otherwise of rows that are logged already: their shares or bundles would be read "
+                    "wrongly. Give the experiment what it began with, or another name."
+                )
+            path.write_text(text)
         except OSError as error:
             raise InvalidServing(
                 f"{name} cannot be written to {self._folder} ({error}). Give another folder."

@@ -62,7 +62,7 @@ class RivalMarketConfig(BaseModel):
         description="Mean budget of a rival over what an average day would cost it, did all bid their values.",
     )
     budget_log_std: NonNegative = Field(default=0.4, le=2.0, description="Spread of the rivals' log budgets.")
-    reserve: Positive = Field(default=0.05, description="Least price of an auction over the mean price.")
+    least_price: Positive = Field(default=0.05, description="Least price of an auction over the mean price.")
     budget: Positive = Field(default=17.0, description="Default budget of a campaign that is played, currency.")
     conversion_value: Positive = Field(default=12.0, description="Default worth of a conversion, currency.")
 

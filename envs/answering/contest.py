@@ -2,7 +2,7 @@
 
 A bidder offers `min(bid, budget left)`; the highest offer wins, of equal ones that of the bidder named first, and
 those who are played are named first. Second price pays the next offer, first price one's own, never less than the
-reserve. The market price of a bidder who is played is the best of the others' offers; it is written into the column
+least price. The market price of a bidder who is played is the best of the others' offers; it is written into the column
 that the clearing kernel then clears, with the same wins and the same spend. Budget arithmetic is float64.
 
 Offers of a chunk are compared bidder by bidder, in vectors over its auctions. They hold until a budget left falls below
@@ -36,7 +36,7 @@ class Field(NamedTuple):
     values: NDArray[np.float32]  # (N, M) at unit level, currency
     greatest: NDArray[np.float32]  # (N,) of these
     planners: NDArray[np.int64]  # (L,) the rivals that plan
-    reserve: np.float32  # currency
+    least_price: np.float32  # currency
     start: NDArray[np.int64]  # (G, T) in the pool
     level: NDArray[np.float32]  # (G, T, N) of values
     multiplier: NDArray[np.float32]  # (G, N) of bids on values
@@ -112,7 +112,7 @@ def contest(first, last, t, auctions, batch, bid_rule, left, withheld, bids_paid
         at, size = np.int64(0), days.auctions[row, t]  # one type, so that nothing is compiled twice
         while at < size:
             n = min(CHUNK, size - at)
-            room.best[:n] = _below(field.reserve)
+            room.best[:n] = _below(field.least_price)
             room.second[:n] = room.best[0]
             room.who[:n] = -1
             for j in range(played):
@@ -160,13 +160,13 @@ def _offer(bidder, scale, values, cap, n, best, second, who):  # type: ignore[no
 @numba.njit(cache=True, error_model="numpy", nogil=True)
 def _show(t, row, at, n, columns, days, field, room):  # type: ignore[no-untyped-def]
     """Write the market prices of a chunk: of each who is played, the best of the others' offers."""
-    prices, reserve = columns.market_price, field.reserve
+    prices, least_price = columns.market_price, field.least_price
     best, second, who = room.best, room.second, room.who
     for j in range(room.own.size):
         begin, cap, bids = days.start[row + j, t] + at, room.cap[j], room.bids[j]
         for k in range(n):
             other = second[k] if who[k] == j else best[k]
-            other = max(other, reserve)
+            other = max(other, least_price)
             tied = who[k] != j and min(bids[k], cap) >= other  # and another was named first
             prices[begin + k] = other * (_ABOVE if tied else np.float32(1.0))
 
@@ -174,7 +174,7 @@ def _show(t, row, at, n, columns, days, field, room):  # type: ignore[no-untyped
 @numba.njit(cache=True, error_model="numpy", nogil=True)
 def _settle(t, g, row, at, n, late, pays_bid, field, slot, room):  # type: ignore[no-untyped-def]
     """Charge a chunk's winners in order, until a cap binds that offers do not know of; auctions settled."""
-    played, pool, reserve = room.own.size, field.start[g, t] + at, field.reserve
+    played, pool, least_price = room.own.size, field.start[g, t] + at, field.least_price
     best, second, who, cap, own, bids = room.best, room.second, room.who, room.cap, room.own, room.bids
     spent, won, wins, left = slot.spent[g], slot.won[g], slot.wins[g], field.left[g]
     values, greatest, level, multiplier = field.values, field.greatest, field.level[g, t], field.multiplier[g]
@@ -184,7 +184,7 @@ def _settle(t, g, row, at, n, late, pays_bid, field, slot, room):  # type: ignor
         if w < 0:
             k += 1
             continue
-        price = max(second[k], reserve)
+        price = max(second[k], least_price)
         if w < played:
             bid = np.float64(bids[w, k])
             offer = min(bid, own[w])
@@ -212,13 +212,13 @@ def _settle(t, g, row, at, n, late, pays_bid, field, slot, room):  # type: ignor
 @numba.njit(cache=True, error_model="numpy", nogil=True)
 def _look(t, g, at, n, field, slot, room):  # type: ignore[no-untyped-def]
     """Count what rivals that plan see of a chunk, by value per price; values at level 1, which levels are around."""
-    pool, reserve, best, second, who = field.start[g, t] + at, field.reserve, room.best, room.second, room.who
+    pool, least_price, best, second, who = field.start[g, t] + at, field.least_price, room.best, room.second, room.who
     first = -at % SAMPLED
     for place in range(field.planners.size):
         r = field.planners[place]
         values, seen = field.values[r, pool : pool + n], slot.seen[g, place]
         for k in range(first, n, SAMPLED):
-            price = max(second[k] if who[k] == r else best[k], reserve)
+            price = max(second[k] if who[k] == r else best[k], least_price)
             seen[octave_bin(values[k] / price, _SHIFT, _FIRST, BINS)] += price
     slot.sampled[g] += np.float64(max(n - first + SAMPLED - 1, 0) // SAMPLED)
 

@@ -62,7 +62,7 @@ class RivalDays:
             bidders.values,
             bidders.greatest,
             np.flatnonzero(plans),
-            np.float32(config.reserve * bidders.mean_price),
+            np.float32(config.least_price * bidders.mean_price),
             day.start,
             day.level,
             np.zeros((markets, n), np.float32),

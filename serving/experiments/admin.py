@@ -18,6 +18,7 @@ from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.orders import Pending
 
 _PATIENCE = 5.0  # seconds that the ledger may take to say what the other arms have spent
+_NONE = "no experiment is served. Start the server with --experiment FILE."
 _OF_ALL = ("pause", "resume", "budget")
 
 
@@ -27,8 +28,15 @@ class _To(msgspec.Struct, forbid_unknown_fields=True):
     to: str
 
 
-def shown(bidder: Bidder, experiment: Experiment) -> dict[str, Any]:
-    """The experiment as this bidder knows it."""
+def shown(bidder: Bidder) -> dict[str, Any]:
+    """The experiment as this bidder knows it.
+
+    Raises:
+        InvalidExperiment: none is served.
+    """
+    experiment = bidder.experiment
+    if experiment is None:
+        raise InvalidExperiment(_NONE)
     file = experiment.file
     return {
         "name": file.name,
@@ -68,7 +76,7 @@ async def stop(bidder: Bidder, by: str, body: bytes) -> list[Pending]:
     """
     to = msgspec.json.decode(body, type=_To).to
     if bidder.ending is None:
-        raise InvalidExperiment("no experiment is served. Start the server with --experiment FILE.")
+        raise InvalidExperiment(_NONE)
     waiting: asyncio.Future[list[Pending] | None] = asyncio.get_running_loop().create_future()
 
     def done(given: list[Pending] | None) -> None:

@@ -18,7 +18,7 @@ from bidpilot.serving.experiments.experiment import Experiment
 from bidpilot.serving.experiments.file import arm_campaign
 from bidpilot.serving.experiments.money import Whole, committed, held_to, on_day, told_text, whole_of
 from bidpilot.serving.guardrails import LOGGER, Cause
-from bidpilot.serving.ledger.store import MICRO, AccountState
+from bidpilot.serving.ledger.store import MICRO, AccountState, Order
 from bidpilot.serving.orders import Pending
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.settings import Said
@@ -42,8 +42,10 @@ class Ending:
     def __init__(self, bidder: Bidder, experiment: Experiment) -> None:
         self._bidder, self.experiment = bidder, experiment
         self._orders = bidder.control.orders
-        if self._orders.get(experiment.file.order) is None:
+        if (before := self._orders.get(experiment.file.order)) is None:
             self._order("", None)
+        else:
+            _check_same(experiment, before)
         self._obey()
         self._hold_on()
         bidder.control.on_orders.append(self.hear)
@@ -143,6 +145,24 @@ class Ending:
         detail = f"experiment {self.experiment.file.name}: all users to {to}, by {said.signed()}"
         self._bidder.events.record(Cause.order, detail, always=True)
         LOGGER.warning(detail)
+
+
+def _check_same(experiment: Experiment, before: Order) -> None:
+    """An experiment that goes on has the arms and shares that it began with.
+
+    Raises:
+        InvalidExperiment: it has others: users would change arms, and rows of before be read by other shares.
+    """
+    said = settings.read(before)
+    told = said.value if said is not None and isinstance(said.value, dict) else {}
+    file = experiment.file
+    now = {"campaigns": list(file.campaigns), "arms": list(experiment.arms), "shares": list(file.shares)}
+    other = [what for what, value in now.items() if what in told and told[what] != value]
+    if other:
+        raise InvalidExperiment(
+            f"the experiment {file.name} began with {other[0]} {told[other[0]]}, and its file says {now[other[0]]}: "
+            "users would change arms. Give it back what it had, or call it by another name."
+        )
 
 
 def _nothing(today: date) -> Whole:

@@ -88,7 +88,12 @@ def told_text(file: ExperimentFile, to: str | None, whole: Mapping[str, Whole] |
 
     `whole`: by campaign, until the arm that goes on has got it.
     """
-    told = {"campaigns": list(file.campaigns), "arms": [arm.name for arm in file.arms], "to": to}
+    told = {
+        "campaigns": list(file.campaigns),
+        "arms": [arm.name for arm in file.arms],
+        "shares": list(file.shares),
+        "to": to,
+    }
     return told if whole is None else told | {"whole": whole}
 
 

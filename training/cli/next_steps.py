@@ -50,12 +50,14 @@ def _after_ab_run(config: Any, _result: object) -> str:
     return f"ab analyse {config.out or 'UNITS.json'}" + _option("past", config.past)
 
 
-def _after_ab_analyse(config: Any, _result: object) -> str:
+def _after_ab_analyse(config: Any, result: object) -> str:
+    if isinstance(result, Mapping) and result.get("verdict") == "go on":
+        return f"ab analyse {config.rows}"  # after the next unit
     return f"report {config.rows if Path(config.rows).is_dir() else 'RUN'} --out {_REPORT}"
 
 
 def _after_report(_config: Any, _result: object) -> str:
-    return "promote"
+    return "promote --won RESULT"  # of `ab analyse`: it refuses who has not won
 
 
 def _after_promote(_config: Any, _result: object) -> str:

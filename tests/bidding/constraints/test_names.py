@@ -19,6 +19,7 @@ ALLOWED = {
     "envs/logs/": {"max_cpa"},  # a log's days record a target cost: a column of theirs
     "envs/markets/": {"max_cpa"},  # hand that column on
     "envs/synthetic/market.py": {"max_cpa"},  # leaves that column empty
+    "envs/answering/": {"max_cpa"},  # likewise
     "envs/bidding_env/campaign_pool.py": {"max_cpa", "min_tail_share"},  # draws campaigns: writes the schema
     "envs/bidding_env/pool_config.py": {"max_cpa"},  # how often it draws which
     "solvers/portfolio/": {"min_tail_share", "channel_caps", "reserve", "cap/"},  # a schema and programs of its own

@@ -65,12 +65,12 @@ def plain_slot(
                 offers[n] = min(_bid(days, rivals, g, n, t, k, rule), max(budget[n], 0.0))
             for j in range(played):
                 row = g * played + j
-                others = max(np.delete(offers, j).max(), float(field.reserve))
+                others = max(np.delete(offers, j).max(), float(field.least_price))
                 prices[days.start[row, t] + k] = others
             winner = int(offers.argmax())
-            if offers[winner] < field.reserve:
+            if offers[winner] < field.least_price:
                 continue
-            second = max(np.delete(offers, winner).max(), float(field.reserve))
+            second = max(np.delete(offers, winner).max(), float(field.least_price))
             paid = offers[winner] if first_price else second
             budget[winner] -= paid
             spent[g, winner] += paid

@@ -68,6 +68,7 @@ def level(scale: NDArray[np.float32]) -> NDArray[np.float64]:
 def columns(batch: DayBatch) -> dict[str, Any]:
     own = {field.name: getattr(batch, field.name) for field in fields(batch)}
     sources = own.pop("sources")
+    assert own.pop("answers") is None  # nobody answers there
     return own if sources is None else own | sources._asdict()
 
 

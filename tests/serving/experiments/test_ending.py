@@ -184,8 +184,8 @@ def test_an_administrator_of_an_ordinary_server_is_told_that_there_is_none(
     monkeypatch.setenv("BIDPILOT_ADMIN_TOKEN", "t")
     with ground.open(None) as bidder:
         _, admin = applications(bidder, ServeConfig(bundle=ground.bundle, state=ground.state), "http://here")
-        assert ask(admin, "/admin/experiment", method="GET", token="t").status == 404
-        assert ask(admin, "/admin/experiment/stop", {"to": "new"}, token="t").status == 404
+        assert ask(admin, "/admin/experiment", method="GET", token="t").status == 400
+        assert ask(admin, "/admin/experiment/stop", {"to": "new"}, token="t").status == 400
 
 
 def test_without_the_ledger_no_money_moves_and_it_can_be_asked_for_again(

@@ -110,7 +110,28 @@ def test_an_order_of_another_version_is_refused(ground: Ground) -> None:
 
 def test_what_is_told_of_an_experiment_names_its_accounts(tmp_path: Path) -> None:
     found = told_text(read_experiment(experiment_file(tmp_path)), "new")
-    assert found == {"campaigns": ["spring"], "arms": ["control", "new"], "to": "new"}
+    assert found == {"campaigns": ["spring"], "arms": ["control", "new"], "shares": [0.5, 0.5], "to": "new"}
+
+
+@pytest.mark.parametrize("decisions", ["log", "elsewhere"])
+def test_an_experiment_goes_on_with_the_shares_that_it_began_with(ground: Ground, decisions: str) -> None:
+    """Else users would change arms, and what is logged already would be read by shares that it never had."""
+    arms = [{"name": "control", "share": 0.8}, {"name": "new", "share": 0.2}]
+    with ground.open(experiment_file(ground.folder)):
+        pass
+    with pytest.raises((InvalidServing, InvalidExperiment), match=r"wrongly|began with shares \[0.5, 0.5\]"):
+        ground.open(experiment_file(ground.folder, arms=arms), decisions=ground.folder / decisions)
+    with ground.open(experiment_file(ground.folder, arms=arms, name="another")):
+        pass
+    with ground.open(experiment_file(ground.folder)):
+        pass
+
+
+def test_nor_does_an_arm_change_its_bundle(ground: Ground, plan_bundle: Path) -> None:
+    with ground.open(experiment_file(ground.folder)):
+        pass
+    with pytest.raises(InvalidServing, match="shares or bundles would be read wrongly"):
+        ground.open(experiment_file(ground.folder, str(plan_bundle)))
 
 
 def test_the_key_may_come_from_the_state_folder(ground: Ground) -> None:

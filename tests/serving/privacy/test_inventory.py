@@ -235,7 +235,8 @@ def day(kept: ServeConfig, caplog: pytest.LogCaptureFixture) -> tuple[ServeConfi
     marks, clock = Marks(), ManualClock(20_000 * DAY)
     with open_bidder(kept, clock) as bidder:
         rules = {"caps": (Cap(most=1000, hours=168),), "audience": Audience(not_regions=("DEU",), consent=True)}
-        bidder.put(bidder.served["default"].model_copy(update=rules))
+        for served in list(bidder.served.values()):
+            bidder.put(served.model_copy(update=rules))
         bidder.tick()
         metrics = asyncio.run(a_hard_day(bidder, kept, marks)).decode()
         clock.move(20_001 * DAY + 1)

@@ -28,13 +28,20 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("ab run", {"out": None, "past": None}, "ab analyse UNITS.json"),
     ("ab analyse", {"rows": Path("e.json")}, "report RUN --out report.html"),
     ("ab analyse", {"rows": ROOT}, f"report {ROOT} --out report.html"),
-    ("report", {"source": "0123abcd"}, "promote"),  # it may be of a plan, which is promoted by nobody
-    ("report", {"source": str(ROOT)}, "promote"),
+    ("report", {"source": "0123abcd"}, "promote --won RESULT"),
+    ("report", {"source": str(ROOT)}, "promote --won RESULT"),
     ("promote", {}, "weekly DECISIONS"),
     ("weekly", {"log": Path("decisions")}, "profiles propose decisions --platform PLATFORM --out platforms.yaml"),
     ("profiles propose", {"out": Path("p.yaml"), "platform": "shorts"}, "solve CAMPAIGN.yaml --profile p.yaml#shorts"),
     ("profiles propose", {"out": None, "platform": "x"}, "solve CAMPAIGN.yaml --profile platforms.yaml#x"),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("verdict", "follows"), [("go on", "ab analyse"), ("won", "report"), ("lost", "report")])
+def test_an_experiment_that_has_not_ended_is_looked_at_again(verdict: str, follows: str) -> None:
+    step = next_step("ab analyse", SimpleNamespace(rows=Path("rows.json")), {"verdict": verdict})
+    assert step is not None
+    assert step.startswith(f"bidpilot {follows} ")
 
 
 @pytest.mark.parametrize(("command", "config", "follows"), CASES)

@@ -92,6 +92,7 @@ def test_what_is_left_counts_thinning_invalid_traffic_errors_of_prediction_and_t
         invalid_share=np.array([[0.25]], np.float32),
         invalid_source=np.zeros((1, 1), np.int16),
         sources=sources,
+        answers=None,
         salt=np.zeros(1, np.uint64),
     )
     ones = np.ones(2, np.float32)
