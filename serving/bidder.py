@@ -96,7 +96,12 @@ class Bidder:
         self.control = Control(desk, self._days, self.events, name, campaigns)
         desk.watcher.muted = lambda: self.killed
         self.put, self.kill, self.remove = self.control.put, self.control.kill, self.control.remove
-        self.capping = Capping(desk.keeper, lambda: self.control.served, desk.process)
+        self.capping = Capping(
+            desk.keeper,
+            lambda: self.control.served,
+            desk.process,
+            on_full=lambda why: self.events.record(Cause.caps_full, why),
+        )
         self.rotation = Rotation(desk.state.store_rotation, desk.state.rotation())
         learners = self.capping, self.rotation
         b = self.booking = Booking(desk, self._days, self.control.heard, decisions, self.events, *learners)
@@ -147,7 +152,7 @@ class Bidder:
         self._days.tend(now, self.control.served)
         self.control.orders.tend()
         self.booking.tend(now)
-        self.capping.tend(now)
+        self.capping.tend(now, self._days.turns)
         self.rotation.tend(now, self._creatives)
         self.reconciliation.tend(now, self._days.accounts(_RECONCILED))
         self.past_debt.tend(now, self._days.turns, self.control.served)

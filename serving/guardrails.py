@@ -37,6 +37,7 @@ class Cause(StrEnum):
     debt_covered = "debt_covered"
     ledger_unavailable = "ledger_unavailable"
     ledger_failed = "ledger_failed"  # the ledger met what no ledger should raise
+    caps_full = "caps_full"  # no room for more exposures: campaigns with caps do not bid
     unwatched = "unwatched"
     campaign_failed = "campaign_failed"
     bidder_gone = "bidder_gone"

@@ -18,7 +18,7 @@ from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.experiments.metrics import of_experiment
 from bidpilot.serving.guardrails import Cause
 from bidpilot.serving.incidents.metrics import metrics_of
-from bidpilot.serving.ledger.store import MICRO
+from bidpilot.serving.ledger.store import MICRO, MOST_SHOWN
 from bidpilot.serving.swap import origins_of
 
 _BOUNDS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)  # seconds
@@ -87,6 +87,8 @@ class Metrics(Collector):
         alarms = {risk.value: b.desk.watcher.counts[risk] for risk in Risk}  # from 0 on, as events
         yield _counter("bidpilot_alarms", "Alarms of campaigns' days, by risk.", "risk", alarms)
         yield GaugeMetricFamily("bidpilot_killed", "1 where the kill switch is on.", value=float(b.killed))
+        text = f"Exposures that are remembered for frequency caps; at {MOST_SHOWN} campaigns with caps do not bid."
+        yield GaugeMetricFamily("bidpilot_exposures_remembered", text, value=float(b.capping.remembered))
         yield _bundles(b)
         yield from _writing(b)
         latency = HistogramMetricFamily("bidpilot_bid_seconds", "Time to answer a bid request, seconds.")

@@ -39,6 +39,7 @@ ACCOUNT = MONEY | {"held": Rule.first, "won": Rule.first}
 
 GAUGES = {
     "bidpilot_killed": Rule.smallest,
+    "bidpilot_exposures_remembered": Rule.largest,
     "bidpilot_alpha": Rule.mean,
     "bidpilot_wins_unbilled": Rule.largest,
     "bidpilot_wins_unbilled_money": Rule.largest,

@@ -1,5 +1,6 @@
 """Holds campaigns' frequency caps: counts exposures when they are billed, here and at all bidders of the store.
 
+Where as many exposures are remembered as there is room for, campaigns with caps do not bid until some have run out.
 A bid that is outstanding is not an exposure yet: somebody who is offered several times at once may see as many more.
 """
 
@@ -11,7 +12,7 @@ from functools import cached_property
 from bidpilot.serving.capping.keys import Keys
 from bidpilot.serving.capping.table import Table
 from bidpilot.serving.ledger.keeper import Keeper
-from bidpilot.serving.ledger.store import LedgerStore, Shown
+from bidpilot.serving.ledger.store import SLICE, LedgerStore, Shown
 from bidpilot.serving.notices import Ticket
 from bidpilot.serving.served import ServedCampaign
 
@@ -19,7 +20,7 @@ EVERY = 0.25
 """Seconds between two looks at what other bidders have shown."""
 
 _ALONE = 10.0  # seconds between two looks where there are none: what has run out is erased
-_MOST_WAITING = 65_536  # exposures that the store has not taken yet; those beyond count here alone
+_MOST_WAITING = 65_536  # exposures that the store has not taken yet; beyond, nothing that is capped is bid on
 
 
 class Capping:
@@ -29,6 +30,7 @@ class Capping:
         keeper: talks to the store.
         served: campaigns by name, as they stand.
         process: this one among those that share the store.
+        on_full: hears once a slot that campaigns with caps do not bid, as no more exposures can be remembered.
     """
 
     def __init__(
@@ -37,7 +39,9 @@ class Capping:
         served: Callable[[], Mapping[str, ServedCampaign]],
         process: str,
         table: Table | None = None,
+        on_full: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._on_full, self._told_in = on_full, -1
         self._keeper, self._served, self._process = keeper, served, process
         self._keys, self._table = Keys(keeper), table or Table()
         self._version = 0  # all that was shown up to this one is known
@@ -49,13 +53,33 @@ class Capping:
     def _every(self) -> float:
         return EVERY if self._keeper.store.shared else _ALONE
 
-    def tend(self, now: float) -> None:
-        """Tell the store what was shown, hear what others have, erase what has run out. Call it often."""
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for what would be shown next: campaigns with caps do not bid then."""
+        return self._table.full or len(self._waiting) >= _MOST_WAITING
+
+    @property
+    def remembered(self) -> int:
+        """Exposures that are remembered."""
+        return len(self._table)
+
+    def tend(self, now: float, turn: int = 0) -> None:
+        """Tell the store what was shown, hear what others have, erase what has run out. Call it often.
+
+        `turn`: the slot, by a number of its own.
+        """
         if not self._loaded and not any(served.caps for served in self._served().values()):
             return  # nothing is asked of the store before a campaign has a cap
         self._keys.tend(now)
         self._table.erase(now)
         self._tell()
+        if self.full and turn != self._told_in:
+            self._told_in = turn
+            self._on_full(
+                f"{self.remembered} exposures are remembered for frequency caps, {len(self._waiting)} wait for the "
+                "store, and there is no room for more: campaigns with caps do not bid until some have run out. Shorten "
+                "the hours of caps, or see whether the store answers."
+            )
         if not self._looking and now >= self._look_at:
             self._look(now)
 
@@ -63,11 +87,18 @@ class Capping:
         """What a person is known by; empty where nothing can be counted yet."""
         return self._keys.marks(id, now) if self._loaded else ()
 
-    def reached(self, served: ServedCampaign, marks: tuple[int, ...], now: float, creative: int | None = None) -> bool:
-        """Whether a person has seen as much of a campaign, or of one of its creatives, as a cap allows."""
+    def reached(
+        self,
+        served: ServedCampaign,
+        marks: tuple[int, ...],
+        now: float,
+        creative: int | None = None,
+        more: float = 1.0,
+    ) -> bool:
+        """Whether so many exposures `more` of a campaign, or of one of its creatives, are beyond what a cap allows."""
         per = "campaign" if creative is None else "creative"
         return any(
-            cap.per == per and self._table.count(marks, served.name, now - cap.seconds, creative) >= cap.most
+            cap.per == per and self._table.count(marks, served.name, now - cap.seconds, creative) + more > cap.most
             for cap in served.caps
         )
 
@@ -78,7 +109,7 @@ class Capping:
         if not ticket.user or served is None or not served.caps:
             return
         until = now + max(cap.seconds for cap in served.caps)
-        shown = Shown(ticket.user, name, ticket.creative, now, until, self._process)
+        shown = Shown(ticket.user, name, ticket.creative, now, until, self._process, count=ticket.count)
         self._table.add(shown)
         if len(self._waiting) < _MOST_WAITING:
             self._waiting.append(shown)
@@ -88,8 +119,8 @@ class Capping:
     def _tell(self) -> None:
         if not self._waiting or self._telling:
             return
-        self._telling, batch = True, self._waiting
-        self._waiting = []
+        self._telling, batch = True, self._waiting[:SLICE]
+        self._waiting = self._waiting[SLICE:]
 
         def tell(store: LedgerStore) -> bool:
             store.show(batch)
@@ -107,10 +138,16 @@ class Capping:
 
         def looked(found: list[Shown] | None) -> None:
             self._looking = False
-            for shown in found or ():
-                self._version = max(self._version, shown.version)
+            if found is None:
+                return
+            for shown in found:
                 if shown.by != self._process:
                     self._table.add(shown)
-            self._loaded = self._loaded or found is not None
+            if found:
+                self._version = found[-1].version  # below the one before where the store was emptied
+            if len(found) < SLICE:
+                self._loaded = True
+            else:
+                self._look_at = 0.0  # there is more: with the next tick, so that bids come between
 
         self._keeper.run(lambda store: store.shown(since), looked)

@@ -48,12 +48,11 @@ class Keys:
             self._asked.pop(old, None)
 
     def marks(self, id: str, now: float) -> tuple[int, ...]:
-        """What a person is known by, that of this period first; empty where the key is not there yet."""
+        """What a person is known by, that of this period first; empty while the store has not told both keys."""
         period = int(now // PERIOD)
-        key = self._known.get(period)
-        if not key:
+        key, before = self._known.get(period), self._known.get(period - 1)
+        if not key or before is None:  # it is empty where there was none
             return ()
-        before = self._known.get(period - 1)
         return (_mark(id, key), _mark(id, before)) if before else (_mark(id, key),)
 
     def _ask(self, period: int, offered: str) -> None:

@@ -316,7 +316,7 @@ class RedisStore:
             self._shown.keep(batch, self._told_time())
 
     def shown(self, since: int) -> list[Shown]:
-        """Exposures with versions above `since` that have not run out, oldest first."""
+        """Exposures with versions above `since` that have not run out, oldest first, at most `SLICE`."""
         with self._errors():
             return self._shown.read(since, self._told_time())
 

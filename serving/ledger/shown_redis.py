@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import redis
 
-from bidpilot.serving.ledger.store import MOST_SHOWN, Shown
+from bidpilot.serving.ledger.store import MOST_SHOWN, SLICE, Shown
 
 _KEPT = 8 * 86_400  # seconds after the last exposure that all of them are gone, whatever they say
 _NOW = """local now = tonumber(ARGV[1])
@@ -38,7 +38,7 @@ return redis.call('ZCARD', KEYS[3])
 _READ = f"""{_NOW}{_ERASE}
 local since = tonumber(ARGV[2])
 if tonumber(redis.call('GET', KEYS[1]) or '0') < since then since = 0 end
-return redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. string.format('%.0f', since), '+inf')
+return redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. string.format('%.0f', since), '+inf', 'LIMIT', 0, {SLICE})
 """
 _KEY = f"""{_NOW}
 if ARGV[2] ~= '' then redis.call('SET', KEYS[1], ARGV[2], 'NX', 'EX', math.max(math.ceil(ARGV[3] - now), 1)) end
@@ -68,7 +68,7 @@ class RedisShown:
         self._keep(self._keys, told)
 
     def read(self, since: int, now: str) -> list[Shown]:
-        """Exposures with versions above `since`, oldest first."""
+        """Exposures with versions above `since`, oldest first, at most `SLICE`."""
         found: Any = self._read(self._keys, [now, since])
         return [msgspec.structs.replace(shown, version=version) for version, shown in map(_DECODE, found)]
 

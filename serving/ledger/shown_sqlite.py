@@ -5,17 +5,18 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from bidpilot.serving.ledger.store import MOST_SHOWN, Shown
+from bidpilot.serving.ledger.store import MOST_SHOWN, SLICE, Shown
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS shown (
     version INTEGER PRIMARY KEY, user INTEGER NOT NULL, campaign TEXT NOT NULL, creative INTEGER NOT NULL,
-    at REAL NOT NULL, until REAL NOT NULL, process TEXT NOT NULL
+    at REAL NOT NULL, until REAL NOT NULL, process TEXT NOT NULL, count REAL NOT NULL DEFAULT 1
 );
 CREATE INDEX IF NOT EXISTS shown_by_time ON shown (until);
 CREATE TABLE IF NOT EXISTS user_keys (period INTEGER PRIMARY KEY, key TEXT NOT NULL, until REAL NOT NULL);
 """
-_READ = "SELECT user, campaign, creative, at, until, process, version FROM shown WHERE version > ? ORDER BY version"
+_READ = """SELECT user, campaign, creative, at, until, process, version, count FROM shown WHERE version > ?
+ORDER BY version LIMIT ?"""
 _BOUND = "DELETE FROM shown WHERE version IN (SELECT version FROM shown ORDER BY until LIMIT ?)"
 
 
@@ -29,6 +30,8 @@ class ShownRows:
     def __init__(self, db: sqlite3.Connection, most: int = MOST_SHOWN) -> None:
         self._db, self._most = db, most
         db.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten
+        if "count" not in {row[1] for row in db.execute("PRAGMA table_info(shown)")}:  # made by a version before
+            db.execute("ALTER TABLE shown ADD COLUMN count REAL NOT NULL DEFAULT 1")
         count, last = db.execute("SELECT COUNT(*), COALESCE(MAX(version), 0) FROM shown").fetchone()
         self._count: int = count
         self._last: int = last  # is never given twice, also where its row is erased
@@ -38,16 +41,16 @@ class ShownRows:
         self._erase(now)
         for shown in batch:
             self._last += 1
-            row = (self._last, shown.user, shown.campaign, shown.creative, shown.at, shown.until, shown.by)
-            self._db.execute("INSERT INTO shown VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            row = (self._last, shown.user, shown.campaign, shown.creative, shown.at, shown.until, shown.by, shown.count)
+            self._db.execute("INSERT INTO shown VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
         self._count += len(batch)
         if self._count > self._most:
             self._count -= self._db.execute(_BOUND, (self._count - self._most,)).rowcount
 
     def read(self, since: int, now: float) -> list[Shown]:
-        """Exposures with versions above `since`, oldest first."""
+        """Exposures with versions above `since`, oldest first, at most `SLICE`."""
         self._erase(now)
-        return [Shown(*row) for row in self._db.execute(_READ, (since,))]
+        return [Shown(*row) for row in self._db.execute(_READ, (since, SLICE))]
 
     def key(self, period: int, offered: str, until: float, now: float) -> str:
         """The key of a period; `offered` becomes it where there is none and that is not empty."""

@@ -308,7 +308,7 @@ class SqliteStore:
             self._shown.keep(batch, self._clock())
 
     def shown(self, since: int) -> list[Shown]:
-        """Exposures with versions above `since` that have not run out, oldest first."""
+        """Exposures with versions above `since` that have not run out, oldest first, at most `SLICE`."""
         with self._transaction():
             return self._shown.read(since, self._clock())
 

@@ -18,7 +18,10 @@ MOST = 2**53
 
 
 MOST_SHOWN = 262_144
-"""Exposures that are kept for frequency caps."""
+"""Exposures that are kept for frequency caps; while there are as many, nothing that is capped is bid on."""
+
+SLICE = 1024
+"""Most exposures that one call tells: so many are taken in within some two milliseconds, and bids wait no longer."""
 
 
 class Booked(StrEnum):
@@ -148,7 +151,7 @@ class Seen:
     what: str  # it believes; JSON
 
 
-class Shown(msgspec.Struct, frozen=True):
+class Shown(msgspec.Struct, frozen=True, gc=False):
     """One exposure to one person, kept for frequency caps until it runs out."""
 
     user: int  # the person's mark (`serving.capping.keys`)
@@ -158,6 +161,7 @@ class Shown(msgspec.Struct, frozen=True):
     until: float  # when no cap counts it any more, and it is erased
     by: str = ""  # process that was told
     version: int = 0  # grows with every exposure that is kept
+    count: float = 1.0  # exposures that it stands for, as one impression may (`qty.multiplier`)
 
 
 class LedgerStore(Protocol):
@@ -236,7 +240,10 @@ class LedgerStore(Protocol):
         """Keep exposures to people until they run out; beyond `MOST_SHOWN` those that run out first are erased."""
 
     def shown(self, since: int) -> list[Shown]:
-        """Exposures with versions above `since` that have not run out, oldest first; what has run out is erased."""
+        """Exposures with versions above `since` that have not run out, oldest first; what has run out is erased.
+
+        At most `SLICE`: where there are as many, ask for more.
+        """
 
     def user_key(self, period: int, offered: str, until: float) -> str:
         """The key of a period, hex: `offered` where it has none yet, kept until then; empty where neither is."""

@@ -111,6 +111,7 @@ LEDGER = {
     "shown.at": Field("caps frequency: when", personal=PEOPLE),
     "shown.until": Field("when it is erased"),
     "shown.process": Field("which process was told"),
+    "shown.count": Field("caps frequency: exposures that one impression stands for", "imp.qty.multiplier"),
     "user_keys.period": Field("which fortnight"),
     "user_keys.key": Field("makes marks of people; drawn by the server, erased a fortnight after its own"),
     "user_keys.until": Field("when it is erased"),

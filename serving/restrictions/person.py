@@ -156,7 +156,7 @@ class Person:
         if found := _id(user.buyeruid) or _id(user.id):
             return found, "user"
         device = self.device
-        found = "" if device.lmt or device.dnt else _id(device.ifa)
+        found = "" if device.lmt or device.dnt else _id(device.ifa).lower()  # some send it in capitals
         return (found, "device") if found else None
 
     @property

@@ -178,11 +178,15 @@ class Terms:
                 visit.marks = marks
         if not visit.marks:
             return None if served.caps_without_id else "no_user_id"
-        return "capped" if capping.reached(served, visit.marks, now) else None
+        if capping.reached(served, visit.marks, now, more=self.count):
+            return "capped"
+        return "caps_full" if capping.full else None
 
     def _seen_enough(self, served: ServedCampaign, piece: Piece, now: float) -> bool:
         marks, capping = self.visit.marks, self._house.capping
-        return bool(marks) and capping is not None and capping.reached(served, marks or (), now, piece.number)
+        return (
+            bool(marks) and capping is not None and capping.reached(served, marks or (), now, piece.number, self.count)
+        )
 
     def _unfit(self, piece: Piece) -> Unfit | None:
         if self._imp.secure and not piece.secure:

@@ -19,10 +19,10 @@ from bidpilot.serving.capping.keys import PERIOD, Keys
 from bidpilot.serving.capping.table import Table
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.exchange_app import ExchangeApp
-from bidpilot.serving.guardrails import GuardrailConfig
+from bidpilot.serving.guardrails import Cause, GuardrailConfig
 from bidpilot.serving.ledger.keeper import Keeper
 from bidpilot.serving.ledger.sqlite import SqliteStore
-from bidpilot.serving.ledger.store import Shown
+from bidpilot.serving.ledger.store import SLICE, Shown
 from bidpilot.serving.notices import Kind, Signer, Ticket
 from bidpilot.serving.server import applications
 from tests.serving.openrtb.desks import NOW, URL, Answer, Desks, opened
@@ -37,9 +37,16 @@ def desks(bundle_folder: Path, memory: Path) -> Iterator[Desks]:
 
 
 def ask(
-    desks: Desks, app: ExchangeApp, caps: list[dict[str, Any]], user: str, names: tuple[str, ...] = ("video",)
+    desks: Desks,
+    app: ExchangeApp,
+    caps: list[dict[str, Any]],
+    user: str,
+    names: tuple[str, ...] = ("video",),
+    count: float = 1.0,
+    device: dict[str, Any] | None = None,
 ) -> Answer:
-    request = {"id": user, "imp": [{"id": "1", "ext": HINTS}], "user": {"id": user}}
+    person = {"user": {"id": user}} if device is None else {"device": device}
+    request = {"id": user, "imp": [{"id": "1", "qty": {"multiplier": count}, "ext": HINTS}], **person}
     answer = desks.ask(app, {"creatives": names, "caps": caps}, request, lost=False)
     if "caps_unknown" in answer.reasons:  # the caps are new, and the next tick gets the key
         app.bidder.tick()
@@ -96,6 +103,46 @@ def test_a_cap_of_creatives_leaves_others_to_be_shown(desks: Desks) -> None:
     assert ask(desks, app, caps, "anna", names).reasons == {"creative_capped": 1}
 
 
+@pytest.mark.parametrize("per", ["campaign", "creative"])
+def test_an_impression_of_several_exposures_counts_as_so_many(desks: Desks, per: str) -> None:
+    app, caps = desks.app({}), [{"most": 5, "hours": 5, "per": per}]
+    reason = {"capped" if per == "campaign" else "creative_capped": 1}
+    assert ask(desks, app, caps, "anna", count=6.0).reasons == reason
+    bill(desks, app, ask(desks, app, caps, "anna", count=3.5))
+    assert ask(desks, app, caps, "anna", count=2.0).reasons == reason
+    bill(desks, app, ask(desks, app, caps, "anna"))
+    assert ask(desks, app, caps, "anna").reasons == reason
+    assert ask(desks, app, caps, "anna", count=0.5).bids
+
+
+def test_an_advertising_id_is_the_same_in_capitals(desks: Desks) -> None:
+    app, caps = desks.app({}), [{"most": 1, "hours": 5}]
+    bill(desks, app, ask(desks, app, caps, "r", device={"ifa": "AB12-CD"}))
+    assert ask(desks, app, caps, "r", device={"ifa": "ab12-cd"}).reasons == {"capped": 1}
+    assert ask(desks, app, caps, "r", device={"ifa": "ab12-ce"}).bids
+
+
+def test_no_bid_is_made_under_a_cap_that_could_be_forgotten(desks: Desks) -> None:
+    app, week, hour = desks.app({}), [{"most": 1, "hours": 168}], [{"most": 1, "hours": 1}]
+    app.bidder.capping._table, events = Table(2), app.bidder.events.counts
+    late = ask(desks, app, week, "cleo")
+    for user in ("anna", "ben"):
+        bill(desks, app, ask(desks, app, week, user))
+    assert ask(desks, app, hour, "dora").reasons == {"caps_full": 1}
+    assert ask(desks, app, week, "anna").reasons == {"capped": 1}
+    for _ in range(3):
+        app.bidder.tick()
+    assert events[Cause.caps_full] == 1
+    move(app, HOUR)
+    assert events[Cause.caps_full] == 2  # once a slot
+    bill(desks, app, late)  # what was bid before is billed, and remembered for longest
+    assert ask(desks, app, week, "dora").reasons == {"caps_full": 1}
+    assert b"bidpilot_exposures_remembered 2.0" in app.metrics.text()
+    move(app, 167 * HOUR + 1)
+    assert ask(desks, app, week, "cleo").reasons == {"capped": 1}
+    assert ask(desks, app, hour, "dora").bids
+
+
 def test_what_is_remembered_outlives_a_restart_and_holds_no_id(bundle_folder: Path, memory: Path) -> None:
     caps, user = [{"most": 1, "hours": 5}], "an-id-of-somebody"
     for turn in range(2):
@@ -132,6 +179,29 @@ def test_another_bidder_of_the_store_hears_of_what_was_shown(tmp_path: Path) -> 
         capping.tend(NOW + HOUR + 1)
         assert len(capping._table) == 0
     assert store.shown(0) == []
+    store.close()
+
+
+@pytest.mark.parametrize("count", [SLICE - 1, SLICE, 3 * SLICE + 5])
+def test_what_was_shown_is_taken_in_by_slices_and_nobody_is_known_before_the_last(tmp_path: Path, count: int) -> None:
+    store = SqliteStore(tmp_path / "ledger.sqlite", ManualClock(NOW), shared=True)
+    store.show([Shown(1 + k, "c", 0, NOW, NOW + HOUR, "other") for k in range(count)])
+    served: Any = {"c": _Served()}
+    capping = Capping(Keeper(store), lambda: served, "one")
+    for turn in range(count // SLICE + 1):
+        assert not capping.marks("anna", NOW)
+        before = capping.remembered
+        capping.tend(NOW + 0.05 * turn)
+        assert capping.remembered - before <= SLICE
+    assert capping.remembered == count
+    assert capping.marks("anna", NOW)
+    assert capping.reached(served["c"], (count,), NOW)
+    end, ticks = NOW + HOUR + 1, 0
+    while capping.remembered:
+        before, ticks = capping.remembered, ticks + 1
+        capping.tend(end)
+        assert before - capping.remembered <= SLICE
+    assert ticks == -(-count // SLICE)
     store.close()
 
 
@@ -184,6 +254,27 @@ def test_marks_of_two_periods_cannot_be_joined_and_old_keys_are_forgotten(tmp_pa
     store.close()
 
 
+@pytest.mark.parametrize("missing", [0, -1])
+def test_nobody_is_known_while_a_key_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: int) -> None:
+    clock = ManualClock(NOW)
+    store = SqliteStore(tmp_path / "ledger.sqlite", clock)
+    keys, told, gone = Keys(Keeper(store)), store.user_key, int(NOW // PERIOD) + missing
+    store.user_key(int(NOW // PERIOD) - 1, "ab" * 32, NOW + PERIOD)
+
+    def away(period: int, offered: str, until: float) -> str:
+        if period == gone:
+            raise LedgerUnavailable("away")
+        return told(period, offered, until)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "user_key", away)
+        keys.tend(NOW)
+        assert keys.marks("anna", NOW) == ()
+    keys.tend(NOW + 2)
+    assert len(keys.marks("anna", NOW + 2)) == 2
+    store.close()
+
+
 @given(user=st.integers(0, 2**63 - 1), creative=st.integers(0, 2**32 - 1), scale=st.sampled_from([1.0, 0.5]))
 def test_a_ticket_brings_back_who_and_what_was_shown(user: int, creative: int, scale: float) -> None:
     signer = Signer(b"s" * 32)
@@ -191,6 +282,24 @@ def test_a_ticket_brings_back_who_and_what_was_shown(user: int, creative: int, s
         "ab" * 9, "0" * 12, "c@d", 5, NOW, 1, 2, 3, (0.5, 0.0, 0.0), scale=scale, user=user, creative=creative
     )
     assert signer.open(signer.sign(signer.pack(ticket), Kind.bill), Kind.bill) == ticket
+
+
+@given(
+    bills=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.sampled_from([2, 9, 30])), max_size=60),
+    most=st.integers(1, 6),
+)
+def test_a_table_that_is_not_full_has_forgotten_nobody(bills: list[tuple[int, int, int]], most: int) -> None:
+    table, now = Table(most), 0
+    made: list[Shown] = []
+    for wait, user, window in bills:
+        now += wait
+        table.erase(now)
+        if not table.full:  # something is bid on: each person's count is whole
+            for known in range(3):
+                alive = sum(one.user == known and one.until > now for one in made)
+                assert table.count([known], "c", -1.0) == alive
+        made.append(Shown(user, "c", 0, float(now), float(now + window)))
+        table.add(made[-1])  # bills come whenever they come
 
 
 EXPOSURES = st.lists(

@@ -25,6 +25,7 @@ from bidpilot.serving.ledger.shown_sqlite import SCHEMA as SHOWN_SCHEMA
 from bidpilot.serving.ledger.shown_sqlite import ShownRows
 from bidpilot.serving.ledger.sqlite import SqliteStore
 from bidpilot.serving.ledger.store import (
+    SLICE,
     AccountState,
     Booked,
     Held,
@@ -396,7 +397,7 @@ def test_redis_publishes_each_version(redis_server: object) -> None:
 
 def test_exposures_are_told_once_and_erased_when_they_have_run_out(store: LedgerStore) -> None:
     now = time.time()
-    batch = [Shown(2**63 - 1, "c", 2**32 - 1, now, now + 60, "me"), Shown(7, "d", 0, now, now - 1)]
+    batch = [Shown(2**63 - 1, "c", 2**32 - 1, now, now + 60, "me", count=2.5), Shown(7, "d", 0, now, now - 1)]
     store.show(batch)
     first, *rest = store.shown(0)
     assert replace(first, version=0) == batch[0]
@@ -406,6 +407,24 @@ def test_exposures_are_told_once_and_erased_when_they_have_run_out(store: Ledger
     (second,) = store.shown(first.version)
     assert second.user == 8
     assert second.version > first.version
+
+
+def test_exposures_of_a_version_that_did_not_count_them_stand_for_one() -> None:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        db.executescript(SHOWN_SCHEMA.replace(", count REAL NOT NULL DEFAULT 1", ""))
+        db.execute("INSERT INTO shown VALUES (3, 7, 'c', 0, 1.0, 60.0, 'me')")
+        rows = ShownRows(db)
+        rows.keep([Shown(8, "c", 0, 1.0, 60.0, count=5.0)], 2.0)
+        assert [(one.user, one.count) for one in rows.read(0, 2.0)] == [(7, 1.0), (8, 5.0)]
+
+
+def test_many_exposures_are_told_by_slices_each_once(store: LedgerStore) -> None:
+    now = time.time()
+    store.show([Shown(user, "c", 0, now, now + 600) for user in range(SLICE + 10)])
+    first = store.shown(0)
+    rest = store.shown(first[-1].version)
+    assert (len(first), len(rest)) == (SLICE, 10)
+    assert [one.user for one in (*first, *rest)] == list(range(SLICE + 10))
 
 
 def test_a_key_is_that_of_whoever_was_first_until_it_runs_out(store: LedgerStore) -> None:
