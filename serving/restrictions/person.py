@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from bidpilot.serving.messages import UNTOLD, BidRequest, Place
+from bidpilot.serving.messages import UNREAD, UNTOLD, BidRequest, Place
 from bidpilot.serving.reading.forms import Unreadable, reader_of
 
 ADULT = 18
@@ -104,7 +104,7 @@ class Person:
         self._device: _Device | None = None
         regs = request.regs
         self.child = regs is not None and bool(regs.coppa)
-        """Whether the request says that it is of children, or that what is seen is made for them."""
+        """Whether the request says that it is of children, or that what is seen is made for them, or cannot be read there."""
         self.consent = True
         """Whether data of the person may be read."""
         if regs is not None:
@@ -203,4 +203,4 @@ def _told_consent(request: BidRequest) -> bool:
 def _for_children(place: Place | None) -> bool:
     content = None if place is None else place.content
     rating = None if content is None else content.contentrating
-    return rating is not None and rating.strip().upper() in _FOR_CHILDREN
+    return rating is not None and (rating == UNREAD or rating.strip().upper() in _FOR_CHILDREN)

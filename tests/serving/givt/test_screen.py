@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import json
 import logging
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from bidpilot.serving.givt.chain import Demand
 from bidpilot.serving.givt.networks import Networks
 from bidpilot.serving.givt.screen import Screen
 from bidpilot.serving.messages import BidRequest, decode_request
+from bidpilot.serving.reading.request import read_request
 from bidpilot.serving.server import applications
 from bidpilot.serving.tokens import Tokens
 from tests.serving.openrtb.desks import NOW, URL, Desks
@@ -96,6 +98,38 @@ def test_a_request_is_refused_for_the_list_that_it_is_on(
     folder: Path, fields: dict[str, Any], why: Refusal | None
 ) -> None:
     assert Screen(folder).against(asked(**fields)) is why
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"site": {"domain": "bad.example", "publisher": "x"}}, Refusal.site),
+        ({"site": {"domain": ["a", "b"], "page": "https://bad.example/"}}, Refusal.site),
+        ({"site": {"domain": ["a", "b"], "page": "https://good.example/"}}, None),
+        ({"site": {"domain": ["a", "b"]}}, Refusal.site),
+        ({"site": {"domain": "good.example", "page": {}}}, None),
+        ({"site": {"page": {}}}, Refusal.site),
+        ({"site": "bad.example"}, Refusal.site),
+        ({"site": {"publisher": "x"}}, None),
+        ({"app": {"bundle": "com.bad.app", "publisher": 7}}, Refusal.app),
+        ({"app": {"bundle": ["com.bad.app", "x"]}}, Refusal.app),
+        ({"app": [7]}, Refusal.app),
+        ({"app": {"bundle": "com.fine", "content": 7}}, None),
+    ],
+)
+def test_what_cannot_be_read_of_a_place_hides_nothing_else_of_it(
+    folder: Path, fields: dict[str, Any], why: Refusal | None
+) -> None:
+    request = read_request(json.dumps({"id": "r", "imp": [], **fields}).encode(), Counter())
+    assert Screen(folder).against(request) is why
+
+
+@pytest.mark.parametrize("place", [{"site": {"domain": {}}}, {"app": {"bundle": {}}}, {"site": 7}])
+def test_nobody_may_sell_for_a_place_that_cannot_be_read(folder: Path, place: dict[str, Any]) -> None:
+    for name in ("apps.txt", "sites.txt"):
+        (folder / name).unlink()
+    fields = {"id": "r", "imp": [], "source": {"schain": chain(("ssp.example", "s1"))}} | place
+    assert Screen(folder).against(read_request(json.dumps(fields).encode(), Counter())) is Refusal.seller
 
 
 @pytest.mark.parametrize(
