@@ -74,9 +74,8 @@ class Screen:
         if lists.of_devices and (why := _of_device(request.device, lists, verdicts)) is not None:
             return why
         app, site = request.app, request.site
-        if lists.apps and app is not None and (bundle := app.bundle):
-            if bundle.strip().lower() in lists.apps or bundle == UNREAD:
-                return Refusal.app
+        if lists.apps and app is not None and app.bundle and _named(app.bundle, lists.apps):
+            return Refusal.app
         if lists.sites and site is not None and _listed(name_of(site), lists.sites):
             return Refusal.site
         of_chains = lists.sellers or lists.ads or self._demand is not Demand.any
@@ -85,6 +84,10 @@ class Screen:
     def _take(self, lists: Lists) -> None:
         # verdicts of user agents by a hash that this process alone makes: none is kept
         self._held: tuple[Lists, dict[int, bool]] = (lists, {})
+
+
+def _named(bundle: str, apps: frozenset[str]) -> bool:
+    return bundle == UNREAD or bundle.strip().lower() in apps
 
 
 def _listed(site: str, sites: frozenset[str]) -> bool:

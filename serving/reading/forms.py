@@ -3,8 +3,8 @@
 null is absent; a number may be text, and a whole one may have a fraction of zero (a duration any, which is cut off); an
 id may be a number; a list of one may come without its brackets, and an empty object as an empty list. Whatever is read
 so is counted by its form. What cannot be read raises `Unreadable` with its path, unless it is one of several
-impressions or deals, which alone it costs, or a field that only describes where the exposure would be: that costs itself,
-and what its struct names in `unread` stands there, so that rules know of it.
+impressions or deals, which alone it costs, or a field that only describes where the exposure would be: that costs
+itself, and what its struct names in `unread` stands there, so that rules know of it.
 """
 
 from __future__ import annotations
