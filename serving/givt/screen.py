@@ -105,5 +105,5 @@ def _of_device(raw: msgspec.Raw, lists: Lists, verdicts: dict[int, bool]) -> Ref
     if known is None:
         if len(verdicts) >= _REMEMBERED:
             verdicts.clear()
-        known = verdicts[key] = lists.agents.search(device.ua.lower()) is not None
+        known = verdicts[key] = lists.agents.found(device.ua)
     return Refusal.agent if known else None

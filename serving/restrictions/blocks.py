@@ -10,7 +10,7 @@ from bidpilot.serving.messages import BidRequest
 from bidpilot.serving.restrictions.fit import Unfit
 
 _MOST_DOMAIN = 253  # characters; of what is longer the end decides
-_BEGIN = re.compile(r"(?:[a-z][a-z0-9+-]*:(?=/)|https?:(?!\d))?/*")
+_BEGIN = re.compile(r"(?:[a-z][a-z0-9+-]*:(?=/)|https?:(?!\d{1,5}(?:[/?#]|$)))?/*")
 _END = re.compile(r"[/?#]")
 
 _FIRST_TAXONOMY = 1  # IAB Content Category 1.0: what a request without `cattax` means
@@ -32,7 +32,11 @@ class Blocks:
         )
 
     def against(self, piece: Piece) -> Unfit | None:
-        """Why a creative is blocked; None where it is not. What cannot be told not to be blocked is."""
+        """Why a creative is blocked; None where it is not.
+
+        A creative without a domain, or of a taxonomy that cannot be compared, is blocked where the request blocks any;
+        one that names no category is not blocked by categories, but is not among those that alone are allowed.
+        """
         if self._advertisers and (not piece.adomain or any(map(self._blocked, piece.adomain))):
             return Unfit.advertiser
         if self._categories and piece.cat:
@@ -57,7 +61,10 @@ class Blocks:
 
 
 def _within(category: str, among: frozenset[str]) -> bool:
-    """Whether a category is among some, or the one that it is a part of: IAB25 has IAB25-3."""
+    """Whether a category is among some, or the one that it is a part of: IAB25 has IAB25-3.
+
+    Ids of the taxonomies after the first are numbers, which do not say what they are a part of: each is itself alone.
+    """
     category = category.upper()
     return category in among or category.partition("-")[0] in among
 

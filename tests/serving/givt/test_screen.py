@@ -21,6 +21,7 @@ from bidpilot.serving.admin_app import AdminApp
 from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import ManualClock
 from bidpilot.serving.config import ServeConfig
+from bidpilot.serving.givt.agents import MOST_AGENT, Agents
 from bidpilot.serving.givt.chain import Demand
 from bidpilot.serving.givt.networks import Networks
 from bidpilot.serving.givt.screen import Screen
@@ -159,6 +160,25 @@ def test_a_supply_chain_is_whole_where_that_is_asked(
     request = asked(source={} if told is None else {"schain": told})
     assert Screen(None, Demand.complete).against(request) is complete
     assert Screen(None, Demand.required).against(request) is required
+
+
+AGENT = st.text(st.sampled_from("abAB /;K\u212a"), max_size=12)
+
+
+@given(
+    parts=st.lists(AGENT.filter(bool), min_size=1, max_size=12), agent=st.text(st.sampled_from("abAB /;K"), max_size=40)
+)
+def test_an_agent_is_found_where_one_of_the_parts_is_in_it(parts: list[str], agent: str) -> None:
+    assert Agents(parts).found(agent) is any(part.lower() in agent.lower() for part in parts)
+    assert all(Agents(parts).found(f"x{part.upper()}y") for part in parts)
+
+
+def test_a_user_agent_that_is_too_long_is_no_persons_and_is_not_looked_at(folder: Path) -> None:
+    screen, usual = Screen(folder), "Mozilla/5.0 "
+    assert screen.against(asked(device={"ua": (usual * 100)[:MOST_AGENT]})) is None
+    assert screen.against(asked(device={"ua": (usual * 100)[: MOST_AGENT + 1]})) is Refusal.agent
+    (folder / "agents.txt").unlink()
+    assert Screen(folder).against(asked(device={"ua": usual * 1000})) is None
 
 
 NETWORKS = st.lists(st.builds(

@@ -65,3 +65,21 @@ def piece(**fields: Any) -> Piece:
 )
 def test_an_advertiser_is_blocked_however_its_domain_is_written(entry: str, why: Unfit | None) -> None:
     assert blocks(badv=[entry]).against(piece()) is why
+
+
+@pytest.mark.parametrize(
+    ("fields", "cat", "cattax", "why"),
+    [
+        ({"bcat": ["IAB7"]}, ("IAB7-3",), 1, Unfit.category),
+        ({"bcat": ["IAB7-3"]}, ("IAB7",), 1, None),
+        ({"bcat": ["IAB7"]}, (), 1, None),
+        ({"acat": ["IAB7"]}, (), 1, Unfit.category),
+        ({"bcat": ["1"], "cattax": 2}, ("1",), 2, Unfit.category),
+        ({"bcat": ["1"], "cattax": 2}, ("2",), 2, None),
+        ({"bcat": ["1"], "cattax": 2}, ("1",), 1, Unfit.taxonomy),
+    ],
+)
+def test_a_category_has_those_below_it_where_its_taxonomy_says_which(
+    fields: dict[str, Any], cat: tuple[str, ...], cattax: int, why: Unfit | None
+) -> None:
+    assert blocks(**fields).against(piece(cat=cat, cattax=cattax)) is why
