@@ -33,6 +33,7 @@ from bidpilot.serving.privacy.faults import where
 from bidpilot.serving.reading.body import inflate, packed, wants_gzip
 from bidpilot.serving.reading.request import apart, read_request
 from bidpilot.serving.restrictions.terms import Terms
+from bidpilot.serving.restrictions.visit import Visit
 from bidpilot.serving.told import read_told
 
 BID_PATH, NOTICE_PATH = "/openrtb2/bid", "/notice/"
@@ -104,10 +105,10 @@ class ExchangeApp:
             if (encoding := request.header("content-encoding")) is not None:
                 raw = inflate(raw, encoding, self.config.max_body)
             decoded = read_request(raw, self.metrics.forms)
-            predictions, told = self.reader.predictions, NOBODY
-            if predictions.own is not None and not self._refused(decoded, partner):
+            predictions, told, visit = self.reader.predictions, NOBODY, None
+            if predictions.own is not None and (visit := self._welcome(decoded, partner)) is not None:
                 told = await predictions.ask(decoded, raw, self._due(decoded, arrived) - self.watch())
-            body, offer = self.answer(decoded, partner, arrived, told)
+            body, offer = self.answer(decoded, partner, arrived, told, visit)
             if offer.bids and hangup is not None and hangup.gone:
                 self.metrics.refuse("client_gone")
                 offer.withdraw()
@@ -128,15 +129,20 @@ class ExchangeApp:
         return Response(200, body, _HEADERS) if small is None else Response(200, small, _PACKED)
 
     def answer(
-        self, request: BidRequest, partner: Partner, arrived: float, told: Predicted = NOBODY
+        self,
+        request: BidRequest,
+        partner: Partner,
+        arrived: float,
+        told: Predicted = NOBODY,
+        visit: Visit | None = None,
     ) -> tuple[bytes | None, Offer]:
         """The response of a request that arrived then (`watch`), encoded, with its bids.
 
-        `told`: what a predictor of one's own said of its impressions.
+        `told`: what a predictor of one's own said of its impressions; `visit`: the request made ready, where it is.
         Bids that are not in it hold nothing any more: those that came too late, or did not fit in.
         """
         offer, due = Offer(self.bidder), self._due(request, arrived)
-        response = self._respond(request, partner, due, offer, told)
+        response = self._respond(request, partner, due, offer, told, visit)
         try:
             body = None if response is None else encode(response)
             if body is not None and len(body) > self.config.max_response:
@@ -152,18 +158,32 @@ class ExchangeApp:
 
     def respond(self, request: BidRequest, partner: Partner = ANYONE) -> BidResponse | None:
         """The response to a request that arrives now; None for no bid without a reason."""
-        due, told = self._due(request, now := self.watch()), NOBODY
+        due, told, visit = self._due(request, now := self.watch()), NOBODY, None
         predictions = self.reader.predictions
-        if predictions.own is not None and not self._refused(request, partner):
+        if predictions.own is not None and (visit := self._welcome(request, partner)) is not None:
             told = predictions.wait(request, due - now)
-        return self._respond(request, partner, due, Offer(self.bidder), told)
+        return self._respond(request, partner, due, Offer(self.bidder), told, visit)
 
-    def _refused(self, request: BidRequest, partner: Partner) -> bool:
-        """Whether there will be no bid, so that nobody need be asked for values."""
-        return self.drain.on or self._refusal(request, partner.seat or self.config.seat) is not None
+    def _welcome(self, request: BidRequest, partner: Partner) -> Visit | None:
+        """The request made ready; None where there will be no bid, so that nobody is to be asked for values."""
+        seat = partner.seat or self.config.seat
+        if self.drain.on or self._refusal(request, seat) is not None:
+            return None
+        house, bidder = self.reader.house, self.bidder
+        try:
+            visit = house.visit(request, seat)
+            return visit if house.may_bid(visit, bidder.served.values(), bidder.desk.clock()) else None
+        except Exception:  # it fails again where the answer to that is made
+            return None
 
     def _respond(
-        self, request: BidRequest, partner: Partner, due: float, offer: Offer, told: Predicted
+        self,
+        request: BidRequest,
+        partner: Partner,
+        due: float,
+        offer: Offer,
+        told: Predicted,
+        visit: Visit | None,
     ) -> BidResponse | None:
         if self.drain.on:
             self.metrics.refuse("draining")
@@ -179,7 +199,7 @@ class ExchangeApp:
                 self.metrics.refuse("duplicate_imp", twins)
                 if not imps:
                     return no_bid(request.id, NoBidReason.invalid_request)
-            visit = self.reader.house.visit(request, seat)
+            visit = visit or self.reader.house.visit(request, seat)
             experiment = self.bidder.experiment
             trial = None if experiment is None else experiment.assign(request, visit.person)
             for imp in imps:

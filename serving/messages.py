@@ -8,11 +8,15 @@ segment (name or number), source.
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import ClassVar
 
 import msgspec
 
 UNTOLD = msgspec.Raw(b"null")
 """Of an object that is not there."""
+
+UNREAD = "\0unreadable"
+"""In place of a text that is there, and cannot be read, where a rule must know of that."""
 
 
 def _untold() -> msgspec.Raw:
@@ -154,12 +158,17 @@ class Content(msgspec.Struct, gc=False):
 
     contentrating: str | None = None
 
+    unread: ClassVar[dict[str, object]] = {"contentrating": UNREAD}
+    """What stands for a field of a place that cannot be read; such a field costs no other."""
+
 
 class Place(msgspec.Struct):
     """A site or an app."""
 
     publisher: Publisher | None = None
     content: Content | None = None
+
+    unread: ClassVar[dict[str, object]] = {"publisher": None, "content": Content(UNREAD)}
 
 
 class Site(Place):
@@ -168,11 +177,15 @@ class Site(Place):
     domain: str | None = None
     page: str | None = None
 
+    unread: ClassVar[dict[str, object]] = Place.unread | {"domain": UNREAD, "page": UNREAD}
+
 
 class App(Place):
     """An app."""
 
     bundle: str | None = None
+
+    unread: ClassVar[dict[str, object]] = Place.unread | {"bundle": UNREAD}
 
 
 class RegsExt(msgspec.Struct, gc=False):
@@ -213,6 +226,11 @@ class BidRequest(msgspec.Struct):
     user: msgspec.Raw = msgspec.field(default_factory=_untold)
     device: msgspec.Raw = msgspec.field(default_factory=_untold)
     source: msgspec.Raw = msgspec.field(default_factory=_untold)
+
+    unread: ClassVar[dict[str, object]] = {
+        "site": Site(content=Content(UNREAD), domain=UNREAD),
+        "app": App(content=Content(UNREAD), bundle=UNREAD),
+    }
 
 
 class BidObject(msgspec.Struct, omit_defaults=True):

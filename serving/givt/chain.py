@@ -7,8 +7,8 @@ from enum import StrEnum
 import msgspec
 
 from bidpilot.bidding.traffic.refusal import Refusal
-from bidpilot.serving.givt.lists import Lists
-from bidpilot.serving.messages import BidRequest
+from bidpilot.serving.givt.lists import Lists, Seller
+from bidpilot.serving.messages import UNREAD, BidRequest, Site
 from bidpilot.serving.restrictions.blocks import domain_of
 from bidpilot.serving.restrictions.person import Whole
 
@@ -58,12 +58,21 @@ def against_chain(request: BidRequest, lists: Lists, demand: Demand) -> Refusal 
         known = lists.sellers.get(system)
         if known is not None and account not in known:
             return Refusal.seller
-    allowed = None if not lists.ads else lists.ads.get(_publisher(request))
+    allowed = None if not lists.ads else _allowed(request, lists.ads)
     return Refusal.seller if allowed is not None and not allowed.issuperset(sold) else None
 
 
-def _publisher(request: BidRequest) -> str:
-    """Under which name a file says who may sell for it."""
+def name_of(site: Site) -> str:
+    """The domain of a site, else its page; `UNREAD` where one is told, and none can be read."""
+    if site.domain == UNREAD:
+        return site.page or UNREAD
+    return site.domain or site.page or ""
+
+
+def _allowed(request: BidRequest, ads: dict[str, frozenset[Seller]]) -> frozenset[Seller] | None:
+    """Who may sell there; None where no file says it, nobody where it cannot be read where it is."""
     if request.site is not None:
-        return domain_of(request.site.domain or request.site.page or "")
-    return "" if request.app is None else (request.app.bundle or "").strip().lower()
+        name = name_of(request.site)
+        return frozenset() if name == UNREAD else ads.get(domain_of(name))
+    bundle = "" if request.app is None else request.app.bundle or ""
+    return frozenset() if bundle == UNREAD else ads.get(bundle.strip().lower())

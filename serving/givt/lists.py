@@ -13,7 +13,6 @@ What follows # in a line of text is a remark.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_network
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bidpilot.bidding.errors import InvalidServing
+from bidpilot.serving.givt.agents import Agents
 from bidpilot.serving.givt.networks import Network, Networks
 from bidpilot.serving.restrictions.blocks import domain_of
 
@@ -36,7 +36,7 @@ class Lists:
     """What the files say."""
 
     addresses: Networks = field(default_factory=lambda: Networks(()))
-    agents: re.Pattern[str] | None = None  # found in the user agents of programs, in small letters
+    agents: Agents | None = None  # found in the user agents of programs
     apps: frozenset[str] = frozenset()
     sites: frozenset[str] = frozenset()
     sellers: dict[str, frozenset[str]] = field(default_factory=dict)  # accounts by domain of the system
@@ -58,11 +58,11 @@ class Lists:
             raise InvalidServing(
                 f"{folder} is no folder. Give one with addresses.txt, agents.txt, apps.txt, sites.txt."
             )
-        agents = [re.escape(line.lower()) for line in _lines(folder, "agents*.txt")]
+        agents = _lines(folder, "agents*.txt")
         networks = [one for path in _files(folder, "addresses*.txt") for one in _read(path, _networks)]
         return cls(
             addresses=Networks(networks),
-            agents=re.compile("|".join(agents)) if agents else None,
+            agents=Agents(agents) if agents else None,
             apps=frozenset(line.lower() for line in _lines(folder, "apps*.txt")),
             sites=frozenset(map(domain_of, _lines(folder, "sites*.txt"))),
             sellers={domain_of(path.stem): _read(path, _sellers) for path in _files(folder, "sellers/*.json")},

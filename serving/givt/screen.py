@@ -13,10 +13,10 @@ import msgspec
 
 from bidpilot.bidding.errors import InvalidServing
 from bidpilot.bidding.traffic.refusal import Refusal
-from bidpilot.serving.givt.chain import Demand, against_chain
+from bidpilot.serving.givt.chain import Demand, against_chain, name_of
 from bidpilot.serving.givt.lists import Lists
 from bidpilot.serving.guardrails import LOGGER
-from bidpilot.serving.messages import BidRequest
+from bidpilot.serving.messages import UNREAD, BidRequest
 from bidpilot.serving.restrictions.blocks import domain_of, with_parents
 from bidpilot.serving.restrictions.person import Whole
 
@@ -74,9 +74,9 @@ class Screen:
         if lists.of_devices and (why := _of_device(request.device, lists, verdicts)) is not None:
             return why
         app, site = request.app, request.site
-        if lists.apps and app is not None and app.bundle and app.bundle.strip().lower() in lists.apps:
+        if lists.apps and app is not None and app.bundle and _named(app.bundle, lists.apps):
             return Refusal.app
-        if lists.sites and site is not None and _listed(site.domain or site.page or "", lists.sites):
+        if lists.sites and site is not None and _listed(name_of(site), lists.sites):
             return Refusal.site
         of_chains = lists.sellers or lists.ads or self._demand is not Demand.any
         return against_chain(request, lists, self._demand) if of_chains else None
@@ -86,8 +86,12 @@ class Screen:
         self._held: tuple[Lists, dict[int, bool]] = (lists, {})
 
 
+def _named(bundle: str, apps: frozenset[str]) -> bool:
+    return bundle == UNREAD or bundle.strip().lower() in apps
+
+
 def _listed(site: str, sites: frozenset[str]) -> bool:
-    return not sites.isdisjoint(with_parents(domain_of(site), "."))
+    return site == UNREAD or not sites.isdisjoint(with_parents(domain_of(site), "."))
 
 
 def _of_device(raw: msgspec.Raw, lists: Lists, verdicts: dict[int, bool]) -> Refusal | None:
@@ -101,5 +105,5 @@ def _of_device(raw: msgspec.Raw, lists: Lists, verdicts: dict[int, bool]) -> Ref
     if known is None:
         if len(verdicts) >= _REMEMBERED:
             verdicts.clear()
-        known = verdicts[key] = lists.agents.search(device.ua.lower()) is not None
+        known = verdicts[key] = lists.agents.found(device.ua)
     return Refusal.agent if known else None

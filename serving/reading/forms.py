@@ -3,7 +3,8 @@
 null is absent; a number may be text, and a whole one may have a fraction of zero (a duration any, which is cut off); an
 id may be a number; a list of one may come without its brackets, and an empty object as an empty list. Whatever is read
 so is counted by its form. What cannot be read raises `Unreadable` with its path, unless it is one of several
-impressions or deals, which alone it costs, or only describes where the exposure would be.
+impressions or deals, which alone it costs, or a field that only describes where the exposure would be: that costs
+itself, and what its struct names in `unread` stands there, so that rules know of it.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Unreadable(Exception):  # never leaves this room: it becomes an InvalidReq
 
 
 _COSTS_ITSELF = {"imp": Form.malformed_imp, "deals": Form.malformed_deal}
-_DESCRIBES = dict.fromkeys(("site", "app", "content"), Form.malformed_place)
+_DESCRIBES: dict[str, object] = {"content": None}  # of structs that do not say it themselves
 _CUT = frozenset({"tmax", "exp", "minduration", "maxduration", "mindur", "maxdur", "w", "h"})
 _NUMBER = re.compile(r"[+-]?(\d{1,400}\.?\d{0,400}|\.\d{1,400})([eE][+-]?\d{1,3})?")
 
@@ -94,6 +95,7 @@ def _struct(info: inspect.StructType) -> Read:
     fields = {f.encode_name: (f.name, _of(f.type, f.name)) for f in info.fields}
     needed = {f.encode_name for f in info.fields if f.required and f.default is NODEFAULT}
     make: Callable[..., Any] = info.cls
+    describes: dict[str, object] = getattr(info.cls, "unread", _DESCRIBES)
 
     def read(value: Any, forms: Counter[str]) -> Any:
         if value == [] and isinstance(value, list):
@@ -113,9 +115,10 @@ def _struct(info: inspect.StructType) -> Read:
             try:
                 given[name] = read_field(entry, forms)
             except Unreadable as error:
-                if key not in _DESCRIBES:
+                if key not in describes:
                     raise error.under(f".{key}") from None
-                forms[_DESCRIBES[key]] += 1
+                forms[Form.malformed_place] += 1
+                given[name] = describes[key]
         return make(**given)
 
     return read

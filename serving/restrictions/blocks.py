@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from bidpilot.serving.creatives.piece import Piece
 from bidpilot.serving.messages import BidRequest
 from bidpilot.serving.restrictions.fit import Unfit
+
+_MOST_DOMAIN = 253  # characters; of what is longer the end decides
+_BEGIN = re.compile(r"(?:[a-z][a-z0-9+-]*:(?=/)|https?:(?!\d{1,5}(?:[/?#]|$)))?/*")
+_END = re.compile(r"[/?#]")
 
 _FIRST_TAXONOMY = 1  # IAB Content Category 1.0: what a request without `cattax` means
 
@@ -27,7 +32,11 @@ class Blocks:
         )
 
     def against(self, piece: Piece) -> Unfit | None:
-        """Why a creative is blocked; None where it is not. What cannot be told not to be blocked is."""
+        """Why a creative is blocked; None where it is not.
+
+        A creative without a domain, or of a taxonomy that cannot be compared, is blocked where the request blocks any;
+        one that names no category is not blocked by categories, but is not among those that alone are allowed.
+        """
         if self._advertisers and (not piece.adomain or any(map(self._blocked, piece.adomain))):
             return Unfit.advertiser
         if self._categories and piece.cat:
@@ -52,14 +61,28 @@ class Blocks:
 
 
 def _within(category: str, among: frozenset[str]) -> bool:
-    """Whether a category is among some, or the one that it is a part of: IAB25 has IAB25-3."""
+    """Whether a category is among some, or the one that it is a part of: IAB25 has IAB25-3.
+
+    Ids of the taxonomies after the first are numbers, which do not say what they are a part of: each is itself alone.
+    """
     category = category.upper()
     return category in among or category.partition("-")[0] in among
 
 
 def domain_of(text: str) -> str:
-    """A domain as it is compared; exchanges write addresses, capitals and dots at the end."""
-    return text.strip().lower().partition("//")[2 if "//" in text else 0].partition("/")[0].rstrip(".")
+    """A domain as it is compared: without what exchanges write around it, as in https://me@*.Shop.example.:443/x?y#z."""
+    text = text.strip().lower()
+    if not text.replace(".", "").isalnum() or len(text) > _MOST_DOMAIN:
+        text = _host(text)[-_MOST_DOMAIN:]
+    return text.strip(".")
+
+
+def _host(text: str) -> str:
+    """The host of an address, as browsers find it; that of version 6 loses its end, and is no domain."""
+    text = text.replace("\\", "/")
+    begin = _BEGIN.match(text)
+    authority = _END.split(text[begin.end() if begin else 0 :], 1)[0]
+    return authority.rpartition("@")[2].partition(":")[0].strip().removeprefix("*.")
 
 
 def allowed(domains: Iterable[str], named: Iterable[str]) -> bool:

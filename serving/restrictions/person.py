@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from bidpilot.serving.messages import UNTOLD, BidRequest, Place
+from bidpilot.serving.messages import UNREAD, UNTOLD, BidRequest, Place
 from bidpilot.serving.reading.forms import Unreadable, reader_of
 
 ADULT = 18
@@ -22,6 +22,8 @@ _FOR_CHILDREN = frozenset({"TV-Y", "TV-Y7", "TV-Y7-FV", "C", "C8", "P", "EC"})
 """Content ratings of what is made for children: TV Parental Guidelines, Canada's and Australia's, ESRB."""
 
 Kind = Literal["user", "device"]
+
+_NO_YEAR = 1  # in place of a year that is told and cannot be read
 
 _Y, _ESCAPE = ord("y"), ord("\\")  # of yob, and of how its name may be written, too
 
@@ -59,9 +61,14 @@ class Whole:
     """Reads a struct of an object that was left as bytes: strictly, and loosely where that fails.
 
     What of it cannot be read counts as absent.
+
+    Args:
+        struct: all of whose fields may be absent.
+        unread: what stands for fields that are told and cannot be read, where a rule must know of that.
     """
 
-    def __init__(self, struct: type[Any]) -> None:
+    def __init__(self, struct: type[Any], **unread: object) -> None:
+        self._struct, self._unread = struct, unread
         self._strict = msgspec.json.Decoder(struct).decode
         self._loose = reader_of(struct)
         self._none = struct()
@@ -78,15 +85,22 @@ class Whole:
             tree = msgspec.json.decode(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return self._none
+        unread: dict[str, object] = {}
         while isinstance(tree, dict):
             try:
-                return self._loose(tree, Counter())
+                found = self._loose(tree, Counter())
             except Unreadable as error:  # which costs that field alone
-                del tree[error.path.lstrip(".").replace("[", ".").partition(".")[0]]
-        return self._none
+                name = error.path.lstrip(".").replace("[", ".").partition(".")[0]
+                del tree[name]
+                if name in self._unread:
+                    unread[name] = self._unread[name]
+            else:
+                return msgspec.structs.replace(found, **unread) if unread else found
+        hidden = {name: value for name, value in self._unread.items() if name.encode() in bytes(raw)}
+        return self._struct(**hidden) if hidden else self._none
 
 
-_consent, _user, _device = Whole(_Consent), Whole(_User), Whole(_Device)
+_consent, _user, _device = Whole(_Consent), Whole(_User, yob=_NO_YEAR), Whole(_Device)
 
 
 class Person:
@@ -104,7 +118,7 @@ class Person:
         self._device: _Device | None = None
         regs = request.regs
         self.child = regs is not None and bool(regs.coppa)
-        """Whether the request says that it is of children, or that what is seen is made for them."""
+        """Whether the request says that it is of children, or that what is seen is made for them, or unreadable."""
         self.consent = True
         """Whether data of the person may be read."""
         if regs is not None:
@@ -119,11 +133,14 @@ class Person:
         return self.consent and not self.child
 
     def minor(self, now: float) -> bool:
-        """Whether this may be a child, or somebody who is not of age at `now` (seconds since 1970)."""
+        """Whether this may be a child, or somebody who is not of age at `now` (seconds since 1970).
+
+        A year of birth that is told and can be none may be a minor's; 0 is none told.
+        """
         if self.child:
             return True
         age = self.age(now)
-        return age is not None and age < ADULT
+        return age < ADULT if age is not None else self.readable and bool(self.user.yob)
 
     def age(self, now: float) -> int | None:
         """The least age that somebody of that year of birth may have, years; None where it is not told."""
@@ -203,4 +220,4 @@ def _told_consent(request: BidRequest) -> bool:
 def _for_children(place: Place | None) -> bool:
     content = None if place is None else place.content
     rating = None if content is None else content.contentrating
-    return rating is not None and rating.strip().upper() in _FOR_CHILDREN
+    return rating is not None and (rating == UNREAD or rating.strip().upper() in _FOR_CHILDREN)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -92,6 +92,22 @@ class House:
     def visit(self, request: BidRequest, seat: str) -> Visit:
         """A request made ready for the terms of its impressions; `seat`: that would bid."""
         return Visit(request, seat, None if self.screen is None else self.screen.against(request))
+
+    def may_bid(self, visit: Visit, campaigns: Iterable[ServedCampaign], now: float) -> bool:
+        """Whether what a request says for all of its impressions leaves a campaign that may bid at `now` (seconds)."""
+        if visit.refusal is not None:
+            return False
+        minor, blocks = visit.may_be_minor and visit.person.minor(now), visit.blocks
+        return any(
+            (served.minors or not minor)
+            and (blocks is None or any(blocks.against(piece) is None for piece in self.of(served).pieces))
+            for served in campaigns
+        )
+
+    def of(self, served: ServedCampaign) -> Ready:
+        """A campaign made ready, now where it has changed since."""
+        ready = self.made_ready.get(served.name)
+        return ready if ready is not None and ready.served is served else self.ready(served)
 
     def ready(self, served: ServedCampaign) -> Ready:
         """A campaign with what it has to show, made ready."""

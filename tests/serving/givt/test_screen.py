@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import json
 import logging
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,12 @@ from bidpilot.serving.admin_app import AdminApp
 from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import ManualClock
 from bidpilot.serving.config import ServeConfig
+from bidpilot.serving.givt.agents import MOST_AGENT, Agents
 from bidpilot.serving.givt.chain import Demand
 from bidpilot.serving.givt.networks import Networks
 from bidpilot.serving.givt.screen import Screen
 from bidpilot.serving.messages import BidRequest, decode_request
+from bidpilot.serving.reading.request import read_request
 from bidpilot.serving.server import applications
 from bidpilot.serving.tokens import Tokens
 from tests.serving.openrtb.desks import NOW, URL, Desks
@@ -80,6 +83,14 @@ NEWS = {"site": {"domain": "news.example"}}
         ({"site": {"domain": "www.bad.example"}}, Refusal.site),
         ({"site": {"page": "https://worse.example/page?x"}}, Refusal.site),
         ({"site": {"domain": "notbad.example"}}, None),
+        ({"site": {"page": "https://bad.example?x"}}, Refusal.site),
+        ({"site": {"page": "https://bad.example:443/x"}}, Refusal.site),
+        ({"site": {"page": "bad.example/?u=https://ok.example/"}}, Refusal.site),
+        ({"site": {"page": "https://me:word@bad.example#x"}}, Refusal.site),
+        ({"site": {"page": "https:\\\\bad.example\\x"}}, Refusal.site),
+        ({"site": {"page": "https://ok.example/?u=https://bad.example/"}}, None),
+        ({"site": {"page": "https://ok.example@bad.example/"}}, Refusal.site),
+        ({"site": {"domain": "a." * 50_000 + "bad.example"}}, Refusal.site),
         ({"source": {"schain": chain(("ssp.example", "s1"))}}, None),
         ({"source": {"ext": {"schain": chain(("SSP.example", "2"))}}}, None),
         ({"source": {"schain": chain(("ssp.example", "unknown"))}}, Refusal.seller),
@@ -96,6 +107,38 @@ def test_a_request_is_refused_for_the_list_that_it_is_on(
     folder: Path, fields: dict[str, Any], why: Refusal | None
 ) -> None:
     assert Screen(folder).against(asked(**fields)) is why
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"site": {"domain": "bad.example", "publisher": "x"}}, Refusal.site),
+        ({"site": {"domain": ["a", "b"], "page": "https://bad.example/"}}, Refusal.site),
+        ({"site": {"domain": ["a", "b"], "page": "https://good.example/"}}, None),
+        ({"site": {"domain": ["a", "b"]}}, Refusal.site),
+        ({"site": {"domain": "good.example", "page": {}}}, None),
+        ({"site": {"page": {}}}, Refusal.site),
+        ({"site": "bad.example"}, Refusal.site),
+        ({"site": {"publisher": "x"}}, None),
+        ({"app": {"bundle": "com.bad.app", "publisher": 7}}, Refusal.app),
+        ({"app": {"bundle": ["com.bad.app", "x"]}}, Refusal.app),
+        ({"app": [7]}, Refusal.app),
+        ({"app": {"bundle": "com.fine", "content": 7}}, None),
+    ],
+)
+def test_what_cannot_be_read_of_a_place_hides_nothing_else_of_it(
+    folder: Path, fields: dict[str, Any], why: Refusal | None
+) -> None:
+    request = read_request(json.dumps({"id": "r", "imp": [], **fields}).encode(), Counter())
+    assert Screen(folder).against(request) is why
+
+
+@pytest.mark.parametrize("place", [{"site": {"domain": {}}}, {"app": {"bundle": {}}}, {"site": 7}])
+def test_nobody_may_sell_for_a_place_that_cannot_be_read(folder: Path, place: dict[str, Any]) -> None:
+    for name in ("apps.txt", "sites.txt"):
+        (folder / name).unlink()
+    fields = {"id": "r", "imp": [], "source": {"schain": chain(("ssp.example", "s1"))}} | place
+    assert Screen(folder).against(read_request(json.dumps(fields).encode(), Counter())) is Refusal.seller
 
 
 @pytest.mark.parametrize(
@@ -117,6 +160,25 @@ def test_a_supply_chain_is_whole_where_that_is_asked(
     request = asked(source={} if told is None else {"schain": told})
     assert Screen(None, Demand.complete).against(request) is complete
     assert Screen(None, Demand.required).against(request) is required
+
+
+AGENT = st.text(st.sampled_from("abAB /;K\u212a"), max_size=12)
+
+
+@given(
+    parts=st.lists(AGENT.filter(bool), min_size=1, max_size=12), agent=st.text(st.sampled_from("abAB /;K"), max_size=40)
+)
+def test_an_agent_is_found_where_one_of_the_parts_is_in_it(parts: list[str], agent: str) -> None:
+    assert Agents(parts).found(agent) is any(part.lower() in agent.lower() for part in parts)
+    assert all(Agents(parts).found(f"x{part.upper()}y") for part in parts)
+
+
+def test_a_user_agent_that_is_too_long_is_no_persons_and_is_not_looked_at(folder: Path) -> None:
+    screen, usual = Screen(folder), "Mozilla/5.0 "
+    assert screen.against(asked(device={"ua": (usual * 100)[:MOST_AGENT]})) is None
+    assert screen.against(asked(device={"ua": (usual * 100)[: MOST_AGENT + 1]})) is Refusal.agent
+    (folder / "agents.txt").unlink()
+    assert Screen(folder).against(asked(device={"ua": usual * 1000})) is None
 
 
 NETWORKS = st.lists(st.builds(

@@ -47,7 +47,7 @@ class Desks:
 
     def app(self, config: dict[str, Any]) -> ExchangeApp:
         """The server of a configuration."""
-        key = json.dumps(config, sort_keys=True)
+        key = json.dumps(config, sort_keys=True, default=str)
         if key not in self._apps:
             state = self._folder / str(len(self._apps))
             state.mkdir()

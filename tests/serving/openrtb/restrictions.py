@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
+
+from tests.serving.openrtb.raw import for_children, perhaps_minor
 
 NAMES = {1: "banner", 2: "video", 3: "audio", 4: "native"}
 NOW = 2024  # the year of the tests
@@ -132,11 +133,16 @@ def _is_kept(bid: dict[str, Any], deal: dict[str, Any], request: dict[str, Any],
 
 def _minor(request: dict[str, Any]) -> bool:
     regs, user = request.get("regs") or {}, request.get("user")
-    if regs.get("coppa"):
+    if regs.get("coppa") or for_children(request.get("site")) or for_children(request.get("app")):
         return True
     gdpr = regs.get("gdpr") if regs.get("gdpr") is not None else (regs.get("ext") or {}).get("gdpr")
-    told = json.loads(user) if user else None
-    born = told.get("yob") if isinstance(told, dict) else None
-    if gdpr or isinstance(born, bool) or not isinstance(born, int) or not NOW - 100 < born <= NOW:
+    return (not gdpr or _consented(user)) and perhaps_minor(user, NOW)
+
+
+def _consented(user: Any) -> bool:
+    """Whether a consent string is told."""
+    if not isinstance(user, dict):
         return False
-    return NOW - born - 1 < 18
+    ext = user.get("ext")
+    told = user.get("consent") or (ext.get("consent") if isinstance(ext, dict) else None)
+    return isinstance(told, str) and bool(told.strip())

@@ -31,7 +31,7 @@ from bidpilot.serving.prediction.view import RequestView
 from bidpilot.serving.reading.request import read_request
 from bidpilot.serving.server import applications
 from tests.serving.doors import Given
-from tests.serving.openrtb.desks import opened
+from tests.serving.openrtb.desks import Desks, opened
 from tests.serving.served import only_bid, request
 
 PLAIN = {"id": "1"}
@@ -264,6 +264,51 @@ def test_in_process_a_request_is_predicted_as_over_http(app: ExchangeApp) -> Non
     made = app.respond(read_request(json.dumps(body).encode(), app.metrics.forms))
     assert made is not None
     assert made.seatbid[0].bid[0].price == only_bid(ask(app, body)[1])["price"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"device": {"ip": "203.0.113.7"}}, "givt_address"),
+        ({"site": {"domain": "bad.example"}}, "givt_site"),
+        ({"regs": {"coppa": 1}}, "minors"),
+        ({"user": {"yob": 2015}}, "minors"),
+        ({"badv": ["shop.example"]}, "blocked_advertiser"),
+        ({"badv": ["other.example"]}, None),
+    ],
+)
+def test_nobody_is_asked_of_what_will_not_be_bid_on(
+    bundle_folder: Path, tmp_path: Path, fields: dict[str, Any], why: str | None
+) -> None:
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "addresses.txt").write_text("203.0.113.0/24\n")
+    (tmp_path / "lists" / "sites.txt").write_text("bad.example\n")
+    seen: list[RequestView] = []
+
+    def predict(view: RequestView) -> list[list[float]]:
+        seen.append(view)
+        return [GOOD for _ in view.impressions]
+
+    desks = Desks(bundle_folder, tmp_path)
+    app = desks.app({"blocklists": tmp_path / "lists"})
+    try:
+        use(app, predict)
+        body = request(PLAIN, **fields)
+        assert desks.ask(app, {"creatives": ["video"]}, body).reasons == ({} if why is None else {why: 1})
+        app.respond(read_request(json.dumps(body).encode(), app.metrics.forms))
+        assert len(seen) == (0 if why else 2)
+    finally:
+        app.reader.predictions.close()
+        desks.close()
+
+
+def test_a_fault_of_the_screen_is_answered_and_nobody_is_asked(
+    app: ExchangeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(app, lambda view: pytest.fail("it was asked"))
+    monkeypatch.setattr(app.reader.house, "visit", lambda *given: 1 / 0)
+    assert ask(app, request(PLAIN))[1]["nbr"] == 1
+    assert app.metrics.refused == {"technical_error": 1}
 
 
 # --- by name -----------------------------------------------------------------------------------
