@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from bidpilot.training.evaluation.contestants import play_fixed
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import synthetic_suite
 from bidpilot.training.many import evaluate, train
+from bidpilot.training.many.children import DIGEST, ON
 from bidpilot.training.many.config import EvaluateManyConfig, TrainManyConfig
 from bidpilot.training.many.judging import Judges
 from bidpilot.training.many.members import members_of
@@ -132,6 +134,30 @@ def test_held_out_days_are_the_suites_own_and_the_chosen_one_bids(judged: str, f
     assert find_run(run_id).metrics["campaigns"] == 3
     agents = json.loads(download(children("evaluated")["small"].run_id, evaluate.ROWS_FILE).read_text())
     assert {row["agent"] for row in agents} >= {"mpc", "mpc_informed"}
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [({"campaign": "renamed"}, True), ({DIGEST: "of before the budget was raised"}, False), ({ON: "daily"}, False)],
+)
+def test_a_choice_is_of_the_same_campaign_on_the_same_market(
+    change: dict[str, str], kept: bool, folder: Path, policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the file is called, and for no other."""
+    (member,) = (m for m in members_of(folder) if m.name == "small")
+    tags = {"campaign": "small", DIGEST: member.digest, ON: "steady", "choice": "ppo", "source_run": policy}
+    monkeypatch.setattr(evaluate, "finished_runs", lambda *_, **__: [SimpleNamespace(tags={**tags, **change})])
+    (entry,) = evaluate._entries([member], EvaluateManyConfig(folder=folder))
+    assert (entry.agent, entry.run) == ((f"ppo@{policy}", policy) if kept else ("mpc", None))
+
+
+def test_a_chosen_policy_of_other_segments_is_the_fault_of_its_campaign(folder: Path) -> None:
+    net = Mlp((np.zeros((len(feature_names(2)), 3 + 2), np.float32),), (np.zeros(3 + 2, np.float32),))
+    (member,) = (m for m in members_of(folder) if m.name == "small")
+    entry = evaluate.Entry(member, "ppo@other", "other", None)
+    played = evaluate.Plays({"other": NetworkPolicy(net)}, 2, 0)(entry)
+    assert played.row["ratio"] is None
+    assert played.row["why"].startswith("PolicyMismatch: ")
 
 
 @pytest.mark.parametrize(
