@@ -91,7 +91,7 @@ def run(config: EvaluateManyConfig) -> str:
     name, params = f"evaluate-many {config.folder.name}", changed(config, "days", "seed")
     with open_run(config.experiment, name, params, kind="evaluate-many", config=config) as tracked:
         children = Children(tracked, KIND, config.experiment)
-        keys = [key_of(e.member.digest, e.member.name, e.agent, config.days, config.seed) for e in entries]
+        keys = [_key(entry, config) for entry in entries]
         before = {} if config.fresh else children.before(keys)
         rows: dict[int, EvaluatedRow] = {k: before[key][1] for k, key in enumerate(keys) if key in before}
         if rows:
@@ -120,7 +120,7 @@ def run(config: EvaluateManyConfig) -> str:
 
 
 def _entries(members: Sequence[Member], config: EvaluateManyConfig) -> list[Entry]:
-    """Who bids for each campaign: whom the last `train-many` chose for the same campaign on the same preset, else `mpc`.
+    """Who bids for each campaign: whom the last `train-many` chose for the same one on the same preset, else `mpc`.
 
     For a log: whom it chose with the training that the log is played under, else whom that training itself did.
     """
@@ -136,6 +136,12 @@ def _entries(members: Sequence[Member], config: EvaluateManyConfig) -> list[Entr
         _of_file(m, *chosen.get((m.digest, m.shares), ("", "none"))) if m.log is None else _of_log(m, by_run, config)
         for m in members
     ]
+
+
+def _key(entry: Entry, config: EvaluateManyConfig) -> str:
+    """What its row depends on; of a log also the training that gives its forecast and days, whoever bids."""
+    member, under = entry.member, None if entry.trained is None else entry.trained.part.run
+    return key_of(member.digest, member.name, entry.agent, under, config.days, config.seed)
 
 
 def _of_file(member: Member, choice: str, source: str) -> Entry:
