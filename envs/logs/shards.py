@@ -134,4 +134,4 @@ def _order(day: DayRecord) -> tuple[Any, ...]:
 
 def _natural(text: str) -> tuple[tuple[int, int, str], ...]:
     pieces = [piece for piece in re.split(r"(\d+)", text) if piece]
-    return tuple((0, int(piece), "") if piece.isdigit() else (1, 0, piece) for piece in pieces)
+    return tuple((0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
 from bidpilot.training.alerts.learn import TRAINING_DAYS
-from bidpilot.training.cli.config import Config, Count, JsonFile, Seed, json_file
+from bidpilot.training.cli.config import Config, Count, FigureFile, JsonFile, Seed, json_file
 
 
 class AlertsConfig(Config):
@@ -25,5 +24,5 @@ class AlertsConfig(Config):
     )
     seed: Seed = Field(0, description="Seed of training days, of held-out days and of where outages begin.")
     json_file: JsonFile = json_file("the printed rows")
-    figure: Path | None = Field(None, description="File to draw the figure to, as PNG.")
+    figure: FigureFile = Field(None, description="File to draw the figure to, as PNG.")
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")

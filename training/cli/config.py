@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import tyro
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field
 
 Count = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
@@ -22,6 +22,18 @@ Carries = Annotated[
 ]
 THREADS = "Threads that auctions are cleared on; any number gives the same numbers to the last bit."
 JsonFile = Annotated[Path | None, tyro.conf.arg(name="json")]
+PICTURES: Final = (".eps", ".jpeg", ".jpg", ".pdf", ".png", ".svg", ".tif", ".tiff", ".webp")
+"""Endings of files that a figure can be drawn to, in lower case."""
+
+
+def _drawable(path: Path | None) -> Path | None:
+    if path is not None and path.suffix.lower() not in PICTURES:
+        raise ValueError(f"no figure can be drawn to {path}: name a file that ends in {', '.join(PICTURES)}")
+    return path
+
+
+FigureFile = Annotated[Path | None, AfterValidator(_drawable)]
+"""A file that a figure is drawn to; its ending is checked with the options, before any work."""
 
 _PLACES = (
     "experiment",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import ClassVar
 
 import tyro
 from pydantic import Field
 
-from bidpilot.training.cli.config import Config, JsonFile, Seed, json_file
+from bidpilot.training.cli.config import Config, FigureFile, JsonFile, Seed, json_file
 
 
 class CompareConfig(Config):
@@ -26,6 +25,6 @@ class CompareConfig(Config):
     against: tyro.conf.Positional[str] = Field(
         min_length=1, description="The training run that it is held against, named likewise."
     )
-    out: Path | None = Field(None, description="File to draw the paired differences to, as an image.")
+    out: FigureFile = Field(None, description="File to draw the paired differences to, as an image.")
     seed: Seed = Field(0, description="Seed of the bootstrap.")
     json_file: JsonFile = json_file("what differs, and the paired differences")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 import tyro
 from pydantic import Field
 
-from bidpilot.training.cli.config import Config, Count, JsonFile, Positive, Seed, json_file
+from bidpilot.training.cli.config import Config, Count, FigureFile, JsonFile, Positive, Seed, json_file
 
 if TYPE_CHECKING:
     from bidpilot.training.experiments.verdict import Terms
@@ -92,7 +92,7 @@ class RunConfig(JudgedConfig):
     past: Path | None = Field(None, description=_PAST)
     seed: Seed = Field(0, description="Seed of the days and of the split.")
     out: Path | None = Field(None, description="File to keep the units in, .json or .parquet, for `ab analyse`.")
-    figure: Path | None = Field(None, description="File to draw the interval after each unit to, as PNG.")
+    figure: FigureFile = Field(None, description="File to draw the interval after each unit to, as PNG.")
     json_file: JsonFile = json_file("what was found")
     experiment: str = Field("bidpilot", min_length=1, description=_EXPERIMENT)
 
@@ -118,7 +118,7 @@ class AnalyseConfig(JudgedConfig):
         None, description="Weights of exposures, interactions, conversions for decision logs; the usual where none."
     )
     past: Path | None = Field(None, description=_PAST)
-    figure: Path | None = Field(None, description="File to draw the interval after each unit to, as PNG.")
+    figure: FigureFile = Field(None, description="File to draw the interval after each unit to, as PNG.")
     json_file: JsonFile = json_file("what was found")
     experiment: str = Field("bidpilot", min_length=1, description=_EXPERIMENT)
 
@@ -139,6 +139,6 @@ class SimulateConfig(JudgedConfig):
     suite: str = Field("daily", description=_SUITE)
     arm: str = Field("mpc", description=f"What bids in both arms: {_ARM}.")
     seed: Seed = Field(0, description="Seed of the days and of the experiments.")
-    figure: Path | None = Field(None, description="File to draw the figure to, as PNG.")
+    figure: FigureFile = Field(None, description="File to draw the figure to, as PNG.")
     json_file: JsonFile = json_file("the printed rows")
     experiment: str = Field("bidpilot", min_length=1, description=_EXPERIMENT)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from bidpilot import __version__
 from bidpilot.bidding.errors import BidpilotError
 from bidpilot.training.cli.config import changed
 from bidpilot.training.many.members import Member
@@ -16,12 +17,18 @@ from bidpilot.training.tracking.story import PARENT
 
 ROW_FILE: Final = "row.json"
 """What was found of the campaign."""
+DIGEST: Final = "many.digest"
+"""Tag of what a campaign asks for, `Member.digest`, whatever its file is called."""
+ON: Final = "many.on"
+"""Tag of the preset or log that it is played on, `Member.shares`."""
+ASKED: Final = "many.asked"
+"""Tag that says who asks: `file`, or the `log` itself."""
 _DONE: Final = "many.done"
 
 
 def key_of(*parts: object) -> str:
-    """What tells whether a campaign was done alike: its own digest, and what it was done with."""
-    return hashlib.blake2b(json.dumps(parts, default=str).encode(), digest_size=16).hexdigest()
+    """What tells whether a campaign was done alike: its own digest, what it was done with, and by which bidpilot."""
+    return hashlib.blake2b(json.dumps((__version__, *parts), default=str).encode(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,9 @@ class Children:
     ) -> str:
         """Write the run of a campaign, with `more` JSON files by name; its id."""
         params = {} if member.campaign is None else {f"campaign.{k}": v for k, v in changed(member.campaign).items()}
-        own = {PARENT: self.parent.run_id, _DONE: key, "campaign": member.name, **tags}
+        of_member = {"campaign": member.name, DIGEST: member.digest, ON: member.shares}
+        of_member[ASKED] = "log" if member.campaign is None else "file"
+        own = {PARENT: self.parent.run_id, _DONE: key, **of_member, **tags}
         name = f"{self.kind} {member.name}"
         with open_run(self.experiment, name, params, own, kind=self.kind, store=self.parent.store) as run:
             if member.path.is_file():

@@ -30,7 +30,7 @@ from bidpilot.training.evaluation.play import Arena, Outcome
 from bidpilot.training.evaluation.rows import agent_rows, pair_row
 from bidpilot.training.evaluation.suites import Suite, log_suite
 from bidpilot.training.jobs.run import run_jobs
-from bidpilot.training.many.children import Children, key_of
+from bidpilot.training.many.children import ASKED, DIGEST, ON, Children, key_of
 from bidpilot.training.many.config import EvaluateManyConfig
 from bidpilot.training.many.members import Member, members_of
 from bidpilot.training.many.train import KIND as JUDGED
@@ -91,7 +91,7 @@ def run(config: EvaluateManyConfig) -> str:
     name, params = f"evaluate-many {config.folder.name}", changed(config, "days", "seed")
     with open_run(config.experiment, name, params, kind="evaluate-many", config=config) as tracked:
         children = Children(tracked, KIND, config.experiment)
-        keys = [key_of(e.member.digest, e.member.name, e.agent, config.days, config.seed) for e in entries]
+        keys = [_key(entry, config) for entry in entries]
         before = {} if config.fresh else children.before(keys)
         rows: dict[int, EvaluatedRow] = {k: before[key][1] for k, key in enumerate(keys) if key in before}
         if rows:
@@ -120,17 +120,28 @@ def run(config: EvaluateManyConfig) -> str:
 
 
 def _entries(members: Sequence[Member], config: EvaluateManyConfig) -> list[Entry]:
-    """Who bids for each campaign: whom the last `train-many` chose for the one of its name, else `mpc`.
+    """Who bids for each campaign: whom the last `train-many` chose for the same one on the same preset, else `mpc`.
 
     For a log: whom it chose with the training that the log is played under, else whom that training itself did.
     """
-    chosen: dict[str, tuple[str, str]] = {}
+    chosen: dict[tuple[str, str], tuple[str, str]] = {}
+    by_run: dict[str, str] = {}  # of logs that were judged for what they record themselves
     for found in reversed(finished_runs(JUDGED, experiment=config.experiment)):
-        chosen[found.tags.get("campaign", "")] = (found.tags.get(CHOICE, ""), found.tags.get("source_run", "none"))
-    by_run = {source: choice for choice, source in chosen.values()}
+        same = found.tags.get(DIGEST, ""), found.tags.get(ON, "")
+        choice, source = found.tags.get(CHOICE, ""), found.tags.get("source_run", "none")
+        chosen[same] = (choice, source)
+        if found.tags.get(ASKED) == "log":
+            by_run[source] = choice
     return [
-        _of_file(m, *chosen.get(m.name, ("", "none"))) if m.log is None else _of_log(m, by_run, config) for m in members
+        _of_file(m, *chosen.get((m.digest, m.shares), ("", "none"))) if m.log is None else _of_log(m, by_run, config)
+        for m in members
     ]
+
+
+def _key(entry: Entry, config: EvaluateManyConfig) -> str:
+    """What its row depends on; of a log also the training that gives its forecast and days, whoever bids."""
+    member, under = entry.member, None if entry.trained is None else entry.trained.part.run
+    return key_of(member.digest, member.name, entry.agent, under, config.days, config.seed)
 
 
 def _of_file(member: Member, choice: str, source: str) -> Entry:
@@ -188,6 +199,8 @@ class Plays:
         known: dict[str, Any] = {"campaign": member.name, "agent": entry.agent, "run": entry.run}
         try:
             suite = self._suite(entry)
+            if entry.run is not None:
+                self.policies[entry.run].check(len(suite.arena.forecast.segments))
             own = {} if entry.run is None else {entry.agent: self.policies[entry.run]}
             named = dict.fromkeys((*REFERENCES, entry.agent))
             outcomes: dict[str, Outcome] = {}

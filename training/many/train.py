@@ -41,12 +41,12 @@ def run(config: TrainManyConfig) -> str:
 
     Raises:
         InvalidConfig, InvalidCampaign, UnknownProfile: the folder's or a file's faults, before any work.
-        RunNotFound: the policy that was named is none.
+        RunNotFound: the policy that was named is none; InvalidConfig where it is of another preset.
     """
     members, backend, console = members_of(config.folder), config.spread(), Console()
     named = None if config.policy is None else resolve_run(config.policy)
-    if named is not None and Lineage.of(named).log is not None:
-        raise InvalidConfig(f"run {named.told} was trained on a log; --policy names one of a preset.")
+    if named is not None:
+        _check_named(named, members)
     name, params = f"train-many {config.folder.name}", changed(config, "days", "seed")
     with open_run(config.experiment, name, params, kind="train-many", config=config) as tracked:
         policies = _policies(config, members, named, backend, tracked, console)
@@ -66,6 +66,24 @@ def run(config: TrainManyConfig) -> str:
         config.json_file.write_text(json.dumps(rows, indent=1) + "\n")
     console.print(f"held-out days: bidpilot evaluate-many {config.folder}", soft_wrap=True)
     return tracked.run_id
+
+
+def _check_named(named: RunInfo, members: Sequence[Member]) -> None:
+    """Refuse a policy that campaigns of other presets would share.
+
+    Raises:
+        InvalidConfig: it was trained on a log, or on another preset than that of a campaign.
+    """
+    if Lineage.of(named).log is not None:
+        raise InvalidConfig(f"run {named.told} was trained on a log; --policy names one of a preset.")
+    learnt = named.tags.get("setting", "a preset that it does not say")
+    others = [member for member in members if member.log is None and member.market != learnt]
+    if others:
+        names, presets = ", ".join(m.name for m in others), ", ".join(sorted({str(m.market) for m in others}))
+        raise InvalidConfig(
+            f"run {named.told} was trained on {learnt}, and {names} are played on {presets}. Name a run on that "
+            "preset, give campaigns of other presets a folder of their own, or leave --policy out."
+        )
 
 
 def _policies(

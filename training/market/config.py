@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
 from bidpilot.envs.answering.config import RivalMarketConfig
-from bidpilot.training.cli.config import Config, Count, JsonFile, Positive, Seed, json_file
+from bidpilot.training.cli.config import Config, Count, FigureFile, JsonFile, Positive, Seed, json_file
 
 
 class MarketConfig(Config):
@@ -29,6 +28,6 @@ class MarketConfig(Config):
     budget: Positive = Field(RivalMarketConfig().budget, description="Budget of each, currency per day.")
     days: Count = Field(16, description="Days that are played.")
     seed: Seed = Field(0, description="Seed of bidders, days and intervals.")
-    figure: Path | None = Field(None, description="File to draw the picture to, which is with the run too.")
+    figure: FigureFile = Field(None, description="File to draw the picture to, which is with the run too.")
     json_file: JsonFile = json_file("the printed rows")
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")

@@ -8,8 +8,10 @@ from rich.console import Console
 
 from bidpilot.agents.acting.agent import Agent
 from bidpilot.agents.learners.catalogue import LEARNERS
-from bidpilot.bidding.errors import UnknownAgent
+from bidpilot.bidding.errors import InvalidMarket, UnknownAgent
+from bidpilot.envs import seeding
 from bidpilot.envs.answering.config import RivalMarketConfig
+from bidpilot.envs.answering.market import rival_market
 from bidpilot.training.cli.config import changed
 from bidpilot.training.evaluation.contestants import find_contestants
 from bidpilot.training.evaluation.statistics import NO_INTERVAL, interval
@@ -32,10 +34,11 @@ def run(config: MarketConfig) -> list[MarketRow]:
     """Play one market for each policy, print, draw and log what becomes of it.
 
     Raises:
-        InvalidMarket: parameters out of range.
+        InvalidMarket: parameters out of range, or a budget that buys nothing.
         UnknownAgent, RunNotFound, AmbiguousRun, PolicyMismatch: from a name.
     """
     console, market = Console(), RivalMarketConfig(bidders=config.bidders, budget=config.budget)
+    _check_budget(market, config.seed)
     agents = {name: policy_of(name, config.experiment) for name in config.all}
     name = f"market of {' '.join(config.all)}"
     with open_run(config.experiment, name, changed(config, "all"), kind="market", config=config) as tracked:
@@ -59,6 +62,20 @@ def run(config: MarketConfig) -> list[MarketRow]:
     write_json(config.json_file, rows)
     write_figure(config.figure, figure)
     return rows
+
+
+def _check_budget(config: RivalMarketConfig, seed: int) -> None:
+    """Refuse budgets with which nobody could buy anything all day.
+
+    Raises:
+        InvalidMarket: a day's budget is less than one auction costs on average.
+    """
+    price = rival_market(config, seeding.LOG_HELD_OUT, seed).bidders.mean_price
+    if config.budget < price:
+        raise InvalidMarket(
+            f"a budget of {config.budget:g} a day does not pay for one auction of this market, {price:.3g} on average. "
+            f"Give a greater one; the default is {RivalMarketConfig().budget:g}."
+        )
 
 
 def policy_of(name: str, experiment: str) -> Agent:
@@ -93,7 +110,7 @@ def market_row(who: str, outcome: Everyone, seed: int) -> MarketRow:
         price=float(price.mean()),
         price_low=low,
         price_high=high,
-        price_swing=float(by_slot.std() / by_slot.mean()),
+        price_swing=float(by_slot.std() / by_slot.mean()) if by_slot.any() else 0.0,
         ratio=None if ratio is None else float(ratio.mean()),
         ratio_low=ends[0],
         ratio_high=ends[1],

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Final
 import tyro
 from pydantic import Field
 
-from bidpilot.training.cli.config import Config, Count, JsonFile, Positive, Seed, Share, json_file
+from bidpilot.training.cli.config import Config, Count, FigureFile, JsonFile, Positive, Seed, Share, json_file
 
 _FIGURE: Final = "File to draw the figure to, as PNG."
 _EXPERIMENT: Final = "Name of the MLflow experiment."
@@ -47,7 +47,7 @@ class EstimateConfig(JudgedConfig):
     )
     seed: Seed = Field(0, description="Seed of the prices that are drawn.")
     json_file: JsonFile = json_file("the estimate")
-    figure: Path | None = Field(None, description=_FIGURE)
+    figure: FigureFile = Field(None, description=_FIGURE)
     experiment: str = Field("bidpilot", min_length=1, description=_EXPERIMENT)
 
 
@@ -70,5 +70,5 @@ class CheckConfig(JudgedConfig):
     spread: Positive = Field(0.2, description="Standard deviation of the log of what candidates multiply bids by.")
     seed: Seed = Field(0, description="Seed of candidates, logs and truth.")
     json_file: JsonFile = json_file("a row per candidate and metric, and their totals")
-    figure: Path | None = Field(None, description=_FIGURE)
+    figure: FigureFile = Field(None, description=_FIGURE)
     experiment: str = Field("bidpilot", min_length=1, description=_EXPERIMENT)

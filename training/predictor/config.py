@@ -8,7 +8,7 @@ from typing import ClassVar
 import tyro
 from pydantic import Field
 
-from bidpilot.training.cli.config import Config, JsonFile, json_file
+from bidpilot.training.cli.config import Config, FigureFile, JsonFile, json_file
 
 
 class FitPredictorConfig(Config):
@@ -40,5 +40,5 @@ class FitPredictorConfig(Config):
     )
     keep_incident_slots: bool = Field(False, description="Learn from what lay under an incident all the same.")
     json_file: JsonFile = json_file("the calibration")
-    figure: Path | None = Field(None, description="File to draw the calibration curves to, as PNG or SVG.")
+    figure: FigureFile = Field(None, description="File to draw the calibration curves to, as PNG or SVG.")
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 import tyro
 from pydantic import Field
 
-from bidpilot.training.cli.config import Config, JsonFile, Seed, json_file
+from bidpilot.training.cli.config import Config, FigureFile, JsonFile, Seed, json_file
 
 _FILE = "YAML file of named profiles, such as `profiles propose --out` writes, beside those of the package."
 
@@ -64,6 +64,6 @@ class ProposeConfig(Config):
     key_file: Path | None = Field(None, description="File of the key that a bid server encrypted its log with.")
     out: Path | None = Field(None, description="YAML file to put the proposed profile into, under the platform's name.")
     seed: Seed = Field(0, description="Seed of the resampling of days.")
-    figure: Path | None = Field(None, description="File to draw the weights to, as an image.")
+    figure: FigureFile = Field(None, description="File to draw the weights to, as an image.")
     json_file: JsonFile = json_file("the proposal")
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")

@@ -9,7 +9,7 @@ import tyro
 from pydantic import Field
 
 from bidpilot.agents.learners.catalogue import DEFAULT
-from bidpilot.training.cli.config import Carries, Config, Count, JsonFile, Seed, json_file
+from bidpilot.training.cli.config import Carries, Config, Count, FigureFile, JsonFile, Seed, json_file
 from bidpilot.training.evaluation.names import CHOICE, FORECASTING, REFERENCES
 from bidpilot.training.protocols.names import BENCHMARK, OFFLINE, USUAL
 
@@ -107,5 +107,5 @@ class TrafficConfig(Config):
     days: Count = Field(256, description="Days per market; a market of several draws shares them out.")
     seed: Seed = Field(0, description="Seed of the days, of drawn bursts and of the bootstrap.")
     json_file: JsonFile = json_file("the printed rows")
-    figure: Path | None = Field(None, description="File to draw the figure to, as PNG.")
+    figure: FigureFile = Field(None, description="File to draw the figure to, as PNG.")
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")

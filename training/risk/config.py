@@ -8,7 +8,7 @@ from typing import ClassVar
 import tyro
 from pydantic import Field
 
-from bidpilot.training.cli.config import Config, Count, JsonFile, Seed, json_file
+from bidpilot.training.cli.config import Config, Count, FigureFile, JsonFile, Seed, json_file
 from bidpilot.training.evaluation.catalogue import EVERY
 
 
@@ -39,5 +39,5 @@ class RisksConfig(Config):
     days: Count = Field(64, description="Held-out days that the cost of each effect is measured on.")
     seed: Seed = Field(0, description="Seed of the days and of the bootstrap.")
     json_file: JsonFile = json_file("the register, its matrix and its heat maps")
-    figure: Path | None = Field(None, description="File to draw the matrix and the heat maps to, as PNG.")
+    figure: FigureFile = Field(None, description="File to draw the matrix and the heat maps to, as PNG.")
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")

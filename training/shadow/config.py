@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import tyro
 from pydantic import Field
 
-from bidpilot.training.cli.config import Config, JsonFile, json_file
+from bidpilot.training.cli.config import Config, FigureFile, JsonFile, json_file
 
 
 class ShadowConfig(Config):
@@ -28,5 +28,5 @@ class ShadowConfig(Config):
         None, description="Weights of exposures, interactions, conversions in the worth; the usual where none."
     )
     json_file: JsonFile = json_file("the rows")
-    figure: Path | None = Field(None, description="File to draw the comparison to, as PNG.")
+    figure: FigureFile = Field(None, description="File to draw the comparison to, as PNG.")
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")

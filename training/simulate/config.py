@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from bidpilot.training.cli.config import Count
+from bidpilot.training.cli.config import Count, FigureFile
 from bidpilot.training.solve.config import SolveConfig
 
 Change = Annotated[float, Field(gt=-1, lt=9)]
@@ -54,4 +53,4 @@ class SimulateConfig(SolveConfig):
     checks: Count = Field(
         4, description="Checks on a preset, each with a training log and held-out days of its own; of a log, folds."
     )
-    figure: Path | None = Field(None, description="File to draw the figure to, as PNG.")
+    figure: FigureFile = Field(None, description="File to draw the figure to, as PNG.")

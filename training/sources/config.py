@@ -8,7 +8,7 @@ from typing import ClassVar
 import tyro
 from pydantic import Field
 
-from bidpilot.training.cli.config import Config, Count, JsonFile, json_file
+from bidpilot.training.cli.config import Config, Count, FigureFile, JsonFile, json_file
 
 
 class SourcesConfig(Config):
@@ -27,5 +27,5 @@ class SourcesConfig(Config):
         20, description="Sources and days to print, those that save the most money first; files have all."
     )
     json_file: JsonFile = json_file("the review")
-    figure: Path | None = Field(None, description="File to draw the heat map to, as PNG.")
+    figure: FigureFile = Field(None, description="File to draw the heat map to, as PNG.")
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")

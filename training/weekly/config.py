@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 import tyro
 from pydantic import Field
 
-from bidpilot.training.cli.config import JsonFile, Share, json_file
+from bidpilot.training.cli.config import FigureFile, JsonFile, Share, json_file
 from bidpilot.training.setting.terms import LogTerms
 
 Level = Annotated[float, Field(gt=0, lt=1)]
@@ -40,6 +40,6 @@ class WeeklyConfig(LogTerms):
     max_invalid_share: Share = Field(0.1, description="Most of the wins that may be invalid.")
     alpha: Level = Field(0.05, description="Share of intervals that may miss the truth.")
     key_file: Path | None = Field(None, description="File of the key that a bid server encrypted its log with.")
-    figure: Path | None = Field(None, description="File to draw the two weeks to, as an image.")
+    figure: FigureFile = Field(None, description="File to draw the two weeks to, as an image.")
     json_file: JsonFile = json_file("the comparison and the scorecard")
     experiment: str = Field("bidpilot", min_length=1, description="Name of the MLflow experiment.")

@@ -51,6 +51,14 @@ def test_units_are_in_the_order_of_their_numbers() -> None:
     assert [day.unit for day in joined.days] == [day.unit for day in WHOLE.days]
 
 
+@pytest.mark.parametrize("unit", ["5²", "①", "٣ day"])
+def test_a_unit_may_have_any_digits_in_its_name(unit: str) -> None:
+    parts = [WHOLE.select_days([day]) for day in (0, 1)]
+    parts[0] = replace(parts[0], days=(replace(parts[0].days[0], unit=unit),))
+    joined = join_parts("whole", parts, empty)
+    assert {day.unit for day in joined.days} == {unit, WHOLE.days[1].unit}
+
+
 def test_a_day_in_two_parts_and_parts_of_other_kinds_are_refused() -> None:
     with pytest.raises(InvalidLog, match="lies in two parts"):
         join_parts("whole", [WHOLE, WHOLE.select_days([3])], empty)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,17 @@ from bidpilot.envs.markets.defaults import preset_forecast
 from bidpilot.solvers.allocation import allocate
 from bidpilot.training.evaluation.catalogue import SUITES
 from bidpilot.training.evaluation.contestants import play_fixed
+from bidpilot.training.evaluation.ground import Trained, TrainingPart
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import synthetic_suite
 from bidpilot.training.many import evaluate, train
+from bidpilot.training.many.children import DIGEST, ON
 from bidpilot.training.many.config import EvaluateManyConfig, TrainManyConfig
 from bidpilot.training.many.judging import Judges
 from bidpilot.training.many.members import members_of
 from bidpilot.training.many.train import KIND
 from bidpilot.training.tracking import current_store, download, find_run, finished_runs, open_run
+from bidpilot.training.tracking.lineage import Lineage
 
 pytestmark = pytest.mark.usefixtures("project")
 
@@ -52,7 +56,7 @@ def policy(project: Path) -> str:
     net = Mlp((np.zeros((len(feature_names(SEGMENTS)), width), np.float32),), (bias,))
     NetworkPolicy(net).save(project / "policy.npz")
     (project / "policy.json").write_text(json.dumps({"learner": "ppo"}))
-    with open_run("bidpilot", "bad", {}, kind="train") as tracked:
+    with open_run("bidpilot", "bad", {}, {"setting": "steady"}, kind="train") as tracked:
         for file in ("policy.npz", "policy.json"):
             tracked.log_artifact(project / file, "policy")
     return tracked.run_id
@@ -132,6 +136,57 @@ def test_held_out_days_are_the_suites_own_and_the_chosen_one_bids(judged: str, f
     assert find_run(run_id).metrics["campaigns"] == 3
     agents = json.loads(download(children("evaluated")["small"].run_id, evaluate.ROWS_FILE).read_text())
     assert {row["agent"] for row in agents} >= {"mpc", "mpc_informed"}
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [({"campaign": "renamed"}, True), ({DIGEST: "of before the budget was raised"}, False), ({ON: "daily"}, False)],
+)
+def test_a_choice_is_of_the_same_campaign_on_the_same_market(
+    change: dict[str, str], kept: bool, folder: Path, policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the file is called, and for no other."""
+    (member,) = (m for m in members_of(folder) if m.name == "small")
+    tags = {"campaign": "small", DIGEST: member.digest, ON: "steady", "choice": "ppo", "source_run": policy}
+    monkeypatch.setattr(evaluate, "finished_runs", lambda *_, **__: [SimpleNamespace(tags={**tags, **change})])
+    (entry,) = evaluate._entries([member], EvaluateManyConfig(folder=folder))
+    assert (entry.agent, entry.run) == ((f"ppo@{policy}", policy) if kept else ("mpc", None))
+
+
+def test_a_policy_of_another_preset_is_refused_by_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_run("bidpilot", "weekday", {}, {"setting": "daily"}, kind="train") as tracked:
+        pass
+    before = len(finished_runs("train-many"))
+    with pytest.raises(InvalidConfig, match=r"weekday.* was trained on daily.* large, never, small .*steady"):
+        train.run(TrainManyConfig(folder=folder, policy=tracked.run_id, days=DAYS))
+    assert len(finished_runs("train-many")) == before
+
+
+def test_rows_of_another_training_or_version_are_not_taken_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a controller bids, which has the training's forecast."""
+    member, config = members_of(folder)[0], EvaluateManyConfig(folder=folder)
+
+    def key(run: str) -> str:
+        part = TrainingPart("log", Lineage("digest", "part"), run=run)
+        campaign = Campaign(budget=20.0)
+        return evaluate._key(
+            evaluate.Entry(member, "mpc", None, Trained(preset_forecast("steady"), campaign, part)), config
+        )
+
+    first = key("one")
+    assert key("one") == first
+    assert key("other") != first
+    monkeypatch.setattr("bidpilot.training.many.children.__version__", "0.0.9")
+    assert key("one") != first
+
+
+def test_a_chosen_policy_of_other_segments_is_the_fault_of_its_campaign(folder: Path) -> None:
+    net = Mlp((np.zeros((len(feature_names(2)), 3 + 2), np.float32),), (np.zeros(3 + 2, np.float32),))
+    (member,) = (m for m in members_of(folder) if m.name == "small")
+    entry = evaluate.Entry(member, "ppo@other", "other", None)
+    played = evaluate.Plays({"other": NetworkPolicy(net)}, 2, 0)(entry)
+    assert played.row["ratio"] is None
+    assert played.row["why"].startswith("PolicyMismatch: ")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import MagicMock
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from bidpilot.agents.acting.agent import controller_agent
-from bidpilot.bidding.errors import UnknownAgent
+from bidpilot.bidding.errors import InvalidMarket, UnknownAgent
 from bidpilot.training.market.config import MarketConfig
 from bidpilot.training.market.play import everyone, rivals_alone
 from bidpilot.training.market.run import gini, market_row, policy_of, run
@@ -52,6 +53,24 @@ def test_gini(shares: list[float], want: float) -> None:
 def test_who_cannot_be_everybody_is_refused(name: str) -> None:
     with pytest.raises(UnknownAgent, match="everybody"):
         policy_of(name, "bidpilot")
+
+
+@pytest.mark.parametrize("budget", [1e-9, 0.004, 0.08])
+def test_a_budget_that_buys_nothing_is_refused_before_any_work(budget: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = small_market().config
+    monkeypatch.setattr("bidpilot.training.market.run.open_run", lambda *_, **__: pytest.fail("work was begun"))
+    monkeypatch.setattr(
+        "bidpilot.training.market.run.RivalMarketConfig",
+        lambda budget=17.0, **_: small.model_copy(update={"budget": budget}),
+    )
+    with pytest.raises(InvalidMarket, match=f"budget of {budget:g} a day does not pay for one auction"):
+        run(MarketConfig(budget=budget))
+
+
+def test_a_market_in_which_nobody_buys_has_a_row_of_numbers() -> None:
+    found = rivals_alone(small_market().config, 2, 0)
+    row = market_row("idle", replace(found, paid=np.zeros_like(found.paid)), 0)
+    assert (row["price"], row["price_swing"]) == (0.0, 0.0)
 
 
 def test_the_command_prints_draws_and_keeps_its_rows(
