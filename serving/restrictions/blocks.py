@@ -72,7 +72,7 @@ def _within(category: str, among: frozenset[str]) -> bool:
 def domain_of(text: str) -> str:
     """A domain as it is compared: without what exchanges write around it, as in https://me@*.Shop.example.:443/x?y#z."""
     text = text.strip().lower()
-    if not text.replace(".", "").isalnum() or len(text) > _MOST_DOMAIN:
+    if not text.replace(".", "").replace("-", "").isalnum() or len(text) > _MOST_DOMAIN:
         text = _host(text)[-_MOST_DOMAIN:]
     return text.strip(".")
 

@@ -43,6 +43,16 @@ def text(value: Any) -> str:
     return str(int(value) if isinstance(value, float) and value.is_integer() and value < 2**53 else value)
 
 
+def name_or_place(value: Any) -> str | int:
+    return value if isinstance(value, str) else whole(value)
+
+
+def flag(value: Any) -> bool:
+    if isinstance(value, str | list | dict) or value not in (0, 1):
+        raise Unread(value)
+    return bool(value)
+
+
 def many(read: Read) -> Read:
     return lambda value: [read(one) for one in (value if isinstance(value, list) else [value]) if one is not None]
 
@@ -87,9 +97,11 @@ DEAL = thing(
     "id", PRICE, id=text, bidfloor=number, bidfloorcur=text, at=whole, wseat=many(text), wadomain=many(text),
     mincpmpersec=number, durfloors=FLOORS,
 )  # fmt: skip
+HINTS = thing(exposure=number, interaction=number, conversion=number, segment=name_or_place, source=whole, explain=flag)
 IMP = thing(
     "id", PRICE, id=text, bidfloor=number, bidfloorcur=text, video=PLAYER, audio=PLAYER, banner=BANNER, secure=whole,
     native=thing(request=text, battr=many(whole), api=many(whole)),
+    exp=number, qty=thing(multiplier=number), ext=thing(bidpilot=HINTS),
     pmp=thing(private_auction=whole, deals=those(DEAL)),
 )  # fmt: skip
 REQUEST = thing(
