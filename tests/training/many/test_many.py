@@ -18,7 +18,7 @@ from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.envs.markets.defaults import preset_forecast
 from bidpilot.solvers.allocation import allocate
 from bidpilot.training.evaluation.catalogue import SUITES
-from bidpilot.training.evaluation.contestants import play_fixed
+from bidpilot.training.evaluation.contestants import Contestant, play_fixed
 from bidpilot.training.evaluation.ground import Trained, TrainingPart
 from bidpilot.training.evaluation.statistics import interquartile_mean
 from bidpilot.training.evaluation.suites import synthetic_suite
@@ -180,7 +180,11 @@ def test_rows_of_another_training_or_version_are_not_taken_over(folder: Path, mo
     assert key("one") != first
 
 
-def test_a_chosen_policy_of_other_segments_is_the_fault_of_its_campaign(folder: Path) -> None:
+def test_a_chosen_policy_of_other_segments_is_the_fault_of_its_campaign(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found before anybody plays."""
+    monkeypatch.setattr(Contestant, "play", lambda *_: pytest.fail("played"))
     net = Mlp((np.zeros((len(feature_names(2)), 3 + 2), np.float32),), (np.zeros(3 + 2, np.float32),))
     (member,) = (m for m in members_of(folder) if m.name == "small")
     entry = evaluate.Entry(member, "ppo@other", "other", None)
