@@ -234,7 +234,12 @@ def day(kept: ServeConfig, caplog: pytest.LogCaptureFixture) -> tuple[ServeConfi
     caplog.set_level(logging.DEBUG)
     marks, clock = Marks(), ManualClock(20_000 * DAY)
     with open_bidder(kept, clock) as bidder:
-        rules = {"caps": (Cap(most=1000, hours=168),), "audience": Audience(not_regions=("DEU",), consent=True)}
+        audience = Audience(not_regions=("DEU",), consent=True)
+        rules = {
+            "caps": (Cap(most=1000, hours=168),),
+            "audience": audience,
+            "minors": True,
+        }  # a mark is no year of birth
         for served in list(bidder.served.values()):
             bidder.put(served.model_copy(update=rules))
         bidder.tick()
