@@ -27,6 +27,7 @@ from tests.training.jobs.works import Counting, Dying, Slow, divide, folder_of, 
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="bidpilot[ray] is not installed")
 
+ROOT = Path(__file__).resolve().parents[3]
 KILLS = int(os.environ.get("BIDPILOT_JOB_KILLS", "2"))
 ON_RAY = Backend("ray")
 
@@ -36,6 +37,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Two nodes of one CPU each, on loopback and without dashboard; the parent works in a third folder."""
     node = {"num_cpus": 1, "node_ip_address": "127.0.0.1", "include_dashboard": False, "object_store_memory": 10**8}
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))  # where workers find the works of these tests
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv(*_ON_LOOPBACK)
         patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
