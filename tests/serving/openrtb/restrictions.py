@@ -15,10 +15,14 @@ W3 = "http://www.w3.org/"
 def broken(
     bid: dict[str, Any], request: dict[str, Any], creative: dict[str, Any], cur: str, minors: bool = False
 ) -> list[str]:
-    """The fields of a request (in the protocol's own forms) that a bid breaks; `creative`: what it shows."""
-    (imp,) = [imp for imp in request["imp"] if imp["id"] == bid["impid"]]
-    found = [*_of_request(bid, request, creative), *_of_imp(bid, imp, creative), *_of_price(bid, imp, request, cur)]
-    return found + (["minors"] if not minors and _minor(request) else [])
+    """The fields of a request (in the protocol's own forms) that a bid breaks; `creative`: what it shows.
+
+    Of impressions with one id all but one cannot be read, or there would be no bid: it is for the one that it fits.
+    """
+    imps = [imp for imp in request["imp"] if imp["id"] == bid["impid"]]
+    assert imps, bid["impid"]
+    found = min(([*_of_imp(bid, imp, creative), *_of_price(bid, imp, request, cur)] for imp in imps), key=len)
+    return [*_of_request(bid, request, creative), *found] + (["minors"] if not minors and _minor(request) else [])
 
 
 def of(fields: dict[str, Any] | None, name: str) -> list[Any]:
