@@ -103,8 +103,7 @@ def _weight(size: Column, noise: float, variance: float) -> Column:
     """Share of its own mean in an estimate."""
     if variance <= 0:
         return np.zeros_like(size)
-    found: Column = size / (size + noise / variance)
-    return np.where(size > 0, found, 0.0)
+    return _over(size, size + noise / variance)  # of nothing seen it is 0, also where outcomes do not differ
 
 
 def _sums(here: NDArray[np.int64], what: Column, size: int) -> Column:

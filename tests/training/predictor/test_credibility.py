@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bidpilot.training.predictor.credibility import Fitted, Tally, fit
@@ -62,6 +62,7 @@ cells = st.lists(
 
 @settings(max_examples=100, deadline=None)
 @given(cells, st.floats(0, 1))
+@example([(0, 1, 0.0, 0.0), (1, 1, 1.0, 0.0)], 0.0)  # outcomes of a cell never differ, and three sources are unseen
 def test_rates_lie_between_what_is_known_and_what_is_around_it(
     drawn: list[tuple[int, int, float, float]], guess: float
 ) -> None:
