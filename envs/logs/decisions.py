@@ -8,7 +8,6 @@ refused as invalid traffic, which no training day is to hold, and what lay under
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -23,9 +22,8 @@ from bidpilot.bidding.kpi import KPI
 from bidpilot.bidding.traffic.refusal import Refusal
 from bidpilot.bidding.zone import Cut
 from bidpilot.envs.logs.auction_log import EVENT_COLUMNS, AuctionLog, DayRecord, stack_offsets
-from bidpilot.envs.logs.files import find_files
+from bidpilot.envs.logs.decision_rows import decision_files, read_decision_rows
 from bidpilot.envs.logs.formats import in_words
-from bidpilot.envs.logs.headers import require_columns
 from bidpilot.envs.logs.importing import ImportResult
 from bidpilot.envs.logs.incidents import UnderIncident, filled, without_incidents
 from bidpilot.envs.logs.outcomes import Plain, as_it_is, read_outcomes
@@ -89,9 +87,9 @@ def import_decisions(
         InvalidZone: their days are of several time zones.
         EmptyLog: no row can be used.
     """
-    paths = find_files(files, "decisions-*")
+    paths = decision_files(files)
     segments = _segments(paths[0].with_name(SEGMENTS_FILE))
-    rows = pl.concat([_read(p, plain) for p in paths])
+    rows = read_decision_rows(paths, COLUMNS, plain, {ZONE: pl.String})
     events = read_outcomes({path.parent: None for path in paths}, plain).filter(pl.col("event").is_not_null())
     reason = _reason(segments)
     rows, left_out = without_incidents(rows.with_columns(reason=reason), incidents)
@@ -114,19 +112,6 @@ def import_decisions(
             log = replace(log, notes=(*log.notes, NOTE_ORDERS))
     copied = log.n + aside.height - rows.height
     return ImportResult(log, aside.select("file", pl.exclude("file")), rows.height, copied=copied)
-
-
-def _read(path: Path, plain: Plain) -> pl.DataFrame:
-    try:
-        data = plain(path)
-        present = list(pl.read_parquet_schema(io.BytesIO(data)))
-        require_columns(present, COLUMNS, str(path))
-        said = [ZONE] if ZONE in present else []
-        rows = pl.read_parquet(io.BytesIO(data), columns=[*COLUMNS, *said])
-        zone = pl.col(ZONE) if said else pl.lit(None, pl.String)
-        return rows.with_columns(zone.alias(ZONE), file=pl.lit(path.name))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise UnreadableFile(f"{path} cannot be read ({error}). Import the files that a bid server wrote.") from error
 
 
 def _funnel(rows: pl.DataFrame, events: pl.DataFrame) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:

@@ -5,7 +5,6 @@ A replay needs the outcome of every auction, and a server knows those that it wo
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -13,8 +12,8 @@ import polars as pl
 
 from bidpilot.bidding.errors import NotALog, UnreadableFile
 from bidpilot.bidding.kpi import KPI
+from bidpilot.envs.logs.decision_rows import decision_files, read_decision_rows
 from bidpilot.envs.logs.decisions import WON
-from bidpilot.envs.logs.files import find_files
 from bidpilot.envs.logs.headers import require_columns
 from bidpilot.envs.logs.incidents import UnderIncident, without_incidents
 from bidpilot.envs.logs.manifest import MANIFEST_FILE
@@ -48,8 +47,8 @@ def read_won(
     Raises:
         NoFilesMatched, UnreadableFile, MissingColumn: from the files.
     """
-    paths = find_files(files, "decisions-*")
-    rows = pl.concat([_decisions(path, plain) for path in paths])
+    paths = decision_files(files)
+    rows = read_decision_rows(paths, _READ, plain, {"format": pl.String}).filter(pl.col("result") == WON)
     rows, _ = without_incidents(rows.with_columns(reason=pl.lit(None, pl.String)), incidents)
     events = read_outcomes(dict.fromkeys(path.parent for path in paths), plain)
     sums = events.group_by("key").agg(
@@ -59,7 +58,7 @@ def read_won(
     )
     found = (
         rows.filter(pl.col("reason").is_null())
-        .with_columns(hour=(pl.col("time") // 3600).cast(pl.Int64) % 24)
+        .with_columns(pl.col("format").fill_null(""), hour=(pl.col("time") // 3600).cast(pl.Int64) % 24)
         .join(sums, on="key", how="left", maintain_order="left")
         .with_columns(pl.col("viewed", "interacted", "converted").fill_null(0.0))
     )
@@ -81,22 +80,8 @@ def won_of(log: Path, incidents: Sequence[UnderIncident] = (), plain: Plain = as
             f"{log} holds no won exposures: it is of no bid server, or a version before imported it. Import the "
             "decisions again, or give their folder."
         )
-    return _read(path, as_it_is, tuple(SCHEMA)).cast(SCHEMA)
-
-
-def _decisions(path: Path, plain: Plain) -> pl.DataFrame:
-    """The rows of one file that were won."""
-    frame = _read(path, plain, _READ, ("format",)).filter(pl.col("result") == WON)
-    if "format" not in frame.columns:  # of a server that did not log it
-        frame = frame.with_columns(format=pl.lit(""))
-    return frame.select(*_READ, "format")
-
-
-def _read(path: Path, plain: Plain, needed: tuple[str, ...], more: tuple[str, ...] = ()) -> pl.DataFrame:
     try:
-        data = plain(path)
-        present = list(pl.read_parquet_schema(io.BytesIO(data)))
-        require_columns(present, needed, str(path))
-        return pl.read_parquet(io.BytesIO(data), columns=[*needed, *(name for name in more if name in present)])
+        require_columns(list(pl.read_parquet_schema(path)), tuple(SCHEMA), str(path))
+        return pl.read_parquet(path, columns=list(SCHEMA)).cast(SCHEMA)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise UnreadableFile(f"{path} cannot be read ({error}). Give the files that a bid server wrote.") from error
+        raise UnreadableFile(f"{path} cannot be read ({error}). Import the decisions again.") from error

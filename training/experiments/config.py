@@ -114,6 +114,7 @@ class AnalyseConfig(JudgedConfig):
         None, min_length=1, description="Experiment of the decision logs, where several were served."
     )
     arms: tuple[str, ...] = Field((), description="Control and treated arm; as the file says where none.")
+    key_file: Path | None = Field(None, description="The server's --key-file, where its log is encrypted.")
     preference: tuple[float, float, float] | None = Field(
         None, description="Weights of exposures, interactions, conversions for decision logs; the usual where none."
     )

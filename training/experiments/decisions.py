@@ -14,8 +14,9 @@ import polars as pl
 
 from bidpilot.bidding.errors import InvalidExperiment
 from bidpilot.bidding.kpi import KPI
+from bidpilot.envs.logs.decision_rows import decision_files, read_decision_rows
 from bidpilot.envs.logs.decisions import WON
-from bidpilot.envs.logs.files import find_files
+from bidpilot.envs.logs.outcomes import Plain, as_it_is, read_outcomes
 from bidpilot.training.experiments.served import ServedExperiment
 from bidpilot.training.experiments.units import OFFERED, PREFERENCE, Units
 
@@ -28,15 +29,18 @@ def decision_units(
     arms: Sequence[str],
     preference: tuple[float, float, float] = PREFERENCE,
     served: ServedExperiment | None = None,
+    plain: Plain = as_it_is,
 ) -> Units:
     """The days that both arms have in the log, in order: campaigns, or arms of the experiment that was `served`.
 
     Expected KPIs are those predicted of won exposures; a log's exposures have no outcome of their own, so that the
     realised ones are the predicted. Which wins were invalid, and how many users an arm had, no log tells. Prices, and
-    what a fixed rule would have bought, are covariates where prices are told of every request.
+    what a fixed rule would have bought, are covariates where prices are told of every request. `plain` gives the bytes
+    of a file, decrypted where it is encrypted.
 
     Raises:
-        NoFilesMatched, InvalidExperiment: no log is there, it cannot be read, or no day has both campaigns.
+        NoFilesMatched, UnreadableFile, MissingColumn: from the log.
+        InvalidExperiment: no day has both arms.
     """
     shares = (0.5, 0.5)
     if served is not None:
@@ -47,9 +51,8 @@ def decision_units(
         raise InvalidExperiment(
             "a decision log does not say who is compared. Give --arms CAMPAIGN CAMPAIGN, control first."
         )
-    rows = _decisions(folder) if served is None else _of_arms(folder, served.name)
-    rows = rows.filter(pl.col("campaign").is_in(list(arms)))
-    told = _told(folder)
+    rows = _rows(folder, served, plain).filter(pl.col("campaign").is_in(list(arms)))
+    told = _told(folder, plain)
     offered = rows.with_columns(worth=_worth(rows, preference))
     days = offered.join(told, on="key", how="left").group_by(_DAY).agg(*_totals(offered)).sort("date")
     control, treated = (days.filter(pl.col("campaign") == arm) for arm in arms)
@@ -107,44 +110,17 @@ def _totals(rows: pl.DataFrame) -> list[pl.Expr]:
     ]
 
 
-def _decisions(folder: Path) -> pl.DataFrame:
-    parts = [_frame(path, list(_READ)) for path in find_files([folder], "decisions-*")]
-    return pl.concat([part.cast({"market_price": pl.Float64}) for part in parts])
+def _rows(folder: Path, served: ServedExperiment | None, plain: Plain) -> pl.DataFrame:
+    """The rows of the log; of an experiment those that are part of it, with their arm in place of the campaign."""
+    rows = read_decision_rows(decision_files([folder]), _READ, plain, {"experiment": pl.String, "arm": pl.String})
+    if served is not None:
+        rows = rows.filter(pl.col("experiment") == served.name).with_columns(campaign="arm")
+        if not rows.height:
+            raise InvalidExperiment(f"no row of {folder} is of {served.name}. Give the folder that it was logged to.")
+    return rows.select(*_READ).cast({"market_price": pl.Float64})
 
 
-def _of_arms(folder: Path, experiment: str) -> pl.DataFrame:
-    """The rows of an experiment, with their arm in place of the campaign."""
-    parts = []
-    for path in find_files([folder], "decisions-*"):
-        if {"experiment", "arm"} <= set(_columns(path)):  # else it is of an earlier version, which served none
-            own = _frame(path, [*_READ, "experiment", "arm"]).filter(pl.col("experiment") == experiment)
-            parts.append(own.select(*(pl.col(n) for n in _READ if n != "campaign"), campaign="arm").select(_READ))
-    if not parts:
-        raise InvalidExperiment(f"no row of {folder} is of an experiment. Give the folder that it was logged to.")
-    return pl.concat([part.cast({"market_price": pl.Float64}) for part in parts])
-
-
-def _columns(path: Path) -> list[str]:
-    try:
-        return list(pl.read_parquet_schema(path))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _told(folder: Path) -> pl.DataFrame:
+def _told(folder: Path, plain: Plain) -> pl.DataFrame:
     """Interactions and conversions that were told of each bid: key, told_interaction, told_conversion."""
-    columns = ["key", *KPI[1:]]
-    empty = pl.DataFrame(schema={"key": pl.String, **dict.fromkeys(KPI[1:], pl.Float64)})
-    parts = [empty, *(_frame(path, columns).cast(empty.schema) for path in sorted(folder.rglob("outcomes-*.parquet")))]
-    return pl.concat(parts).group_by("key").agg(*(pl.col(name).sum().alias(f"told_{name}") for name in KPI[1:]))
-
-
-def _frame(path: Path, columns: list[str]) -> pl.DataFrame:
-    try:
-        return pl.read_parquet(path, columns=columns)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> InvalidExperiment:
-    return InvalidExperiment(f"{path} cannot be read ({error}). Give the folder that a bid server logged to.")
+    told = read_outcomes(dict.fromkeys(path.parent for path in decision_files([folder])), plain)
+    return told.group_by("key").agg(*(pl.col(name).sum().alias(f"told_{name}") for name in KPI[1:]))

@@ -17,6 +17,7 @@ from bidpilot.training.experiments.ground import arms_of, stream, suite_ground
 from bidpilot.training.experiments.play import play
 from bidpilot.training.experiments.served import ServedExperiment, served_experiment
 from bidpilot.training.experiments.units import PREFERENCE, Units
+from bidpilot.training.importing.run import reads_plain
 from bidpilot.training.report.experiments import BundleRow, ExperimentRow, path_figure, print_experiment
 from bidpilot.training.report.files import write_figure, write_json
 from bidpilot.training.report.progress import waiting
@@ -90,7 +91,7 @@ def _units(path: Path, config: AnalyseConfig, served: ServedExperiment | None) -
         return read_units(path, config.arms if path == config.rows else ())
     preference = config.preference or PREFERENCE
     check_preference(preference)
-    return decision_units(path, config.arms, preference, served)
+    return decision_units(path, config.arms, preference, served, reads_plain(config.key_file))
 
 
 def _tell(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,8 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.errors import BidpilotError, UnreadableFile
 from bidpilot.bidding.kpi import KPI
+from bidpilot.envs.logs.decision_rows import decision_files, read_decision_rows
 from bidpilot.envs.logs.decisions import REFUSED, SEGMENTS_FILE, WON
-from bidpilot.envs.logs.files import find_files
-from bidpilot.envs.logs.headers import require_columns
 from bidpilot.envs.logs.outcomes import Plain, as_it_is
 from bidpilot.training.experiments.served import share_of
 from bidpilot.training.off_policy.estimators import Tries
@@ -108,9 +106,9 @@ def read_served(folder: Path, campaign: str | None = None, plain: Plain = as_it_
         InvalidExperiment: the file of an experiment beside the log cannot be read.
         NotEstimable: several campaigns and none is named, first price, no bid, or factors that are not declared.
     """
-    paths = find_files([folder], "decisions-*")
+    paths = decision_files([folder])
     segments = _json(paths[0].with_name(SEGMENTS_FILE))
-    rows = pl.concat([_frame(path, plain) for path in paths], how="diagonal_relaxed")
+    rows = read_decision_rows(paths, COLUMNS, plain, {FACTOR: pl.Float64})
     rows = _of_campaign(rows, campaign, folder)
     tried, broke = pl.col("result").is_in(TRIED) & (pl.col("bid") > 0), pl.col("result") == NO_MONEY
     rows = rows.filter((tried | broke) & pl.col("segment").is_in(segments))
@@ -157,7 +155,7 @@ def _served(rows: pl.DataFrame, segments: tuple[str, ...], folder: Path) -> Serv
 
 def _tries(rows: pl.DataFrame, bid: Array, price: Array, folder: Path) -> Tries:
     factors, shares = declared_factors(folder)
-    factor = rows[FACTOR].cast(pl.Float64).fill_null(1.0).to_numpy() if FACTOR in rows.columns else np.ones(len(bid))
+    factor = rows[FACTOR].fill_null(1.0).to_numpy()
     drawn = np.abs(np.log(factor)[:, None] - np.log(factors)).argmin(axis=1)
     if not np.allclose(factors[drawn], factor, rtol=1e-6):
         raise NotEstimable(
@@ -193,18 +191,6 @@ def _of_campaign(rows: pl.DataFrame, campaign: str | None, folder: Path) -> pl.D
         raise NotEstimable(f"{folder} holds no campaign {campaign}; there is {', '.join(there)}.")
     rows = rows.filter(pl.col("campaign") == (campaign or there[0]))
     return rows.filter(~pl.col("result").is_in(REFUSED))
-
-
-def _frame(path: Path, plain: Plain) -> pl.DataFrame:
-    try:
-        data = plain(path)
-        present = list(pl.read_parquet_schema(io.BytesIO(data)))
-        require_columns(present, COLUMNS, str(path))
-        return pl.read_parquet(io.BytesIO(data), columns=[*COLUMNS, *([FACTOR] if FACTOR in present else [])])
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise UnreadableFile(
-            f"{path} cannot be read ({error}). Give the folder that a bid server logged to."
-        ) from error
 
 
 def _json(path: Path) -> Any:

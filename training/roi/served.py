@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -11,12 +10,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from bidpilot.bidding.errors import NothingBought, UnevenDays, UnknownCampaign, UnreadableFile
+from bidpilot.bidding.errors import NothingBought, UnevenDays, UnknownCampaign
 from bidpilot.bidding.event import EVENTS
 from bidpilot.bidding.kpi import KPI
+from bidpilot.envs.logs.decision_rows import decision_files, read_decision_rows
 from bidpilot.envs.logs.decisions import WON
-from bidpilot.envs.logs.files import find_files
-from bidpilot.envs.logs.headers import require_columns
 from bidpilot.envs.logs.outcomes import Plain, as_it_is, read_outcomes
 from bidpilot.training.roi.purchases import Array, Purchases, Valued
 
@@ -48,8 +46,8 @@ def served_purchases(
         UnevenDays: days of different numbers of slots.
         NothingBought: nothing was won.
     """
-    paths = find_files(list(files), "decisions-*")
-    rows = pl.concat([_read(path, plain) for path in paths])
+    paths = decision_files(files)
+    rows = read_decision_rows(paths, _READ, plain)
     there = sorted(set(rows["campaign"]))
     absent = [campaign for campaign in campaigns if campaign not in there]
     if absent:
@@ -134,12 +132,3 @@ def _places(column: pl.Series, names: tuple[str, ...]) -> NDArray[np.int64]:
 
 def _numbers(frame: pl.DataFrame, column: str) -> Array:
     return frame[column].cast(pl.Float64).to_numpy()
-
-
-def _read(path: Path, plain: Plain) -> pl.DataFrame:
-    try:
-        data = plain(path)
-        require_columns(list(pl.read_parquet_schema(io.BytesIO(data))), _READ, str(path))
-        return pl.read_parquet(io.BytesIO(data), columns=list(_READ))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise UnreadableFile(f"{path} cannot be read ({error}). Give the files that a bid server wrote.") from error

@@ -18,6 +18,7 @@ class ShadowConfig(Config):
     examples: ClassVar[tuple[str, ...]] = ("bidpilot shadow decisions --figure shadow.png",)
 
     log: tyro.conf.Positional[Path] = Field(description="Folder of decision logs of a server with a shadow.")
+    key_file: Path | None = Field(None, description="The server's --key-file, where its log is encrypted.")
     campaign: str | None = Field(None, min_length=1, description="Campaign; each of the log's where none is named.")
     block: Literal["auto", "day", "hour"] = Field(
         "auto",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import polars as pl
 from rich.console import Console
 
@@ -11,8 +9,9 @@ from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.campaign.scalarisation import check_preference
 from bidpilot.bidding.errors import InvalidLog
 from bidpilot.bidding.kpi import KPI
-from bidpilot.envs.logs.files import find_files
+from bidpilot.envs.logs.decision_rows import decision_files, read_decision_rows
 from bidpilot.training.cli.config import changed
+from bidpilot.training.importing.run import reads_plain
 from bidpilot.training.report.files import write_figure, write_json
 from bidpilot.training.report.progress import waiting
 from bidpilot.training.report.shadow import ShadowRow, print_shadow, shadow_figure
@@ -32,14 +31,15 @@ def run(config: ShadowConfig) -> list[ShadowRow]:
     """Compare the policies campaign by campaign; print, draw, log and write what was found.
 
     Raises:
-        NoFilesMatched: the folder holds no decision log.
-        InvalidLog: one cannot be read, or has no bids of a shadow.
+        NoFilesMatched, UnreadableFile, MissingColumn: from the log.
+        InvalidLog: it has no bids of a shadow.
     """
     console = Console()
     preference = config.preference or Campaign(budget=1.0).preference
     check_preference(preference)
     with waiting(console, f"comparing the bids of {config.log}"):
-        rows = _rows(config.log)
+        rows = read_decision_rows(decision_files([config.log]), _READ, reads_plain(config.key_file)).cast(_READ)  # type: ignore[arg-type]
+        rows = rows.filter(pl.col("result") != _UNSENT)
         names = _campaigns(rows, config)
         found = [compare(rows, name, preference, config.block) for name in names]
     figure = shadow_figure(found, QUANTILES)
@@ -56,18 +56,6 @@ def run(config: ShadowConfig) -> list[ShadowRow]:
     write_json(config.json_file, found)
     write_figure(config.figure, figure)
     return found
-
-
-def _rows(folder: Path) -> pl.DataFrame:
-    parts = []
-    for path in find_files([folder], "decisions-*"):
-        try:
-            parts.append(pl.read_parquet(path, columns=list(_READ)).cast(_READ))  # type: ignore[arg-type]
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise InvalidLog(
-                f"{path} cannot be read ({error}). Give the folder that a bid server logged to, not encrypted."
-            ) from error
-    return pl.concat(parts).filter(pl.col("result") != _UNSENT)
 
 
 def _campaigns(rows: pl.DataFrame, config: ShadowConfig) -> list[str]:

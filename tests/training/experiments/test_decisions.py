@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from bidpilot.bidding.errors import InvalidExperiment, NoFilesMatched
+from bidpilot.bidding.errors import InvalidExperiment, NoFilesMatched, UnreadableFile
 from bidpilot.training.experiments.decisions import decision_units
 from bidpilot.training.experiments.served import served_experiment
 
@@ -41,7 +41,7 @@ def test_a_day_of_both_campaigns_is_a_unit(tmp_path: Path) -> None:
     assert units.wins.tolist() == [[3.0, 5.0], [3.0, 5.0]]
     assert units.spend.tolist() == [[1.5, 2.5], [1.5, 2.5]]
     assert units.expected[0].tolist() == [[1.5, 0.75, 0.375], [2.5, 1.25, 0.625]]
-    assert units.realised[0].tolist() == [[1.5, 3.0, 1.0], [2.5, 0.0, 0.0]]
+    assert units.realised[0].tolist() == [[1.5, 2.0, 1.0], [2.5, 0.0, 0.0]]  # totals of a bid count once
     assert units.offered[0, :, 0].tolist() == [4.0, 6.0]  # the lost requests are among them
     assert units.known_offered == (0, 1, 2, 3, 4)
     assert units.offered[0, :, 2:].tolist() == [[0.25, 4.0, 1.0], [0.25, 6.0, 1.5]]  # price, bought, cost: all alike
@@ -117,5 +117,5 @@ def test_what_the_server_says_of_experiments_must_be_clear(tmp_path: Path) -> No
     with pytest.raises(InvalidExperiment, match="no row"):
         decision_units(tmp_path, (), served=served_experiment(tmp_path, "x"))
     (tmp_path / "decisions-2.parquet").write_text("nothing")
-    with pytest.raises(InvalidExperiment, match="cannot be read"):
+    with pytest.raises(UnreadableFile, match="cannot be read"):
         decision_units(tmp_path, (), served=served_experiment(tmp_path, "x"))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bidpilot.bidding.errors import InvalidLog, NoFilesMatched
+from bidpilot.bidding.errors import InvalidLog, NoFilesMatched, UnreadableFile
 from bidpilot.training.shadow.compare import compare, played, ratio_interval
 from bidpilot.training.shadow.config import ShadowConfig
 from bidpilot.training.shadow.run import run
@@ -168,7 +168,7 @@ def test_what_has_no_shadow_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidLog, match="--shadow BUNDLE"):
         run(ShadowConfig(log=tmp_path))
     (tmp_path / "decisions-2.parquet").write_text("nothing")
-    with pytest.raises(InvalidLog, match="cannot be read"):
+    with pytest.raises(UnreadableFile, match="cannot be read"):
         run(ShadowConfig(log=tmp_path))
 
 

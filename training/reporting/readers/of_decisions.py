@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +11,14 @@ import numpy as np
 import polars as pl
 
 from bidpilot.bidding.bundle import Bundle, load_bundle
-from bidpilot.bidding.errors import InvalidIncident, UnknownIncident, UnreadableFile
+from bidpilot.bidding.errors import InvalidIncident, UnknownIncident
 from bidpilot.bidding.kpi import KPI
+from bidpilot.envs.logs.decision_rows import decision_files, read_decision_rows
 from bidpilot.envs.logs.decisions import REFUSED, WON
-from bidpilot.envs.logs.files import find_files
-from bidpilot.envs.logs.headers import require_columns
-from bidpilot.envs.logs.outcomes import Plain, as_it_is
+from bidpilot.envs.logs.outcomes import Plain
 from bidpilot.serving.incidents.files import FOLDER, read_incidents
 from bidpilot.serving.incidents.incident import Incident
+from bidpilot.training.importing.run import reads_plain
 from bidpilot.training.report.progress import Step
 from bidpilot.training.reporting.config import ReportConfig
 from bidpilot.training.reporting.evidence import Array, Course, Decision, Evidence, Offered
@@ -43,7 +42,7 @@ def read(config: ReportConfig, step: Step) -> Evidence:
         UnknownIncident, InvalidIncident: from the incidents.
         InvalidKey: from the key's file.
     """
-    folder, plain = Path(config.source), plain_of(config.key_file)
+    folder, plain = Path(config.source), reads_plain(config.key_file)
     bundle = None if config.bundle is None else load_bundle(config.bundle)
     incidents = incidents_of(config.state, folder)
     step(f"reading the decisions of {folder}")
@@ -65,17 +64,6 @@ def read(config: ReportConfig, step: Step) -> Evidence:
     return evidence if bundle is None else _with_plan(evidence, rows, bundle, config)
 
 
-def plain_of(key_file: Path | None) -> Plain:
-    """Reads files, decrypted where there is a key."""
-    if key_file is None:
-        return as_it_is
-    from bidpilot.serving.privacy.keys import read_key
-    from bidpilot.serving.privacy.seal import read_plain
-
-    key = read_key(key_file)
-    return lambda path: read_plain(path, key)
-
-
 def incidents_of(state: Path | None, decisions: Path) -> tuple[Incident, ...] | None:
     """The incidents of a state folder, or those beside the decisions; None where nobody kept any or was named.
 
@@ -95,17 +83,8 @@ def incidents_of(state: Path | None, decisions: Path) -> tuple[Incident, ...] | 
 
 
 def _rows(folder: Path, campaigns: Sequence[str], plain: Plain) -> pl.DataFrame:
-    rows = pl.concat([_frame(path, plain) for path in find_files([folder], "decisions-*")])
+    rows = read_decision_rows(decision_files([folder]), _READ, plain)
     return rows.filter(pl.col("campaign").is_in(list(campaigns))) if campaigns else rows
-
-
-def _frame(path: Path, plain: Plain) -> pl.DataFrame:
-    try:
-        data = plain(path)
-        require_columns(list(pl.read_parquet_schema(io.BytesIO(data))), _READ, str(path))
-        return pl.read_parquet(io.BytesIO(data), columns=list(_READ))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise UnreadableFile(f"{path} cannot be read ({error}). Give the files that a bid server wrote.") from error
 
 
 def _facts(rows: pl.DataFrame, purchases: Purchases) -> tuple[tuple[str, str], ...]:
