@@ -44,23 +44,22 @@ from bidpilot.serving.creatives.old import OldCreative
 from bidpilot.serving.drain import Drain
 from bidpilot.serving.exchange_app import readiness
 from bidpilot.serving.experiments import admin as experiments
+from bidpilot.serving.explaining import explained
 from bidpilot.serving.http import TEXT, BodyRefused, Request, Response
 from bidpilot.serving.incidents import admin as incidents
 from bidpilot.serving.ledger.store import MICRO, Seen, Wins
-from bidpilot.serving.messages import Imp, encode
+from bidpilot.serving.messages import encode
 from bidpilot.serving.metrics import Metrics
-from bidpilot.serving.openrtb import NOBODY, Reader
+from bidpilot.serving.openrtb import Reader
 from bidpilot.serving.orders import Pending
 from bidpilot.serving.page.page import Page
 from bidpilot.serving.page.same_origin import foreign
 from bidpilot.serving.planned import budget_order
 from bidpilot.serving.prediction import refresh
-from bidpilot.serving.prediction.values import Predicted
 from bidpilot.serving.privacy.audit import FILE, AuditLog
 from bidpilot.serving.privacy.auditor import Auditor
 from bidpilot.serving.reach import Reach, shown
 from bidpilot.serving.reading.request import read_request
-from bidpilot.serving.restrictions.visit import Visit
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.spend import spend_of
 from bidpilot.serving.tokens import Role, Tokens, Who
@@ -228,7 +227,8 @@ class AdminApp:
                 return await self._answer(told, incidents.whole(self.bidder.responder.get(id)))
             case "POST", ["admin", "explain"]:
                 wanted = read_request(body, Counter())
-                return 200, self._explain(body, await self.reader.predictions.ask(wanted, body, math.inf))
+                values = await self.reader.predictions.ask(wanted, body, math.inf)
+                return 200, explained(self.bidder, self.reader, self.seat, wanted, values)
             case "POST", ["admin", "clock"]:
                 moved = self._move(msgspec.json.decode(body, type=dict[str, float]))
                 await self._caught_up()
@@ -304,34 +304,6 @@ class AdminApp:
             today = date_of(self.bidder.moment_of(name).day)
             return self._put(who, name, budget_order(self.bidder.served[name], body, today, share))
         raise InvalidServing(f"a campaign cannot be asked to {action[:80]!r}. Use pause, resume or budget.")
-
-    def _explain(self, body: bytes, told: Predicted = NOBODY) -> dict[str, Any]:
-        experiment = self.bidder.experiment
-        request = read_request(body, Counter())
-        visit = self.reader.house.visit(request, self.seat)
-        trial = None if experiment is None else experiment.place(request, visit.person)
-        found: dict[str, Any] = {}
-        for imp in request.imp:
-            opportunity = self.reader.opportunity(request, imp, asked=True, told=told, trial=trial)
-            if isinstance(opportunity, str):
-                found[imp.id] = opportunity
-                continue
-            found[imp.id] = parts = self.bidder.explain(opportunity)
-            for name, served in self.bidder.served.items():
-                if name in parts:
-                    parts[name] |= self._shown(visit, imp, served)
-        return found
-
-    def _shown(self, visit: Visit, imp: Imp, served: ServedCampaign) -> dict[str, Any]:
-        """What a campaign would show, and the ways to buy the impression; or why there is nothing to show."""
-        if visit.refusal is not None:
-            return {"creative": None, "not_shown": visit.refusal.value}
-        terms = self.reader.terms(visit, imp)
-        showing = terms.showing(served, self.bidder.desk.clock())
-        if isinstance(showing, str):
-            return {"creative": None, "not_shown": showing}
-        options = [{"deal": o.deal, "floor": o.floor / MICRO, "price": o.pricing.value} for o in showing.options]
-        return {"creative": showing.piece.crid, "options": options}
 
     def _move(self, given: dict[str, float]) -> dict[str, Any]:
         clock = self.bidder.desk.clock

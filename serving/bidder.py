@@ -21,7 +21,7 @@ from bidpilot.bidding.traffic.refusal import Refusal
 from bidpilot.serving.auction import Bid, NoBid, Opportunity, Record, row
 from bidpilot.serving.booking import Booking
 from bidpilot.serving.buying import View, offered, view_of
-from bidpilot.serving.calendar import Calendar, Moment, SteadyClock
+from bidpilot.serving.calendar import Calendar, Moment
 from bidpilot.serving.campaign_day import CampaignDay
 from bidpilot.serving.capping.capping import Capping
 from bidpilot.serving.control import Control
@@ -38,6 +38,7 @@ from bidpilot.serving.guardrails import Cause, CircuitBreaker, EventLog
 from bidpilot.serving.incidents.responder import Responder
 from bidpilot.serving.incidents.responses import Responses
 from bidpilot.serving.notices import Ticket
+from bidpilot.serving.noticing import Noticing
 from bidpilot.serving.past_debt import PastDebt
 from bidpilot.serving.reconciliation import Reconciliation
 from bidpilot.serving.restrictions.terms import Terms
@@ -91,9 +92,9 @@ class Bidder:
         self._days = Days(desk, calendar, agent_of(bundle), second, lambda *gone: self.booking.expired(*gone), arms)
         desk.keeper.on_failed = lambda why: self.events.record(Cause.ledger_failed, why)
         desk.state.on_failed = lambda why: self.events.record(Cause.state_failed, why)
-        self._lost = 0
-        self._look_back()
         self.control = Control(desk, self._days, self.events, name, campaigns)
+        self._noticing = Noticing(desk, self._days, decisions, self.events)
+        self._noticing.look_back()
         desk.watcher.muted = lambda: self.killed
         self.put, self.kill, self.remove = self.control.put, self.control.kill, self.control.remove
         self.capping = Capping(
@@ -156,37 +157,12 @@ class Bidder:
         self.rotation.tend(now, self._creatives)
         self.reconciliation.tend(now, self._days.accounts(_RECONCILED))
         self.past_debt.tend(now, self._days.turns, self.control.served)
-        self._watch()
+        self._noticing.tend()
         self.responder.tend(now)
 
     def _creatives(self) -> dict[str, set[int]]:
         """The numbers of each campaign's creatives."""
         return {name: {number_of(one.crid) for one in served.creatives} for name, served in self.control.heard.items()}
-
-    def _watch(self) -> None:
-        """Tell of what went wrong where nobody was asked."""
-        clock = self.desk.clock
-        if isinstance(clock, SteadyClock) and (back := clock.went_back()):
-            detail = (
-                f"the wall went back by {back:.3f} s; bids and days go by a clock that is {clock.ahead:.3f} s ahead"
-            )
-            self.events.record(Cause.clock_back, f"{detail} and slows down until it is not")
-        lost = 0 if self.decisions is None else self.decisions.lost + self.decisions.lost_outcomes
-        if lost > self._lost:
-            self.events.record(Cause.decisions_lost, f"{lost - self._lost} rows could not be written")
-            self._lost = lost
-
-    def _look_back(self) -> None:
-        """Say so where the clock lies before what was stored last: the day is the clock's all the same."""
-        last, now = self.desk.state.last(), self.desk.clock()
-        if last is None or (back := self.calendar.ended(*last) - now) <= 0:
-            return
-        self.events.record(
-            Cause.clock_back,
-            f"the clock is {back:.0f} s before the end of the last slot that was stored ({last[0]}, slot {last[1]}): "
-            f"bids are of {self.moment.date}, slot {self.moment.slot}, and of what that day has left. Set the clock "
-            "where it is wrong.",
-        )
 
     def pace(self) -> Callable[[], bool]:
         """From now on the caller makes the steps of slots and days that begin, one a call, so that none delays bids.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import socket
 import time
 from collections import Counter
@@ -47,6 +46,7 @@ from bidpilot.serving.ledger.store import LedgerStore
 from bidpilot.serving.place import ALONE, Place
 from bidpilot.serving.pricer import ShadingTable
 from bidpilot.serving.privacy.keys import read_key
+from bidpilot.serving.secret import secret, whole
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.source_book import SourceBook
 from bidpilot.serving.state import State
@@ -106,27 +106,20 @@ def _open(
     if file is not None:
         campaigns, arms = split(campaigns, file), bundles_of(file, bundle)
     planner = planner_of(config, bundle)
-    publishers = [clusters(config, b.forecast, b.manifest.origin.publishers) for b in (bundle, *arms.values())]
-    if len(set(publishers)) > 1:
-        raise BundleMismatch(
-            f"the bundles of the arms tell {set(publishers)} clusters of publishers apart: export alike."
-        )
-    sources = publishers[0] + 1  # the pool is one more
-    bidders = config.bidders * place.of
+    sources = _sources(config, [bundle, *arms.values()])
     if not isinstance(clock, ManualClock):
         clock = SteadyClock(clock)
     store = _store(config, clock, place) if store is None else store
     opened.append(store)
-    book = None
-    if config.traffic_filter:
-        book = SourceBook(bundle, sources, config.state, watchers(bidders, store), place.first)
-    keeper = Keeper(store, deliver, pause=0.0 if place.ledger is None else PAUSE)
     state = State(config.state / "state.sqlite", deliver, place.first, key)
     opened.append(state)
+    book, bidders = None, config.bidders * place.of
+    if config.traffic_filter:
+        book = SourceBook(bundle, sources, config.state, watchers(bidders, store), place.first)
     desk = Desk(
         planner=planner,
         shade=ShadingTable(planner),
-        keeper=keeper,
+        keeper=Keeper(store, deliver, pause=0.0 if place.ledger is None else PAUSE),
         state=state,
         clock=clock,
         guardrails=config.guardrails,
@@ -154,9 +147,20 @@ def _open(
     responses = _responses(config, place)
     bidder = Bidder(bundle, desk, calendar, campaigns, shadow, decisions, name, responses, experiment)
     if deliver is not at_once:
-        keeper.start()
+        desk.keeper.start()
         desk.state.start()
     return bidder
+
+
+def _sources(config: ServeConfig, bundles: Sequence[Bundle]) -> int:
+    """Clusters of publishers and the pool, which is the last; every bundle that decides here has as many."""
+    found = {clusters(config, bundle.forecast, bundle.manifest.origin.publishers) + 1 for bundle in bundles}
+    if len(found) > 1:
+        raise BundleMismatch(
+            f"the bundles of the arms tell {' and '.join(str(n - 1) for n in sorted(found))} clusters of publishers "
+            "apart. Export them of logs that tell as many apart."
+        )
+    return found.pop()
 
 
 def _experiment(
@@ -180,7 +184,7 @@ def _experiment_key(config: ServeConfig, file: ExperimentFile) -> str:
     if file.key_file is None:
         return secret(config, "experiment.key", "BIDPILOT_EXPERIMENT_KEY")
     try:
-        return _whole(file.key_file.read_text(), str(file.key_file), "Write a secret into it")
+        return whole(file.key_file.read_text(), str(file.key_file), "Write a secret into it")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidExperiment(
             f"the key {file.key_file} of experiment {file.name} cannot be read ({error}). Give another file, or leave "
@@ -281,49 +285,6 @@ def read_campaigns(config: ServeConfig, bundle: Bundle) -> list[ServedCampaign]:
     if silent:
         LOGGER.warning(f"nothing to show, and so no bids (no_creative): give creatives to {', '.join(silent)}")
     return found
-
-
-def secret(config: ServeConfig, name: str, variable: str) -> str:
-    """A secret from the environment, or one made once and kept in the state folder, readable by its owner alone.
-
-    Raises:
-        InvalidServing: it is empty, or cannot be read or made.
-    """
-    given = os.environ.get(variable)
-    if given is not None:
-        return _whole(given, variable, "Set it to a secret, or unset it")
-    path: Path = config.state / name
-    try:
-        if not path.exists():
-            _make(path)
-        return _whole(path.read_text(), str(path), "Delete it, and a new one is made")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidServing(
-            f"the secret {path} cannot be read or made ({error}). Set {variable} in its place."
-        ) from error
-
-
-def _whole(text: str, where: str, remedy: str) -> str:
-    text = text.strip()
-    if not text:
-        raise InvalidServing(f"{where} is empty, and who brings nothing would be let in. {remedy}.")
-    return text
-
-
-def _make(path: Path) -> None:
-    """A secret that is there is whole: it gets its name when it is written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(32))
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(part, path)
-    except FileExistsError:  # another process has made one meanwhile
-        pass
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _store(config: ServeConfig, clock: Clock, place: Place) -> LedgerStore:

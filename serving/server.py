@@ -25,7 +25,7 @@ from bidpilot.serving.access import Access, exchanges_of, networks_of
 from bidpilot.serving.admin_app import AdminApp
 from bidpilot.serving.arrival import stamping_loop
 from bidpilot.serving.bidder import Bidder
-from bidpilot.serving.build import open_bidder, secret
+from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import Clock, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.drain import Drain
@@ -47,6 +47,7 @@ from bidpilot.serving.privacy.keep import limits
 from bidpilot.serving.restrictions.auction_types import AuctionTypes
 from bidpilot.serving.restrictions.rates import Rates
 from bidpilot.serving.restrictions.terms import House
+from bidpilot.serving.secret import secret
 from bidpilot.serving.swap import Swap
 from bidpilot.serving.tokens import Tokens
 from bidpilot.serving.worker import Worker, failed

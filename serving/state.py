@@ -192,15 +192,16 @@ class State:
         rows = self._read(query, *accounts)
         return {str(account): self._fields.open(str(text), "results", account) for account, text in rows}
 
-    def last(self) -> tuple[str, int] | None:
-        """The date (ISO 8601) and the number of the latest slot that was kept; None where there is none.
+    def last(self) -> dict[str, tuple[str, int]]:
+        """By campaign the date (ISO 8601) and the number of the latest slot that was kept.
 
         Raises:
             LedgerUnavailable: the database cannot be read.
         """
-        query = "SELECT SUBSTR(account, -10), slot FROM slots WHERE account LIKE '%@____-__-__' ORDER BY 1 DESC, 2 DESC"
-        rows = self._read(f"{query} LIMIT 1")
-        return (str(rows[0][0]), int(str(rows[0][1]))) if rows else None
+        latest = "MAX(SUBSTR(account, -10) || PRINTF('%06d', slot))"
+        of = "SUBSTR(account, 1, LENGTH(account) - 11)"
+        rows = self._read(f"SELECT {of}, {latest} FROM slots WHERE account LIKE '%@____-__-__' GROUP BY 1")
+        return {str(name): (str(last)[:10], int(str(last)[10:])) for name, last in rows}
 
     def orders_before(self) -> tuple[dict[str, str], dict[str, bool]]:
         """The campaigns (JSON) and switches of a version that kept orders here, by name.

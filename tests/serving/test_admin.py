@@ -22,13 +22,14 @@ from bidpilot.bidding.errors import InvalidServing, LedgerUnavailable
 from bidpilot.serving.admin_app import AdminApp
 from bidpilot.serving.auction import Bid, NoBid, Opportunity
 from bidpilot.serving.bidder import Bidder
-from bidpilot.serving.build import open_bidder, secret
+from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.exchange_app import readiness
 from bidpilot.serving.guardrails import Cause
 from bidpilot.serving.ledger.keeper import Work
 from bidpilot.serving.ledger.store import Order
+from bidpilot.serving.secret import secret
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.server import _run_all, applications
 from bidpilot.serving.tokens import Role, Tokens

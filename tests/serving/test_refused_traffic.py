@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from itertools import groupby
@@ -41,10 +42,13 @@ from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.exchange_app import ExchangeApp
+from bidpilot.serving.explaining import explained
 from bidpilot.serving.guardrails import EventLog
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.messages import App, BidRequest, Imp, Publisher, Site
+from bidpilot.serving.openrtb import NOBODY
 from bidpilot.serving.pilot import Pilot
+from bidpilot.serving.reading.request import read_request
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.server import applications
 from tests.serving.conftest import recorded_day, write_controller_bundle
@@ -330,7 +334,8 @@ def test_publishers_leave_the_pool_and_metrics_tell_who_is_in_it(opened: Opened)
     for _ in range(2):  # a request of three impressions is one meeting; a test and a question are none
         send(app, "pub", unhinted("a"), unhinted("b"), unhinted("c"))
         send(app, "pub", unhinted("a"), test=1)
-        admin._explain(json.dumps(request(unhinted("a")) | {"site": {"publisher": {"id": "pub"}}}).encode())
+        asked = json.dumps(request(unhinted("a")) | {"site": {"publisher": {"id": "pub"}}}).encode()
+        explained(bidder, admin.reader, "bidpilot", read_request(asked, Counter()), NOBODY)
     gate = bidder.days["default"].gate
     assert gate is not None
     assert gate.requests[pool] == 6

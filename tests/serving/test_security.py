@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from bidpilot.bidding.errors import InvalidNotice
 from bidpilot.bidding.event import EVENTS, MOST_EVENTS
-from bidpilot.serving.build import secret
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.notices import Kind, Signer, Ticket, Unread, read_notice
+from bidpilot.serving.secret import secret
 from bidpilot.serving.tokens import Tokens
 from bidpilot.serving.told import read_told
 from tests.serving.served import SECRET, TOKEN, Served, imp, only_bid

@@ -41,12 +41,13 @@ def test_a_restart_finds_slots_as_they_were(tmp_path: Path) -> None:
     again.close()
 
 
-def test_the_last_slot_is_that_of_the_latest_day(tmp_path: Path) -> None:
+def test_the_last_slot_of_a_campaign_is_that_of_its_latest_day(tmp_path: Path) -> None:
     state = State(tmp_path / "state.sqlite")
-    assert state.last() is None
+    assert state.last() == {}
     for account, slot in (("b@2026-01-02", 3), ("a@2026-01-02", 11), ("z@2025-12-31", 47), ("odd", 99)):
         state.store_slot(account, slot, totals(1))
-    assert state.last() == ("2026-01-02", 11)
+    state.store_slot("a@2026-01-01", 40, totals(1))
+    assert state.last() == {"a": ("2026-01-02", 11), "b": ("2026-01-02", 3), "z": ("2025-12-31", 47)}
     state.close()
 
 

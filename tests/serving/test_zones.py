@@ -21,6 +21,7 @@ from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import ManualClock
 from bidpilot.serving.config import ServeConfig
+from bidpilot.serving.guardrails import Cause
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.spend import passed
 from bidpilot.serving.swap import Swap
@@ -164,6 +165,20 @@ def test_a_running_day_keeps_its_zone(bundle_folder: Path, tmp_path: Path) -> No
         bidder.put(bidder.served["c"].model_copy(update={"name": "d", "timezone": "Asia/Tokyo"}))
         assert bidder.moment_of("d").date == "2026-11-20"
         assert bidder.moment_of("d").slot == 18
+
+
+@pytest.mark.parametrize(("later", "told"), [(60.0, 0), (-3600.0, 1)])
+def test_a_restart_goes_by_the_clock_of_each_campaign(
+    bundle_folder: Path, tmp_path: Path, later: float, told: int
+) -> None:
+    """What was stored last is of tomorrow by the server's clock, and of a slot gone by at the campaign's."""
+    begin = moment("2026-11-20 20:00")
+    bidder, clock = opened(bundle_folder, tmp_path, begin, {"name": "east", "timezone": "Asia/Shanghai"})
+    with bidder:
+        list(to(bidder, clock, begin + 3600.0))
+    again, _ = opened(bundle_folder, tmp_path, clock() + later, {"name": "east", "timezone": "Asia/Shanghai"})
+    with again:
+        assert again.events.counts[Cause.clock_back] == told
 
 
 def test_a_decision_log_says_of_which_zone_its_days_are(bundle_folder: Path, tmp_path: Path) -> None:

@@ -17,18 +17,18 @@ from hypothesis import strategies as st
 
 from bidpilot.bidding.errors import InvalidServing
 from bidpilot.bidding.traffic.refusal import Refusal
-from bidpilot.serving.admin_app import AdminApp
 from bidpilot.serving.build import open_bidder
 from bidpilot.serving.calendar import ManualClock
 from bidpilot.serving.config import ServeConfig
+from bidpilot.serving.explaining import explained
 from bidpilot.serving.givt.agents import MOST_AGENT, Agents
 from bidpilot.serving.givt.chain import Demand
 from bidpilot.serving.givt.networks import Networks
 from bidpilot.serving.givt.screen import Screen
 from bidpilot.serving.messages import BidRequest, decode_request
+from bidpilot.serving.openrtb import NOBODY
 from bidpilot.serving.reading.request import read_request
 from bidpilot.serving.server import applications
-from bidpilot.serving.tokens import Tokens
 from tests.serving.openrtb.desks import NOW, URL, Desks
 
 HINTS = {"bidpilot": {"exposure": 0.6, "interaction": 0.25, "conversion": 0.006, "segment": "feed/head"}}
@@ -235,9 +235,8 @@ def test_what_is_refused_is_counted_logged_and_no_auction(bundle_folder: Path, m
         assert bidder.days["default"].collector.auctions == 0
         text = app.metrics.text().decode()
         assert 'bidpilot_refused_traffic_total{campaign="default",reason="givt_address"} 1.0' in text
-        shown = AdminApp(bidder, admin.reader, app.metrics, Tokens("x" * 32, None))._explain(
-            json.dumps(request).encode()
-        )
+        asked_for = read_request(json.dumps(request).encode(), Counter())
+        shown = explained(bidder, admin.reader, "bidpilot", asked_for, NOBODY)
         assert shown["1"]["default"]["not_shown"] == "givt_address"
         assert desks.ask(app, {"creatives": ["video"]}, request | {"device": {}}).bids
     rows = pl.concat([pl.read_parquet(path) for path in (memory / "d").glob("decisions-*.parquet")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from bidpilot.serving.admin_app import AdminApp
 from bidpilot.serving.decision_log import Row
+from bidpilot.serving.explaining import explained
 from bidpilot.serving.messages import decode_request
+from bidpilot.serving.openrtb import NOBODY
+from bidpilot.serving.reading.request import read_request
 from bidpilot.serving.restrictions import person
 from bidpilot.serving.restrictions.visit import Visit
-from bidpilot.serving.tokens import Tokens
 from tests.serving.openrtb.desks import HERE, NOW, Answer, Desks, opened
 from tests.serving.openrtb.schema import schema
 
@@ -92,12 +94,14 @@ def test_explain_says_which_creative_would_be_shown_or_why_none(desks: Desks) ->
     app = desks.app({})
     case = json.loads((HERE / "cases" / "deal-private-for-us.json").read_text())
     desks.ask(app, case["campaign"], case["request"])
-    admin = AdminApp(app.bidder, app.reader, app.metrics, Tokens("x" * 32, None))
-    body = json.dumps(case["request"]).encode()
-    shown = admin._explain(body)["1"]["default"]
+
+    def explain(request: dict[str, Any]) -> Any:
+        asked = read_request(json.dumps(request).encode(), Counter())
+        return explained(app.bidder, app.reader, "bidpilot", asked, NOBODY)["1"]["default"]
+
+    shown = explain(case["request"])
     assert (shown["creative"], [option["deal"] for option in shown["options"]]) == ("v", ["d"])
-    blocked = json.dumps(case["request"] | {"badv": ["shop.example"]}).encode()
-    assert admin._explain(blocked)["1"]["default"]["not_shown"] == "blocked_advertiser"
+    assert explain(case["request"] | {"badv": ["shop.example"]})["not_shown"] == "blocked_advertiser"
 
 
 def test_what_a_campaign_has_nothing_to_show_for_is_no_auction_of_it(desks: Desks) -> None:
