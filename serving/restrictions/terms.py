@@ -255,8 +255,10 @@ class Terms:
         return self._option(None, self.visit.request.at, imp.bidfloorcur, floor)
 
     def _deals(self, deals: list[Deal] | tuple[Deal, ...], piece: Piece) -> Iterator[Deal]:
-        """Those that are ours with this creative."""
+        """Those that are ours with this creative; one without an id cannot be named in the answer, and is none."""
         for deal in deals:
+            if not deal.id.strip():
+                continue
             if deal.wseat and self.visit.seat not in deal.wseat:
                 continue
             if deal.wadomain and not allowed(piece.adomain, deal.wadomain):

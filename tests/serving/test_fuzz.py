@@ -60,11 +60,16 @@ def check(app: ExchangeApp, body: bytes) -> int:
         return 0
     response = json.loads(answer)
     cap = 1000 * app.bidder.days["default"].cap
-    floors = {imp.id: imp.bidfloor for imp in read_request(body, Counter()).imp}
+    imps = {imp.id: imp for imp in read_request(body, Counter()).imp}
     bids = [bid for seat in response.get("seatbid", []) for bid in seat["bid"]]
     for bid in bids:
         assert math.isfinite(bid["price"])
-        assert max(floors[bid["impid"]] - 1e-9, 0.0) < bid["price"] <= cap + 1e-9
+        imp = imps[bid["impid"]]
+        deals = [] if imp.pmp is None else imp.pmp.deals or []
+        named = [deal.bidfloor for deal in deals if deal.id == bid["dealid"]] if bid.get("dealid") else [imp.bidfloor]
+        assert (
+            max(min(named) - 1e-9, 0.0) < bid["price"] <= cap * (1.0 if imp.qty is None else imp.qty.multiplier) + 1e-9
+        )
         assert call(app, "GET", "/notice/loss", bid["lurl"].partition("?")[2])[0] == 204
     return len(bids)
 
