@@ -67,9 +67,8 @@ def check(app: ExchangeApp, body: bytes) -> int:
         imp = imps[bid["impid"]]
         deals = [] if imp.pmp is None else imp.pmp.deals or []
         named = [deal.bidfloor for deal in deals if deal.id == bid["dealid"]] if bid.get("dealid") else [imp.bidfloor]
-        assert (
-            max(min(named) - 1e-9, 0.0) < bid["price"] <= cap * (1.0 if imp.qty is None else imp.qty.multiplier) + 1e-9
-        )
+        most = cap * (1.0 if imp.qty is None else imp.qty.multiplier)
+        assert max(min(named) - 1e-9, 0.0) < bid["price"] <= most + 1e-9
         assert call(app, "GET", "/notice/loss", bid["lurl"].partition("?")[2])[0] == 204
     return len(bids)
 
