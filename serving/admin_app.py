@@ -28,7 +28,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -40,7 +40,7 @@ from bidpilot.serving import swap
 from bidpilot.serving.access import Attempts
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import ManualClock, date_of
-from bidpilot.serving.creatives.old import OldCreative
+from bidpilot.serving.changing import changed, merged
 from bidpilot.serving.drain import Drain
 from bidpilot.serving.exchange_app import readiness
 from bidpilot.serving.experiments import admin as experiments
@@ -54,7 +54,6 @@ from bidpilot.serving.openrtb import Reader
 from bidpilot.serving.orders import Pending
 from bidpilot.serving.page.page import Page
 from bidpilot.serving.page.same_origin import foreign
-from bidpilot.serving.planned import budget_order
 from bidpilot.serving.prediction import refresh
 from bidpilot.serving.privacy.audit import FILE, AuditLog
 from bidpilot.serving.privacy.auditor import Auditor
@@ -197,16 +196,21 @@ class AdminApp:
                 return await self._answer(given, experiments.shown(self.bidder))
             case "PUT", ["admin", "campaigns", name]:
                 experiments.parts(self.bidder.experiment, name, "put")
-                given = self._put(who, name, msgspec.json.decode(body, type=dict[str, Any]))
+                settings = msgspec.json.decode(body, type=dict[str, Any])
+                given = [*self._put(who, name, settings), *self._keep(who, name, lambda _: settings)]
                 return await self._answer(given, self._campaign(name))
             case "DELETE", ["admin", "campaigns", name] if name in self.bidder.served:
                 experiments.parts(self.bidder.experiment, name, "delete")
                 return await self._answer(self.bidder.remove(name, who.name), {"name": name, "deleted": True})
             case "POST", ["admin", "campaigns", name, action] if self._reached(name, action):
                 reached = self._reached(name, action)
-                given = [one for part, share in reached.items() for one in self._change(who, part, action, body, share)]
+                today = date_of(self.bidder.moment_of(next(iter(reached))).day)
+                ordered: list[Pending] = []
+                for part, share in reached.items():
+                    ordered += self._put(who, part, changed(self.bidder.served[part], action, body, today, share))
+                ordered += self._keep(who, name, lambda whole: changed(whole, action, body, today))
                 found = {part: self._campaign(part) for part in reached}
-                return await self._answer(given, found.get(name, found))
+                return await self._answer(ordered, found.get(name, found))
             case "POST", ["admin", ("kill" | "revive") as action]:
                 given = self.bidder.kill(action == "kill", who.name)
                 return await self._answer(given, {"killed": self.bidder.killed})
@@ -275,35 +279,23 @@ class AdminApp:
             "bundle": day.desk.origin.digest,
         }
 
-    def _put(self, who: Who, name: str, given: dict[str, Any]) -> list[Pending]:
-        campaign = given.pop("campaign", {})
-        if not isinstance(campaign, dict):
-            raise InvalidServing(f"campaign is {str(campaign)[:80]!r}. Give an object of its settings.")
-        if given.pop("name", name) != name:
-            raise InvalidServing("the body has another name than the address. Leave it out.")
-        before = self.bidder.served.get(name)
-        if "budget" in campaign and before is not None and before.planned is not None:
-            given.setdefault("planned", None)  # the last word: what was planned goes with the budget that it was for
-        if "creatives" in given and "creative" not in given:
-            given["creative"] = OldCreative().model_dump(mode="json")  # which would stand alone
-        base = self.bidder.bundle.manifest.campaign if before is None else before.campaign
-        rest = {} if before is None else before.model_dump(mode="json", exclude={"name", "campaign"})
-        whole = rest | given | {"name": name, "campaign": base.model_dump(mode="json") | campaign}
-        fields = [*given, *(f"campaign.{field}" for field in campaign)]
-        return self.bidder.put(ServedCampaign.model_validate(whole), who.name, fields)
+    def _put(self, who: Who, name: str, given: Mapping[str, Any]) -> list[Pending]:
+        served, fields = merged(self.bidder.served.get(name), name, given, self.bidder.bundle.manifest.campaign)
+        return self.bidder.put(served, who.name, fields)
+
+    def _keep(self, who: Who, name: str, given: Callable[[ServedCampaign], Mapping[str, Any]]) -> list[Pending]:
+        """Order it of the campaign without arms, too, where the order is one of all of it."""
+        whole = experiments.kept_by(self.bidder.experiment, name)
+        split = self.bidder.control.split
+        if whole is None or whole not in split:
+            return []
+        served, fields = merged(split[whole], whole, given(split[whole]), split[whole].campaign)
+        return self.bidder.control.keep(served, who.name, fields)
 
     def _reached(self, name: str, action: str) -> dict[str, float]:
         """The campaigns that an action reaches, with their shares of an amount; none where none is served."""
         reached = experiments.parts(self.bidder.experiment, name, action)
         return reached if reached.keys() <= self.bidder.served.keys() else {}
-
-    def _change(self, who: Who, name: str, action: str, body: bytes, share: float = 1.0) -> list[Pending]:
-        if action in ("pause", "resume"):
-            return self._put(who, name, {"paused": action == "pause"})
-        if action == "budget":
-            today = date_of(self.bidder.moment_of(name).day)
-            return self._put(who, name, budget_order(self.bidder.served[name], body, today, share))
-        raise InvalidServing(f"a campaign cannot be asked to {action[:80]!r}. Use pause, resume or budget.")
 
     def _move(self, given: dict[str, float]) -> dict[str, Any]:
         clock = self.bidder.desk.clock

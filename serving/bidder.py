@@ -92,7 +92,8 @@ class Bidder:
         self._days = Days(desk, calendar, agent_of(bundle), second, lambda *gone: self.booking.expired(*gone), arms)
         desk.keeper.on_failed = lambda why: self.events.record(Cause.ledger_failed, why)
         desk.state.on_failed = lambda why: self.events.record(Cause.state_failed, why)
-        self.control = Control(desk, self._days, self.events, name, campaigns)
+        split = () if self.experiment is None else self.experiment.split
+        self.control = Control(desk, self._days, self.events, name, campaigns, split)
         self._noticing = Noticing(desk, self._days, decisions, self.events)
         self._noticing.look_back()
         desk.watcher.muted = lambda: self.killed

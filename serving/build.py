@@ -28,7 +28,7 @@ from bidpilot.serving.creatives.sample import SAMPLE
 from bidpilot.serving.deciders import Decider
 from bidpilot.serving.decision_log import DecisionLog
 from bidpilot.serving.desk import Desk, Origin
-from bidpilot.serving.experiments.arms import bundles_of, check_plans, deciders_of, split
+from bidpilot.serving.experiments.arms import as_ordered, bundles_of, check_plans, deciders_of, split
 from bidpilot.serving.experiments.described import described
 from bidpilot.serving.experiments.experiment import Experiment
 from bidpilot.serving.experiments.file import ExperimentFile, read_experiment
@@ -102,9 +102,7 @@ def _open(
     shadow = None if config.shadow is None else _shadow(bundle, config.shadow)
     file = None if config.experiment is None else read_experiment(config.experiment)
     campaigns = read_campaigns(config, bundle)
-    arms = {}
-    if file is not None:
-        campaigns, arms = split(campaigns, file), bundles_of(file, bundle)
+    arms = {} if file is None else bundles_of(file, bundle)
     planner = planner_of(config, bundle)
     sources = _sources(config, [bundle, *arms.values()])
     if not isinstance(clock, ManualClock):
@@ -139,8 +137,12 @@ def _open(
     if config.decisions is not None:
         decisions = DecisionLog(config.decisions, f"{int(time.time())}-{os.getpid()}", bundle.manifest.segments, key)
     calendar = Calendar(bundle.manifest.slots, zone_of(config.timezone))
+    whole: list[ServedCampaign] = []
+    if file is not None:
+        whole = [served for served in campaigns if served.name in file.campaigns]
+        campaigns = split(as_ordered(campaigns, file, store), file)
     campaigns = rest_of_day(campaigns, file, store, partial(_today, desk, calendar.slots))
-    experiment = None if file is None else _experiment(config, file, arms, desk, campaigns)
+    experiment = None if file is None else _experiment(config, file, arms, desk, campaigns, whole)
     if file is not None and decisions is not None:
         decisions.describe(*described(file, arms))
     name = name or f"{socket.gethostname()}:{config.state.resolve()}{place}"
@@ -169,12 +171,13 @@ def _experiment(
     bundles: Mapping[str, Bundle],
     desk: Desk,
     campaigns: Sequence[ServedCampaign],
+    whole: Sequence[ServedCampaign],
 ) -> tuple[Experiment, Mapping[str, Decider]]:
     """What is served in arms, and who decides for each arm's campaigns."""
     planners = {name: planner_of(config, bundle) for name, bundle in bundles.items()}
     deciders = deciders_of(file, bundles, planners, desk)
     check_plans(campaigns, deciders)
-    experiment = Experiment(file, _experiment_key(config, file).encode())
+    experiment = Experiment(file, _experiment_key(config, file).encode(), whole)
     for arm in file.arms:
         desk.watcher.shares |= dict.fromkeys(experiment.names[arm.name], arm.share)
     return experiment, deciders

@@ -31,6 +31,8 @@ class Control:
         events: where orders are counted.
         bidder: this bidder's name, its own among those that share the store.
         campaigns: those of the file and the command line.
+        split: those of them that are served in the arms of an experiment, as the file has them without. What is ordered
+            of them is kept, and holds again once they are served as they are.
 
     Raises:
         InvalidServing: what is stored cannot be served.
@@ -38,18 +40,25 @@ class Control:
     """
 
     def __init__(
-        self, desk: Desk, days: Days, events: EventLog, bidder: str, campaigns: Sequence[ServedCampaign]
+        self,
+        desk: Desk,
+        days: Days,
+        events: EventLog,
+        bidder: str,
+        campaigns: Sequence[ServedCampaign],
+        split: Sequence[ServedCampaign] = (),
     ) -> None:
         self._desk, self._days, self._events = desk, days, events
         self.killed = False
         self.served: dict[str, ServedCampaign] = {}  # by name
         self.heard: dict[str, ServedCampaign] = {}  # those and the ones that were served before, by name
+        self.split = {served.name: served for served in split}
         self._said: tuple[int, str] | None = None  # what is believed, and how often it has changed when that was made
         self._turn = 0
         self.on_resume: Callable[[str], None] = lambda _: None  # hears of campaigns that are to go on
         self.on_orders: list[Callable[[set[str]], None]] = []  # hear of what other bidders were ordered, by name
         self.orders = Orders(desk.keeper, bidder, self._obey, self.believes, events, _given_at)
-        self._start(campaigns)
+        self._start([*campaigns, *split])
 
     # --- what is ordered -------------------------------------------------------------------------
 
@@ -74,9 +83,12 @@ class Control:
         named = [field for field in now if now[field] != old[field]] if fields is None else fields
         if "paused" in named and not served.paused:
             self.on_resume(name)
-        return self._order(
-            by, {field_key(name, f): self._say(by, now[f], None if file is None else file.get(f)) for f in named}
-        )
+        return self._order_fields(served, by, named)
+
+    def keep(self, served: ServedCampaign, by: str, fields: Sequence[str]) -> list[Pending]:
+        """Change `fields` of a campaign that is split: what its arms are made of, and it is served with afterwards."""
+        self.split[served.name] = served
+        return self._order_fields(served, by, fields)
 
     def remove(self, name: str, by: str = "") -> list[Pending]:
         """Stop a campaign for good. What is still told of its bids is booked, and its account stays.
@@ -96,6 +108,10 @@ class Control:
             campaigns = {n: {"budget": s.campaign.budget, "paused": s.paused} for n, s in self.served.items()}
             self._said = self._turn, msgspec.json.encode({"killed": self.killed, "campaigns": campaigns}).decode()
         return self._said[1]
+
+    def _order_fields(self, served: ServedCampaign, by: str, fields: Sequence[str]) -> list[Pending]:
+        name, now, file = served.name, flat(served), self._file(served.name) or {}
+        return self._order(by, {field_key(name, f): self._say(by, now[f], file.get(f)) for f in fields})
 
     def _order(self, by: str, said: dict[str, Said]) -> list[Pending]:
         for name, one in said.items():
@@ -118,6 +134,13 @@ class Control:
     def _switch(self, on: bool) -> None:
         self.killed = on
         self._turn += 1
+
+    def _serve(self, served: ServedCampaign) -> None:
+        """Serve a campaign as file and orders have it; one that is split bids by its arms alone."""
+        if served.name in self.split:
+            self.split[served.name] = self.heard[served.name] = served
+        else:
+            self._apply(served)
 
     def _apply(self, served: ServedCampaign) -> None:
         """Serve a campaign from now on as it is given."""
@@ -167,7 +190,7 @@ class Control:
     def _follow(self, name: str) -> None:
         found = settings.resolve(name, self.orders.get)
         if found.settings is not None:
-            self._apply(unflat(name, found.settings))
+            self._serve(unflat(name, found.settings))
         elif name in self.served:
             self._stop(name)
 
@@ -186,7 +209,7 @@ class Control:
             self._tell(name, found)
             void |= {order: Said(FILE, self._desk.clock(), void=True) for order in found.stale}
             if found.settings is not None:
-                self._apply(unflat(name, found.settings))
+                self._serve(unflat(name, found.settings))
             elif found.last is not None:
                 self.heard[name] = unflat(name, found.last)
         self._give(void)

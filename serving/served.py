@@ -15,6 +15,7 @@ from bidpilot.bidding.zone import ZoneName
 from bidpilot.serving.capping.cap import Cap
 from bidpilot.serving.creatives.creative import AnyCreative
 from bidpilot.serving.creatives.old import OldCreative
+from bidpilot.serving.elsewhere import Elsewhere
 from bidpilot.serving.flight import Flight
 from bidpilot.serving.ledger.store import MICRO, MOST
 from bidpilot.serving.planned import Planned
@@ -47,6 +48,9 @@ class ServedCampaign(BaseModel):
     weights: FunnelWeights = Field(DEFAULT_WEIGHTS, description="interactions that its events count for")
     flight: Flight | None = Field(None, description="when it bids, and its money for all that time; none: always")
     planned: Planned | None = Field(None, description="budgets of days to come; none: the campaign's own every day")
+    elsewhere: Elsewhere | None = Field(
+        None, description="what other accounts have spent of a day's budget, as an experiment began or ended that day"
+    )
 
     @field_validator("creatives")
     @classmethod
@@ -63,6 +67,13 @@ class ServedCampaign(BaseModel):
 
     def budget_on(self, day: date) -> float:
         """What it may spend on a day, currency, whatever its flight says."""
+        whole = self.whole_budget_on(day)
+        if self.elsewhere is None or self.elsewhere.day != day:
+            return whole
+        return max(whole - self.elsewhere.spent, 0.0)
+
+    def whole_budget_on(self, day: date) -> float:
+        """The same, what other accounts have spent of it among it."""
         own = self.campaign.budget
         return own if self.planned is None else self.planned.on(day, own)
 

@@ -30,6 +30,7 @@ FILE = "the file"
 """Who has ordered what the file says."""
 
 _IN = "campaign."
+_OF_A_DAY = "elsewhere"  # which the file does not say, but the ledger as a server starts
 FIELDS = (
     *(field for field in ServedCampaign.model_fields if field not in ("name", "campaign")),
     *(f"{_IN}{field}" for field in Campaign.model_fields),
@@ -168,17 +169,28 @@ def resolve(name: str, order: Callable[[str], Order | None]) -> Resolved:
     return Resolved(settings, None if settings is not None else last, tuple(on_top), tuple(stale))
 
 
+def in_force(served: ServedCampaign, order: Callable[[str], Order | None]) -> ServedCampaign | None:
+    """A campaign of the file with the orders that hold on top; None where it was deleted.
+
+    Raises:
+        InvalidServing: an order cannot be read, or the campaign not be served.
+    """
+    told = Order(0, file_key(served.name), Said(FILE, 0.0, flat(served)).text())
+    found = resolve(served.name, lambda name: told if name == told.name else order(name))
+    return None if found.settings is None else unflat(served.name, found.settings)
+
+
 def same(before: Flat | None, now: Flat | None) -> bool:
     """Whether the file says what it said before; a setting that an earlier version did not know is no change."""
     if before is None or now is None:
         return before is now
-    return all(field in now and now[field] == value for field, value in before.items())
+    return all(field in now and now[field] == value for field, value in before.items() if field != _OF_A_DAY)
 
 
 def changes(before: Flat | None, now: Flat) -> Iterable[str]:
     """What of the file's settings differs from what it had at the start before."""
     for field, value in now.items():
-        if before is not None and field in before and before[field] != value:
+        if before is not None and field in before and before[field] != value and field != _OF_A_DAY:
             yield f"{field} is {text(value)} in the file, and was {text(before[field])} at the start before"
 
 

@@ -14,12 +14,14 @@ import msgspec
 from bidpilot.bidding.errors import InvalidExperiment, LedgerUnavailable
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.experiments.experiment import Experiment
+from bidpilot.serving.experiments.file import arm_campaign, whole_campaign
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.orders import Pending
 
 _PATIENCE = 5.0  # seconds that the ledger may take to say what the other arms have spent
 _NONE = "no experiment is served. Start the server with --experiment FILE."
 _OF_ALL = ("pause", "resume", "budget")
+_OF_ONE = ("pause", "resume")
 
 
 class _To(msgspec.Struct, forbid_unknown_fields=True):
@@ -104,13 +106,35 @@ def parts(experiment: Experiment | None, name: str, action: str) -> dict[str, fl
     """
     if experiment is None or (name not in experiment.campaigns and name not in experiment.file.campaigns):
         return {name: 1.0}
-    file = experiment.file
-    if name in file.campaigns and action in _OF_ALL and experiment.ended_to is None:
-        return {f"{name}.{arm.name}": arm.share for arm in file.arms}
-    if name in experiment.campaigns and (action == "pause" or action == "resume" or experiment.ended_to is not None):
+    file, to = experiment.file, experiment.ended_to
+    whole, arm = (name, "") if name in file.campaigns else (whole_campaign(name), name.rpartition(".")[2])
+    if not arm and action in _OF_ALL:
+        return {
+            arm_campaign(name, one.name): one.share if to is None else 1.0
+            for one in file.arms
+            if to in (None, one.name)
+        }
+    if arm and (arm == to if to is not None else action in _OF_ONE):
         return {name: 1.0}
-    whole = name.rpartition(".")[0] if name in experiment.campaigns else name
+    if to is not None:
+        raise InvalidExperiment(
+            f"the experiment {file.name} has ended, and of {whole} only {arm_campaign(whole, to)} goes on. Order it of "
+            "that."
+        )
     raise InvalidExperiment(
         f"{name} takes part in the experiment {file.name}, whose arms must differ in their bundles alone. Pause or "
         f"resume it, change the budget of {whole} for all arms, or stop the experiment: POST /admin/experiment/stop."
     )
+
+
+def kept_by(experiment: Experiment | None, name: str) -> str | None:
+    """The campaign that an order is one of, too, so that it holds once the experiment is served no more; None: itself.
+
+    It is the campaign as it is without arms, where the order is of all of it: of one arm alone it ends with the arm.
+    """
+    if experiment is None:
+        return None
+    if name in experiment.file.campaigns:
+        return name
+    to = experiment.ended_to
+    return whole_campaign(name) if to is not None and name in experiment.names[to] else None

@@ -13,10 +13,32 @@ from bidpilot.bidding.plan.planner import Planner
 from bidpilot.serving.deciders import Decider
 from bidpilot.serving.desk import Desk, Origin
 from bidpilot.serving.experiments.file import ArmEntry, ExperimentFile, arm_campaign
+from bidpilot.serving.ledger.store import LedgerStore
 from bidpilot.serving.planned import Planned
 from bidpilot.serving.pricer import ShadingTable
 from bidpilot.serving.served import ServedCampaign
+from bidpilot.serving.settings import in_force
 from bidpilot.serving.source_book import SourceBook
+
+
+def as_ordered(campaigns: Sequence[ServedCampaign], file: ExperimentFile, store: LedgerStore) -> list[ServedCampaign]:
+    """The campaigns, those of the experiment with what operators have ordered of them: arms are made of that.
+
+    Raises:
+        InvalidExperiment: one of the experiment was deleted by an order.
+        InvalidServing: an order cannot be read.
+    """
+    orders = {order.name: order for order in store.orders(0)}
+    found = []
+    for served in campaigns:
+        ordered = in_force(served, orders.get) if served.name in file.campaigns else served
+        if ordered is None:
+            raise InvalidExperiment(
+                f"the experiment {file.name} is of campaign {served.name!r}, which was deleted by an order. Serve "
+                "without the experiment and put it again, or leave it out."
+            )
+        found.append(ordered)
+    return found
 
 
 def split(campaigns: Sequence[ServedCampaign], file: ExperimentFile) -> list[ServedCampaign]:
@@ -60,7 +82,7 @@ def arm_of(served: ServedCampaign, arm: ArmEntry) -> ServedCampaign:
         days = tuple(day.model_copy(update={"budget": day.budget * share}) for day in planned.days)
         planned = Planned(instead_of=planned.instead_of * share, days=days)
     campaign = served.campaign.model_copy(update={"budget": served.campaign.budget * share})
-    whole = served.model_dump() | {"name": name, "campaign": campaign, "planned": planned}
+    whole = served.model_dump() | {"name": name, "campaign": campaign, "planned": planned, "elsewhere": None}
     return ServedCampaign.model_validate(whole)
 
 

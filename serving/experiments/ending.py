@@ -7,16 +7,18 @@ the arm that goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import date, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import TYPE_CHECKING
 
 from bidpilot.bidding.errors import BidpilotError, InvalidExperiment
 from bidpilot.serving import settings
 from bidpilot.serving.calendar import date_of
+from bidpilot.serving.day_budgets import account_of
+from bidpilot.serving.elsewhere import Elsewhere
 from bidpilot.serving.experiments.experiment import Experiment
 from bidpilot.serving.experiments.file import arm_campaign
-from bidpilot.serving.experiments.money import Whole, committed, held_to, on_day, told_text, whole_of
+from bidpilot.serving.experiments.money import Whole, closed, committed, given, spent_by, told_text, whole_of
 from bidpilot.serving.guardrails import LOGGER, Cause
 from bidpilot.serving.ledger.store import MICRO, AccountState, Order
 from bidpilot.serving.orders import Pending
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 Done = Callable[[list[Pending] | None], None]
 """Hears the orders that were given; None where the ledger did not answer, so that no money has moved."""
-_FIELDS = ("paused", "planned")
+_FIELDS = ("paused", "planned", "elsewhere")
 
 
 class Ending:
@@ -55,7 +57,7 @@ class Ending:
         that orders hold on top of: a start on the day after it began, as that day's own budgets are in it no more."""
         to, served = self.experiment.ended_to, self._bidder.served
         arms = [served[name] for name in self.experiment.campaigns if name in served]
-        if to is not None and len(arms) == len(self.experiment.campaigns) and any(arm.planned is None for arm in arms):
+        if to is not None and len(arms) == len(self.experiment.campaigns) and not all(map(_is_planned, arms)):
             self.stop(to, "", lambda _: None)
 
     def hear(self, names: set[str]) -> None:
@@ -79,48 +81,62 @@ class Ending:
         if gone:
             raise InvalidExperiment(f"{gone[0]} is not served any more, so that its money cannot be given on.")
         arms = {c: [bidder.served[arm_campaign(c, arm)] for arm in experiment.arms] for c in experiment.file.campaigns}
-        whole = self._unfinished() or {c: whole_of(of, self._today(of[0].name)) for c, of in arms.items()}
-        given = self._order(by, to, whole)
+        whole = self._unfinished() or {
+            c: whole_of(self._having(c, of), self._today(of[0].name)) for c, of in arms.items()
+        }
+        paused = {c: self._paused(c, of) for c, of in arms.items()}
+        orders = self._order(by, to, whole)
         self._obey()
-        closed = [arm for c, of in arms.items() for arm in of if arm.name != arm_campaign(c, to)]
-        for arm in closed:
+        for c in arms:
+            goes_on = bidder.served[arm_campaign(c, to)]
+            orders += bidder.put(goes_on.model_copy(update={"paused": paused[c]}), by, ("paused",))
+        closed_arms = [arm for c, of in arms.items() for arm in of if arm.name != arm_campaign(c, to)]
+        for arm in closed_arms:
             state = bidder.days[arm.name].wallet.state
             spent = 0.0 if state is None else (state.settled + state.debt) / MICRO
-            given += self._close(arm, spent, by)
-        accounts = [bidder.days[arm.name].account for arm in closed]
+            orders += self._close(arm, spent, by)
+        known = [o for name in self._orders.names if (o := self._orders.get(name)) is not None]
+        beside = {c: spent_by(known, c, experiment.file, to) for c in arms}
+        asked = [(name, self._today(arm_campaign(c, to))) for c, names in beside.items() for name in names]
 
         def told(states: list[AccountState | None] | None) -> None:
             if states is None:
                 done(None)
                 return
-            spent = {arm.name: committed(state) for arm, state in zip(closed, states, strict=True)}
-            done([*given, *self._share_out(whole, spent, to, by)])
+            spent = {name: committed(state) for (name, _), state in zip(asked, states, strict=True)}
+            for arm in closed_arms:
+                orders.extend(self._close(bidder.served[arm.name], spent[arm.name], by))
+            for c, amounts in whole.items():
+                orders.extend(self._give(c, to, amounts, sum(spent[name] for name in beside[c]), by))
+            done([*orders, *self._order(by, to)])
 
+        accounts = [account_of(name, day) for name, day in asked]
         bidder.desk.keeper.run(lambda store: store.states(accounts), told)
+
+    def _having(self, campaign: str, arms: Sequence[ServedCampaign]) -> list[ServedCampaign]:
+        """The arms whose budgets are the campaign's: all but those that a stop before has closed."""
+        if (before := self.experiment.ended_to) is None:
+            return list(arms)
+        return [arm for arm in arms if arm.name == arm_campaign(campaign, before) or not _is_planned(arm)]
+
+    def _paused(self, campaign: str, arms: Sequence[ServedCampaign]) -> bool:
+        """Whether a campaign is paused: all of its arms are, or the one that has gone on since it was stopped."""
+        if (before := self.experiment.ended_to) is not None:
+            return self._bidder.served[arm_campaign(campaign, before)].paused
+        return all(arm.paused for arm in arms)
 
     def _today(self, name: str) -> date:
         return date_of(self._bidder.moment_of(name).day)
 
     def _close(self, arm: ServedCampaign, spent: float, by: str) -> list[Pending]:
         """Pause an arm, and let its account have what it has spent and no more."""
-        today = self._today(arm.name)
-        closed = held_to(arm.model_copy(update={"paused": True}), today, spent, _nothing(today))
-        return self._bidder.put(closed, by, _FIELDS)
+        return self._bidder.put(closed(arm, self._today(arm.name), spent), by, _FIELDS)
 
-    def _share_out(self, whole: Mapping[str, Whole], spent: Mapping[str, float], to: str, by: str) -> list[Pending]:
-        """Give what closed arms have not `spent`, by name, and cannot spend any more, to the one that goes on."""
-        bidder, given = self._bidder, list[Pending]()
-        for campaign, amounts in whole.items():
-            goes_on = arm_campaign(campaign, to)
-            today = self._today(goes_on)
-            left = on_day(amounts, today)
-            for name in (arm_campaign(campaign, arm) for arm in self.experiment.arms):
-                if name != goes_on:
-                    left -= spent[name]
-                    given += self._close(bidder.served[name], spent[name], by)
-            winner = bidder.served[goes_on].model_copy(update={"paused": False})
-            given += bidder.put(held_to(winner, today, left, amounts), by, _FIELDS)
-        return given + self._order(by, to)
+    def _give(self, campaign: str, to: str, whole: Whole, spent: float, by: str) -> list[Pending]:
+        """Give all of a campaign's money, less what other accounts have `spent` today, to the arm that goes on."""
+        goes_on = self._bidder.served[arm_campaign(campaign, to)]
+        elsewhere = Elsewhere(day=self._today(goes_on.name), spent=spent)
+        return self._bidder.put(given(goes_on, whole, elsewhere), by, _FIELDS)
 
     def _order(self, by: str, to: str | None, whole: Mapping[str, Whole] | None = None) -> list[Pending]:
         said = Said(by, self._bidder.desk.clock(), told_text(self.experiment.file, to, whole))
@@ -165,5 +181,6 @@ def _check_same(experiment: Experiment, before: Order) -> None:
         )
 
 
-def _nothing(today: date) -> Whole:
-    return [((today + timedelta(days=1)).isoformat(), 0.0)]
+def _is_planned(arm: ServedCampaign) -> bool:
+    """Whether the budgets that a stop has given an arm hold: not where its own budget has changed since."""
+    return arm.planned is not None and arm.planned.instead_of == arm.campaign.budget

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,6 +14,7 @@ from bidpilot.serving.experiments.assignment import Assignment
 from bidpilot.serving.experiments.file import ExperimentFile, arm_campaign
 from bidpilot.serving.messages import BidRequest
 from bidpilot.serving.restrictions.person import Person
+from bidpilot.serving.served import ServedCampaign
 
 if TYPE_CHECKING:
     from bidpilot.serving.auction import Opportunity
@@ -38,9 +39,11 @@ class Experiment:
     Args:
         file: what it is.
         key: that users are hashed with.
+        split: the campaigns that it splits, as they are served without it.
     """
 
-    def __init__(self, file: ExperimentFile, key: bytes) -> None:
+    def __init__(self, file: ExperimentFile, key: bytes, split: Sequence[ServedCampaign] = ()) -> None:
+        self.split = split
         self.file, self._assignment = file, Assignment(key, file.name, file.shares)
         self.arms = tuple(arm.name for arm in file.arms)
         self.names = {arm: frozenset(arm_campaign(c, arm) for c in file.campaigns) for arm in self.arms}

@@ -96,3 +96,8 @@ def read_experiment(path: Path) -> ExperimentFile:
 def arm_campaign(campaign: str, arm: str) -> str:
     """The name of the campaign that an arm of a campaign is served as: it has its own account, orders and log."""
     return f"{campaign}.{arm}"
+
+
+def whole_campaign(name: str) -> str:
+    """The campaign whose arm is served under this name."""
+    return name.rpartition(".")[0]

@@ -13,6 +13,7 @@ from typing import Any
 from bidpilot.bidding.errors import InvalidServing
 from bidpilot.serving import settings
 from bidpilot.serving.day_budgets import account_of
+from bidpilot.serving.elsewhere import Elsewhere
 from bidpilot.serving.experiments.file import ORDERS, ExperimentFile, arm_campaign
 from bidpilot.serving.ledger.store import MICRO, AccountState, LedgerStore, Order
 from bidpilot.serving.planned import Planned, PlannedBudget
@@ -24,14 +25,17 @@ def committed(state: AccountState | None) -> float:
     return 0.0 if state is None else (state.settled + state.debt + state.held) / MICRO
 
 
-def held_to(served: ServedCampaign, today: date, amount: float, later: Whole | None = None) -> ServedCampaign:
-    """A campaign that may spend `amount` today, and from tomorrow on what `later` says; None: as planned."""
-    days = [PlannedBudget(since=today, budget=max(amount, 0.0))]
-    for since, budget in whole_of([served], today) if later is None else later:
-        if (day := date.fromisoformat(since)) > today:
-            days.append(PlannedBudget(since=day, budget=budget))
-    own = Planned(instead_of=served.campaign.budget, days=tuple(days))
-    return served.model_copy(update={"planned": own})
+def closed(served: ServedCampaign, today: date, spent: float) -> ServedCampaign:
+    """A campaign that is paused and may have what it has `spent` today, and nothing from then on."""
+    until = [(today.isoformat(), spent), ((today + timedelta(days=1)).isoformat(), 0.0)]
+    return given(served.model_copy(update={"paused": True}), until, None)
+
+
+def given(served: ServedCampaign, whole: Whole, elsewhere: Elsewhere | None) -> ServedCampaign:
+    """A campaign that may spend `whole`, of which others have spent some."""
+    days = tuple(PlannedBudget(since=date.fromisoformat(since), budget=budget) for since, budget in whole)
+    own = Planned(instead_of=served.campaign.budget, days=days)
+    return served.model_copy(update={"planned": own, "elsewhere": elsewhere})
 
 
 def rest_of_day(
@@ -49,22 +53,45 @@ def rest_of_day(
         LedgerUnavailable: the store does not answer.
         InvalidServing: an order that tells of an experiment cannot be read.
     """
-    told = _experiments(store.orders(0))
-    arms = {} if file is None else {arm_campaign(c, a.name): (c, a.share) for c in file.campaigns for a in file.arms}
+    orders = list(store.orders(0))
+    arms = {} if file is None else {arm_campaign(c, a.name): (c, a) for c in file.campaigns for a in file.arms}
+    to = None if file is None else ended_to(orders, file)
     found = []
     for served in campaigns:
-        whole, share = arms.get(served.name, (served.name, 1.0))
-        others, today = _accounts(told, whole, None if file is None else file.name), day_of(served)
-        if served.name in arms:
-            others.append(whole)
+        campaign, arm = arms.get(served.name, (served.name, None))
+        share = 1.0 if arm is None or arm.name == to else arm.share if to is None else 0.0
+        others, today = spent_by(orders, campaign, file if arm else None, to), day_of(served)
         spent = 0.0
-        if others:
-            spent = sum(map(committed, store.states([account_of(name, today) for name in others])))
-        if spent <= 0.0:
-            found.append(served)
-            continue
-        found.append(held_to(served, today, max(served.budget_on(today) - spent * share, 0.0)))
+        if share and others:
+            spent = share * sum(map(committed, store.states([account_of(name, today) for name in others])))
+        if spent > 0.0:
+            served = served.model_copy(update={"elsewhere": Elsewhere(day=today, spent=spent)})
+        found.append(served)
     return found
+
+
+def spent_by(orders: Iterable[Order], campaign: str, file: ExperimentFile | None, to: str | None = None) -> list[str]:
+    """Names of accounts that may have spent for a campaign what its own, or its arms', are not to spend again.
+
+    `file`: the experiment that it takes part in; None: none. `to`: the arm that has all since that was stopped.
+    """
+    found = [
+        arm_campaign(campaign, arm)
+        for name, said in _experiments(orders).items()
+        if (file is None or name != file.name) and campaign in said.get("campaigns", ())
+        for arm in said.get("arms", ())
+    ]
+    if file is not None:
+        found.append(campaign)
+    if file is not None and to is not None:
+        found += [arm_campaign(campaign, arm.name) for arm in file.arms if arm.name != to]
+    return found
+
+
+def ended_to(orders: Iterable[Order], file: ExperimentFile) -> str | None:
+    """The arm that has all since an experiment was stopped; None where it was not."""
+    to = _experiments(orders).get(file.name, {}).get("to")
+    return None if to is None else str(to)
 
 
 Whole = list[tuple[str, float]]
@@ -75,12 +102,7 @@ def whole_of(arms: Sequence[ServedCampaign], today: date) -> Whole:
     """What the arms of a campaign may spend together, today and on the days for which it is planned otherwise."""
     planned = {day.since for arm in arms if arm.planned is not None for day in arm.planned.days}
     since = sorted({today, today + timedelta(days=1), *(day for day in planned if day > today)})
-    return [(day.isoformat(), sum(arm.budget_on(day) for arm in arms)) for day in since]
-
-
-def on_day(whole: Whole, day: date) -> float:
-    """What they may spend on a day."""
-    return next((amount for since, amount in reversed(whole) if since <= day.isoformat()), whole[0][1])
+    return [(day.isoformat(), sum(arm.whole_budget_on(day) for arm in arms)) for day in since]
 
 
 def told_text(file: ExperimentFile, to: str | None, whole: Mapping[str, Whole] | None = None) -> dict[str, Any]:
@@ -110,13 +132,3 @@ def _experiments(orders: Iterable[Order]) -> dict[str, Mapping[str, Any]]:
             )
         found[order.name.removeprefix(ORDERS)] = said.value
     return found
-
-
-def _accounts(told: Mapping[str, Mapping[str, Any]], campaign: str, running: str | None) -> list[str]:
-    """The campaigns that a campaign's arms were served as, in experiments other than the one that runs."""
-    return [
-        arm_campaign(campaign, arm)
-        for name, said in told.items()
-        if name != running and campaign in said.get("campaigns", ())
-        for arm in said.get("arms", ())
-    ]
