@@ -6,7 +6,7 @@ from docs.figures.record import Records, Row
 from docs.figures.words import Text, listed, percent, short, table, verdict
 
 _RECORD = "answering"
-IN_IT, FIXED = "ppo@0,1", "ppo@2,3"
+IN_IT, FIXED = "ppo@0,1,2", "ppo@3,4,5"
 """The policy trained in the market, over its seeds, and that trained at the prices that rivals make alone."""
 _WORDS = {IN_IT: "`ppo`, trained in it", FIXED: "`ppo`, trained at fixed prices"}
 _SHOWN = ("mpc_informed", IN_IT, FIXED, "adaptive", "mpc", "pid", "plan")
@@ -52,9 +52,14 @@ def _learnt(records: Records) -> str:
     beside = [(agent, record.pair(agent, "mpc", "rivals")) for agent in (IN_IT, FIXED)]
     said = [f"{_name(agent)}, {verdict(pair)} {_ends(pair)} on `mpc`" for agent, pair in beside]
     return (
-        f"over two seeds, {listed(said)}; the first {verdict(inside)} {_ends(inside)} on the second, paired by day "
+        f"over three seeds, {listed(said)}; beside the second the first {_told(inside)} {_ends(inside)}, paired by day "
         f"over {inside['groups']} days"
     )
+
+
+def _told(pair: Row) -> str:
+    word = verdict(pair)
+    return f"is {word}," if word == "level" else word
 
 
 def _ends(pair: Row) -> str:

@@ -77,7 +77,6 @@ _AUCTIONNET = tuple(
     f"bidpilot import auctionnet {{data}}/auctionnet/{files}-*.parquet --out {{logs}}/{log} --force"
     for log, files in (("auctionnet", "period"), ("auctionnet-test", "test"))
 )
-_SHORT = "--total-steps 24576 --rows 128 --imitation.rounds 6 --validation-days 32 --verdict-days 0"
 _PUBLISHED = "fixed_cpa budget_pid cpa_pid online_lp plan"
 _LEFT_OUT = f"bidpilot auctionnet {{logs}}/auctionnet --leave-one-out --agents {_PUBLISHED}"
 
@@ -214,12 +213,12 @@ _ALL = (
         (
             "python docs/answering.py {data}/auctionnet/period-*.parquet --json {json}",
             *(
-                f"bidpilot train --market {market} --seed {seed} {_SHORT}"
+                f"bidpilot train --market {market} --seed {seed}"
                 for market in ("rivals", "rivals_fixed")
-                for seed in range(2)
+                for seed in range(3)
             ),
-            "bidpilot evaluate --agents plan pid adaptive ppo@{run[0]},{run[1]} ppo@{run[2]},{run[3]} --suites rivals "
-            "--days 128 --pairs all --json {json}",
+            "bidpilot evaluate --agents plan pid adaptive ppo@{run[0]},{run[1]},{run[2]} "
+            "ppo@{run[3]},{run[4]},{run[5]} --suites rivals --days 256 --pairs all --json {json}",
             "bidpilot market --all plan mpc adaptive ppo@{run[0]} --days 6 --figure docs/answering.png --json {json}",
         ),
         drops=(*_UNSHOWN, "mean_low", "mean_high"),
