@@ -23,6 +23,9 @@ DRAWS ?= 4000
 ONLY ?=
 DATA ?= ../shared/data
 
+# Of the tests: one more than cores, since servers that tests start are waited for.
+WORKERS ?= 3
+
 # Of the game day.
 SEED ?= 0
 
@@ -50,7 +53,7 @@ quickstart: install ## train a policy on synthetic days for a minute, evaluate e
 
 test: install ## run all tests; COVERAGE=--cov measures which branches they take, and holds the floor
 	@# in the order of tests/conftest.py: by itself loadfile begins with the files of many tests, and the loop is one
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(COVERAGE)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(COVERAGE)
 
 mutants: install ## change money and scoring code place by place and list what no test notices (MUTANTS=20: a sample)
 	$(BIN)/python -m tests.mutants.run --size $(MUTANTS)
