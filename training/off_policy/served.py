@@ -155,6 +155,13 @@ def _served(rows: pl.DataFrame, segments: tuple[str, ...], folder: Path) -> Serv
 
 def _tries(rows: pl.DataFrame, bid: Array, price: Array, folder: Path) -> Tries:
     factors, shares = declared_factors(folder)
+    untold = rows.filter(pl.col(FACTOR).is_null() & (pl.col("result") != NO_MONEY)).height
+    if untold and len(factors) > 1:
+        raise NotEstimable(
+            f"{untold} auctions of {folder} that were bid on have no {FACTOR}, and {EXPLORATION_FILE} declares "
+            f"{len(factors)}: with which of them they were bid on is not known. Leave those days out, or tell "
+            "the factors."
+        )
     factor = rows[FACTOR].fill_null(1.0).to_numpy()
     drawn = np.abs(np.log(factor)[:, None] - np.log(factors)).argmin(axis=1)
     if not np.allclose(factors[drawn], factor, rtol=1e-6):
@@ -175,6 +182,12 @@ def declared_factors(folder: Path) -> tuple[Array, Array]:
     if not found:
         return np.ones(1), np.ones(1)
     text = _json(found[0])
+    other = [path for path in found[1:] if _json(path) != text]
+    if other:
+        raise NotEstimable(
+            f"{found[0]} and {other[0]} declare different factors or shares, and which rows are whose is not known. "
+            "Estimate each folder by itself."
+        )
     factors, shares = (np.array(text[name], np.float64) for name in ("factors", "shares"))
     usable = factors.ndim == 1 and factors.shape == shares.shape and len(np.unique(factors)) == len(factors) > 0
     if not (usable and (factors > 0).all() and (shares > 0).all() and abs(shares.sum() - 1.0) < 1e-6):

@@ -85,12 +85,13 @@ def played(rows: pl.DataFrame) -> tuple[Bought, Bought, Bought]:
     bid, shadow, floor = (rows[name].to_numpy().astype(np.float64) for name in ("bid", "shadow_bid", "floor"))
     price = rows["market_price"].cast(pl.Float64).fill_null(np.nan).to_numpy()
     first, won = rows["first_price"].to_numpy(), (rows["result"] == WON).to_numpy()
+    cost = rows["cost"].to_numpy().astype(np.float64)
+    price = np.where(won & ~first & ~np.isfinite(price), cost, price)  # a win at second price tells its price
     told = np.isfinite(price)
     bids = (shadow > 0) & (shadow >= floor)
     # a price that is not told lies above a bid that lost and not above one that won
     sure = bids & np.where(told, shadow >= np.where(told, price, 0.0), won & (shadow >= bid))
     never = ~bids | np.where(told, ~sure, ~won & (shadow <= bid) & (bid > 0))
-    cost = rows["cost"].to_numpy().astype(np.float64)
     pays = np.where(first, shadow, np.where(told, np.where(told, price, 0.0), np.where(won & sure, cost, shadow)))
     live = Bought(won.astype(np.float64), np.where(won, cost, 0.0))
     low, high = (Bought(w.astype(np.float64), np.where(w, pays, 0.0)) for w in (sure, ~never))

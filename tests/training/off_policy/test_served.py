@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from bidpilot.bidding.errors import NoFilesMatched, UnreadableFile
@@ -72,6 +73,36 @@ def test_logs_that_cannot_tell_are_refused(plain: ServedLog, explored: ServedLog
         read_served(write_decisions(explored, tmp_path / "factor", factor=np.full(len(explored.won), 2.0)))
     with pytest.raises(NoFilesMatched):
         read_served(tmp_path / "first" / "nothing-*")
+
+
+def test_a_bid_whose_factor_is_not_told_is_refused_and_one_for_which_money_was_out_is_not(
+    explored: ServedLog, tmp_path: Path
+) -> None:
+    factor, result = FACTORS[explored.tries.drawn], results(explored)
+    broke = result == "no_money"
+    broke[-3:] = True
+    told = pl.Series(np.where(broke, np.nan, factor)).fill_nan(None)
+    found = read_served(
+        write_decisions(explored, tmp_path / "broke", factor=told, result=np.where(broke, "no_money", result))
+    )
+    assert len(found.won) == len(explored.won)
+    told = pl.Series(np.where(np.arange(len(factor)) < 4, np.nan, factor)).fill_nan(None)
+    untold = int((result[:4] != "no_money").sum())
+    assert untold
+    with pytest.raises(NotEstimable, match=f"{untold} auctions .* have no factor"):
+        read_served(write_decisions(explored, tmp_path / "untold", factor=told))
+
+
+def test_folders_that_explored_in_other_ways_are_not_one_log(explored: ServedLog, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_decisions(explored, tmp_path / name)
+    (tmp_path / "segments.json").write_text(json.dumps(explored.segments))
+    read_served(tmp_path)
+    declared = json.loads((tmp_path / "b" / "exploration.json").read_text())
+    declared["shares"] = declared["shares"][::-1] if declared["shares"] != declared["shares"][::-1] else [0.5, 0.3, 0.2]
+    (tmp_path / "b" / "exploration.json").write_text(json.dumps(declared))
+    with pytest.raises(NotEstimable, match="by itself"):
+        read_served(tmp_path)
 
 
 @pytest.mark.parametrize(
