@@ -67,7 +67,7 @@ def analyse(units: Units, terms: Terms, past: Units | None = None) -> Analysis:
         variance_left=None if learnt is None or learnt.cuped is None else learnt.cuped.left,
         covariates=[] if learnt is None else [OFFERED[k] for k in learnt.covariates],
         metrics=rows,
-        notes=_notes(units, columns, learnt),
+        notes=_notes(units, columns, past),
         experiment=None,
         bundles=[],
     )
@@ -111,7 +111,7 @@ def _levels(name: str, columns: Columns) -> tuple[float | None, float | None]:
     if name == "cost per conversion":
         found = _rate(columns.spend, columns.conversions)
     elif name == "invalid share":
-        found = _rate(columns.invalid_wins, columns.wins)
+        found = _rate(columns.invalid_wins, columns.told_wins)
     else:
         found = (columns.primary if name == "expected utility" else columns.realised).mean(axis=0)
     return _number(found[0]), _number(found[1])
@@ -122,19 +122,29 @@ def _rate(part: Array, whole: Array) -> Array:
     return np.where(total > 0, part.sum(axis=0) / np.where(total > 0, total, 1.0), np.nan)
 
 
-def _notes(units: Units, columns: Columns, learnt: Past | None) -> list[str]:
-    notes = []
+def _notes(units: Units, columns: Columns, past: Units | None) -> list[str]:
+    notes = list(units.notes)
     if units.design == "shared":
         notes.append(
             "both arms spent one budget: who bids more takes the other's money, so that the sign of the difference may "
             "be wrong. Split the money with the users."
         )
-    if learnt is None:
+    if past is None:
         notes.append("without a past (--past) nothing of the days' noise is taken away")
     if not columns.tests_split and units.design != "switchback":
         notes.append("nobody says how many users each arm had, so that the split is not tested")
-    if not np.isfinite(units.invalid_wins).all():
+    elif 0 < units.counts_users.sum() < len(units):
+        counted = f"{units.counts_users.sum()} of {len(units)} units"
+        notes.append(f"the split is tested on {counted}: the others do not say how many users each arm had")
+    if not units.tells_invalid.any():
         notes.append("nobody says which wins were invalid, so that their share is not guarded")
+    elif not units.tells_invalid.all():
+        told = f"{units.tells_invalid.sum()} of {len(units)} units"
+        notes.append(f"the share of invalid wins is guarded on {told}: of the others nobody says which were")
+    known = () if past is None else past.known_offered
+    untold = [OFFERED[k] for k in known if k not in units.known_offered]
+    if untold:
+        notes.append(f"nothing is taken away by {', '.join(untold)}, which not every unit tells")
     if len(units) < BURN_IN:
         notes.append(f"{len(units)} units: the primary metric has its first interval after {BURN_IN}")
     return notes

@@ -56,12 +56,19 @@ def decision_units(
     offered = rows.with_columns(worth=_worth(rows, preference))
     days = offered.join(told, on="key", how="left").group_by(_DAY).agg(*_totals(offered)).sort("date")
     control, treated = (days.filter(pl.col("campaign") == arm) for arm in arms)
-    both = sorted(set(control["date"]) & set(treated["date"]))
+    both, notes = sorted(set(control["date"]) & set(treated["date"])), list[str]()
     if not both:
         there = ", ".join(sorted(set(rows["campaign"]))) or "neither"
         raise InvalidExperiment(
             f"no day of {folder} has both {arms[0]} and {arms[1]}; there is {there}. Name its campaigns."
         )
+    for arm, has, lacks in ((arms[1], control, treated), (arms[0], treated, control)):
+        alone = sorted(set(has["date"]) - set(lacks["date"]))
+        if alone:
+            notes.append(
+                f"{len(alone)} days ({_listed(alone)}) are left out, as {arm} has no auction in them: where it stood "
+                "still that is harm, which nothing here counts"
+            )
     parts = [part.filter(pl.col("date").is_in(both)).sort("date") for part in (control, treated)]
 
     def column(name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
@@ -81,7 +88,13 @@ def decision_units(
         offered=np.stack([column(name) for name in OFFERED], axis=-1),
         shares=shares,
         preference=preference,
+        notes=tuple(notes),
     )
+
+
+def _listed(days: Sequence[str]) -> str:
+    """The first and the last of days, or the only one."""
+    return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
 
 
 def _worth(rows: pl.DataFrame, preference: tuple[float, float, float]) -> pl.Expr:

@@ -151,7 +151,10 @@ def _paired(stored: Stored, arms: tuple[str, str], path: Path) -> Units:
     return Units(
         arms=arms,
         labels=tuple(by_unit),
-        **{name: column(name) for name in ("assigned", "spend", "wins", "invalid_wins")},
+        assigned=column("assigned"),
+        spend=column("spend"),
+        wins=column("wins"),
+        invalid_wins=column("invalid_wins"),
         expected=np.stack([column(name) for name in KPI], axis=-1),
         realised=np.stack([column(f"realised_{name}") for name in KPI], axis=-1),
         offered=np.stack([column(f"offered_{name}") for name in OFFERED], axis=-1),

@@ -36,7 +36,7 @@ def drawn(pool: Columns, experiments: int, units: int, effect: float, rng: np.ra
     picked = rng.integers(0, len(pool.primary), (experiments, units))
     swapped = rng.random((experiments, units)) < 0.5
     columns = {}
-    for name in ("primary", "realised", "spend", "conversions", "wins", "invalid_wins", "assigned"):
+    for name in ("primary", "realised", "spend", "conversions", "told_wins", "invalid_wins", "assigned"):
         both = getattr(pool, name)[picked]
         both = np.where(swapped[..., None], both[..., ::-1], both)
         columns[name] = both * np.array([1.0, 1.0 + effect]) if name in _SCALED else both

@@ -43,6 +43,7 @@ class Units:
     preference: tuple[float, float, float] = PREFERENCE
     kind: Scalarisation = Scalarisation.weighted_sum
     ideal: tuple[tuple[float, ...], tuple[float, ...]] | None = None  # (2, 3) of each arm's money; None: unknown
+    notes: tuple[str, ...] = ()  # what is to be told beside what is found
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -64,6 +65,16 @@ class Units:
     def realised_utility(self) -> Array:
         """(N, 2) utility of what came of them, on the same scale."""
         return self._utility(self.realised)
+
+    @property
+    def counts_users(self) -> NDArray[np.bool_]:
+        """(N,) whether it is known how many users each arm got."""
+        return np.asarray(np.isfinite(self.assigned).all(axis=1))
+
+    @property
+    def tells_invalid(self) -> NDArray[np.bool_]:
+        """(N,) whether it is known of each arm which wins were invalid."""
+        return np.asarray(np.isfinite(self.invalid_wins).all(axis=1))
 
     @property
     def covariates(self) -> Array:

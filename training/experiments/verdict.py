@@ -51,25 +51,26 @@ class Columns:
     realised: Array  # utility
     spend: Array  # currency
     conversions: Array
-    wins: Array
-    invalid_wins: Array  # NaN where nobody knows
-    assigned: Array  # users; NaN where nobody knows
+    told_wins: Array  # of units of which it is known which wins were invalid; 0 in others
+    invalid_wins: Array  # 0 in others
+    assigned: Array  # users; 0 in units of which nobody knows
     shares: tuple[float, float]
-    tests_split: bool  # whether users were split, so that their shares can be tested
+    tests_split: bool  # whether users were split and counted, so that their shares can be tested
 
     @classmethod
     def of(cls, units: Units, past: Past | None = None) -> Columns:
         """The columns of units; without `past` nothing is taken away from the primary metric."""
+        counted, told = units.counts_users[:, None], units.tells_invalid[:, None]
         return cls(
             primary=units.expected_utility if past is None else past.adjust(units),
             realised=units.realised_utility,
             spend=units.spend,
             conversions=units.realised[..., 2],
-            wins=units.wins,
-            invalid_wins=units.invalid_wins,
-            assigned=units.assigned,
+            told_wins=np.where(told, units.wins, 0.0),
+            invalid_wins=np.where(told, units.invalid_wins, 0.0),
+            assigned=np.where(counted, units.assigned, 0.0),
             shares=units.shares,
-            tests_split=units.design != "switchback" and bool(np.isfinite(units.assigned).all()),
+            tests_split=units.design != "switchback" and bool(counted.any()),
         )
 
 
@@ -102,7 +103,7 @@ def guardrails(columns: Columns, terms: Terms) -> list[tuple[Look, NDArray[np.bo
     The primary metric is the first of them, since it tells of harm soonest. Their intervals begin before the burn-in.
     """
     realised, spend, conversions, wins, invalid = map(
-        _arms, (columns.realised, columns.spend, columns.conversions, columns.wins, columns.invalid_wins)
+        _arms, (columns.realised, columns.spend, columns.conversions, columns.told_wins, columns.invalid_wins)
     )
     primary = _arms(columns.primary)
     least = np.log1p(-terms.tolerated)
@@ -115,7 +116,7 @@ def guardrails(columns: Columns, terms: Terms) -> list[tuple[Look, NDArray[np.bo
         (utility, utility.high < least),
         (cost, cost.low > np.log1p(terms.tolerated)),
     ]
-    if np.isfinite(columns.invalid_wins).all() and columns.invalid_wins.any():
+    if columns.invalid_wins.any():
         shares = difference_of_shares((invalid[1], wins[1]), (invalid[0], wins[0]))
         share = _guard("invalid share", shares, terms, relative=False)
         found.append((share, share.low > terms.tolerated_invalid))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
@@ -11,6 +11,7 @@ from rich.console import Console
 
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.errors import InfeasibleCampaign, InvalidConfig
+from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.planner import Planner
 from bidpilot.envs.logs.auction_log import AuctionLog
 from bidpilot.envs.synthetic.config import SyntheticConfig
@@ -39,6 +40,7 @@ from bidpilot.training.solve.files import CampaignFile, read_file
 from bidpilot.training.solve.forecast import Ground, campaign_ground, preset_settings
 from bidpilot.training.tracking import open_run
 
+_LEFT_OUT = "left out, since no plan keeps their constraints: "
 _SHOWN = ("spend", "conversion", "cpa", "roi", "interaction", "exposure", "tail_share", "utility")
 
 
@@ -78,6 +80,7 @@ class Found(TypedDict):
     scenarios: list[ScenarioRow]
     checks: list[CheckRow]  # empty where nothing was held out, and so are the next
     coverage: list[CoverageRow]
+    left_out: list[str]  # scenarios of checks that the days of a check cannot plan
 
 
 def run(config: SimulateConfig) -> Found:
@@ -99,12 +102,17 @@ def run(config: SimulateConfig) -> Found:
         try:
             played = play(scene.market, scene.forecast, scene.days, asked.scenarios, arm)
         except InfeasibleCampaign:
-            asked, left_out = _plannable(asked)
-            console.print(f"left out, since no plan keeps their constraints: {', '.join(left_out)}", soft_wrap=True)
+            kept, left_out = _plannable(asked.scenarios, asked.on.forecast)
+            if not kept or kept[0] is not asked.scenarios[0]:
+                raise
+            asked = replace(asked, scenarios=kept)
+            console.print(f"{_LEFT_OUT}{', '.join(left_out)}", soft_wrap=True)
             played = play(scene.market, scene.forecast, scene.days, asked.scenarios, arm)
     rows = scenario_rows(asked.scenarios, intervals(played, scene.units, config.horizon))
-    checked = _checked(asked, console) if config.check else []
-    found = Found(scenarios=rows, checks=checked, coverage=coverage_rows(checked))
+    checked, missing = _checked(asked, console) if config.check else ([], [])
+    if missing:
+        console.print(f"{_LEFT_OUT}{', '.join(missing)}", soft_wrap=True)
+    found = Found(scenarios=rows, checks=checked, coverage=coverage_rows(checked), left_out=missing)
     _tell(asked, found, console)
     return found
 
@@ -124,36 +132,39 @@ def _asked(config: SimulateConfig) -> _Asked:
     return _Asked(config, file, on, found, None, load_log(folder))
 
 
-def _plannable(asked: _Asked) -> tuple[_Asked, list[str]]:
-    """The same without the scenarios that cannot be planned, and their names.
-
-    Raises:
-        InfeasibleCampaign: the campaign as it is cannot.
-    """
-    planner, left_out = Planner(asked.on.forecast), []
-    for scenario in asked.scenarios:
+def _plannable(asked: Sequence[Scenario], forecast: Forecast) -> tuple[tuple[Scenario, ...], list[str]]:
+    """Scenarios that can be planned under a forecast, and the names of the others."""
+    planner, kept, left_out = Planner(forecast), list[Scenario](), list[str]()
+    for scenario in asked:
         try:
             planner.plan(CampaignBatch.repeat(scenario.told, 1))
         except InfeasibleCampaign:
-            if scenario.group == "base":
-                raise
             left_out.append(scenario.name)
-    kept = tuple(scenario for scenario in asked.scenarios if scenario.name not in left_out)
-    return replace(asked, scenarios=kept), left_out
+        else:
+            kept.append(scenario)
+    return tuple(kept), left_out
 
 
-def _checked(asked: _Asked, console: Console) -> list[CheckRow]:
-    """Held-out days against the intervals that other days give."""
-    rows: list[CheckRow] = []
+def _checked(asked: _Asked, console: Console) -> tuple[list[CheckRow], list[str]]:
+    """Held-out days against the intervals that other days give, and what some of these cannot plan.
+
+    The forecast of a check is made of other days than all, so that a target that the campaign keeps there may be out of
+    reach here. Where that is its own, nothing can be held against it.
+    """
+    rows, missing = list[CheckRow](), list[str]()
     with steps(console, asked.config.checks) as step:
         for place, (own, held) in enumerate(asked.checks()):
             step(f"check {place + 1}: {len(own.days)} days, {len(held.days)} held out")
+            kept, left_out = _plannable(asked.scenarios, own.forecast)
+            missing += [f"{name} of check {place + 1}" for name in left_out]
+            if not kept or kept[0] is not asked.scenarios[0]:
+                continue
             arm = asked.arm(own)
-            played = play(own.market, own.forecast, own.days, asked.scenarios, arm)
-            happened = play(held.market, held.forecast, held.days, asked.scenarios, arm)
+            played = play(own.market, own.forecast, own.days, kept, arm)
+            happened = play(held.market, held.forecast, held.days, kept, arm)
             found = intervals(played, own.units, asked.config.horizon)
-            rows += check_rows(asked.scenarios, found, happened, held.units, asked.config.horizon)
-    return pooled(rows)
+            rows += check_rows(kept, found, happened, held.units, asked.config.horizon)
+    return pooled(rows), missing
 
 
 def _tell(asked: _Asked, found: Found, console: Console) -> None:

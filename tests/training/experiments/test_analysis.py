@@ -107,6 +107,30 @@ def test_money_in_another_currency_and_kpis_in_another_unit_change_no_verdict(ma
         assert a["low"] == pytest.approx(b["low"])
 
 
+def test_one_unit_that_does_not_tell_switches_no_check_off(make_units: MakeUnits) -> None:
+    assigned, invalid = np.tile([4600.0, 5000.0], (40, 1)), np.tile([10.0, 90.0], (40, 1))
+    assigned[3], invalid[7, 1] = np.nan, np.nan
+    broken = analyse(make_units(40, assigned=assigned), TERMS).row
+    assert broken["verdict"] == Verdict.broken
+    assert "tested on 39 of 40" in " ".join(broken["notes"])
+    harmed = analyse(make_units(40, invalid_wins=invalid), TERMS).row
+    assert harmed["verdict"] == Verdict.harmed
+    (share,) = [metric for metric in harmed["metrics"] if metric["metric"] == "invalid share"]
+    assert share["harmed_after"] is not None
+    wins = make_units(40).wins
+    told = np.arange(40) != 7
+    assert share["treated"] == pytest.approx(invalid[told, 1].sum() / wins[told, 1].sum())
+    assert "guarded on 39 of 40" in " ".join(harmed["notes"])
+
+
+def test_a_covariate_that_a_unit_does_not_tell_is_named(make_units: MakeUnits) -> None:
+    offered = make_units(40).offered.copy()
+    offered[5, 0, 2] = np.nan
+    row = analyse(make_units(40, offered=offered), TERMS, make_units(60, seed=1)).row
+    assert row["covariates"] == ["requests", "value", "bought", "cost"]
+    assert "by price, which not every unit tells" in " ".join(row["notes"])
+
+
 def test_what_cannot_be_checked_is_said(make_units: MakeUnits) -> None:
     unknown = np.full((5, 2), np.nan)
     notes = " ".join(

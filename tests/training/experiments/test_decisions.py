@@ -52,6 +52,16 @@ def test_prices_are_no_covariate_where_some_were_not_told(tmp_path: Path) -> Non
     assert decision_units(tmp_path, ("old", "new")).known_offered == (0, 1)
 
 
+def test_days_of_one_campaign_alone_are_told(tmp_path: Path) -> None:
+    days = {"old": ["2026-01-01", "2026-01-02", "2026-01-03"], "new": ["2026-01-01", "2026-01-04"]}
+    write(tmp_path, [{"campaign": c, "date": d} for c, dates in days.items() for d in dates])
+    units = decision_units(tmp_path, ("old", "new"))
+    assert units.labels == ("2026-01-01",)
+    without_new, without_old = units.notes
+    assert "2 days (2026-01-02 to 2026-01-03) are left out, as new has no auction" in without_new
+    assert "1 days (2026-01-04) are left out, as old" in without_old
+
+
 def test_logs_without_both_campaigns_are_refused(tmp_path: Path) -> None:
     with pytest.raises(NoFilesMatched):
         decision_units(tmp_path, ("old", "new"))

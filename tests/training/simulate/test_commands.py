@@ -7,12 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
+from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.errors import InfeasibleCampaign, InvalidConfig
 from bidpilot.envs.logs.storage import save_log
+from bidpilot.envs.markets.defaults import synthetic_forecast
+from bidpilot.solvers.allocation import allocate
 from bidpilot.training.simulate.config import SimulateConfig
 from bidpilot.training.simulate.run import run
 from bidpilot.training.tracking import download, find_run, latest_finished_run
+from tests.training.evaluation.conftest import SMALL
 from tests.training.small_logs import small_log
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -52,6 +57,25 @@ def test_simulating_a_campaign_is_one_tracked_run_whose_intervals_hold(
     text = capsys.readouterr().out
     assert "what if" in text
     assert "held-out days of daily" in text
+
+
+@pytest.mark.usefixtures("small", "project")
+def test_a_check_that_cannot_plan_a_scenario_loses_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The floor is nearly the most that the forecast of seed 0 can bring: other days bring less of it, or more."""
+    campaign = Campaign(budget=4.0, conversion_value=12.0, kpi_floors=(0.0, 0.0, 1e4))
+    with pytest.raises(InfeasibleCampaign) as caught:
+        allocate(synthetic_forecast(SMALL, 0), campaign)
+    (most,) = [c.needed for c in caught.value.conflicts if c.name == "floor/conversion"]
+    file = tmp_path / "spring.yaml"
+    told = {"budget": 4.0, "conversion_value": 12.0, "kpi_floors": [0.0, 0.0, 0.97 * float(most or 0.0)]}
+    file.write_text(yaml.safe_dump({"market": "daily", "campaign": told}))
+    found = simulate(file=file, days=16, check=True, checks=3, check_days=28, budgets=(), targets=(), rates=(0.1,))
+    checks = [name for name in found["left_out"] if name.startswith("as it is of check")]
+    assert 0 < len(checks) < 3
+    assert {row["of"] for row in found["checks"] if row["kind"] == "one day"} == {28 * (3 - len(checks))}
+    assert checks[0] in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("project")
