@@ -52,6 +52,14 @@ class Arm:
         return decide
 
 
+def play_slot(episode: Episode, decide: Decide, observation: NDArray[np.float32]) -> tuple[Rule, NDArray[np.float32]]:
+    """Play one slot as an arm decides, behind the gate; the rule that was played, and the next observation (B, F)."""
+    rule, action = decide(observation)
+    rule = replace(rule, gate=episode.statistics.gate())
+    episode.play_rule(rule)
+    return rule, episode.observer.observe(episode.statistics, np.clip(action, -1.0, 1.0))
+
+
 def named_arm(name: str, market: str, experiment: str) -> Arm:
     """The arm `AGENT` or `AGENT*FACTOR`; controllers have the gains that are theirs on `market`.
 

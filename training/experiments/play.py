@@ -22,7 +22,7 @@ from bidpilot.envs.markets.defaults import synthetic_market
 from bidpilot.envs.synthetic import SyntheticMarket
 from bidpilot.training.evaluation.catalogue import SuiteRecord
 from bidpilot.training.evaluation.suites import suite_forecast
-from bidpilot.training.experiments.arms import Arm
+from bidpilot.training.experiments.arms import Arm, play_slot
 from bidpilot.training.experiments.splitting import split_days
 from bidpilot.training.experiments.units import COLUMNS, Array, Design, Units
 
@@ -130,9 +130,7 @@ class _ArmDay:
     def slot(self) -> None:
         """Play one slot."""
         episode = self.episode
-        rule, action = self._decide(self._observation)
-        episode.play_rule(replace(rule, gate=episode.statistics.gate()))
-        self._observation = episode.observer.observe(episode.statistics, np.clip(action, -1.0, 1.0))
+        _, self._observation = play_slot(episode, self._decide, self._observation)
         totals = episode.totals
         self.assigned += totals.auctions + totals.source_refused.sum(axis=1)
         self.spend += totals.spend

@@ -74,15 +74,15 @@ def estimated_days(
     path = _played(served, candidate, prices, copies, rng)
     count = len(served.budget)
     mended, beyond = np.zeros((2, count, 4))
+    overlaps = []
     for copy in range(copies):
         bids = path.bids(served.slot, copy * count + served.day, served.value, served.segment, served.source)
         found = estimate(bids, served.tries, prices.mean, most_weight)
         mended += _totals(served, found.robust - found.plain) / copies
         beyond += _totals(served, found.beyond) / copies
-        if copy == 0:
-            overlap = _overlap(served, bids, found)
+        overlaps.append(_overlap(served, bids, found))
     own = np.column_stack([path.spend, path.kpi]).reshape(copies, count, 4).mean(axis=0) + mended
-    return Days(own[:, 0], own[:, 1:], beyond[:, 0], beyond[:, 1:], path.ideal[:count], overlap)
+    return Days(own[:, 0], own[:, 1:], beyond[:, 0], beyond[:, 1:], path.ideal[:count], Overlap.mean(overlaps))
 
 
 def _totals(served: ServedLog, amount: Array) -> Array:

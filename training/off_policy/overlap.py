@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Final
 
 from bidpilot.bidding.errors import BidpilotError
@@ -27,6 +29,14 @@ class Overlap:
     beyond: float  # share of the candidate's expected wins above the highest bid that might have been made
     outside: float  # share of its bids above that
     effective: float  # effective sample size of the weights over the auctions
+
+    @classmethod
+    def mean(cls, overlaps: Sequence[Overlap]) -> Overlap:
+        """That of several copies of the same days, each with prices of its own."""
+        days = overlaps[0].days
+        return cls(
+            days, *(fmean(getattr(one, name) for one in overlaps) for name in ("beyond", "outside", "effective"))
+        )
 
     def check(self, most_beyond: float = MOST_BEYOND, least_effective: float = LEAST_EFFECTIVE) -> None:
         """Refuse too little overlap.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from bidpilot.bidding.traffic.detector import detector_for
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
-from bidpilot.training.experiments.arms import Arm
+from bidpilot.training.experiments.arms import Arm, play_slot
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -52,15 +52,12 @@ def play(market: Market, days: DayBatch, forecast: Forecast, campaigns: Campaign
     decide, kpi = arm.starts(episode), np.zeros((rows, 3))
     kept: dict[str, list[Array]] = {name: [] for name in ("alpha", "multiplier", "beta", "gate", "left")}
     for _ in range(episode.slots):
-        rule, action = decide(observation)
-        gate = episode.statistics.gate()
+        kept["left"].append(episode.left.copy())
+        rule, observation = play_slot(episode, decide, observation)
         for name, part in (("alpha", rule.alpha), ("multiplier", rule.multiplier), ("beta", rule.beta)):
             kept[name].append(part.copy())
-        kept["left"].append(episode.left.copy())
-        if gate is not None:
-            kept["gate"].append(gate.multiplier.copy())
-        episode.play_rule(replace(rule, gate=gate))
-        observation = episode.observer.observe(episode.statistics, np.clip(action, -1.0, 1.0))
+        if rule.gate is not None:
+            kept["gate"].append(rule.gate.multiplier.copy())
         kpi += episode.totals.predicted
     stacked = {name: np.stack(parts) if parts else None for name, parts in kept.items()}
     spend = campaigns.budget - episode.left

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from bidpilot.bidding.traffic.detector import detector_for
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.logs.day_batch import DayBatch
 from bidpilot.envs.markets.base import Market
-from bidpilot.training.experiments.arms import Arm
+from bidpilot.training.experiments.arms import Arm, play_slot
 from bidpilot.training.simulate.outcomes import Array, Outcomes, counted_at
 from bidpilot.training.simulate.scenarios import Scenario
 
@@ -40,9 +39,7 @@ def play(market: Market, forecast: Forecast, days: DayBatch, scenarios: Sequence
     decide, tail = arm.starts(episode), is_tail(forecast.segments)
     wins, tail_wins, realised = np.zeros(rows), np.zeros(rows), np.zeros((rows, 3))
     for _ in range(episode.slots):
-        rule, action = decide(observation)
-        episode.play_rule(replace(rule, gate=episode.statistics.gate()))
-        observation = episode.observer.observe(episode.statistics, np.clip(action, -1.0, 1.0))
+        _, observation = play_slot(episode, decide, observation)
         wins += episode.totals.wins
         tail_wins += episode.totals.segment_wins[:, tail].sum(axis=1)
         realised += episode.totals.realised
