@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -37,6 +37,16 @@ class Valued(StrEnum):
     expected = "expected conversions at the campaign's conversion value: the log tells no outcomes"
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What one campaign had on one day."""
+
+    day: int  # in 0 .. D - 1
+    campaign: str  # empty where nobody says
+    budget: float  # currency
+    conversion_value: float  # currency
+
+
 @dataclass(frozen=True, eq=False)
 class Purchases:
     """N won exposures of D days, of T slots each. Money is in currency, KPIs in units of the triple.
@@ -62,6 +72,7 @@ class Purchases:
     valued: Valued
     funnel: NDArray[np.int64] | None = None  # (N, 7) events told of it, in the order of EVENTS; None: none were
     invalid: NDArray[np.bool_] | None = None  # (N,) known to be invalid; None where nobody knows
+    asked: tuple[Asked, ...] = ()  # by campaign and day; empty where nobody knows
     notes: tuple[str, ...] = ()  # what a reader must know
 
     def __post_init__(self) -> None:
@@ -148,6 +159,7 @@ class Purchases:
             valued=self.valued,
             funnel=None if self.funnel is None else self.funnel[kept],
             invalid=None if self.invalid is None else self.invalid[kept],
+            asked=tuple(replace(one, day=int(number[one.day])) for one in self.asked if chosen[one.day]),
             notes=self.notes,
         )
 

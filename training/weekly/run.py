@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.agents.acting.controllers import MPC
 from bidpilot.bidding.bundle import load_bundle
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.landscape.forecast import Forecast
@@ -26,6 +28,8 @@ from bidpilot.training.weekly.config import WeeklyConfig
 from bidpilot.training.weekly.scorecard import Limits, Planned, Scorecard, scorecard
 from bidpilot.training.weekly.shown import print_week, week_figure
 from bidpilot.training.weekly.weeks import WeekComparison, compare_weeks
+
+NOTE_PLAYED: Final = "played on the recorded days by {agent}, under the forecast of {whose}"
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,9 @@ def read(config: WeeklyConfig) -> Bought:
     bundle = None if config.bundle is None else load_bundle(config.bundle)
     if (config.log / MANIFEST_FILE).is_file():
         from bidpilot.envs.logs.storage import load_log
-        from bidpilot.training.roi.played import played_purchases
+        from bidpilot.training.evaluation.suites import log_arena
+        from bidpilot.training.roi.played import played
+        from bidpilot.training.roi.rows import Rows
         from bidpilot.training.setting.setting import recorded_setting
 
         log = load_log(config.log)
@@ -91,8 +97,11 @@ def read(config: WeeklyConfig) -> Bought:
         forecast = setting.forecast if bundle is None else bundle.forecast
         whose = "all of its own days" if bundle is None else f"bundle {bundle.manifest.name}"
         campaign = _agreed(setting.campaign, config)
-        played = played_purchases(log, forecast, campaign, whose, targets=config.targets)
-        return Bought(played.purchases, campaign, forecast, played.ratios, f"the plan on the forecast of {whose}")
+        arena = log_arena(log, forecast, campaign, config.targets)
+        found = played(arena, controller_agent(MPC.name), log.name, Rows.of_log(log))
+        notes = (NOTE_PLAYED.format(agent=MPC.name, whose=whose), *log.notes, *found.purchases.notes)
+        purchases = replace(found.purchases, notes=notes)
+        return Bought(purchases, campaign, forecast, found.ratio, f"the plan on the forecast of {whose}")
     from bidpilot.training.importing.run import reads_plain
     from bidpilot.training.roi.served import served_purchases
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.bidding.errors import (
     InfeasibleCampaign,
     InvalidConfig,
@@ -23,18 +22,14 @@ from bidpilot.envs.markets.defaults import synthetic_forecast
 from bidpilot.serving.privacy.keys import read_key
 from bidpilot.serving.privacy.seal import write_sealed
 from bidpilot.training.evaluation.run import ROWS_FILE
-from bidpilot.training.evaluation.suites import log_arena
 from bidpilot.training.reporting.config import ReportConfig
 from bidpilot.training.reporting.errors import NothingToReport, PlotlyMissing
 from bidpilot.training.reporting.evidence import Evidence
-from bidpilot.training.reporting.readers import of_decisions, of_run
+from bidpilot.training.reporting.readers import of_decisions, of_log, of_run
 from bidpilot.training.reporting.readers import planned as planned_room
-from bidpilot.training.reporting.readers.played import played
 from bidpilot.training.reporting.run import run, source_of
 from bidpilot.training.reporting.sections import incidents, pace
 from bidpilot.training.reporting.sections.catalogue import sections
-from bidpilot.training.roi.purchases import Valued
-from bidpilot.training.setting.setting import recorded_setting
 from bidpilot.training.solve.config import SolveConfig
 from bidpilot.training.solve.files import CampaignFile
 from bidpilot.training.solve.forecast import Ground
@@ -81,6 +76,15 @@ def test_a_report_of_a_log_says_that_nothing_was_bought_and_what_the_log_lacks(p
     assert "small has 1 source for all of its auctions" in text
     assert "Constraints and their price" in text
     assert "Bid coefficients of mpc in slot 24 of the first day" in text
+
+
+def test_events_of_another_bidders_wins_are_named_as_such_and_not_as_absent(project: Path, tmp_path: Path) -> None:
+    log = small_log("small", "interaction", "conversion", units=2)
+    save_log(replace(log, funnel=np.ones((log.n, 7), np.uint8)), tmp_path / "log")
+    found = of_log.read(ReportConfig(source=str(tmp_path / "log"), points=0), lambda text: None)
+    funnel = next(section for section in sections(found) if section.key == "funnel")
+    assert (funnel.missing or "").startswith("Events of the log are of auctions that the recorded bidder won")
+    assert any(note.startswith("Outcomes are those to be expected") for note in found.notes)
 
 
 def test_a_report_of_a_training_plays_days_that_it_did_not_learn_from(project: Path, log: Path) -> None:
@@ -152,23 +156,6 @@ def test_a_campaign_that_cannot_be_planned_is_told_of_and_hinders_nothing(monkey
     assert none.lacks["front"] == "The campaign has no plan: no plan keeps them together"
     assert none.pace is None
     assert none.beside(Evidence("log", "", ())).limits is None
-
-
-def test_what_a_log_records_came_of_exposures_and_orders_are_worth_what_was_told(project: Path) -> None:
-    bare = small_log("told", "interaction", "conversion", units=2)
-    converted = np.ones(bare.n, np.float32)
-    told_of = np.where(np.arange(bare.n) % 2 == 0, 7.0, 0.0).astype(np.float32)
-    funnel = np.zeros((bare.n, 7), np.uint8)
-    funnel[:, 0] = 1
-    log = replace(bare, converted=converted, interacted=converted, order_value=told_of, funnel=funnel)
-    setting = recorded_setting(log)
-    arena = log_arena(log, setting.forecast, setting.campaign)
-    found = played(arena, controller_agent("mpc"), "told", ["a", "b"], ["a", "b"])
-    assert set(found.purchases.value.tolist()) == {7.0, 2.0}  # told, or the campaign's own worth
-    assert found.purchases.valued is Valued.mixed
-    assert found.purchases.converted.tolist() == [1.0] * len(found.purchases)
-    assert found.events is not None
-    assert found.events[:, 0].sum() == len(found.purchases)
 
 
 def test_an_evaluation_has_scores_and_says_what_would_tell_the_rest(project: Path) -> None:

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bidpilot.training.reporting.evidence import Evidence, Limit, Offered
+from bidpilot.training.reporting.evidence import Evidence, Limit
 from bidpilot.training.reporting.sections import bought, constraints, fairness, invalid, roi, tail, users
 from bidpilot.training.reporting.sections.catalogue import sections
 from bidpilot.training.reporting.words import DASH, number, percent, within
+from bidpilot.training.roi.offered import Offered
 from bidpilot.training.roi.purchases import By
 
 amounts = st.lists(st.integers(0, 1000), min_size=1, max_size=40).map(lambda x: np.array(x, np.int64))

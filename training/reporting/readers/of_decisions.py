@@ -21,9 +21,10 @@ from bidpilot.serving.incidents.incident import Incident
 from bidpilot.training.importing.run import reads_plain
 from bidpilot.training.report.progress import Step
 from bidpilot.training.reporting.config import ReportConfig
-from bidpilot.training.reporting.evidence import Array, Course, Decision, Evidence, Offered
+from bidpilot.training.reporting.evidence import Array, Decision, Evidence
 from bidpilot.training.reporting.readers.planned import planned
-from bidpilot.training.reporting.words import number, percent, ratio
+from bidpilot.training.reporting.words import number, percent, ratio, sentences
+from bidpilot.training.roi.offered import Course, Offered
 from bidpilot.training.roi.purchases import Purchases
 from bidpilot.training.roi.served import served_purchases
 
@@ -52,7 +53,7 @@ def read(config: ReportConfig, step: Step) -> Evidence:
         kind="decisions",
         title=f"What campaign {purchases.name} bought, {_span(purchases)}",
         facts=_facts(rows, purchases),
-        notes=tuple(f"{note[0].upper()}{note[1:]}." for note in purchases.notes),
+        notes=sentences(purchases.notes),
         purchases=purchases,
         events=_events(purchases),
         offered=_offered(rows, purchases.segments),

@@ -17,6 +17,7 @@ from bidpilot.training.reporting.config import ReportConfig
 from bidpilot.training.reporting.evidence import Evidence
 from bidpilot.training.reporting.readers.playing import Ground, on
 from bidpilot.training.reporting.words import number
+from bidpilot.training.roi.rows import Rows
 from bidpilot.training.setting.setting import recorded_setting
 
 _EVENTS = (
@@ -56,9 +57,7 @@ def read(config: ReportConfig, step: Step) -> Evidence:
         targets = trained.targets
     terms = campaign.model_copy(update={"budget": log.days[0].budget})
     arena = log_arena(log, forecast, terms, targets)
-    units = [day.unit for day in log.days]
-    labels = [day.label for day in log.days]
-    ground = Ground(log.name, arena, agent, agent.name, campaign, units, labels)
+    ground = Ground(log.name, arena, agent, agent.name, campaign, Rows.of_log(log))
     evidence = Evidence(
         kind="log",
         title=f"What {agent.name} would have bought of {log.name}",

@@ -29,6 +29,7 @@ from bidpilot.training.reporting.evidence import Evidence
 from bidpilot.training.reporting.readers.of_log import controller
 from bidpilot.training.reporting.readers.playing import Ground, on
 from bidpilot.training.reporting.words import number
+from bidpilot.training.roi.rows import Rows
 from bidpilot.training.solve.config import SolveConfig
 from bidpilot.training.solve.files import CampaignFile, read_file
 from bidpilot.training.solve.forecast import campaign_ground
@@ -98,18 +99,18 @@ def _solved(run: RunInfo, config: ReportConfig, folder: Path, step: Step) -> tup
 
         recorded = load_log(log, memory_map=None)
         arena = log_arena(recorded, where.forecast, campaign)
-        units, labels, market = [d.unit for d in recorded.days], [d.label for d in recorded.days], recorded.name
+        rows, market = Rows.of_log(recorded), recorded.name
         note = f"Nothing was bought: {agent.name} plays the days of {market}, which the plan was made from."
     else:
         market = solve.market or read_it.market
         weights = {} if profile is None else {"kpi_weights": profile.weights.in_market_order()}
         arena = drawn(PRESETS[market].model_copy(update=weights), where.forecast, campaign, config)
-        units, note = _numbered(arena), _DRAWN.format(agent=agent.name, days=config.days, market=market)
-        labels = units
+        rows = Rows.numbered(len(arena.days))
+        note = _DRAWN.format(agent=agent.name, days=config.days, market=market)
     name = source.stem
     notes = (note, *(() if where.note is None else (f"{where.note[0].upper()}{where.note[1:]}.",)))
     evidence = Evidence("run", f"Campaign {name} on {market}", (*_facts(run), *_terms(campaign)), notes)
-    return Ground(f"{name} on {market}", arena, agent, agent.name, campaign, units, labels), evidence
+    return Ground(f"{name} on {market}", arena, agent, agent.name, campaign, rows), evidence
 
 
 def _trained(run: RunInfo, config: ReportConfig, folder: Path, step: Step) -> tuple[Ground, Evidence]:
@@ -121,23 +122,22 @@ def _trained(run: RunInfo, config: ReportConfig, folder: Path, step: Step) -> tu
     agent = agent_of_run(name, files, described)
     campaign = Campaign.model_validate(described["campaign"])
     if described["log"] is not None:
-        arena, units, labels, market = _unseen(run, Path(described["log"]))
+        arena, rows, market = _unseen(run, Path(described["log"]))
         note = f"Nothing was bought: {name} plays the days of {market} that the run did not learn from."
     elif described["setting"] in PRESETS:
         market = described["setting"]
         arena = drawn(PRESETS[market], Forecast.load(files / "forecast.npz"), campaign, config)
-        units, note = _numbered(arena), _DRAWN.format(agent=name, days=config.days, market=market)
-        labels = units
+        rows, note = Rows.numbered(len(arena.days)), _DRAWN.format(agent=name, days=config.days, market=market)
     else:
         raise NothingToReport(
             f"run {run.told} was trained on {described['setting']}, a market that was fitted to a log. Report a log in "
             f"its place: bidpilot report LOG --forecast {run.run_id[:8]}."
         )
     evidence = Evidence("run", f"{run.name} on {market}", (*_facts(run), ("plays", name), *_terms(campaign)), (note,))
-    return Ground(f"{name} on {market}", arena, agent, name, campaign, units, labels), evidence
+    return Ground(f"{name} on {market}", arena, agent, name, campaign, rows), evidence
 
 
-def _unseen(run: RunInfo, folder: Path) -> tuple[Arena, list[str], list[str], str]:
+def _unseen(run: RunInfo, folder: Path) -> tuple[Arena, Rows, str]:
     """The days of a training's log that it did not learn from."""
     from bidpilot.envs.logs.manifest import MANIFEST_FILE
     from bidpilot.envs.logs.storage import load_log
@@ -157,7 +157,7 @@ def _unseen(run: RunInfo, folder: Path) -> tuple[Arena, list[str], list[str], st
     held_out = log.select_days(left.tolist())
     campaign = trained.campaign.model_copy(update={"budget": held_out.days[0].budget})
     arena = log_arena(held_out, trained.forecast, campaign, trained.targets)
-    return arena, [day.unit for day in held_out.days], [day.label for day in held_out.days], log.name
+    return arena, Rows.of_log(held_out), log.name
 
 
 def drawn(settings: SyntheticConfig, forecast: Forecast, campaign: Campaign, config: ReportConfig) -> Arena:
@@ -165,10 +165,6 @@ def drawn(settings: SyntheticConfig, forecast: Forecast, campaign: Campaign, con
     market = synthetic_market(settings, seeding.LOG_HELD_OUT, config.seed)
     stream = seeding.stream(seeding.suite_domain("days of reports"), config.seed)
     return Arena(market, forecast, campaign, market.days(stream.random((config.days, market.draws))))
-
-
-def _numbered(arena: Arena) -> list[str]:
-    return [f"day {k + 1}" for k in range(len(arena.days))]
 
 
 def _facts(run: RunInfo) -> tuple[tuple[str, str], ...]:

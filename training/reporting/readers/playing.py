@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,8 +17,9 @@ from bidpilot.training.report.progress import Step
 from bidpilot.training.reporting.config import ReportConfig
 from bidpilot.training.reporting.evidence import Decision, Evidence, Factor
 from bidpilot.training.reporting.readers.planned import planned
-from bidpilot.training.reporting.readers.played import played
-from bidpilot.training.reporting.words import number
+from bidpilot.training.reporting.words import number, sentence, sentences
+from bidpilot.training.roi.played import NOTE_FUNNEL, played
+from bidpilot.training.roi.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,7 @@ class Ground:
     agent: Explainable
     agent_name: str
     campaign: Campaign  # that is planned; days may bring their own budget
-    units: Sequence[str]  # (B,) the day of the report that each row belongs to
-    labels: Sequence[str]  # (B,) what each row is called
+    rows: Rows  # of the arena
 
 
 STEPS = 3
@@ -57,12 +56,16 @@ def on(ground: Ground, evidence: Evidence, config: ReportConfig, step: Step) -> 
     if slot >= slots:
         raise InvalidConfig(f"days have {slots} slots, counted from 0, and --slot is {slot}. Name one of them.")
     step(f"playing {len(ground.arena.days)} days of {ground.name} by {ground.agent_name}")
-    found = played(ground.arena, ground.agent, ground.name, ground.units, ground.labels)
+    found = played(ground.arena, ground.agent, ground.name, ground.rows)
     step("planning the campaign, and its front")
     plan = planned(ground.arena.forecast, ground.campaign, config.points)
     step("explaining a decision")
+    told = sentences(found.purchases.notes)
+    lacks = dict.fromkeys(["funnel"], sentence(NOTE_FUNNEL)) if NOTE_FUNNEL in found.purchases.notes else {}
     whole = replace(
         evidence,
+        notes=(*evidence.notes, *told),
+        lacks={**evidence.lacks, **lacks},
         purchases=found.purchases,
         events=found.events,
         offered=found.offered,
@@ -74,7 +77,8 @@ def on(ground: Ground, evidence: Evidence, config: ReportConfig, step: Step) -> 
 
 
 def _decision(ground: Ground, slot: int) -> Decision:
-    found = _explained(ground.arena, ground.agent, slot)
+    first = int(ground.rows.days[1].argmin())  # row of the first day
+    found = _explained(ground.arena, ground.agent, slot, first)
     factors = np.exp(found.log_alpha(found.by_group()).sum(axis=0))  # (3, G)
     facts = tuple(
         (f"alpha, {kpi}", f"{number(found.alpha[j])}, planned {number(found.reference[j])}")
@@ -90,13 +94,13 @@ def _decision(ground: Ground, slot: int) -> Decision:
     )
 
 
-def _explained(arena: Arena, agent: Explainable, slot: int) -> Explanation:
+def _explained(arena: Arena, agent: Explainable, slot: int, row: int) -> Explanation:
     episode = arena.episode
     observation = episode.begin(arena.days, arena.campaigns, traffic=arena.filter_of(arena, None), replan=agent.replan)
     day = AgentDay(agent, episode.rows, episode.segments, episode.replan)
     for _ in range(slot):
         observation = episode.play(day.act(observation))
-    return explain_slot(episode, observation, agent, day.state, 0)
+    return explain_slot(episode, observation, agent, day.state, row)
 
 
 def _triple(values: np.ndarray) -> tuple[float, float, float]:
