@@ -14,7 +14,8 @@ from bidpilot.serving.incidents.incident import Incident
 from bidpilot.training.report.tables import AgentRow
 from bidpilot.training.roi.offered import Course, Offered
 from bidpilot.training.roi.purchases import Purchases
-from bidpilot.training.weekly.scorecard import Planned
+from bidpilot.training.weekly.planned import Planned
+from bidpilot.training.weekly.weighed import Weighed
 
 Array = NDArray[np.float64]
 Kind = Literal["run", "log", "decisions"]
@@ -82,6 +83,7 @@ class Evidence:
     front: Front | None = None
     campaign: Campaign | None = None  # with what it asks for
     planned: Planned | None = None  # what the plan expects of a day
+    weighed: Weighed | None = None  # whose preference counts; None: nobody named one
     incidents: tuple[Incident, ...] | None = None
     decision: Decision | None = None
     scores: tuple[AgentRow, ...] | None = None

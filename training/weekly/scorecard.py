@@ -13,6 +13,7 @@ from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.kpi import KPI
 from bidpilot.training.roi.intervals import Array, Estimate, ratio
 from bidpilot.training.roi.purchases import Purchases, Totals
+from bidpilot.training.weekly.planned import Planned
 
 Part = Literal["compliance", "cost", "efficiency"]
 _DAYS_WITHIN: Final = "days within the limit over days that can be judged"
@@ -40,17 +41,6 @@ class Limits:
             max_cpa=campaign.max_cpa,
             min_tail_share=campaign.min_tail_share or None,
         )
-
-
-@dataclass(frozen=True)
-class Planned:
-    """What a plan expects of a day's money."""
-
-    spend: float  # currency
-    kpi: tuple[float, float, float]  # KPIs that it buys
-    preference: tuple[float, float, float]  # weights by which its utility is counted
-    ideal: tuple[float, float, float]  # what the money could buy at most of each KPI alone
-    whose: str  # where it comes from, for people
 
 
 @dataclass(frozen=True)

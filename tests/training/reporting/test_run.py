@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from bidpilot.bidding.errors import (
@@ -21,6 +22,7 @@ from bidpilot.envs.logs.storage import save_log
 from bidpilot.envs.markets.defaults import synthetic_forecast
 from bidpilot.serving.privacy.keys import read_key
 from bidpilot.serving.privacy.seal import write_sealed
+from bidpilot.solvers.allocation import allocate
 from bidpilot.training.evaluation.run import ROWS_FILE
 from bidpilot.training.reporting.config import ReportConfig
 from bidpilot.training.reporting.errors import NothingToReport, PlotlyMissing
@@ -28,13 +30,14 @@ from bidpilot.training.reporting.evidence import Evidence
 from bidpilot.training.reporting.readers import of_decisions, of_log, of_run
 from bidpilot.training.reporting.readers import planned as planned_room
 from bidpilot.training.reporting.run import run, source_of
-from bidpilot.training.reporting.sections import incidents, pace
+from bidpilot.training.reporting.sections import incidents, pace, weeks
 from bidpilot.training.reporting.sections.catalogue import sections
 from bidpilot.training.solve.config import SolveConfig
 from bidpilot.training.solve.files import CampaignFile
 from bidpilot.training.solve.forecast import Ground
 from bidpilot.training.solve.run import run as solve
 from bidpilot.training.tracking import download, finished_runs, open_run
+from bidpilot.training.weekly.weighed import USUAL
 from tests.serving.conftest import write_controller_bundle
 from tests.training.evaluation.conftest import CAMPAIGN, SMALL
 from tests.training.reporting.conftest import write_decisions, write_incidents
@@ -237,6 +240,34 @@ def test_bundle_and_state_bring_plan_front_and_incidents(tmp_path: Path) -> None
     assert told["incidents"].sheets[0].rows[0][1:5] == ("tracking outage of source 5", "c", "throttled", "open")
     assert told["pace"].charts[0].dashed == ("planned",)  # type: ignore[union-attr]
     assert [row[0] for row in told["pace"].sheets[0].rows] == ["2026-03-01", "2026-03-02"]
+
+
+def test_several_campaigns_have_a_plan_each_and_none_together(tmp_path: Path) -> None:
+    folder = write_decisions(tmp_path / "decisions", days=2, campaign="spring")
+    rows = pl.read_parquet(folder / "decisions-1.parquet")
+    other = rows.with_columns(campaign=pl.lit("autumn"), key="b" + pl.col("key"), budget=pl.lit(60.0))
+    pl.concat([rows, other]).write_parquet(folder / "decisions-1.parquet")
+    forecast = synthetic_forecast(SMALL, 0)
+    bundle = write_controller_bundle(tmp_path / "bundle", forecast=forecast)
+    found = of_decisions.read(ReportConfig(source=str(folder), bundle=bundle), lambda text: None)
+    told = {section.key: section for section in sections(found)}
+    for key in ("constraints", "front"):
+        assert told[key].missing == "Each of 2 campaigns has a plan of its own. Name one of them: --campaign NAME."
+    assert told["pace"].notes == (told["front"].missing,)
+    campaign = found.campaign
+    assert campaign is not None
+    plans = [
+        allocate(forecast, campaign.model_copy(update={"budget": budget, "conversion_value": 12.0}))
+        for budget in (20.0, 60.0)
+    ]
+    assert found.planned is not None
+    assert found.planned.spend == pytest.approx(sum(float(plan.spend.sum()) for plan in plans))
+    assert found.planned.kpi[2] == pytest.approx(sum(float(plan.kpi[2]) for plan in plans))
+
+
+def test_who_named_no_preference_is_told_what_counts_as_in_the_week(evidence: Evidence) -> None:
+    (note,) = weeks.section(evidence).notes
+    assert note == f"Utility weighs exposure, interaction, conversion by 0 : 0 : 1: {USUAL}."
 
 
 def test_a_server_without_incidents_is_told_of_and_a_broken_file_is_an_error(tmp_path: Path) -> None:

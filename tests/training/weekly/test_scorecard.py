@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from bidpilot.bidding.campaign.campaign import Campaign
-from bidpilot.training.weekly.scorecard import RULES, Limits, Planned, scorecard
+from bidpilot.training.weekly.planned import Planned
+from bidpilot.training.weekly.scorecard import RULES, Limits, scorecard
 from tests.training.roi.written import drawn
 
 NONE = Limits(max_invalid_share=None, pace=None)

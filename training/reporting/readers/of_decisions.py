@@ -22,11 +22,13 @@ from bidpilot.training.importing.run import reads_plain
 from bidpilot.training.report.progress import Step
 from bidpilot.training.reporting.config import ReportConfig
 from bidpilot.training.reporting.evidence import Array, Decision, Evidence
-from bidpilot.training.reporting.readers.planned import planned
+from bidpilot.training.reporting.readers.planned import day_of, planned
 from bidpilot.training.reporting.words import number, percent, ratio, sentences
 from bidpilot.training.roi.offered import Course, Offered
 from bidpilot.training.roi.purchases import Purchases
 from bidpilot.training.roi.served import served_purchases
+from bidpilot.training.weekly.planned import campaigns_of, mean_terms
+from bidpilot.training.weekly.weighed import Weighed
 
 _READ: Final = (
     "campaign", "date", "slot", "slots", "time", "segment", "source", *KPI, "floor", "first_price", "bid", "result",
@@ -62,7 +64,7 @@ def read(config: ReportConfig, step: Step) -> Evidence:
         decision=_decision(rows, bundle),
     )
     step("planning the campaign, and its front")
-    return evidence if bundle is None else _with_plan(evidence, rows, bundle, config)
+    return evidence if bundle is None else _with_plan(evidence, bundle, config)
 
 
 def incidents_of(state: Path | None, decisions: Path) -> tuple[Incident, ...] | None:
@@ -163,12 +165,20 @@ def _decision(rows: pl.DataFrame, bundle: Bundle | None) -> Decision | None:
                     tuple(facts), parts)  # fmt: skip
 
 
-def _with_plan(evidence: Evidence, rows: pl.DataFrame, bundle: Bundle, config: ReportConfig) -> Evidence:
-    """The plan of the bundle for the money of these days."""
-    days = rows.group_by("date", "campaign").agg(pl.col("budget", "conversion_value").last())
-    terms = {"budget": float(days["budget"].mean()), "conversion_value": float(days["conversion_value"].mean())}  # type: ignore[arg-type]
-    plan = planned(bundle.forecast, bundle.manifest.campaign.model_copy(update=terms), config.points)
-    assert evidence.course is not None
-    alike = plan.pace is not None and len(plan.pace) == evidence.course.spent.shape[1]
-    course = replace(evidence.course, planned=plan.pace if alike else None)
+def _with_plan(evidence: Evidence, bundle: Bundle, config: ReportConfig) -> Evidence:
+    """The plan of the bundle for the money of these days; several campaigns have a plan each, and nothing in common."""
+    course = evidence.course
+    assert course is not None
+    assert evidence.purchases is not None
+    campaign, by_campaign = bundle.manifest.campaign, campaigns_of(evidence.purchases)
+    evidence = replace(evidence, weighed=Weighed(campaign.preference, f"as bundle {bundle.manifest.name} does"))
+    if len(by_campaign) > 1:
+        day = day_of(bundle.forecast, campaign, evidence)
+        text = f"Each of {len(by_campaign)} campaigns has a plan of its own. Name one of them: --campaign NAME."
+        lacks = {**evidence.lacks, **dict.fromkeys(("constraints", "front", "plan"), text)}
+        return replace(evidence, campaign=campaign, planned=day, lacks=lacks)
+    (days,) = by_campaign.values()
+    plan = planned(bundle.forecast, campaign.model_copy(update=mean_terms(days)), config.points)
+    alike = plan.pace is not None and len(plan.pace) == course.spent.shape[1]
+    course = replace(course, planned=plan.pace if alike else None)
     return plan.beside(replace(evidence, course=course))

@@ -15,10 +15,11 @@ from bidpilot.training.evaluation.suites import log_arena
 from bidpilot.training.report.progress import Step
 from bidpilot.training.reporting.config import ReportConfig
 from bidpilot.training.reporting.evidence import Evidence
-from bidpilot.training.reporting.readers.playing import Ground, on
+from bidpilot.training.reporting.readers.playing import OF_RUN, Ground, on
 from bidpilot.training.reporting.words import number
 from bidpilot.training.roi.rows import Rows
 from bidpilot.training.setting.setting import recorded_setting
+from bidpilot.training.weekly.weighed import USUAL
 
 _EVENTS = (
     "The log holds no events of its auctions. Import it with events: in its mapping (view, complete, like, comment, "
@@ -51,13 +52,14 @@ def read(config: ReportConfig, step: Step) -> Evidence:
     if config.forecast is None:
         setting = recorded_setting(log)
         forecast, campaign, whose, targets = setting.forecast, setting.campaign, "all of its own days", True
+        weighs = USUAL
     else:
         trained = find_trained(log, config.forecast, (), config.experiment)
         forecast, campaign, whose = trained.forecast, trained.campaign, str(trained.part)
-        targets = trained.targets
+        targets, weighs = trained.targets, OF_RUN
     terms = campaign.model_copy(update={"budget": log.days[0].budget})
     arena = log_arena(log, forecast, terms, targets)
-    ground = Ground(log.name, arena, agent, agent.name, campaign, Rows.of_log(log))
+    ground = Ground(log.name, arena, agent, agent.name, campaign, weighs, Rows.of_log(log))
     evidence = Evidence(
         kind="log",
         title=f"What {agent.name} would have bought of {log.name}",

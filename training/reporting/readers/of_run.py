@@ -27,7 +27,7 @@ from bidpilot.training.reporting.config import ReportConfig
 from bidpilot.training.reporting.errors import NothingToReport
 from bidpilot.training.reporting.evidence import Evidence
 from bidpilot.training.reporting.readers.of_log import controller
-from bidpilot.training.reporting.readers.playing import Ground, on
+from bidpilot.training.reporting.readers.playing import OF_RUN, Ground, on
 from bidpilot.training.reporting.words import number
 from bidpilot.training.roi.rows import Rows
 from bidpilot.training.solve.config import SolveConfig
@@ -110,7 +110,7 @@ def _solved(run: RunInfo, config: ReportConfig, folder: Path, step: Step) -> tup
     name = source.stem
     notes = (note, *(() if where.note is None else (f"{where.note[0].upper()}{where.note[1:]}.",)))
     evidence = Evidence("run", f"Campaign {name} on {market}", (*_facts(run), *_terms(campaign)), notes)
-    return Ground(f"{name} on {market}", arena, agent, agent.name, campaign, rows), evidence
+    return Ground(f"{name} on {market}", arena, agent, agent.name, campaign, OF_RUN, rows), evidence
 
 
 def _trained(run: RunInfo, config: ReportConfig, folder: Path, step: Step) -> tuple[Ground, Evidence]:
@@ -134,7 +134,7 @@ def _trained(run: RunInfo, config: ReportConfig, folder: Path, step: Step) -> tu
             f"its place: bidpilot report LOG --forecast {run.run_id[:8]}."
         )
     evidence = Evidence("run", f"{run.name} on {market}", (*_facts(run), ("plays", name), *_terms(campaign)), (note,))
-    return Ground(f"{name} on {market}", arena, agent, name, campaign, rows), evidence
+    return Ground(f"{name} on {market}", arena, agent, name, campaign, OF_RUN, rows), evidence
 
 
 def _unseen(run: RunInfo, folder: Path) -> tuple[Arena, Rows, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from bidpilot.training.reporting.readers.planned import planned
 from bidpilot.training.reporting.words import number, sentence, sentences
 from bidpilot.training.roi.played import NOTE_FUNNEL, played
 from bidpilot.training.roi.rows import Rows
+from bidpilot.training.weekly.weighed import Weighed
+
+OF_RUN: Final = "as the campaign of the run does"
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Ground:
     agent: Explainable
     agent_name: str
     campaign: Campaign  # that is planned; days may bring their own budget
+    whose: str  # its preference, for people
     rows: Rows  # of the arena
 
 
@@ -72,6 +77,7 @@ def on(ground: Ground, evidence: Evidence, config: ReportConfig, step: Step) -> 
         course=found.course,
         ratio=found.ratio,
         decision=_decision(ground, slot),
+        weighed=Weighed(ground.campaign.preference, ground.whose),
     )
     return plan.beside(whole, found.reached, found.kept)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from bidpilot.training.reporting.evidence import Evidence
 from bidpilot.training.reporting.sections.section import Section, Sheet
-from bidpilot.training.reporting.words import DASH, number, percent, within
+from bidpilot.training.reporting.words import DASH, number, percent, sentence, within
 from bidpilot.training.weekly.scorecard import RULES, Limits, ScoreLine, scorecard
 
 KEY: Final = "scorecard"
@@ -27,6 +27,8 @@ def section(evidence: Evidence) -> Section:
     parts = (("compliance", card.compliance), ("cost", card.cost), ("efficiency", card.efficiency))
     lead = "; ".join(f"{name} {DASH if score is None else f'{score:.2f}'}" for name, score in parts)
     notes = tuple(f"{part.capitalize()}: {rule}." for part, rule in RULES.items())
+    if evidence.planned is not None and evidence.weighed is not None:
+        notes += (sentence(evidence.weighed.told),)
     if evidence.campaign is None:
         notes += ("Limits of the campaign and its planned cost are told with --bundle.",)
     columns = ("part", "line", "found", "95 %", "agreed or planned", "score", "days")
