@@ -60,14 +60,14 @@ class RoiModel:
     by: By
     days: int
     total: GroupReturn
-    groups: tuple[GroupReturn, ...]  # in the order of the totals, those with nothing bought left out
+    groups: tuple[GroupReturn, ...]  # in the order of the totals, also those that bought nothing
     comparisons: tuple[Comparison, ...]
     valued: Valued
     alpha: float
     notes: tuple[str, ...]
 
     def of(self, group: str) -> GroupReturn:
-        """One group by name; KeyError where it bought nothing."""
+        """One group by name; KeyError where there is none."""
         return {found.group: found for found in self.groups}[group]
 
 
@@ -87,7 +87,7 @@ def roi_model(purchases: Purchases | Totals, by: By | str = By.channel, alpha: f
         by=totals.by,
         days=len(totals.days),
         total=_group("all", totals, every, alpha),
-        groups=tuple(_group(totals.groups[int(g)], totals, np.array([g]), alpha) for g in bought),
+        groups=tuple(_group(totals.groups[int(g)], totals, np.array([g]), alpha) for g in every),
         comparisons=_compare(totals, bought, alpha),
         valued=totals.valued,
         alpha=alpha,

@@ -88,8 +88,8 @@ class Purchases:
         return np.stack([self.kpi[:, 0], self.interacted, self.converted], axis=1)
 
     def groups(self, by: By | str) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-        """Names (G,) of the groups, and (N,) which one each exposure is of. Only groups in which something was bought
-        are sources; channels, tiers and hours are all there are."""
+        """Names (G,) of the groups, and (N,) which one each exposure is of. Only sources in which something was bought
+        are groups; channels, tiers and hours are all there are, hours those in which a slot begins."""
         by = By(by)
         if by is By.channel:
             return channels(self.segments), channel_index(self.segments)[self.segment]
@@ -101,7 +101,9 @@ class Purchases:
             found, place = np.unique(self.source, return_inverse=True)
             return tuple(str(source) for source in found.tolist()), place.astype(np.int64)
         if by is By.hour:
-            return tuple(f"{hour:02d}" for hour in range(24)), self.slot * 24 // self.slots
+            hour = np.arange(self.slots) * 24 // self.slots  # of each slot
+            begun, place = np.unique(hour, return_inverse=True)
+            return tuple(f"{each:02d}" for each in begun.tolist()), place.astype(np.int64)[self.slot]
         return ("all",), np.zeros(len(self), np.int64)
 
     def by(self, by: By | str = By.total) -> Totals:

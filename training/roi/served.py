@@ -61,13 +61,18 @@ def served_purchases(
     if not won.height:
         raise NothingBought(f"{title} won no exposure from {days[0]} to {days[-1]}. Give days on which it did.")
     told = read_outcomes({path.parent: None for path in paths}, plain)
-    return _purchases(won, told, days, _asked(rows, days), title)
+    return _purchases(won, told, days, tuple(sorted(set(rows["segment"]))), _asked(rows, days), title)
 
 
 def _purchases(
-    won: pl.DataFrame, told: pl.DataFrame, days: tuple[str, ...], asked: tuple[Asked, ...], name: str
+    won: pl.DataFrame,
+    told: pl.DataFrame,
+    days: tuple[str, ...],
+    segments: tuple[str, ...],
+    asked: tuple[Asked, ...],
+    name: str,
 ) -> Purchases:
-    segments = tuple(sorted(set(won["segment"])))
+    """`segments` are all that had requests, whether or not something was won there."""
     outcomes = told.join(won.select("key", worth="conversion_value"), on="key", how="inner")
     found = won.select("key").join(_by_bid(outcomes), on="key", how="left", maintain_order="left").fill_null(0)
     kpi = won.select(KPI).cast(pl.Float64).to_numpy()

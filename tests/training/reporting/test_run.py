@@ -265,6 +265,31 @@ def test_several_campaigns_have_a_plan_each_and_none_together(tmp_path: Path) ->
     assert found.planned.kpi[2] == pytest.approx(sum(float(plan.kpi[2]) for plan in plans))
 
 
+def test_a_request_counts_once_however_many_campaigns_saw_it(tmp_path: Path) -> None:
+    """Spring wins some that autumn refuses; others nobody bids on, and some both refuse."""
+    folder = write_decisions(tmp_path / "decisions", days=2, campaign="spring")
+    rows = pl.read_parquet(folder / "decisions-1.parquet")
+    won = rows.filter(pl.col("result") == "won")
+    refused = rows.filter(pl.col("result") == "refused_source").with_columns(bid=0.0)
+    missed = rows.filter(pl.col("result") == "below_floor").with_columns(bid=0.0)
+    autumn = {"campaign": pl.lit("autumn"), "key": pl.lit(""), "bid": pl.lit(0.0), "cost": pl.lit(0.0)}
+    both = pl.concat(
+        [
+            missed.with_columns(**autumn, result=pl.lit("refused_quota")),  # by autumn alone
+            won.with_columns(**autumn, result=pl.lit("refused_source")),
+            refused.with_columns(**autumn),
+            won, missed, refused,
+        ]
+    )  # fmt: skip
+    found = of_decisions.requests_of(both)
+    assert dict(found["result"].value_counts().iter_rows()) == {
+        "won": won.height, "below_floor": missed.height, "refused_source": refused.height,
+    }  # fmt: skip
+    assert of_decisions.requests_of(rows).height == rows.height
+    alike = pl.concat([won[:1], won[:1], won[:1].with_columns(campaign=pl.lit("autumn"))])
+    assert of_decisions.requests_of(alike).height == 3  # two never bid on one request
+
+
 def test_who_named_no_preference_is_told_what_counts_as_in_the_week(evidence: Evidence) -> None:
     (note,) = weeks.section(evidence).notes
     assert note == f"Utility weighs exposure, interaction, conversion by 0 : 0 : 1: {USUAL}."

@@ -85,11 +85,34 @@ def test_tails_history_is_by_hour_where_days_are_few(evidence: Evidence) -> None
     assert tail.section(evidence).charts[0].title.endswith("by day")
 
 
+def test_a_tail_that_won_nothing_is_told_beside_its_requests(evidence: Evidence) -> None:
+    """A head that eats everything hides nothing."""
+    purchases, offered = evidence.purchases, evidence.offered
+    assert purchases is not None
+    assert offered is not None
+    head = replace(evidence, purchases=replace(purchases, segment=purchases.segment // 2 * 2))
+    found = {section.key: section for section in sections(head)}
+    by_tier = next(sheet for sheet in found["bought"].sheets if sheet.title == "By tier")
+    assert [row[:4] for row in by_tier.rows][1] == ("tail", "0", "0.0 %", "0")
+    assert found["tail"].lead.startswith("0.0 % of exposures and 0.0 % of the money went to long-tail content.")
+    shown = next(sheet for sheet in found["fairness"].sheets if sheet.title == "By content tier")
+    assert shown.rows[1][:3] == ("tail", "0", "0.0 %")
+    assert shown.rows[1][3] == percent(offered.by_segment[1::2].sum() / offered.by_segment.sum())
+    feed = replace(evidence, purchases=replace(purchases, segment=purchases.segment % 2))
+    found = {section.key: section for section in sections(feed)}
+    for key in ("bought", "funnel", "tail"):
+        assert any([row[:1] for row in sheet.rows] == [("feed",), ("search",)] for sheet in found[key].sheets), key
+    assert "No interval for search: nothing was bought." in found["roi"].notes
+    assert found["channels"].lead == "All was bought on one channel: there is none to compare."
+
+
 def test_user_tiers_are_told_where_a_part_of_the_segments_name_is_one(evidence: Evidence) -> None:
     assert evidence.purchases is not None
     told = replace(evidence.purchases, segments=("feed/new", "feed/loyal", "search/new", "search"))
     section = users.section(replace(evidence, purchases=told))
     assert [row[0] for row in section.sheets[0].rows] == ["new", "loyal", "not told"]
+    none = users.section(replace(evidence, purchases=replace(told, segment=np.zeros_like(told.segment))))
+    assert [row[0] for row in none.sheets[0].rows] == ["new", "loyal", "not told"]
     assert sum(float(row[2].removesuffix(" %")) for row in section.sheets[0].rows) == pytest.approx(100, abs=0.2)
 
 

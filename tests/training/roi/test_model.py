@@ -82,6 +82,20 @@ def test_many_groups_are_compared_with_the_others() -> None:
     assert found.groups[5].group == "05"
 
 
+def test_a_channel_that_bought_nothing_has_its_row_and_no_comparison() -> None:
+    bought = replace(drawn(), segments=("feed/head", "feed/tail", "feed/other", "search/head"))
+    found = roi_model(bought, "channel")
+    assert [group.group for group in found.groups] == ["feed", "search"]
+    assert found.comparisons == ()
+    search = found.of("search")
+    assert (search.spend, search.roi.value, search.payback_days) == (0.0, None, None)
+
+
+def test_hours_are_those_in_which_a_slot_begins() -> None:
+    assert roi_model(drawn(), "hour").by == By.hour
+    assert [group.group for group in roi_model(drawn(), "hour").groups] == ["00", "06", "12", "18"]
+
+
 def test_a_day_that_was_not_played_is_left_out_of_everything() -> None:
     bought = drawn()
     half = bought.of_days(np.arange(10) % 2 == 0)

@@ -102,8 +102,7 @@ def _chart(kind: By, totals: Totals) -> Bars:
 
 
 def _sheet(kind: By, totals: Totals) -> Sheet:
-    wins = totals.wins.sum(axis=0)
-    rows = [row(totals, g) for g in range(len(totals.groups)) if wins[g] > 0]
+    rows = [row(totals, g) for g in range(len(totals.groups))]
     return Sheet((str(kind), *_COLUMNS), tuple(rows), f"By {kind}")
 
 

@@ -57,6 +57,8 @@ def channels(evidence: Evidence) -> Section:
         )
         for c in model.comparisons
     )  # fmt: skip
+    if not rows:
+        return Section(CHANNELS_KEY, CHANNELS_TITLE, "All was bought on one channel: there is none to compare.", charts)
     sheet = Sheet(("channel", "against", "ROI", f"{100 * (1 - model.alpha):.0f} % of all together", "verdict"), rows,
                   texts=2)  # fmt: skip
     return Section(CHANNELS_KEY, CHANNELS_TITLE, _told(model), charts, (sheet,))
@@ -106,5 +108,11 @@ def _paid_back(whole: GroupReturn) -> str:
 
 def _why(groups: list[GroupReturn]) -> tuple[str, ...]:
     """Why intervals are missing, each reason once."""
-    reasons = {group.cost_per_acquisition.why: group.group for group in reversed(groups)}
+    reasons = {_lacks(group): group.group for group in reversed(groups)}
     return tuple(f"No interval for {name}: {why}." for why, name in reasons.items() if why is not None)
+
+
+def _lacks(group: GroupReturn) -> str | None:
+    if not group.wins:
+        return "nothing was bought"
+    return group.cost_per_acquisition.why if group.conversions else "no conversion came"

@@ -34,17 +34,16 @@ def section(evidence: Evidence) -> Section:
     spend, wins, quality, interactions, conversions, value = (
         np.bincount(place, column, len(names)).astype(float).tolist() for column in columns
     )
+    there = [k for k in range(len(names)) if (np.where(tier < 0, len(USERS), tier) == k).any()]  # that had requests
     rows = [
-        (name, number(spend[k]), percent(ratio(spend[k], sum(spend))), number(wins[k]), number(quality[k]),
+        (names[k], number(spend[k]), percent(ratio(spend[k], sum(spend))), number(wins[k]), number(quality[k]),
          number(interactions[k]), number(conversions[k]), number(ratio(value[k], spend[k])))
-        for k, name in enumerate(names) if wins[k] > 0
+        for k in there
     ]  # fmt: skip
     sheet = Sheet(
         ("user tier", "spend", "of all", "exposures", "quality", "interactions", "conversions", "ROI"), tuple(rows)
     )
-    shares = Series(
-        "of all money", tuple(100 * s / max(sum(spend), 1e-300) for k, s in enumerate(spend) if wins[k] > 0)
-    )
+    shares = Series("of all money", tuple(100 * spend[k] / max(sum(spend), 1e-300) for k in there))
     chart = Bars("Money by user tier", tuple(row[0] for row in rows), (shares,), "percent of all")
     return Section(KEY, TITLE, "", (chart,), (sheet,))
 
