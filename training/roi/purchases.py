@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,14 @@ from numpy.typing import NDArray
 from bidpilot.bidding.campaign.segments import channel_index, channels, is_tail
 from bidpilot.bidding.errors import NothingBought
 from bidpilot.bidding.event import EVENTS
+from bidpilot.envs.synthetic.generate import USERS
 
 Array = NDArray[np.float64]
 Column = NDArray[np.floating] | NDArray[np.integer] | NDArray[np.bool_]
+
+
+UNTOLD: Final = "not told"
+"""In place of the tier of users that a segment does not tell."""
 
 
 class By(StrEnum):
@@ -25,6 +31,7 @@ class By(StrEnum):
     tier = "tier"
     source = "source"
     hour = "hour"
+    user = "user"
     total = "total"
 
 
@@ -89,7 +96,7 @@ class Purchases:
 
     def groups(self, by: By | str) -> tuple[tuple[str, ...], NDArray[np.int64]]:
         """Names (G,) of the groups, and (N,) which one each exposure is of. Only sources in which something was bought
-        are groups; channels, tiers and hours are all there are, hours those in which a slot begins."""
+        are groups; channels, content and user tiers and hours are all there are, hours those in which a slot begins."""
         by = By(by)
         if by is By.channel:
             return channels(self.segments), channel_index(self.segments)[self.segment]
@@ -97,6 +104,10 @@ class Purchases:
             names = tuple(dict.fromkeys(name.rpartition("/")[2] for name in self.segments))
             place = np.array([names.index(name.rpartition("/")[2]) for name in self.segments], np.int64)
             return names, place[self.segment]
+        if by is By.user:
+            told = [user_tier(name) for name in self.segments]
+            names = tuple(name for name in (*USERS, UNTOLD) if name in told)
+            return names, np.array([names.index(name) for name in told], np.int64)[self.segment]
         if by is By.source:
             found, place = np.unique(self.source, return_inverse=True)
             return tuple(str(source) for source in found.tolist()), place.astype(np.int64)
@@ -204,3 +215,8 @@ class Totals:
         if self.funnel is None:
             return {}
         return dict(zip(EVENTS, np.moveaxis(self.funnel.sum(axis=0), -1, 0), strict=True))
+
+
+def user_tier(segment: str) -> str:
+    """The tier of users that a part of a segment's name is; `UNTOLD` where none is."""
+    return next((part for part in segment.split("/") if part in USERS), UNTOLD)

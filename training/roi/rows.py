@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.envs.logs.auction_log import AuctionLog
+from bidpilot.training.roi.days import dated
 
 
 @dataclass(frozen=True)
@@ -39,11 +38,3 @@ class Rows:
         names = tuple(dict.fromkeys(self.units))
         names = tuple(sorted(names)) if dated(names) else names
         return names, np.array([names.index(unit) for unit in self.units], np.int64)
-
-
-def dated(names: Sequence[str]) -> bool:
-    """Whether all names of days are dates."""
-    try:
-        return bool([date.fromisoformat(name) for name in names])
-    except ValueError:
-        return False

@@ -14,7 +14,7 @@ from bidpilot.training.reporting.sections import bought, constraints, fairness, 
 from bidpilot.training.reporting.sections.catalogue import sections
 from bidpilot.training.reporting.words import DASH, number, percent, within
 from bidpilot.training.roi.offered import Offered
-from bidpilot.training.roi.purchases import By
+from bidpilot.training.roi.purchases import By, Valued
 
 amounts = st.lists(st.integers(0, 1000), min_size=1, max_size=40).map(lambda x: np.array(x, np.int64))
 
@@ -104,6 +104,33 @@ def test_a_tail_that_won_nothing_is_told_beside_its_requests(evidence: Evidence)
         assert any([row[:1] for row in sheet.rows] == [("feed",), ("search",)] for sheet in found[key].sheets), key
     assert "No interval for search: nothing was bought." in found["roi"].notes
     assert found["channels"].lead == "All was bought on one channel: there is none to compare."
+
+
+def test_cost_and_return_stand_beside_the_conversions_that_they_are_of(evidence: Evidence) -> None:
+    purchases = evidence.purchases
+    assert purchases is not None
+    section = bought.section(evidence)
+    columns, first = section.sheets[0].columns, section.sheets[0].rows[0]
+    told = dict(zip(columns, first, strict=True))
+    feed = purchases.segment < 2
+    assert told["conversions, expected"] == number(float(purchases.kpi[feed, 2].sum()))
+    assert told["conversions"] == number(float(purchases.converted[feed].sum())) != told["conversions, expected"]
+    assert told["CPA"] == number(float(purchases.cost[feed].sum() / purchases.converted[feed].sum()))
+    assert section.notes == (
+        "Expected is what was to be expected of the exposures; CPA and ROI are of the conversions that came.",
+    )
+    unknown = replace(evidence, purchases=replace(purchases, valued=Valued.expected))
+    assert bought.section(unknown).notes[0].startswith("CPA and ROI are of expected conversions")
+
+
+def test_no_conversion_is_told_as_such_and_payback_as_a_bound(evidence: Evidence) -> None:
+    purchases = evidence.purchases
+    assert purchases is not None
+    none = replace(purchases, converted=0 * purchases.converted, value=0 * purchases.value)
+    assert roi.section(replace(evidence, purchases=none)).lead == "No conversion came of the money."
+    found = roi.section(replace(evidence, purchases=replace(purchases, value=9 * purchases.converted + 9)))
+    assert found.lead.endswith("It was paid back after 1 day at the earliest.")
+    assert "conversions that are still to come are in no figure" in found.notes[-1]
 
 
 def test_user_tiers_are_told_where_a_part_of_the_segments_name_is_one(evidence: Evidence) -> None:

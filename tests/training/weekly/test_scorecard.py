@@ -73,6 +73,16 @@ def test_days_that_cannot_be_judged_are_in_no_share() -> None:
     assert card.compliance is None
 
 
+def test_a_return_is_not_judged_where_no_conversion_says_what_one_is_worth() -> None:
+    bought = drawn()
+    none = replace(bought, converted=0 * bought.converted, value=0 * bought.value)
+    card = scorecard(none, replace(NONE, min_roi=1.5))
+    (line,) = card.of("compliance")
+    assert (line.score, line.days, line.target) == (None, 0, 1.5)
+    assert line.why == "no conversion came, so that nobody knows what one is worth"
+    assert card.compliance is None
+
+
 def test_the_limits_are_the_campaigns() -> None:
     asked = Campaign(budget=1.0, min_roi=1.5, max_cpa=3.0, min_tail_share=0.2)
     assert Limits.of(asked, (0.5, 1.0), 0.2) == Limits(1.5, 3.0, 0.2, 0.2, (0.5, 1.0))

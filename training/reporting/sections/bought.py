@@ -11,20 +11,21 @@ from bidpilot.training.reporting.charts.chart import Bars, Series
 from bidpilot.training.reporting.evidence import Evidence
 from bidpilot.training.reporting.sections.section import Section, Sheet
 from bidpilot.training.reporting.words import number, percent, ratio
-from bidpilot.training.roi.purchases import By, Purchases, Totals
+from bidpilot.training.roi.purchases import By, Purchases, Totals, Valued
 
 KEY: Final = "bought"
 TITLE: Final = "What the money bought"
 MOST_SOURCES: Final = 8
 """Sources that are named; the others are one row."""
 _USUAL: Final = "No purchase is known. Give a bid server's decisions, a log, or a run of train or solve."
-_COLUMNS: Final = (
+COLUMNS: Final = (
     "spend",
     "of all",
     "exposures",
     "per exposure",
-    "quality",
-    "interactions",
+    "quality, expected",
+    "interactions, expected",
+    "conversions, expected",
     "conversions",
     "CPA",
     "ROI",
@@ -43,8 +44,15 @@ def section(evidence: Evidence) -> Section:
     only = [
         f"one {kind} ({by[kind].groups[0]})" for kind in (By.channel, By.tier, By.source) if len(by[kind].groups) < 2
     ]
-    notes = (f"There is {', '.join(only)}: nothing to tell apart there.",) if only else ()
+    notes = (of_what(purchases), *([f"There is {', '.join(only)}: nothing to tell apart there."] if only else []))
     return Section(KEY, TITLE, _lead(purchases), charts, sheets, notes)
+
+
+def of_what(purchases: Purchases) -> str:
+    """Which conversions the cost and the return of a row are of."""
+    if purchases.valued is Valued.expected:
+        return "CPA and ROI are of expected conversions: none are known to have come."
+    return "Expected is what was to be expected of the exposures; CPA and ROI are of the conversions that came."
 
 
 def largest(totals: Totals, most: int) -> Totals:
@@ -103,11 +111,11 @@ def _chart(kind: By, totals: Totals) -> Bars:
 
 def _sheet(kind: By, totals: Totals) -> Sheet:
     rows = [row(totals, g) for g in range(len(totals.groups))]
-    return Sheet((str(kind), *_COLUMNS), tuple(rows), f"By {kind}")
+    return Sheet((str(kind), *COLUMNS), tuple(rows), f"By {kind}")
 
 
 def row(totals: Totals, g: int) -> tuple[str, ...]:
-    """One group's row: money, exposures, KPIs that were to be expected, and what they were worth."""
+    """One group's row: money, exposures, KPIs that were to be expected, and what came of them at what cost."""
     spend, wins, value = (float(c[:, g].sum()) for c in (totals.spend, totals.wins, totals.value))
     expected, came = totals.expected[:, g].sum(axis=0), float(totals.conversions[:, g].sum())
     return (
@@ -117,6 +125,7 @@ def row(totals: Totals, g: int) -> tuple[str, ...]:
         number(wins),
         number(ratio(spend, wins)),
         *(number(float(expected[k])) for k in range(len(KPI))),
+        number(came),
         number(ratio(spend, came)),
         number(ratio(value, spend)),
     )

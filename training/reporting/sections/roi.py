@@ -7,7 +7,7 @@ from typing import Final
 from bidpilot.training.reporting.charts.chart import Bars, Series
 from bidpilot.training.reporting.evidence import Evidence
 from bidpilot.training.reporting.sections.section import Section, Sheet
-from bidpilot.training.reporting.words import DASH, number, within
+from bidpilot.training.reporting.words import DASH, number, plural, within
 from bidpilot.training.roi.intervals import Estimate, Verdict
 from bidpilot.training.roi.model import GroupReturn, RoiModel, roi_model
 from bidpilot.training.roi.purchases import By
@@ -17,6 +17,10 @@ TITLE: Final = "Return on the money"
 CHANNELS_KEY: Final = "channels"
 CHANNELS_TITLE: Final = "Channels compared"
 _USUAL: Final = "No purchase is known. Give a bid server's decisions, a log, or a run of train or solve."
+_LATE: Final = (
+    "Payback counts from a channel's first money, each conversion on the day of its exposure, since logs do not say "
+    "when it was made: it takes that long or longer, and conversions that are still to come are in no figure."
+)
 _ONE: Final = "There is one channel. Name the column of channels when the log is imported, or segments as channel/tier."
 
 
@@ -27,14 +31,16 @@ def section(evidence: Evidence) -> Section:
     model = roi_model(evidence.purchases, By.channel)
     groups = [model.total, *(model.groups if len(model.groups) > 1 else ())]
     columns = ("", "cost per acquisition", "95 %", "conversion rate", "95 %", "worth of a conversion", "ROI", "95 %",
-               "payback, days")  # fmt: skip
+               "payback, days or more")  # fmt: skip
     whole = model.total
     lead = (
         f"A conversion cost {number(whole.cost_per_acquisition.value)} and was worth "
         f"{number(whole.value_per_conversion.value)}: each unit of money brought {number(whole.roi.value)} back. "
         f"{_paid_back(whole)}"
+        if whole.conversions
+        else "No conversion came of the money."
     )
-    notes = (f"Worth of conversions: {model.valued}.", *_why(groups))
+    notes = (f"Worth of conversions: {model.valued}.", *_why(groups), _LATE)
     return Section(KEY, TITLE, lead, sheets=(Sheet(columns, tuple(map(_row, groups))),), notes=notes)
 
 
@@ -103,7 +109,7 @@ def _row(group: GroupReturn) -> tuple[str, ...]:
 def _paid_back(whole: GroupReturn) -> str:
     if whole.payback_days is None:
         return "On these days the money was not paid back."
-    return f"It was paid back within {whole.payback_days} day{'s' * (whole.payback_days != 1)} of its first."
+    return f"It was paid back after {plural(whole.payback_days, 'day')} at the earliest."
 
 
 def _why(groups: list[GroupReturn]) -> tuple[str, ...]:
