@@ -22,7 +22,7 @@ from bidpilot.training.roi.replayed import Cleared, cleared
 from bidpilot.training.roi.rows import Rows
 
 Array = NDArray[np.float64]
-NOTE_EXPECTED: Final = "outcomes are those to be expected of the exposures won; nothing was really bought"
+NOTE_EXPECTED: Final = "what came of exposures is what was to be expected of them"
 NOTE_FUNNEL: Final = "events of the log are of auctions that the recorded bidder won, and are left out"
 _SLIGHT: Final = 0.001  # relative excess over a constraint that still counts as kept, as in evaluations
 

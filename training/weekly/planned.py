@@ -48,7 +48,7 @@ def planned_day(forecast: Forecast, campaign: Campaign, purchases: Purchases, wh
     if not spend > 0:
         return None
     if len(by_campaign) > 1:
-        whose = f"{whose}, each of {len(by_campaign)} campaigns planned by itself"
+        whose = f"{whose} ({len(by_campaign)} campaigns, each planned by itself)"
     bought, most = ((float(x[0]), float(x[1]), float(x[2])) for x in (kpi, ideal))
     return Planned(spend, bought, campaign.preference, most, whose)
 

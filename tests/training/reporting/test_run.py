@@ -32,6 +32,7 @@ from bidpilot.training.reporting.readers import planned as planned_room
 from bidpilot.training.reporting.run import run, source_of
 from bidpilot.training.reporting.sections import incidents, pace, weeks
 from bidpilot.training.reporting.sections.catalogue import sections
+from bidpilot.training.reporting.words import percent
 from bidpilot.training.solve.config import SolveConfig
 from bidpilot.training.solve.files import CampaignFile
 from bidpilot.training.solve.forecast import Ground
@@ -87,7 +88,7 @@ def test_events_of_another_bidders_wins_are_named_as_such_and_not_as_absent(proj
     found = of_log.read(ReportConfig(source=str(tmp_path / "log"), points=0), lambda text: None)
     funnel = next(section for section in sections(found) if section.key == "funnel")
     assert (funnel.missing or "").startswith("Events of the log are of auctions that the recorded bidder won")
-    assert any(note.startswith("Outcomes are those to be expected") for note in found.notes)
+    assert any(note == "What came of exposures is what was to be expected of them." for note in found.notes)
 
 
 def test_a_report_of_a_training_plays_days_that_it_did_not_learn_from(project: Path, log: Path) -> None:
@@ -135,6 +136,7 @@ def test_a_run_on_a_preset_plays_days_that_are_drawn(
     text = headings(told(out))
     assert "Nothing was bought: mpc plays 3 days that are drawn from daily, which nobody trained on." in text
     assert "on 3 days" in text
+    assert "none comes a week after another" in text
     assert ("Profile own: applies." in text) is (kind == "solve")
 
 
@@ -254,6 +256,7 @@ def test_several_campaigns_have_a_plan_each_and_none_together(tmp_path: Path) ->
     for key in ("constraints", "front"):
         assert told[key].missing == "Each of 2 campaigns has a plan of its own. Name one of them: --campaign NAME."
     assert told["pace"].notes == (told["front"].missing,)
+    assert found.title == "What campaigns autumn, spring bought, 2026-03-01 to 2026-03-02"
     campaign = found.campaign
     assert campaign is not None
     plans = [
@@ -288,6 +291,17 @@ def test_a_request_counts_once_however_many_campaigns_saw_it(tmp_path: Path) -> 
     assert of_decisions.requests_of(rows).height == rows.height
     alike = pl.concat([won[:1], won[:1], won[:1].with_columns(campaign=pl.lit("autumn"))])
     assert of_decisions.requests_of(alike).height == 3  # two never bid on one request
+
+
+def test_a_small_campaign_counts_for_as_much_of_the_pace_as_it_has(evidence: Evidence) -> None:
+    purchases, course = evidence.purchases, evidence.course
+    assert purchases is not None
+    assert course is not None
+    uneven = replace(evidence, purchases=replace(purchases, budget=3 * purchases.budget))
+    share = percent(float(purchases.cost.sum() / purchases.budget.sum()) / 3)
+    assert pace.section(uneven).lead.startswith(f"{share} of the budget was spent, from ")
+    unknown = replace(evidence, purchases=replace(purchases, budget=np.nan * purchases.budget))
+    assert pace.section(unknown).lead.startswith(f"{percent(float(course.spent[:, -1].mean()))} of the budget")
 
 
 def test_who_named_no_preference_is_told_what_counts_as_in_the_week(evidence: Evidence) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bidpilot.training.reporting.evidence import Evidence, Limit
-from bidpilot.training.reporting.sections import bought, constraints, fairness, invalid, roi, tail, users
+from bidpilot.training.reporting.sections import bought, card, constraints, fairness, invalid, roi, tail, users
 from bidpilot.training.reporting.sections.catalogue import sections
 from bidpilot.training.reporting.words import DASH, number, percent, within
 from bidpilot.training.roi.offered import Offered
@@ -120,7 +120,10 @@ def test_cost_and_return_stand_beside_the_conversions_that_they_are_of(evidence:
         "Expected is what was to be expected of the exposures; CPA and ROI are of the conversions that came.",
     )
     unknown = replace(evidence, purchases=replace(purchases, valued=Valued.expected))
-    assert bought.section(unknown).notes[0].startswith("CPA and ROI are of expected conversions")
+    plain = bought.section(unknown)
+    assert plain.notes[0].startswith("CPA and ROI are of expected conversions")
+    assert "conversions" not in plain.sheets[0].columns
+    assert len(plain.sheets[0].columns) == len(plain.sheets[0].rows[0]) == len(columns) - 1
 
 
 def test_no_conversion_is_told_as_such_and_payback_as_a_bound(evidence: Evidence) -> None:
@@ -131,6 +134,14 @@ def test_no_conversion_is_told_as_such_and_payback_as_a_bound(evidence: Evidence
     found = roi.section(replace(evidence, purchases=replace(purchases, value=9 * purchases.converted + 9)))
     assert found.lead.endswith("It was paid back after 1 day at the earliest.")
     assert "conversions that are still to come are in no figure" in found.notes[-1]
+
+
+def test_each_line_of_the_scorecard_stands_beside_its_rule(evidence: Evidence) -> None:
+    section = card.section(evidence)
+    lines, rules = section.sheets
+    assert [row[1] for row in lines.rows] == [row[0] for row in rules.rows] == ["pace"]
+    assert rules.rows[0][1].startswith("spend over the day's budget, 90% to 100%")
+    assert section.lead.startswith("Compliance 0.0 % of days; cost –")
 
 
 def test_user_tiers_are_told_where_a_part_of_the_segments_name_is_one(evidence: Evidence) -> None:

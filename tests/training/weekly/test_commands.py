@@ -145,7 +145,7 @@ def test_each_of_several_campaigns_is_planned_by_itself(tmp_path: Path, monkeypa
     costs = [float(plan.spend.sum() / plan.kpi[2]) for plan in (alone, pooled)]
     assert costs[1] > 1.02 * costs[0]
     assert line.target == pytest.approx(costs[0], rel=1e-6)
-    assert "each of 2 campaigns planned by itself" in line.rule
+    assert "(2 campaigns, each planned by itself) over the actual one" in line.rule
 
 
 def test_a_bundles_campaign_is_asked_for_on_a_recorded_log_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

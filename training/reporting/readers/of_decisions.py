@@ -52,10 +52,10 @@ def read(config: ReportConfig, step: Step) -> Evidence:
     step(f"reading the decisions of {folder}")
     purchases = served_purchases([folder], config.campaign, plain)
     rows = _rows(folder, config.campaign, plain)
-    requests = requests_of(rows)
+    requests, several = requests_of(rows), rows["campaign"].n_unique() > 1
     evidence = Evidence(
         kind="decisions",
-        title=f"What campaign {purchases.name} bought, {_span(purchases)}",
+        title=f"What campaign{'s' * several} {purchases.name} bought, {_span(purchases)}",
         facts=_facts(rows, requests, purchases),
         notes=sentences(purchases.notes),
         purchases=purchases,

@@ -11,6 +11,7 @@ from bidpilot.agents.acting.agent import AgentDay
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.errors import InvalidConfig
 from bidpilot.bidding.kpi import KPI
+from bidpilot.envs.markets.recorded.replay import RecordedMarket
 from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.explain.explanation import Explanation, explain_slot
 from bidpilot.training.explain.function import Explainable
@@ -23,6 +24,7 @@ from bidpilot.training.roi.played import NOTE_FUNNEL, played
 from bidpilot.training.roi.rows import Rows
 from bidpilot.training.weekly.weighed import Weighed
 
+_NO_WEEKS: Final = "Days are drawn one by one, so that none comes a week after another. Report a log or decisions."
 OF_RUN: Final = "as the campaign of the run does"
 
 
@@ -66,11 +68,15 @@ def on(ground: Ground, evidence: Evidence, config: ReportConfig, step: Step) -> 
     plan = planned(ground.arena.forecast, ground.campaign, config.points)
     step("explaining a decision")
     told = sentences(found.purchases.notes)
-    lacks = dict.fromkeys(["funnel"], sentence(NOTE_FUNNEL)) if NOTE_FUNNEL in found.purchases.notes else {}
+    lacks = dict(evidence.lacks)
+    if NOTE_FUNNEL in found.purchases.notes:
+        lacks["funnel"] = sentence(NOTE_FUNNEL)
+    if not isinstance(ground.arena.market, RecordedMarket):
+        lacks["weeks"] = _NO_WEEKS
     whole = replace(
         evidence,
         notes=(*evidence.notes, *told),
-        lacks={**evidence.lacks, **lacks},
+        lacks=lacks,
         purchases=found.purchases,
         events=found.events,
         offered=found.offered,

@@ -18,18 +18,6 @@ TITLE: Final = "What the money bought"
 MOST_SOURCES: Final = 8
 """Sources that are named; the others are one row."""
 _USUAL: Final = "No purchase is known. Give a bid server's decisions, a log, or a run of train or solve."
-COLUMNS: Final = (
-    "spend",
-    "of all",
-    "exposures",
-    "per exposure",
-    "quality, expected",
-    "interactions, expected",
-    "conversions, expected",
-    "conversions",
-    "CPA",
-    "ROI",
-)
 
 
 def section(evidence: Evidence) -> Section:
@@ -96,8 +84,8 @@ def _lead(purchases: Purchases) -> str:
     kpi = purchases.kpi.sum(axis=0)
     return (
         f"{number(spend)}{of} bought {number(wins)} exposures on {days} day{'s' * (days != 1)}: "
-        f"{number(kpi[0])} of quality, {number(kpi[1])} interactions and {number(kpi[2])} conversions were to be "
-        "expected of them."
+        f"of them a quality of {number(kpi[0])}, {number(kpi[1])} interactions and {number(kpi[2])} conversions were "
+        "to be expected."
     )
 
 
@@ -111,7 +99,14 @@ def _chart(kind: By, totals: Totals) -> Bars:
 
 def _sheet(kind: By, totals: Totals) -> Sheet:
     rows = [row(totals, g) for g in range(len(totals.groups))]
-    return Sheet((str(kind), *COLUMNS), tuple(rows), f"By {kind}")
+    return Sheet((str(kind), *columns(totals.valued)), tuple(rows), f"By {kind}")
+
+
+def columns(valued: Valued) -> tuple[str, ...]:
+    """What a `row` has behind its name; conversions that came are a column of their own where some are known."""
+    expected = ("quality, expected", "interactions, expected", "conversions, expected")
+    came = () if valued is Valued.expected else ("conversions",)
+    return ("spend", "of all", "exposures", "per exposure", *expected, *came, "CPA", "ROI")
 
 
 def row(totals: Totals, g: int) -> tuple[str, ...]:
@@ -125,7 +120,7 @@ def row(totals: Totals, g: int) -> tuple[str, ...]:
         number(wins),
         number(ratio(spend, wins)),
         *(number(float(expected[k])) for k in range(len(KPI))),
-        number(came),
+        *(() if totals.valued is Valued.expected else (number(came),)),
         number(ratio(spend, came)),
         number(ratio(value, spend)),
     )

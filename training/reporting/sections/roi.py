@@ -65,8 +65,8 @@ def channels(evidence: Evidence) -> Section:
     )  # fmt: skip
     if not rows:
         return Section(CHANNELS_KEY, CHANNELS_TITLE, "All was bought on one channel: there is none to compare.", charts)
-    sheet = Sheet(("channel", "against", "ROI", f"{100 * (1 - model.alpha):.0f} % of all together", "verdict"), rows,
-                  texts=2)  # fmt: skip
+    level = f"{100 * (1 - model.alpha):.0f} % of all together"
+    sheet = Sheet(("channel", "against", "difference in ROI", level, "verdict"), rows, texts=2)
     return Section(CHANNELS_KEY, CHANNELS_TITLE, _told(model), charts, (sheet,))
 
 
@@ -76,7 +76,8 @@ def _told(model: RoiModel) -> str:
     if None not in reasons:
         return f"No difference can be told from chance: {'; '.join(sorted(map(str, reasons)))}."
     told = sum(comparison.verdict is not Verdict.unknown for comparison in model.comparisons)
-    return f"{told} of {len(model.comparisons)} differences in ROI are more than chance from day to day."
+    number_of = len(model.comparisons)
+    return f"{told} of {plural(number_of, 'difference')} in ROI {'is' if number_of == 1 else 'are'} more than chance."
 
 
 def _bars(title: str, unit: str, model: RoiModel, name: str) -> Bars:

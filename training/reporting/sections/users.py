@@ -6,7 +6,7 @@ from typing import Final
 
 from bidpilot.training.reporting.charts.chart import Bars, Series
 from bidpilot.training.reporting.evidence import Evidence
-from bidpilot.training.reporting.sections.bought import COLUMNS, of_what, row
+from bidpilot.training.reporting.sections.bought import columns, of_what, row
 from bidpilot.training.reporting.sections.section import Section, Sheet
 from bidpilot.training.reporting.words import within
 from bidpilot.training.roi.model import roi_model
@@ -32,4 +32,5 @@ def section(evidence: Evidence) -> Section:
     rows = tuple((*row(totals, g), within(group.roi.low, group.roi.high)) for g, group in enumerate(found.groups))
     shares = Series("of all money", tuple(100 * group.spend_share for group in found.groups))
     chart = Bars("Money by user tier", totals.groups, (shares,), "percent of all")
-    return Section(KEY, TITLE, "", (chart,), (Sheet(("user tier", *COLUMNS, "95 %"), rows),), (of_what(purchases),))
+    sheet = Sheet(("user tier", *columns(totals.valued), "95 %"), rows)
+    return Section(KEY, TITLE, "", (chart,), (sheet,), (of_what(purchases),))

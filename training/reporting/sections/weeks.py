@@ -19,7 +19,7 @@ _USUAL: Final = "No purchase is known. Give a bid server's decisions, a log, or 
 
 def section(evidence: Evidence) -> Section:
     """Differences of measures with intervals by pairs of weekdays."""
-    if evidence.purchases is None:
+    if evidence.purchases is None or KEY in evidence.lacks:
         return Section(KEY, TITLE, missing=evidence.why_missing(KEY, _USUAL))
     weighed = evidence.weighed or Weighed.usual(evidence.purchases)
     try:
