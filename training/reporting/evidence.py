@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.serving.incidents.incident import Incident
-from bidpilot.training.report.tables import AgentRow
+from bidpilot.training.report.tables import AgentRow, PreferenceFrontRow
 from bidpilot.training.roi.offered import Course, Offered
 from bidpilot.training.roi.purchases import Purchases
 from bidpilot.training.weekly.planned import Planned
@@ -87,6 +87,7 @@ class Evidence:
     incidents: tuple[Incident, ...] | None = None
     decision: Decision | None = None
     scores: tuple[AgentRow, ...] | None = None
+    fronts: tuple[PreferenceFrontRow, ...] | None = None  # of agents that were compared by their fronts
     ratio: Array | None = None  # (D,) R / R* of the days played, each the mean of its campaigns; NaN where none has any
     lacks: Mapping[str, str] = field(default_factory=dict)  # by key of a section: why it is missing, and what brings it
 

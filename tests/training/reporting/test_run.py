@@ -37,7 +37,7 @@ from bidpilot.training.solve.config import SolveConfig
 from bidpilot.training.solve.files import CampaignFile
 from bidpilot.training.solve.forecast import Ground
 from bidpilot.training.solve.run import run as solve
-from bidpilot.training.tracking import download, finished_runs, open_run
+from bidpilot.training.tracking import download, finished_runs, open_run, resolve_run
 from bidpilot.training.weekly.weighed import USUAL
 from tests.serving.conftest import write_controller_bundle
 from tests.training.evaluation.conftest import CAMPAIGN, SMALL
@@ -174,10 +174,30 @@ def test_an_evaluation_has_scores_and_says_what_would_tell_the_rest(project: Pat
     text = headings(told(project / "scores.html"))
     assert "Best is ppo@abc on daily with 0.9500" in text
     assert "bidpilot report abcdef12" in text
-    with open_run("bidpilot", "front", kind="evaluate") as front:
-        front.log_json([{"agent": "mpc"}], ROWS_FILE)
-    with pytest.raises(NothingToReport, match="compared fronts"):
-        run(ReportConfig(source=front.run_id, out=project / "none.html"))
+    with open_run("bidpilot", "nothing", kind="evaluate") as nothing:
+        nothing.log_json([{"agent": "mpc"}], ROWS_FILE)
+    with pytest.raises(NothingToReport, match="kept no scores"):
+        run(ReportConfig(source=nothing.run_id, out=project / "none.html"))
+
+
+def test_an_evaluation_of_fronts_shows_them_with_what_they_miss(project: Path) -> None:
+    row = {
+        "agent": "mpc", "suite": "daily", "hypervolume_share": 0.9, "worst_loss": 0.2, "mean_loss": 0.1, "days": 4,
+        "worst_preference": [0.25, 0.25, 0.5], "totals": [[0.5, 0.4, 0.3], [0.2, 0.6, 0.3]], "seeds": 1,
+    }  # fmt: skip
+    with open_run("bidpilot", "evaluate front", kind="evaluate") as tracked:
+        tracked.log_json([row, row | {"agent": "ppo@abc", "hypervolume_share": 0.95}], ROWS_FILE)
+    found = of_run.read(
+        resolve_run(tracked.run_id, ("evaluate",)), ReportConfig(source=tracked.run_id), lambda text: None
+    )
+    told = {section.key: section for section in sections(found)}
+    fronts = told["front"]
+    assert "attained by ppo@abc on daily: 95.0 % of its hypervolume" in fronts.lead
+    assert fronts.sheets[0].rows[0] == ("mpc", "daily", "90.0 %", "10.0 %", "20.0 %", "0.25 : 0.25 : 0.5")
+    assert fronts.charts[0].title == "Interaction against exposure on daily"
+    assert fronts.charts[2].groups[1].y == (30.0, 30.0)  # type: ignore[union-attr]
+    assert [key for key, section in told.items() if section.missing is None] == ["front"]
+    assert (told["scores"].missing or "").startswith("Agents were compared by their fronts")
 
 
 def test_what_cannot_be_reported_is_told_before_any_work(

@@ -22,7 +22,7 @@ from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.run import ROWS_FILE
 from bidpilot.training.evaluation.suites import log_arena
 from bidpilot.training.report.progress import Step
-from bidpilot.training.report.tables import AgentRow
+from bidpilot.training.report.tables import AgentRow, PreferenceFrontRow
 from bidpilot.training.reporting.config import ReportConfig
 from bidpilot.training.reporting.errors import NothingToReport
 from bidpilot.training.reporting.evidence import Evidence
@@ -64,14 +64,17 @@ def _evaluated(run: RunInfo) -> Evidence:
     with TemporaryDirectory() as folder:
         rows: list[dict[str, Any]] = json.loads(download(run.run_id, ROWS_FILE, Path(folder)).read_text())
     scores = tuple(AgentRow(**row) for row in rows if "iqm" in row)  # type: ignore[typeddict-item]
-    if not scores:
-        raise NothingToReport(f"run {run.told} compared fronts, which are on its own page. Name another run.")
-    trained = next((str(row["run"]).split(",")[0] for row in scores if row.get("run")), None)
+    fronts = tuple(PreferenceFrontRow(**row) for row in rows if "hypervolume_share" in row)  # type: ignore[typeddict-item]
+    if not scores and not fronts:
+        raise NothingToReport(f"run {run.told} kept no scores. Name another run.")
+    trained = next((str(row["run"]).split(",")[0] for row in rows if row.get("run")), None)
     remedy = f"bidpilot report {trained[:8]}" if trained else "bidpilot report LOG"
     text = f"An evaluation keeps scores, and not what was bought. See what one of its agents buys: {remedy}."
-    keys = ("bought", "roi", "channels", "funnel", "tail", "fairness", "users", "pace", "constraints", "front",
-            "incidents", "invalid", "decision", "scorecard", "weeks")  # fmt: skip
-    return Evidence("run", f"{run.name}", _facts(run), scores=scores, lacks=dict.fromkeys(keys, text))
+    keys = ("bought", "roi", "channels", "funnel", "tail", "fairness", "users", "pace", "constraints", "incidents",
+            "invalid", "decision", "scorecard", "weeks")  # fmt: skip
+    lacks = dict.fromkeys(keys, text)
+    lacks |= {"front": text} if scores else {"scores": "Agents were compared by their fronts, which are above."}
+    return Evidence("run", f"{run.name}", _facts(run), scores=scores, fronts=fronts, lacks=lacks)
 
 
 def _solved(run: RunInfo, config: ReportConfig, folder: Path, step: Step) -> tuple[Ground, Evidence]:
