@@ -91,6 +91,14 @@ def test_events_of_another_bidders_wins_are_named_as_such_and_not_as_absent(proj
     assert any(note == "What came of exposures is what was to be expected of them." for note in found.notes)
 
 
+def test_whose_plan_a_log_of_several_campaigns_shows_is_told(project: Path, tmp_path: Path) -> None:
+    save_log(small_log("both", "conversion", units=3, campaigns=("a", "b")), tmp_path / "log")
+    found = of_log.read(ReportConfig(source=str(tmp_path / "log"), points=0), lambda text: None)
+    assert any(note.startswith("The log is of 2 campaigns: constraints") for note in found.notes)
+    assert found.planned is not None
+    assert found.planned.whose == "the plan (2 campaigns, each planned by itself)"
+
+
 def test_a_report_of_a_training_plays_days_that_it_did_not_learn_from(project: Path, log: Path) -> None:
     trained = idle_run(log)
     run(ReportConfig(source=trained[:10], out=project / "trained.html", points=0, slot=3))

@@ -67,6 +67,7 @@ def read(config: ReportConfig, step: Step) -> Evidence:
         notes=(
             f"Nothing was bought on a log: {agent.name} plays its recorded days at their recorded prices. "
             f"Its forecast is of {whose}.",
+            *_together(log),
             *_left_out(Path(config.source)),
             *((f"Of the log: {'; '.join(log.notes)}.",) if log.notes else ()),
         ),
@@ -86,6 +87,17 @@ def facts(log: AuctionLog, whose: str, agent: str) -> tuple[tuple[str, str], ...
         ("played by", agent),
         ("forecast of", whose),
     )
+
+
+def _together(log: AuctionLog) -> tuple[str, ...]:
+    """That the plan of several campaigns is of none of them."""
+    number_of = len({day.campaign for day in log.days})
+    if number_of < 2:
+        return ()
+    text = (
+        "constraints, their prices and the front are of one with their mean budget; the scorecard plans each by itself"
+    )
+    return (f"The log is of {number_of} campaigns: {text}.",)
 
 
 def _left_out(folder: Path) -> tuple[str, ...]:
