@@ -41,11 +41,16 @@ class Played:
 
 
 class _Watch:
-    """Keeps the rule of each slot, and the events that were told."""
+    """Keeps the rule of each slot, what was withheld at its beginning, and the events that were told."""
 
     def __init__(self, rows: int) -> None:
         self.rules: list[Rule] = []
         self.events = np.zeros((rows, len(EVENTS)))
+        self._withheld = [np.zeros(rows)]
+
+    def withheld(self, row: int) -> Array:
+        """(T + 1,) currency: what bids of wins still unreported exceed their prices by, so that it is not bid."""
+        return np.array([held[row] for held in self._withheld])
 
     def __call__(self, episode: Episode) -> None:
         rule = episode.rule
@@ -56,6 +61,7 @@ class _Watch:
             )
         self.rules.append(own)
         self.events += episode.totals.funnel
+        self._withheld.append(episode.statistics.withheld())
 
 
 def played(arena: Arena, agent: Agent, name: str, rows: Rows) -> Played:
@@ -76,11 +82,13 @@ def played(arena: Arena, agent: Agent, name: str, rows: Rows) -> Played:
     """
     watch = _Watch(len(arena.days))
     outcome = arena.play(agent, watch=watch)
-    budget, (names, day) = arena.campaigns.budget, rows.days
+    (names, day), late = rows.days, arena.campaigns.win_delay > 0
     parts, offered = [], _Counts(arena)
     for row in range(len(arena.days)):
         auctions = materialise(arena.market, arena.days, row)
-        found = cleared(auctions, watch.rules, row, float(budget[row]), arena.episode.today.first_price)
+        held = watch.withheld(row) if late[row] else None
+        budget, first_price = float(arena.campaigns.budget[row]), arena.episode.today.first_price
+        found = cleared(auctions, watch.rules, row, budget, first_price, held)
         offered.add(auctions, found)
         parts.append(_won(arena, row, int(day[row]), auctions, found))
     purchases = _purchases(arena, name, rows, parts, offered.marked)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.bidding.campaign.campaign import Delays
 from bidpilot.envs import seeding
 from bidpilot.envs.markets.defaults import synthetic_forecast, synthetic_market
 from bidpilot.envs.markets.presets import BOTS
@@ -35,10 +36,13 @@ def play(market: SyntheticConfig, **terms: Any) -> tuple[Arena, Played]:
         (SMALL, {"auction": "first"}),
         (SMALL, {"budget": 0.4}),
         (SMALL, {"budget": 400.0}),
+        (SMALL, {"budget": 0.4, "delays": Delays(wins=6)}),
+        (SMALL, {"delays": Delays(wins=6)}),
+        (SMALL, {"auction": "first", "delays": Delays(wins=6)}),
         (FILTERED, {}),
         (FILTERED, {"auction": "first"}),
     ],
-    ids=["second", "first", "tight", "plenty", "filtered", "filtered-first"],
+    ids=["second", "first", "tight", "plenty", "late-tight", "late", "late-first", "filtered", "filtered-first"],
 )
 def test_the_exposures_listed_are_those_that_clearing_counted(market: SyntheticConfig, terms: dict[str, Any]) -> None:
     arena, found = play(market, **terms)
