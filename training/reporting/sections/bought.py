@@ -83,9 +83,9 @@ def _lead(purchases: Purchases) -> str:
     of = f" of a budget of {number(budget)}" if np.isfinite(budget) and budget > 0 else ""
     kpi = purchases.kpi.sum(axis=0)
     return (
-        f"{number(spend)}{of} bought {number(wins)} exposures on {days} day{'s' * (days != 1)}: "
-        f"of them a quality of {number(kpi[0])}, {number(kpi[1])} interactions and {number(kpi[2])} conversions were "
-        "to be expected."
+        f"{number(spend)}{of} bought {number(wins)} exposures on {days} day{'s' * (days != 1)}. "
+        f"To be expected of them: quality {number(kpi[0])}; interactions {number(kpi[1])}; conversions "
+        f"{number(kpi[2])}."
     )
 
 
