@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,9 +41,12 @@ def planned_day(forecast: Forecast, campaign: Campaign, purchases: Purchases, wh
     """
     by_campaign = campaigns_of(purchases)
     spend, kpi, ideal = 0.0, np.zeros(3), np.zeros(3)
+    times: Counter[tuple[tuple[str, float], ...]] = Counter()  # days of equal terms, which are planned once
     for days in by_campaign.values():
-        share = len(days) / len(purchases.days)
-        plan = allocate(forecast, campaign.model_copy(update=mean_terms(days)))
+        times[tuple(mean_terms(days).items())] += len(days)
+    for terms, count in times.items():
+        share = count / len(purchases.days)
+        plan = allocate(forecast, campaign.model_copy(update=dict(terms)))
         spend += share * float(plan.spend.sum())
         kpi, ideal = kpi + share * plan.kpi, ideal + share * plan.ideal
     if not spend > 0:

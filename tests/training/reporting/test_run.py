@@ -106,7 +106,7 @@ def test_a_report_of_a_training_plays_days_that_it_did_not_learn_from(project: P
     text = headings(told(kept))
     assert "plays the days of small that the run did not learn from" in text
     assert "in slot 3 of the first day" in text
-    assert "days 1 " in text or "1 day:" in text  # a quarter of five, rounded down
+    assert "exposures on 1 day." in text  # a quarter of five, rounded down
 
 
 def test_a_report_of_a_campaigns_plan_is_kept_with_it(project: Path, log: Path) -> None:
