@@ -30,7 +30,7 @@ from bidpilot.training.weekly.shown import print_week, week_figure
 from bidpilot.training.weekly.weeks import WeekComparison, compare_weeks
 from bidpilot.training.weekly.weighed import USUAL, Weighed
 
-NOTE_PLAYED: Final = "played on the recorded days by {agent}, under the forecast of {whose}"
+NOTE_PLAYED: Final = "played on the recorded days by {agent} at {auction} price, under the forecast of {whose}"
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,11 @@ def _played(config: WeeklyConfig, bundle: Bundle | None) -> Bought:
     campaign, weighed = _agreed(campaign, config, USUAL if bundle is None else f"as {whose} does")
     arena = log_arena(log, forecast, campaign, config.targets)
     found = played(arena, controller_agent(MPC.name), log.name, Rows.of_log(log))
-    notes = (NOTE_PLAYED.format(agent=MPC.name, whose=whose), *log.notes, *found.purchases.notes)
+    notes = (
+        NOTE_PLAYED.format(agent=MPC.name, auction=campaign.auction, whose=whose),
+        *log.notes,
+        *found.purchases.notes,
+    )
     purchases = replace(found.purchases, notes=notes)
     return Bought(purchases, campaign, weighed, forecast, found.ratio, f"the plan on the forecast of {whose}")
 

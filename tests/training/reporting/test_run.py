@@ -79,6 +79,7 @@ def test_a_report_of_a_log_says_that_nothing_was_bought_and_what_the_log_lacks(p
     assert "Nothing was bought on a log: mpc plays its recorded days" in text
     assert "small has 1 source for all of its auctions" in text
     assert "Constraints and their price" in text
+    assert "paymentsecond price" in text  # a name and its value
     assert "Bid coefficients of mpc in slot 24 of the first day" in text
 
 

@@ -158,6 +158,7 @@ def test_a_bundles_campaign_is_asked_for_on_a_recorded_log_too(tmp_path: Path, m
     assert lines["cost per conversion"].target == 3.0
     assert "conversion" not in lines  # it has no weight
     assert any(note.endswith("by 0 : 1 : 0: as bundle spring does") for note in week.comparison.notes)
+    assert any("by mpc at first price, under the forecast of bundle spring" in n for n in week.comparison.notes)
     assert lines["pace"].value.value is not None
     assert lines["pace"].value.value <= 1.0  # of the days' own budgets of 5
 
@@ -172,4 +173,4 @@ def test_a_recorded_log_is_played(tmp_path: Path) -> None:
     assert 0.6 < ratio.score <= 1.0
     assert week.card.efficiency == ratio.score
     assert week.card.cost == pytest.approx(1.0, abs=0.25)
-    assert any("played on the recorded days by mpc" in note for note in week.comparison.notes)
+    assert any("played on the recorded days by mpc at second price" in note for note in week.comparison.notes)

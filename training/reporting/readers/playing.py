@@ -75,6 +75,7 @@ def on(ground: Ground, evidence: Evidence, config: ReportConfig, step: Step) -> 
         lacks["weeks"] = _NO_WEEKS
     whole = replace(
         evidence,
+        facts=(*evidence.facts, ("payment", f"{ground.campaign.auction} price")),
         notes=(*evidence.notes, *told),
         lacks=lacks,
         purchases=found.purchases,
