@@ -110,6 +110,15 @@ def test_a_report_of_a_training_plays_days_that_it_did_not_learn_from(project: P
     assert "exposures on 1 day." in text  # a quarter of five, rounded down
 
 
+def test_a_log_under_the_forecast_of_a_run_weighs_as_its_campaign_does(project: Path, log: Path) -> None:
+    trained = idle_run(log)
+    found = of_log.read(ReportConfig(source=str(log), forecast=trained[:10], points=0), lambda text: None)
+    own = of_log.read(ReportConfig(source=str(log), points=0), lambda text: None)
+    assert found.weighed is not None
+    assert own.weighed is not None
+    assert (found.weighed.whose, own.weighed.whose) == ("as the campaign of the run does", USUAL)
+
+
 def test_a_report_of_a_campaigns_plan_is_kept_with_it(project: Path, log: Path) -> None:
     file = project / "own.yaml"
     file.write_text("log: log\ncampaign:\n  budget: 5\n  conversion_value: 2\n  max_cpa: 1.5\n")
