@@ -11,34 +11,14 @@ from numpy.typing import NDArray
 
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.serving.incidents.incident import Incident
-from bidpilot.training.report.tables import AgentRow
+from bidpilot.training.report.tables import AgentRow, PreferenceFrontRow
+from bidpilot.training.roi.offered import Course, Offered
 from bidpilot.training.roi.purchases import Purchases
-from bidpilot.training.weekly.scorecard import Planned
+from bidpilot.training.weekly.planned import Planned
+from bidpilot.training.weekly.weighed import Weighed
 
 Array = NDArray[np.float64]
-Counts = NDArray[np.int64]
 Kind = Literal["run", "log", "decisions"]
-
-
-@dataclass(frozen=True)
-class Offered:
-    """Requests of all days: what was there to buy, and what of it was refused as invalid traffic."""
-
-    by_segment: Counts  # (S,) requests, the refused left out
-    by_source: Counts  # (C,) requests, the refused among them
-    refused: Counts | None  # (C, T) requests refused; None where nobody filters
-    why: Mapping[str, int] = field(default_factory=dict)  # requests by what became of them, where that was told
-    invalid: float | None = None  # requests known to be invalid; None where nobody knows
-    invalid_refused: float | None = None  # of these, those refused
-
-
-@dataclass(frozen=True)
-class Course:
-    """How the money went over the day, in shares of the budget after each slot, 0 the start."""
-
-    spent: Array  # (D, T + 1)
-    planned: Array | None  # (T + 1,)
-    labels: tuple[str, ...]  # (D,) of the days, a campaign each where several share one
 
 
 @dataclass(frozen=True)
@@ -103,9 +83,11 @@ class Evidence:
     front: Front | None = None
     campaign: Campaign | None = None  # with what it asks for
     planned: Planned | None = None  # what the plan expects of a day
+    weighed: Weighed | None = None  # whose preference counts; None: nobody named one
     incidents: tuple[Incident, ...] | None = None
     decision: Decision | None = None
     scores: tuple[AgentRow, ...] | None = None
+    fronts: tuple[PreferenceFrontRow, ...] | None = None  # of agents that were compared by their fronts
     ratio: Array | None = None  # (D,) R / R* of the days played, each the mean of its campaigns; NaN where none has any
     lacks: Mapping[str, str] = field(default_factory=dict)  # by key of a section: why it is missing, and what brings it
 

@@ -51,7 +51,7 @@ def page(evidence: Evidence, found: Sequence[Section], made: datetime, interacti
         .render(
             evidence=evidence,
             shown=[section for section in found if section.missing is None],
-            missing=[section for section in found if section.missing is not None],
+            missing=_missing(found),
             figures=figures,
             made=f"{made:%Y-%m-%d %H:%M %Z}",
             version=__version__,
@@ -67,6 +67,15 @@ def page(evidence: Evidence, found: Sequence[Section], made: datetime, interacti
             "--interactive out."
         )
     return text
+
+
+def _missing(found: Sequence[Section]) -> dict[str, list[Section]]:
+    """The sections that are missing by the reason, each of which is told once."""
+    alike: dict[str, list[Section]] = {}
+    for section in found:
+        if section.missing is not None:
+            alike.setdefault(section.missing, []).append(section)
+    return alike
 
 
 def _figure(chart: Any, place: str, interactive: bool) -> dict[str, Any]:

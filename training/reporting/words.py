@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Final
 
 DASH: Final = "–"
@@ -46,3 +47,13 @@ def ratio(above: float, below: float) -> float | None:
 def plural(count: float, one: str) -> str:
     """A count with its noun."""
     return f"{number(count)} {one}" + ("" if count == 1 else "s")
+
+
+def sentence(note: str) -> str:
+    """A note as a sentence."""
+    return f"{note[:1].upper()}{note[1:]}."
+
+
+def sentences(notes: Iterable[str]) -> tuple[str, ...]:
+    """Notes as sentences."""
+    return tuple(map(sentence, notes))

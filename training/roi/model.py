@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bidpilot.training.roi.days import moments
 from bidpilot.training.roi.intervals import (
     ALL_ON_ONE_DAY,
     Array,
@@ -40,7 +41,7 @@ class GroupReturn:
     conversion_rate: Estimate  # conversions per win
     value_per_conversion: Estimate  # currency
     roi: Estimate  # value / spend
-    payback_days: int | None  # days until value had paid for the money spent, and stayed so; None: not in these days
+    payback_days: int | None  # at least, from its first money until value had paid for it and stayed so; None: never
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,14 @@ class RoiModel:
     by: By
     days: int
     total: GroupReturn
-    groups: tuple[GroupReturn, ...]  # in the order of the totals, those with nothing bought left out
+    groups: tuple[GroupReturn, ...]  # in the order of the totals, also those that bought nothing
     comparisons: tuple[Comparison, ...]
     valued: Valued
     alpha: float
     notes: tuple[str, ...]
 
     def of(self, group: str) -> GroupReturn:
-        """One group by name; KeyError where it bought nothing."""
+        """One group by name; KeyError where there is none."""
         return {found.group: found for found in self.groups}[group]
 
 
@@ -87,7 +88,7 @@ def roi_model(purchases: Purchases | Totals, by: By | str = By.channel, alpha: f
         by=totals.by,
         days=len(totals.days),
         total=_group("all", totals, every, alpha),
-        groups=tuple(_group(totals.groups[int(g)], totals, np.array([g]), alpha) for g in bought),
+        groups=tuple(_group(totals.groups[int(g)], totals, np.array([g]), alpha) for g in every),
         comparisons=_compare(totals, bought, alpha),
         valued=totals.valued,
         alpha=alpha,
@@ -95,18 +96,24 @@ def roi_model(purchases: Purchases | Totals, by: By | str = By.channel, alpha: f
     )
 
 
-def payback(spend: Array, value: Array) -> int | None:
-    """Days until all value so far had paid for all money so far, and did so to the end; None where it never did.
+def payback(spend: Array, value: Array, when: NDArray[np.int64] | None = None) -> int | None:
+    """Days from the first on which money was spent until all value so far had paid for all money so far, and did so to
+    the end; None where it never did.
 
-    A conversion counts on the day of its exposure, since logs do not tell when it was made.
+    A conversion counts on the day of its exposure, since logs do not tell when it was made: by the day on which value
+    came it takes that long or longer.
 
     Args:
         spend, value: (D,) in time order.
+        when: (D,) days were, in days, where some are left out.
     """
+    spent = np.flatnonzero(spend > 0)
     short = np.cumsum(value) < np.cumsum(spend)
-    if short[-1] or not spend.any():
+    if short[-1] or not len(spent):
         return None
-    return int(np.flatnonzero(short).max(initial=-1)) + 2
+    when = np.arange(len(spend)) if when is None else when
+    first, even = int(spent[0]), int(np.flatnonzero(short).max(initial=-1)) + 1
+    return int(when[max(even, first)] - when[first]) + 1
 
 
 def _group(name: str, totals: Totals, of: NDArray[np.int64], alpha: float) -> GroupReturn:
@@ -124,7 +131,7 @@ def _group(name: str, totals: Totals, of: NDArray[np.int64], alpha: float) -> Gr
         conversion_rate=ratio(conversions, wins, alpha, events),
         value_per_conversion=ratio(value, conversions, alpha, events),
         roi=ratio(value, spend, alpha, events),
-        payback_days=payback(spend, value),
+        payback_days=payback(spend, value, moments(totals.days)),
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,14 @@ from numpy.typing import NDArray
 from bidpilot.bidding.campaign.segments import channel_index, channels, is_tail
 from bidpilot.bidding.errors import NothingBought
 from bidpilot.bidding.event import EVENTS
+from bidpilot.envs.synthetic.generate import USERS
 
 Array = NDArray[np.float64]
 Column = NDArray[np.floating] | NDArray[np.integer] | NDArray[np.bool_]
+
+
+UNTOLD: Final = "not told"
+"""In place of the tier of users that a segment does not tell."""
 
 
 class By(StrEnum):
@@ -25,6 +31,7 @@ class By(StrEnum):
     tier = "tier"
     source = "source"
     hour = "hour"
+    user = "user"
     total = "total"
 
 
@@ -35,6 +42,16 @@ class Valued(StrEnum):
     mixed = "order values where they were told, the campaign's conversion value elsewhere"
     constant = "the campaign's conversion value for each conversion: no order value was told"
     expected = "expected conversions at the campaign's conversion value: the log tells no outcomes"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one campaign had on one day."""
+
+    day: int  # in 0 .. D - 1
+    campaign: str  # empty where nobody says
+    budget: float  # currency
+    conversion_value: float  # currency
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +79,7 @@ class Purchases:
     valued: Valued
     funnel: NDArray[np.int64] | None = None  # (N, 7) events told of it, in the order of EVENTS; None: none were
     invalid: NDArray[np.bool_] | None = None  # (N,) known to be invalid; None where nobody knows
+    asked: tuple[Asked, ...] = ()  # by campaign and day; empty where nobody knows
     notes: tuple[str, ...] = ()  # what a reader must know
 
     def __post_init__(self) -> None:
@@ -77,8 +95,8 @@ class Purchases:
         return np.stack([self.kpi[:, 0], self.interacted, self.converted], axis=1)
 
     def groups(self, by: By | str) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-        """Names (G,) of the groups, and (N,) which one each exposure is of. Only groups in which something was bought
-        are sources; channels, tiers and hours are all there are."""
+        """Names (G,) of the groups, and (N,) which one each exposure is of. Only sources in which something was bought
+        are groups; channels, content and user tiers and hours are all there are, hours those in which a slot begins."""
         by = By(by)
         if by is By.channel:
             return channels(self.segments), channel_index(self.segments)[self.segment]
@@ -86,11 +104,17 @@ class Purchases:
             names = tuple(dict.fromkeys(name.rpartition("/")[2] for name in self.segments))
             place = np.array([names.index(name.rpartition("/")[2]) for name in self.segments], np.int64)
             return names, place[self.segment]
+        if by is By.user:
+            told = [user_tier(name) for name in self.segments]
+            names = tuple(name for name in (*USERS, UNTOLD) if name in told)
+            return names, np.array([names.index(name) for name in told], np.int64)[self.segment]
         if by is By.source:
             found, place = np.unique(self.source, return_inverse=True)
             return tuple(str(source) for source in found.tolist()), place.astype(np.int64)
         if by is By.hour:
-            return tuple(f"{hour:02d}" for hour in range(24)), self.slot * 24 // self.slots
+            hour = np.arange(self.slots) * 24 // self.slots  # of each slot
+            begun, place = np.unique(hour, return_inverse=True)
+            return tuple(f"{each:02d}" for each in begun.tolist()), place.astype(np.int64)[self.slot]
         return ("all",), np.zeros(len(self), np.int64)
 
     def by(self, by: By | str = By.total) -> Totals:
@@ -148,6 +172,7 @@ class Purchases:
             valued=self.valued,
             funnel=None if self.funnel is None else self.funnel[kept],
             invalid=None if self.invalid is None else self.invalid[kept],
+            asked=tuple(replace(one, day=int(number[one.day])) for one in self.asked if chosen[one.day]),
             notes=self.notes,
         )
 
@@ -190,3 +215,8 @@ class Totals:
         if self.funnel is None:
             return {}
         return dict(zip(EVENTS, np.moveaxis(self.funnel.sum(axis=0), -1, 0), strict=True))
+
+
+def user_tier(segment: str) -> str:
+    """The tier of users that a part of a segment's name is; `UNTOLD` where none is."""
+    return next((part for part in segment.split("/") if part in USERS), UNTOLD)

@@ -16,7 +16,7 @@ from bidpilot.bidding.kpi import KPI
 from bidpilot.envs.logs.decision_rows import decision_files, read_decision_rows
 from bidpilot.envs.logs.decisions import WON
 from bidpilot.envs.logs.outcomes import Plain, as_it_is, read_outcomes
-from bidpilot.training.roi.purchases import Array, Purchases, Valued
+from bidpilot.training.roi.purchases import Array, Asked, Purchases, Valued
 
 _READ: Final = (
     "key", "campaign", "date", "slot", "slots", "segment", "source", *KPI, "result", "cost", "budget",
@@ -61,11 +61,18 @@ def served_purchases(
     if not won.height:
         raise NothingBought(f"{title} won no exposure from {days[0]} to {days[-1]}. Give days on which it did.")
     told = read_outcomes({path.parent: None for path in paths}, plain)
-    return _purchases(won, told, days, _budgets(rows, days), title)
+    return _purchases(won, told, days, tuple(sorted(set(rows["segment"]))), _asked(rows, days), title)
 
 
-def _purchases(won: pl.DataFrame, told: pl.DataFrame, days: tuple[str, ...], budget: Array, name: str) -> Purchases:
-    segments = tuple(sorted(set(won["segment"])))
+def _purchases(
+    won: pl.DataFrame,
+    told: pl.DataFrame,
+    days: tuple[str, ...],
+    segments: tuple[str, ...],
+    asked: tuple[Asked, ...],
+    name: str,
+) -> Purchases:
+    """`segments` are all that had requests, whether or not something was won there."""
     outcomes = told.join(won.select("key", worth="conversion_value"), on="key", how="inner")
     found = won.select("key").join(_by_bid(outcomes), on="key", how="left", maintain_order="left").fill_null(0)
     kpi = won.select(KPI).cast(pl.Float64).to_numpy()
@@ -81,7 +88,7 @@ def _purchases(won: pl.DataFrame, told: pl.DataFrame, days: tuple[str, ...], bud
     return Purchases(
         name=name,
         days=days,
-        budget=budget,
+        budget=np.bincount([one.day for one in asked], [one.budget for one in asked], len(days)).astype(np.float64),
         slots=int(won["slots"][0]),
         segments=segments,
         day=_places(won["date"], days),
@@ -95,6 +102,7 @@ def _purchases(won: pl.DataFrame, told: pl.DataFrame, days: tuple[str, ...], bud
         value=value,
         valued=valued,
         funnel=found.select(EVENTS).cast(pl.Int64).to_numpy() if typed else None,
+        asked=asked,
         notes=unknown,
     )
 
@@ -119,11 +127,11 @@ def _valued(outcomes: pl.DataFrame) -> Valued:
     return Valued.orders if converts.all() else Valued.mixed
 
 
-def _budgets(rows: pl.DataFrame, days: tuple[str, ...]) -> Array:
-    """(D,) of all campaigns together, each with the last of its day."""
-    last = rows.group_by("date", "campaign", maintain_order=True).agg(pl.col("budget").last())
-    by_day = dict(last.group_by("date").agg(pl.col("budget").sum()).iter_rows())
-    return np.array([by_day[day] for day in days], np.float64)
+def _asked(rows: pl.DataFrame, days: tuple[str, ...]) -> tuple[Asked, ...]:
+    """What each campaign had on each of its days: the last that its rows say."""
+    last = rows.group_by("date", "campaign", maintain_order=True).agg(pl.col("budget", "conversion_value").last())
+    terms = last.sort("date", "campaign").iter_rows()
+    return tuple(Asked(days.index(date), campaign, float(b), float(worth)) for date, campaign, b, worth in terms)
 
 
 def _places(column: pl.Series, names: tuple[str, ...]) -> NDArray[np.int64]:

@@ -20,6 +20,11 @@ def default_preference(log: AuctionLog) -> tuple[float, float, float]:
     A log says what can be bought, not what its advertiser wants. What stands last is what the earlier KPIs are bought
     for, so that it alone counts where it is known; a mix would need weights that no log holds.
     """
-    last = int(np.flatnonzero(predicted_kpis(log)).max(initial=0))
+    return last_of(predicted_kpis(log))
+
+
+def last_of(there: NDArray[np.bool_]) -> tuple[float, float, float]:
+    """All weight on the last KPI of the funnel that is `there` (3,); on exposures where none is."""
+    last = int(np.flatnonzero(there).max(initial=0))
     exposure, interaction, conversion = (float(j == last) for j in range(len(KPI)))
     return exposure, interaction, conversion

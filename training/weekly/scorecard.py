@@ -13,8 +13,10 @@ from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.kpi import KPI
 from bidpilot.training.roi.intervals import Array, Estimate, ratio
 from bidpilot.training.roi.purchases import Purchases, Totals
+from bidpilot.training.weekly.planned import Planned
 
 Part = Literal["compliance", "cost", "efficiency"]
+_NO_WORTH: Final = "no conversion came, so that nobody knows what one is worth"
 _DAYS_WITHIN: Final = "days within the limit over days that can be judged"
 
 
@@ -40,17 +42,6 @@ class Limits:
             max_cpa=campaign.max_cpa,
             min_tail_share=campaign.min_tail_share or None,
         )
-
-
-@dataclass(frozen=True)
-class Planned:
-    """What a plan expects of a day's money."""
-
-    spend: float  # currency
-    kpi: tuple[float, float, float]  # KPIs that it buys
-    preference: tuple[float, float, float]  # weights by which its utility is counted
-    ideal: tuple[float, float, float]  # what the money could buy at most of each KPI alone
-    whose: str  # where it comes from, for people
 
 
 @dataclass(frozen=True)
@@ -123,13 +114,17 @@ def scorecard(
 def _compliance(totals: Totals, limits: Limits, alpha: float) -> tuple[ScoreLine, ...]:
     spend, wins, value = (c.sum(axis=1) for c in (totals.spend, totals.wins, totals.value))
     expected, conversions = totals.expected[..., 2].sum(axis=1), totals.conversions.sum(axis=1)
-    worth = float(value.sum() / conversions.sum()) if conversions.sum() > 0 else 0.0
     rare = totals.counted()
     lines = []
     if limits.min_roi is not None:
         found = ratio(value, spend, alpha, rare)
         rule = "expected conversions at their mean worth over spend, at least"
-        lines.append(_limit("ROI", rule, found, limits.min_roi, worth * expected, spend, np.greater_equal))
+        came = float(conversions.sum())
+        if came > 0:
+            worth = float(value.sum()) / came
+            lines.append(_limit("ROI", rule, found, limits.min_roi, worth * expected, spend, np.greater_equal))
+        else:
+            lines.append(ScoreLine("compliance", "ROI", rule, found, limits.min_roi, None, 0, _NO_WORTH))
     if limits.max_cpa is not None:
         found = ratio(spend, conversions, alpha, rare)
         rule = "spend over expected conversions, at most"

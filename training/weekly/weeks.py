@@ -14,6 +14,7 @@ from bidpilot.bidding.errors import TooFewDays
 from bidpilot.bidding.kpi import KPI
 from bidpilot.training.roi.intervals import LEAST_DAYS, LEAST_EVENTS, Array, Estimate, Verdict
 from bidpilot.training.roi.purchases import Purchases, Totals
+from bidpilot.training.weekly.weighed import Weighed
 
 WEEK: Final = 7
 
@@ -89,7 +90,7 @@ MEASURES: Final = (
 
 def compare_weeks(
     purchases: Purchases,
-    preference: tuple[float, float, float],
+    weighed: Weighed,
     until: str | None = None,
     alpha: float = 0.05,
 ) -> WeekComparison:
@@ -101,7 +102,7 @@ def compare_weeks(
 
     Args:
         purchases: what was bought; days before these two weeks say whether a gain of the week before has lasted.
-        preference: weights of the KPIs.
+        weighed: weights of the KPIs, and whose they are.
         until: the last day of the week, ISO 8601 or a label of `purchases.days`; None: the last day there is.
         alpha: share of intervals that may miss.
 
@@ -115,7 +116,7 @@ def compare_weeks(
             f"no day of the last week of {purchases.name} has a partner a week before; it has {len(totals.days)} days, "
             f"to {totals.days[-1]}. Give two weeks."
         )
-    weights = _weights(totals, before, preference)
+    weights = _weights(totals, before, weighed.preference)
     utility = _Measure(
         "utility per money", lambda t: np.asarray(t.expected.sum(axis=1) @ weights), _spend, Verdict.more
     )
@@ -139,7 +140,7 @@ def compare_weeks(
         kept=kept,
         told=_told(main, gain, kept),
         daily=(_numbers(rates[list(now)]), _numbers(rates[list(before)])),
-        notes=(f"worth of conversions: {purchases.valued}", *purchases.notes),
+        notes=(f"worth of conversions: {purchases.valued}", weighed.told, *purchases.notes),
     )
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import pairwise
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from bidpilot.training.reporting.charts import drawn
 from bidpilot.training.reporting.charts.chart import Bars, Chart, Group, Lines, Points, Series
 from bidpilot.training.reporting.charts.drawn import svg
 from bidpilot.training.reporting.charts.interactive import library, spec
@@ -46,6 +49,16 @@ def test_plotly_gets_plain_values(chart: Chart) -> None:
     assert len(found["data"]) >= 1
     titles = {found["layout"][axis]["title"]["text"] for axis in ("xaxis", "yaxis")}
     assert titles - {""}
+
+
+@pytest.mark.parametrize("labels", [[f"2026-03-{day:02d}" for day in range(1, 8)], [f"{h:02d}" for h in range(24)]])
+def test_labels_beside_each_other_do_not_run_into_each_other(labels: list[str]) -> None:
+    chart = Bars("Days", tuple(labels), (Series("one", (1.0,) * len(labels)),), "unit")
+    figure = drawn._bars(chart)
+    FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+    assert len(boxes) > 2
+    assert all(one.x1 < other.x0 for one, other in pairwise(boxes))
 
 
 def test_a_drawing_is_the_same_each_time() -> None:

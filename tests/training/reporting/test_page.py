@@ -8,6 +8,7 @@ from bidpilot.training.reporting import page as page_room
 from bidpilot.training.reporting.errors import ReportTooLarge
 from bidpilot.training.reporting.evidence import Evidence
 from bidpilot.training.reporting.page import MOST_BYTES, page
+from bidpilot.training.reporting.sections.section import Section
 from tests.training.reporting.conftest import CAMPAIGN, MADE, Reported
 from tests.training.reporting.html import Page
 
@@ -49,3 +50,12 @@ def test_a_report_that_is_too_large_to_send_is_refused(
     monkeypatch.setattr(page_room, "MOST_BYTES", 1000)
     with pytest.raises(ReportTooLarge, match="at most 1000"):
         page(evidence, reported.found[-1:], MADE)
+
+
+def test_what_is_missing_for_one_reason_is_told_once() -> None:
+    found = [Section(key, key.upper(), missing="There is no log.") for key in ("one", "two")]
+    found.append(Section("three", "THREE", missing="There is no bundle."))
+    told = Page(page(Evidence("log", "nothing", ()), found, MADE))
+    assert {"one", "two", "three"} <= set(told.ids)
+    assert "ONE, TWO" in told.text
+    assert told.text.count("There is no log.") == 1

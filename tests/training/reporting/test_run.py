@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
-from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.bidding.errors import (
     InfeasibleCampaign,
     InvalidConfig,
@@ -22,24 +22,23 @@ from bidpilot.envs.logs.storage import save_log
 from bidpilot.envs.markets.defaults import synthetic_forecast
 from bidpilot.serving.privacy.keys import read_key
 from bidpilot.serving.privacy.seal import write_sealed
+from bidpilot.solvers.allocation import allocate
 from bidpilot.training.evaluation.run import ROWS_FILE
-from bidpilot.training.evaluation.suites import log_arena
 from bidpilot.training.reporting.config import ReportConfig
 from bidpilot.training.reporting.errors import NothingToReport, PlotlyMissing
 from bidpilot.training.reporting.evidence import Evidence
-from bidpilot.training.reporting.readers import of_decisions, of_run
+from bidpilot.training.reporting.readers import of_decisions, of_log, of_run
 from bidpilot.training.reporting.readers import planned as planned_room
-from bidpilot.training.reporting.readers.played import played
 from bidpilot.training.reporting.run import run, source_of
-from bidpilot.training.reporting.sections import incidents, pace
+from bidpilot.training.reporting.sections import incidents, pace, weeks
 from bidpilot.training.reporting.sections.catalogue import sections
-from bidpilot.training.roi.purchases import Valued
-from bidpilot.training.setting.setting import recorded_setting
+from bidpilot.training.reporting.words import percent
 from bidpilot.training.solve.config import SolveConfig
 from bidpilot.training.solve.files import CampaignFile
 from bidpilot.training.solve.forecast import Ground
 from bidpilot.training.solve.run import run as solve
-from bidpilot.training.tracking import download, finished_runs, open_run
+from bidpilot.training.tracking import download, finished_runs, open_run, resolve_run
+from bidpilot.training.weekly.weighed import USUAL
 from tests.serving.conftest import write_controller_bundle
 from tests.training.evaluation.conftest import CAMPAIGN, SMALL
 from tests.training.reporting.conftest import write_decisions, write_incidents
@@ -80,7 +79,25 @@ def test_a_report_of_a_log_says_that_nothing_was_bought_and_what_the_log_lacks(p
     assert "Nothing was bought on a log: mpc plays its recorded days" in text
     assert "small has 1 source for all of its auctions" in text
     assert "Constraints and their price" in text
+    assert "paymentsecond price" in text  # a name and its value
     assert "Bid coefficients of mpc in slot 24 of the first day" in text
+
+
+def test_events_of_another_bidders_wins_are_named_as_such_and_not_as_absent(project: Path, tmp_path: Path) -> None:
+    log = small_log("small", "interaction", "conversion", units=2)
+    save_log(replace(log, funnel=np.ones((log.n, 7), np.uint8)), tmp_path / "log")
+    found = of_log.read(ReportConfig(source=str(tmp_path / "log"), points=0), lambda text: None)
+    funnel = next(section for section in sections(found) if section.key == "funnel")
+    assert (funnel.missing or "").startswith("Events of the log are of auctions that the recorded bidder won")
+    assert any(note == "What came of exposures is what was to be expected of them." for note in found.notes)
+
+
+def test_whose_plan_a_log_of_several_campaigns_shows_is_told(project: Path, tmp_path: Path) -> None:
+    save_log(small_log("both", "conversion", units=3, campaigns=("a", "b")), tmp_path / "log")
+    found = of_log.read(ReportConfig(source=str(tmp_path / "log"), points=0), lambda text: None)
+    assert any(note.startswith("The log is of 2 campaigns: constraints") for note in found.notes)
+    assert found.planned is not None
+    assert found.planned.whose == "the plan (2 campaigns, each planned by itself)"
 
 
 def test_a_report_of_a_training_plays_days_that_it_did_not_learn_from(project: Path, log: Path) -> None:
@@ -90,7 +107,16 @@ def test_a_report_of_a_training_plays_days_that_it_did_not_learn_from(project: P
     text = headings(told(kept))
     assert "plays the days of small that the run did not learn from" in text
     assert "in slot 3 of the first day" in text
-    assert "days 1 " in text or "1 day:" in text  # a quarter of five, rounded down
+    assert "exposures on 1 day." in text  # a quarter of five, rounded down
+
+
+def test_a_log_under_the_forecast_of_a_run_weighs_as_its_campaign_does(project: Path, log: Path) -> None:
+    trained = idle_run(log)
+    found = of_log.read(ReportConfig(source=str(log), forecast=trained[:10], points=0), lambda text: None)
+    own = of_log.read(ReportConfig(source=str(log), points=0), lambda text: None)
+    assert found.weighed is not None
+    assert own.weighed is not None
+    assert (found.weighed.whose, own.weighed.whose) == ("as the campaign of the run does", USUAL)
 
 
 def test_a_report_of_a_campaigns_plan_is_kept_with_it(project: Path, log: Path) -> None:
@@ -128,6 +154,7 @@ def test_a_run_on_a_preset_plays_days_that_are_drawn(
     text = headings(told(out))
     assert "Nothing was bought: mpc plays 3 days that are drawn from daily, which nobody trained on." in text
     assert "on 3 days" in text
+    assert "none comes a week after another" in text
     assert ("Profile own: applies." in text) is (kind == "solve")
 
 
@@ -154,23 +181,6 @@ def test_a_campaign_that_cannot_be_planned_is_told_of_and_hinders_nothing(monkey
     assert none.beside(Evidence("log", "", ())).limits is None
 
 
-def test_what_a_log_records_came_of_exposures_and_orders_are_worth_what_was_told(project: Path) -> None:
-    bare = small_log("told", "interaction", "conversion", units=2)
-    converted = np.ones(bare.n, np.float32)
-    told_of = np.where(np.arange(bare.n) % 2 == 0, 7.0, 0.0).astype(np.float32)
-    funnel = np.zeros((bare.n, 7), np.uint8)
-    funnel[:, 0] = 1
-    log = replace(bare, converted=converted, interacted=converted, order_value=told_of, funnel=funnel)
-    setting = recorded_setting(log)
-    arena = log_arena(log, setting.forecast, setting.campaign)
-    found = played(arena, controller_agent("mpc"), "told", ["a", "b"], ["a", "b"])
-    assert set(found.purchases.value.tolist()) == {7.0, 2.0}  # told, or the campaign's own worth
-    assert found.purchases.valued is Valued.mixed
-    assert found.purchases.converted.tolist() == [1.0] * len(found.purchases)
-    assert found.events is not None
-    assert found.events[:, 0].sum() == len(found.purchases)
-
-
 def test_an_evaluation_has_scores_and_says_what_would_tell_the_rest(project: Path) -> None:
     row = {
         "agent": "mpc", "suite": "daily", "iqm": 0.9, "ci_low": 0.88, "ci_high": 0.92, "mean": 0.9, "mean_low": None,
@@ -182,10 +192,30 @@ def test_an_evaluation_has_scores_and_says_what_would_tell_the_rest(project: Pat
     text = headings(told(project / "scores.html"))
     assert "Best is ppo@abc on daily with 0.9500" in text
     assert "bidpilot report abcdef12" in text
-    with open_run("bidpilot", "front", kind="evaluate") as front:
-        front.log_json([{"agent": "mpc"}], ROWS_FILE)
-    with pytest.raises(NothingToReport, match="compared fronts"):
-        run(ReportConfig(source=front.run_id, out=project / "none.html"))
+    with open_run("bidpilot", "nothing", kind="evaluate") as nothing:
+        nothing.log_json([{"agent": "mpc"}], ROWS_FILE)
+    with pytest.raises(NothingToReport, match="kept no scores"):
+        run(ReportConfig(source=nothing.run_id, out=project / "none.html"))
+
+
+def test_an_evaluation_of_fronts_shows_them_with_what_they_miss(project: Path) -> None:
+    row = {
+        "agent": "mpc", "suite": "daily", "hypervolume_share": 0.9, "worst_loss": 0.2, "mean_loss": 0.1, "days": 4,
+        "worst_preference": [0.25, 0.25, 0.5], "totals": [[0.5, 0.4, 0.3], [0.2, 0.6, 0.3]], "seeds": 1,
+    }  # fmt: skip
+    with open_run("bidpilot", "evaluate front", kind="evaluate") as tracked:
+        tracked.log_json([row, row | {"agent": "ppo@abc", "hypervolume_share": 0.95}], ROWS_FILE)
+    found = of_run.read(
+        resolve_run(tracked.run_id, ("evaluate",)), ReportConfig(source=tracked.run_id), lambda text: None
+    )
+    told = {section.key: section for section in sections(found)}
+    fronts = told["front"]
+    assert "attained by ppo@abc on daily: 95.0 % of its hypervolume" in fronts.lead
+    assert fronts.sheets[0].rows[0] == ("mpc", "daily", "90.0 %", "10.0 %", "20.0 %", "0.25 : 0.25 : 0.5")
+    assert fronts.charts[0].title == "Interaction against exposure on daily"
+    assert fronts.charts[2].groups[1].y == (30.0, 30.0)  # type: ignore[union-attr]
+    assert [key for key, section in told.items() if section.missing is None] == ["front"]
+    assert (told["scores"].missing or "").startswith("Agents were compared by their fronts")
 
 
 def test_what_cannot_be_reported_is_told_before_any_work(
@@ -250,6 +280,71 @@ def test_bundle_and_state_bring_plan_front_and_incidents(tmp_path: Path) -> None
     assert told["incidents"].sheets[0].rows[0][1:5] == ("tracking outage of source 5", "c", "throttled", "open")
     assert told["pace"].charts[0].dashed == ("planned",)  # type: ignore[union-attr]
     assert [row[0] for row in told["pace"].sheets[0].rows] == ["2026-03-01", "2026-03-02"]
+
+
+def test_several_campaigns_have_a_plan_each_and_none_together(tmp_path: Path) -> None:
+    folder = write_decisions(tmp_path / "decisions", days=2, campaign="spring")
+    rows = pl.read_parquet(folder / "decisions-1.parquet")
+    other = rows.with_columns(campaign=pl.lit("autumn"), key="b" + pl.col("key"), budget=pl.lit(60.0))
+    pl.concat([rows, other]).write_parquet(folder / "decisions-1.parquet")
+    forecast = synthetic_forecast(SMALL, 0)
+    bundle = write_controller_bundle(tmp_path / "bundle", forecast=forecast)
+    found = of_decisions.read(ReportConfig(source=str(folder), bundle=bundle), lambda text: None)
+    told = {section.key: section for section in sections(found)}
+    for key in ("constraints", "front"):
+        assert told[key].missing == "Each of 2 campaigns has a plan of its own. Name one of them: --campaign NAME."
+    assert told["pace"].notes == (told["front"].missing,)
+    assert found.title == "What campaigns autumn, spring bought, 2026-03-01 to 2026-03-02"
+    campaign = found.campaign
+    assert campaign is not None
+    plans = [
+        allocate(forecast, campaign.model_copy(update={"budget": budget, "conversion_value": 12.0}))
+        for budget in (20.0, 60.0)
+    ]
+    assert found.planned is not None
+    assert found.planned.spend == pytest.approx(sum(float(plan.spend.sum()) for plan in plans))
+    assert found.planned.kpi[2] == pytest.approx(sum(float(plan.kpi[2]) for plan in plans))
+
+
+def test_a_request_counts_once_however_many_campaigns_saw_it(tmp_path: Path) -> None:
+    """Spring wins some that autumn refuses; others nobody bids on, and some both refuse."""
+    folder = write_decisions(tmp_path / "decisions", days=2, campaign="spring")
+    rows = pl.read_parquet(folder / "decisions-1.parquet")
+    won = rows.filter(pl.col("result") == "won")
+    refused = rows.filter(pl.col("result") == "refused_source").with_columns(bid=0.0)
+    missed = rows.filter(pl.col("result") == "below_floor").with_columns(bid=0.0)
+    autumn = {"campaign": pl.lit("autumn"), "key": pl.lit(""), "bid": pl.lit(0.0), "cost": pl.lit(0.0)}
+    both = pl.concat(
+        [
+            missed.with_columns(**autumn, result=pl.lit("refused_quota")),  # by autumn alone
+            won.with_columns(**autumn, result=pl.lit("refused_source")),
+            refused.with_columns(**autumn),
+            won, missed, refused,
+        ]
+    )  # fmt: skip
+    found = of_decisions.requests_of(both)
+    assert dict(found["result"].value_counts().iter_rows()) == {
+        "won": won.height, "below_floor": missed.height, "refused_source": refused.height,
+    }  # fmt: skip
+    assert of_decisions.requests_of(rows).height == rows.height
+    alike = pl.concat([won[:1], won[:1], won[:1].with_columns(campaign=pl.lit("autumn"))])
+    assert of_decisions.requests_of(alike).height == 3  # two never bid on one request
+
+
+def test_a_small_campaign_counts_for_as_much_of_the_pace_as_it_has(evidence: Evidence) -> None:
+    purchases, course = evidence.purchases, evidence.course
+    assert purchases is not None
+    assert course is not None
+    uneven = replace(evidence, purchases=replace(purchases, budget=3 * purchases.budget))
+    share = percent(float(purchases.cost.sum() / purchases.budget.sum()) / 3)
+    assert pace.section(uneven).lead.startswith(f"{share} of the budget was spent, from ")
+    unknown = replace(evidence, purchases=replace(purchases, budget=np.nan * purchases.budget))
+    assert pace.section(unknown).lead.startswith(f"{percent(float(course.spent[:, -1].mean()))} of the budget")
+
+
+def test_who_named_no_preference_is_told_what_counts_as_in_the_week(evidence: Evidence) -> None:
+    (note,) = weeks.section(evidence).notes
+    assert note == f"Utility weighs exposure, interaction, conversion by 0 : 0 : 1: {USUAL}."
 
 
 def test_a_server_without_incidents_is_told_of_and_a_broken_file_is_an_error(tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bidpilot.training.reporting.evidence import Evidence, Limit, Offered
-from bidpilot.training.reporting.sections import bought, constraints, fairness, invalid, roi, tail, users
+from bidpilot.training.reporting.evidence import Evidence, Limit
+from bidpilot.training.reporting.sections import bought, card, constraints, fairness, invalid, roi, tail, users
 from bidpilot.training.reporting.sections.catalogue import sections
 from bidpilot.training.reporting.words import DASH, number, percent, within
-from bidpilot.training.roi.purchases import By
+from bidpilot.training.roi.offered import Offered
+from bidpilot.training.roi.purchases import By, Valued
 
 amounts = st.lists(st.integers(0, 1000), min_size=1, max_size=40).map(lambda x: np.array(x, np.int64))
 
@@ -84,11 +85,72 @@ def test_tails_history_is_by_hour_where_days_are_few(evidence: Evidence) -> None
     assert tail.section(evidence).charts[0].title.endswith("by day")
 
 
+def test_a_tail_that_won_nothing_is_told_beside_its_requests(evidence: Evidence) -> None:
+    """A head that eats everything hides nothing."""
+    purchases, offered = evidence.purchases, evidence.offered
+    assert purchases is not None
+    assert offered is not None
+    head = replace(evidence, purchases=replace(purchases, segment=purchases.segment // 2 * 2))
+    found = {section.key: section for section in sections(head)}
+    by_tier = next(sheet for sheet in found["bought"].sheets if sheet.title == "By tier")
+    assert [row[:4] for row in by_tier.rows][1] == ("tail", "0", "0.0 %", "0")
+    assert found["tail"].lead.startswith("0.0 % of exposures and 0.0 % of the money went to long-tail content.")
+    shown = next(sheet for sheet in found["fairness"].sheets if sheet.title == "By content tier")
+    assert shown.rows[1][:3] == ("tail", "0", "0.0 %")
+    assert shown.rows[1][3] == percent(offered.by_segment[1::2].sum() / offered.by_segment.sum())
+    feed = replace(evidence, purchases=replace(purchases, segment=purchases.segment % 2))
+    found = {section.key: section for section in sections(feed)}
+    for key in ("bought", "funnel", "tail"):
+        assert any([row[:1] for row in sheet.rows] == [("feed",), ("search",)] for sheet in found[key].sheets), key
+    assert "No interval for search: nothing was bought." in found["roi"].notes
+    assert found["channels"].lead == "All was bought on one channel: there is none to compare."
+
+
+def test_cost_and_return_stand_beside_the_conversions_that_they_are_of(evidence: Evidence) -> None:
+    purchases = evidence.purchases
+    assert purchases is not None
+    section = bought.section(evidence)
+    columns, first = section.sheets[0].columns, section.sheets[0].rows[0]
+    told = dict(zip(columns, first, strict=True))
+    feed = purchases.segment < 2
+    assert told["conversions, expected"] == number(float(purchases.kpi[feed, 2].sum()))
+    assert told["conversions"] == number(float(purchases.converted[feed].sum())) != told["conversions, expected"]
+    assert told["CPA"] == number(float(purchases.cost[feed].sum() / purchases.converted[feed].sum()))
+    assert section.notes == (
+        "Expected is what was to be expected of the exposures; CPA and ROI are of the conversions that came.",
+    )
+    unknown = replace(evidence, purchases=replace(purchases, valued=Valued.expected))
+    plain = bought.section(unknown)
+    assert plain.notes[0].startswith("CPA and ROI are of expected conversions")
+    assert "conversions" not in plain.sheets[0].columns
+    assert len(plain.sheets[0].columns) == len(plain.sheets[0].rows[0]) == len(columns) - 1
+
+
+def test_no_conversion_is_told_as_such_and_payback_as_a_bound(evidence: Evidence) -> None:
+    purchases = evidence.purchases
+    assert purchases is not None
+    none = replace(purchases, converted=0 * purchases.converted, value=0 * purchases.value)
+    assert roi.section(replace(evidence, purchases=none)).lead == "No conversion came of the money."
+    found = roi.section(replace(evidence, purchases=replace(purchases, value=9 * purchases.converted + 9)))
+    assert found.lead.endswith("It was paid back after 1 day at the earliest.")
+    assert "conversions that are still to come are in no figure" in found.notes[-1]
+
+
+def test_each_line_of_the_scorecard_stands_beside_its_rule(evidence: Evidence) -> None:
+    section = card.section(evidence)
+    lines, rules = section.sheets
+    assert [row[1] for row in lines.rows] == [row[0] for row in rules.rows] == ["pace"]
+    assert rules.rows[0][1].startswith("spend over the day's budget, 90% to 100%")
+    assert section.lead.startswith("Compliance 0.0 % of days; cost –")
+
+
 def test_user_tiers_are_told_where_a_part_of_the_segments_name_is_one(evidence: Evidence) -> None:
     assert evidence.purchases is not None
     told = replace(evidence.purchases, segments=("feed/new", "feed/loyal", "search/new", "search"))
     section = users.section(replace(evidence, purchases=told))
     assert [row[0] for row in section.sheets[0].rows] == ["new", "loyal", "not told"]
+    none = users.section(replace(evidence, purchases=replace(told, segment=np.zeros_like(told.segment))))
+    assert [row[0] for row in none.sheets[0].rows] == ["new", "loyal", "not told"]
     assert sum(float(row[2].removesuffix(" %")) for row in section.sheets[0].rows) == pytest.approx(100, abs=0.2)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bidpilot.bidding.errors import NothingBought
 from bidpilot.training.roi.model import payback, roi_model
-from bidpilot.training.roi.purchases import By, Valued
+from bidpilot.training.roi.purchases import UNTOLD, By, Valued
 from tests.training.roi.written import drawn
 
 
@@ -82,6 +82,29 @@ def test_many_groups_are_compared_with_the_others() -> None:
     assert found.groups[5].group == "05"
 
 
+def test_a_channel_that_bought_nothing_has_its_row_and_no_comparison() -> None:
+    bought = replace(drawn(), segments=("feed/head", "feed/tail", "feed/other", "search/head"))
+    found = roi_model(bought, "channel")
+    assert [group.group for group in found.groups] == ["feed", "search"]
+    assert found.comparisons == ()
+    search = found.of("search")
+    assert (search.spend, search.roi.value, search.payback_days) == (0.0, None, None)
+
+
+def test_user_tiers_that_a_part_of_the_segments_name_tells_have_a_return_each() -> None:
+    bought = drawn(days=14, worth=(10.0, 10.0, 30.0))
+    found = roi_model(replace(bought, segments=("feed/new", "search/new", "loyal/head")), "user")
+    assert [group.group for group in found.groups] == ["new", "loyal"]
+    assert found.comparisons[0].verdict == "less"
+    untold = replace(bought, segments=("feed/new", "feed/head", "search/head")).by("user")
+    assert untold.groups == ("new", UNTOLD)
+
+
+def test_hours_are_those_in_which_a_slot_begins() -> None:
+    assert roi_model(drawn(), "hour").by == By.hour
+    assert [group.group for group in roi_model(drawn(), "hour").groups] == ["00", "06", "12", "18"]
+
+
 def test_a_day_that_was_not_played_is_left_out_of_everything() -> None:
     bought = drawn()
     half = bought.of_days(np.arange(10) % 2 == 0)
@@ -108,12 +131,35 @@ def test_payback_is_the_first_day_from_which_value_stays_ahead() -> None:
     assert payback(np.zeros(4), one) is None
 
 
+def test_payback_counts_from_the_first_money_in_days_of_the_calendar() -> None:
+    spend, value = np.array([0.0, 0.0, 2.0, 1.0, 1.0]), np.array([0.0, 0.0, 0.0, 1.0, 5.0])
+    assert payback(spend, value) == 3
+    assert payback(spend, value, np.array([0, 1, 2, 3, 9])) == 8  # five days on which nobody was served
+    assert payback(spend, 9 * spend) == 1
+    early = np.array([9.0, 0.0, 0.0, 0.0, 0.0])
+    assert payback(spend, early) == 1
+
+
+def test_a_channel_that_began_late_is_paid_back_from_its_own_first_day() -> None:
+    bought = drawn(worth=(0.0, 0.0, 1e3))
+    late = bought.day >= np.where(bought.segment == 2, 8, 0)
+    kept = {name: getattr(bought, name)[late] for name in ("day", "slot", "segment", "source", "cost", "kpi",
+            "interacted", "converted", "value")}  # fmt: skip
+    found = roi_model(replace(bought, **kept, funnel=None, invalid=None), "channel").of("search")
+    assert found.payback_days == 1
+    holes = tuple(f"2026-03-{day:02d}" for day in (1, 2, 3, 4, 5, 6, 7, 8, 9, 29))
+    value = np.where(late & (bought.day < 9), 0.0, bought.value)[late]
+    whole = roi_model(replace(bought, **{**kept, "value": value}, days=holes, funnel=None, invalid=None), "channel")
+    assert whole.of("search").payback_days == 21
+
+
 @given(st.lists(st.tuples(st.floats(0, 10), st.floats(0, 10)), min_size=1, max_size=20))
 def test_from_payback_on_no_day_is_behind(days: list[tuple[float, float]]) -> None:
     spend, value = np.array(days).T
     found, behind = payback(spend, value), np.cumsum(value) < np.cumsum(spend)
     if found is not None:
-        assert not behind[found - 1 :].any()
-        assert found == 1 or behind[found - 2]
+        even = int(np.flatnonzero(spend > 0)[0]) + found - 1
+        assert not behind[even:].any()
+        assert found == 1 or behind[even - 1]
     else:
         assert behind[-1] or not spend.any()

@@ -62,6 +62,14 @@ def test_a_won_exposure_has_its_cost_and_all_that_was_told_of_it(tmp_path: Path)
     assert bought.notes == (NOTE_INVALID,)
 
 
+def test_a_segment_where_nothing_was_won_is_there_all_the_same(tmp_path: Path) -> None:
+    lost = {"segment": "feed/tail", "result": "lost", "cost": 0.0}
+    bought = served_purchases(write(tmp_path, [{"key": "a"}, lost]))
+    assert bought.segments == ("feed/head", "feed/tail")
+    assert bought.by("tier").wins.tolist() == [[1.0, 0.0]]
+    assert bought.by("tier").groups == ("head", "tail")
+
+
 @pytest.mark.parametrize(("worth", "valued"), [(3.0, Valued.orders), (None, Valued.constant)])
 def test_the_word_for_worth_is_whose_it_is(tmp_path: Path, worth: float | None, valued: Valued) -> None:
     bought = served_purchases(write(tmp_path, [{"key": "a"}], ("a", "convert", 1, worth, 0.0, 1.0)))

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from bidpilot.bidding.campaign.campaign import Campaign
-from bidpilot.training.weekly.scorecard import RULES, Limits, Planned, scorecard
+from bidpilot.training.weekly.planned import Planned
+from bidpilot.training.weekly.scorecard import RULES, Limits, scorecard
 from tests.training.roi.written import drawn
 
 NONE = Limits(max_invalid_share=None, pace=None)
@@ -69,6 +70,16 @@ def test_days_that_cannot_be_judged_are_in_no_share() -> None:
     card = scorecard(replace(bought, kpi=0 * bought.kpi), replace(NONE, max_cpa=5.0))
     (line,) = card.of("compliance")
     assert (line.score, line.days, line.why) == (None, 0, "no day can be judged")
+    assert card.compliance is None
+
+
+def test_a_return_is_not_judged_where_no_conversion_says_what_one_is_worth() -> None:
+    bought = drawn()
+    none = replace(bought, converted=0 * bought.converted, value=0 * bought.value)
+    card = scorecard(none, replace(NONE, min_roi=1.5))
+    (line,) = card.of("compliance")
+    assert (line.score, line.days, line.target) == (None, 0, 1.5)
+    assert line.why == "no conversion came, so that nobody knows what one is worth"
     assert card.compliance is None
 
 

@@ -13,9 +13,10 @@ from bidpilot.bidding.errors import TooFewDays
 from bidpilot.training.roi.intervals import Verdict
 from bidpilot.training.roi.purchases import Purchases
 from bidpilot.training.weekly.weeks import Difference, WeekComparison, compare_weeks, paired_days
+from bidpilot.training.weekly.weighed import Weighed
 from tests.training.roi.written import drawn
 
-EQUAL = (0.2, 0.3, 0.5)
+EQUAL = Weighed((0.2, 0.3, 0.5), "asked for")
 DATES = tuple((date(2026, 3, 1) + timedelta(days=k)).isoformat() for k in range(21))
 
 

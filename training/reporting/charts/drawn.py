@@ -26,6 +26,7 @@ _HEIGHT: Final = 2.7
 _ROW: Final = 0.26  # inches of a lying bar
 _SMALL: Final = 8
 _MOST_TICKS: Final = 8
+_LETTERS, _GAP = 52, 2  # that labels beside each other have room for, and between two of them
 _BEFORE = re.compile(r"^.*?(?=<svg )", re.DOTALL)
 _METADATA = re.compile(r"<metadata>.*?</metadata>\s*", re.DOTALL)
 _SPACES = re.compile(r'\s+xmlns(?::\w+)?="[^"]*"')
@@ -97,12 +98,18 @@ def _bars(chart: Bars) -> Figure:
         axes.set_xlabel(chart.unit, color=INK)
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10], integer=_counted(chart)))
     else:
-        step = -(-len(names) // _MOST_TICKS) if len(names) > _MOST_TICKS else 1
+        step = _every(names)
         axes.set_xticks(places[::step], names[::step])
         axes.grid(visible=False, axis="x")
         axes.set_ylabel(chart.unit, color=INK)
     _legend(figure, axes, chart.series)
     return figure
+
+
+def _every(names: Sequence[str]) -> int:
+    """Of how many labels beside each other one is written, so that none runs into the next."""
+    widest = max(map(len, names), default=0) + _GAP
+    return max(-(-len(names) // _MOST_TICKS), -(-len(names) * widest // _LETTERS), 1)
 
 
 def _counted(chart: Bars) -> bool:

@@ -21,16 +21,20 @@ from bidpilot.serving.incidents.incident import Incident
 from bidpilot.training.importing.run import reads_plain
 from bidpilot.training.report.progress import Step
 from bidpilot.training.reporting.config import ReportConfig
-from bidpilot.training.reporting.evidence import Array, Course, Decision, Evidence, Offered
-from bidpilot.training.reporting.readers.planned import planned
-from bidpilot.training.reporting.words import number, percent, ratio
+from bidpilot.training.reporting.evidence import Array, Decision, Evidence
+from bidpilot.training.reporting.readers.planned import day_of, planned
+from bidpilot.training.reporting.words import number, percent, ratio, sentences
+from bidpilot.training.roi.offered import Course, Offered
 from bidpilot.training.roi.purchases import Purchases
 from bidpilot.training.roi.served import served_purchases
+from bidpilot.training.weekly.planned import campaigns_of, mean_terms
+from bidpilot.training.weekly.weighed import Weighed
 
 _READ: Final = (
     "campaign", "date", "slot", "slots", "time", "segment", "source", *KPI, "floor", "first_price", "bid", "result",
     "cost", "market_price", "budget", "conversion_value",
 )  # fmt: skip
+_REQUEST: Final = ("time", "source", "segment", "floor", *KPI)  # what all rows of one request share
 
 
 def read(config: ReportConfig, step: Step) -> Evidence:
@@ -48,20 +52,21 @@ def read(config: ReportConfig, step: Step) -> Evidence:
     step(f"reading the decisions of {folder}")
     purchases = served_purchases([folder], config.campaign, plain)
     rows = _rows(folder, config.campaign, plain)
+    requests, several = requests_of(rows), rows["campaign"].n_unique() > 1
     evidence = Evidence(
         kind="decisions",
-        title=f"What campaign {purchases.name} bought, {_span(purchases)}",
-        facts=_facts(rows, purchases),
-        notes=tuple(f"{note[0].upper()}{note[1:]}." for note in purchases.notes),
+        title=f"What campaign{'s' * several} {purchases.name} bought, {_span(purchases)}",
+        facts=_facts(rows, requests, purchases),
+        notes=sentences(purchases.notes),
         purchases=purchases,
         events=_events(purchases),
-        offered=_offered(rows, purchases.segments),
+        offered=_offered(requests, purchases.segments),
         course=_course(rows),
         incidents=incidents,
         decision=_decision(rows, bundle),
     )
     step("planning the campaign, and its front")
-    return evidence if bundle is None else _with_plan(evidence, rows, bundle, config)
+    return evidence if bundle is None else _with_plan(evidence, bundle, config)
 
 
 def incidents_of(state: Path | None, decisions: Path) -> tuple[Incident, ...] | None:
@@ -87,10 +92,30 @@ def _rows(folder: Path, campaigns: Sequence[str], plain: Plain) -> pl.DataFrame:
     return rows.filter(pl.col("campaign").is_in(list(campaigns))) if campaigns else rows
 
 
-def _facts(rows: pl.DataFrame, purchases: Purchases) -> tuple[tuple[str, str], ...]:
+def requests_of(rows: pl.DataFrame) -> pl.DataFrame:
+    """One row for each request, of all that its campaigns have of it.
+
+    A request that nobody bid on has a row of each campaign, and one that somebody bid on a row of each that refused it:
+    the bid goes before a missed one, that before a refusal. No row names its request, so that rows of one moment, place
+    and value are of one; two bids never are, nor two rows of one campaign.
+    """
+    if rows["campaign"].n_unique() < 2:
+        return rows
+    bids, refuses = pl.col("bid") > 0, pl.col("result").is_in(REFUSED)
+    ranked = rows.with_columns(rank=pl.when(bids).then(0).when(refuses).then(2).otherwise(1))
+    place = pl.int_range(pl.len())
+    of_bids, of_campaign = place.over(bids, *_REQUEST), place.over("campaign", *_REQUEST)
+    numbered = ranked.sort("rank", maintain_order=True).with_columns(
+        nth=pl.when(bids).then(of_bids).otherwise(of_campaign)
+    )
+    return numbered.unique((*_REQUEST, "nth"), keep="first", maintain_order=True)
+
+
+def _facts(rows: pl.DataFrame, requests: pl.DataFrame, purchases: Purchases) -> tuple[tuple[str, str], ...]:
     campaigns = sorted(set(rows["campaign"]))
     first = rows["first_price"]
     return (
+        ("requests", number(requests.height)),
         ("decisions", number(rows.height)),
         ("campaigns", ", ".join(campaigns) if len(campaigns) <= 4 else f"{len(campaigns)}"),
         ("days", str(len(purchases.days))),
@@ -111,16 +136,16 @@ def _events(purchases: Purchases) -> Array | None:
     return np.stack([np.bincount(purchases.day, column, days) for column in purchases.funnel.T], axis=1)
 
 
-def _offered(rows: pl.DataFrame, segments: tuple[str, ...]) -> Offered:
-    refused = rows["result"].is_in(REFUSED)
-    there = dict(rows.filter(~refused)["segment"].value_counts().iter_rows())
-    sources, slots = int(rows["source"].max()) + 1, int(rows["slots"][0])  # type: ignore[arg-type]
-    cell = (rows["source"].cast(pl.Int64) * slots + rows["slot"].cast(pl.Int64)).to_numpy()
+def _offered(requests: pl.DataFrame, segments: tuple[str, ...]) -> Offered:
+    refused = requests["result"].is_in(REFUSED)
+    there = dict(requests.filter(~refused)["segment"].value_counts().iter_rows())
+    sources, slots = int(requests["source"].max()) + 1, int(requests["slots"][0])  # type: ignore[arg-type]
+    cell = (requests["source"].cast(pl.Int64) * slots + requests["slot"].cast(pl.Int64)).to_numpy()
     return Offered(
         by_segment=np.array([there.get(name, 0) for name in segments], np.int64),
-        by_source=np.bincount(rows["source"].to_numpy(), minlength=sources),
+        by_source=np.bincount(requests["source"].to_numpy(), minlength=sources),
         refused=np.bincount(cell[refused.to_numpy()], minlength=sources * slots).reshape(sources, slots),
-        why=dict(rows["result"].value_counts().iter_rows()),
+        why=dict(requests["result"].value_counts().iter_rows()),
     )
 
 
@@ -162,12 +187,20 @@ def _decision(rows: pl.DataFrame, bundle: Bundle | None) -> Decision | None:
                     tuple(facts), parts)  # fmt: skip
 
 
-def _with_plan(evidence: Evidence, rows: pl.DataFrame, bundle: Bundle, config: ReportConfig) -> Evidence:
-    """The plan of the bundle for the money of these days."""
-    days = rows.group_by("date", "campaign").agg(pl.col("budget", "conversion_value").last())
-    terms = {"budget": float(days["budget"].mean()), "conversion_value": float(days["conversion_value"].mean())}  # type: ignore[arg-type]
-    plan = planned(bundle.forecast, bundle.manifest.campaign.model_copy(update=terms), config.points)
-    assert evidence.course is not None
-    alike = plan.pace is not None and len(plan.pace) == evidence.course.spent.shape[1]
-    course = replace(evidence.course, planned=plan.pace if alike else None)
+def _with_plan(evidence: Evidence, bundle: Bundle, config: ReportConfig) -> Evidence:
+    """The plan of the bundle for the money of these days; several campaigns have a plan each, and nothing in common."""
+    course = evidence.course
+    assert course is not None
+    assert evidence.purchases is not None
+    campaign, by_campaign = bundle.manifest.campaign, campaigns_of(evidence.purchases)
+    evidence = replace(evidence, weighed=Weighed(campaign.preference, f"as bundle {bundle.manifest.name} does"))
+    if len(by_campaign) > 1:
+        day = day_of(bundle.forecast, campaign, evidence)
+        text = f"Each of {len(by_campaign)} campaigns has a plan of its own. Name one of them: --campaign NAME."
+        lacks = {**evidence.lacks, **dict.fromkeys(("constraints", "front", "plan"), text)}
+        return replace(evidence, campaign=campaign, planned=day, lacks=lacks)
+    (days,) = by_campaign.values()
+    plan = planned(bundle.forecast, campaign.model_copy(update=mean_terms(days)), config.points)
+    alike = plan.pace is not None and len(plan.pace) == course.spent.shape[1]
+    course = replace(course, planned=plan.pace if alike else None)
     return plan.beside(replace(evidence, course=course))

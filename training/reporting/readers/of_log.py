@@ -15,9 +15,11 @@ from bidpilot.training.evaluation.suites import log_arena
 from bidpilot.training.report.progress import Step
 from bidpilot.training.reporting.config import ReportConfig
 from bidpilot.training.reporting.evidence import Evidence
-from bidpilot.training.reporting.readers.playing import Ground, on
+from bidpilot.training.reporting.readers.playing import OF_RUN, Ground, on
 from bidpilot.training.reporting.words import number
+from bidpilot.training.roi.rows import Rows
 from bidpilot.training.setting.setting import recorded_setting
+from bidpilot.training.weekly.weighed import USUAL
 
 _EVENTS = (
     "The log holds no events of its auctions. Import it with events: in its mapping (view, complete, like, comment, "
@@ -50,15 +52,14 @@ def read(config: ReportConfig, step: Step) -> Evidence:
     if config.forecast is None:
         setting = recorded_setting(log)
         forecast, campaign, whose, targets = setting.forecast, setting.campaign, "all of its own days", True
+        weighs = USUAL
     else:
         trained = find_trained(log, config.forecast, (), config.experiment)
         forecast, campaign, whose = trained.forecast, trained.campaign, str(trained.part)
-        targets = trained.targets
+        targets, weighs = trained.targets, OF_RUN
     terms = campaign.model_copy(update={"budget": log.days[0].budget})
     arena = log_arena(log, forecast, terms, targets)
-    units = [day.unit for day in log.days]
-    labels = [day.label for day in log.days]
-    ground = Ground(log.name, arena, agent, agent.name, campaign, units, labels)
+    ground = Ground(log.name, arena, agent, agent.name, campaign, weighs, Rows.of_log(log))
     evidence = Evidence(
         kind="log",
         title=f"What {agent.name} would have bought of {log.name}",
@@ -66,6 +67,7 @@ def read(config: ReportConfig, step: Step) -> Evidence:
         notes=(
             f"Nothing was bought on a log: {agent.name} plays its recorded days at their recorded prices. "
             f"Its forecast is of {whose}.",
+            *_together(log),
             *_left_out(Path(config.source)),
             *((f"Of the log: {'; '.join(log.notes)}.",) if log.notes else ()),
         ),
@@ -85,6 +87,17 @@ def facts(log: AuctionLog, whose: str, agent: str) -> tuple[tuple[str, str], ...
         ("played by", agent),
         ("forecast of", whose),
     )
+
+
+def _together(log: AuctionLog) -> tuple[str, ...]:
+    """That the plan of several campaigns is of none of them."""
+    number_of = len({day.campaign for day in log.days})
+    if number_of < 2:
+        return ()
+    text = (
+        "constraints, their prices and the front are of one with their mean budget; the scorecard plans each by itself"
+    )
+    return (f"The log is of {number_of} campaigns: {text}.",)
 
 
 def _left_out(folder: Path) -> tuple[str, ...]:

@@ -22,13 +22,14 @@ from bidpilot.training.evaluation.play import Arena
 from bidpilot.training.evaluation.run import ROWS_FILE
 from bidpilot.training.evaluation.suites import log_arena
 from bidpilot.training.report.progress import Step
-from bidpilot.training.report.tables import AgentRow
+from bidpilot.training.report.tables import AgentRow, PreferenceFrontRow
 from bidpilot.training.reporting.config import ReportConfig
 from bidpilot.training.reporting.errors import NothingToReport
 from bidpilot.training.reporting.evidence import Evidence
 from bidpilot.training.reporting.readers.of_log import controller
-from bidpilot.training.reporting.readers.playing import Ground, on
+from bidpilot.training.reporting.readers.playing import OF_RUN, Ground, on
 from bidpilot.training.reporting.words import number
+from bidpilot.training.roi.rows import Rows
 from bidpilot.training.solve.config import SolveConfig
 from bidpilot.training.solve.files import CampaignFile, read_file
 from bidpilot.training.solve.forecast import campaign_ground
@@ -63,14 +64,17 @@ def _evaluated(run: RunInfo) -> Evidence:
     with TemporaryDirectory() as folder:
         rows: list[dict[str, Any]] = json.loads(download(run.run_id, ROWS_FILE, Path(folder)).read_text())
     scores = tuple(AgentRow(**row) for row in rows if "iqm" in row)  # type: ignore[typeddict-item]
-    if not scores:
-        raise NothingToReport(f"run {run.told} compared fronts, which are on its own page. Name another run.")
-    trained = next((str(row["run"]).split(",")[0] for row in scores if row.get("run")), None)
+    fronts = tuple(PreferenceFrontRow(**row) for row in rows if "hypervolume_share" in row)  # type: ignore[typeddict-item]
+    if not scores and not fronts:
+        raise NothingToReport(f"run {run.told} kept no scores. Name another run.")
+    trained = next((str(row["run"]).split(",")[0] for row in rows if row.get("run")), None)
     remedy = f"bidpilot report {trained[:8]}" if trained else "bidpilot report LOG"
     text = f"An evaluation keeps scores, and not what was bought. See what one of its agents buys: {remedy}."
-    keys = ("bought", "roi", "channels", "funnel", "tail", "fairness", "users", "pace", "constraints", "front",
-            "incidents", "invalid", "decision", "scorecard", "weeks")  # fmt: skip
-    return Evidence("run", f"{run.name}", _facts(run), scores=scores, lacks=dict.fromkeys(keys, text))
+    keys = ("bought", "roi", "channels", "funnel", "tail", "fairness", "users", "pace", "constraints", "incidents",
+            "invalid", "decision", "scorecard", "weeks")  # fmt: skip
+    lacks = dict.fromkeys(keys, text)
+    lacks |= {"front": text} if scores else {"scores": "Agents were compared by their fronts, which are above."}
+    return Evidence("run", f"{run.name}", _facts(run), scores=scores, fronts=fronts, lacks=lacks)
 
 
 def _solved(run: RunInfo, config: ReportConfig, folder: Path, step: Step) -> tuple[Ground, Evidence]:
@@ -98,18 +102,18 @@ def _solved(run: RunInfo, config: ReportConfig, folder: Path, step: Step) -> tup
 
         recorded = load_log(log, memory_map=None)
         arena = log_arena(recorded, where.forecast, campaign)
-        units, labels, market = [d.unit for d in recorded.days], [d.label for d in recorded.days], recorded.name
+        rows, market = Rows.of_log(recorded), recorded.name
         note = f"Nothing was bought: {agent.name} plays the days of {market}, which the plan was made from."
     else:
         market = solve.market or read_it.market
         weights = {} if profile is None else {"kpi_weights": profile.weights.in_market_order()}
         arena = drawn(PRESETS[market].model_copy(update=weights), where.forecast, campaign, config)
-        units, note = _numbered(arena), _DRAWN.format(agent=agent.name, days=config.days, market=market)
-        labels = units
+        rows = Rows.numbered(len(arena.days))
+        note = _DRAWN.format(agent=agent.name, days=config.days, market=market)
     name = source.stem
     notes = (note, *(() if where.note is None else (f"{where.note[0].upper()}{where.note[1:]}.",)))
     evidence = Evidence("run", f"Campaign {name} on {market}", (*_facts(run), *_terms(campaign)), notes)
-    return Ground(f"{name} on {market}", arena, agent, agent.name, campaign, units, labels), evidence
+    return Ground(f"{name} on {market}", arena, agent, agent.name, campaign, OF_RUN, rows), evidence
 
 
 def _trained(run: RunInfo, config: ReportConfig, folder: Path, step: Step) -> tuple[Ground, Evidence]:
@@ -121,23 +125,22 @@ def _trained(run: RunInfo, config: ReportConfig, folder: Path, step: Step) -> tu
     agent = agent_of_run(name, files, described)
     campaign = Campaign.model_validate(described["campaign"])
     if described["log"] is not None:
-        arena, units, labels, market = _unseen(run, Path(described["log"]))
+        arena, rows, market = _unseen(run, Path(described["log"]))
         note = f"Nothing was bought: {name} plays the days of {market} that the run did not learn from."
     elif described["setting"] in PRESETS:
         market = described["setting"]
         arena = drawn(PRESETS[market], Forecast.load(files / "forecast.npz"), campaign, config)
-        units, note = _numbered(arena), _DRAWN.format(agent=name, days=config.days, market=market)
-        labels = units
+        rows, note = Rows.numbered(len(arena.days)), _DRAWN.format(agent=name, days=config.days, market=market)
     else:
         raise NothingToReport(
             f"run {run.told} was trained on {described['setting']}, a market that was fitted to a log. Report a log in "
             f"its place: bidpilot report LOG --forecast {run.run_id[:8]}."
         )
     evidence = Evidence("run", f"{run.name} on {market}", (*_facts(run), ("plays", name), *_terms(campaign)), (note,))
-    return Ground(f"{name} on {market}", arena, agent, name, campaign, units, labels), evidence
+    return Ground(f"{name} on {market}", arena, agent, name, campaign, OF_RUN, rows), evidence
 
 
-def _unseen(run: RunInfo, folder: Path) -> tuple[Arena, list[str], list[str], str]:
+def _unseen(run: RunInfo, folder: Path) -> tuple[Arena, Rows, str]:
     """The days of a training's log that it did not learn from."""
     from bidpilot.envs.logs.manifest import MANIFEST_FILE
     from bidpilot.envs.logs.storage import load_log
@@ -157,7 +160,7 @@ def _unseen(run: RunInfo, folder: Path) -> tuple[Arena, list[str], list[str], st
     held_out = log.select_days(left.tolist())
     campaign = trained.campaign.model_copy(update={"budget": held_out.days[0].budget})
     arena = log_arena(held_out, trained.forecast, campaign, trained.targets)
-    return arena, [day.unit for day in held_out.days], [day.label for day in held_out.days], log.name
+    return arena, Rows.of_log(held_out), log.name
 
 
 def drawn(settings: SyntheticConfig, forecast: Forecast, campaign: Campaign, config: ReportConfig) -> Arena:
@@ -165,10 +168,6 @@ def drawn(settings: SyntheticConfig, forecast: Forecast, campaign: Campaign, con
     market = synthetic_market(settings, seeding.LOG_HELD_OUT, config.seed)
     stream = seeding.stream(seeding.suite_domain("days of reports"), config.seed)
     return Arena(market, forecast, campaign, market.days(stream.random((config.days, market.draws))))
-
-
-def _numbered(arena: Arena) -> list[str]:
-    return [f"day {k + 1}" for k in range(len(arena.days))]
 
 
 def _facts(run: RunInfo) -> tuple[tuple[str, str], ...]:

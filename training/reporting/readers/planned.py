@@ -15,13 +15,15 @@ from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.solvers.allocation import Allocation, ConstraintDual, allocate
 from bidpilot.solvers.pareto import ParetoFront, pareto_front
 from bidpilot.training.reporting.evidence import Evidence, Front, Limit
-from bidpilot.training.weekly.scorecard import Planned as PlannedDay
+from bidpilot.training.weekly.planned import Planned as PlannedDay
+from bidpilot.training.weekly.planned import planned_day
 
 
 @dataclass(frozen=True)
 class Planned:
     """A campaign's plan; what could not be planned is in `lacks`, by key of a section."""
 
+    forecast: Forecast
     campaign: Campaign
     plan: Allocation | None
     front: Front | None
@@ -40,13 +42,12 @@ class Planned:
         """
         limits = None if self.plan is None else tuple(_limit(dual, kept or {}) for dual in self.plan.duals)
         front = None if self.front is None else replace(self.front, reached=reached)
-        day = None if self.plan is None else planned_day(self.plan, self.campaign)
         return replace(
             evidence,
             limits=limits,
             front=front,
             campaign=self.campaign,
-            planned=day,
+            planned=day_of(self.forecast, self.campaign, evidence),
             lacks={**self.lacks, **evidence.lacks},
         )
 
@@ -72,7 +73,7 @@ def planned(forecast: Forecast, campaign: Campaign, points: int) -> Planned:
     if front is not None and len(front.active) < 2:
         lacks["front"] = "The forecast has values of one KPI alone, so that there is nothing to trade."
         front = None
-    return Planned(campaign, plan, front, _pace(forecast, campaign), lacks)
+    return Planned(forecast, campaign, plan, front, _pace(forecast, campaign), lacks)
 
 
 def _pace(forecast: Forecast, campaign: Campaign) -> NDArray[np.float64] | None:
@@ -83,19 +84,14 @@ def _pace(forecast: Forecast, campaign: Campaign) -> NDArray[np.float64] | None:
         return None
 
 
-def planned_day(plan: Allocation, campaign: Campaign) -> PlannedDay | None:
-    """What the plan expects of a day; None where it buys nothing."""
-    if plan.nothing is not None or not float(plan.spend.sum()) > 0:
+def day_of(forecast: Forecast, campaign: Campaign, evidence: Evidence) -> PlannedDay | None:
+    """What a mean day of what was bought was planned to buy; None where nothing was, or a campaign has no plan."""
+    if evidence.purchases is None:
         return None
-    exposure, interaction, conversion = plan.kpi.tolist()
-    first, second, third = plan.ideal.tolist()
-    return PlannedDay(
-        spend=float(plan.spend.sum()),
-        kpi=(exposure, interaction, conversion),
-        preference=campaign.preference,
-        ideal=(first, second, third),
-        whose="the plan",
-    )
+    try:
+        return planned_day(forecast, campaign, evidence.purchases, "the plan")
+    except BidpilotError:
+        return None
 
 
 def _limit(dual: ConstraintDual, kept: Mapping[str, float]) -> Limit:

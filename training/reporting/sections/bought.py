@@ -11,24 +11,13 @@ from bidpilot.training.reporting.charts.chart import Bars, Series
 from bidpilot.training.reporting.evidence import Evidence
 from bidpilot.training.reporting.sections.section import Section, Sheet
 from bidpilot.training.reporting.words import number, percent, ratio
-from bidpilot.training.roi.purchases import By, Purchases, Totals
+from bidpilot.training.roi.purchases import By, Purchases, Totals, Valued
 
 KEY: Final = "bought"
 TITLE: Final = "What the money bought"
 MOST_SOURCES: Final = 8
 """Sources that are named; the others are one row."""
 _USUAL: Final = "No purchase is known. Give a bid server's decisions, a log, or a run of train or solve."
-_COLUMNS: Final = (
-    "spend",
-    "of all",
-    "exposures",
-    "per exposure",
-    "quality",
-    "interactions",
-    "conversions",
-    "CPA",
-    "ROI",
-)
 
 
 def section(evidence: Evidence) -> Section:
@@ -43,8 +32,15 @@ def section(evidence: Evidence) -> Section:
     only = [
         f"one {kind} ({by[kind].groups[0]})" for kind in (By.channel, By.tier, By.source) if len(by[kind].groups) < 2
     ]
-    notes = (f"There is {', '.join(only)}: nothing to tell apart there.",) if only else ()
+    notes = (of_what(purchases), *([f"There is {', '.join(only)}: nothing to tell apart there."] if only else []))
     return Section(KEY, TITLE, _lead(purchases), charts, sheets, notes)
+
+
+def of_what(purchases: Purchases) -> str:
+    """Which conversions the cost and the return of a row are of."""
+    if purchases.valued is Valued.expected:
+        return "CPA and ROI are of expected conversions: none are known to have come."
+    return "Expected is what was to be expected of the exposures; CPA and ROI are of the conversions that came."
 
 
 def largest(totals: Totals, most: int) -> Totals:
@@ -87,9 +83,9 @@ def _lead(purchases: Purchases) -> str:
     of = f" of a budget of {number(budget)}" if np.isfinite(budget) and budget > 0 else ""
     kpi = purchases.kpi.sum(axis=0)
     return (
-        f"{number(spend)}{of} bought {number(wins)} exposures on {days} day{'s' * (days != 1)}: "
-        f"{number(kpi[0])} of quality, {number(kpi[1])} interactions and {number(kpi[2])} conversions were to be "
-        "expected of them."
+        f"{number(spend)}{of} bought {number(wins)} exposures on {days} day{'s' * (days != 1)}. "
+        f"To be expected of them: quality {number(kpi[0])}; interactions {number(kpi[1])}; conversions "
+        f"{number(kpi[2])}."
     )
 
 
@@ -102,13 +98,19 @@ def _chart(kind: By, totals: Totals) -> Bars:
 
 
 def _sheet(kind: By, totals: Totals) -> Sheet:
-    wins = totals.wins.sum(axis=0)
-    rows = [row(totals, g) for g in range(len(totals.groups)) if wins[g] > 0]
-    return Sheet((str(kind), *_COLUMNS), tuple(rows), f"By {kind}")
+    rows = [row(totals, g) for g in range(len(totals.groups))]
+    return Sheet((str(kind), *columns(totals.valued)), tuple(rows), f"By {kind}")
+
+
+def columns(valued: Valued) -> tuple[str, ...]:
+    """What a `row` has behind its name; conversions that came are a column of their own where some are known."""
+    expected = ("quality, expected", "interactions, expected", "conversions, expected")
+    came = () if valued is Valued.expected else ("conversions",)
+    return ("spend", "of all", "exposures", "per exposure", *expected, *came, "CPA", "ROI")
 
 
 def row(totals: Totals, g: int) -> tuple[str, ...]:
-    """One group's row: money, exposures, KPIs that were to be expected, and what they were worth."""
+    """One group's row: money, exposures, KPIs that were to be expected, and what came of them at what cost."""
     spend, wins, value = (float(c[:, g].sum()) for c in (totals.spend, totals.wins, totals.value))
     expected, came = totals.expected[:, g].sum(axis=0), float(totals.conversions[:, g].sum())
     return (
@@ -118,6 +120,7 @@ def row(totals: Totals, g: int) -> tuple[str, ...]:
         number(wins),
         number(ratio(spend, wins)),
         *(number(float(expected[k])) for k in range(len(KPI))),
+        *(() if totals.valued is Valued.expected else (number(came),)),
         number(ratio(spend, came)),
         number(ratio(value, spend)),
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from bidpilot.training.reporting.evidence import Evidence
 from bidpilot.training.reporting.sections.section import Section, Sheet
-from bidpilot.training.reporting.words import DASH, number, percent, within
+from bidpilot.training.reporting.words import DASH, number, percent, sentence, within
 from bidpilot.training.weekly.scorecard import RULES, Limits, ScoreLine, scorecard
 
 KEY: Final = "scorecard"
@@ -25,17 +25,26 @@ def section(evidence: Evidence) -> Section:
     ratios = None if evidence.ratio is None else evidence.ratio[np.isfinite(evidence.ratio)]
     card = scorecard(purchases, limits, evidence.planned, ratios)
     parts = (("compliance", card.compliance), ("cost", card.cost), ("efficiency", card.efficiency))
-    lead = "; ".join(f"{name} {DASH if score is None else f'{score:.2f}'}" for name, score in parts)
+    lead = "; ".join(f"{name} {_score(name, score)}" for name, score in parts)
     notes = tuple(f"{part.capitalize()}: {rule}." for part, rule in RULES.items())
+    if evidence.planned is not None and evidence.weighed is not None:
+        notes += (sentence(evidence.weighed.told),)
     if evidence.campaign is None:
         notes += ("Limits of the campaign and its planned cost are told with --bundle.",)
     columns = ("part", "line", "found", "95 %", "agreed or planned", "score", "days")
     sheet = Sheet(columns, tuple(map(_row, card.lines)), texts=2)
-    return Section(KEY, TITLE, f"{lead[0].upper()}{lead[1:]}.", sheets=(sheet,), notes=notes)
+    rules = Sheet(("line", "how it is scored"), tuple((line.name, line.rule) for line in card.lines), texts=2)
+    return Section(KEY, TITLE, f"{lead[0].upper()}{lead[1:]}.", sheets=(sheet, rules), notes=notes)
+
+
+def _score(part: str, score: float | None) -> str:
+    if score is None:
+        return DASH
+    return f"{percent(score)} of days" if part == "compliance" else f"{score:.2f}"
 
 
 def _row(line: ScoreLine) -> tuple[str, ...]:
-    score = DASH if line.score is None else percent(line.score) if line.part == "compliance" else f"{line.score:.2f}"
+    score = _score(line.part, line.score)
     value = line.value
     return (
         line.part,

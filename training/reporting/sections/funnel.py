@@ -49,7 +49,6 @@ def _by_channel(evidence: Evidence) -> Sheet:
     rows = tuple(
         (name, number(float(wins[g])), *(percent(ratio(float(n), float(wins[g]))) for n in told[g]))
         for g, name in enumerate(totals.groups)
-        if wins[g] > 0
     )
     return Sheet(("channel", "exposures", *(_NAMES.get(e, e) for e in EVENTS)), rows, "Of exposures, by channel")
 

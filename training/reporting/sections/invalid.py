@@ -8,9 +8,10 @@ import numpy as np
 
 from bidpilot.bidding.traffic.refusal import Refusal
 from bidpilot.training.reporting.charts.chart import Bars, Lines, Series
-from bidpilot.training.reporting.evidence import Evidence, Offered
+from bidpilot.training.reporting.evidence import Evidence
 from bidpilot.training.reporting.sections.section import Section, Sheet
 from bidpilot.training.reporting.words import number, percent, ratio
+from bidpilot.training.roi.offered import Offered
 
 KEY: Final = "invalid"
 TITLE: Final = "Filtered as invalid traffic"

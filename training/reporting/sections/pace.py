@@ -36,7 +36,7 @@ def section(evidence: Evidence) -> Section:
         series.append(Series("planned", tuple((100 * course.planned).tolist())))
     chart = Lines("Budget spent so far", hours, tuple(series), "hour", "percent of the budget", dashed=("planned",))
     end = course.spent[:, -1]
-    lead = f"{percent(float(end.mean()))} of the budget was spent"
+    lead = f"{percent(_whole(evidence, end))} of the budget was spent"
     lead += "" if len(end) == 1 else f", from {percent(float(end.min()))} to {percent(float(end.max()))} by day"
     if course.planned is not None:
         gap = float(np.abs(middle / 100 - course.planned).max())
@@ -44,6 +44,15 @@ def section(evidence: Evidence) -> Section:
     sheets = (_by_day(evidence),) if 1 < len(end) <= _MOST_DAYS else ()
     notes = () if course.planned is not None else (evidence.why_missing("plan", _NO_PLAN),)
     return Section(KEY, TITLE, f"{lead}.", (chart,), sheets, notes)
+
+
+def _whole(evidence: Evidence, end: np.ndarray) -> float:
+    """Share of all money that was spent, so that a small campaign counts for as much as it has."""
+    purchases = evidence.purchases
+    budget = float("nan") if purchases is None else float(purchases.budget.sum())
+    if purchases is None or not budget > 0:
+        return float(end.mean())
+    return float(purchases.cost.sum()) / budget
 
 
 def _by_day(evidence: Evidence) -> Sheet:

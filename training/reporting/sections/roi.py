@@ -7,7 +7,7 @@ from typing import Final
 from bidpilot.training.reporting.charts.chart import Bars, Series
 from bidpilot.training.reporting.evidence import Evidence
 from bidpilot.training.reporting.sections.section import Section, Sheet
-from bidpilot.training.reporting.words import DASH, number, within
+from bidpilot.training.reporting.words import DASH, number, plural, within
 from bidpilot.training.roi.intervals import Estimate, Verdict
 from bidpilot.training.roi.model import GroupReturn, RoiModel, roi_model
 from bidpilot.training.roi.purchases import By
@@ -17,6 +17,10 @@ TITLE: Final = "Return on the money"
 CHANNELS_KEY: Final = "channels"
 CHANNELS_TITLE: Final = "Channels compared"
 _USUAL: Final = "No purchase is known. Give a bid server's decisions, a log, or a run of train or solve."
+_LATE: Final = (
+    "Payback counts from a channel's first money, each conversion on the day of its exposure, since logs do not say "
+    "when it was made: it takes that long or longer, and conversions that are still to come are in no figure."
+)
 _ONE: Final = "There is one channel. Name the column of channels when the log is imported, or segments as channel/tier."
 
 
@@ -27,14 +31,16 @@ def section(evidence: Evidence) -> Section:
     model = roi_model(evidence.purchases, By.channel)
     groups = [model.total, *(model.groups if len(model.groups) > 1 else ())]
     columns = ("", "cost per acquisition", "95 %", "conversion rate", "95 %", "worth of a conversion", "ROI", "95 %",
-               "payback, days")  # fmt: skip
+               "payback, days or more")  # fmt: skip
     whole = model.total
     lead = (
         f"A conversion cost {number(whole.cost_per_acquisition.value)} and was worth "
         f"{number(whole.value_per_conversion.value)}: each unit of money brought {number(whole.roi.value)} back. "
         f"{_paid_back(whole)}"
+        if whole.conversions
+        else "No conversion came of the money."
     )
-    notes = (f"Worth of conversions: {model.valued}.", *_why(groups))
+    notes = (f"Worth of conversions: {model.valued}.", *_why(groups), _LATE)
     return Section(KEY, TITLE, lead, sheets=(Sheet(columns, tuple(map(_row, groups))),), notes=notes)
 
 
@@ -57,8 +63,10 @@ def channels(evidence: Evidence) -> Section:
         )
         for c in model.comparisons
     )  # fmt: skip
-    sheet = Sheet(("channel", "against", "ROI", f"{100 * (1 - model.alpha):.0f} % of all together", "verdict"), rows,
-                  texts=2)  # fmt: skip
+    if not rows:
+        return Section(CHANNELS_KEY, CHANNELS_TITLE, "All was bought on one channel: there is none to compare.", charts)
+    level = f"{100 * (1 - model.alpha):.0f} % of all together"
+    sheet = Sheet(("channel", "against", "difference in ROI", level, "verdict"), rows, texts=2)
     return Section(CHANNELS_KEY, CHANNELS_TITLE, _told(model), charts, (sheet,))
 
 
@@ -68,7 +76,8 @@ def _told(model: RoiModel) -> str:
     if None not in reasons:
         return f"No difference can be told from chance: {'; '.join(sorted(map(str, reasons)))}."
     told = sum(comparison.verdict is not Verdict.unknown for comparison in model.comparisons)
-    return f"{told} of {len(model.comparisons)} differences in ROI are more than chance from day to day."
+    number_of = len(model.comparisons)
+    return f"{told} of {plural(number_of, 'difference')} in ROI {'is' if number_of == 1 else 'are'} more than chance."
 
 
 def _bars(title: str, unit: str, model: RoiModel, name: str) -> Bars:
@@ -101,10 +110,16 @@ def _row(group: GroupReturn) -> tuple[str, ...]:
 def _paid_back(whole: GroupReturn) -> str:
     if whole.payback_days is None:
         return "On these days the money was not paid back."
-    return f"It was paid back within {whole.payback_days} day{'s' * (whole.payback_days != 1)} of its first."
+    return f"It was paid back after {plural(whole.payback_days, 'day')} at the earliest."
 
 
 def _why(groups: list[GroupReturn]) -> tuple[str, ...]:
     """Why intervals are missing, each reason once."""
-    reasons = {group.cost_per_acquisition.why: group.group for group in reversed(groups)}
+    reasons = {_lacks(group): group.group for group in reversed(groups)}
     return tuple(f"No interval for {name}: {why}." for why, name in reasons.items() if why is not None)
+
+
+def _lacks(group: GroupReturn) -> str | None:
+    if not group.wins:
+        return "nothing was bought"
+    return group.cost_per_acquisition.why if group.conversions else "no conversion came"

@@ -33,8 +33,8 @@ def section(evidence: Evidence) -> Section:
     asked = next((limit for limit in evidence.limits or () if limit.name == "min_tail_share"), None)
     bound = "" if asked is None else f" At least {percent(asked.bound)} were asked for."
     lead = (
-        f"{percent(ratio(tail, wins))} of exposures and {percent(money)} of the money went to long-tail content, "
-        f"head to tail {number(ratio(wins - tail, tail))} : 1.{bound}"
+        f"{percent(ratio(tail, wins))} of exposures and {percent(money)} of the money went to long-tail content"
+        f"{f', head to tail {number(ratio(wins - tail, tail))} : 1' if tail else ''}.{bound}"
     )
     rows = _channels(purchases, of_tail)
     sheets = (Sheet(("channel", "exposures", "of the tail"), rows, "By channel"),) if len(rows) > 1 else ()
@@ -73,7 +73,5 @@ def _channels(purchases: Purchases, of_tail: np.ndarray) -> tuple[tuple[str, ...
     names, place = purchases.groups(By.channel)
     wins, tail = np.bincount(place, minlength=len(names)), np.bincount(place[of_tail], minlength=len(names))
     return tuple(
-        (name, number(float(wins[k])), percent(ratio(float(tail[k]), float(wins[k]))))
-        for k, name in enumerate(names)
-        if wins[k] > 0
+        (name, number(float(wins[k])), percent(ratio(float(tail[k]), float(wins[k])))) for k, name in enumerate(names)
     )

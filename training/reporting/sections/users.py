@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-
-from bidpilot.envs.synthetic.generate import USERS
 from bidpilot.training.reporting.charts.chart import Bars, Series
 from bidpilot.training.reporting.evidence import Evidence
+from bidpilot.training.reporting.sections.bought import columns, of_what, row
 from bidpilot.training.reporting.sections.section import Section, Sheet
-from bidpilot.training.reporting.words import number, percent, ratio
+from bidpilot.training.reporting.words import within
+from bidpilot.training.roi.model import roi_model
+from bidpilot.training.roi.purchases import UNTOLD, By
 
 KEY: Final = "users"
 TITLE: Final = "By user tier"
@@ -21,34 +21,16 @@ _USUAL: Final = (
 
 
 def section(evidence: Evidence) -> Section:
-    """Money, exposures and KPIs of each user tier that a part of a segment's name tells."""
+    """Money, exposures, KPIs and ROI of each user tier that a part of a segment's name tells."""
     purchases = evidence.purchases
     if purchases is None:
         return Section(KEY, TITLE, missing=evidence.why_missing(KEY, _USUAL))
-    tier = np.array([user_tier(name) for name in purchases.segments], np.int64)
-    if (tier < 0).all():
+    totals = purchases.by(By.user)
+    if totals.groups == (UNTOLD,):
         return Section(KEY, TITLE, missing=evidence.why_missing(KEY, _USUAL))
-    names = (*USERS, "not told")
-    place = np.where(tier < 0, len(USERS), tier)[purchases.segment]
-    columns = (purchases.cost, None, *purchases.kpi.T, purchases.value)
-    spend, wins, quality, interactions, conversions, value = (
-        np.bincount(place, column, len(names)).astype(float).tolist() for column in columns
-    )
-    rows = [
-        (name, number(spend[k]), percent(ratio(spend[k], sum(spend))), number(wins[k]), number(quality[k]),
-         number(interactions[k]), number(conversions[k]), number(ratio(value[k], spend[k])))
-        for k, name in enumerate(names) if wins[k] > 0
-    ]  # fmt: skip
-    sheet = Sheet(
-        ("user tier", "spend", "of all", "exposures", "quality", "interactions", "conversions", "ROI"), tuple(rows)
-    )
-    shares = Series(
-        "of all money", tuple(100 * s / max(sum(spend), 1e-300) for k, s in enumerate(spend) if wins[k] > 0)
-    )
-    chart = Bars("Money by user tier", tuple(row[0] for row in rows), (shares,), "percent of all")
-    return Section(KEY, TITLE, "", (chart,), (sheet,))
-
-
-def user_tier(segment: str) -> int:
-    """Place in USERS of the tier that a part of a segment's name is; -1 where none is."""
-    return next((USERS.index(part) for part in segment.split("/") if part in USERS), -1)
+    found = roi_model(totals)
+    rows = tuple((*row(totals, g), within(group.roi.low, group.roi.high)) for g, group in enumerate(found.groups))
+    shares = Series("of all money", tuple(100 * group.spend_share for group in found.groups))
+    chart = Bars("Money by user tier", totals.groups, (shares,), "percent of all")
+    sheet = Sheet(("user tier", *columns(totals.valued), "95 %"), rows)
+    return Section(KEY, TITLE, "", (chart,), (sheet,), (of_what(purchases),))

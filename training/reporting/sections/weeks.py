@@ -8,22 +8,22 @@ from bidpilot.bidding.errors import TooFewDays
 from bidpilot.training.reporting.charts.chart import Bars, Series
 from bidpilot.training.reporting.evidence import Evidence
 from bidpilot.training.reporting.sections.section import Section, Sheet
-from bidpilot.training.reporting.words import DASH, number, within
+from bidpilot.training.reporting.words import DASH, number, sentence, within
 from bidpilot.training.weekly.weeks import Difference, compare_weeks
+from bidpilot.training.weekly.weighed import Weighed
 
 KEY: Final = "weeks"
 TITLE: Final = "The week against the week before"
 _USUAL: Final = "No purchase is known. Give a bid server's decisions, a log, or a run of train or solve."
-_EVEN: Final = (1 / 3, 1 / 3, 1 / 3)  # preference where no campaign is known
 
 
 def section(evidence: Evidence) -> Section:
     """Differences of measures with intervals by pairs of weekdays."""
-    if evidence.purchases is None:
+    if evidence.purchases is None or KEY in evidence.lacks:
         return Section(KEY, TITLE, missing=evidence.why_missing(KEY, _USUAL))
-    preference = _EVEN if evidence.campaign is None else evidence.campaign.preference
+    weighed = evidence.weighed or Weighed.usual(evidence.purchases)
     try:
-        found = compare_weeks(evidence.purchases, preference)
+        found = compare_weeks(evidence.purchases, weighed)
     except TooFewDays as error:
         return Section(KEY, TITLE, missing=f"Two weeks are needed: {error}")
     series = (Series("last week", found.daily[0]), Series("week before", found.daily[1]))
@@ -31,8 +31,7 @@ def section(evidence: Evidence) -> Section:
     rows = tuple(_row(one) for one in (found.utility, *found.differences))
     sheet = Sheet(("a day's mean, or a rate", "week before", "last week", "change", "95 %", "verdict"), rows)
     lead = f"{found.told[0].upper()}{found.told[1:]}."
-    note = () if evidence.campaign is not None else ("Without --bundle all KPIs weigh the same in the utility.",)
-    return Section(KEY, TITLE, lead, charts, (sheet,), note)
+    return Section(KEY, TITLE, lead, charts, (sheet,), (sentence(weighed.told),))
 
 
 def _row(one: Difference) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +31,14 @@ class Cleared:
     refused: NDArray[np.bool_]  # (N,) refused by the gate
 
 
-def cleared(auctions: DayAuctions, rules: Sequence[Rule], row: int, budget: float, first_price: FirstPrice) -> Cleared:
+def cleared(
+    auctions: DayAuctions,
+    rules: Sequence[Rule],
+    row: int,
+    budget: float,
+    first_price: FirstPrice,
+    withheld: Array | None = None,
+) -> Cleared:
     """Clear one day again.
 
     Args:
@@ -38,6 +47,8 @@ def cleared(auctions: DayAuctions, rules: Sequence[Rule], row: int, budget: floa
         row: of the rules, and of `first_price`.
         budget: currency.
         first_price: which rows pay their bid, and how bids are shaded there.
+        withheld: (T,) money that may not be bid at the beginning of each slot, currency, since wins are reported late;
+            None: they are reported at once.
     """
     slot, segment, source = auctions.slot, auctions.segment, auctions.source
     alpha = np.stack([rule.alpha[row] for rule in rules])
@@ -57,7 +68,8 @@ def cleared(auctions: DayAuctions, rules: Sequence[Rule], row: int, budget: floa
         levels = [first_price.at(rule.price_level).unit[row] for rule in rules]
         bid = _shaded(bid, slot, levels, first_price.factors)
     reach = np.flatnonzero(~refused & (bid.astype(np.float32) >= auctions.price))
-    won, cost = _paid(auctions.price[reach].astype(np.float64), bid[reach], budget, pays)
+    offers = _Offers(auctions.price[reach].astype(np.float64), bid[reach], slot[reach], pays)
+    won, cost = _paid(offers, budget, withheld)
     return Cleared(reach[won], cost, refused)
 
 
@@ -81,20 +93,41 @@ def _shaded(bid: Array, slot: NDArray[np.int16], units: Sequence[float], factors
     return out
 
 
-def _paid(price: Array, bid: Array, budget: float, pays_bid: bool) -> tuple[NDArray[np.bool_], Array]:
-    """Which of the auctions that a bid reaches are won while the budget lasts, and what each of these costs."""
-    cost = bid if pays_bid else price
-    total = np.cumsum(cost)
-    won = np.ones(len(price), np.bool_)
-    begin = int(np.searchsorted(total, budget, side="right"))
-    if begin == len(price):
-        return won, cost
-    paid = cost.copy()
-    left = budget - (float(total[begin - 1]) if begin else 0.0)
-    for i in range(begin, len(price)):
-        if price[i] > left:
+class _Offers(NamedTuple):
+    """Auctions that a bid reaches, in arrival order."""
+
+    price: Array  # (N,) market price, currency
+    bid: Array  # (N,) currency
+    slot: NDArray[np.int16]  # (N,)
+    pays_bid: bool
+
+
+def _paid(offers: _Offers, budget: float, withheld: Array | None) -> tuple[NDArray[np.bool_], Array]:
+    """Which of the offers (N,) are won while the budget lasts, and what each of these costs."""
+    won, paid = np.ones(len(offers.price), np.bool_), (offers.bid if offers.pays_bid else offers.price).copy()
+    begins = np.flatnonzero(np.diff(offers.slot, prepend=-1))
+    for first, end in pairwise([*begins.tolist(), len(won)]):
+        held = None if withheld is None else float(withheld[offers.slot[first]])
+        part = slice(first, end)
+        needed = float((paid if held is None else offers.bid)[part].sum())
+        if needed <= budget - (held or 0.0):
+            budget -= float(paid[part].sum())
+        else:
+            budget = _short(offers, range(first, end), budget, held, won, paid)
+    return won, paid[won]
+
+
+def _short(
+    offers: _Offers, places: range, left: float, held: float | None, won: NDArray[np.bool_], paid: Array
+) -> float:
+    """Pay offers one by one where money is short, in `won` and `paid`; the money left."""
+    for i in places:
+        offer = min(float(offers.bid[i]), left - (held or 0.0))
+        if offer < offers.price[i]:
             won[i] = False
             continue
-        paid[i] = min(float(bid[i]), left) if pays_bid else price[i]
+        paid[i] = offer if offers.pays_bid else offers.price[i]
         left -= float(paid[i])
-    return won, paid[won]
+        if held is not None:
+            held += offer - float(paid[i])
+    return left

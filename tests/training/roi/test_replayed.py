@@ -8,23 +8,25 @@ import numpy as np
 import pytest
 
 from bidpilot.agents.acting.agent import controller_agent
+from bidpilot.bidding.campaign.campaign import Delays
 from bidpilot.envs import seeding
 from bidpilot.envs.markets.defaults import synthetic_forecast, synthetic_market
 from bidpilot.envs.markets.presets import BOTS
 from bidpilot.envs.synthetic.config import SyntheticConfig
 from bidpilot.training.evaluation.play import Arena
-from bidpilot.training.reporting.readers.played import Played, played
+from bidpilot.training.roi.played import Played, played
+from bidpilot.training.roi.rows import Rows
 from tests.training.evaluation.conftest import CAMPAIGN, SMALL
 
 FILTERED = SyntheticConfig(**BOTS.model_dump() | {"auctions_per_slot": 60.0, "budget": 8.0, "log_auctions": 40_000})
-NAMES = [f"day {k}" for k in range(4)]
+NAMES = tuple(f"day {k + 1}" for k in range(4))
 
 
 def play(market: SyntheticConfig, **terms: Any) -> tuple[Arena, Played]:
     made = synthetic_market(market, seeding.LOG_HELD_OUT, 0)
     days = made.days(np.random.default_rng(5).random((len(NAMES), made.draws)))
     arena = Arena(made, synthetic_forecast(market, 0), CAMPAIGN.model_copy(update=terms), days)
-    return arena, played(arena, controller_agent("mpc"), "small", NAMES, NAMES)
+    return arena, played(arena, controller_agent("mpc"), "small", Rows.numbered(len(NAMES)))
 
 
 @pytest.mark.parametrize(
@@ -34,10 +36,13 @@ def play(market: SyntheticConfig, **terms: Any) -> tuple[Arena, Played]:
         (SMALL, {"auction": "first"}),
         (SMALL, {"budget": 0.4}),
         (SMALL, {"budget": 400.0}),
+        (SMALL, {"budget": 0.4, "delays": Delays(wins=6)}),
+        (SMALL, {"delays": Delays(wins=6)}),
+        (SMALL, {"auction": "first", "delays": Delays(wins=6)}),
         (FILTERED, {}),
         (FILTERED, {"auction": "first"}),
     ],
-    ids=["second", "first", "tight", "plenty", "filtered", "filtered-first"],
+    ids=["second", "first", "tight", "plenty", "late-tight", "late", "late-first", "filtered", "filtered-first"],
 )
 def test_the_exposures_listed_are_those_that_clearing_counted(market: SyntheticConfig, terms: dict[str, Any]) -> None:
     arena, found = play(market, **terms)
@@ -69,11 +74,11 @@ def test_what_is_refused_and_what_is_invalid_is_counted() -> None:
 
 def test_rows_of_one_unit_are_one_day_of_the_report() -> None:
     arena, one = play(SMALL)
-    both = played(arena, controller_agent("mpc"), "small", ["a", "a", "b", "b"], NAMES)
+    both = played(arena, controller_agent("mpc"), "small", Rows(("a", "a", "b", "b"), NAMES, ("",) * 4))
     assert both.purchases.days == ("a", "b")
     assert both.purchases.budget.tolist() == [8.0, 8.0]
     assert both.ratio.tolist() == pytest.approx([one.ratio[:2].mean(), one.ratio[2:].mean()])
-    assert both.course.labels == tuple(NAMES)
+    assert both.course.labels == NAMES
     assert both.events is not None
     assert one.events is not None
     assert both.events[0].tolist() == one.events[:2].sum(axis=0).tolist()
