@@ -83,13 +83,13 @@ def served_experiment(folder: Path, name: str | None = None) -> ServedExperiment
     return _read(found[name])
 
 
-def share_of(folder: Path, campaign: str) -> float:
-    """The share of the traffic that a campaign of a decision log had: an arm's, else 1.
+def share_of(campaign: str, *folders: Path) -> float:
+    """The share of the traffic that a campaign of decision logs had: an arm's, else 1.
 
     Raises:
         InvalidExperiment: the file of an experiment cannot be read.
     """
-    arms = (arm for path in sorted(folder.rglob(_FILES)) for arm in _read(path).arms)
+    arms = (arm for folder in folders for path in sorted(folder.rglob(_FILES)) for arm in _read(path).arms)
     return next((arm.share for arm in arms if campaign in arm.campaigns), 1.0)
 
 

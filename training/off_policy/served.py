@@ -149,7 +149,7 @@ def _served(rows: pl.DataFrame, segments: tuple[str, ...], folder: Path) -> Serv
         cost=np.where(won, number["cost"], 0.0),
         budget=last["budget"].cast(pl.Float64).to_numpy(),
         worth=last["conversion_value"].cast(pl.Float64).to_numpy(),
-        share=share_of(folder, str(rows["campaign"][0])),
+        share=share_of(str(rows["campaign"][0]), folder),
     )
 
 

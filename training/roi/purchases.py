@@ -52,6 +52,7 @@ class Asked:
     campaign: str  # empty where nobody says
     budget: float  # currency
     conversion_value: float  # currency
+    share: float = 1.0  # of the traffic: an arm of an experiment has its part
 
 
 @dataclass(frozen=True, eq=False)

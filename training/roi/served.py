@@ -16,6 +16,7 @@ from bidpilot.bidding.kpi import KPI
 from bidpilot.envs.logs.decision_rows import decision_files, read_decision_rows
 from bidpilot.envs.logs.decisions import WON
 from bidpilot.envs.logs.outcomes import Plain, as_it_is, read_outcomes
+from bidpilot.training.experiments.served import share_of
 from bidpilot.training.roi.purchases import Array, Asked, Purchases, Valued
 
 _READ: Final = (
@@ -61,7 +62,7 @@ def served_purchases(
     if not won.height:
         raise NothingBought(f"{title} won no exposure from {days[0]} to {days[-1]}. Give days on which it did.")
     told = read_outcomes({path.parent: None for path in paths}, plain)
-    return _purchases(won, told, days, tuple(sorted(set(rows["segment"]))), _asked(rows, days), title)
+    return _purchases(won, told, days, tuple(sorted(set(rows["segment"]))), _asked(rows, days, paths), title)
 
 
 def _purchases(
@@ -127,11 +128,15 @@ def _valued(outcomes: pl.DataFrame) -> Valued:
     return Valued.orders if converts.all() else Valued.mixed
 
 
-def _asked(rows: pl.DataFrame, days: tuple[str, ...]) -> tuple[Asked, ...]:
-    """What each campaign had on each of its days: the last that its rows say."""
+def _asked(rows: pl.DataFrame, days: tuple[str, ...], paths: Sequence[Path]) -> tuple[Asked, ...]:
+    """What each campaign had on each of its days: the last that its rows say, and an arm its share of the traffic."""
+    folders = list(dict.fromkeys(path.parent for path in paths))
+    share = {campaign: share_of(campaign, *folders) for campaign in set(rows["campaign"])}
     last = rows.group_by("date", "campaign", maintain_order=True).agg(pl.col("budget", "conversion_value").last())
     terms = last.sort("date", "campaign").iter_rows()
-    return tuple(Asked(days.index(date), campaign, float(b), float(worth)) for date, campaign, b, worth in terms)
+    return tuple(
+        Asked(days.index(date), campaign, float(b), float(worth), share[campaign]) for date, campaign, b, worth in terms
+    )
 
 
 def _places(column: pl.Series, names: tuple[str, ...]) -> NDArray[np.int64]:

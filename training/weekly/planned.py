@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,7 +28,8 @@ def planned_day(forecast: Forecast, campaign: Campaign, purchases: Purchases, wh
     """What a mean day of the purchases was planned to buy; None where the plans buy nothing.
 
     Money buys the less the more of it there is, so that several campaigns are no campaign of all of their budgets: each
-    is planned with its own mean budget and worth of a conversion, and counts as often as it was there.
+    is planned with its own mean budget, worth of a conversion and share of the traffic, and counts as often as it was
+    there.
 
     Args:
         forecast: that plans are made on.
@@ -41,12 +42,13 @@ def planned_day(forecast: Forecast, campaign: Campaign, purchases: Purchases, wh
     """
     by_campaign = campaigns_of(purchases)
     spend, kpi, ideal = 0.0, np.zeros(3), np.zeros(3)
-    times: Counter[tuple[tuple[str, float], ...]] = Counter()  # days of equal terms, which are planned once
+    times: Counter[tuple[float, tuple[tuple[str, float], ...]]] = Counter()  # days of equal terms, planned once
     for days in by_campaign.values():
-        times[tuple(mean_terms(days).items())] += len(days)
-    for terms, count in times.items():
+        times[days[0].share, tuple(mean_terms(days).items())] += len(days)
+    for (traffic, terms), count in times.items():
         share = count / len(purchases.days)
-        plan = allocate(forecast, campaign.model_copy(update=dict(terms)))
+        own = replace(forecast, auctions=forecast.auctions * traffic)
+        plan = allocate(own, campaign.model_copy(update=dict(terms)))
         spend += share * float(plan.spend.sum())
         kpi, ideal = kpi + share * plan.kpi, ideal + share * plan.ideal
     if not spend > 0:

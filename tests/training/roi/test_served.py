@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,16 @@ def test_a_won_exposure_has_its_cost_and_all_that_was_told_of_it(tmp_path: Path)
     assert bought.by().events()["like"].tolist() == [2.0]
     assert bought.by().events()["convert"].tolist() == [2.0]
     assert bought.notes == (NOTE_INVALID,)
+
+
+def test_an_arm_has_its_share_of_the_traffic(tmp_path: Path) -> None:
+    arms = [
+        {"name": name, "share": share, "campaigns": [campaign], "run": "", "agent": "mpc", "digest": ""}
+        for name, share, campaign in (("control", 0.7, "other"), ("new", 0.3, "c"))
+    ]
+    folders = write(tmp_path, [{}, {"campaign": "alone"}])
+    (tmp_path / "experiment-x.json").write_text(json.dumps({"name": "x", "control": "control", "arms": arms}))
+    assert {one.campaign: one.share for one in served_purchases(folders).asked} == {"c": 0.3, "alone": 1.0}
 
 
 def test_a_segment_where_nothing_was_won_is_there_all_the_same(tmp_path: Path) -> None:

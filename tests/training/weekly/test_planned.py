@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from bidpilot.bidding.campaign.campaign import Campaign
@@ -33,6 +34,14 @@ def test_a_campaign_counts_as_often_as_it_was_there() -> None:
     assert found.spend == pytest.approx(float(a.spend.sum()) + float(b.spend.sum()) / 2)
     assert found.kpi == pytest.approx((a.kpi + b.kpi / 2).tolist())
     assert found.ideal == pytest.approx((a.ideal + b.ideal / 2).tolist())
+
+
+def test_an_arm_of_an_experiment_is_planned_with_its_part_of_the_traffic() -> None:
+    half = planned_day(FORECAST, CAMPAIGN, replace(drawn(days=1), asked=(Asked(0, "a", 2.0, 12.0, 0.5),)), "the plan")
+    whole = planned_day(FORECAST, CAMPAIGN, replace(drawn(days=1), asked=(Asked(0, "a", 4.0, 12.0),)), "the plan")
+    assert half is not None
+    assert whole is not None
+    assert np.array(half.kpi) == pytest.approx(np.array(whole.kpi) / 2, rel=1e-3)
 
 
 def test_plans_that_buy_nothing_or_cannot_be_made_are_no_plan() -> None:

@@ -200,7 +200,7 @@ def _with_plan(evidence: Evidence, bundle: Bundle, config: ReportConfig) -> Evid
         lacks = {**evidence.lacks, **dict.fromkeys(("constraints", "front", "plan"), text)}
         return replace(evidence, campaign=campaign, planned=day, lacks=lacks)
     (days,) = by_campaign.values()
-    plan = planned(bundle.forecast, campaign.model_copy(update=mean_terms(days)), config.points)
+    plan = planned(bundle.forecast, campaign.model_copy(update=mean_terms(days)), config.points, days[0].share)
     alike = plan.pace is not None and len(plan.pace) == course.spent.shape[1]
     course = replace(course, planned=plan.pace if alike else None)
     return plan.beside(replace(evidence, course=course))

@@ -52,20 +52,21 @@ class Planned:
         )
 
 
-def planned(forecast: Forecast, campaign: Campaign, points: int) -> Planned:
-    """Plan a campaign, and trace a front of at most `points` plans (0: none).
+def planned(forecast: Forecast, campaign: Campaign, points: int, share: float = 1.0) -> Planned:
+    """Plan a campaign that has a share of the traffic, and trace a front of at most `points` plans (0: none).
 
     What cannot be planned is told and hinders nothing else.
     """
     lacks = {}
     plan, front = None, None
+    own = replace(forecast, auctions=forecast.auctions * share)
     try:
-        plan = allocate(forecast, campaign)
+        plan = allocate(own, campaign)
     except BidpilotError as error:
         lacks["constraints"] = lacks["front"] = f"The campaign has no plan: {error}"
     if plan is not None and points > 0:
         try:
-            front = _front(pareto_front(forecast, campaign, points), plan)
+            front = _front(pareto_front(own, campaign, points), plan)
         except BidpilotError as error:
             lacks["front"] = f"There is no front: {error}"
     elif plan is not None:
@@ -73,7 +74,7 @@ def planned(forecast: Forecast, campaign: Campaign, points: int) -> Planned:
     if front is not None and len(front.active) < 2:
         lacks["front"] = "The forecast has values of one KPI alone, so that there is nothing to trade."
         front = None
-    return Planned(forecast, campaign, plan, front, _pace(forecast, campaign), lacks)
+    return Planned(forecast, campaign, plan, front, _pace(own, campaign), lacks)
 
 
 def _pace(forecast: Forecast, campaign: Campaign) -> NDArray[np.float64] | None:
