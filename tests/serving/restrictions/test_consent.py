@@ -63,6 +63,7 @@ def test_of_whom_nothing_forbids_it_data_is_used(fields: dict[str, Any]) -> None
         {"device": {"lmt": 1}},
         {"device": {"dnt": True}},
         {"device": {"lmt": {}}},
+        {"device": "nonsense"},
         {"regs": {"gdpr": 1}, "user": USER | {"consent": TCF, "ext": 7}},
         # whom predictors saw before, though rules of campaigns read nothing
         {"regs": {"gdpr": 1}, "user": USER | {"consent": " "}},
