@@ -54,7 +54,12 @@ def pictures() -> dict[str, str]:
     for folder in INSIDE:
         # Only packages are rooms: a single file of a folder belongs to no room of it.
         children = graph.find_children(f"{PACKAGE}.{folder}")
-        rooms = [child.removeprefix(f"{PACKAGE}.") for child in children if graph.find_children(child)]
+        # Errors are everybody's: arrows to them say nothing.
+        rooms = [
+            child.removeprefix(f"{PACKAGE}.")
+            for child in children
+            if graph.find_children(child) and not child.endswith(".errors")
+        ]
         found[folder] = mermaid(arrows(graph, rooms))
     return found
 

@@ -1,8 +1,8 @@
 """The messages of OpenRTB 2.6: the fields of a bid request that decide a bid, and the bid response.
 
 Field names are the protocol's. `user`, `device` and `source` stay bytes until a rule asks for one of their fields
-(`restrictions.person`, `givt.chain`). Predicted values come in `imp.ext.bidpilot`: exposure, interaction, conversion,
-segment (name or number), source.
+(`restrictions.consent`, `restrictions.person`, `givt.chain`). Predicted values come in `imp.ext.bidpilot`: exposure,
+interaction, conversion, segment (name or number), source.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ UNTOLD = msgspec.Raw(b"null")
 
 UNREAD = "\0unreadable"
 """In place of a text that is there, and cannot be read, where a rule must know of that."""
+
+UNREAD_SECTION = 1 << 16
+"""In place of sections of the Global Privacy Platform that are named and cannot be read: one that no string has."""
 
 
 def _untold() -> msgspec.Raw:
@@ -188,10 +191,19 @@ class App(Place):
     unread: ClassVar[dict[str, object]] = Place.unread | {"bundle": UNREAD}
 
 
+_OPT_OUTS: dict[str, object] = {"us_privacy": UNREAD, "gpp": UNREAD, "gpp_sid": [UNREAD_SECTION]}
+
+
 class RegsExt(msgspec.Struct, gc=False):
     """`ext` of the regulations, where 2.5 has them."""
 
     gdpr: int | None = None
+    us_privacy: str | None = None
+    gpp: str | None = None
+    gpp_sid: list[int] | None = None
+
+    unread: ClassVar[dict[str, object]] = _OPT_OUTS
+    malformed: ClassVar[str] = "malformed_opt_out"
 
 
 class Regs(msgspec.Struct, gc=False):
@@ -199,7 +211,13 @@ class Regs(msgspec.Struct, gc=False):
 
     coppa: int | None = None
     gdpr: int | None = None
+    us_privacy: str | None = None
+    gpp: str | None = None
+    gpp_sid: list[int] | None = None
     ext: RegsExt | None = None
+
+    unread: ClassVar[dict[str, object]] = _OPT_OUTS
+    malformed: ClassVar[str] = "malformed_opt_out"
 
 
 class BidRequest(msgspec.Struct):

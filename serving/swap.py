@@ -13,13 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from bidpilot.agents.acting.agent import Agent
 from bidpilot.agents.acting.from_bundle import agent_of
 from bidpilot.bidding.bundle import Bundle, load_bundle
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.errors import BidpilotError, BundleMismatch, InvalidBundle, InvalidServing, InvalidZone
+from bidpilot.serving import replacing
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import clusters, planner_of
 from bidpilot.serving.campaign_day import CampaignDay
@@ -202,23 +201,13 @@ class Swap:
         }
 
 
-class _Asked(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of POST /admin/bundle."""
-
-    path: str
-
-
 async def answer(swap: Swap, method: str, body: bytes) -> tuple[int, dict[str, Any]]:
     """GET and POST of /admin/bundle: status and body.
 
     Raises:
         MsgspecError, BidpilotError: what is asked for cannot be.
     """
-    if method == "GET":
-        return 200, swap.state()
-    if method != "POST":
-        return 405, {"error": "ask with GET, swap with POST"}
-    return 202, await swap.begin(Path(msgspec.json.decode(body, type=_Asked).path))
+    return await replacing.answer(swap, method, body, done=202)
 
 
 def origins_of(bidder: Bidder) -> Counter[Origin]:

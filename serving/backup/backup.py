@@ -17,7 +17,7 @@ from pathlib import Path
 from bidpilot.bidding.errors import InvalidBackup
 from bidpilot.serving.backup.config import BackupConfig
 from bidpilot.serving.backup.manifest import FILE, Manifest, entry
-from bidpilot.serving.privacy.audit import sync_folder
+from bidpilot.serving.durable import sync
 from bidpilot.serving.privacy.in_use import UNFINISHED, served
 from bidpilot.serving.privacy.places import LEDGER, STATE, audit_file, incident_files, memory_files, report_files
 
@@ -67,10 +67,10 @@ def backup(state: Path, out: Path, clock: Callable[[], float] = time.time) -> Ma
         found = Manifest(at=at, served=running, files=tuple(entry(part, name) for name in sorted(names)))
         (part / FILE).write_text(found.model_dump_json(indent=1))
         for path in (path for path in part.rglob("*") if path.is_file()):
-            _sync(path)
-        sync_folder(part)
+            sync(path)
+        sync(part)
         part.rename(out)
-        sync_folder(out.parent)
+        sync(out.parent)
     except (OSError, sqlite3.Error) as error:
         remedy = "See that there is room, and try again."
         raise InvalidBackup(f"{state} cannot be copied to {out} ({error}). {remedy}") from error
@@ -108,11 +108,3 @@ def _database(source: Path, target: Path) -> None:
         (verdict,) = copy.execute("PRAGMA integrity_check").fetchone()
     if verdict != "ok":
         raise sqlite3.DatabaseError(f"{source.name} is damaged: {verdict}")
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

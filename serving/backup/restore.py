@@ -7,7 +7,6 @@ before is kept in a folder beside it.
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import sqlite3
 import time
@@ -20,9 +19,10 @@ from bidpilot.bidding.zone import zone_of
 from bidpilot.serving.backup.config import RestoreConfig
 from bidpilot.serving.backup.manifest import Manifest, read_manifest
 from bidpilot.serving.backup.unknown import Counted, count_unknown, read_spent
+from bidpilot.serving.durable import sync
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.privacy import audit
-from bidpilot.serving.privacy.audit import Action, sync_folder
+from bidpilot.serving.privacy.audit import Action
 from bidpilot.serving.privacy.in_use import UNFINISHED, alone
 from bidpilot.serving.privacy.places import LEDGER, STATE, audit_file
 
@@ -59,7 +59,7 @@ def restore(config: RestoreConfig, clock: Callable[[], float] = time.time) -> tu
                 )
             counted = _prepare(config, manifest, stage, now, spent)
             (state / UNFINISHED).touch()
-            sync_folder(state)
+            sync(state)
             _put(state, stage, manifest, now)
             told = {"backup": manifest.at, "spent since": {one.account: one.amount / MICRO for one in counted}}
             audit.append(audit_file(state), Action(now, "command line", "", "", "restore", 0, None, told))
@@ -99,9 +99,7 @@ def _prepare(
             counted = count_unknown(db, manifest.at, now, [zone_of(name) for name in config.timezone], spent)
             db.commit()
     for path in (path for path in stage.rglob("*") if path.is_file()):
-        handle = os.open(path, os.O_RDONLY)
-        os.fsync(handle)
-        os.close(handle)
+        sync(path)
     return counted
 
 
@@ -119,7 +117,7 @@ def _put(state: Path, stage: Path, manifest: Manifest, now: float) -> None:
                 old.replace((kept / one.name).with_name(old.name))
         target.parent.mkdir(parents=True, exist_ok=True)
         source.replace(target)
-    sync_folder(state)
+    sync(state)
 
 
 def said(config: RestoreConfig, manifest: Manifest, counted: list[Counted]) -> list[str]:

@@ -9,8 +9,8 @@ import msgspec
 from bidpilot.bidding.traffic.refusal import Refusal
 from bidpilot.serving.givt.lists import Lists, Seller
 from bidpilot.serving.messages import UNREAD, BidRequest, Site
+from bidpilot.serving.reading.part import PartReader
 from bidpilot.serving.restrictions.blocks import domain_of
-from bidpilot.serving.restrictions.person import Whole
 
 
 class Demand(StrEnum):
@@ -40,7 +40,7 @@ class _Source(msgspec.Struct, gc=False):
     ext: _Ext | None = None
 
 
-_source = Whole(_Source)
+_source = PartReader(_Source)
 
 
 def against_chain(request: BidRequest, lists: Lists, demand: Demand) -> Refusal | None:

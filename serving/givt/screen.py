@@ -17,8 +17,8 @@ from bidpilot.serving.givt.chain import Demand, against_chain, name_of
 from bidpilot.serving.givt.lists import Lists
 from bidpilot.serving.guardrails import LOGGER
 from bidpilot.serving.messages import UNREAD, BidRequest
+from bidpilot.serving.reading.part import PartReader
 from bidpilot.serving.restrictions.blocks import domain_of, with_parents
-from bidpilot.serving.restrictions.person import Whole
 
 _REMEMBERED = 8192  # verdicts of user agents
 
@@ -29,7 +29,7 @@ class _Device(msgspec.Struct, gc=False):
     ua: str | None = None
 
 
-_device = Whole(_Device)
+_device = PartReader(_Device)
 
 
 class Screen:

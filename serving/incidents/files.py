@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bidpilot.bidding.errors import InvalidIncident
+from bidpilot.serving.durable import whole_file
 from bidpilot.serving.incidents.incident import Incident
 
 FOLDER = "incidents"
@@ -65,12 +66,5 @@ def write_incident(folder: Path, incident: Incident) -> None:
         OSError: it cannot be written; what was there before is.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f".{incident.id}.{os.getpid()}.part"
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(incident.model_dump_json(indent=1))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path_of(folder, incident.id))
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path_of(folder, incident.id), folder / f".{incident.id}.{os.getpid()}.part") as file:
+        file.write(incident.model_dump_json(indent=1).encode())

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from bidpilot.bidding.errors import LedgerUnavailable
 from bidpilot.serving.calendar import Clock
-from bidpilot.serving.ledger import orders_sqlite, shown_sqlite
+from bidpilot.serving.ledger import orders_sqlite
+from bidpilot.serving.ledger.file_sqlite import opened
 from bidpilot.serving.ledger.ground import Ground
 from bidpilot.serving.ledger.reports import Reports
 from bidpilot.serving.ledger.store import (
@@ -29,29 +28,6 @@ from bidpilot.serving.ledger.store import (
     Wins,
 )
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS accounts (
-    account TEXT PRIMARY KEY, budget INTEGER NOT NULL, settled INTEGER NOT NULL DEFAULT 0,
-    debt INTEGER NOT NULL DEFAULT 0, won INTEGER NOT NULL DEFAULT 0, wins INTEGER NOT NULL DEFAULT 0,
-    lapsed INTEGER NOT NULL DEFAULT 0, lapsed_amount INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS leases (
-    account TEXT NOT NULL, lease TEXT NOT NULL, held INTEGER NOT NULL CHECK (held >= 0), until REAL NOT NULL,
-    PRIMARY KEY (account, lease)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS notices (
-    key TEXT PRIMARY KEY, account TEXT NOT NULL, amount INTEGER NOT NULL, booked TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS wins (
-    key TEXT PRIMARY KEY, account TEXT NOT NULL, lease TEXT NOT NULL, amount INTEGER NOT NULL, until REAL NOT NULL,
-    slot INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS slots (
-    account TEXT NOT NULL, slot INTEGER NOT NULL, spent INTEGER NOT NULL, PRIMARY KEY (account, slot)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS wins_by_time ON wins (account, until);
-"""
-
 _AMONG = "key IN (SELECT value FROM json_each(?))"
 _STATES = """
 SELECT account, budget, settled, debt,
@@ -60,7 +36,6 @@ SELECT account, budget, settled, debt,
 FROM accounts WHERE account IN ({})
 """
 _MOST_ASKED = 500  # accounts in one query
-_ADDED = frozenset({"won", "wins", "lapsed", "lapsed_amount"})
 
 
 class SqliteStore:
@@ -78,27 +53,7 @@ class SqliteStore:
     def __init__(self, path: Path, clock: Clock, shared: bool = False) -> None:
         self._clock, self.shared, self._reports = clock, shared, Reports()
         self._roll = orders_sqlite.Roll()
-        self._lock: IO[str] | None = None
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = path.with_suffix(".lock").open("w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # one thread at a time uses it: the keeper's, or the caller's before and after it runs
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.executescript(SCHEMA + orders_sqlite.SCHEMA + shown_sqlite.SCHEMA)
-            there = {row[1] for row in self._db.execute("PRAGMA table_info(accounts)")}
-            for column in _ADDED.difference(there):  # made by a version before
-                self._db.execute(f"ALTER TABLE accounts ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
-            self._shown = shown_sqlite.ShownRows(self._db)
-        except (OSError, sqlite3.Error) as error:
-            if self._lock is not None:
-                self._lock.close()
-            raise LedgerUnavailable(
-                f"the ledger {path} cannot be opened ({error}): another bidder holds it, or the disk refuses. Stop "
-                "the other one, give another --state folder, or share a budget through --redis."
-            ) from error
+        self._lock, self._db, self._shown = opened(path)
 
     def open(self, account: str, budget: int) -> AccountState:
         """The account, made with this budget where it is new."""
@@ -324,8 +279,7 @@ class SqliteStore:
     def close(self) -> None:
         """Close the database and let another process have it."""
         self._db.close()
-        if self._lock is not None:
-            self._lock.close()
+        self._lock.close()
 
     def _state(self, account: str) -> AccountState:
         budget, settled, debt, won = self._db.execute(

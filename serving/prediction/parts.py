@@ -181,27 +181,6 @@ class Impression(Part, frozen=True):
         return format_of(self)
 
 
-class _Consent(Part, frozen=True):
-    consent: str | None = None
-    gdpr: int | None = None
-    us_privacy: str | None = None
-
-
-class Regulated(Part, frozen=True):
-    """Of `regs` or `user`: what says whether a user's data may be used; before 2.6 it was in `ext`."""
-
-    coppa: int | None = None
-    gdpr: int | None = None
-    us_privacy: str | None = None
-    consent: str | None = None
-    ext: _Consent | None = None
-
-    def either(self, field: str) -> object:
-        """A field, or that of `ext`."""
-        own = getattr(self, field)
-        return own if own is not None or self.ext is None else getattr(self.ext, field)
-
-
 FORMATS = ("video", "audio", "native", "banner")
 SEVERAL, ANY = "several", "any"
 

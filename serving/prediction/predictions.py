@@ -95,7 +95,7 @@ class Predictions:
         self._forecast = forecast
 
     def _view(self, request: BidRequest, raw: bytes | None, wanted: Sequence[str]) -> RequestView:
-        return RequestView(encode(request) if raw is None else raw, wanted, self._clock())
+        return RequestView(encode(request) if raw is None else raw, request, wanted, self._clock())
 
     def close(self) -> None:
         """Ask nobody any more."""

@@ -9,9 +9,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from bidpilot.bidding.errors import InvalidPredictor
+from bidpilot.serving import replacing
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.guardrails import LOGGER, Cause
 from bidpilot.serving.prediction.build import read_rates
@@ -72,20 +71,10 @@ class Refresh:
         }
 
 
-class _Asked(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of POST /admin/predictor."""
-
-    path: str
-
-
 async def answer(refresh: Refresh, method: str, body: bytes) -> tuple[int, dict[str, Any]]:
     """GET and POST of /admin/predictor: status and body.
 
     Raises:
         MsgspecError, InvalidPredictor: what is asked for cannot be.
     """
-    if method == "GET":
-        return 200, refresh.state()
-    if method != "POST":
-        return 405, {"error": "ask with GET, refresh with POST"}
-    return 200, await refresh.begin(Path(msgspec.json.decode(body, type=_Asked).path))
+    return await replacing.answer(refresh, method, body, done=200)

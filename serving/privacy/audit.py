@@ -20,6 +20,7 @@ import msgspec
 
 from bidpilot.bidding.errors import AuditBroken
 from bidpilot.serving.calendar import Clock
+from bidpilot.serving.durable import sync
 from bidpilot.serving.ledger.keeper import Deliver, at_once
 from bidpilot.serving.writer import Writer
 
@@ -112,18 +113,9 @@ def locked(path: Path) -> Iterator[IO[bytes]]:
             if os.fstat(file.fileno()).st_ino != _inode(path):
                 continue  # it was replaced while we waited
             if new:
-                sync_folder(path.parent)
+                sync(path.parent)
             yield file
             return
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names of a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def read(path: Path) -> Iterator[tuple[bytes, Line]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
 
-from bidpilot.serving.privacy.audit import PRUNED, Action, Line, digest, locked, read, sync_folder
+from bidpilot.serving.durable import sync, whole_file
+from bidpilot.serving.privacy.audit import PRUNED, Action, Line, digest, locked, read
 
 SERVER = "server"
 """Who does what no operator asked for."""
@@ -38,13 +38,6 @@ def prune_audit(path: Path, before: float, now: float, dry_run: bool = False) ->
 
 
 def _replace(path: Path, data: bytes) -> None:
-    part = path.with_suffix(".part")
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        sync_folder(path.parent)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        file.write(data)
+    sync(path.parent)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bidpilot.bidding.traffic.memory import SourceMemory
+from bidpilot.serving.durable import AS_USUAL, whole_file
 
 NOTE = "forgotten.json"
 """Of the state folder."""
@@ -67,6 +68,5 @@ def _knows(memory: SourceMemory, source: int) -> bool:
 
 
 def _leave(state: Path, sources: list[int]) -> None:
-    part = state / f".{NOTE}.{os.getpid()}.part"
-    part.write_text(json.dumps(sources))
-    part.replace(state / NOTE)
+    with whole_file(state / NOTE, state / f".{NOTE}.{os.getpid()}.part", AS_USUAL) as file:
+        file.write(json.dumps(sources).encode())

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bidpilot.bidding.errors import UnreadableFile
+from bidpilot.serving.durable import AS_USUAL, whole_file
 from bidpilot.serving.privacy.keys import Key
 from bidpilot.serving.privacy.seal import is_sealed, read_plain, write_sealed
 
@@ -55,12 +56,5 @@ def write_frame(path: Path, frame: pl.DataFrame, key: Key | None) -> None:
 
 def replace_file(path: Path, data: bytes) -> None:
     """Put bytes in a file's place, durably, whole or not at all; raises OSError."""
-    part = path.with_suffix(".part")
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path, mode=AS_USUAL) as file:
+        file.write(data)

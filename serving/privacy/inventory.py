@@ -13,7 +13,7 @@ from bidpilot.bidding.traffic.memory import SourceMemory
 from bidpilot.serving import state
 from bidpilot.serving.decision_log import Outcome, Row
 from bidpilot.serving.incidents.incident import Incident
-from bidpilot.serving.ledger import orders_sqlite, shown_sqlite, sqlite
+from bidpilot.serving.ledger import file_sqlite, orders_sqlite, shown_sqlite
 from bidpilot.serving.privacy import declared
 from bidpilot.serving.privacy.audit import Line
 from bidpilot.serving.privacy.declared import Field
@@ -59,7 +59,7 @@ def stores() -> tuple[Store, ...]:
             "STATE/ledger.sqlite, or Redis",
             _NEVER,
             "no",
-            _columns(sqlite.SCHEMA + orders_sqlite.SCHEMA + shown_sqlite.SCHEMA),
+            _columns(file_sqlite.SCHEMA + orders_sqlite.SCHEMA + shown_sqlite.SCHEMA),
             declared.LEDGER,
         ),
         Store("STATE/sources.npz", _AGES.format("memory"), "no", _names(fields_of(SourceMemory)), declared.MEMORY),

@@ -11,13 +11,13 @@ byte), and the head is the associated data of each: the STREAM construction (Hoa
 from __future__ import annotations
 
 import io
-import os
 import secrets
 import struct
 from pathlib import Path
 from typing import BinaryIO
 
 from bidpilot.bidding.errors import SealBroken
+from bidpilot.serving.durable import whole_file
 from bidpilot.serving.privacy.keys import Key, other_key
 
 MAGIC = b"bidpilot-sealed-1\n"
@@ -112,16 +112,8 @@ def read_plain(path: Path, key: Key | None) -> bytes:
 
 def write_sealed(path: Path, data: bytes, key: Key, durable: bool = True) -> None:
     """Write a file, encrypted, whole or not at all; `durable`: it is on disk on return. Raises OSError."""
-    part = path.with_suffix(".part")
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            seal(key, io.BytesIO(data), file)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path, durable=durable) as file:
+        seal(key, io.BytesIO(data), file)
 
 
 def _cipher(key: Key, salt: bytes):  # type: ignore[no-untyped-def]  # the library loads only where something is encrypted

@@ -3,8 +3,8 @@
 null is absent; a number may be text, and a whole one may have a fraction of zero (a duration any, which is cut off); an
 id may be a number; a list of one may come without its brackets, and an empty object as an empty list. Whatever is read
 so is counted by its form. What cannot be read raises `Unreadable` with its path, unless it is one of several
-impressions or deals, which alone it costs, or a field that only describes where the exposure would be: that costs
-itself, and what its struct names in `unread` stands there, so that rules know of it.
+impressions or deals, which alone it costs, or a field that only describes where the exposure would be, or an opt-out:
+that costs itself, and what its struct names in `unread` stands there, so that rules know of it.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Form(StrEnum):
     malformed_imp = "malformed_imp"
     malformed_deal = "malformed_deal"
     malformed_place = "malformed_place"
+    malformed_opt_out = "malformed_opt_out"
 
 
 class Unreadable(Exception):  # never leaves this room: it becomes an InvalidRequest, or costs an impression
@@ -96,6 +97,7 @@ def _struct(info: inspect.StructType) -> Read:
     needed = {f.encode_name for f in info.fields if f.required and f.default is NODEFAULT}
     make: Callable[..., Any] = info.cls
     describes: dict[str, object] = getattr(info.cls, "unread", _DESCRIBES)
+    malformed = getattr(info.cls, "malformed", Form.malformed_place)
 
     def read(value: Any, forms: Counter[str]) -> Any:
         if value == [] and isinstance(value, list):
@@ -117,7 +119,7 @@ def _struct(info: inspect.StructType) -> Read:
             except Unreadable as error:
                 if key not in describes:
                     raise error.under(f".{key}") from None
-                forms[Form.malformed_place] += 1
+                forms[malformed] += 1
                 given[name] = describes[key]
         return make(**given)
 

@@ -43,7 +43,7 @@ class Audience(BaseModel):
 
     def against(self, person: Person, now: float) -> str | None:
         """Why somebody may not be bid on at `now` (seconds since 1970); None where it may be."""
-        if self.consent and not person.consent:
+        if self.consent and not person.consent.told:
             return "no_consent"
         if self.least_age is not None or self.most_age is not None or self.age_told:
             age = person.age(now)

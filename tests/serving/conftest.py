@@ -12,6 +12,7 @@ import pytest
 from bidpilot.agents.acting.agent import controller_agent
 from bidpilot.agents.acting.from_bundle import initial_state
 from bidpilot.bidding.bundle import (
+    BANDS_FILE,
     SCHEMA_VERSION,
     AgentEntry,
     ControllerEntry,
@@ -20,6 +21,7 @@ from bidpilot.bidding.bundle import (
     action_meaning,
     feature_entries,
     plan_entry,
+    read_manifest,
     write_golden,
     write_manifest,
 )
@@ -30,6 +32,7 @@ from bidpilot.envs import seeding
 from bidpilot.envs.clearing.day import materialise
 from bidpilot.envs.logs.auction_log import AuctionLog, DayRecord, stack_offsets
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
+from bidpilot.training.alerts.play import learn_bands
 from bidpilot.training.export.write import golden_day
 
 
@@ -79,6 +82,15 @@ def write_controller_bundle(
 @pytest.fixture(scope="session")
 def bundle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_controller_bundle(tmp_path_factory.mktemp("bundle") / "mpc")
+
+
+@pytest.fixture(scope="session")
+def banded_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle with bands of training days, which take seconds to play."""
+    folder = write_controller_bundle(tmp_path_factory.mktemp("banded") / "mpc")
+    learn_bands(preset_market(), preset_forecast(), preset_campaign(), 128, 0).save(folder / BANDS_FILE)
+    write_manifest(folder, read_manifest(folder))
+    return folder
 
 
 @pytest.fixture

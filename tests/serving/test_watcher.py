@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bidpilot.bidding.bundle import BANDS_FILE, read_manifest, write_manifest
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.landscape.calendar import NamedEvent
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.traffic.sources import Sources
 from bidpilot.bidding.watch.alarm import Alarm, Risk
 from bidpilot.bidding.watch.metrics import PLAYED
-from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
+from bidpilot.envs.markets.defaults import preset_forecast
 from bidpilot.serving.auction import Opportunity
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import open_bidder
@@ -28,21 +27,11 @@ from bidpilot.serving.metrics import Metrics
 from bidpilot.serving.served import ServedCampaign
 from bidpilot.serving.swap import Swap
 from bidpilot.serving.watcher import DayWatch, Watcher
-from bidpilot.training.alerts.play import learn_bands
 from tests.bidding.watch.honest_days import BUDGET, SLOTS, day, honest_bands
-from tests.serving.conftest import write_controller_bundle
 
 START, SLOT = 20_000 * DAY, DAY / 48
 VALUE = (0.6, 0.2, 0.004)
 Heard = list[tuple[str, Alarm]]
-
-
-@pytest.fixture(scope="module")
-def watched_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = write_controller_bundle(tmp_path_factory.mktemp("watched") / "mpc")
-    learn_bands(preset_market(), preset_forecast(), preset_campaign(), 128, 0).save(folder / BANDS_FILE)
-    write_manifest(folder, read_manifest(folder))
-    return folder
 
 
 class Day:
@@ -77,8 +66,8 @@ class Day:
 
 
 @pytest.fixture
-def live(watched_bundle: Path, tmp_path: Path) -> Iterator[Day]:
-    made = Day(watched_bundle, tmp_path / "state")
+def live(banded_bundle: Path, tmp_path: Path) -> Iterator[Day]:
+    made = Day(banded_bundle, tmp_path / "state")
     yield made
     made.bidder.close()
 
@@ -137,9 +126,9 @@ def test_the_next_day_is_watched_too(live: Day) -> None:
     assert [alarm.slot in range(18, 22) for alarm in live.shocks] == [True]
 
 
-def test_another_bundle_goes_on_with_what_was_seen(live: Day, watched_bundle: Path) -> None:
+def test_another_bundle_goes_on_with_what_was_seen(live: Day, banded_bundle: Path) -> None:
     live.play(16)
-    Swap(live.bidder, live.config).now(watched_bundle)
+    Swap(live.bidder, live.config).now(banded_bundle)
     live.play(2)
     live.play(4, share=0.5)
     watch = live.bidder.days["default"].pilots.watch

@@ -27,6 +27,22 @@ def project(tmp_path_factory: pytest.TempPathFactory, few_worlds: None) -> Itera
         yield folder
 
 
+@pytest.fixture
+def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The working directory, empty, with a store of runs of its own."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def one_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The working directory, empty, with a store that all tests share that ask for this: making one takes seconds."""
+    folder = tmp_path_factory.getbasetemp() / "one_store"
+    folder.mkdir(exist_ok=True)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def drawn_once() -> Iterator[None]:
     """A market's log is drawn once for all tests here, of the same configuration from the same generator."""

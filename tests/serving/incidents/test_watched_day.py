@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bidpilot.bidding.bundle import BANDS_FILE, read_manifest, write_manifest
 from bidpilot.bidding.watch.alarm import Risk
-from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
+from bidpilot.envs.markets.defaults import preset_forecast
 from bidpilot.serving.auction import Opportunity
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.build import open_bidder
@@ -17,22 +16,12 @@ from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.incidents.incident import Action, Incident, Level
 from bidpilot.serving.incidents.policy import ResponsePolicy
-from bidpilot.training.alerts.play import learn_bands
 from bidpilot.training.incidents.config import IncidentsConfig
 from bidpilot.training.incidents.replay import replay
 from bidpilot.training.incidents.rule import alarms_again, bands_of, compared
 from bidpilot.training.incidents.run import run
-from tests.serving.conftest import write_controller_bundle
 
 START, SLOT = 20_000 * DAY, DAY / 48
-
-
-@pytest.fixture(scope="module")
-def banded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = write_controller_bundle(tmp_path_factory.mktemp("banded") / "mpc")
-    learn_bands(preset_market(), preset_forecast(), preset_campaign(), 96, 0).save(folder / BANDS_FILE)
-    write_manifest(folder, read_manifest(folder))
-    return folder
 
 
 class Day:
@@ -64,8 +53,8 @@ class Day:
 
 
 @pytest.fixture
-def live(banded: Path, tmp_path: Path) -> Iterator[Day]:
-    made = Day(banded, tmp_path / "state")
+def live(banded_bundle: Path, tmp_path: Path) -> Iterator[Day]:
+    made = Day(banded_bundle, tmp_path / "state")
     yield made
     made.bidder.close()
 

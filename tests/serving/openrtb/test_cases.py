@@ -17,7 +17,7 @@ from bidpilot.serving.explaining import explained
 from bidpilot.serving.messages import decode_request
 from bidpilot.serving.openrtb import NOBODY
 from bidpilot.serving.reading.request import read_request
-from bidpilot.serving.restrictions import person
+from bidpilot.serving.restrictions import consent, person
 from bidpilot.serving.restrictions.visit import Visit
 from tests.serving.openrtb.desks import HERE, NOW, Answer, Desks, opened
 from tests.serving.openrtb.schema import schema
@@ -70,8 +70,8 @@ def test_nothing_of_a_user_or_a_device_is_decoded_where_there_is_no_consent(monk
         "device": {"geo": {"country": "DEU"}, "ifa": "i"},
     }
     read: list[str] = []
-    for name in ("_user", "_device"):
-        monkeypatch.setattr(person, name, lambda raw, name=name: read.append(name))
+    for room, name in ((person, "_user"), (person, "_device"), (consent, "_limited")):
+        monkeypatch.setattr(room, name, lambda raw, name=name: read.append(name))
 
     def asked(**fields: Any) -> list[str]:
         read.clear()

@@ -13,7 +13,7 @@ import pytest
 from bidpilot.serving import messages as m
 from bidpilot.serving.givt import chain, screen
 from bidpilot.serving.prediction import parts
-from bidpilot.serving.restrictions import person
+from bidpilot.serving.restrictions import consent, person
 
 ROOT = Path(__file__).parents[3]
 SPEC: dict[str, list[str]] = {
@@ -27,8 +27,8 @@ HONOURED: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "SupplyChainNode": (chain._Node,), "Regs": (m.Regs,), "Imp": (m.Imp,), "Banner": (m.Banner,), "Format": (m.Format,),
     "Video": (m.Player,), "Audio": (m.Player,), "Native": (m.Native,), "Pmp": (m.Pmp,), "Deal": (m.Deal,),
     "Qty": (m.Qty,), "DurFloors": (m.DurFloor,), "Site": (m.Site,), "App": (m.App,), "Publisher": (m.Publisher,),
-    "Content": (m.Content,), "Device": (person._Device, screen._Device), "Geo": (person._Geo,),
-    "User": (person._User, person._Consent),
+    "Content": (m.Content,), "Device": (person._Device, consent._Limits, screen._Device), "Geo": (person._Geo,),
+    "User": (person._User, consent._Told),
 }  # fmt: skip
 SEEN: dict[str, type[msgspec.Struct]] = {
     "Imp": parts.Impression, "Banner": parts.Banner, "Format": parts.Size, "Video": parts.Player, "Audio": parts.Player,

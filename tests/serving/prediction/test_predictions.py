@@ -24,6 +24,7 @@ from bidpilot.serving.calendar import DAY, ManualClock
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.exchange_app import ExchangeApp
 from bidpilot.serving.guardrails import Cause, GuardrailConfig
+from bidpilot.serving.messages import BidRequest
 from bidpilot.serving.prediction.asking import Asking, Breaker
 from bidpilot.serving.prediction.load import load_predictor
 from bidpilot.serving.prediction.values import Predicted, Values
@@ -35,6 +36,7 @@ from tests.serving.openrtb.desks import Desks, opened
 from tests.serving.served import only_bid, request
 
 PLAIN = {"id": "1"}
+NOTHING = BidRequest("r", [])
 GOOD = [0.6, 0.2, 0.004]
 CASES = sorted((Path(__file__).parents[1] / "openrtb" / "cases").glob("*.json"))
 
@@ -427,7 +429,7 @@ def test_one_stall_is_one_fault_however_many_wait_for_it() -> None:
     own, counts = asking(lambda view: going.wait(5.0) and {}, 0.1)
 
     async def many() -> None:
-        view = RequestView(b"{}", (), 0.0)
+        view = RequestView(b"{}", NOTHING, (), 0.0)
         await asyncio.gather(*(own.ask(view, 1, 10.0) for _ in range(8)))
 
     asyncio.run(many())
@@ -443,7 +445,7 @@ def test_an_answer_that_comes_as_the_time_is_over_is_taken() -> None:
     own, counts = asking(lambda view: {"1": None}, 0.02)
 
     async def busy() -> object:
-        waiting = asyncio.create_task(own.ask(RequestView(b"{}", (), 0.0), 1, 10.0))
+        waiting = asyncio.create_task(own.ask(RequestView(b"{}", NOTHING, (), 0.0), 1, 10.0))
         await asyncio.sleep(0)
         time.sleep(0.1)
         return await waiting
@@ -459,7 +461,7 @@ def test_an_answer_that_comes_as_the_time_is_over_is_taken() -> None:
 def test_a_caller_without_a_loop_is_answered_in_time_too() -> None:
     going = threading.Event()
     own, counts = asking(lambda view: going.wait(5.0) and {}, 0.05)
-    view = RequestView(b"{}", (), 0.0)
+    view = RequestView(b"{}", NOTHING, (), 0.0)
     assert own.wait(view, 2, 10.0) == {}
     assert own.wait(view, 1, 10.0) == {}
     assert counts == {"late": 2, "resting": 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -10,8 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bidpilot.bidding.errors import InvalidRequest
+from bidpilot.serving.messages import decode_request
 from bidpilot.serving.prediction.parts import Device, Geo, Part, User
 from bidpilot.serving.prediction.view import RequestView
+from bidpilot.serving.reading.request import read_request
 
 AT = 20_000 * 86_400 + 5 * 3600 + 1  # a Friday
 NAMES = {"ifa", "ip", "ipv6", "ua", "sua", "didsha1", "dpidmd5", "buyeruid", "eids", "lat", "lon", "customdata"}
@@ -38,7 +42,8 @@ WHOLE: dict[str, Any] = {
 
 
 def view(ids: tuple[str, ...] = ("1", "2", "3"), **changes: Any) -> RequestView:
-    return RequestView(json.dumps(WHOLE | changes).encode(), ids, AT)
+    raw = json.dumps(WHOLE | changes).encode()
+    return RequestView(raw, read_request(raw, Counter()), ids, AT)
 
 
 def test_all_that_describes_the_exposure_is_there() -> None:
@@ -96,8 +101,11 @@ def test_neither_the_view_nor_its_parts_can_be_changed() -> None:
         ({"regs": {"ext": {"us_privacy": "1-Y-"}}}, False),
         ({"device": WHOLE["device"] | {"lmt": 1}}, False),
         ({"device": WHOLE["device"] | {"dnt": 1}}, False),
-        ({"regs": ["what is this"]}, False),
-        ({"regs": {"gdpr": {}}}, False),
+        ({"device": ["what is this"]}, False),
+        ({"regs": {"us_privacy": {}}}, False),
+        ({"regs": {"gdpr": 1}, "user": WHOLE["user"] | {"consent": " "}}, False),
+        ({"app": {"content": {"contentrating": "TV-Y7"}}}, False),
+        ({"regs": {"gpp_sid": [2]}}, False),
     ],
 )
 def test_without_consent_there_is_no_user_and_no_place_closer_than_a_country(
@@ -105,9 +113,29 @@ def test_without_consent_there_is_no_user_and_no_place_closer_than_a_country(
 ) -> None:
     seen = view(**changes)
     assert (seen.user is not None) == allowed
+    if "what is this" in changes.get("device", ()):
+        assert seen.device is None
+        return
     assert seen.device is not None
     assert seen.device.geo == (Geo(country="DEU", city="Berlin", zip="10115") if allowed else Geo(country="DEU"))
     assert seen.device.os == "iOS"
+
+
+@pytest.mark.parametrize("told", [b'"yob": 1990', b'"os": "iOS"', b'"tagid": "t"'])
+def test_a_text_that_is_no_unicode_costs_its_part_alone(told: bytes) -> None:
+    """And raises nothing, which would count as a fault of the predictor: the bidder has no use for that text."""
+    raw = (
+        json.dumps(WHOLE)
+        .encode()
+        .replace(told, told + b', "keywords": "\xff", "carrier": "\xff", "displaymanager": "\xff"')
+    )
+    raw = raw.replace(b'"tagid": "t"', b'"tagid": "\xff"') if b"tagid" in told else raw
+    seen = RequestView(raw, decode_request(raw), ("1", "2", "3"), AT)
+    assert (seen.user is None, seen.device is None, seen.impressions == ()) == (
+        b"tagid" not in told,
+        b"iOS" in told,
+        b"tagid" in told,
+    )
 
 
 @pytest.mark.parametrize(
@@ -146,7 +174,10 @@ values = st.recursive(
 @settings(max_examples=50, deadline=None)
 @given(st.dictionaries(st.sampled_from(["site", "app", "device", "user", "regs"]), values, max_size=5))
 def test_whatever_comes_a_part_is_there_or_not_and_consent_is_never_made_up(changes: dict[str, Any]) -> None:
-    seen = view(**changes)
+    try:
+        seen = view(**changes)
+    except InvalidRequest:  # nobody is asked
+        return
     for part in ("site", "app", "device", "user"):
         getattr(seen, part)
     if not seen.consented:

@@ -69,7 +69,7 @@ OBJECTS: dict[str, tuple[str, ...]] = {
     "user": ("id", "buyeruid", "yob", "gender", "keywords", "customdata"),
     "user.geo": ("lat", "lon", "zip"),
     "user.ext": ("consent", "eids"),
-    "regs": ("us_privacy",),
+    "regs": ("us_privacy", "gpp"),
     "regs.ext": ("gpp",),
     "source": ("tid", "pchain"),
     "source.ext": ("schain",),
@@ -109,6 +109,8 @@ class Marks:
             imp["video"] = {"mimes": [self.of("imp.video.mimes")], "ext": {"a": self.of("imp.video.ext")}}
             imp["pmp"] = {"deals": [{"id": self.of("imp.pmp.deals.id")}]}
             made |= {"badv": [self.of("badv")], "bapp": [self.of("bapp")]}
+        else:
+            made["regs"]["us_privacy"] = "1YNN"  # or the person would be known by no id
         if hints:
             told = {name: self.of(f"imp.ext.bidpilot.{name}") for name in HINTS}
             imp["ext"]["bidpilot"] = told | {"segment": 0, "explain": True, "odd": self.of("imp.ext.bidpilot.odd")}

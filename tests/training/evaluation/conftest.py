@@ -1,7 +1,6 @@
 """A market small enough to play in a moment, and no store but the test's own."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,6 +42,5 @@ def record() -> SuiteRecord:
 
 
 @pytest.fixture(autouse=True)
-def _no_store_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.chdir(tmp_path)
+def _no_store_of_the_user(own_store: None) -> None:
+    """Whatever a test here does."""

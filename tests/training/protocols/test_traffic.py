@@ -26,10 +26,7 @@ BURSTS = SyntheticConfig(
 )
 
 
-@pytest.fixture(autouse=True)
-def _own_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("own_store")
 
 
 def small(name: str, market: SyntheticConfig, in_a_row: int = 1) -> SuiteRecord:

@@ -49,13 +49,8 @@ def forecast() -> Forecast:
 
 
 @pytest.fixture(autouse=True)
-def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """One store for the module: creating a database takes two seconds."""
-    folder = tmp_path_factory.getbasetemp() / "rebalance"
-    folder.mkdir(exist_ok=True)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+def _place(one_store: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BIDPILOT_ADMIN_TOKEN", TOKEN)
-    monkeypatch.chdir(tmp_path)
     Path("week.yaml").write_text(yaml.safe_dump(TERMS))
 
 

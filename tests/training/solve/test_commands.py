@@ -16,13 +16,7 @@ from bidpilot.training.tracking import download, find_run, latest_finished_run
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
-@pytest.fixture(autouse=True)
-def _store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """One store for the module: creating a database takes two seconds."""
-    folder = tmp_path_factory.getbasetemp() / "solve"
-    folder.mkdir(exist_ok=True)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("one_store")
 
 
 def solved(name: str, *options: str, command: str = "solve") -> dict[str, Any]:

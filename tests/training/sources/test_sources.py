@@ -27,10 +27,7 @@ AUCTIONS, SOURCES, BAD = 60, 8, 5
 BURST = slice(20, 28)  # slots of the third day
 
 
-@pytest.fixture(autouse=True)
-def _own_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("own_store")
 
 
 def with_burst(marked: bool = True) -> AuctionLog:

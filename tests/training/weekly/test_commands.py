@@ -28,13 +28,7 @@ from tests.training.small_logs import small_log
 DAYS = 21
 
 
-@pytest.fixture(autouse=True)
-def _store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The store of the tests of `solve`: creating a database takes two seconds."""
-    folder = tmp_path_factory.getbasetemp() / "solve"
-    folder.mkdir(exist_ok=True)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("one_store")
 
 
 def hold(log: Path, **options: object) -> Week:
