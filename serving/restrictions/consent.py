@@ -1,10 +1,11 @@
 """Of whom anything may be read: the one place that says so, for the rules of campaigns and for predictors alike.
 
-Two questions. `readable`: whether data of the person may be read at all, as it may not of children, nor without the
-consent that the GDPR or Canada's law asks for. `usable`: whether it may also be made use of, to know the person again
-or to predict what the person does, as it may not of who has opted out (`us_privacy`, the United States' sections of
-`gpp`, `lmt`, `dnt`), nor where what would say so cannot be read. What keeps somebody from being bid on, as being a
-minor does, asks the first alone: who opts out is kept out still.
+Three questions. `readable`: whether data of the person may be read at all, as it may not of children, nor without the
+consent that the GDPR or Canada's law asks for. `knowable`: whether the person may also be known again by an id, as who
+has opted out by law may not (`us_privacy`, the United States' sections of `gpp`), nor anybody where what would say so
+cannot be read. `usable`: whether, besides, nobody limits tracking (`lmt`, `dnt`): predictors and the device's
+advertising id need that. Frequency caps do not, by the guidelines behind these signals, where exchange or buyer have an
+id. What keeps somebody from being bid on, as being a minor does, asks the first alone: who opts out is kept out still.
 """
 
 from __future__ import annotations
@@ -57,11 +58,11 @@ class Consent:
         child: whether the request says that it is of children, or that what is seen is made for them, or unreadable.
     """
 
-    __slots__ = ("_doubtful", "_request", "_usable", "child", "told")
+    __slots__ = ("_doubtful", "_knowable", "_request", "child", "told")
 
     def __init__(self, request: BidRequest) -> None:
         self._request, regs = request, request.regs
-        self._usable: bool | None = None
+        self._knowable: bool | None = None
         self.told, self._doubtful, self.child = True, False, False
         if regs is not None:
             self.told, self._doubtful = _consent(regs, request.user)
@@ -75,12 +76,17 @@ class Consent:
         return self.told and not self.child
 
     @property
-    def usable(self) -> bool:
-        """Whether it may also be made use of: nobody has opted out, and what would say so can be read."""
-        if self._usable is None:
+    def knowable(self) -> bool:
+        """Whether the person may be known again: nobody has opted out by law, and what would say so can be read."""
+        if self._knowable is None:
             regs, surely = self._request.regs, self.readable and not self._doubtful
-            self._usable = surely and not (regs is not None and _opted_out(regs)) and not _limited(self._request.device)
-        return self._usable
+            self._knowable = surely and not (regs is not None and _opted_out(regs))
+        return self._knowable
+
+    @property
+    def usable(self) -> bool:
+        """Whether data may be used to predict, and the device's own id: nor is tracking limited, or may be."""
+        return self.knowable and not _limited(self._request.device)
 
 
 def _consent(regs: Regs, user: msgspec.Raw) -> tuple[bool, bool]:

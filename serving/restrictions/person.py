@@ -94,13 +94,13 @@ class Person:
 
     @property
     def known(self) -> tuple[str, Kind] | None:
-        """The buyer's id of the person, the exchange's, or the device's, and whose; none of who has opted out."""
-        if not self.consent.usable:
+        """The buyer's id of the person, the exchange's, or the device's where tracking is not limited; and whose."""
+        if not self.consent.knowable:
             return None
         user = self.user
         if found := _id(user.buyeruid) or _id(user.id):
             return found, "user"
-        found = _id(self.device.ifa).lower()  # some send it in capitals
+        found = _id(self.device.ifa).lower() if self.consent.usable else ""  # some send it in capitals
         return (found, "device") if found else None
 
     @property

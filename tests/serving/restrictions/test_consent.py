@@ -60,10 +60,6 @@ def test_of_whom_nothing_forbids_it_data_is_used(fields: dict[str, Any]) -> None
         # who was known by an id before, though predictors did not see the user
         {"regs": {"us_privacy": "1YYN"}},
         {"regs": {"ext": {"us_privacy": "1YYN"}}},
-        {"device": {"lmt": 1}},
-        {"device": {"dnt": True}},
-        {"device": {"lmt": {}}},
-        {"device": "nonsense"},
         {"regs": {"gdpr": 1}, "user": USER | {"consent": TCF, "ext": 7}},
         # whom predictors saw before, though rules of campaigns read nothing
         {"regs": {"gdpr": 1}, "user": USER | {"consent": " "}},
@@ -92,8 +88,16 @@ def test_of_whom_anything_forbids_it_or_may_nobody_is_known_and_no_predictor_see
     assert used(fields) == (False, False)
 
 
-def test_an_opt_out_is_read_however_its_name_is_written() -> None:
-    raw = json.dumps({"id": "r", "imp": [{"id": "1"}], "user": USER, "device": {"lmt": 1}}).encode()
+@pytest.mark.parametrize("device", [{"lmt": 1}, {"dnt": True}, {"lmt": {}}, "nonsense"])
+def test_who_limits_tracking_is_known_by_the_exchange_alone_and_no_predictor_sees_a_user(device: Any) -> None:
+    """Frequency caps are among what the guidelines behind these signals allow."""
+    assert used({"device": device}) == (True, False)
+    limited = {"ifa": "AEBE52E7-03EE"} | device if isinstance(device, dict) else device
+    assert Person(asked({"user": {}, "device": limited})[0]).known is None
+
+
+def test_a_limit_is_read_however_its_name_is_written() -> None:
+    raw = json.dumps({"id": "r", "imp": [{"id": "1"}], "device": {"ifa": "AEBE52E7-03EE", "lmt": 1}}).encode()
     assert Person(read_request(raw.replace(b"lmt", b"lm\\u0074"), Counter())).known is None
 
 
