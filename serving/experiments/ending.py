@@ -53,11 +53,14 @@ class Ending:
         bidder.control.on_orders.append(self.hear)
 
     def _hold_on(self) -> None:
-        """Give the money to the arm that goes on once more where the file has changed since, and with it the budgets
-        that orders hold on top of: a start on the day after it began, as that day's own budgets are in it no more."""
+        """Give the money to the arm that goes on once more where it has not all been moved, or where the file has
+        changed since, and with it the budgets that orders hold on top of: a start on the day after it began, as that
+        day's own budgets are in it no more."""
         to, served = self.experiment.ended_to, self._bidder.served
         arms = [served[name] for name in self.experiment.campaigns if name in served]
-        if to is not None and len(arms) == len(self.experiment.campaigns) and not all(map(_is_planned, arms)):
+        if to is None or len(arms) < len(self.experiment.campaigns):
+            return
+        if self._unfinished() or not all(map(_is_planned, arms)):
             self.stop(to, "", lambda _: None)
 
     def hear(self, names: set[str]) -> None:
@@ -85,11 +88,12 @@ class Ending:
             c: whole_of(self._having(c, of), self._today(of[0].name)) for c, of in arms.items()
         }
         paused = {c: self._paused(c, of) for c, of in arms.items()}
-        orders = self._order(by, to, whole)
-        self._obey()
-        for c in arms:
+        orders: list[Pending] = []
+        for c in arms:  # before the stop, so that whoever finds the stop finds the arm paused or not as it is to be
             goes_on = bidder.served[arm_campaign(c, to)]
             orders += bidder.put(goes_on.model_copy(update={"paused": paused[c]}), by, ("paused",))
+        orders += self._order(by, to, whole)
+        self._obey()
         closed_arms = [arm for c, of in arms.items() for arm in of if arm.name != arm_campaign(c, to)]
         for arm in closed_arms:
             state = bidder.days[arm.name].wallet.state
