@@ -84,9 +84,7 @@ class Ending:
         if gone:
             raise InvalidExperiment(f"{gone[0]} is not served any more, so that its money cannot be given on.")
         arms = {c: [bidder.served[arm_campaign(c, arm)] for arm in experiment.arms] for c in experiment.file.campaigns}
-        whole = self._unfinished() or {
-            c: whole_of(self._having(c, of), self._today(of[0].name)) for c, of in arms.items()
-        }
+        whole = {c: self._whole(c, of) for c, of in arms.items()}
         paused = {c: self._paused(c, of) for c, of in arms.items()}
         orders: list[Pending] = []
         for c in arms:  # before the stop, so that whoever finds the stop finds the arm paused or not as it is to be
@@ -116,6 +114,18 @@ class Ending:
 
         accounts = [account_of(name, day) for name, day in asked]
         bidder.desk.keeper.run(lambda store: store.states(accounts), told)
+
+    def _whole(self, campaign: str, arms: Sequence[ServedCampaign]) -> Whole:
+        """What a campaign may spend: as a stop before found it, whose money has not moved, or as was ordered since."""
+        today, before, stop = self._today(arms[0].name), self.experiment.ended_to, self.experiment.file.order
+        unfinished = self._unfinished() or {}
+        if before is None or campaign not in unfinished:
+            return whole_of(self._having(campaign, arms), today)
+        name = arm_campaign(campaign, before)
+        budget, told = self._orders.get(settings.field_key(name, "campaign.budget")), self._orders.get(stop)
+        if budget is not None and told is not None and budget.version > told.version:
+            return whole_of([self._bidder.served[name]], today)
+        return unfinished[campaign]
 
     def _having(self, campaign: str, arms: Sequence[ServedCampaign]) -> list[ServedCampaign]:
         """The arms whose budgets are the campaign's: all but those that a stop before has closed."""
