@@ -32,7 +32,7 @@ from bidpilot.serving.experiments.arms import as_ordered, bundles_of, check_plan
 from bidpilot.serving.experiments.described import described
 from bidpilot.serving.experiments.experiment import Experiment
 from bidpilot.serving.experiments.file import ExperimentFile, read_experiment
-from bidpilot.serving.experiments.money import rest_of_day
+from bidpilot.serving.experiments.money import begin_anew, rest_of_day
 from bidpilot.serving.guardrails import LOGGER
 from bidpilot.serving.incidents.contacts import read_contacts
 from bidpilot.serving.incidents.files import FOLDER
@@ -141,6 +141,7 @@ def _open(
     if file is not None:
         whole = [served for served in campaigns if served.name in file.campaigns]
         campaigns = split(as_ordered(campaigns, file, store), file)
+        begin_anew(file, store, clock())
     campaigns = rest_of_day(campaigns, file, store, partial(_today, desk, calendar.slots))
     experiment = None if file is None else _experiment(config, file, arms, desk, campaigns, whole)
     if file is not None and decisions is not None:

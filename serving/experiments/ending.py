@@ -53,11 +53,14 @@ class Ending:
         bidder.control.on_orders.append(self.hear)
 
     def _hold_on(self) -> None:
-        """Give the money to the arm that goes on once more where the file has changed since, and with it the budgets
-        that orders hold on top of: a start on the day after it began, as that day's own budgets are in it no more."""
+        """Give the money to the arm that goes on once more where it has not all been moved, or where the file has
+        changed since, and with it the budgets that orders hold on top of: a start on the day after it began, as that
+        day's own budgets are in it no more."""
         to, served = self.experiment.ended_to, self._bidder.served
         arms = [served[name] for name in self.experiment.campaigns if name in served]
-        if to is not None and len(arms) == len(self.experiment.campaigns) and not all(map(_is_planned, arms)):
+        if to is None or len(arms) < len(self.experiment.campaigns):
+            return
+        if self._unfinished() or not all(map(_is_planned, arms)):
             self.stop(to, "", lambda _: None)
 
     def hear(self, names: set[str]) -> None:
@@ -81,15 +84,14 @@ class Ending:
         if gone:
             raise InvalidExperiment(f"{gone[0]} is not served any more, so that its money cannot be given on.")
         arms = {c: [bidder.served[arm_campaign(c, arm)] for arm in experiment.arms] for c in experiment.file.campaigns}
-        whole = self._unfinished() or {
-            c: whole_of(self._having(c, of), self._today(of[0].name)) for c, of in arms.items()
-        }
+        whole = {c: self._whole(c, of) for c, of in arms.items()}
         paused = {c: self._paused(c, of) for c, of in arms.items()}
-        orders = self._order(by, to, whole)
-        self._obey()
-        for c in arms:
+        orders: list[Pending] = []
+        for c in arms:  # before the stop, so that whoever finds the stop finds the arm paused or not as it is to be
             goes_on = bidder.served[arm_campaign(c, to)]
             orders += bidder.put(goes_on.model_copy(update={"paused": paused[c]}), by, ("paused",))
+        orders += self._order(by, to, whole)
+        self._obey()
         closed_arms = [arm for c, of in arms.items() for arm in of if arm.name != arm_campaign(c, to)]
         for arm in closed_arms:
             state = bidder.days[arm.name].wallet.state
@@ -112,6 +114,18 @@ class Ending:
 
         accounts = [account_of(name, day) for name, day in asked]
         bidder.desk.keeper.run(lambda store: store.states(accounts), told)
+
+    def _whole(self, campaign: str, arms: Sequence[ServedCampaign]) -> Whole:
+        """What a campaign may spend: as a stop before found it, whose money has not moved, or as was ordered since."""
+        today, before, stop = self._today(arms[0].name), self.experiment.ended_to, self.experiment.file.order
+        unfinished = self._unfinished() or {}
+        if before is None or campaign not in unfinished:
+            return whole_of(self._having(campaign, arms), today)
+        name = arm_campaign(campaign, before)
+        budget, told = self._orders.get(settings.field_key(name, "campaign.budget")), self._orders.get(stop)
+        if budget is not None and told is not None and budget.version > told.version:
+            return whole_of([self._bidder.served[name]], today)
+        return unfinished[campaign]
 
     def _having(self, campaign: str, arms: Sequence[ServedCampaign]) -> list[ServedCampaign]:
         """The arms whose budgets are the campaign's: all but those that a stop before has closed."""

@@ -54,20 +54,61 @@ def rest_of_day(
         InvalidServing: an order that tells of an experiment cannot be read.
     """
     orders = list(store.orders(0))
-    arms = {} if file is None else {arm_campaign(c, a.name): (c, a) for c in file.campaigns for a in file.arms}
     to = None if file is None else ended_to(orders, file)
-    found = []
+    split = {} if file is None else {arm_campaign(c, a.name): c for c in file.campaigns for a in file.arms}
+    together: dict[str, list[ServedCampaign]] = {}
     for served in campaigns:
-        campaign, arm = arms.get(served.name, (served.name, None))
-        share = 1.0 if arm is None or arm.name == to else arm.share if to is None else 0.0
-        others, today = spent_by(orders, campaign, file if arm else None, to), day_of(served)
-        spent = 0.0
-        if share and others:
-            spent = share * sum(map(committed, store.states([account_of(name, today) for name in others])))
-        if spent > 0.0:
-            served = served.model_copy(update={"elsewhere": Elsewhere(day=today, spent=spent)})
-        found.append(served)
-    return found
+        together.setdefault(split.get(served.name, served.name), []).append(served)
+    less: dict[str, Elsewhere] = {}
+    for campaign, parts in together.items():
+        running, today = file if parts[0].name in split else None, day_of(parts[0])
+        spent = sum(_committed(store, spent_by(orders, campaign, running, to), today))
+        if running is None or to is not None:
+            goes_on = campaign if to is None or running is None else arm_campaign(campaign, to)
+            less[goes_on] = Elsewhere(day=today, spent=spent)
+            continue
+        own = _committed(store, [arm.name for arm in parts], today)
+        borne = borne_by(running.shares, [arm.whole_budget_on(today) for arm in parts], own, spent)
+        less |= {arm.name: Elsewhere(day=today, spent=one) for arm, one in zip(parts, borne, strict=True)}
+    less = {name: one for name, one in less.items() if one.spent > 0.0}
+    return [c.model_copy(update={"elsewhere": less[c.name]}) if c.name in less else c for c in campaigns]
+
+
+def borne_by(shares: Sequence[float], budgets: Sequence[float], own: Sequence[float], spent: float) -> list[float]:
+    """What each arm has less of its budget today for what others have `spent`, currency: its share of that.
+
+    Where an arm has spent too much of its `own` for its share, the others have that much less, by what they have left;
+    where they have too little, nothing is left, and each has all of it less, should a greater budget be ordered.
+    """
+    left = [budget - share * spent - of for share, budget, of in zip(shares, budgets, own, strict=True)]
+    over, free = sum(max(-one, 0.0) for one in left), sum(max(one, 0.0) for one in left)
+    parts = [max(one, 0.0) / free if over < free else 1.0 for one in left]
+    return [share * spent + over * part for share, part in zip(shares, parts, strict=True)]
+
+
+def _committed(store: LedgerStore, names: Sequence[str], day: date) -> list[float]:
+    """What the accounts of these names have settled, owe and hold of a day."""
+    return [committed(state) for state in store.states([account_of(name, day) for name in names])] if names else []
+
+
+def begin_anew(file: ExperimentFile, store: LedgerStore, now: float) -> None:
+    """Where an experiment has not begun, let no order hold of arms of these names in experiments before.
+
+    Such are the stop of one, which has left arms paused and without money, and what was ordered after it.
+
+    Raises:
+        LedgerUnavailable: the store does not answer.
+        InvalidServing: an order that tells of an experiment cannot be read.
+    """
+    orders = list(store.orders(0))
+    if any(order.name == file.order for order in orders):
+        return
+    before = {name for campaign in file.campaigns for name in spent_by(orders, campaign, None)}
+    names = before & {arm_campaign(campaign, arm.name) for campaign in file.campaigns for arm in file.arms}
+    for order in orders:
+        name = settings.campaign_of(order.name)
+        if name in names and order.name != settings.file_key(name):
+            store.order(order.name, settings.Said(settings.FILE, now, void=True).text())
 
 
 def spent_by(orders: Iterable[Order], campaign: str, file: ExperimentFile | None, to: str | None = None) -> list[str]:
@@ -77,15 +118,15 @@ def spent_by(orders: Iterable[Order], campaign: str, file: ExperimentFile | None
     """
     found = [
         arm_campaign(campaign, arm)
-        for name, said in _experiments(orders).items()
-        if (file is None or name != file.name) and campaign in said.get("campaigns", ())
+        for said in _experiments(orders).values()
+        if campaign in said.get("campaigns", ())
         for arm in said.get("arms", ())
     ]
+    own = {campaign}
     if file is not None:
-        found.append(campaign)
-    if file is not None and to is not None:
-        found += [arm_campaign(campaign, arm.name) for arm in file.arms if arm.name != to]
-    return found
+        found += [campaign, *(arm_campaign(campaign, arm.name) for arm in file.arms)]
+        own = {arm_campaign(campaign, arm.name) for arm in file.arms if to in (None, arm.name)}
+    return [name for name in dict.fromkeys(found) if name not in own]
 
 
 def ended_to(orders: Iterable[Order], file: ExperimentFile) -> str | None:

@@ -188,8 +188,9 @@ def test_an_administrator_of_an_ordinary_server_is_told_that_there_is_none(
         assert ask(admin, "/admin/experiment/stop", {"to": "new"}, token="t").status == 400
 
 
+@pytest.mark.parametrize("since", [None, 12.0])
 def test_without_the_ledger_no_money_moves_and_it_can_be_asked_for_again(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, since: float | None
 ) -> None:
     monkeypatch.setenv("BIDPILOT_ADMIN_TOKEN", "t")
     with ground.open(experiment_file(ground.folder)) as bidder:
@@ -201,8 +202,10 @@ def test_without_the_ledger_no_money_moves_and_it_can_be_asked_for_again(
             assert answer.status == 503
             assert "Send this again" in answer.body["error"]
         assert budgets(bidder)["spring.new"] == WHOLE // 2
+        if since is not None:  # a budget that is ordered in between has the last word
+            assert ask(admin, "/admin/campaigns/spring/budget", {"budget": since}, token="t").status == 200
         assert ask(admin, "/admin/experiment/stop", {"to": "new"}, token="t").status == 200
-        assert sum(budgets(bidder).values()) == pytest.approx(WHOLE, abs=2)
+        assert sum(budgets(bidder).values()) == pytest.approx(WHOLE if since is None else since * MICRO, abs=2)
 
 
 def test_a_stop_that_another_bidder_was_told_holds_here(ground: Ground, tmp_path: Path) -> None:
@@ -215,3 +218,30 @@ def test_a_stop_that_another_bidder_was_told_holds_here(ground: Ground, tmp_path
         second.control.orders._known["experiment/x"] = order
         second.control._obey({"experiment/x"})
         assert set(trade(second, 20)) == {"spring.new"}
+
+
+@pytest.mark.parametrize("paused", [False, True])
+@pytest.mark.parametrize("written", range(0, 12, 2))
+def test_a_stop_that_a_crash_cuts_off_pauses_and_resumes_nothing_and_is_carried_out_at_the_start(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, written: int, paused: bool
+) -> None:
+    file = experiment_file(ground.folder)
+    with ground.open(file) as bidder:
+        trade(bidder, 40)
+        for name in ARMS if paused else ():
+            bidder.put(bidder.served[name].model_copy(update={"paused": True}))
+        stopped(bidder, "new")
+        store, left = bidder.desk.keeper.store, iter(range(written))
+        keep = store.order
+        monkeypatch.setattr(store, "order", lambda name, text: (next(left), keep(name, text))[1])
+        assert bidder.ending is not None
+        bidder.ending.stop("control", "anna", lambda _: None)
+        assert next(left, None) is None
+    with ground.open(file) as bidder:
+        assert bidder.experiment is not None
+        to = f"spring.{bidder.experiment.ended_to}"
+        assert sum(budgets(bidder).values()) == pytest.approx(WHOLE, abs=2)
+        assert set(trade(bidder, 20)) == (set() if paused else {to})
+        stopped(bidder, "control")
+        assert sum(budgets(bidder).values()) == pytest.approx(WHOLE, abs=2)
+        assert set(trade(bidder, 20)) == (set() if paused else {"spring.control"})

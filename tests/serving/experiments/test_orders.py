@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from bidpilot.bidding.errors import InvalidExperiment
 from bidpilot.serving.admin_app import AdminApp
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.config import ServeConfig
+from bidpilot.serving.guardrails import GuardrailConfig
 from bidpilot.serving.ledger.store import MICRO
 from bidpilot.serving.server import applications
 from tests.serving.doors import ask
@@ -137,19 +139,29 @@ def test_a_campaign_that_was_deleted_by_an_order_is_not_split(ground: Ground) ->
         ground.open(experiment_file(ground.folder))
 
 
+def experiments(folder: Path) -> list[Path]:
+    """Three of one campaign: two have arms of the same names, two have other shares."""
+    shares, found = {"control": 0.2, "new": 0.8}, []
+    for name, arms in (("x", {"control": 0.5, "new": 0.5}), ("y", shares), ("z", {"control": 0.3, "blue": 0.7})):
+        (folder / name).mkdir()
+        entries = [{"name": arm, "share": share} for arm, share in arms.items()]
+        found.append(experiment_file(folder / name, name=name, arms=entries))
+    return found
+
+
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_whatever_is_ordered_a_day_costs_no_more_than_the_greatest_budget_of_it(ground: Ground, seed: int) -> None:
     """Spending, experiments that begin, stop and go, budgets, pauses and restarts, in any order."""
-    rng, file = np.random.default_rng(seed), experiment_file(ground.folder)
+    rng, files = np.random.default_rng(seed), experiments(ground.folder)
     greatest, paused, spent = 2.0, False, 0
-    usual = [{"name": "spring", "campaign": {"budget": greatest}}]
-    bidder, split = ground.open(None, usual), False
-    doings = ["trade", "budget", "pause", "stop", "restart"]
+    usual, free = [{"name": "spring", "campaign": {"budget": greatest}}], GuardrailConfig(patience=5.0, slot_share=1.0)
+    bidder = ground.open(None, usual, guardrails=free)
+    doings = ["trade", "budget", "pause", "arm", "stop", "restart"]
     try:
-        for doing in ["trade", *rng.choice(doings, 30, p=[0.4, 0.15, 0.1, 0.15, 0.2])]:
-            operator = Operator(ground, bidder)
+        for doing in ["trade", *rng.choice(doings, 30, p=[0.3, 0.05, 0.05, 0.25, 0.05, 0.3])]:
+            operator, experiment = Operator(ground, bidder), bidder.experiment
             if doing == "trade":
-                cost = sum(trade(bidder, 60).values())
+                cost = sum(trade(bidder, int(rng.choice([60, 600, 2000]))).values())
                 assert not (cost and paused)
                 spent += cost
             elif doing == "budget":
@@ -159,12 +171,63 @@ def test_whatever_is_ordered_a_day_costs_no_more_than_the_greatest_budget_of_it(
             elif doing == "pause":
                 paused = not paused
                 operator.order(f"campaigns/spring/{'pause' if paused else 'resume'}")
-            elif doing == "stop" and split:
-                operator.order("experiment/stop", {"to": str(rng.choice(["control", "new"]))})
+            elif doing == "arm" and experiment is not None and experiment.ended_to is None and not paused:
+                name = str(rng.choice(sorted(experiment.campaigns)))
+                operator.order(f"campaigns/{name}/{rng.choice(['pause', 'resume'])}")
+            elif doing == "stop" and experiment is not None:
+                operator.order("experiment/stop", {"to": str(rng.choice(experiment.arms))})
             elif doing == "restart":
                 bidder.close()
-                split = bool(rng.random() < 0.5)
-                bidder = ground.open(file if split else None, usual)
+                file = files[int(rng.integers(len(files)))] if rng.random() < 0.6 else None
+                bidder = ground.open(file, usual, guardrails=free)
             assert 0 < spent <= greatest * MICRO + 3  # of a split amount each part may be rounded
     finally:
         bidder.close()
+
+
+def test_an_arm_that_has_spent_its_share_leaves_less_to_the_others_where_the_campaign_has_spent(ground: Ground) -> None:
+    """Of arms that spent unlike, after a time without the experiment, none gets what another has spent already."""
+    file, usual = experiment_file(ground.folder), [{"name": "spring", "campaign": {"budget": 4.0}}]
+    free = {"guardrails": GuardrailConfig(patience=5.0, slot_share=1.0)}
+    with ground.open(file, usual, **free) as bidder:
+        Operator(ground, bidder).order("campaigns/spring.new/pause")
+        spent = trade(bidder, 3000)["spring.control"]
+        assert spent > 1.9 * MICRO
+        Operator(ground, bidder).order("campaigns/spring.new/resume")
+    with ground.open(None, usual, **free) as bidder:
+        while spent < 3 * MICRO:
+            spent += trade(bidder, 5)["spring"]
+    with ground.open(file, usual, **free) as bidder:
+        spent += sum(trade(bidder, 3000).values())
+    assert 3.5 * MICRO < spent <= 4 * MICRO + 3
+
+
+def test_the_next_experiment_with_arms_of_the_same_names_begins_anew(ground: Ground) -> None:
+    """Neither is an arm paused or without money as the stop of the one before left it, nor is its own money taken."""
+    with ground.open(experiment_file(ground.folder)) as bidder:
+        operator = Operator(ground, bidder)
+        operator.order("experiment/stop", {"to": "new"})
+    file = experiment_file(ground.folder, name="y")
+    for _ in range(2):
+        ground.clock.move(ground.clock() + 86_400.0)
+        with ground.open(file) as bidder:
+            assert budgets(bidder) == dict.fromkeys(ARMS, BUDGET / 2 * MICRO)
+            assert set(trade(bidder, 40)) == set(ARMS)
+        with ground.open(file) as bidder:
+            assert budgets(bidder) == dict.fromkeys(ARMS, BUDGET / 2 * MICRO)
+            spent = sum(day.wallet.state.settled for day in bidder.days.values() if day.wallet.state)
+    with ground.open(None) as bidder:
+        assert budgets(bidder) == {"spring": pytest.approx(BUDGET * MICRO - spent, abs=2)}  # not twice
+
+
+def test_arms_of_the_same_names_and_other_shares_have_no_more_than_the_budget_on_the_day_of_both(
+    ground: Ground,
+) -> None:
+    usual, free = [{"name": "spring", "campaign": {"budget": 4.0}}], GuardrailConfig(patience=5.0, slot_share=1.0)
+    with ground.open(experiment_file(ground.folder), usual, guardrails=free) as bidder:
+        spent = sum(trade(bidder, 3000).values())
+        assert spent > 3.5 * MICRO
+    arms = [{"name": "control", "share": 0.1}, {"name": "new", "share": 0.9}]
+    with ground.open(experiment_file(ground.folder, name="y", arms=arms), usual, guardrails=free) as bidder:
+        spent += sum(trade(bidder, 3000).values())
+    assert spent <= 4 * MICRO + 3
