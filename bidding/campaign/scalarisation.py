@@ -70,7 +70,7 @@ def utility(
     """
     active = preference > 0
     share = np.where(active, kpi, 0.0) / np.where(active, ideal, 1.0)
-    if (kind == 0).all():
+    if not kind.any():
         return np.einsum("bj,bj->b", preference, share)  # type: ignore[no-any-return]
     weighted = (preference * share).sum(axis=-1)
     nash = np.where(active, share**preference, 1.0).prod(axis=-1)

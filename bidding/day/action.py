@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,15 +44,22 @@ def decode(
         )
     if not np.isfinite(action).all():
         raise InvalidAction("an action is not finite (NaN or infinity). Check the policy's weights and its input.")
-    a = np.clip(action.astype(np.float64), -1.0, 1.0)
-    scale = np.exp(SCALE_REACH * a[:, :1])
-    tilt = np.exp(TILT_REACH * a[:, :3])
-    tilt[:, 0] = 1.0
-    segment = a[:, FIRST_SEGMENT:]
-    centre = np.einsum("bs->b", segment) / segment.shape[1]
-    factor = np.exp(SEGMENT_REACH * (segment - centre[:, None]))
+    held = np.minimum(np.maximum(action, -1.0), 1.0).astype(np.float64)
+    segments = held.shape[1] - FIRST_SEGMENT
+    factor = held.T.copy()  # (3 + S, B): rows in a line
+    factor[FIRST_SEGMENT:] -= np.einsum("bs->b", held[:, FIRST_SEGMENT:]) / segments
+    factor *= _reaches(segments)
+    np.exp(factor, out=factor)
+    factor[1:FIRST_SEGMENT] *= factor[0]
+    of_alpha, of_segment = factor[:FIRST_SEGMENT].T, factor[FIRST_SEGMENT:].T
     return Rule(
-        alpha=alpha * (scale * tilt),
-        multiplier=factor if multiplier is None else factor * multiplier,
-        beta=np.zeros_like(factor) if beta is None else beta * scale,
+        alpha=np.multiply(alpha, of_alpha, order="C"),
+        multiplier=of_segment.copy() if multiplier is None else np.multiply(of_segment, multiplier, order="C"),
+        beta=np.zeros(of_segment.shape) if beta is None else beta * of_alpha[:, :1],
     )
+
+
+@cache
+def _reaches(segments: int) -> NDArray[np.float64]:
+    """(3 + S, 1) what each entry of an action is multiplied by before its exponential is taken."""
+    return np.repeat([SCALE_REACH, TILT_REACH, SEGMENT_REACH], [1, FIRST_SEGMENT - 1, segments])[:, None]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidpilot.bidding.day.beliefs import Posterior
-from bidpilot.bidding.day.replan import Replanner, rest_of_block
+from bidpilot.bidding.day.replan import Replanner
 from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE, DayStatistics, LevelSums
 from bidpilot.bidding.landscape import curves
 from bidpilot.bidding.landscape.forecast import Forecast
@@ -41,7 +41,7 @@ class AdaptiveReplanner(Replanner):
         self._blind = forecast.blocks + 1  # where these curves begin
         self._now = self._blind + forecast.blocks
         self._set_curves(np.concatenate([outlook.later, outlook.blind, plan.now[:, None]], axis=1), index)
-        self._rest = [rest_of_block(forecast, t) for t in range(forecast.slots)]
+        self._rest = forecast.rest_of_block
         self._usual = outlook.usual[index].T  # (2, B)
         self._demand = outlook.demand
 

@@ -39,9 +39,20 @@ def posterior(
     `variance` is (day, block, slot); the sums are of log2 levels over those slots.
     """
     day_variance, block_variance, slot_variance = variance
-    noise = block_variance / np.maximum(blocks, 1.0) + slot_variance / np.maximum(seen, 1.0)
-    trust = np.where(seen > 0, day_variance / (day_variance + noise), 0.0)
-    day = trust * day_sum / np.maximum(seen, 1.0)
-    some = np.maximum(block_seen, 1.0)
-    trust_block = np.where(block_seen > 0, block_variance / (block_variance + slot_variance / some), 0.0)
-    return Posterior(day=day, block=day + trust_block * (block_sum / some - day), trust=trust)
+    slots, some = np.maximum(seen, 1.0), np.maximum(block_seen, 1.0)
+    of_mean = block_variance / np.maximum(blocks, 1.0)
+    of_mean += slot_variance / slots
+    of_mean += day_variance
+    trust = day_variance / of_mean
+    trust *= np.minimum(seen, 1.0)
+    day = trust * day_sum
+    day /= slots
+    of_block = slot_variance / some
+    of_block += block_variance
+    weight = block_variance / of_block
+    weight *= np.minimum(block_seen, 1.0)
+    block = block_sum / some
+    block -= day
+    block *= weight
+    block += day
+    return Posterior(day, block, trust)

@@ -95,6 +95,12 @@ SEGMENT_FEATURE = Feature(
 """What follows `FEATURES`, once for each segment."""
 POSITION = {f.name: i for i, f in enumerate(FEATURES)}
 
+
+def span(first: str, last: str) -> slice:
+    """Where the features from `first` to `last` stand, in the order in which they are declared."""
+    return slice(POSITION[first], POSITION[last] + 1)
+
+
 GROUPS: Final[Mapping[Group, tuple[str, ...]]] = MappingProxyType(
     {group: tuple(f.name for f in (*FEATURES, SEGMENT_FEATURE) if f.group == group) for group in get_args(Group)}
 )

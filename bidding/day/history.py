@@ -85,6 +85,8 @@ class History:
         self._gaps = np.zeros((5, rows))  # of quantiles, times auctions, summed
         self._traffic = np.zeros((slots + 1, rows))  # cumulative
         self._rows = np.arange(rows)
+        self.ratio = np.zeros((5, rows))
+        """Quantiles of value per price of the last slot that showed any against the expected, log2, over 2; else 0."""
         self._ratio_expected: NDArray[np.float64]
         self._traffic_expected: NDArray[np.float64]
         self._half_shown: NDArray[np.float64]
@@ -101,7 +103,7 @@ class History:
         """
         self._ratio_expected, self._traffic_expected = ratio_quantiles, traffic
         self._half_shown = np.where(shown, 0.5, 0.0)
-        for array in (self.features, self._sum, self._seen, self._gaps):
+        for array in (self.features, self._sum, self._seen, self._gaps, self.ratio):
             array[:] = 0.0
 
     def update(
@@ -109,7 +111,7 @@ class History:
         t: int,
         auctions: NDArray[np.float64],
         level: NDArray[np.float64],
-        known: NDArray[np.bool_],
+        known: NDArray[np.float64],
         ratio_quantiles: NDArray[np.float64],
     ) -> None:
         """Take in slot `t`.
@@ -118,8 +120,8 @@ class History:
             t: the slot that has passed.
             auctions: (T + 1, B) cumulative, up to that slot.
             level: (3, B) log2 levels of value, price and traffic.
-            known: (3, B) which of them the slot told of.
-            ratio_quantiles: (B, 5) log2 of value per price.
+            known: (3, B) 1 for those that the slot told of, else 0.
+            ratio_quantiles: (5, B) log2 of value per price.
         """
         half = 0.5 * level
         if self._expected[t] > 0:
@@ -133,9 +135,9 @@ class History:
         total += half[:2]
         seen += known[:2]
         np.divide(total, np.maximum(seen, 1.0), out=self._sixth[:, k])
-        gap = ratio_quantiles.T - self._ratio_expected
-        gap *= (auctions[t + 1] - auctions[t]) * self._half_shown
-        self._gaps += gap
+        np.subtract(ratio_quantiles, self._ratio_expected, out=self.ratio)
+        self.ratio *= self._half_shown
+        self._gaps += self.ratio * (auctions[t + 1] - auctions[t])
         np.divide(self._gaps, np.maximum(auctions[t + 1], 1.0), out=self._ratio)
         self._latest[1:] = self._latest[:-1]
         self._latest[0] = half[2]

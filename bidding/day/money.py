@@ -28,7 +28,7 @@ def money_to_plan(
     """
     s, (settled, reserved) = statistics, statistics.budget()
     free: NDArray[np.float64] = np.maximum(s.campaigns.budget - settled - reserved, 0.0)
-    if not reserved.any() and not s.campaigns.win_delay.any():
+    if s.prompt and not reserved.any():
         return free
     delay, t, rows = s.campaigns.win_delay, s.t, np.arange(len(settled))
     end = len(planned_spend) - 1

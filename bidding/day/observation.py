@@ -18,7 +18,7 @@ from bidpilot.bidding.constraints.catalogue import CATALOGUE
 from bidpilot.bidding.day import history
 from bidpilot.bidding.day.action import FIRST_SEGMENT, SCALE_REACH, action_size
 from bidpilot.bidding.day.beliefs import Posterior
-from bidpilot.bidding.day.features import POSITION, bounds, segment_features
+from bidpilot.bidding.day.features import FEATURES, POSITION, bounds, segment_features, span
 from bidpilot.bidding.day.money import money_to_plan
 from bidpilot.bidding.day.replan import Replanner
 from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE, DayStatistics
@@ -27,6 +27,20 @@ from bidpilot.bidding.kpi import KPI
 from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.budget_plan import BudgetPlan
 from bidpilot.bidding.traffic.filter import TrafficFilter
+
+# what is written at once
+_CLOCK, _MONEY = span("time_left", "hour_cos"), span("budget_left", "pace_gap")
+_LEVELS, _RATIO_QUANTILES = span("traffic_slot", "price_day"), span("ratio_50", "ratio_99")
+_RATIOS, _TO_IDEAL = span("win_rate", "conversion_to_plan"), span("exposure_to_ideal", "conversion_to_ideal")
+_LAST_ACTION = span("last_scale", "last_conversion_tilt")
+_HISTORY = span(history.FEATURES[0].name, history.FEATURES[-1].name)
+
+_LEVEL_OF = {
+    f"{level}_{of}": 3 * k + j
+    for k, of in enumerate(("slot", "block", "day", "mean"))
+    for level, j in (("value", VALUE), ("price", PRICE), ("traffic", TRAFFIC))
+}
+_LEVEL_ROWS = np.array([_LEVEL_OF[f.name] for f in FEATURES[_LEVELS]])
 
 
 @dataclass(frozen=True)
@@ -37,10 +51,10 @@ class _Today:
     steering: Steering | None  # None where no row is constrained
     held_back: NDArray[np.float64]  # (B,) currency
     alpha: NDArray[np.float64]  # (B, 3) the plan's coefficients
-    ideal: NDArray[np.float64]  # (B, 3), 1 where there is none
-    planned_kpi: NDArray[np.float64]  # (B, 3), 1 where there is none
+    ideal: NDArray[np.float64]  # (3, B), 1 where there is none
+    planned_kpi: NDArray[np.float64]  # (3, B), 1 where there is none
     planned_spend: NDArray[np.float64]  # (T + 1, B) currency, cumulative
-    planned_ratio: NDArray[np.float64]  # (5, B) log2 of value per price, as expected of the date
+    planned_share: NDArray[np.float64]  # (T, B) of each slot, times T
 
 
 class Observer:
@@ -50,9 +64,11 @@ class Observer:
         self.forecast = forecast
         low, high = bounds(len(forecast.segments))
         self._wide = np.zeros((len(low), rows))
-        self._low, self._high = low[:, None].astype(np.float64), high[:, None].astype(np.float64)
+        self._low, self._high = (np.repeat(b[:, None], rows, axis=1) for b in (low, high))  # NumPy is slow at (F, 1)
         self._row = {name: self._wide[i] for name, i in POSITION.items()}
-        self._settled, self._left = np.zeros(rows), np.zeros(rows)  # before the slot, currency: settled, to plan with
+        self._clock = np.array([_clock(forecast, t) for t in range(forecast.slots + 1)])[:, :, None]
+        self._above, self._below = (np.zeros_like(self._wide[_RATIOS]) for _ in range(2))
+        self._left = np.zeros(rows)  # before the slot, to plan with, currency
         self._today: _Today
 
     def begin(
@@ -65,15 +81,16 @@ class Observer:
     ) -> None:
         """Begin the day that `statistics` has just begun; row b follows plan `index[b]`."""
         campaigns, row, slots = statistics.campaigns, self._row, self.forecast.slots
+        spend = plan.spend[index].T.copy()
         self._today = _Today(
             replanner=replanner,
             steering=steering,
             held_back=campaigns.held_back * campaigns.budget,
             alpha=plan.alpha[index],
-            ideal=np.where(plan.ideal > 0, plan.ideal, 1.0)[index],
-            planned_kpi=np.where(plan.kpi > 0, plan.kpi, 1.0)[index],
-            planned_spend=plan.spend[index].T.copy(),
-            planned_ratio=statistics.expected.ratio_quantiles(plan, index),
+            ideal=np.where(plan.ideal > 0, plan.ideal, 1.0)[index].T.copy(),
+            planned_kpi=np.where(plan.kpi > 0, plan.kpi, 1.0)[index].T.copy(),
+            planned_spend=spend,
+            planned_share=np.diff(spend, axis=0) * slots / spend[-1],
         )
         self._wide[:] = 0.0
         row["tightness"][:] = np.log2(campaigns.budget / plan.market[index]) / 4
@@ -90,60 +107,48 @@ class Observer:
             constraint.begin(campaigns.bounds, row)
 
     def observe(self, statistics: DayStatistics, last_action: NDArray[np.floating] | None) -> NDArray[np.float32]:
-        """The observation (B, F) before slot `statistics.t`; `last_action` (B, A) is None at the start."""
-        self._time(statistics.t)
+        """The observation (B, F) before slot `statistics.t`.
+
+        Entries of `last_action` (B, A) outside [-1, 1] are clipped, as where it was decoded; None: the day begins.
+        """
+        t = statistics.t
+        self._wide[_CLOCK] = self._clock[t]
+        if t < self.forecast.slots:
+            self._row["planned_share"][:] = self._today.planned_share[t]
         self._money(statistics)
         self._levels(statistics)
-        if statistics.t > 0:
+        if t > 0:
             self._results(statistics)
         if last_action is not None:
-            self._row["last_scale"][:] = last_action[:, 0]
-            self._row["last_interaction_tilt"][:] = last_action[:, 1]
-            self._row["last_conversion_tilt"][:] = last_action[:, 2]
+            last = self._wide[_LAST_ACTION]
+            np.maximum(last_action[:, :FIRST_SEGMENT].T, -1.0, out=last)
+            np.minimum(last, 1.0, out=last)
         np.subtract(self._row["replan"], self._row["last_scale"], out=self._row["replan_change"])
-        return np.minimum(np.maximum(self._wide, self._low), self._high).T.astype(np.float32)
-
-    def _time(self, t: int) -> None:
-        f, row = self.forecast, self._row
-        row["time_left"][:] = 1.0 - t / f.slots
-        row["block_left"][:] = 1.0 - (t % f.level_slots) / f.level_slots
-        row["hour_sin"][:] = math.sin(2 * math.pi * t / f.slots)
-        row["hour_cos"][:] = math.cos(2 * math.pi * t / f.slots)
-        if t < f.slots:
-            planned = self._today.planned_spend
-            np.divide((planned[t + 1] - planned[t]) * f.slots, planned[-1], out=row["planned_share"])
+        with np.errstate(over="ignore"):  # what float32 cannot hold is beyond the range, and held to it
+            observation = self._wide.astype(np.float32)
+        np.maximum(observation, self._low, out=observation)
+        np.minimum(observation, self._high, out=observation)
+        return observation.T
 
     def _money(self, statistics: DayStatistics) -> None:
-        row, budget, t = self._row, statistics.campaigns.budget, statistics.t
+        budget, money = statistics.campaigns.budget, self._wide[_MONEY]
         settled, reserved = statistics.budget()
-        np.subtract(1.0, settled / budget, out=row["budget_left"])
-        np.divide(np.maximum(budget - settled - reserved, 0.0), budget, out=row["budget_free"])
-        np.divide(self._today.planned_spend[t] - settled, budget, out=row["pace_gap"])
-        self._settled = settled
+        money[0] = settled
+        free = np.subtract(budget, settled, out=money[1])
+        free -= reserved
+        np.maximum(free, 0.0, out=free)
+        np.subtract(self._today.planned_spend[statistics.t], settled, out=money[2])
+        money /= budget
+        np.subtract(1.0, money[0], out=money[0])
         self._left = money_to_plan(statistics, self._today.planned_spend)
 
     def _levels(self, statistics: DayStatistics) -> None:
         row, levels = self._row, statistics.levels()
-        last = statistics.log_level
-        np.multiply(last[TRAFFIC], 0.5, out=row["traffic_slot"])
-        np.multiply(levels.block[TRAFFIC], 0.5, out=row["traffic_block"])
-        np.multiply(levels.day[TRAFFIC], 0.5, out=row["traffic_day"])
-        np.multiply(last[VALUE], 0.5, out=row["value_slot"])
-        np.multiply(levels.block[VALUE], 0.5, out=row["value_block"])
-        np.multiply(levels.day[VALUE], 0.5, out=row["value_day"])
-        np.multiply(levels.block[PRICE], 0.5, out=row["price_block"])
-        np.multiply(levels.day[PRICE], 0.5, out=row["price_day"])
-        mean = statistics.mean_levels()
-        np.multiply(mean[TRAFFIC], 0.5, out=row["traffic_mean"])
-        np.multiply(mean[VALUE], 0.5, out=row["value_mean"])
-        np.multiply(mean[PRICE], 0.5, out=row["price_mean"])
-        first = POSITION[history.FEATURES[0].name]
-        self._wide[first : first + len(history.FEATURES)] = statistics.history.features
-        if statistics.t > 0:
-            first = POSITION["ratio_50"]
-            shown = statistics.campaigns.full_feedback
-            gap = statistics.ratio_quantiles.T - self._today.planned_ratio
-            np.multiply(gap, 0.5 * shown, out=self._wide[first : first + 5])
+        told = np.concatenate([statistics.log_level, levels.block, levels.day, statistics.mean_levels()])
+        told *= 0.5
+        told.take(_LEVEL_ROWS, axis=0, out=self._wide[_LEVELS], mode="clip")  # NumPy buffers what it may raise on
+        self._wide[_HISTORY] = statistics.history.features
+        self._wide[_RATIO_QUANTILES] = statistics.history.ratio
         if statistics.t < self.forecast.slots:
             scale, segment = self._replanned(statistics, self._today.replanner, levels)
             np.multiply(scale, np.log(2.0) / SCALE_REACH, out=row["replan"])
@@ -188,24 +193,22 @@ class Observer:
         return np.maximum(self._left - self._today.held_back, 0.0)
 
     def _results(self, statistics: DayStatistics) -> None:
-        row, told = self._row, statistics.reported
-        wins, before = (told(statistics.wins, back) for back in (0, 1))
-        seen, seen_before = (told(statistics.auctions, back) for back in (0, 1))
-        _ratio(wins - before, seen - seen_before, row["win_rate"])
-        _ratio(wins, seen, row["win_rate_day"])
-        settled_before = told(statistics.spend, back=1)
-        planned, planned_before = (told(self._today.planned_spend, back) for back in (0, 1))
-        _ratio(self._settled - settled_before, planned - planned_before, row["cost_slot"])
-        _ratio(self._settled, planned, row["cost_day"])
-        progress = statistics.told()
-        kpi = progress.kpi
-        share = self._settled / self._today.planned_spend[-1]
-        first = POSITION["exposure_to_plan"]
-        _ratio(kpi.T, self._today.planned_kpi.T * share, self._wide[first : first + 3])
-        first = POSITION["exposure_to_ideal"]
-        np.divide(kpi.T, self._today.ideal.T, out=self._wide[first : first + 3])
+        told, above, below = statistics.reported, self._above, self._below
+        progress, planned_spend = statistics.told(), self._today.planned_spend
+        settled, wins, kpi = progress.spend, progress.wins, progress.kpi.T
+        seen, planned = told(statistics.auctions), told(planned_spend)
+        np.subtract(wins, told(statistics.wins, back=1), out=above[0])
+        np.subtract(seen, told(statistics.auctions, back=1), out=below[0])
+        above[1], below[1] = wins, seen
+        np.subtract(settled, told(statistics.spend, back=1), out=above[2])
+        np.subtract(planned, told(planned_spend, back=1), out=below[2])
+        above[3], below[3] = settled, planned
+        above[4:] = kpi
+        np.multiply(self._today.planned_kpi, settled / planned_spend[-1], out=below[4:])
+        _ratio(above, below, self._wide[_RATIOS])
+        np.divide(kpi, self._today.ideal, out=self._wide[_TO_IDEAL])
         for constraint in CATALOGUE:
-            constraint.observe(statistics.campaigns.bounds, progress, row)
+            constraint.observe(statistics.campaigns.bounds, progress, self._row)
         if statistics.traffic is not None:
             self._traffic(statistics, statistics.traffic)
 
@@ -222,3 +225,10 @@ def _ratio(above: NDArray[np.float64], below: NDArray[np.float64], out: NDArray[
     """above / below where below is positive, else 0; written to `out`."""
     out[:] = 0.0
     np.divide(above, below, out=out, where=below > 0)
+
+
+def _clock(forecast: Forecast, t: int) -> tuple[float, float, float, float]:
+    """The features of the time before slot `t`."""
+    slots, block = forecast.slots, forecast.level_slots
+    turn = 2 * math.pi * t / slots
+    return 1.0 - t / slots, 1.0 - (t % block) / block, math.sin(turn), math.cos(turn)

@@ -32,7 +32,7 @@ class Replanner:
         self._scale = plan.scale[index]
         self._set_curves(np.concatenate([plan.later_unknown, plan.later_known, plan.now[:, None]], axis=1), index)
         self._known, self._now = forecast.blocks + 1, 2 * (forecast.blocks + 1)  # where these curves begin
-        self._rest = [rest_of_block(forecast, t) for t in range(forecast.slots)]
+        self._rest = forecast.rest_of_block
 
     def _set_curves(self, table: NDArray[np.float64], index: NDArray[np.int64]) -> None:
         """Keep the curves (U, C, POINTS) that are solved on, and where each row's begin."""
@@ -94,16 +94,3 @@ class Replanner:
         rise = at_high - at_low
         fraction = np.divide(left - at_low, rise, out=np.ones_like(rise), where=rise > 0)
         return curves.LOWEST + (low + np.minimum(np.maximum(fraction, 0.0), 1.0)) / curves.PER_OCTAVE
-
-
-def rest_of_block(forecast: Forecast, t: int) -> tuple[float, float]:
-    """Demand in auctions times price level of the slots from `t` to its block's end, and their shift in octaves.
-
-    At the start of a block nothing is known of it but what is known of the day: it counts as a later one.
-    """
-    if t % forecast.level_slots == 0:
-        return 0.0, 0.0
-    rest = slice(t, t + forecast.level_slots - t % forecast.level_slots)
-    demand = forecast.auctions[rest] * forecast.price_curve[rest]
-    total = float(demand.sum())
-    return total, float(demand @ np.log2(forecast.price_curve[rest]) / total) if total > 0 else 0.0

@@ -25,7 +25,7 @@ from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.bidding.traffic.gate import Gate
 
 VALUE, PRICE, TRAFFIC = range(3)
-_LEAST_LOG_LEVEL = -16.0
+_LEAST_LEVEL = 2.0**-16
 _COUNTED = (
     "spend", "committed", "outstanding", "lapsed", "wins", "tail_wins", "auctions", "predicted", "realised", "requests",
     "refused", "channel_spend",
@@ -102,7 +102,8 @@ class DayStatistics:
     feedback mode, prices only in `full`.
     """
 
-    def __init__(self, forecast: Forecast, rows: int) -> None:
+    def __init__(self, forecast: Forecast, rows: int, history: History | None = None) -> None:
+        """Of days that `forecast` is of; `history` is made of the same, None: here."""
         slots = forecast.slots
         self.forecast = forecast
         self._rows = np.arange(rows)
@@ -119,12 +120,13 @@ class DayStatistics:
         self.realised = np.zeros((slots + 1, rows, 3))  # cumulative realised KPI of won auctions
         self.requests = np.zeros((slots + 1, rows))  # cumulative, what was refused among them; 0 without a filter
         self.refused = np.zeros((slots + 1, rows))  # cumulative
-        self.ratio_quantiles = np.zeros((rows, 5))  # log2, of the last slot
+        self.ratio_quantiles = np.zeros((5, rows))  # log2, of the last slot that showed prices
         self.log_level = np.zeros((3, rows))  # of the last slot: value, price, traffic
-        self.history = History(forecast, rows)
+        self.history = history or History(forecast, rows)
         self._day_sum, self._block_sum = np.zeros((3, rows)), np.zeros((3, rows))
-        self._seen, self._block_seen, self._blocks = (np.zeros((3, rows)) for _ in range(3))
-        self._known = np.ones((3, rows), np.bool_)  # which levels the last slot told of
+        self._seen, self._block_seen = np.zeros((3, rows)), np.zeros((3, rows))
+        self._blocks, self._blocks_before = np.zeros((3, rows)), np.zeros((3, rows))  # seen: all, without this one
+        self._known = np.ones((3, rows))  # 1 where the last slot told of a level
         self._tail = is_tail(forecast.segments).astype(np.int64)
         self.channels, self._channel_of = channels(forecast.segments), channel_index(forecast.segments)
         self._channel = np.eye(len(self.channels))[self._channel_of]  # (S, C)
@@ -155,7 +157,9 @@ class DayStatistics:
             traffic.begin(np.maximum(campaigns.win_delay, campaigns.interaction_delay))
         for array in (self.ratio_quantiles, self.log_level, self._day_sum, self._block_sum):
             array[:] = 0.0
-        for array in (self._seen, self._block_seen, self._blocks, self.outstanding):
+        for array in (self._seen, self._block_seen, self._blocks, self._blocks_before):
+            array[:] = 0.0
+        for array in (self.outstanding, self.requests, self.refused):
             array[:] = 0.0
         self.lapsed[:] = 0.0
 
@@ -167,6 +171,11 @@ class DayStatistics:
         for name in _COUNTED:
             getattr(self, name)[:] = getattr(before, name)
         self._today = replace(self._today, traffic=before.traffic)
+
+    @property
+    def prompt(self) -> bool:
+        """Whether every row is told of its wins at once."""
+        return self._today.prompt
 
     @property
     def campaigns(self) -> CampaignBatch:
@@ -201,49 +210,57 @@ class DayStatistics:
 
     def update(self, totals: SlotTotals) -> None:
         """Take in the slot that has just passed."""
-        t = self.t
+        t, today = self.t, self._today
+        for total, slot in (
+            (self.spend, totals.spend),
+            (self.committed, totals.committed),
+            (self.wins, totals.wins),
+            (self.tail_wins, totals.segment_wins @ self._tail),
+            (self.auctions, totals.auctions),
+            (self.realised, totals.realised),
+        ):
+            np.add(total[t], slot, out=total[t + 1])
         # the kernel counts down from the budget; summing slots must not pass it by a rounding either
-        self.spend[t + 1] = np.minimum(self.spend[t] + totals.spend, self.campaigns.budget)
-        self.committed[t + 1] = self.committed[t] + totals.committed
-        self.wins[t + 1] = self.wins[t] + totals.wins
-        self.tail_wins[t + 1] = self.tail_wins[t] + totals.segment_wins @ self._tail
-        self.auctions[t + 1] = self.auctions[t] + totals.auctions
-        self.realised[t + 1] = self.realised[t] + totals.realised
-        if self._today.steered:
+        np.minimum(self.spend[t + 1], today.campaigns.budget, out=self.spend[t + 1])
+        if today.steered:
             self.channel_spend[t + 1] = self.channel_spend[t] + totals.segment_spend @ self._channel
-        self.requests[t + 1] = self.requests[t] + totals.source_auctions.sum(axis=1)
-        self.refused[t + 1] = self.refused[t] + totals.source_refused.sum(axis=1)
         counted = totals.predicted
-        if self.traffic is not None:
-            self.traffic.update(t, totals)
-            counted = counted * (1.0 - self.traffic.filtered())[:, None]
-        self.predicted[t + 1] = self.predicted[t] + counted
+        if today.traffic is not None:
+            self.requests[t + 1] = self.requests[t] + totals.source_auctions.sum(axis=1)
+            self.refused[t + 1] = self.refused[t] + totals.source_refused.sum(axis=1)
+            today.traffic.update(t, totals)
+            counted = counted * (1.0 - today.traffic.filtered())[:, None]
+        np.add(self.predicted[t], counted, out=self.predicted[t + 1])
         self._update_levels(totals)
         self.history.update(t, self.auctions, self.log_level, self._known, self.ratio_quantiles)
         self.t = t + 1
 
     def _update_levels(self, totals: SlotTotals) -> None:
-        f, t, level, known, usual = self.forecast, self.t, self.log_level, self._known, self._today.usual
-        if t % f.level_slots == 0:
-            self._block_sum[:] = 0.0
-            self._block_seen[:] = 0.0
-        count = totals.auctions
-        np.greater(count, 0, out=known[VALUE])
-        np.logical_and(known[VALUE], self.campaigns.full_feedback, out=known[PRICE])
-        divisor = np.maximum(count, 1)
-        value = np.einsum("bj,bj->b", self._today.alpha, totals.requested) / (divisor * self._today.mean_value)
-        price = totals.price_sum / (divisor * (f.landscape.mean_price * f.price_curve[t] * usual[PRICE]))
-        level[VALUE] = _log2_level(value, known[VALUE])
-        level[PRICE] = _log2_level(price, known[PRICE])
-        arrivals = f.auctions[t] * usual[TRAFFIC]
-        level[TRAFFIC] = np.log2(np.maximum(count, 0.5) / arrivals) if f.auctions[t] > 0 else 0.0
-        self._blocks += known & (self._block_seen == 0)
+        f, t, level, known, today = self.forecast, self.t, self.log_level, self._known, self._today
+        count, some = totals.auctions, np.maximum(totals.auctions, 1.0)
+        seen = np.greater(count, 0)
+        shown = seen & today.campaigns.full_feedback
+        known[VALUE], known[PRICE] = seen, shown
+        value = np.einsum("bj,bj->b", today.alpha, totals.requested)
+        np.divide(value, some * today.mean_value, out=level[VALUE])
+        price = f.landscape.mean_price * f.price_curve[t] * today.usual[PRICE]
+        np.divide(totals.price_sum, some * price, out=level[PRICE])
+        np.maximum(level[:TRAFFIC], _LEAST_LEVEL, out=level[:TRAFFIC])
+        np.copyto(level[:TRAFFIC], 1.0, where=known[:TRAFFIC] == 0.0)
+        arrivals = f.auctions[t] * today.usual[TRAFFIC]
+        level[TRAFFIC] = np.maximum(count, 0.5) / arrivals if f.auctions[t] > 0 else 1.0
+        np.log2(level, out=level)
         self._seen += known
         self._block_seen += known
         self._day_sum += level
         self._block_sum += level
-        quantiles = np.log2(np.maximum(totals.ratio_quantiles, 2.0**_LEAST_LOG_LEVEL))
-        np.copyto(self.ratio_quantiles, quantiles, where=known[PRICE][:, None])
+        np.add(self._blocks_before, np.minimum(self._block_seen, 1.0), out=self._blocks)
+        if (t + 1) % f.level_slots == 0:  # of a block that has not begun nothing is seen
+            self._blocks_before[:] = self._blocks
+            self._block_sum[:] = 0.0
+            self._block_seen[:] = 0.0
+        quantiles = np.maximum(totals.ratio_quantiles.T, _LEAST_LEVEL, order="C")
+        np.copyto(self.ratio_quantiles, np.log2(quantiles, out=quantiles), where=shown)
 
     def levels(self) -> Posterior:
         """What is believed of the day's and the block's levels after `t` slots, each (3, B)."""
@@ -259,10 +276,10 @@ class DayStatistics:
         return level
 
     def level_sums(self) -> LevelSums:
-        """What beliefs about the levels are made from; of a block that has not begun nothing is seen."""
-        fresh = self.t % self.forecast.level_slots == 0
-        block_sum, block_seen = (np.zeros_like(a) if fresh else a for a in (self._block_sum, self._block_seen))
-        return LevelSums(self._today.variance, self._day_sum, self._seen, self._blocks, block_sum, block_seen)
+        """What beliefs about the levels are made from."""
+        return LevelSums(
+            self._today.variance, self._day_sum, self._seen, self._blocks, self._block_sum, self._block_seen
+        )
 
     def mean_levels(self) -> NDArray[np.float64]:
         """Mean log2 level (3, B) of the slots seen so far, not drawn towards the forecast as in `levels`."""
@@ -326,7 +343,3 @@ class DayStatistics:
     ) -> DayTotals:
         worth = self.campaigns.conversion_value
         return DayTotals(spend, kpi, wins, tail_wins, channel_spend, self.channels, worth)
-
-
-def _log2_level(level: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
-    return np.log2(np.where(known, np.maximum(level, 2.0**_LEAST_LOG_LEVEL), 1.0))

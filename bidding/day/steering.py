@@ -19,7 +19,6 @@ from bidpilot.bidding.constraints.together import channel_most, least_tail_share
 from bidpilot.bidding.constraints.totals import DayTotals
 from bidpilot.bidding.day.action import SEGMENT_REACH
 from bidpilot.bidding.day.beliefs import Posterior
-from bidpilot.bidding.day.replan import rest_of_block
 from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE
 from bidpilot.bidding.kpi import CONVERSION
 from bidpilot.bidding.landscape import curves
@@ -53,7 +52,7 @@ def _to_come(forecast: Forecast, t: int) -> tuple[_Rest, _Rest]:
     later = slice(-(-t // f.level_slots) * f.level_slots, f.slots)
     whole = float(f.auctions @ f.price_curve)
     share = float(f.auctions[later].sum() / f.auctions.sum())
-    priced, shift = rest_of_block(f, t)
+    priced, shift = f.rest_of_block[t]
     rest = float(f.auctions[t : later.start].sum()) if priced > 0 else 0.0
     return (
         _Rest(share, float(f.auctions[later] @ f.price_curve[later]) / whole, 0.0),

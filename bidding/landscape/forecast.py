@@ -134,6 +134,22 @@ class Forecast:
         return np.stack([np.ones_like(worth), np.ones_like(worth), worth], axis=-1)
 
     @cached_property
+    def rest_of_block(self) -> tuple[tuple[float, float], ...]:
+        """Of each slot on to its block's end: demand in auctions times price level, and its shift in octaves.
+
+        At the start of a block nothing is known of it but what is known of the day: it counts as a later one.
+        """
+        return tuple(self._rest_of_block(t) for t in range(self.slots))
+
+    def _rest_of_block(self, t: int) -> tuple[float, float]:
+        if t % self.level_slots == 0:
+            return 0.0, 0.0
+        rest = slice(t, t + self.level_slots - t % self.level_slots)
+        demand = self.auctions[rest] * self.price_curve[rest]
+        total = float(demand.sum())
+        return total, float(demand @ np.log2(self.price_curve[rest]) / total) if total > 0 else 0.0
+
+    @cached_property
     def block_levels(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Levels (D, blocks, 5) weighted by auctions, and which blocks had auctions (D, blocks)."""
         days = self.history.shape[0]

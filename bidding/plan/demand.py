@@ -158,5 +158,8 @@ class DemandCurves:
 
 def _in_turn(array: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     """Sum over an axis, one after the other, so that a row's does not depend on how many there are beside it."""
-    total: NDArray[np.float64] = np.take(np.add.accumulate(array, axis=axis), -1, axis=axis)
+    first, *others = np.moveaxis(array, axis, 0)
+    total: NDArray[np.float64] = first.copy()
+    for other in others:
+        total += other
     return total

@@ -18,7 +18,14 @@ _GRID = curves.LOWEST, curves.PER_OCTAVE, curves.POINTS - 1
 
 
 class CompiledReplanner(Replanner):
-    """`Replanner` to the last bit, its search row by row in place of all rows step by step."""
+    """`Replanner` to the last bit, its search row by row in place of all rows step by step.
+
+    Each search begins at the grid point that the row's last one found: from slot to slot scales move little.
+    """
+
+    def _set_curves(self, table: NDArray[np.float64], index: NDArray[np.int64]) -> None:
+        super()._set_curves(table, index)
+        self._found = np.zeros(len(index), np.int64)
 
     def _solve(
         self,
@@ -27,7 +34,7 @@ class CompiledReplanner(Replanner):
         shift: NDArray[np.float64],
         left: NDArray[np.float64],
     ) -> NDArray[np.float64]:
-        x: NDArray[np.float64] = _solve_rows(self._curves, _GRID, first, size, shift, left)
+        x: NDArray[np.float64] = _solve_rows(self._curves, _GRID, first, size, shift, left, self._found)
         return x
 
 
@@ -50,28 +57,40 @@ def compiled_replanner(replan: Replan, planner: Planner, plan: BudgetPlan, index
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _solve_rows(table, grid, first, size, shift, left):  # type: ignore[no-untyped-def]
+def _solve_rows(table, grid, first, size, shift, left, found):  # type: ignore[no-untyped-def]
+    """What `Replanner._solve` does; no curve falls, nor does their sum, so that any search ends at the same point."""
     lowest, per_octave, last = grid
     x = np.empty(left.size)
     parts = len(first)
-    place, above, below = np.empty(parts, np.int64), np.empty(parts), np.empty(parts)
+    base, place, above, below = np.empty(parts, np.int64), np.empty(parts, np.int64), np.empty(parts), np.empty(parts)
     for b in range(left.size):
         for j in range(parts):
             offset = min(max(shift[j, b] * per_octave, -last), last)
             whole = np.floor(offset)
-            place[j] = np.int64(whole)
+            base[j], place[j] = first[j, b], np.int64(whole)
             above[j] = size[j, b] * (offset - whole)
             below[j] = size[j, b] - above[j]
-        low, step = 0, 1
-        while 2 * step <= last:
-            step *= 2
-        while step > 0:
-            if _spend(low + step, table, last, first[:, b], place, above, below) <= left[b]:
-                low += step
-            step >>= 1
-        low = min(low, last - 1)
-        at_low = _spend(low, table, last, first[:, b], place, above, below)
-        rise = _spend(low + 1, table, last, first[:, b], place, above, below) - at_low
+        low, step = found[b], 1
+        high = low + 1
+        at_low = _spend(low, table, last, base, place, above, below)
+        at_high = _spend(high, table, last, base, place, above, below)
+        while at_low > left[b] and low > 0:
+            high, at_high = low, at_low
+            low, step = max(low - step, 0), 2 * step
+            at_low = _spend(low, table, last, base, place, above, below)
+        while at_high <= left[b] and high < last:
+            low, at_low = high, at_high
+            high, step = min(high + step, last), 2 * step
+            at_high = _spend(high, table, last, base, place, above, below)
+        while high - low > 1:
+            middle = (low + high) >> 1
+            at_middle = _spend(middle, table, last, base, place, above, below)
+            if at_middle <= left[b]:
+                low, at_low = middle, at_middle
+            else:
+                high, at_high = middle, at_middle
+        found[b] = low
+        rise = at_high - at_low
         fraction = (left[b] - at_low) / rise if rise > 0.0 else 1.0
         x[b] = lowest + (low + min(max(fraction, 0.0), 1.0)) / per_octave
     return x

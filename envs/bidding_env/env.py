@@ -164,9 +164,10 @@ class BiddingVectorEnv(gym.vector.VectorEnv[NDArray[np.float32], NDArray[np.floa
         return self._draw_days(), {}
 
     def _draw_days(self) -> NDArray[np.float32]:
-        for first in range(0, self.num_envs, self.group):
-            self.generators[first].random(out=self.uniforms[first])
-            self.uniforms[first + 1 : first + self.group] = self.uniforms[first]
+        for generator, uniforms in zip(self.generators[:: self.group], self.uniforms[:: self.group], strict=True):
+            generator.random(out=uniforms)
+        if self.group > 1:
+            self.uniforms[:] = np.repeat(self.uniforms[:: self.group], self.group, axis=0)
         return self.begin_days()
 
     def begin_days(self) -> NDArray[np.float32]:

@@ -25,6 +25,7 @@ from bidpilot.bidding.plan.planner import Planner
 from bidpilot.bidding.rule import Rule
 from bidpilot.bidding.traffic.filter import TrafficFilter
 from bidpilot.bidding.traffic.gate import Gate
+from bidpilot.envs.bidding_env.compiled_history import CompiledHistory
 from bidpilot.envs.bidding_env.compiled_replanner import compiled_replanner
 from bidpilot.envs.clearing.columns import FirstPrice, Withheld
 from bidpilot.envs.clearing.slot import clear_slot
@@ -68,7 +69,7 @@ class Episode:
         self.market, self.planner, self.threads = market, Planner(forecast), check_threads(threads)
         self.rows, self.slots, self.segments = rows, market.slots, len(market.log.segments)
         self.totals = SlotTotals.zeros(rows, self.segments, market.log.sources)
-        self.statistics = DayStatistics(forecast, rows)
+        self.statistics = DayStatistics(forecast, rows, CompiledHistory(forecast, rows))
         self.observer = Observer(forecast, rows)
         self.kpi = np.zeros((rows, 3))  # true KPI of valid auctions so far
         self.left = np.zeros(rows)
@@ -139,7 +140,7 @@ class Episode:
     def play(self, action: NDArray[np.floating], gate: Gate | None = None) -> NDArray[np.float32]:
         """Play one slot with actions (B, 3 + S); the next observation (B, F). `gate` replaces the filter's."""
         self.play_rule(replace(self.decoded(action), gate=gate or self.statistics.gate()))
-        return self.observer.observe(self.statistics, np.clip(action, -1.0, 1.0))
+        return self.observer.observe(self.statistics, action)
 
     def decoded(self, action: NDArray[np.floating]) -> Rule:
         """The rule of actions (B, 3 + S), without bids in channels known to have taken the most that they may."""

@@ -12,6 +12,7 @@ from operator import attrgetter
 
 import numba
 import numpy as np
+from numba import literal_unroll
 from numpy.typing import NDArray
 
 from bidpilot.bidding.day.slot_totals import SlotTotals
@@ -59,6 +60,9 @@ def _clear(  # type: ignore[no-untyped-def]
     of_won,  # the fields of Won, overwritten
     of_outcomes,  # the fields of Outcomes, overwritten; None where `reference` is
 ):
+    _empty(first, last, of_all)
+    _empty(first, last, of_won)
+    _empty(first, last, of_outcomes)
     # plain tuples come in: Python hands a record over five times as slowly
     columns, days, rule = AuctionColumns(*auctions), DayColumns(*batch), RuleColumns(*bid_rule)
     first_price, requested, won = FirstPrice(*bids_paid), Requested(*of_all), Won(*of_won)
@@ -108,6 +112,15 @@ def _clear(  # type: ignore[no-untyped-def]
             _finish_row(b, days.calibration[b], histogram, quantiles, requested, outcomes)
 
 
+@numba.njit(cache=True, error_model="numpy")
+def _empty(first, last, totals):  # type: ignore[no-untyped-def]
+    """Set rows `first` to `last` of all `totals` to 0; None: there are none."""
+    if totals is None:
+        return
+    for column in literal_unroll(totals):
+        column[first:last] = 0
+
+
 @numba.njit(inline="always")
 def _finish_row(b, calibration, histogram, quantiles, requested, outcomes):  # type: ignore[no-untyped-def]
     """Calibrate what was predicted, and read the quantiles of value per price off the histogram."""
@@ -143,10 +156,6 @@ def clear_slot(
     With `reference` (B, 3) None only auctions, wins and spend are counted, per segment and source; what won auctions
     brought (the fields of `Outcomes`) is left as it was. Any number of `threads` clears the same, to the last bit.
     """
-    requested, won = _REQUESTED(out), _WON(out)
-    outcomes = None if reference is None else _OUTCOMES(out)
-    for column in (*requested, *won, *(outcomes or ())):
-        column.fill(0)
     slot = (
         t,
         tuple(auction_columns(market, days)),
@@ -158,8 +167,8 @@ def clear_slot(
         tuple(first_price),
         reference,
         RATIO_QUANTILES,
-        requested,
-        won,
-        outcomes,
+        _REQUESTED(out),
+        _WON(out),
+        None if reference is None else _OUTCOMES(out),
     )
     in_parts(len(left), threads, lambda first, last: _clear(first, last, *slot))

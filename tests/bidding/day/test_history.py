@@ -39,7 +39,7 @@ class Day:
         self.forecast = forecast
         self.count = rng.integers(20, 400, (slots, ROWS)).astype(float)
         self.count[slots // 2] = 0.0
-        self.known = np.repeat((self.count > 0)[:, None], 3, axis=1)
+        self.known = np.repeat((self.count > 0)[:, None], 3, axis=1).astype(float)
         self.level = rng.normal(size=(slots, 3, ROWS)) * self.known
         self.level[:, 2] = np.log2(np.maximum(self.count, 0.5) / forecast.auctions[:, None])
         self.ratio = rng.normal(size=(slots, ROWS, 5))
@@ -52,7 +52,7 @@ class Day:
             self.history.begin(self.plan.ratio_quantiles[index].T, np.ones(ROWS), np.full(ROWS, feedback == "full"))
             self.told = [self.history.features.copy()]
             for t in range(slots):
-                self.history.update(t, auctions, self.level[t], self.known[t], self.ratio[t])
+                self.history.update(t, auctions, self.level[t], self.known[t], self.ratio[t].T)
                 self.told.append(self.history.features.copy())
 
     def tell(self, name: str, t: int) -> NDArray[np.float64]:

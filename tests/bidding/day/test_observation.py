@@ -145,6 +145,10 @@ def test_the_previous_action_is_remembered() -> None:
     assert (column(observations, "last_scale")[0] == 0).all()
     for j, name in enumerate(("last_scale", "last_interaction_tilt", "last_conversion_tilt")):
         np.testing.assert_allclose(column(observations, name)[1:], np.clip(actions[:, :, j], -1, 1), rtol=1e-6)
+    replan, change = column(observations, "replan"), column(observations, "replan_change")
+    inside = np.abs(replan) < 2
+    expected = np.clip(replan - column(observations, "last_scale"), -2, 2)
+    np.testing.assert_allclose(change[inside], expected[inside], atol=1e-6)
 
 
 def test_wins_that_are_not_told_are_not_seen() -> None:

@@ -10,7 +10,7 @@ import pytest
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.campaign.campaign import Campaign
 from bidpilot.bidding.day.beliefs import Posterior
-from bidpilot.bidding.day.replan import Replanner, rest_of_block
+from bidpilot.bidding.day.replan import Replanner
 from bidpilot.bidding.day.statistics import PRICE, TRAFFIC, VALUE
 from bidpilot.bidding.landscape.forecast import BidLandscape, Forecast
 from bidpilot.bidding.plan.planner import Planner
@@ -98,8 +98,8 @@ def test_the_rest_of_a_block_is_weighted_by_its_demand() -> None:
     Their shift is (40 * log2(2) + 120 * log2(4)) / 160 = 280 / 160 octaves.
     """
     forecast = made(auctions=[10.0, 20.0, 30.0], price_curve=[1.0, 2.0, 4.0])
-    assert rest_of_block(forecast, 0) == (0.0, 0.0)
-    assert rest_of_block(forecast, 1) == (160.0, 1.75)
-    assert rest_of_block(forecast, 2) == (120.0, 2.0)
+    assert forecast.rest_of_block[0] == (0.0, 0.0)
+    assert forecast.rest_of_block[1] == (160.0, 1.75)
+    assert forecast.rest_of_block[2] == (120.0, 2.0)
     quiet = replace(forecast, auctions=np.array([10.0, 0.0, 0.0]))
-    assert rest_of_block(quiet, 1) == (0.0, 0.0)
+    assert quiet.rest_of_block[1] == (0.0, 0.0)

@@ -200,3 +200,15 @@ def test_wins_that_the_filter_holds_for_invalid_count_for_no_kpi(even: Forecast)
     np.testing.assert_array_equal(filtered.predicted[1], plain.predicted[1] * [[0.75], [1.0]])
     np.testing.assert_array_equal(filtered.spend[1], plain.spend[1])
     np.testing.assert_array_equal(filtered.told().kpi, filtered.predicted[1])
+
+
+def test_of_a_day_with_a_filter_no_request_is_left_in_one_without(even: Forecast) -> None:
+    statistics, totals = begin(even), slot()
+    totals.source_auctions[:], totals.source_refused[:] = 3, 1
+    plan, index = Planner(even).plan(statistics.campaigns)
+    traffic = Detector(np.full(SOURCES, 1 / SOURCES), even.auctions, ROWS)
+    for filter_, requests, refused in ((traffic, 3 * SOURCES, SOURCES), (None, 0, 0)):
+        statistics.begin(statistics.campaigns, plan, index, filter_)
+        statistics.update(totals)
+        assert (statistics.requests[1] == requests).all()
+        assert (statistics.refused[1] == refused).all()
