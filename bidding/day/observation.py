@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,19 +29,12 @@ from bidpilot.bidding.landscape.forecast import Forecast
 from bidpilot.bidding.plan.budget_plan import BudgetPlan
 from bidpilot.bidding.traffic.filter import TrafficFilter
 
-# what is written at once
-_CLOCK, _MONEY = span("time_left", "hour_cos"), span("budget_left", "pace_gap")
-_LEVELS, _RATIO_QUANTILES = span("traffic_slot", "price_day"), span("ratio_50", "ratio_99")
-_RATIOS, _TO_IDEAL = span("win_rate", "conversion_to_plan"), span("exposure_to_ideal", "conversion_to_ideal")
-_LAST_ACTION = span("last_scale", "last_conversion_tilt")
-_HISTORY = span(history.FEATURES[0].name, history.FEATURES[-1].name)
-
 _LEVEL_OF = {
     f"{level}_{of}": 3 * k + j
     for k, of in enumerate(("slot", "block", "day", "mean"))
     for level, j in (("value", VALUE), ("price", PRICE), ("traffic", TRAFFIC))
 }
-_LEVEL_ROWS = np.array([_LEVEL_OF[f.name] for f in FEATURES[_LEVELS]])
+_LEVEL_ROWS = np.array([_LEVEL_OF[f.name] for f in FEATURES if f.name in _LEVEL_OF])
 
 
 @dataclass(frozen=True)
@@ -57,6 +51,33 @@ class _Today:
     planned_share: NDArray[np.float64]  # (T, B) of each slot, times T
 
 
+class _Rows(NamedTuple):
+    """Features that are written at once, as views (K, B) of the observation (F, B)."""
+
+    clock: NDArray[np.float64]
+    money: NDArray[np.float64]
+    levels: NDArray[np.float64]
+    ratio_quantiles: NDArray[np.float64]
+    ratios: NDArray[np.float64]
+    to_ideal: NDArray[np.float64]
+    last_action: NDArray[np.float64]
+    history: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, wide: NDArray[np.float64]) -> _Rows:
+        """The rows of `wide`, where the features stand."""
+        return cls(
+            clock=wide[span("time_left", "hour_cos")],
+            money=wide[span("budget_left", "pace_gap")],
+            levels=wide[span("traffic_slot", "price_day")],
+            ratio_quantiles=wide[span("ratio_50", "ratio_99")],
+            ratios=wide[span("win_rate", "conversion_to_plan")],
+            to_ideal=wide[span("exposure_to_ideal", "conversion_to_ideal")],
+            last_action=wide[span("last_scale", "last_conversion_tilt")],
+            history=wide[span(history.FEATURES[0].name, history.FEATURES[-1].name)],
+        )
+
+
 class Observer:
     """Computes observations of B rows, from `begin` on slot by slot."""
 
@@ -66,8 +87,9 @@ class Observer:
         self._wide = np.zeros((len(low), rows))
         self._low, self._high = (np.repeat(b[:, None], rows, axis=1) for b in (low, high))  # NumPy is slow at (F, 1)
         self._row = {name: self._wide[i] for name, i in POSITION.items()}
+        self._rows = _Rows.of(self._wide)
         self._clock = np.array([_clock(forecast, t) for t in range(forecast.slots + 1)])[:, :, None]
-        self._above, self._below = (np.zeros_like(self._wide[_RATIOS]) for _ in range(2))
+        self._above, self._below = (np.zeros_like(self._rows.ratios) for _ in range(2))
         self._left = np.zeros(rows)  # before the slot, to plan with, currency
         self._today: _Today
 
@@ -112,7 +134,7 @@ class Observer:
         Entries of `last_action` (B, A) outside [-1, 1] are clipped, as where it was decoded; None: the day begins.
         """
         t = statistics.t
-        self._wide[_CLOCK] = self._clock[t]
+        self._rows.clock[:] = self._clock[t]
         if t < self.forecast.slots:
             self._row["planned_share"][:] = self._today.planned_share[t]
         self._money(statistics)
@@ -120,7 +142,7 @@ class Observer:
         if t > 0:
             self._results(statistics)
         if last_action is not None:
-            last = self._wide[_LAST_ACTION]
+            last = self._rows.last_action
             np.maximum(last_action[:, :FIRST_SEGMENT].T, -1.0, out=last)
             np.minimum(last, 1.0, out=last)
         np.subtract(self._row["replan"], self._row["last_scale"], out=self._row["replan_change"])
@@ -131,7 +153,7 @@ class Observer:
         return observation.T
 
     def _money(self, statistics: DayStatistics) -> None:
-        budget, money = statistics.campaigns.budget, self._wide[_MONEY]
+        budget, money = statistics.campaigns.budget, self._rows.money
         settled, reserved = statistics.budget()
         money[0] = settled
         free = np.subtract(budget, settled, out=money[1])
@@ -146,9 +168,9 @@ class Observer:
         row, levels = self._row, statistics.levels()
         told = np.concatenate([statistics.log_level, levels.block, levels.day, statistics.mean_levels()])
         told *= 0.5
-        told.take(_LEVEL_ROWS, axis=0, out=self._wide[_LEVELS], mode="clip")  # NumPy buffers what it may raise on
-        self._wide[_HISTORY] = statistics.history.features
-        self._wide[_RATIO_QUANTILES] = statistics.history.ratio
+        told.take(_LEVEL_ROWS, axis=0, out=self._rows.levels, mode="clip")  # NumPy buffers what it may raise on
+        self._rows.history[:] = statistics.history.features
+        self._rows.ratio_quantiles[:] = statistics.history.ratio
         if statistics.t < self.forecast.slots:
             scale, segment = self._replanned(statistics, self._today.replanner, levels)
             np.multiply(scale, np.log(2.0) / SCALE_REACH, out=row["replan"])
@@ -205,8 +227,8 @@ class Observer:
         above[3], below[3] = settled, planned
         above[4:] = kpi
         np.multiply(self._today.planned_kpi, settled / planned_spend[-1], out=below[4:])
-        _ratio(above, below, self._wide[_RATIOS])
-        np.divide(kpi, self._today.ideal, out=self._wide[_TO_IDEAL])
+        _ratio(above, below, self._rows.ratios)
+        np.divide(kpi, self._today.ideal, out=self._rows.to_ideal)
         for constraint in CATALOGUE:
             constraint.observe(statistics.campaigns.bounds, progress, self._row)
         if statistics.traffic is not None:

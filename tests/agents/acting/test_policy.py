@@ -111,7 +111,7 @@ def test_a_policy_acts_the_same_once_more_features_are_observed(
     policy, seen = replace(read(model), residual=residual), observations()
     before = acted(policy, seen)
     policy.save(tmp_path / "policy.npz")
-    place = add_feature(monkeypatch, before="pace_gap")
+    place = add_feature(monkeypatch, before="budget_left")
     grown = np.insert(seen, place, 0.77, axis=1)
     after = NetworkPolicy.load(tmp_path / "policy.npz")
     assert "moon_phase" in feature_names(8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
 from collections import Counter
 from typing import Any
@@ -85,10 +86,14 @@ def test_the_id_is_the_users_then_the_devices_where_it_may_be_used(
 
 def test_an_arm_is_found_in_microseconds() -> None:
     assignment, asked = Assignment(b"secret", "a", (0.5, 0.5)), read(request(user={"id": "0123456789abcdef" * 2}))
-    best = math.inf
-    for _ in range(20):
-        begin = time.perf_counter()
-        for _ in range(200):
-            assignment.arm(assigned_by(asked, Person(asked))[0])
-        best = min(best, (time.perf_counter() - begin) / 200)
+    best, traced = math.inf, sys.gettrace()
+    sys.settrace(None)  # coverage takes longer than what it watches
+    try:
+        for _ in range(20):
+            begin = time.thread_time()
+            for _ in range(200):
+                assignment.arm(assigned_by(asked, Person(asked))[0])
+            best = min(best, (time.thread_time() - begin) / 200)
+    finally:
+        sys.settrace(traced)
     assert best < 10e-6  # a loose bound: docs say what is usual

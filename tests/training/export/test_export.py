@@ -200,7 +200,7 @@ def test_a_bundle_serves_on_once_more_features_are_observed(
     export(ExportConfig(run=run_id, out=tmp_path / "b", agent=name, register_model=False))
     seen = observations()
     before = AgentDay(agent_of(load_bundle(tmp_path / "b")), len(seen), 8).act(seen)
-    place = add_feature(monkeypatch, before="pace_gap")
+    place = add_feature(monkeypatch, before="budget_left")
     after = AgentDay(agent_of(load_bundle(tmp_path / "b")), len(seen), 8).act(np.insert(seen, place, 0.77, axis=1))
     np.testing.assert_allclose(after, before, atol=1e-6)
 

@@ -230,7 +230,7 @@ def test_a_run_goes_on_with_its_own_features_once_more_are_observed(
     whole: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped = interrupted(2 * SLOTS + 7, TINY)
-    add_feature(monkeypatch, before="pace_gap")
+    add_feature(monkeypatch, before="budget_left")
     run(TrainConfig(resume=stopped))
     assert "moon_phase" not in NetworkPolicy.load(download(stopped, "policy") / "policy.npz").features
     assert_same(end(stopped), end(whole))
