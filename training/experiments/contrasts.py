@@ -70,9 +70,10 @@ def _running(columns: list[Array]) -> tuple[Array, Array]:
     """Means (..., T, K) and unbiased covariances (..., T, K, K) of K columns (..., T) after each unit."""
     values = np.stack(columns, axis=-1).astype(np.float64)
     t = np.arange(1.0, values.shape[-2] + 1.0)[:, None]
-    centre = values.mean(axis=-2, keepdims=True)  # of no effect but on rounding
-    off = values - centre
-    mean = np.cumsum(off, axis=-2) / t
+    # of the values themselves: a column that is 0 so far has a mean of 0, and not what rounding leaves of a difference
+    mean = np.cumsum(values, axis=-2) / t
+    off = values - values.mean(axis=-2, keepdims=True)  # of no effect but on rounding
+    apart = np.cumsum(off, axis=-2) / t
     product = np.cumsum(off[..., :, None] * off[..., None, :], axis=-3) / t[..., None]
-    covariance = product - mean[..., :, None] * mean[..., None, :]
-    return mean + centre, covariance * (t / np.maximum(t - 1.0, 1.0))[..., None]
+    covariance = product - apart[..., :, None] * apart[..., None, :]
+    return mean, covariance * (t / np.maximum(t - 1.0, 1.0))[..., None]
