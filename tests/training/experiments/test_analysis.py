@@ -123,19 +123,6 @@ def test_one_unit_that_does_not_tell_switches_no_check_off(make_units: MakeUnits
     assert "guarded on 39 of 40" in " ".join(harmed["notes"])
 
 
-@pytest.mark.parametrize("silent", [0, 1])
-def test_an_arm_without_a_conversion_so_far_is_no_arm_of_endless_cost(make_units: MakeUnits, silent: int) -> None:
-    units = make_units(22)
-    realised = units.realised.copy()
-    realised[..., 2] = 0.0
-    realised[[3, 9, 16], 1 - silent, 2] = 1.0
-    realised[[14, 15, 21], silent, 2] = 1.0
-    row = analyse(make_units(22, realised=realised), TERMS).row
-    (cost,) = [metric for metric in row["metrics"] if metric["metric"] == "cost per conversion"]
-    assert cost["p"] > 0.1
-    assert cost["harmed_after"] is None
-
-
 def test_a_covariate_that_a_unit_does_not_tell_is_named(make_units: MakeUnits) -> None:
     offered = make_units(40).offered.copy()
     offered[5, 0, 2] = np.nan

@@ -62,3 +62,18 @@ def test_a_mean_of_zero_has_no_ratio_and_no_finite_spread() -> None:
     assert np.isinf(path.std[:3]).all()
     assert path.estimate[3] == pytest.approx(np.log(0.5))
     assert np.isinf(log_ratio(np.ones(1), np.ones(1)).std).all()  # one unit tells of no spread
+
+
+@pytest.mark.parametrize("silent", [0, 1])
+def test_a_rate_of_nothing_so_far_is_none_and_not_what_rounding_makes_of_it(silent: int) -> None:
+    rng = np.random.default_rng(0)
+    for units in range(20, 60):
+        for first in range(12, 20):
+            counted = np.zeros((2, units))
+            counted[1 - silent] = rng.random(units)
+            counted[silent, [first, -1]] = rng.random(2)
+            spent = 1.0 + rng.random((2, units))
+            path = log_ratio_of_rates((spent[0], counted[0]), (spent[1], counted[1]))
+            assert np.isnan(path.estimate[:first]).all()
+            assert np.isinf(path.std[:first]).all()
+            assert np.abs(path.estimate[first:]).max() < 12.0
