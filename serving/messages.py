@@ -68,7 +68,7 @@ class Deal(msgspec.Struct, gc=False):
 
     id: str
     bidfloor: float = 0.0
-    bidfloorcur: str = "USD"
+    bidfloorcur: str | None = None  # None: that of the impression, whose currency is that of all its floors
     at: int | None = None
     wseat: list[str] | None = None
     wadomain: list[str] | None = None

@@ -61,7 +61,9 @@ class Reader:
             return NoBidReason.currency
         if request.at not in self.house.auction_types.pricing:
             return NoBidReason.auction_type
-        if (request.wseat and seat not in request.wseat) or (request.bseat and seat in request.bseat):
+        if request.wseat and seat not in _seats(request.wseat):
+            return NoBidReason.seat
+        if request.bseat and seat.lower() in {blocked.lower() for blocked in _seats(request.bseat)}:
             return NoBidReason.seat
         return None
 
@@ -175,3 +177,8 @@ class Writer:
         entry.dealid = bid.chosen.deal
         entry.ext = {"bidpilot": ours}
         return entry
+
+
+def _seats(told: list[str]) -> set[str]:
+    """Seats of a list, also where several stand in one text."""
+    return {seat.strip() for text in told for seat in (text, *text.split(","))}

@@ -55,7 +55,8 @@ class Unreadable(Exception):  # never leaves this room: it becomes an InvalidReq
 
 _COSTS_ITSELF = {"imp": Form.malformed_imp, "deals": Form.malformed_deal}
 _DESCRIBES: dict[str, object] = {"content": None}  # of structs that do not say it themselves
-_CUT = frozenset({"tmax", "exp", "minduration", "maxduration", "mindur", "maxdur", "w", "h"})
+_CUT = frozenset({"tmax", "exp", "maxduration", "maxdur", "w", "h"})
+_RAISED = frozenset({"minduration", "mindur"})  # the least that there may be
 _NUMBER = re.compile(r"[+-]?(\d{1,400}\.?\d{0,400}|\.\d{1,400})([eE][+-]?\d{1,3})?")
 
 
@@ -82,7 +83,7 @@ def _of(info: inspect.Type, name: str) -> Read:
         case inspect.FloatType():
             return _float
         case inspect.IntType():
-            return _cut if name in _CUT else _int
+            return _cut if name in _CUT else _raised if name in _RAISED else _int
         case inspect.BoolType():
             return _bool
         case inspect.RawType():
@@ -186,6 +187,13 @@ def _cut(value: Any, forms: Counter[str]) -> int:
     if isinstance(number, float):
         forms[Form.fraction] += 1
     return int(number)
+
+
+def _raised(value: Any, forms: Counter[str]) -> int:
+    number = _number(value, forms)
+    if isinstance(number, float):
+        forms[Form.fraction] += 1
+    return math.ceil(number)
 
 
 def _text(value: Any, forms: Counter[str]) -> str:

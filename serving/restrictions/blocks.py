@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from bidpilot.serving.creatives.piece import Piece
 from bidpilot.serving.messages import BidRequest
@@ -12,6 +12,7 @@ from bidpilot.serving.restrictions.fit import Unfit
 _MOST_DOMAIN = 253  # characters; of what is longer the end decides
 _BEGIN = re.compile(r"(?:[a-z][a-z0-9+-]*:(?=/)|https?:(?!\d{1,5}(?:[/?#]|$)))?/*")
 _END = re.compile(r"[/?#]")
+_BETWEEN = re.compile(r"[,;\s]+")
 
 _FIRST_TAXONOMY = 1  # IAB Content Category 1.0: what a request without `cattax` means
 
@@ -22,13 +23,13 @@ class Blocks:
     __slots__ = ("_advertisers", "_allowed", "_apps", "_categories", "_languages", "_taxonomy")
 
     def __init__(self, request: BidRequest) -> None:
-        self._advertisers = frozenset(map(domain_of, request.badv or ()))
-        self._categories = frozenset(entry.strip().upper() for entry in request.bcat or ())
-        self._allowed = frozenset(entry.strip().upper() for entry in request.acat or ())
+        self._advertisers = frozenset(map(domain_of, _entries(request.badv)))
+        self._categories = frozenset(entry.upper() for entry in _entries(request.bcat))
+        self._allowed = frozenset(entry.upper() for entry in _entries(request.acat))
         self._taxonomy = _FIRST_TAXONOMY if request.cattax is None else request.cattax
-        self._apps = frozenset(entry.strip().lower() for entry in request.bapp or ())
+        self._apps = frozenset(entry.lower() for entry in _entries(request.bapp))
         self._languages = frozenset(
-            entry.strip().lower().partition("-")[0] for entry in [*(request.wlang or ()), *(request.wlangb or ())]
+            entry.lower().partition("-")[0] for entry in (*_entries(request.wlang), *_entries(request.wlangb))
         )
 
     def against(self, piece: Piece) -> Unfit | None:
@@ -60,6 +61,12 @@ class Blocks:
         return any(above in self._advertisers for above in with_parents(domain, "."))
 
 
+def _entries(told: Iterable[str] | None) -> Iterator[str]:
+    """The entries of a list, also where several stand in one text: none of these holds a comma or a blank itself."""
+    for text in told or ():
+        yield from _BETWEEN.split(text) if _BETWEEN.search(text) else (text,)
+
+
 def _within(category: str, among: frozenset[str]) -> bool:
     """Whether a category is among some, or the one that it is a part of: IAB25 has IAB25-3.
 
@@ -70,11 +77,12 @@ def _within(category: str, among: frozenset[str]) -> bool:
 
 
 def domain_of(text: str) -> str:
-    """A domain as it is compared: without what exchanges write around it, as in https://me@*.Shop.example.:443/x?y#z."""
+    """A domain as it is compared: without what exchanges write around it, as in https://me@www.Shop.example.:443/x?y#z."""
     text = text.strip().lower()
     if not text.replace(".", "").replace("-", "").isalnum() or len(text) > _MOST_DOMAIN:
         text = _host(text)[-_MOST_DOMAIN:]
-    return text.strip(".")
+    text = text.strip(".")
+    return text[4:] if text.startswith("www.") and "." in text[4:] else text
 
 
 def _host(text: str) -> str:

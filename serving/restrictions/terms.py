@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bidpilot.serving.served import ServedCampaign
 
 _MILLE = 1000.0
+_PLAYED = (Markup.video, Markup.audio)  # what a floor by the second, or by durations, is for
 _MOST_FLOOR = 1e12  # currency per mille
 _MOST_QUANTITY = 1e6
 
@@ -231,8 +232,10 @@ class Terms:
             return ((one,), "") if isinstance(one, Option) else ((), one)
         found, why = [], "private_auction"
         for deal in self._deals(pmp.deals or (), piece):
-            floor = _floor(deal.bidfloor, deal.mincpmpersec, deal.durfloors, piece.duration)
-            one = self._option(deal.id, self.visit.request.at if deal.at is None else deal.at, deal.bidfloorcur, floor)
+            floor, currency = deal.bidfloor, deal.bidfloorcur or self._imp.bidfloorcur
+            if piece.kind in _PLAYED:
+                floor = _floor(floor, deal.mincpmpersec, deal.durfloors, piece.duration)
+            one = self._option(deal.id, self.visit.request.at if deal.at is None else deal.at, currency, floor)
             if isinstance(one, str):
                 why = one
             else:

@@ -58,7 +58,7 @@ def piece(**fields: Any) -> Piece:
         ("shop.example:443", Unfit.advertiser),
         ("*.shop.example", Unfit.advertiser),
         (".shop.example", Unfit.advertiser),
-        ("www.shop.example", None),
+        ("www.shop.example", Unfit.advertiser),
         ("other.example/?shop.example", None),
         ("", None),
     ],
