@@ -30,6 +30,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -40,7 +41,7 @@ from bidpilot.serving import swap
 from bidpilot.serving.access import Attempts
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.calendar import ManualClock, date_of
-from bidpilot.serving.changing import changed, merged
+from bidpilot.serving.changing import Given, changed, merged, settings_of
 from bidpilot.serving.drain import Drain
 from bidpilot.serving.exchange_app import readiness
 from bidpilot.serving.experiments import admin as experiments
@@ -65,6 +66,7 @@ from bidpilot.serving.tokens import Role, Tokens, Who
 
 _MOST, _SECONDS = 65_536, 5.0
 _MANY = 253_370_000_000  # seconds: in the year 9999, beyond which no date lies
+_Order = Callable[[ServedCampaign, str, list[str]], list[Pending]]
 _PATIENCE = 200  # turns of 5 milliseconds
 
 
@@ -195,22 +197,19 @@ class AdminApp:
                 given = await experiments.stop(self.bidder, who.name, body)
                 return await self._answer(given, experiments.shown(self.bidder))
             case "PUT", ["admin", "campaigns", name]:
-                experiments.parts(self.bidder.experiment, name, "put")
-                settings = msgspec.json.decode(body, type=dict[str, Any])
-                given = [*self._put(who, name, settings), *self._keep(who, name, lambda _: settings)]
-                return await self._answer(given, self._campaign(name))
+                reached = experiments.parts(self.bidder.experiment, name, "put")
+                told = settings_of(body, name)
+                return await self._answer(self._change(who, name, reached, lambda *_: told), self._campaign(name))
             case "DELETE", ["admin", "campaigns", name] if name in self.bidder.served:
                 experiments.parts(self.bidder.experiment, name, "delete")
-                return await self._answer(self.bidder.remove(name, who.name), {"name": name, "deleted": True})
+                given = [*self.bidder.remove(name, who.name), *self._change(who, name, {}, lambda *_: {"paused": True})]
+                return await self._answer(given, {"name": name, "deleted": True})
             case "POST", ["admin", "campaigns", name, action] if self._reached(name, action):
                 reached = self._reached(name, action)
                 today = date_of(self.bidder.moment_of(next(iter(reached))).day)
-                ordered: list[Pending] = []
-                for part, share in reached.items():
-                    ordered += self._put(who, part, changed(self.bidder.served[part], action, body, today, share))
-                ordered += self._keep(who, name, lambda whole: changed(whole, action, body, today))
+                orders = self._change(who, name, reached, partial(changed, action=action, body=body, today=today))
                 found = {part: self._campaign(part) for part in reached}
-                return await self._answer(ordered, found.get(name, found))
+                return await self._answer(orders, found.get(name, found))
             case "POST", ["admin", ("kill" | "revive") as action]:
                 given = self.bidder.kill(action == "kill", who.name)
                 return await self._answer(given, {"killed": self.bidder.killed})
@@ -227,8 +226,8 @@ class AdminApp:
             case "GET", ["admin", "incidents", id]:
                 return 200, incidents.whole(self.bidder.responder.get(id))
             case "POST", ["admin", "incidents", id, action]:
-                told = incidents.act(self.bidder.responder, who.name, id, action, body)
-                return await self._answer(told, incidents.whole(self.bidder.responder.get(id)))
+                acted = incidents.act(self.bidder.responder, who.name, id, action, body)
+                return await self._answer(acted, incidents.whole(self.bidder.responder.get(id)))
             case "POST", ["admin", "explain"]:
                 wanted = read_request(body, Counter())
                 values = await self.reader.predictions.ask(wanted, body, math.inf)
@@ -279,18 +278,20 @@ class AdminApp:
             "bundle": day.desk.origin.digest,
         }
 
-    def _put(self, who: Who, name: str, given: Mapping[str, Any]) -> list[Pending]:
-        served, fields = merged(self.bidder.served.get(name), name, given, self.bidder.bundle.manifest.campaign)
-        return self.bidder.put(served, who.name, fields)
+    def _change(self, who: Who, name: str, reached: Mapping[str, float], given: Given) -> list[Pending]:
+        """Order what is `given` of each campaign that is `reached`, by its share: of all, or of none where one cannot.
 
-    def _keep(self, who: Who, name: str, given: Callable[[ServedCampaign], Mapping[str, Any]]) -> list[Pending]:
-        """Order it of the campaign without arms, too, where the order is one of all of it."""
-        whole = experiments.kept_by(self.bidder.experiment, name)
-        split = self.bidder.control.split
-        if whole is None or whole not in split:
-            return []
-        served, fields = merged(split[whole], whole, given(split[whole]), split[whole].campaign)
-        return self.bidder.control.keep(served, who.name, fields)
+        It is kept of the campaign without arms, too, where it is ordered of all of it.
+        """
+        control, usual = self.bidder.control, self.bidder.bundle.manifest.campaign
+        made: list[tuple[_Order, ServedCampaign, list[str]]] = []
+        for part, share in reached.items():
+            before = control.served.get(part)
+            made.append((control.put, *merged(before, part, given(before, share), usual)))
+        whole = control.split.get(experiments.kept_by(self.bidder.experiment, name) or "")
+        if whole is not None:
+            made.append((control.keep, *merged(whole, whole.name, given(whole, 1.0), usual)))
+        return [one for order, served, fields in made for one in order(served, who.name, fields)]
 
     def _reached(self, name: str, action: str) -> dict[str, float]:
         """The campaigns that an action reaches, with their shares of an amount; none where none is served."""

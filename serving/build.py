@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -137,13 +137,7 @@ def _open(
     if config.decisions is not None:
         decisions = DecisionLog(config.decisions, f"{int(time.time())}-{os.getpid()}", bundle.manifest.segments, key)
     calendar = Calendar(bundle.manifest.slots, zone_of(config.timezone))
-    whole: list[ServedCampaign] = []
-    if file is not None:
-        whole = [served for served in campaigns if served.name in file.campaigns]
-        campaigns = split(as_ordered(campaigns, file, store), file)
-        begin_anew(file, store, clock())
-    campaigns = rest_of_day(campaigns, file, store, partial(_today, desk, calendar.slots))
-    experiment = None if file is None else _experiment(config, file, arms, desk, campaigns, whole)
+    campaigns, experiment = _in_arms(config, file, arms, desk, campaigns, partial(_today, desk, calendar.slots))
     if file is not None and decisions is not None:
         decisions.describe(*described(file, arms))
     name = name or f"{socket.gethostname()}:{config.state.resolve()}{place}"
@@ -166,22 +160,29 @@ def _sources(config: ServeConfig, bundles: Sequence[Bundle]) -> int:
     return found.pop()
 
 
-def _experiment(
+def _in_arms(
     config: ServeConfig,
-    file: ExperimentFile,
+    file: ExperimentFile | None,
     bundles: Mapping[str, Bundle],
     desk: Desk,
     campaigns: Sequence[ServedCampaign],
-    whole: Sequence[ServedCampaign],
-) -> tuple[Experiment, Mapping[str, Decider]]:
-    """What is served in arms, and who decides for each arm's campaigns."""
+    day_of: Callable[[ServedCampaign], date],
+) -> tuple[list[ServedCampaign], tuple[Experiment, Mapping[str, Decider]] | None]:
+    """The campaigns, those of an experiment in arms, with what is left of today's money; and who decides for arms."""
+    store = desk.keeper.store
+    if file is None:
+        return rest_of_day(campaigns, None, store, day_of), None
+    whole = [served for served in campaigns if served.name in file.campaigns]
+    arms = split(as_ordered(campaigns, file, store), file)
+    begin_anew(file, store, desk.clock())
+    arms = rest_of_day(arms, file, store, day_of)
     planners = {name: planner_of(config, bundle) for name, bundle in bundles.items()}
     deciders = deciders_of(file, bundles, planners, desk)
-    check_plans(campaigns, deciders)
+    check_plans(arms, deciders)
     experiment = Experiment(file, _experiment_key(config, file).encode(), whole)
     for arm in file.arms:
         desk.watcher.shares |= dict.fromkeys(experiment.names[arm.name], arm.share)
-    return experiment, deciders
+    return arms, (experiment, deciders)
 
 
 def _experiment_key(config: ServeConfig, file: ExperimentFile) -> str:

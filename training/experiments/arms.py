@@ -57,7 +57,7 @@ def play_slot(episode: Episode, decide: Decide, observation: NDArray[np.float32]
     rule, action = decide(observation)
     rule = replace(rule, gate=episode.statistics.gate())
     episode.play_rule(rule)
-    return rule, episode.observer.observe(episode.statistics, np.clip(action, -1.0, 1.0))
+    return rule, episode.observer.observe(episode.statistics, action)
 
 
 def named_arm(name: str, market: str, experiment: str) -> Arm:

@@ -33,10 +33,10 @@ def decision_units(
 ) -> Units:
     """The days that both arms have in the log, in order: campaigns, or arms of the experiment that was `served`.
 
-    Expected KPIs are those predicted of won exposures; a log's exposures have no outcome of their own, so that the
-    realised ones are the predicted. Which wins were invalid, and how many users an arm had, no log tells. Prices, and
-    what a fixed rule would have bought, are covariates where prices are told of every request. `plain` gives the bytes
-    of a file, decrypted where it is encrypted.
+    Expected KPIs are those predicted of won exposures; realised interactions and conversions are those that were told
+    of them, and the realised exposure is the predicted, as no log tells another. Which wins were invalid, and how many
+    users an arm had, no log tells. Prices, and what a fixed rule would have bought, are covariates where prices are
+    told of every request. `plain` gives the bytes of a file, decrypted where it is encrypted.
 
     Raises:
         NoFilesMatched, UnreadableFile, MissingColumn: from the log.
@@ -55,21 +55,13 @@ def decision_units(
     told = _told(folder, plain)
     offered = rows.with_columns(worth=_worth(rows, preference))
     days = offered.join(told, on="key", how="left").group_by(_DAY).agg(*_totals(offered)).sort("date")
-    control, treated = (days.filter(pl.col("campaign") == arm) for arm in arms)
-    both, notes = sorted(set(control["date"]) & set(treated["date"])), list[str]()
+    both, notes = _days_of_both(days, arms)
     if not both:
         there = ", ".join(sorted(set(rows["campaign"]))) or "neither"
         raise InvalidExperiment(
             f"no day of {folder} has both {arms[0]} and {arms[1]}; there is {there}. Name its campaigns."
         )
-    for arm, has, lacks in ((arms[1], control, treated), (arms[0], treated, control)):
-        alone = sorted(set(has["date"]) - set(lacks["date"]))
-        if alone:
-            notes.append(
-                f"{len(alone)} days ({_listed(alone)}) are left out, as {arm} has no auction in them: where it stood "
-                "still that is harm, which nothing here counts"
-            )
-    parts = [part.filter(pl.col("date").is_in(both)).sort("date") for part in (control, treated)]
+    parts = [days.filter((pl.col("campaign") == arm) & pl.col("date").is_in(both)).sort("date") for arm in arms]
 
     def column(name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
         return np.stack([part[name].cast(pl.Float64).to_numpy() for part in parts], axis=1)
@@ -88,7 +80,19 @@ def decision_units(
         offered=np.stack([column(name) for name in OFFERED], axis=-1),
         shares=shares,
         preference=preference,
-        notes=tuple(notes),
+        notes=notes,
+    )
+
+
+def _days_of_both(days: pl.DataFrame, arms: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """The days of both arms, in order, and what is to be told of those of one alone."""
+    control, treated = (set(days.filter(pl.col("campaign") == arm)["date"]) for arm in arms)
+    alone = ((arms[1], sorted(control - treated)), (arms[0], sorted(treated - control)))
+    return sorted(control & treated), tuple(
+        f"{len(left)} days ({_listed(left)}) are left out, as {arm} has no auction in them: where it stood still that "
+        "is harm, which nothing here counts"
+        for arm, left in alone
+        if left
     )
 
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from bidpilot.bidding.campaign.batch import CampaignBatch
 from bidpilot.bidding.day.replan import Replanner
 from bidpilot.bidding.day.replanners import Replan, replanner
+from bidpilot.bidding.landscape.curves import POINTS
 from bidpilot.envs.bidding_env.compiled_replanner import CompiledReplanner, compiled_replanner
 from bidpilot.envs.bidding_env.episode import Episode
 from bidpilot.envs.markets.defaults import preset_campaign, preset_forecast, preset_market
@@ -47,6 +48,15 @@ def test_a_scale_is_the_plain_one_to_the_last_bit(rows: int) -> None:
     from_end_to_end = np.concatenate(seen)
     assert from_end_to_end.min() == pytest.approx(-5.0)
     assert from_end_to_end.max() == pytest.approx(11.0)
+
+
+@pytest.mark.parametrize("replan", [Replan.FORECAST, Replan.ADAPTIVE])
+def test_no_curve_falls_so_that_a_search_may_begin_anywhere(replan: Replan) -> None:
+    episode, _, _ = noisy_days(64)
+    made = compiled_replanner(replan, episode.planner, episode.today.plan, episode.today.index)
+    curves = made._curves.reshape(-1, POINTS)
+    assert len(curves) > 64
+    assert (np.diff(curves, axis=1) >= 0.0).all()
 
 
 @pytest.mark.parametrize("rows", [1, 64])

@@ -14,7 +14,7 @@ from bidpilot.serving.admin_app import AdminApp
 from bidpilot.serving.bidder import Bidder
 from bidpilot.serving.config import ServeConfig
 from bidpilot.serving.guardrails import GuardrailConfig
-from bidpilot.serving.ledger.store import MICRO
+from bidpilot.serving.ledger.store import MICRO, MOST
 from bidpilot.serving.server import applications
 from tests.serving.doors import ask
 from tests.serving.experiments.conftest import BUDGET, Ground, experiment_file, trade
@@ -31,8 +31,8 @@ class Operator:
         assert isinstance(app, AdminApp)
         self._app = app
 
-    def order(self, path: str, body: Any = None, status: int = 200) -> None:
-        answer = ask(self._app, f"/admin/{path}", {} if body is None else body, token="t")
+    def order(self, path: str, body: Any = None, status: int = 200, method: str = "POST") -> None:
+        answer = ask(self._app, f"/admin/{path}", {} if body is None else body, method, token="t")
         assert answer.status == status, answer.body
 
 
@@ -120,6 +120,35 @@ def test_a_budget_that_is_ordered_does_not_bring_back_what_others_have_spent_tha
         Operator(ground, bidder).order("campaigns/spring/budget", {"budget": BUDGET})
         elsewhere = spent - own.settled
         assert budgets(bidder) == {"spring": pytest.approx(BUDGET * MICRO - elsewhere, abs=2)}
+
+
+def test_an_order_is_given_to_all_arms_and_to_the_campaign_or_to_none(ground: Ground) -> None:
+    """Half of an amount could be kept, and the whole could not."""
+    with ground.open(experiment_file(ground.folder)) as bidder:
+        most = MOST / MICRO
+        Operator(ground, bidder).order("campaigns/spring/budget", {"budget": 1.5 * most}, 400)
+        assert budgets(bidder) == dict.fromkeys(ARMS, BUDGET * MICRO / 2)
+        assert bidder.control.split["spring"].campaign.budget == BUDGET
+
+
+def test_settings_of_the_arm_that_goes_on_are_kept_though_the_body_names_it(ground: Ground) -> None:
+    with ground.open(experiment_file(ground.folder)) as bidder:
+        operator = Operator(ground, bidder)
+        operator.order("experiment/stop", {"to": "new"})
+        operator.order("campaigns/spring.new", {"name": "spring.new", "minors": True}, method="PUT")
+        operator.order("campaigns/spring.new", {"name": "spring", "minors": False}, 400, "PUT")
+    with ground.open(None) as bidder:
+        assert bidder.served["spring"].minors
+
+
+def test_a_campaign_whose_last_arm_is_deleted_does_not_come_back_with_the_file(ground: Ground) -> None:
+    with ground.open(experiment_file(ground.folder)) as bidder:
+        operator = Operator(ground, bidder)
+        operator.order("experiment/stop", {"to": "new"})
+        operator.order("campaigns/spring.new", method="DELETE")
+    for file in (None, experiment_file(ground.folder)):
+        with ground.open(file) as bidder:
+            assert trade(bidder, 20) == {}
 
 
 def test_orders_of_an_arm_that_is_closed_are_refused(ground: Ground) -> None:
