@@ -109,7 +109,7 @@ def test_money_in_another_currency_and_kpis_in_another_unit_change_no_verdict(ma
 
 def test_one_unit_that_does_not_tell_switches_no_check_off(make_units: MakeUnits) -> None:
     assigned, invalid = np.tile([4600.0, 5000.0], (40, 1)), np.tile([10.0, 90.0], (40, 1))
-    assigned[3], invalid[7, 1] = np.nan, np.nan
+    assigned[0], invalid[7, 1] = np.nan, np.nan
     broken = analyse(make_units(40, assigned=assigned), TERMS).row
     assert broken["verdict"] == Verdict.broken
     assert "tested on 39 of 40" in " ".join(broken["notes"])

@@ -59,6 +59,16 @@ def test_lower_bids_overlap_and_far_higher_ones_do_not(ground: Ground, plain: Se
     assert with_it.effective > 0.03
 
 
+def test_overlap_is_of_all_copies_and_not_of_the_first(ground: Ground, plain: ServedLog) -> None:
+    """Copies draw prices of their own, so that a candidate's money, and so its bids, end elsewhere in each."""
+    candidate = candidate_of(ground, "mpc*1.3")
+    assert Overlap.mean([Overlap(9, 0.1, 0.2, 0.5), Overlap(9, 0.3, 0.6, 0.1)]) == Overlap(9, 0.2, 0.4, 0.3)
+    found = [estimated_days(plain, candidate, np.random.default_rng(0), copies).overlap for copies in (1, 3)]
+    again = estimated_days(plain, candidate, np.random.default_rng(0), 3).overlap
+    assert found[1] == again
+    assert found[0].beyond != found[1].beyond
+
+
 @pytest.mark.parametrize(
     ("overlap", "said"),
     [

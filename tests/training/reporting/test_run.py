@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from bidpilot.bidding.bundle import plan_entry
 from bidpilot.bidding.errors import (
     InfeasibleCampaign,
     InvalidConfig,
@@ -280,6 +281,26 @@ def test_bundle_and_state_bring_plan_front_and_incidents(tmp_path: Path) -> None
     assert told["incidents"].sheets[0].rows[0][1:5] == ("tracking outage of source 5", "c", "throttled", "open")
     assert told["pace"].charts[0].dashed == ("planned",)  # type: ignore[union-attr]
     assert [row[0] for row in told["pace"].sheets[0].rows] == ["2026-03-01", "2026-03-02"]
+
+
+def test_an_arm_is_planned_with_its_part_of_the_traffic(tmp_path: Path) -> None:
+    folder = write_decisions(tmp_path / "decisions", days=2, campaign="spring")
+    told = {"run": "", "agent": "mpc", "digest": ""}
+    arms = [{"name": n, "share": s, "campaigns": [c]} | told for n, s, c in (("a", 0.3, "spring"), ("b", 0.7, "other"))]
+    (folder / "experiment-x.json").write_text(json.dumps({"name": "x", "control": "a", "arms": arms}))
+    forecast = synthetic_forecast(SMALL, 0)
+    bundle = write_controller_bundle(tmp_path / "bundle", forecast=forecast)
+    found = of_decisions.read(ReportConfig(source=str(folder), bundle=bundle, points=0), lambda text: None)
+    campaign = found.campaign
+    assert campaign is not None
+    assert found.limits is not None
+    assert found.course is not None
+    own = replace(forecast, auctions=0.3 * forecast.auctions)
+    (budget,) = [limit for limit in found.limits if limit.name == "budget"]
+    (expected,) = [dual for dual in allocate(own, campaign).duals if dual.name == "budget"]
+    assert budget.utility_per_step == pytest.approx(expected.utility_per_step)
+    pace = np.array(plan_entry(own, campaign).spend) / campaign.budget
+    np.testing.assert_allclose(found.course.planned, pace)
 
 
 def test_several_campaigns_have_a_plan_each_and_none_together(tmp_path: Path) -> None:

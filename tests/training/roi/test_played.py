@@ -72,6 +72,7 @@ def test_days_with_dates_are_in_the_order_of_their_dates() -> None:
     named = tuple(replace(day, unit=unit, label=unit) for day, unit in zip(log.days, dates, strict=True))
     found, plain = played(replace(log, days=named)), played(log)
     order = np.argsort(dates)
+    assert [one.day for one in found.purchases.asked] == np.argsort(order).tolist()
     assert found.purchases.days == tuple(sorted(dates)) == found.course.labels
     spend = np.bincount(plain.purchases.day, plain.purchases.cost)[order]
     assert np.bincount(found.purchases.day, found.purchases.cost) == pytest.approx(spend)
