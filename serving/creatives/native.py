@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from bidpilot.serving.reading.forms import Unreadable, reader_of
+
 if TYPE_CHECKING:
     from bidpilot.serving.creatives.creative import NativeCreative
+
+
+_NOT_REQUIRED = (None, 0, False, "0", "")
 
 
 class _Title(msgspec.Struct):
@@ -40,8 +46,35 @@ class _Wanted(msgspec.Struct):
     native: _Wanted | None = None  # version 1.0 has it all one level down
 
 
-_decode = msgspec.json.Decoder(_Wanted, strict=False).decode
+_strict = msgspec.json.Decoder(_Wanted).decode
+_loose = reader_of(_Asset)
 _encode = msgspec.json.Encoder().encode
+
+
+def _asked(request: str) -> list[_Asset] | None:
+    """The assets that are asked for, read strictly, and in other forms where that fails.
+
+    What cannot be read costs itself, unless it may be required: then nothing is asked for that could be answered.
+    """
+    try:
+        wanted = _strict(request)
+        return wanted.assets or (None if wanted.native is None else wanted.native.assets)
+    except msgspec.MsgspecError:
+        pass
+    try:
+        tree = msgspec.json.decode(request)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    within = tree.get("native", tree) if isinstance(tree, dict) else None
+    entries = within.get("assets") if isinstance(within, dict) else None
+    found = []
+    for entry in entries if isinstance(entries, list) else ():
+        try:
+            found.append(_loose(entry, Counter()))
+        except Unreadable:
+            if isinstance(entry, dict) and entry.get("required") not in _NOT_REQUIRED:
+                return None
+    return found
 
 
 class Assets:
@@ -64,11 +97,7 @@ class Assets:
 
     def markup(self, request: str | None, event_url: str) -> str | None:
         """The answer to a native request; None where it cannot be read, or asks for what there is not."""
-        try:
-            wanted = _decode(request or "")
-        except (msgspec.MsgspecError, RecursionError):
-            return None
-        asked = wanted.assets or (None if wanted.native is None else wanted.native.assets)
+        asked = _asked(request or "")
         if not asked:
             return None
         found = []

@@ -7,6 +7,8 @@ import zlib
 from bidpilot.serving.http import BodyRefused
 
 _GZIP, _RAW = 31, -15  # window bits, as zlib wants them
+_PADDING = b"\0\r\n \t"  # that some put behind it
+_MOST_LAYERS = 2  # of encodings, one within the other
 _MOST_MEMBERS = 16  # of one gzip body: each costs time, also where it holds nothing
 _WORTH = 256  # bytes of an answer from which on it is packed
 
@@ -17,14 +19,13 @@ def inflate(raw: bytes, encoding: str | None, most: int) -> bytes:
     Raises:
         BodyRefused: 413 where it is larger, 415 where the encoding is none of them, 400 where it is damaged.
     """
-    name = (encoding or "").strip().lower()
-    if name in ("", "identity"):
-        return raw
-    if name in ("gzip", "x-gzip"):
-        return _members(raw, most)
-    if name == "deflate":
-        return _inflated(raw, zlib.MAX_WBITS if _has_header(raw) else _RAW, most)[0]
-    raise BodyRefused(415, "encoding_unknown")
+    names = [entry.partition(";")[0].strip(' "') for entry in (encoding or "").lower().split(",")]
+    packed_by = [name.removeprefix("x-") for name in names if name not in ("", "identity")]
+    if len(packed_by) > _MOST_LAYERS or not {"gzip", "deflate"}.issuperset(packed_by):
+        raise BodyRefused(415, "encoding_unknown")
+    for name in reversed(packed_by):  # the last was applied last
+        raw = _members(raw, most) if name == "gzip" else _inflated(raw, _window(raw), most)[0]
+    return raw
 
 
 def wants_gzip(accepts: str | None) -> bool:
@@ -46,9 +47,10 @@ def packed(body: bytes) -> bytes | None:
     return packing.compress(body) + packing.flush()
 
 
-def _has_header(raw: bytes) -> bool:
-    """Whether deflate comes with zlib's header, as it should; some send it bare."""
-    return len(raw) >= 2 and raw[0] & 0x0F == 8 and (raw[0] << 8 | raw[1]) % 31 == 0
+def _window(raw: bytes) -> int:
+    """Window bits of a deflated body: it should come with zlib's header, and some send it bare."""
+    has_header = len(raw) >= 2 and raw[0] & 0x0F == 8 and (raw[0] << 8 | raw[1]) % 31 == 0
+    return zlib.MAX_WBITS if has_header else _RAW
 
 
 def _members(raw: bytes, most: int) -> bytes:
@@ -57,7 +59,7 @@ def _members(raw: bytes, most: int) -> bytes:
         part, raw = _inflated(raw, _GZIP, most - size)
         parts.append(part)
         size += len(part)
-        if not raw.strip(b"\0"):
+        if not raw.strip(_PADDING):
             return b"".join(parts)
     raise BodyRefused(400, "body_not_inflated")
 

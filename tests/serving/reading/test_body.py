@@ -68,7 +68,9 @@ WHOLE = gzip.compress(b"{}" * 500)
         (zlib.compress(b"{}")[:-5], "deflate", 400),
         (b"", "deflate", 400),
         (b"{}", "br", 415),
-        (WHOLE, "gzip, gzip", 415),
+        (WHOLE, "gzip, gzip", 400),
+        (WHOLE, "gzip, gzip, gzip", 415),
+        (WHOLE, "gzip, br", 415),
     ],
 )
 def test_damaged_and_unknown_bodies_are_told_apart(raw: bytes, encoding: str, status: int) -> None:
@@ -92,3 +94,20 @@ def test_an_answer_is_packed_for_who_takes_gzip(accepts: str | None, wanted: boo
 def test_short_answers_are_not_worth_packing() -> None:
     assert packed(b"{}") is None
     assert gzip.decompress(packed(b"x" * 900) or b"") == b"x" * 900
+
+
+@pytest.mark.parametrize("encoding", ["gzip, identity", "identity,gzip", "gzip,", "gzip;q=1", '"gzip"', "X-GZIP"])
+def test_a_list_of_encodings_is_read_as_http_has_it(encoding: str) -> None:
+    assert inflate(WHOLE, encoding, 1000) == inflate(WHOLE, "gzip", 1000)
+
+
+@pytest.mark.parametrize("behind", [b"\n", b"\r\n", b"\0\0", b" "])
+def test_padding_behind_a_body_is_passed_over(behind: bytes) -> None:
+    assert inflate(WHOLE + behind, "gzip", 1000) == inflate(WHOLE, "gzip", 1000)
+
+
+def test_one_encoding_within_another_is_undone_from_the_last_on() -> None:
+    assert inflate(gzip.compress(zlib.compress(b"{}")), "deflate, gzip", 1000) == b"{}"
+    with pytest.raises(BodyRefused) as caught:  # what lies between is bounded, too
+        inflate(gzip.compress(zlib.compress(b"{}" + bytes(range(256)) * 2)), "deflate, gzip", 100)
+    assert caught.value.status == 413

@@ -295,6 +295,7 @@ def test_an_arm_is_planned_with_its_part_of_the_traffic(tmp_path: Path) -> None:
     assert campaign is not None
     assert found.limits is not None
     assert found.course is not None
+    assert found.course.planned is not None
     own = replace(forecast, auctions=0.3 * forecast.auctions)
     (budget,) = [limit for limit in found.limits if limit.name == "budget"]
     (expected,) = [dual for dual in allocate(own, campaign).duals if dual.name == "budget"]
