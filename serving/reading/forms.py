@@ -1,10 +1,11 @@
 """Values in the forms that exchanges send, beside those of the protocol, read into the messages' structs.
 
-null is absent; a number may be text, and a whole one may have a fraction of zero (a duration any, which is cut off); an
-id may be a number; a list of one may come without its brackets, and an empty object as an empty list. Whatever is read
-so is counted by its form. What cannot be read raises `Unreadable` with its path, unless it is one of several
-impressions or deals, which alone it costs, or a field that only describes where the exposure would be, or an opt-out:
-that costs itself, and what its struct names in `unread` stands there, so that rules know of it.
+null is absent; a number may be text, and a whole one may have a fraction of zero (a duration any, which is cut off, or
+rounded up where it is the least); an id may be a number; a list of one may come without its brackets, and an empty
+object as an empty list. Whatever is read so is counted by its form. What cannot be read raises `Unreadable` with its
+path, unless it is one of several impressions or deals, which alone it costs, or a field that only describes where the
+exposure would be, or an opt-out: that costs itself, and what its struct names in `unread` stands there, so that rules
+know of it.
 """
 
 from __future__ import annotations
